@@ -1,0 +1,77 @@
+# Ferryman. `make` lists the targets; `make demo` shows it work.
+
+# Prefer a Python for which a bundled redis-server exists (3.11, 3.12); any later one needs redis-server on PATH.
+PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && exit; \
+	done; echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+RUNTIME := $(VENV)/.installed-runtime
+DEV := $(VENV)/.installed-dev
+UP_OPTIONS ?=
+PYTEST_OPTIONS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo up test check check-static format lock clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(RUNTIME)  ## Install Ferryman into its own .venv, from a hash-pinned lock
+
+demo: $(RUNTIME)  ## Show a daemon run and a webhook run against a sample API, from nothing
+	@$(BIN)/ferryman demo
+
+up: $(RUNTIME)  ## Run everything on this machine until Ctrl-C; options by UP_OPTIONS='--port 9000'
+	@$(BIN)/ferryman up $(UP_OPTIONS)
+
+test: $(DEV)  ## Run the whole test suite
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+check: check-static test  ## Everything that must hold before a commit
+
+check-static: $(DEV)  ## All of check but the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/compose-lint docker-compose.yml
+
+format: $(DEV)  ## Format the code and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+COMPILE := $(BIN)/uv pip compile --quiet pyproject.toml --group build --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header $(LOCK_OPTIONS)
+
+lock: $(DEV)  ## Pin the dependencies anew; LOCK_OPTIONS=--upgrade takes newer versions
+	$(PIP) install --quiet uv
+	$(COMPILE) --output-file requirements/runtime.txt
+	$(COMPILE) --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+
+clean:  ## Remove .venv and every cache; the data in .ferryman stays
+	rm -rf $(VENV) *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Ferryman needs Python 3.11 or newer: install it, or name it by PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "$(PYTHON) has no venv module: install it (on Debian and Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# The stamps make a second call instant; pip itself would take seconds to find that all is there.
+$(RUNTIME): requirements/runtime.txt pyproject.toml | $(BIN)/python
+	@echo "Installing Ferryman into $(VENV) (only the first time) ..."
+	@$(PIP) install --quiet --require-hashes --requirement requirements/runtime.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements/dev.txt pyproject.toml | $(BIN)/python
+	@echo "Installing Ferryman and its development tools into $(VENV) (only the first time) ..."
+	@$(PIP) install --quiet --require-hashes --requirement requirements/dev.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@ $(RUNTIME)

@@ -1,0 +1,1 @@
+"""Ferryman's application: everything except the Celery worker's side."""

@@ -1,0 +1,1 @@
+"""HTTP in: one Flask blueprint per resource."""

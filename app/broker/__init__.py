@@ -1,0 +1,1 @@
+"""Celery out: task names, daemon group to queue, dispatch."""

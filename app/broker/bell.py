@@ -1,0 +1,72 @@
+"""Ring through Celery: short messages that say "look at row X", published within a bounded time or not at all."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from app.broker import tasks
+from app.engine.work import Ring
+
+logger = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 1.0
+
+
+class CeleryBell:
+    """Publishes to the queues of daemon groups.
+
+    After a failure it does not try again for a second, so that a broker that is away costs a caller time only once in
+    a while; what was not published stays in the outbox or is rung by the sweeper.
+    """
+
+    def __init__(self, celery: Celery, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._celery = celery
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._closed_until = 0.0
+
+    def ring(self, rings: Sequence[Ring]) -> None:
+        """Ask daemons to work on units; never raises for a broker that can not be reached."""
+        for ring in rings:
+            if not self._publish(tasks.SYNC_UNIT, [ring.run_id, ring.unit_id], ring.queue):
+                return
+
+    def ring_run(self, run_id: str, *, queue: str) -> bool:
+        """Ask a daemon to start a run; tell whether the broker took the message."""
+        return self._publish(tasks.START_RUN, [run_id], queue)
+
+    def publish(self, task: str, args: list[str], *, queue: str) -> bool:
+        """Publish any task by its name."""
+        return self._publish(task, args, queue)
+
+    def _publish(self, task: str, args: list[str], queue: str) -> bool:
+        with self._lock:
+            if self._monotonic() < self._closed_until:
+                return False
+        try:
+            self._celery.send_task(task, args=args, queue=queue, retry=False)
+        except (OperationalError, OSError) as error:
+            logger.warning("the broker can not be reached", extra={"task": task, "reason": type(error).__name__})
+            with self._lock:
+                self._closed_until = self._monotonic() + _PAUSE_SECONDS
+            return False
+        return True
+
+
+def publisher(broker_url: str, *, timeout_seconds: float) -> Celery:
+    """Make the Celery application of a process that only publishes: nothing it does with the broker takes long."""
+    celery = Celery("ferryman-publisher", set_as_current=False)
+    celery.config_from_object("celeryconfig")
+    celery.conf.broker_url = broker_url
+    celery.conf.broker_connection_timeout = timeout_seconds / 2
+    celery.conf.broker_transport_options = {
+        **celery.conf.broker_transport_options,
+        "socket_timeout": timeout_seconds / 2,
+        "socket_connect_timeout": timeout_seconds / 2,
+        "max_retries": 0,
+    }
+    return celery

@@ -1,0 +1,118 @@
+"""Talks to Ferryman's HTTP API: JSON in, JSON out, one sentence when it goes wrong."""
+
+import http.client
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+from app.engine.errors import FerrymanError
+from app.engine.json_types import JSON
+from app.stack.data_directory import DataDirectory
+
+_TIMEOUT_SECONDS = 30.0
+
+
+class ApiError(FerrymanError):
+    """The API did not do what was asked; ``status`` is None when it gave no answer at all."""
+
+    code = "api"
+
+    def __init__(self, status: int | None, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ApiClient:
+    """A client of one API; an environment's proxies are passed by, since a self-hosted API is near."""
+
+    def __init__(self, url: str, token: str = "") -> None:
+        self._url = _checked(url)
+        self._headers = {"Accept": "application/json"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+
+    def get(self, path: str, query: Mapping[str, JSON] | None = None) -> JSON:
+        """Read a thing, or a page of a listing; a query value of None is left out."""
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        return self.call("GET", f"{path}?{urlencode(given)}" if given else path)
+
+    def post(self, path: str, body: JSON = None) -> JSON:
+        """Create a thing."""
+        return self.call("POST", path, body)
+
+    def patch(self, path: str, body: JSON) -> JSON:
+        """Change a thing."""
+        return self.call("PATCH", path, body)
+
+    def delete(self, path: str) -> JSON:
+        """Remove a thing."""
+        return self.call("DELETE", path)
+
+    def call(self, method: str, path: str, body: JSON = None, *, headers: Mapping[str, str] | None = None) -> JSON:
+        """Make any request; raise ApiError when it can not be made or is not answered by a 2xx and JSON."""
+        content = None if body is None else json.dumps(body).encode()
+        kind = {} if content is None else {"Content-Type": "application/json"}
+        connection = self._connection()
+        try:
+            sent_headers = {**self._headers, **kind, **(headers or {})}
+            connection.request(method, self._url.path.rstrip("/") + path, content, sent_headers)
+            answer = connection.getresponse()
+            return _read_answer(answer.status, answer.read(), f"{method} {path.partition('?')[0]}")
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(error) or type(error).__name__
+            raise ApiError(None, f"can not reach the API at {self._url.geturl()}: {reason}") from error
+        except ValueError as error:  # http.client on a line break or a character beyond Latin-1
+            raise ApiError(None, f"{method} {path.partition('?')[0]}: the token or a header can not be sent") from error
+        finally:
+            connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
+        return kind(self._url.hostname or "", self._url.port, timeout=_TIMEOUT_SECONDS)
+
+
+def client_for(url: str | None, token: str | None, data_dir: Path) -> ApiClient:
+    """Make a client; what is not given is read from the stack on a data directory."""
+    data = DataDirectory(data_dir)
+    address = url or _read(data.api_url_file, "no stack runs on {}; start 'ferryman up', or give --url", data)
+    return ApiClient(address, token or _read(data.token_file, "no token is in {}; give --token", data))
+
+
+def _read(file: Path, message: str, data: DataDirectory) -> str:
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise ApiError(None, message.format(data.root)) from error
+
+
+def _checked(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        is_valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is not a number, a bracket too few
+        is_valid = False
+    if not is_valid:
+        raise ApiError(None, f"'{url}' is not the address of an API; expected one like http://127.0.0.1:8000")
+    return parts
+
+
+def _read_answer(status: int, content: bytes, request: str) -> JSON:
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        raise ApiError(status, f"{request} answered {status} with something other than JSON") from None
+    if status >= 300:
+        raise ApiError(status, f"{request} answered {status}: {_explain(answer)}")
+    return answer
+
+
+def _explain(answer: JSON) -> str:
+    """Put an error's message and all its failures in one line."""
+    if not isinstance(answer, dict):
+        return str(answer)
+    details = answer.get("details")
+    failures = details.get("failures", []) if isinstance(details, dict) else []
+    faults = "; ".join(f"{failure.get('path')}: {failure.get('message')}" for failure in failures)
+    message = str(answer.get("message") or answer.get("error") or "no reason given")
+    return f"{message} ({faults})" if faults else message

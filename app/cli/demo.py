@@ -1,0 +1,27 @@
+"""``ferryman demo``: from nothing to synced records, in front of your eyes."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from app.cli.signals import raise_interrupt_on_signals
+from app.demo.program import DemoOptions, run_demo
+
+
+@click.command()
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where to keep the data; must be new or empty.  [default: a temporary directory, removed afterwards]",
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the API.  [default: a free one]")
+@click.option("--daemons", default=2, show_default=True, type=click.IntRange(1, 64), help="How many daemons to run.")
+@click.option("--keep", is_flag=True, help="Stay up afterwards, with Flower, until Ctrl-C.")
+def demo(data_dir: Path | None, port: int | None, daemons: int, keep: bool) -> None:
+    """Show a daemon run and a webhook run against a sample API; end and remove all that was started.
+
+    The exit code is 0 only if every count is exactly what the sample API holds.
+    """
+    raise_interrupt_on_signals()
+    sys.exit(run_demo(DemoOptions(data_dir=data_dir, port=port, daemons=daemons, keep=keep)))

@@ -1,0 +1,28 @@
+"""The ``ferryman`` command."""
+
+import click
+
+from app.cli.group import LazyGroup
+
+_COMMANDS = {
+    "demo": "app.cli.demo:demo",
+    "up": "app.cli.up:up",
+    "run": "app.cli.runs:run",
+    "token": "app.cli.tokens:token",
+    "api": "app.cli.processes:api",
+    "daemon": "app.cli.processes:daemon",
+    "migrate": "app.cli.migrate:migrate",
+    "health": "app.cli.health:health",
+}
+_EPILOG = "Begin with 'ferryman demo' to see it work, or 'ferryman up' to have it."
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_at=_COMMANDS,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="ferryman", prog_name="ferryman", message="%(prog)s %(version)s")
+def main() -> None:
+    """Ferryman: describe what to pull from an API once, and run it safely for every customer."""

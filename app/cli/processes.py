@@ -1,0 +1,57 @@
+"""``ferryman api`` and ``ferryman daemon``: one process each, configured by the environment."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from app import settings
+from app.cli.options import concurrency_option, group_option, stack_option
+from app.engine.ids import new_id
+from app.stack import commands
+from app.stack.joining import joining_environment
+
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # a place for gunicorn's heartbeat that never touches a disk
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+@click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 256), help="Threads per process.")
+def api(host: str, port: int, workers: int, threads: int) -> None:
+    """Serve the HTTP API by gunicorn.
+
+    Reads DATABASE_URL, BROKER_URL and FERRYMAN_ENCRYPTION_KEY from the environment.
+    """
+    settings.from_environment()
+    bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    temporary = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else Path("/tmp")  # noqa: S108
+    command = commands.api_command(bind, worker_tmp_dir=str(temporary), workers=workers, threads=threads)
+    _become(command, {})
+
+
+@click.command()
+@group_option
+@click.option("--id", "daemon_id", help="Name of this daemon; a fresh one by default. Never use one twice at a time.")
+@concurrency_option
+@stack_option
+def daemon(group: str, daemon_id: str | None, concurrency: int, data_dir: Path | None) -> None:
+    """Run a daemon: a Celery worker that carries out the runs of one daemon group.
+
+    Reads DATABASE_URL, BROKER_URL and FERRYMAN_ENCRYPTION_KEY from the environment, unless --data-dir is given.
+    """
+    environment = {} if data_dir is None else joining_environment(data_dir)
+    settings.from_environment({**os.environ, **environment})
+    name = daemon_id or new_id()
+    identity = {"FERRYMAN_DAEMON_ID": name, "FERRYMAN_DAEMON_GROUP": group}
+    _become(commands.daemon_command(name, group=group, concurrency=concurrency), environment | identity)
+
+
+def _become(command: tuple[str, ...], environment: Mapping[str, str]) -> None:
+    """Replace this process, so that signals and the exit code are the command's own."""
+    sys.stdout.flush()
+    os.chdir(commands.PROJECT_ROOT)
+    os.execve(command[0], command, {**os.environ, **environment})  # noqa: S606  # no shell is wanted

@@ -1,0 +1,76 @@
+"""Runs on a terminal: tables of what became of them, and bars while they go on."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from app.engine.json_types import JsonObject
+from app.engine.status import FINAL_RUN_STATUSES
+
+_POLL_SECONDS = 0.5
+_COLOURS = {"completed": "green", "failed": "red", "stopped": "yellow", "rate_limited": "yellow"}
+_COUNTERS = ("fetched", "persisted", "errors")
+
+
+def follow_run(read_run: Callable[[], JsonObject], *, quiet: bool = False) -> JsonObject:
+    """Read a run until its status is final, showing each resource's counters meanwhile; give it as it ended."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.fields[counts]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), disable=quiet, transient=True) as bars:
+        tasks = {"": bars.add_task("run", counts="")}
+        while (run := read_run())["status"] not in FINAL_RUN_STATUSES:
+            bars.update(tasks[""], counts=run["status"])
+            for name, stats in _resources(run):
+                if name not in tasks:
+                    tasks[name] = bars.add_task(escape(f"  {name}"), counts="")
+                bars.update(tasks[name], counts=_counts(stats))
+            time.sleep(_POLL_SECONDS)
+    return run
+
+
+def print_run(run: JsonObject) -> None:
+    """Print a run's status, the reason if it failed, and a table of its resources."""
+    console = _console()
+    console.print(f"run {escape(run['id'])}  {_status(run['status'])}")
+    if run.get("error"):
+        console.print(f"  [red]{escape(run['error']['code'])}[/]: {escape(run['error']['message'])}")
+    table = Table("resource", "status", box=None, pad_edge=False)
+    for name in _COUNTERS:
+        table.add_column(name, justify="right")
+    for name, stats in _resources(run):
+        table.add_row(escape(name), _status(stats.get("status", "")), *(f"{stats.get(key, 0):,}" for key in _COUNTERS))
+    if table.row_count:
+        console.print(table)
+
+
+def print_runs(runs: Sequence[JsonObject]) -> None:
+    """Print one line per run."""
+    table = Table("id", "status", "created", "job", "account", box=None, pad_edge=False)
+    for run in runs:
+        facts = (run["created_at"], run["sync_job_id"], run["integrated_account_id"])
+        table.add_row(escape(run["id"]), _status(run["status"]), *map(escape, facts))
+    _console().print(table if runs else "There are no such runs.")
+
+
+def _console() -> Console:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200  # lines of a file or a pipe are not to be folded
+    return console
+
+
+def _resources(run: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+    for resource, methods in (run.get("resource_stats") or {}).items():
+        for method, stats in methods.items():
+            yield f"{resource} {method}", stats
+
+
+def _counts(stats: JsonObject) -> str:
+    return "  ".join(f"{stats.get(name, 0):,} {name}" for name in _COUNTERS)
+
+
+def _status(status: str) -> str:
+    return f"[{_COLOURS.get(status, 'cyan')}]{escape(status)}[/]"

@@ -1,0 +1,171 @@
+"""``ferryman run``: create, show, list, stop and follow sync job runs over the HTTP API."""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+from app.cli import progress
+from app.cli.api_client import ApiClient, client_for
+from app.cli.options import data_dir_option
+from app.engine.json_types import JSON, JsonObject
+from app.engine.status import ErrorHandling, RunStatus
+
+_PATH = "/sync-job-run"
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
+
+
+def connected(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its client, from options that say which API is called, and as whom."""
+
+    @data_dir_option
+    @click.option("--token", envvar="FERRYMAN_TOKEN", help="API token.  [default: <data-dir>/token]")
+    @click.option("--url", envvar="FERRYMAN_URL", help="URL of the API.  [default: the stack on <data-dir>]")
+    @wraps(command)
+    def with_client(url: str | None, token: str | None, data_dir: Path, **others: object) -> None:
+        command(client_for(url, token, data_dir.expanduser().resolve()), **others)
+
+    return with_client
+
+
+class JsonArgument(click.ParamType[JsonObject]):
+    """A JSON object, or ``@file`` that holds one."""
+
+    name = "json"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> JsonObject:
+        """Parse the text; usage fault when it is not a JSON object."""
+        try:
+            parsed = json.loads(Path(value[1:]).read_text() if value.startswith("@") else value)
+        except (OSError, ValueError) as error:
+            self.fail(f"not JSON: {error}", param, ctx)
+        if not isinstance(parsed, dict):
+            self.fail("expected a JSON object such as '{\"user_ids\": [1, 2]}'", param, ctx)
+        return parsed
+
+
+@click.group()
+def run() -> None:
+    """Create, show, list, stop and follow runs of sync jobs."""
+
+
+@run.command()
+@click.argument("sync_job_id")
+@click.argument("integrated_account_id")
+@click.option("--args", type=JsonArgument(), help="Arguments of the job: JSON, or @file.")
+@click.option("--group", help="Daemon group that carries it out.  [default: default]")
+@click.option("--webhook", help="Id of a webhook that gets the records, instead of Postgres.")
+@click.option("--error-handling", type=click.Choice([str(kind) for kind in ErrorHandling]), help="What an error does.")
+@click.option("--ignore-previous-run", is_flag=True, help="Fetch everything, not only what changed since.")
+@click.option("--idempotency-key", help="Repeat the command with the same key and get the same run.")
+@click.option("--follow", is_flag=True, help="Show its progress until it ends.")
+@json_option
+@connected
+def create(  # noqa: PLR0913, PLR0917  # one parameter per option
+    client: ApiClient,
+    sync_job_id: str,
+    integrated_account_id: str,
+    args: JsonObject | None,
+    group: str | None,
+    webhook: str | None,
+    error_handling: str | None,
+    ignore_previous_run: bool,
+    idempotency_key: str | None,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    """Run a sync job for an integrated account."""
+    wishes = {
+        "sync_job_id": sync_job_id,
+        "integrated_account_id": integrated_account_id,
+        "args": args,
+        "daemon_group_key": group,
+        "webhook_id": webhook,
+        "error_handling": error_handling,
+        "ignore_previous_run": ignore_previous_run or None,
+    }
+    body = {name: value for name, value in wishes.items() if value is not None}
+    headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    made = client.call("POST", _PATH, body, headers=headers)
+    if follow:
+        _follow(client, made["id"], as_json=as_json)
+    else:
+        _print_run(made, as_json=as_json)
+
+
+@run.command()
+@click.argument("run_id")
+@json_option
+@connected
+def show(client: ApiClient, run_id: str, as_json: bool) -> None:
+    """Show a run: its status, and what became of each resource."""
+    _print_run(client.get(_run_path(run_id)), as_json=as_json)
+
+
+@run.command("list")
+@click.option("--status", type=click.Choice([str(status) for status in RunStatus]), help="Only runs in this status.")
+@click.option("--job", "sync_job_id", help="Only runs of this sync job.")
+@click.option("--account", "integrated_account_id", help="Only runs for this integrated account.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="At most so many.")
+@json_option
+@connected
+def list_runs(
+    client: ApiClient,
+    status: str | None,
+    sync_job_id: str | None,
+    integrated_account_id: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List runs, the newest first."""
+    filters = {"status": status, "sync_job_id": sync_job_id, "integrated_account_id": integrated_account_id}
+    page = client.get(_PATH, {"limit": limit, **filters})
+    if as_json:
+        _print_json(page)
+    else:
+        progress.print_runs(page["result"])
+
+
+@run.command()
+@click.argument("run_id")
+@json_option
+@connected
+def stop(client: ApiClient, run_id: str, as_json: bool) -> None:
+    """Stop a run; what it has fetched is kept."""
+    _print_run(client.patch(_run_path(run_id), {"status": "stopped"}), as_json=as_json)
+
+
+@run.command()
+@click.argument("run_id")
+@json_option
+@connected
+def follow(client: ApiClient, run_id: str, as_json: bool) -> None:
+    """Show a run's progress until it ends; exit code 1 unless it completed."""
+    _follow(client, run_id, as_json=as_json)
+
+
+def _follow(client: ApiClient, run_id: str, *, as_json: bool) -> None:
+    ended = progress.follow_run(lambda: client.get(_run_path(run_id)), quiet=as_json)
+    _print_run(ended, as_json=as_json)
+    if ended["status"] != RunStatus.COMPLETED:
+        sys.exit(1)
+
+
+def _run_path(run_id: str) -> str:
+    return f"{_PATH}/{quote(run_id, safe='')}"
+
+
+def _print_run(run: JsonObject, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(run)
+    else:
+        progress.print_run(run)
+
+
+def _print_json(value: JSON) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,67 @@
+"""``ferryman up``: the whole stack on this machine."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from app.cli.options import concurrency_option, data_dir_option, group_option
+from app.cli.signals import raise_interrupt_on_signals
+from app.stack.stack import Stack, StackOptions
+
+_PORT = click.IntRange(0, 65535)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address that the API listens on.")
+@click.option("--port", default=8000, show_default=True, type=_PORT, help="Port of the API; 0 takes a free one.")
+@data_dir_option
+@group_option
+@click.option("--daemons", default=2, show_default=True, type=click.IntRange(0, 64), help="How many daemons to run.")
+@concurrency_option
+@click.option("--flower/--no-flower", default=True, show_default=True, help="Serve Flower, Celery's dashboard.")
+@click.option("--flower-port", default=5555, show_default=True, type=_PORT, help="Port of Flower.")
+def up(
+    host: str, port: int, data_dir: Path, group: str, daemons: int, concurrency: int, flower: bool, flower_port: int
+) -> None:
+    """Run everything on this machine: Postgres, Redis, the API, daemons and Flower.
+
+    Needs no Docker and no system service. Data lives in the data directory and survives a restart; Ctrl-C ends
+    every process that was started.
+    """
+    options = StackOptions(
+        data_dir=data_dir,
+        host=host,
+        port=port,
+        group=group,
+        daemons=daemons,
+        concurrency=concurrency,
+        flower=flower,
+        flower_port=flower_port,
+    )
+    raise_interrupt_on_signals()
+    console = Console(highlight=False, soft_wrap=True)
+    stack = Stack(options, report=lambda line: console.print(f"[yellow]![/] {escape(line)}"))
+    try:
+        console.print(f"Starting Ferryman on {escape(str(stack.data.root))} …")
+        with stack:
+            _print_addresses(console, stack)
+            stack.wait()
+    except KeyboardInterrupt:
+        console.print("Stopped; the data is kept.")
+
+
+def _print_addresses(console: Console, stack: Stack) -> None:
+    rows = {
+        "API": stack.api_url,
+        "Docs": f"{stack.api_url}/docs",
+        "Flower": f"{stack.flower_url} (user ferryman, password = the API token)" if stack.flower_url else None,
+        "Token": str(stack.data.token_file),
+        "Database": stack.database_url,
+        "Logs": str(stack.data.logs),
+    }
+    console.print("[bold green]Ferryman is up.[/] Ctrl-C stops it.")
+    for name, value in rows.items():
+        if value is not None:
+            console.print(f"  [bold]{name:<10}[/]{escape(value)}")

@@ -1,0 +1,9 @@
+"""What can end the demo early."""
+
+from app.engine.errors import FerrymanError
+
+
+class DemoError(FerrymanError):
+    """The demo can not go on."""
+
+    code = "demo"

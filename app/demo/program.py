@@ -1,0 +1,199 @@
+"""``ferryman demo``: from nothing to proven records in Postgres and at a webhook, by the public HTTP API alone."""
+
+import io
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from app.cli.api_client import ApiClient
+from app.demo import report, scenario
+from app.demo.errors import DemoError
+from app.demo.persisted import PersistedRecords
+from app.demo.report import RunReport
+from app.demo.scenario import RESOURCES, Scenario
+from app.demo.servers import Servers, running_servers
+from app.demo.watching import watch_run
+from app.engine import events
+from app.engine.errors import FerrymanError
+from app.engine.json_types import JsonObject
+from app.stack.stack import Stack, StackOptions
+
+_COLUMNS = 80
+_INTERRUPTED = 130  # what a shell reports for a program that SIGINT ended
+_LAST_EVENT_SECONDS = 15.0
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """How the demo is asked to run."""
+
+    data_dir: Path | None = None
+    """None takes a temporary directory, which is removed afterwards; any other must be new or empty."""
+    port: int | None = None
+    """None takes a free port."""
+    daemons: int = 2
+    keep: bool = False
+    """Stay up afterwards, until Ctrl-C."""
+
+
+def run_demo(options: DemoOptions | None = None) -> int:
+    """Run the demo; give the exit code: 0 when every count is exact, 1 when not, 130 when interrupted."""
+    options = options or DemoOptions()
+    console = _console()
+    try:
+        with _directory(options.data_dir) as data_dir:
+            return _Demo(options, data_dir, console).run()
+    except KeyboardInterrupt:
+        console.print("\nInterrupted; everything that was started is stopped.")
+        return _INTERRUPTED
+    except (FerrymanError, psycopg.Error) as error:
+        console.print(f"[red]✗[/] {escape(str(error))}")
+        return 1
+
+
+class _Demo:
+    """One showing."""
+
+    def __init__(self, options: DemoOptions, data_dir: Path, console: Console) -> None:
+        self._options = options
+        self._console = console
+        self._start = time.monotonic()
+        self._stack = Stack(
+            StackOptions(data_dir=data_dir, port=options.port or 0, daemons=options.daemons, flower=options.keep),
+            report=self._warn,
+        )
+
+    def run(self) -> int:
+        """Start everything, do both runs, and judge them."""
+        self._console.print("[bold]Ferryman[/] carries records from an API to where you need them.\n")
+        with self._running_stack() as stack, running_servers(stack.data, self._warn) as servers:
+            client = ApiClient(stack.api_url, stack.token)
+            holds = self._introduce_upstream(servers)
+            ready = scenario.set_up(client, servers.upstream_url)
+            self._tick("POST /integration, /integrated-account, /sync-job")
+            faults = [*self._daemon_run(ready, holds), *self._webhook_run(ready, servers, holds)]
+            self._console.print(f"   {report.upstream_line(servers.upstream.get('/stats')['requests'])}\n")
+            report.print_verdict(self._console, faults, time.monotonic() - self._start)
+            if self._options.keep:
+                self._stay(servers)
+        return 1 if faults else 0
+
+    @contextmanager
+    def _running_stack(self) -> Iterator[Stack]:
+        try:
+            with self._console.status("Starting Postgres, Redis, the API and the daemons …"):
+                self._stack.start()
+            seconds = time.monotonic() - self._start
+            self._tick(f"Postgres, Redis, the API and {self._options.daemons} daemons, up in {seconds:.1f} s")
+            yield self._stack
+        finally:
+            self._stack.stop()
+
+    def _introduce_upstream(self, servers: Servers) -> Mapping[str, int]:
+        """Tell what there is to fetch."""
+        counts: Mapping[str, int] = servers.upstream.get("/stats")["holds"]
+        holds = {resource: counts[resource] for resource in RESOURCES}
+        self._tick(f"Sample upstream: {', '.join(f'{count:,} {name}' for name, count in holds.items())}")
+        return holds
+
+    def _daemon_run(self, ready: Scenario, holds: Mapping[str, int]) -> list[str]:
+        """Persist in Postgres; give what is not exact."""
+        self._heading("Daemon run", "into Postgres")
+        run = self._watch(ready.client, ready.run_on_daemons(), holds)
+        records = PersistedRecords(self._stack.database_url, ready.account_id)
+        result = RunReport(title="daemon run", place="in Postgres", run=run, holds=holds, found=records.counts())
+        self._show(result.table())
+        self._show(report.sample_table(records.sample()), heading="select resource, remote_id, data from record")
+        return result.differences()
+
+    def _webhook_run(self, ready: Scenario, servers: Servers, holds: Mapping[str, int]) -> list[str]:
+        """Deliver to the webhook receiver; give what is not exact."""
+        self._heading("RapidBridge run", "to a signed webhook")
+        webhook = ready.client.post("/webhook", {"target_url": f"{servers.receiver_url}/"})
+        servers.receiver.post("/secret", {"secret": webhook["secret"]})
+        run_id = ready.run_to_webhook(webhook["id"])
+        run = self._watch(ready.client, run_id, holds)
+        received = _wait_for_last_event(servers.receiver, run_id)
+        found = received["runs"].get(run_id, {}).get("records", {})
+        result = RunReport(title="RapidBridge run", place="verified", run=run, holds=holds, found=found)
+        self._show(result.table())
+        self._console.print(f"   {report.receiver_line(received)}")
+        return [*result.differences(), *report.delivery_faults(received, run_id)]
+
+    def _watch(self, client: ApiClient, run_id: str, holds: Mapping[str, int]) -> JsonObject:
+        return watch_run(lambda: client.get(f"/sync-job-run/{run_id}"), holds, self._console)
+
+    def _stay(self, servers: Servers) -> None:
+        """Keep everything up until Ctrl-C, which is no fault here."""
+        addresses = {
+            "API": self._stack.api_url,
+            "Docs": f"{self._stack.api_url}/docs",
+            "Flower": self._stack.flower_url,
+            "Token": self._stack.data.token_file,
+            "Upstream": f"{servers.upstream_url}/stats",
+            "Receiver": f"{servers.receiver_url}/stats",
+        }
+        self._console.print("\nEverything stays up; Ctrl-C stops and removes it.")
+        for name, address in addresses.items():
+            self._console.print(f"  [bold]{name:<10}[/]{escape(str(address))}", soft_wrap=True)
+        try:
+            self._stack.wait()
+        except KeyboardInterrupt:
+            self._console.print()
+
+    def _tick(self, text: str) -> None:
+        self._console.print(f"[green]✓[/] {escape(text)}")
+
+    def _heading(self, title: str, destination: str) -> None:
+        self._console.print(f"\n[bold cyan]{title}[/] {destination} [dim]· POST /sync-job-run[/]")
+
+    def _show(self, table: Table, *, heading: str = "") -> None:
+        if heading:
+            self._console.print(f"   [dim italic]{heading}[/]")
+        self._console.print(Padding(table, (0, 0, 1, 3), expand=False))
+
+    def _warn(self, line: str) -> None:
+        self._console.print(f"[yellow]![/] {escape(line)}")
+
+
+def _wait_for_last_event(receiver: ApiClient, run_id: str) -> JsonObject:
+    """Give the receiver's counts once it has the run's last event, which is sent after the run has ended."""
+    deadline = time.monotonic() + _LAST_EVENT_SECONDS
+    while True:
+        received: JsonObject = receiver.get("/stats")
+        names = received["runs"].get(run_id, {}).get("events", [])
+        if {events.COMPLETED, events.FAILED} & set(names) or time.monotonic() > deadline:
+            return received
+        time.sleep(_POLL_SECONDS)
+
+
+@contextmanager
+def _directory(data_dir: Path | None) -> Iterator[Path]:
+    """Give the directory to work in; a temporary one is removed afterwards, a named one is the user's."""
+    if data_dir is None:
+        with TemporaryDirectory(prefix="ferryman-demo-") as name:
+            yield Path(name)
+    elif data_dir.is_dir() and any(data_dir.iterdir()):
+        raise DemoError(f"{data_dir} is not empty; the demo counts from nothing, so choose a new --data-dir")
+    else:
+        yield data_dir
+
+
+def _console() -> Console:
+    """Make a console of at most 80 columns that replaces what an old terminal can not show."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    console = Console(highlight=False)
+    console.width = min(console.width, _COLUMNS)
+    return console

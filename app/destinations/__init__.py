@@ -1,0 +1,1 @@
+"""The write side: the records table and the webhook."""

@@ -1,0 +1,82 @@
+"""Send signed events to webhook receivers over HTTP."""
+
+import asyncio
+import os
+from concurrent.futures import TimeoutError as FutureTimeoutError
+
+import aiohttp
+
+from app.engine import events, retry, signatures
+from app.engine.errors import DeliveryError
+from app.engine.ids import new_id
+from app.engine.objects import Webhook
+from app.net.loop import LoopThread
+from app.services.ports import Clock
+
+_EXCERPT_BYTES = 500
+
+
+class HttpWebhookSender:
+    """Posts one event at a time; a redirect is a failure, since the signature was made for the configured address."""
+
+    def __init__(self, *, loop: LoopThread, clock: Clock, timeout_seconds: float) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._timeout_seconds = timeout_seconds
+        self._session: aiohttp.ClientSession | None = None
+        self._generation = (0, 0)
+
+    def send(self, webhook: Webhook, event_id: str, body: bytes) -> int:
+        """Give the 2xx status that the receiver answered with; raise DeliveryError for anything else."""
+        future = self._loop.submit(self._post(webhook, event_id, body))
+        try:
+            return future.result(timeout=self._timeout_seconds + 5)
+        except FutureTimeoutError as error:
+            future.cancel()
+            raise DeliveryError(f"no answer within {self._timeout_seconds:.0f} s") from error
+
+    def send_test(self, webhook: Webhook) -> None:
+        """Send a test event once; raise DeliveryError when the receiver does not take it."""
+        envelope = events.Envelope(
+            environment_id=webhook.environment_id, webhook_id=webhook.id, created_at=self._clock.now()
+        )
+        event = events.event(envelope, id=new_id(), event=events.TEST, payload={"foo": "bar"})
+        self.send(webhook, event.id, event.body)
+
+    async def _post(self, webhook: Webhook, event_id: str, body: bytes) -> int:
+        signed = signatures.headers(
+            webhook.secret,
+            encoding=webhook.signature_encoding,
+            event_id=event_id,
+            timestamp_seconds=int(self._clock.now().timestamp()),
+            body=body,
+        )
+        headers = {"Content-Type": "application/json", "User-Agent": "ferryman", **signed}
+        try:
+            async with self._open_session().post(
+                webhook.target_url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                if 200 <= response.status < 300:
+                    return response.status
+                excerpt = (await response.content.read(_EXCERPT_BYTES)).decode("utf-8", "replace").strip()
+                raise DeliveryError(
+                    f"the receiver answered {response.status}: {excerpt}".rstrip(": "),
+                    status=response.status,
+                    retry_after_seconds=retry.retry_after_seconds(
+                        response.headers.get("Retry-After"), self._clock.now()
+                    ),
+                )
+        except TimeoutError as error:
+            raise DeliveryError(f"no answer within {self._timeout_seconds:.0f} s") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise DeliveryError(f"the receiver can not be reached: {type(error).__name__}") from error
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        # Runs on the loop, so no lock is needed. A session of another loop, or of before a fork, is left behind.
+        generation = (os.getpid(), id(asyncio.get_running_loop()))
+        if self._session is None or self._generation != generation:
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=self._timeout_seconds), cookie_jar=aiohttp.DummyCookieJar()
+            )
+            self._generation = generation
+        return self._session

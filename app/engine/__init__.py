@@ -1,0 +1,1 @@
+"""Decisions: pure functions and frozen values, no I/O and no framework."""

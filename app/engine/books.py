@@ -1,0 +1,63 @@
+"""The books of a run: what each resource counted, and the equations that must hold before it says completed."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from app.engine.json_types import JsonObject
+from app.engine.times import iso_utc_or_none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """What one resource of one run has come to."""
+
+    pages: int = 0
+    fetched: int = 0
+    """Records that the upstream gave."""
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    quarantined: int = 0
+    """Records that could not be kept; each has an error."""
+    queued: int = 0
+    """Records put into events for the webhook."""
+    delivered: int = 0
+    dead_lettered: int = 0
+    skipped: int = 0
+    """Child requests that a failed parent kept from being made."""
+    errors: int = 0
+
+    def __add__(self, other: "Counters") -> "Counters":
+        mine, theirs = asdict(self), asdict(other)
+        return Counters(**{name: mine[name] + theirs[name] for name in mine})
+
+
+def imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str | None:
+    """Tell which equation does not hold; None when the books balance."""
+    if not persisted:
+        return None
+    if to_webhook:
+        return _inequality(
+            "fetched", counters.fetched, "queued + quarantined", counters.queued + counters.quarantined
+        ) or _inequality(
+            "queued", counters.queued, "delivered + dead_lettered", counters.delivered + counters.dead_lettered
+        )
+    kept = counters.created + counters.updated + counters.unchanged + counters.quarantined
+    return _inequality("fetched", counters.fetched, "created + updated + unchanged + quarantined", kept)
+
+
+def stats(counters: Counters, *, status: str, started_at: datetime | None, finished_at: datetime | None) -> JsonObject:
+    """Show a resource's books as ``resource_stats`` does."""
+    kept = counters.created + counters.updated + counters.unchanged
+    return {
+        **asdict(counters),
+        "persisted": kept + counters.delivered,
+        "status": status,
+        "started_at": iso_utc_or_none(started_at),
+        "finished_at": iso_utc_or_none(finished_at),
+    }
+
+
+def _inequality(left_name: str, left: int, right_name: str, right: int) -> str | None:
+    return None if left == right else f"{left_name} ({left}) is not {right_name} ({right})"

@@ -1,0 +1,155 @@
+"""Every error that Ferryman's own code raises.
+
+FerrymanError
+├── InvalidInputError          a caller's fault, with every failure and its path
+├── NotFoundError              a thing that is not there, or belongs to another environment
+├── ConflictError              a thing in a state that does not allow the call
+├── IdempotencyKeyReusedError  the same key with another body
+├── UnauthorizedError          no valid bearer token
+├── RecordError                one unit of work could not be done; kept, listed at /errors
+│   ├── PlaceholderError       a placeholder that does not resolve, or can not be cast
+│   ├── LoopError              loop_on that is not an array
+│   └── SourceError            the upstream API did not give what was asked
+│       └── RateLimitedError   the upstream asks to come back later
+├── DeliveryError              a webhook receiver did not take an event
+└── LeaseLostError             this worker no longer owns the unit: nothing of it may be written
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One fault of an input: a dotted path (``resources.0.method``) and what was expected there."""
+
+    path: str
+    message: str
+    missing_reference: bool = False
+    """The path names a thing that does not exist; a body with only such faults is answered 404."""
+
+
+class FerrymanError(Exception):
+    """Something went wrong in Ferryman."""
+
+    code = "internal"
+
+    def __init__(self, message: str | None = None) -> None:
+        self.message = message or (self.__doc__ or "").strip().splitlines()[0]
+        super().__init__(self.message)
+
+
+class InvalidInputError(FerrymanError):
+    """The input is not valid."""
+
+    code = "invalid_input"
+
+    def __init__(self, failures: Sequence[Failure], message: str | None = None) -> None:
+        self.failures = tuple(failures)
+        super().__init__(message or "; ".join(f"{f.path}: {f.message}" if f.path else f.message for f in failures))
+
+
+class NotFoundError(FerrymanError):
+    """There is no such thing."""
+
+    code = "not_found"
+
+    def __init__(self, kind: str, id: str) -> None:
+        self.kind = kind
+        self.id = id
+        super().__init__(f"{kind} '{id}' does not exist")
+
+
+class ConflictError(FerrymanError):
+    """The thing is in a state that does not allow this."""
+
+    code = "conflict"
+
+
+class IdempotencyKeyReusedError(FerrymanError):
+    """This Idempotency-Key was used within 24 hours with another body; use a new key for a new request."""
+
+    code = "idempotency_key_reused"
+
+
+class UnauthorizedError(FerrymanError):
+    """A valid API token is required: send 'Authorization: Bearer <token>'."""
+
+    code = "unauthorized"
+
+
+class RecordError(FerrymanError):
+    """A part of a run could not be done."""
+
+    code = "record_error"
+
+
+class PlaceholderError(RecordError):
+    """A placeholder does not resolve."""
+
+    code = "placeholder"
+
+    def __init__(self, path: str, message: str) -> None:
+        self.path = path
+        super().__init__(message)
+
+
+class LoopError(RecordError):
+    """loop_on does not name an array."""
+
+    code = "loop_on"
+
+
+class SourceError(RecordError):
+    """The upstream API did not give what was asked.
+
+    ``code`` is one of: connect, timeout, http_<status>, not_json, empty_body, no_records, repeated_cursor,
+    repeated_page, too_large, request. ``excerpt`` holds at most 500 characters of the answer, never headers.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        status: int | None = None,
+        retryable: bool = False,
+        retry_after_seconds: float | None = None,
+        excerpt: str | None = None,
+    ) -> None:
+        self.code = code
+        self.status = status
+        self.retryable = retryable
+        self.retry_after_seconds = retry_after_seconds
+        self.excerpt = excerpt
+        super().__init__(message)
+
+
+class RateLimitedError(SourceError):
+    """The upstream asks to come back later; ``retry_after_seconds`` is always set."""
+
+    def __init__(self, retry_after_seconds: float, *, status: int = 429) -> None:
+        super().__init__(
+            f"http_{status}",
+            f"the upstream answered {status} and asks to wait {retry_after_seconds:.0f} s",
+            status=status,
+            retryable=True,
+            retry_after_seconds=retry_after_seconds,
+        )
+
+
+class DeliveryError(FerrymanError):
+    """A webhook receiver did not take an event."""
+
+    code = "delivery"
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None) -> None:
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)
+
+
+class LeaseLostError(FerrymanError):
+    """The lease on this unit of work was lost to another worker, or the run was stopped."""
+
+    code = "lease_lost"

@@ -1,0 +1,94 @@
+"""Webhook events (wire.md D): their envelope, their payloads, and record batches cut to a size."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.engine.json_types import JSON, JsonObject
+from app.engine.objects import SyncJobRun
+from app.engine.record_rows import encode
+from app.engine.times import iso_utc
+from app.engine.work import ErrorDraft, EventDraft
+
+STARTED = "sync_job_run:started"
+RECORD = "sync_job_run:record"
+RECORD_ERROR = "sync_job_run:record_error"
+RATE_LIMITED = "sync_job_run:rate_limited"
+COMPLETED = "sync_job_run:completed"
+FAILED = "sync_job_run:failed"
+TEST = "test"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What every event of one run and webhook carries."""
+
+    environment_id: str
+    webhook_id: str
+    created_at: datetime
+
+
+def event(
+    envelope: Envelope,
+    *,
+    id: str,
+    event: str,
+    payload: JsonObject,
+    resource_id: str | None = None,
+    records: int = 0,
+) -> EventDraft:
+    """Make one event with the exact bytes that are signed and sent."""
+    body = {
+        "id": id,
+        "event": event,
+        "payload": payload,
+        "environment_id": envelope.environment_id,
+        "webhook_id": envelope.webhook_id,
+        "created_at": iso_utc(envelope.created_at),
+    }
+    return EventDraft(
+        id=id, webhook_id=envelope.webhook_id, event=event, body=encode(body), resource_id=resource_id, records=records
+    )
+
+
+def run_payload(run: JsonObject) -> JsonObject:
+    """Give the payload of a lifecycle event: the run as the API shows it, without the embedded job."""
+    return {name: value for name, value in run.items() if name != "sync_job"}
+
+
+def record_payload(run: SyncJobRun, *, resource: str, method: str, records: Sequence[JSON]) -> JsonObject:
+    """Give the payload of one batch of records."""
+    return {**_origin(run, resource, method), "records": list(records), "meta": {}}
+
+
+def error_payload(run: SyncJobRun, errors: Sequence[ErrorDraft], *, as_batch: bool) -> JsonObject:
+    """Give the payload of one error, or of a batch of errors of one resource."""
+    shown = [{"error": error.code, "message": error.message, **error.details} for error in errors]
+    first = errors[0]
+    payload = {**_origin(run, first.resource, first.method), "args": run.args}
+    return {**payload, "errors": shown} if as_batch else {**payload, "error": shown[0]}
+
+
+def batches(records: Sequence[JSON], *, limit_bytes: int) -> Iterator[list[JSON]]:
+    """Cut records into batches whose JSON stays under a size; a record that is larger by itself travels alone."""
+    batch: list[JSON] = []
+    size = 0
+    for record in records:
+        record_size = len(encode(record)) + 1
+        if batch and size + record_size > limit_bytes:
+            yield batch
+            batch, size = [], 0
+        batch.append(record)
+        size += record_size
+    if batch:
+        yield batch
+
+
+def _origin(run: SyncJobRun, resource: str | None, method: str | None) -> JsonObject:
+    return {
+        "sync_job_run_id": run.id,
+        "sync_job_id": run.sync_job_id,
+        "integrated_account_id": run.integrated_account_id,
+        "resource": resource,
+        "method": method,
+    }

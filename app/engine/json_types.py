@@ -1,0 +1,7 @@
+"""The JSON values that cross Ferryman's edges."""
+
+from typing import Any, TypeAlias
+
+# The one place where Any is allowed: JSON from outside has no static shape.
+JSON: TypeAlias = Any
+JsonObject: TypeAlias = dict[str, Any]

@@ -1,0 +1,179 @@
+"""The objects of the API as values: what is stored, and what is shown.
+
+Times are aware UTC datetimes; ids are canonical UUID strings. Secrets are plain here and encrypted in the store; no
+object that holds one has it in its ``repr``.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, NewType, TypeVar
+
+from app.engine.json_types import JSON, JsonObject
+from app.engine.status import DaemonStatus, ErrorHandling, RunStatus
+
+T = TypeVar("T")
+
+EnvironmentId = NewType("EnvironmentId", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiToken:
+    """A bearer token's record; the secret itself is never stored."""
+
+    id: str
+    environment_id: EnvironmentId
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integration:
+    """How one third-party API is spoken to (wire.md A9); ``config`` is the raw, validated JSON."""
+
+    id: str
+    environment_id: EnvironmentId
+    name: str
+    category: str | None = None
+    is_beta: bool = False
+    sharing: str = "deny"
+    config: JsonObject
+    version: int = 1
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegratedAccount:
+    """One customer's account at a third party; ``context`` holds the credentials."""
+
+    id: str
+    environment_id: EnvironmentId
+    integration_id: str
+    integration_name: str
+    tenant_id: str
+    authentication_method: str
+    status: str = "active"
+    context: JsonObject = field(repr=False)
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncJob:
+    """What to pull, described once (wire.md A1); ``resources`` is the raw, validated list."""
+
+    id: str
+    environment_id: EnvironmentId
+    integration_name: str
+    label: str = "Untitled"
+    args_schema: JsonObject
+    args_validation: str | None = None
+    resources: list[JsonObject]
+    default_runtime_version: int = 3
+    mutex_key: str | None = None
+    state_key: str | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """Where RapidBridge runs deliver; ``secret`` signs every delivery."""
+
+    id: str
+    environment_id: EnvironmentId
+    target_url: str
+    is_active: bool = True
+    event_types: list[str] | None = None
+    """None subscribes to every event."""
+    signature_encoding: str = "hex"
+    """How ``v`` of X-Truto-Signature is written: ``hex`` or ``base64``."""
+    secret: str = field(repr=False)
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncJobRun:
+    """One run of a sync job (wire.md A3)."""
+
+    id: str
+    environment_id: EnvironmentId
+    sync_job_id: str
+    integrated_account_id: str
+    status: RunStatus
+    args: JsonObject
+    resources: list[JsonObject]
+    """The items that this run works on: a snapshot of the job's at creation."""
+    sync_job: JsonObject
+    """The job as it was at creation, as the wire shows it (ids and times as strings)."""
+    daemon_id: str | None = None
+    daemon_group_key: str | None = None
+    webhook_id: str | None = None
+    error_handling: ErrorHandling = ErrorHandling.IGNORE
+    ignore_previous_run: bool = False
+    version: int = 3
+    previous_run_date: datetime | None = None
+    resource_stats: JsonObject = field(default_factory=dict)
+    """``{resource: {method: {fetched, persisted, errors, status, ...}}}``, derived from the run's resource rows."""
+    error: JsonObject | None = None
+    """``{code, message, resource, at}`` of the reason a run failed."""
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunError:
+    """One recorded error of a run, as ``GET /sync-job-run/{id}/errors`` lists it."""
+
+    id: str
+    sync_job_run_id: str
+    resource: str | None
+    method: str | None
+    code: str
+    message: str
+    details: JsonObject
+    """What helps to find it: status, url without its query, parent ids, record_id, excerpt."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRecord:
+    """One persisted record, as ``GET /record`` lists it."""
+
+    integrated_account_id: str
+    resource: str
+    id: str
+    data: JSON
+    sync_job_run_id: str
+    created_at: datetime
+    updated_at: datetime
+    synced_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """A Celery worker process of one group."""
+
+    id: str
+    label: str
+    group_key: str
+    status: DaemonStatus
+    metadata: JsonObject
+    created_at: datetime
+    updated_at: datetime
+    last_active_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """One page of a listing: the rows and the opaque cursor of the next page, None at the end."""
+
+    result: list[T]
+    next_cursor: str | None
+    limit: int

@@ -1,0 +1,67 @@
+"""Plan a run: which resources begin, which follow which, and what of a parent its children need."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.engine.definition import ResourceItem
+from app.engine.paths import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """The tree of a run's resources."""
+
+    order: Sequence[ResourceItem]
+    """Parents before their children."""
+    children: Mapping[str, Sequence[ResourceItem]]
+    kept: Mapping[str, frozenset[Path] | None]
+
+    @property
+    def roots(self) -> Sequence[ResourceItem]:
+        """The resources that depend on nothing."""
+        return [item for item in self.order if item.depends_on is None]
+
+    def children_of(self, name: str) -> Sequence[ResourceItem]:
+        """The resources that are called once per object of this one."""
+        return self.children.get(name, ())
+
+    def ancestors_of(self, name: str) -> Sequence[ResourceItem]:
+        """The parent, its parent, and so on."""
+        by_name = {item.name: item for item in self.order}
+        ancestors = []
+        parent = by_name[name].depends_on
+        while parent is not None:
+            ancestors.append(by_name[parent])
+            parent = by_name[parent].depends_on
+        return ancestors
+
+    def kept_fields(self, name: str) -> frozenset[Path] | None:
+        """The paths inside an object of this resource that its descendants read; None is the whole object."""
+        return self.kept.get(name, frozenset())
+
+
+def plan(items: Sequence[ResourceItem]) -> RunPlan:
+    """Plan valid items (definition.parse_resources)."""
+    children: dict[str, list[ResourceItem]] = {}
+    for item in items:
+        if item.depends_on is not None:
+            children.setdefault(item.depends_on, []).append(item)
+    order: list[ResourceItem] = []
+    waiting = [item for item in reversed(items) if item.depends_on is None]
+    while waiting:
+        item = waiting.pop()
+        order.append(item)
+        waiting.extend(reversed(children.get(item.name, [])))
+    kept = {item.name: _kept(item, children) for item in items}
+    return RunPlan(order=order, children=children, kept=kept)
+
+
+def _kept(item: ResourceItem, children: Mapping[str, Sequence[ResourceItem]]) -> frozenset[Path] | None:
+    read: set[Path] = set()
+    descendants = list(children.get(item.name, ()))
+    while descendants:
+        descendant = descendants.pop()
+        descendants.extend(children.get(descendant.name, ()))
+        for reference in descendant.references:
+            read |= {reference[len(at) :] for at in item.binding_paths if reference[: len(at)] == at}
+    return None if () in read else frozenset(read)

@@ -1,0 +1,30 @@
+"""When to try again: exponential backoff with full jitter, and what Retry-After asks for.
+
+Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/. Retry-After: RFC 9110, 10.2.3.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
+
+
+def backoff_seconds(attempt: int, base: float, cap: float, random: Callable[[], float]) -> float:
+    """Choose the pause after the ``attempt``-th failure (from 1): anything up to ``base * 2**(attempt - 1)``."""
+    return random() * min(cap, base * 2.0 ** min(attempt - 1, 62))
+
+
+def retry_after_seconds(header: str | None, now: datetime) -> float | None:
+    """Read a Retry-After header, in either form; a past or absurd time is clamped, garbage is None."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.replace(".", "", 1).isdigit():
+        return min(float(text), LONGEST_RETRY_AFTER_SECONDS)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max((aware - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER_SECONDS)

@@ -1,0 +1,96 @@
+"""What a request's placeholders see, and the elements that a request is repeated for.
+
+An element is small JSON that is kept with its unit: ``{"parents": {name: kept fields}, "loop": value}``.
+"""
+
+from typing import TypeAlias
+
+from app.engine.config_reader import type_name
+from app.engine.definition import ResourceItem
+from app.engine.errors import LoopError
+from app.engine.json_types import JSON, JsonObject
+from app.engine.paths import UNDEFINED, Path, lookup
+from app.engine.planning import RunPlan
+
+Element: TypeAlias = JsonObject
+
+
+def run_scope(
+    *, args: JsonObject, context: JsonObject, tenant_id: str, previous_run_date: str | None, run: JsonObject
+) -> JsonObject:
+    """Give what every request of a run sees; the account's context stands at the top level too, behind the rest."""
+    scope = {
+        **context,
+        "args": args,
+        "context": context,
+        "tenant_id": tenant_id,
+        "sync_job_run": run,
+        "resources": {},
+    }
+    scope.pop("previous_run_date", None)
+    return scope if previous_run_date is None else {**scope, "previous_run_date": previous_run_date}
+
+
+def root_elements(item: ResourceItem, scope: JsonObject) -> list[Element]:
+    """List the elements of a resource without a parent: one, or one per value of its loop; raise LoopError."""
+    if item.loop_on is None:
+        return [{}]
+    return [{"loop": value} for value in _loop_values(item, item.loop_on, scope)]
+
+
+def child_elements(
+    item: ResourceItem, plan: RunPlan, parent: ResourceItem, parent_element: Element, record: JSON, scope: JsonObject
+) -> list[Element]:
+    """List the elements that one object of the parent leads to: one, or one per value of its loop; raise LoopError."""
+    parents = {**parent_element.get("parents", {}), parent.name: _project(record, plan.kept_fields(parent.name))}
+    if item.loop_on is None:
+        return [{"parents": parents}]
+    seen = element_scope(item, plan, {"parents": parents}, scope)
+    return [{"parents": parents, "loop": value} for value in _loop_values(item, item.loop_on, seen)]
+
+
+def element_scope(item: ResourceItem, plan: RunPlan, element: Element, scope: JsonObject) -> JsonObject:
+    """Give what one request sees: the run's scope, the ancestors' objects, and the loop's path bound to its value."""
+    seen = scope
+    for ancestor in reversed(plan.ancestors_of(item.name)):
+        for path in sorted(ancestor.binding_paths):
+            seen = _bind(seen, path, element["parents"][ancestor.name])
+    if item.loop_on is not None and "loop" in element:
+        seen = _bind(seen, item.loop_on, element["loop"])
+    return seen
+
+
+def _loop_values(item: ResourceItem, path: Path, scope: JsonObject) -> list[JSON]:
+    found = lookup(scope, path)
+    if not isinstance(found, list):
+        kind = "nothing" if found is UNDEFINED else "null" if found is None else type_name(found)
+        raise LoopError(f"loop_on of '{item.name}' expects an array at '{'.'.join(path)}', found {kind}")
+    return found
+
+
+def _bind(scope: JSON, path: Path, value: JSON) -> JsonObject:
+    """Copy the objects along a path, with a value at its end."""
+    head, *rest = path
+    inner = scope if isinstance(scope, dict) else {}
+    return {**inner, head: _bind(inner.get(head), tuple(rest), value) if rest else value}
+
+
+def _project(record: JSON, kept: frozenset[Path] | None) -> JSON:
+    """Keep only the fields that descendants read; a path that leads through an array keeps the array."""
+    if kept is None or not isinstance(record, dict):
+        return record
+    projected: JsonObject = {}
+    for path in sorted(kept):
+        _copy(record, projected, path)
+    return projected
+
+
+def _copy(source: JsonObject, target: JsonObject, path: Path) -> None:
+    head, *rest = path
+    if head not in source:
+        return
+    inner = source[head]
+    if not rest or not isinstance(inner, dict):
+        target[head] = inner
+    elif isinstance(target.setdefault(head, {}), dict):
+        _copy(inner, target[head], tuple(rest))

@@ -1,0 +1,79 @@
+"""Decide what a run has come to, from its resources and what is left of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from app.engine import books
+from app.engine.books import Counters
+from app.engine.status import FINAL_RESOURCE_STATUSES, ResourceStatus, RunStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceState:
+    """One resource of a run as it stands, with what is left of it to do."""
+
+    id: str
+    name: str
+    resource: str
+    method: str
+    parent_name: str | None
+    persist: bool
+    status: ResourceStatus
+    started_at: datetime | None
+    counters: Counters
+    live_units: int
+    parked_units: int
+    """Those of the live units that wait for a timer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What is to be written: resources that have ended, and the status that the run should have."""
+
+    ended: Mapping[str, ResourceStatus] = field(default_factory=dict)
+    status: RunStatus
+    reason: str | None = None
+
+
+def judge(resources: Sequence[ResourceState], *, to_webhook: bool, pending: int) -> Verdict:
+    """Judge a live run: resources come parents first; ``pending`` events wait for the webhook.
+
+    A resource has ended when no unit of it is left and its parent, which could make more of them, has ended. The run
+    has ended when all resources have, and nothing waits for delivery; it completes only when the books balance.
+    """
+    ended = _ended(resources)
+    live = [resource for resource in resources if not _is_final(resource, ended)]
+    if live:
+        units = sum(resource.live_units for resource in live)
+        is_parked = units > 0 and units == sum(resource.parked_units for resource in live)
+        return Verdict(ended=ended, status=RunStatus.RATE_LIMITED if is_parked else RunStatus.RUNNING)
+    if pending:
+        return Verdict(ended=ended, status=RunStatus.RUNNING)
+    reason = _imbalance(resources, to_webhook=to_webhook)
+    return Verdict(ended=ended, status=RunStatus.FAILED if reason else RunStatus.COMPLETED, reason=reason)
+
+
+def _ended(resources: Sequence[ResourceState]) -> dict[str, ResourceStatus]:
+    ended: dict[str, ResourceStatus] = {}
+    final_names = {resource.name for resource in resources if resource.status in FINAL_RESOURCE_STATUSES}
+    for resource in resources:
+        parent_has_ended = resource.parent_name is None or resource.parent_name in final_names
+        if resource.name in final_names or resource.live_units or not parent_has_ended:
+            continue
+        got_nothing = resource.counters.errors > 0 and resource.counters.fetched == 0
+        ended[resource.id] = ResourceStatus.FAILED if got_nothing else ResourceStatus.COMPLETED
+        final_names.add(resource.name)
+    return ended
+
+
+def _is_final(resource: ResourceState, ended: Mapping[str, ResourceStatus]) -> bool:
+    return resource.status in FINAL_RESOURCE_STATUSES or resource.id in ended
+
+
+def _imbalance(resources: Sequence[ResourceState], *, to_webhook: bool) -> str | None:
+    for resource in resources:
+        reason = books.imbalance(resource.counters, persisted=resource.persist, to_webhook=to_webhook)
+        if reason:
+            return f"{resource.name}: {reason}"
+    return None

@@ -1,0 +1,100 @@
+"""The states of runs, resources, units and daemons, and the moves between them that are allowed."""
+
+from enum import StrEnum
+
+
+class RunStatus(StrEnum):
+    """Where a sync job run stands."""
+
+    CREATED = "created"
+    """Accepted; waits for a daemon of its group."""
+    RUNNING = "running"
+    """A daemon has begun."""
+    RATE_LIMITED = "rate_limited"
+    """Every unit that is left waits for the upstream's rate limit; goes on by itself."""
+    COMPLETED = "completed"
+    """All is done and the books balance."""
+    FAILED = "failed"
+    """Ended by an error, told in ``error``."""
+    STOPPED = "stopped"
+    """Ended by a user."""
+
+    @property
+    def is_final(self) -> bool:
+        """Claim that no move leaves this status."""
+        return self in FINAL_RUN_STATUSES
+
+
+class ResourceStatus(StrEnum):
+    """Where one resource of a run stands."""
+
+    WAITING = "waiting"
+    """No unit of it has begun."""
+    RUNNING = "running"
+    """At least one unit has begun."""
+    COMPLETED = "completed"
+    """All its units are done."""
+    FAILED = "failed"
+    """A unit of it failed for good."""
+    STOPPED = "stopped"
+    """The run ended before this resource did."""
+
+
+class UnitStatus(StrEnum):
+    """Where one unit of work stands."""
+
+    BLOCKED = "blocked"
+    """Waits for the webhook: its answer to the started event, or its backlog to shrink."""
+    IDLE = "idle"
+    """A delivery unit with nothing to deliver now."""
+    READY = "ready"
+    """Can be claimed once ``wake_at`` has passed."""
+    LEASED = "leased"
+    """A worker holds its lease."""
+    DONE = "done"
+    """Nothing is left to fetch."""
+    FAILED = "failed"
+    """Given up; its error is recorded."""
+    CANCELLED = "cancelled"
+    """The run ended first."""
+
+
+class DaemonStatus(StrEnum):
+    """Where a daemon stands."""
+
+    STARTING = "starting"
+    ACTIVE = "active"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+class ErrorHandling(StrEnum):
+    """What a run does with an error."""
+
+    IGNORE = "ignore"
+    """Record it and go on (the default)."""
+    FAIL_FAST = "fail_fast"
+    """The first error ends the run."""
+    BATCH = "batch"
+    """As ignore; the errors of one batch travel in one record_error event."""
+
+
+FINAL_RUN_STATUSES = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.STOPPED})
+LIVE_RUN_STATUSES = frozenset(RunStatus) - FINAL_RUN_STATUSES
+FINAL_UNIT_STATUSES = frozenset({UnitStatus.DONE, UnitStatus.FAILED, UnitStatus.CANCELLED})
+FINAL_RESOURCE_STATUSES = frozenset({ResourceStatus.COMPLETED, ResourceStatus.FAILED, ResourceStatus.STOPPED})
+
+# The state machine as data: a status may be entered only from these.
+RUN_MOVES: dict[RunStatus, frozenset[RunStatus]] = {
+    RunStatus.CREATED: frozenset(),
+    RunStatus.RUNNING: frozenset({RunStatus.CREATED, RunStatus.RATE_LIMITED}),
+    RunStatus.RATE_LIMITED: frozenset({RunStatus.RUNNING}),
+    RunStatus.COMPLETED: frozenset({RunStatus.RUNNING, RunStatus.RATE_LIMITED}),
+    RunStatus.FAILED: LIVE_RUN_STATUSES,
+    RunStatus.STOPPED: LIVE_RUN_STATUSES,
+}
+
+
+def allowed_origins(target: RunStatus) -> frozenset[RunStatus]:
+    """Tell from which statuses a run may move to ``target``."""
+    return RUN_MOVES[target]

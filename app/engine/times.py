@@ -1,0 +1,13 @@
+"""Times as the wire shows them: ISO-8601 in UTC with milliseconds and ``Z``."""
+
+from datetime import UTC, datetime
+
+
+def iso_utc(moment: datetime) -> str:
+    """Write an aware time, for example ``2021-08-10T10:00:00.000Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso_utc_or_none(moment: datetime | None) -> str | None:
+    """Write a time that may be absent."""
+    return iso_utc(moment) if moment else None

@@ -1,0 +1,135 @@
+"""The values that one slice of work is made of, from the claim of a unit to the write of its pages."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from app.engine.books import Counters
+from app.engine.json_types import JsonObject
+from app.engine.status import UnitStatus
+
+
+class UnitKind(StrEnum):
+    """What a unit of work does."""
+
+    FETCH = "fetch"
+    """Requests the elements of one resource."""
+    DELIVERY = "delivery"
+    """Sends the run's events to its webhook, in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A unit whose lease this worker holds; every write with it is refused once the fencing token has moved on."""
+
+    unit_id: str
+    run_id: str
+    resource_id: str | None
+    kind: UnitKind
+    fencing_token: int
+    attempts: int
+    """Claims since the last page was committed, this one included."""
+    elements: Sequence[JsonObject] = field(repr=False)
+    frontier: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitDraft:
+    """A unit that is about to be written."""
+
+    id: str
+    resource_id: str | None
+    kind: UnitKind = UnitKind.FETCH
+    status: UnitStatus = UnitStatus.READY
+    elements: Sequence[JsonObject] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRow:
+    """One record as the records table takes it."""
+
+    remote_id: str
+    data: str
+    """Its JSON text, keys sorted."""
+    content_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDraft:
+    """One webhook event that is about to be written: the exact bytes that will be signed and sent."""
+
+    id: str
+    webhook_id: str
+    event: str
+    body: bytes = field(repr=False)
+    resource_id: str | None = None
+    records: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorDraft:
+    """One error that is about to be recorded."""
+
+    id: str
+    resource: str | None
+    method: str | None
+    code: str
+    message: str
+    details: JsonObject
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageWrite:
+    """All that one or more fetched pages of a unit change, written in one transaction."""
+
+    claim: Claim
+    frontier: JsonObject
+    end: UnitStatus | None = None
+    """The unit's last status when nothing is left of it; None keeps the lease."""
+    lease_seconds: float
+    account_id: str
+    resource: str
+    records: Sequence[RecordRow] = ()
+    events: Sequence[EventDraft] = ()
+    children: Sequence[UnitDraft] = ()
+    errors: Sequence[ErrorDraft] = ()
+    counters: Counters = field(default_factory=Counters)
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Resource id to the number of child requests that a failed parent request keeps from being made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingEvent:
+    """One event that waits for delivery."""
+
+    id: str
+    webhook_id: str
+    resource_id: str | None
+    event: str
+    body: bytes = field(repr=False)
+    records: int
+    attempts: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """A unit that a daemon should look at."""
+
+    run_id: str
+    unit_id: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceOutcome:
+    """What one slice came to."""
+
+    run_id: str | None = None
+    may_settle: bool = False
+    """The run may have come to its end: somebody should look."""
+
+
+NOTHING_DONE = SliceOutcome()

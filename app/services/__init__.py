@@ -1,0 +1,1 @@
+"""Order and transactions: plain arguments in, values out."""

@@ -1,0 +1,50 @@
+"""The registry of daemons, as they write it and as the API shows it."""
+
+from typing import Protocol
+
+from app.engine.errors import NotFoundError
+from app.engine.json_types import JsonObject
+from app.engine.objects import Daemon, Page
+from app.engine.status import DaemonStatus
+
+
+class DaemonStore(Protocol):
+    """Keeps daemons."""
+
+    def register(self, daemon_id: str, *, group_key: str, label: str, metadata: JsonObject) -> None:
+        """Write a daemon down as active, new or again."""
+
+    def heard(self, daemon_id: str, status: DaemonStatus) -> None:
+        """Note that a daemon lives, and how it stands."""
+
+    def get(self, daemon_id: str) -> Daemon | None:
+        """Find one daemon."""
+
+    def list(self, *, limit: int, cursor: str | None, group_key: str | None) -> Page[Daemon]:
+        """List daemons by id."""
+
+
+class DaemonService:
+    """Daemons register themselves here, and are listed."""
+
+    def __init__(self, daemons: DaemonStore) -> None:
+        self._daemons = daemons
+
+    def register(self, daemon_id: str, *, group_key: str, label: str, metadata: JsonObject) -> None:
+        """Write a daemon down as active."""
+        self._daemons.register(daemon_id, group_key=group_key, label=label, metadata=metadata)
+
+    def heard(self, daemon_id: str, status: DaemonStatus = DaemonStatus.ACTIVE) -> None:
+        """Note that a daemon lives, and how it stands."""
+        self._daemons.heard(daemon_id, status)
+
+    def get(self, daemon_id: str) -> Daemon:
+        """Find one daemon; raise NotFoundError."""
+        daemon = self._daemons.get(daemon_id)
+        if daemon is None:
+            raise NotFoundError("daemon", daemon_id)
+        return daemon
+
+    def list(self, *, limit: int, cursor: str | None, group_key: str | None) -> Page[Daemon]:
+        """List daemons by id."""
+        return self._daemons.list(limit=limit, cursor=cursor, group_key=group_key)

@@ -1,0 +1,172 @@
+"""Work on a delivery unit: send the run's events to its webhook one after the other, each until it is answered 2xx."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.engine import events, retry, routing
+from app.engine.errors import DeliveryError, LeaseLostError
+from app.engine.ids import new_id
+from app.engine.objects import EnvironmentId, SyncJobRun, Webhook
+from app.engine.status import ErrorHandling
+from app.engine.work import Claim, ErrorDraft, PendingEvent, Ring, SliceOutcome
+from app.services.ports import WebhookSender
+from app.services.run_context import RunReader
+from app.services.workplace import Workplace
+
+RETRY_BASE_SECONDS = 0.5
+RETRY_CAP_SECONDS = 300.0
+
+
+class WebhookReader(Protocol):
+    """Reads webhooks, secrets included."""
+
+    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
+        """Read one webhook."""
+
+
+class DeliveryQueue(Protocol):
+    """The events of a run that wait, under its delivery unit's lease."""
+
+    def next_event(self, run_id: str) -> PendingEvent | None:
+        """Find the oldest."""
+
+    def settle(
+        self,
+        claim: Claim,
+        event: PendingEvent,
+        *,
+        delivered: bool,
+        status_code: int | None,
+        error: str | None,
+        lease_seconds: float,
+        backlog_limit: int,
+    ) -> list[Ring]:
+        """Write an event's end; list the units that may fetch again."""
+
+    def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
+        """Write down why an attempt failed."""
+
+    def go_idle(self, claim: Claim, *, run_is_final: bool, lease_seconds: float) -> bool:
+        """Give the unit up when nothing is left to send."""
+
+
+class Leases(Protocol):
+    """Gives back the lease of a unit."""
+
+    def hand_back(self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ...) -> bool:
+        """Give the lease up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryOutcomes:
+    """What a delivery's end may lead to beyond its own row."""
+
+    fail_run: Callable[[str, ErrorDraft], None]
+    record_error: Callable[[str, ErrorDraft], None]
+
+
+class DeliveryWorker:
+    """Works on delivery units, one slice at a time."""
+
+    def __init__(
+        self,
+        *,
+        runs: RunReader,
+        webhooks: WebhookReader,
+        queue: DeliveryQueue,
+        leases: Leases,
+        sender: WebhookSender,
+        outcomes: DeliveryOutcomes,
+        workplace: Workplace,
+    ) -> None:
+        self._runs = runs
+        self._webhooks = webhooks
+        self._queue = queue
+        self._leases = leases
+        self._sender = sender
+        self._outcomes = outcomes
+        self._workplace = workplace
+        self._clock = workplace.clock
+        self._settings = workplace.settings
+
+    def work(self, claim: Claim) -> SliceOutcome:
+        """Send until nothing waits, an attempt fails, or the slice is over."""
+        deadline = self._clock.now().timestamp() + self._settings.slice_seconds
+        try:
+            while self._step(claim):
+                if self._workplace.is_stopping() or self._clock.now().timestamp() >= deadline:
+                    self._yield(claim)
+                    break
+        except LeaseLostError:
+            pass
+        return SliceOutcome(run_id=claim.run_id, may_settle=True)
+
+    def _step(self, claim: Claim) -> bool:
+        """Send the next event; False when the unit was given up."""
+        run = self._runs.load(claim.run_id)
+        if run is None:
+            raise LeaseLostError
+        event = self._queue.next_event(claim.run_id)
+        if event is None:
+            return not self._queue.go_idle(
+                claim, run_is_final=run.status.is_final, lease_seconds=self._settings.lease_seconds
+            )
+        webhook = self._webhooks.get(run.environment_id, event.webhook_id)
+        if webhook is None or not webhook.is_active:
+            state = "was deleted" if webhook is None else "is not active"
+            return self._failed(claim, run, event, DeliveryError(f"webhook '{event.webhook_id}' {state}"))
+        try:
+            status_code = self._sender.send(webhook, event.id, event.body)
+        except DeliveryError as error:
+            return self._failed(claim, run, event, error)
+        self._end(claim, event, delivered=True, status_code=status_code, error=None)
+        return True
+
+    def _failed(self, claim: Claim, run: SyncJobRun, event: PendingEvent, error: DeliveryError) -> bool:
+        if event.event == events.STARTED and error.status == 400:
+            # The run fails first: giving the event up lets the units go that wait for it.
+            self._outcomes.fail_run(run.id, self._draft("aborted_by_receiver", error.message))
+            self._end(claim, event, delivered=False, status_code=400, error=error.message)
+            return True
+        age = (self._clock.now() - event.created_at).total_seconds()
+        if age < self._settings.delivery_retention_seconds:
+            self._retry_later(claim, event, error)
+            return False
+        draft = self._draft("undelivered", f"{event.event} was given up after {age:.0f} s: {error.message}")
+        ends_run = run.error_handling is ErrorHandling.FAIL_FAST or event.event == events.STARTED
+        (self._outcomes.fail_run if ends_run else self._outcomes.record_error)(run.id, draft)
+        self._end(claim, event, delivered=False, status_code=error.status, error=error.message)
+        return True
+
+    def _retry_later(self, claim: Claim, event: PendingEvent, error: DeliveryError) -> None:
+        self._queue.failed_attempt(event, status_code=error.status, error=error.message)
+        pause = retry.backoff_seconds(event.attempts + 1, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS, random.random)
+        self._leases.hand_back(claim, wake_seconds=max(pause, error.retry_after_seconds or 0.0, 0.1))
+
+    def _end(
+        self, claim: Claim, event: PendingEvent, *, delivered: bool, status_code: int | None, error: str | None
+    ) -> None:
+        rings = self._queue.settle(
+            claim,
+            event,
+            delivered=delivered,
+            status_code=status_code,
+            error=error,
+            lease_seconds=self._settings.lease_seconds,
+            backlog_limit=self._settings.delivery_backlog,
+        )
+        self._workplace.bell.ring(rings)
+
+    def _yield(self, claim: Claim) -> None:
+        if self._leases.hand_back(claim):
+            run = self._runs.load(claim.run_id)
+            if run is not None:
+                queue = routing.queue_of(run.daemon_group_key)
+                self._workplace.bell.ring([Ring(run_id=run.id, unit_id=claim.unit_id, queue=queue)])
+
+    def _draft(self, code: str, message: str) -> ErrorDraft:
+        return ErrorDraft(
+            id=new_id(), resource=None, method=None, code=code, message=message, details={}, at=self._clock.now()
+        )

@@ -1,0 +1,238 @@
+"""Work on a fetching unit for one slice: request its elements side by side, write what comes, and yield in time."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from app.engine import scope
+from app.engine.definition import ResourceItem
+from app.engine.errors import LeaseLostError, RateLimitedError, RecordError
+from app.engine.frontier import Frontier
+from app.engine.json_types import JSON, JsonObject
+from app.engine.placeholders import UNDEFINED, Template
+from app.engine.status import ErrorHandling
+from app.engine.work import Claim, ErrorDraft, PageWrite, Ring, SliceOutcome
+from app.services.page_batch import PageBatch
+from app.services.ports import FetchedPage, PageCall, Source
+from app.services.run_context import RunContext
+from app.services.workplace import Workplace
+
+
+class UnitLeases(Protocol):
+    """Keeps and gives back the lease of a unit."""
+
+    def hold(self, claim: Claim, *, lease_seconds: float) -> None:
+        """Prolong the lease; raise LeaseLostError when it is gone."""
+
+    def hand_back(self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ...) -> bool:
+        """Give the lease up; False when it was lost already."""
+
+
+class PageWriter(Protocol):
+    """Writes pages; each write happens wholly or not at all."""
+
+    def write(self, page: PageWrite) -> str | None:
+        """Write a page; raise LeaseLostError when the unit is somebody else's; give the delivery unit to ring."""
+
+
+class Backlog(Protocol):
+    """Knows how many batches wait for a run's webhook."""
+
+    def is_long(self, run_id: str, *, limit: int) -> bool:
+        """Tell whether so many wait."""
+
+    def wait_for_backlog(self, claim: Claim, *, backlog_limit: int) -> bool:
+        """Block the unit when too many wait; tell whether it was blocked."""
+
+
+@dataclass(slots=True)
+class _Slice:
+    """One slice under way: what is asked for, what was written, and why it will end."""
+
+    claim: Claim
+    context: RunContext
+    item: ResourceItem
+    frontier: Frontier
+    deadline: float
+    in_flight: dict[Future[FetchedPage], int] = field(default_factory=dict)
+    wake_seconds: float = 0.0
+    is_draining: bool = False
+    """Nothing more is asked for; what is in flight is still taken in."""
+    is_backlogged: bool = False
+    fatal: ErrorDraft | None = None
+
+    @property
+    def total(self) -> int:
+        return len(self.claim.elements)
+
+
+class FetchWorker:
+    """Works on fetching units, one slice at a time."""
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        leases: UnitLeases,
+        pages: PageWriter,
+        backlog: Backlog,
+        fail_run: Callable[[str, ErrorDraft], None],
+        workplace: Workplace,
+    ) -> None:
+        self._source = source
+        self._leases = leases
+        self._pages = pages
+        self._backlog = backlog
+        self._fail_run = fail_run
+        self._workplace = workplace
+        self._settings = workplace.settings
+
+    def work(self, claim: Claim, context: RunContext) -> SliceOutcome:
+        """Carry the unit on until it is done or the slice is over; every page is written as it comes."""
+        current = _Slice(
+            claim=claim,
+            context=context,
+            item=context.item_of(claim.resource_id),
+            frontier=Frontier.from_json(claim.frontier),
+            deadline=time.monotonic() + self._settings.slice_seconds,
+        )
+        try:
+            while not current.frontier.is_done(current.total) and self._step(current):
+                pass
+            return self._end(current)
+        except LeaseLostError:
+            return SliceOutcome(run_id=claim.run_id, may_settle=True)
+        finally:
+            for future in current.in_flight:
+                future.cancel()
+
+    def _step(self, current: _Slice) -> bool:
+        """Ask for more, wait for an answer, write it; False when nothing is in flight any more."""
+        batch = self._new_batch(current)
+        self._fill(current, batch)
+        if not current.in_flight and batch.is_empty:
+            return False
+        if batch.is_empty:
+            self._collect(current, batch)
+        if current.total > 1:
+            # Side-by-side requests go on while their answers are written. A single one waits for its write, so that
+            # a crash repeats one page of it and not two.
+            self._fill(current, batch)
+        if not batch.is_empty:
+            self._write(current, batch)
+        return True
+
+    def _new_batch(self, current: _Slice) -> PageBatch:
+        return PageBatch(
+            current.claim, current.context, current.item, settings=self._settings, clock=self._workplace.clock
+        )
+
+    def _fill(self, current: _Slice, batch: PageBatch) -> None:
+        """Submit elements until enough are in flight; one that can not be resolved is an error, not a request."""
+        current.is_draining = (
+            current.is_draining or self._workplace.is_stopping() or time.monotonic() >= current.deadline
+        )
+        asked = set(current.in_flight.values())
+        while not current.is_draining and len(asked) < self._settings.requests_per_account:
+            index = current.frontier.next_to_ask(asked, current.total)
+            if index is None:
+                return
+            current.frontier = current.frontier.start(index)
+            element = current.claim.elements[index]
+            try:
+                call = _call(current.context, current.item, element, current.frontier.open[index])
+            except RecordError as error:
+                batch.add_error(element, error)
+                current.frontier = current.frontier.finish(index)
+                continue
+            current.in_flight[self._source.submit(call)] = index
+            asked.add(index)
+
+    def _collect(self, current: _Slice, batch: PageBatch) -> None:
+        """Wait for at least one answer and take in all that are there; keep the lease while the upstream is slow."""
+        done, _ = wait(current.in_flight, timeout=self._settings.lease_seconds / 3, return_when=FIRST_COMPLETED)
+        if not done:
+            self._leases.hold(current.claim, lease_seconds=self._settings.lease_seconds)
+        for future in done:
+            self._take(current, batch, current.in_flight.pop(future), future)
+
+    def _take(self, current: _Slice, batch: PageBatch, index: int, future: Future[FetchedPage]) -> None:
+        element = current.claim.elements[index]
+        try:
+            page = future.result()
+        except RateLimitedError as limit:
+            # The element stays open at its cursor; the whole unit waits, since all of it is one account's.
+            current.is_draining = True
+            current.wake_seconds = max(current.wake_seconds, limit.retry_after_seconds or 0.0)
+        except RecordError as error:
+            batch.add_error(element, error)
+            current.frontier = current.frontier.finish(index)
+        else:
+            batch.add_page(element, page)
+            current.frontier = (
+                current.frontier.finish(index)
+                if page.next_cursor is None
+                else current.frontier.advance(index, page.next_cursor)
+            )
+
+    def _write(self, current: _Slice, batch: PageBatch) -> None:
+        write = batch.to_write(current.frontier)
+        delivery_unit_id = self._pages.write(write)
+        new_units = [child.id for child in write.children]
+        self._ring(current, [*new_units, delivery_unit_id] if delivery_unit_id else new_units)
+        if batch.errors and current.context.run.error_handling is ErrorHandling.FAIL_FAST:
+            current.fatal = current.fatal or batch.errors[0]
+            current.is_draining = True
+        if delivery_unit_id and self._backlog.is_long(current.claim.run_id, limit=self._settings.delivery_backlog):
+            current.is_backlogged = current.is_draining = True
+
+    def _end(self, current: _Slice) -> SliceOutcome:
+        """Leave the unit in the state that fits: done, its run failed, parked, blocked, or ready for the next slice."""
+        claim = current.claim
+        if current.fatal is not None:
+            self._fail_run(claim.run_id, current.fatal)
+        elif not current.frontier.is_done(current.total):
+            self._give_up_lease(current)
+        return SliceOutcome(run_id=claim.run_id, may_settle=True)
+
+    def _give_up_lease(self, current: _Slice) -> None:
+        claim = current.claim
+        if current.is_backlogged and self._backlog.wait_for_backlog(
+            claim, backlog_limit=self._settings.delivery_backlog
+        ):
+            return
+        if self._leases.hand_back(claim, wake_seconds=current.wake_seconds) and not current.wake_seconds:
+            self._ring(current, [claim.unit_id])
+
+    def _ring(self, current: _Slice, unit_ids: Sequence[str]) -> None:
+        queue = current.context.queue
+        self._workplace.bell.ring(
+            [Ring(run_id=current.claim.run_id, unit_id=unit_id, queue=queue) for unit_id in unit_ids]
+        )
+
+
+def _call(context: RunContext, item: ResourceItem, element: scope.Element, cursor: JSON) -> PageCall:
+    """Resolve an element's request; raise PlaceholderError when a value is missing."""
+    values = scope.element_scope(item, context.plan, element, context.scope)
+    return PageCall(
+        account_id=context.account.id,
+        config=context.config,
+        context=context.account.context,
+        resource=item.resource,
+        method=item.method,
+        id=_text(_resolve(item.id, values)),
+        query=_resolve(item.query, values) or {},
+        body=_resolve(item.body, values),
+        cursor=cursor,
+    )
+
+
+def _resolve(template: Template | None, values: JsonObject) -> JSON:
+    resolved = template.resolve(values) if template is not None else None
+    return None if resolved is UNDEFINED else resolved
+
+
+def _text(value: JSON) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,179 @@
+"""Gather the pages and errors of one write: records become rows or events, parents become units for their children."""
+
+from collections.abc import Sequence
+
+from app.engine import events, scope
+from app.engine.books import Counters
+from app.engine.definition import ResourceItem
+from app.engine.errors import RecordError, SourceError
+from app.engine.frontier import Frontier
+from app.engine.ids import new_id
+from app.engine.json_types import JSON, JsonObject
+from app.engine.record_rows import record_row
+from app.engine.status import ErrorHandling, UnitStatus
+from app.engine.work import Claim, ErrorDraft, EventDraft, PageWrite, RecordRow, UnitDraft
+from app.services.ports import Clock, FetchedPage
+from app.services.run_context import RunContext
+from app.settings import Settings
+
+
+class PageBatch:
+    """The changes of a few pages of one unit, on their way to one transaction."""
+
+    def __init__(
+        self, claim: Claim, context: RunContext, item: ResourceItem, *, settings: Settings, clock: Clock
+    ) -> None:
+        self._claim = claim
+        self._context = context
+        self._item = item
+        self._settings = settings
+        self._clock = clock
+        self._id_path = context.config.method(item.resource, item.method).id_path
+        self._records: list[JSON] = []
+        self._children: dict[str, list[scope.Element]] = {child.name: [] for child in self._child_items}
+        self._skipped: dict[str, int] = {}
+        self._pages = 0
+        self._fetched = 0
+        self.errors: list[ErrorDraft] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Claim that there is nothing to write."""
+        return not self._pages and not self.errors
+
+    def add_page(self, element: scope.Element, page: FetchedPage) -> None:
+        """Take a page in: its records, and the child requests that they lead to."""
+        self._pages += 1
+        self._fetched += len(page.records)
+        if self._item.persist:
+            self._records.extend(page.records)
+        for record in page.records:
+            for child in self._child_items:
+                self._expand(child, element, record)
+
+    def add_error(self, element: scope.Element, error: RecordError) -> None:
+        """Take a failed request in; the children that it will not have are counted as skipped."""
+        self._note(self._item, error, element)
+        for child in self._child_items:
+            self._skip(child)
+
+    def to_write(self, frontier: Frontier) -> PageWrite:
+        """Give the one write that all of this comes to."""
+        is_done = frontier.is_done(len(self._claim.elements))
+        rows = self._rows()
+        batches = self._record_events()
+        counters = Counters(
+            pages=self._pages,
+            fetched=self._fetched,
+            queued=sum(event.records for event in batches),
+            errors=len(self.errors),
+        )
+        return PageWrite(
+            claim=self._claim,
+            frontier=frontier.to_json(),
+            end=UnitStatus.DONE if is_done else None,
+            lease_seconds=self._settings.lease_seconds,
+            account_id=self._context.run.integrated_account_id,
+            resource=self._item.resource,
+            records=rows,
+            events=[*batches, *self._error_events()],
+            children=self._child_units(),
+            errors=self.errors,
+            counters=counters,
+            skipped=self._skipped,
+        )
+
+    @property
+    def _child_items(self) -> Sequence[ResourceItem]:
+        return self._context.plan.children_of(self._item.name)
+
+    def _expand(self, child: ResourceItem, element: scope.Element, record: JSON) -> None:
+        try:
+            elements = scope.child_elements(child, self._context.plan, self._item, element, record, self._context.scope)
+        except RecordError as error:
+            self._note(child, error, element)
+            self._skip(child)
+        else:
+            self._children[child.name].extend(elements)
+
+    def _skip(self, child: ResourceItem) -> None:
+        resource_id = self._context.resource_ids[child.name]
+        self._skipped[resource_id] = self._skipped.get(resource_id, 0) + 1
+
+    def _note(self, item: ResourceItem, error: RecordError, element: scope.Element) -> None:
+        self.errors.append(
+            ErrorDraft(
+                id=new_id(),
+                resource=item.name,
+                method=item.method,
+                code=error.code,
+                message=error.message,
+                details=_details(error, element),
+                at=self._clock.now(),
+            )
+        )
+
+    def _rows(self) -> list[RecordRow]:
+        if self._context.run.webhook_id:
+            return []
+        return [record_row(record, self._id_path) for record in self._records]
+
+    def _record_events(self) -> list[EventDraft]:
+        if not self._context.run.webhook_id:
+            return []
+        envelope = self._context.envelope(self._clock)
+        return [
+            events.event(
+                envelope,
+                id=new_id(),
+                event=events.RECORD,
+                payload=events.record_payload(
+                    self._context.run, resource=self._item.resource, method=self._item.method, records=batch
+                ),
+                resource_id=self._claim.resource_id,
+                records=len(batch),
+            )
+            for batch in events.batches(self._records, limit_bytes=self._settings.delivery_batch_bytes)
+        ]
+
+    def _error_events(self) -> list[EventDraft]:
+        run = self._context.run
+        if not run.webhook_id or not self.errors:
+            return []
+        envelope = self._context.envelope(self._clock)
+        as_batch = run.error_handling is ErrorHandling.BATCH
+        groups = [self.errors] if as_batch else [[error] for error in self.errors]
+        return [
+            events.event(
+                envelope,
+                id=new_id(),
+                event=events.RECORD_ERROR,
+                payload=events.error_payload(run, group, as_batch=as_batch),
+            )
+            for group in groups
+        ]
+
+    def _child_units(self) -> list[UnitDraft]:
+        size = self._settings.children_per_unit
+        return [
+            UnitDraft(
+                id=new_id(),
+                resource_id=self._context.resource_ids[name],
+                elements=elements[start : start + size],
+            )
+            for name, elements in self._children.items()
+            for start in range(0, len(elements), size)
+        ]
+
+
+def _details(error: RecordError, element: scope.Element) -> JsonObject:
+    details: JsonObject = {}
+    if isinstance(error, SourceError):
+        details = {"status": error.status, "excerpt": error.excerpt}
+    if path := getattr(error, "path", None):
+        details["path"] = path
+    if parents := element.get("parents"):
+        details["parents"] = parents
+    if "loop" in element:
+        details["loop"] = element["loop"]
+    return {name: value for name, value in details.items() if value is not None}

@@ -1,0 +1,74 @@
+"""What the services need from outside, each as a role; bootstrap.py names the concrete classes."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from app.engine.integration_config import IntegrationConfig
+from app.engine.json_types import JSON, JsonObject
+from app.engine.objects import Webhook
+from app.engine.work import Ring
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageCall:
+    """One page of one request to an upstream API, with every placeholder of the job already resolved."""
+
+    account_id: str
+    config: IntegrationConfig
+    context: JsonObject = field(repr=False)
+    """The account's context, credentials within."""
+    resource: str
+    method: str
+    id: str | None = None
+    query: JsonObject = field(default_factory=dict)
+    body: JSON = None
+    cursor: JsonObject | None = None
+    """Opaque; None asks for the first page, else what ``FetchedPage.next_cursor`` gave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedPage:
+    """One page as the upstream gave it."""
+
+    records: list[JSON]
+    next_cursor: JsonObject | None
+    """None at the end."""
+    server_date: datetime | None
+    """The upstream's ``Date`` header."""
+    url: str
+    """Without its query, which may hold secrets."""
+    status: int
+
+
+class Source(Protocol):
+    """The read side: one page of one request."""
+
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
+        """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """Tell the time as aware UTC."""
+
+
+class Bell(Protocol):
+    """Tells daemons to look at rows of Postgres. Losing or doubling a ring is harmless: the sweeper rings again."""
+
+    def ring(self, rings: Sequence[Ring]) -> None:
+        """Ask daemons to work on units; never raises for a broker that can not be reached."""
+
+    def ring_run(self, run_id: str, *, queue: str) -> bool:
+        """Ask a daemon to start a run; tell whether the broker took the message."""
+
+
+class WebhookSender(Protocol):
+    """Sends one signed event."""
+
+    def send(self, webhook: Webhook, event_id: str, body: bytes) -> int:
+        """Give the 2xx status that the receiver answered with; raise DeliveryError for anything else."""

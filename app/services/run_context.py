@@ -1,0 +1,129 @@
+"""Everything that a slice of a run must know, read from Postgres once per slice."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from app.engine import definition, integration_config, planning, routing, scope
+from app.engine.definition import ResourceItem
+from app.engine.errors import FerrymanError
+from app.engine.events import Envelope
+from app.engine.integration_config import IntegrationConfig
+from app.engine.json_types import JsonObject
+from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
+from app.engine.planning import RunPlan
+from app.engine.times import iso_utc_or_none
+from app.services.ports import Clock
+
+
+class RunUnworkableError(FerrymanError):
+    """The run can not be carried out: what it was made for is gone or no longer valid."""
+
+    code = "unworkable"
+
+
+class RunReader(Protocol):
+    """Reads runs for their workers."""
+
+    def load(self, run_id: str) -> SyncJobRun | None:
+        """Read a run of any environment."""
+
+    def resource_ids(self, run_id: str) -> dict[str, str]:
+        """Map the names of the run's resources to the ids of their rows."""
+
+
+class AccountReader(Protocol):
+    """Reads integrated accounts, credentials included."""
+
+    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
+        """Read one account."""
+
+
+class IntegrationReader(Protocol):
+    """Reads integrations."""
+
+    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """One run with its plan, its account and the API it speaks to."""
+
+    run: SyncJobRun
+    queue: str
+    """The queue of the daemons that may work on it."""
+    plan: RunPlan
+    items: Mapping[str, ResourceItem]
+    """By name."""
+    resource_ids: Mapping[str, str]
+    """By name."""
+    config: IntegrationConfig
+    account: IntegratedAccount = field(repr=False)
+    scope: JsonObject = field(repr=False)
+
+    def item_of(self, resource_id: str | None) -> ResourceItem:
+        """Find the item that a resource row stands for."""
+        name = next(name for name, id in self.resource_ids.items() if id == resource_id)
+        return self.items[name]
+
+    def envelope(self, clock: Clock) -> Envelope:
+        """Begin an event of this run to its webhook."""
+        return envelope_of(self.run, clock)
+
+
+def envelope_of(run: SyncJobRun, clock: Clock) -> Envelope:
+    """Begin an event of a webhook run."""
+    assert run.webhook_id is not None
+    return Envelope(environment_id=run.environment_id, webhook_id=run.webhook_id, created_at=clock.now())
+
+
+class RunContexts:
+    """Loads what slices need to know."""
+
+    def __init__(self, *, runs: RunReader, accounts: AccountReader, integrations: IntegrationReader) -> None:
+        self._runs = runs
+        self._accounts = accounts
+        self._integrations = integrations
+
+    def load(self, run_id: str) -> RunContext:
+        """Read a run's context; raise RunUnworkableError when a part of it is gone."""
+        run = self._runs.load(run_id)
+        if run is None:
+            raise RunUnworkableError(f"run '{run_id}' was deleted")
+        account = self._accounts.get(run.environment_id, run.integrated_account_id)
+        if account is None:
+            raise RunUnworkableError(f"integrated account '{run.integrated_account_id}' was deleted")
+        items, faults = definition.parse_resources(run.resources)
+        if faults:
+            raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
+        return RunContext(
+            run=run,
+            queue=routing.queue_of(run.daemon_group_key),
+            plan=planning.plan(items),
+            items={item.name: item for item in items},
+            resource_ids=self._runs.resource_ids(run_id),
+            config=self._config(account),
+            account=account,
+            scope=_scope(run, account),
+        )
+
+    def _config(self, account: IntegratedAccount) -> IntegrationConfig:
+        integration = self._integrations.get(account.environment_id, account.integration_id)
+        if integration is None:
+            raise RunUnworkableError(f"integration '{account.integration_name}' was deleted")
+        config, faults = integration_config.parse_config(integration.config)
+        if config is None:
+            raise RunUnworkableError(f"integration '{integration.name}': {faults[0].path}: {faults[0].message}")
+        return config
+
+
+def _scope(run: SyncJobRun, account: IntegratedAccount) -> JsonObject:
+    shown = {"id": run.id, "sync_job_id": run.sync_job_id, "started_at": iso_utc_or_none(run.started_at)}
+    return scope.run_scope(
+        args=run.args,
+        context=account.context,
+        tenant_id=account.tenant_id,
+        previous_run_date=iso_utc_or_none(run.previous_run_date),
+        run=shown,
+    )

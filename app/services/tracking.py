@@ -1,0 +1,250 @@
+"""Move a run along: begin it, settle it when its work is done, fail it, stop it.
+
+Whoever notices a change calls here: Celery's signals, the workers, the API, the sweeper. Each call reads what is true
+in Postgres under the run's lock, so any of them may come late, twice or never.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.engine import events, scope, settling
+from app.engine.errors import LoopError
+from app.engine.ids import new_id
+from app.engine.json_types import JsonObject
+from app.engine.objects import SyncJobRun
+from app.engine.planning import RunPlan
+from app.engine.routing import queue_of
+from app.engine.run_view import run_view
+from app.engine.settling import ResourceState, Verdict
+from app.engine.status import ErrorHandling, ResourceStatus, RunStatus, UnitStatus
+from app.engine.times import iso_utc
+from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind
+from app.services.ports import Bell, Clock
+from app.services.run_context import RunContext, RunContexts, RunReader, RunUnworkableError, envelope_of
+
+
+class LockedRun(Protocol):
+    """A run whose row is locked for the length of a ``with`` block."""
+
+    status: RunStatus | None
+
+    def __enter__(self) -> "LockedRun":
+        """Lock."""
+
+    def __exit__(self, *exception: object) -> None:
+        """Commit, or roll back after an exception."""
+
+    def resources(self) -> list[ResourceState]:
+        """List the run's resources in order."""
+
+    def end_resource(self, resource_id: str, status: ResourceStatus) -> None:
+        """Give a resource its last status."""
+
+    def pending_deliveries(self) -> int:
+        """Count the events that are not delivered yet."""
+
+    def move(self, target: RunStatus, *, error: JsonObject | None = None) -> bool:
+        """Move the run when its status allows it."""
+
+    def queue_events(self, events: Sequence[EventDraft]) -> str | None:
+        """Queue events; give the delivery unit to ring."""
+
+    def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
+        """Keep errors for ``GET /errors``."""
+
+
+class Moves(Protocol):
+    """Moves runs by conditional updates."""
+
+    def move(
+        self, run_id: str, target: RunStatus, *, error: JsonObject | None = None, daemon_id: str | None = None
+    ) -> bool:
+        """Move the run when its status allows it; tell whether it moved."""
+
+    def start(
+        self,
+        run_id: str,
+        *,
+        units: Sequence[UnitDraft],
+        events: Sequence[EventDraft],
+        errors: Sequence[ErrorDraft],
+    ) -> bool:
+        """Write a run's first units, events and errors, once."""
+
+    def locked(self, run_id: str) -> LockedRun:
+        """Lock the run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStart:
+    """What a started run begins with: the plan to turn into a canvas, and where its messages go."""
+
+    run_id: str
+    queue: str
+    plan: RunPlan
+    resource_ids: JsonObject
+    delivery_unit_id: str | None
+
+
+class Tracking:
+    """The life of runs."""
+
+    def __init__(self, *, moves: Moves, runs: RunReader, contexts: RunContexts, bell: Bell, clock: Clock) -> None:
+        self._moves = moves
+        self._runs = runs
+        self._contexts = contexts
+        self._bell = bell
+        self._clock = clock
+
+    def mark_running(self, run_id: str, *, daemon_id: str) -> bool:
+        """Note that a daemon has taken the run up."""
+        return self._moves.move(run_id, RunStatus.RUNNING, daemon_id=daemon_id)
+
+    def begin(self, run_id: str) -> RunStart | None:
+        """Write a running run's first units; None when there is nothing to begin (any more)."""
+        try:
+            context = self._contexts.load(run_id)
+        except RunUnworkableError as error:
+            self.fail(run_id, self._draft(error.code, error.message))
+            return None
+        units, errors = self._first_units(context)
+        delivery, first_events = self._delivery(context)
+        if delivery is not None:
+            units = [delivery, *units]
+            first_events += self._error_events(context, errors)
+        if not self._moves.start(run_id, units=units, events=first_events, errors=errors):
+            return None
+        if errors and context.run.error_handling is ErrorHandling.FAIL_FAST:
+            self.fail(run_id, errors[0])
+        return RunStart(
+            run_id=run_id,
+            queue=context.queue,
+            plan=context.plan,
+            resource_ids=dict(context.resource_ids),
+            delivery_unit_id=delivery.id if delivery else None,
+        )
+
+    def settle(self, run_id: str) -> None:
+        """End what is done: resources without work left, then the run, once its books balance."""
+        rings: list[Ring] = []
+        run = self._runs.load(run_id)
+        if run is None:
+            return
+        with self._moves.locked(run_id) as locked:
+            if locked.status is None or locked.status.is_final or locked.status is RunStatus.CREATED:
+                return
+            verdict = settling.judge(
+                locked.resources(), to_webhook=run.webhook_id is not None, pending=locked.pending_deliveries()
+            )
+            for resource_id, status in verdict.ended.items():
+                locked.end_resource(resource_id, status)
+            rings = self._apply(locked, run, verdict)
+        self._bell.ring(rings)
+
+    def fail(self, run_id: str, error: ErrorDraft) -> None:
+        """End the run as failed; its queued events, and the failed event, are still delivered."""
+        run = self._runs.load(run_id)
+        if run is None:
+            return
+        with self._moves.locked(run_id) as locked:
+            rings = self._end(locked, run, RunStatus.FAILED, error=_shown(error))
+        self._bell.ring(rings)
+
+    def record_error(self, run_id: str, error: ErrorDraft) -> None:
+        """Keep an error that does not end the run."""
+        with self._moves.locked(run_id) as locked:
+            if locked.status is not None:
+                locked.record_errors([error])
+
+    def note_broken_task(self, run_id: str, exception_name: str, *, ends_run: bool) -> None:
+        """Keep that a task of the run broke with an exception that nobody foresaw; its text may hold secrets."""
+        draft = self._draft("internal", f"a task broke with {exception_name}; the daemon's log has the trace")
+        (self.fail if ends_run else self.record_error)(run_id, draft)
+
+    def stop(self, run_id: str) -> bool:
+        """End the run for its user; within one page every daemon notices, since its next write is refused."""
+        return self._moves.move(run_id, RunStatus.STOPPED)
+
+    def _apply(self, locked: LockedRun, run: SyncJobRun, verdict: Verdict) -> list[Ring]:
+        match verdict.status:
+            case RunStatus.COMPLETED:
+                return self._end(locked, run, RunStatus.COMPLETED)
+            case RunStatus.FAILED:
+                draft = self._draft("books", verdict.reason or "")
+                return self._end(locked, run, RunStatus.FAILED, error=_shown(draft))
+            case RunStatus.RATE_LIMITED | RunStatus.RUNNING:
+                locked.move(verdict.status)
+                return []
+            case _:
+                return []
+
+    def _end(
+        self, locked: LockedRun, run: SyncJobRun, status: RunStatus, *, error: JsonObject | None = None
+    ) -> list[Ring]:
+        if not locked.move(status, error=error) or run.webhook_id is None:
+            return []
+        kind = events.COMPLETED if status is RunStatus.COMPLETED else events.FAILED
+        ended = {"status": status, "error": error, "finished_at": iso_utc(self._clock.now())}
+        payload = events.run_payload({**run_view(run), **ended})
+        unit_id = locked.queue_events(
+            [events.event(envelope_of(run, self._clock), id=new_id(), event=kind, payload=payload)]
+        )
+        return [Ring(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))] if unit_id else []
+
+    def _first_units(self, context: RunContext) -> tuple[list[UnitDraft], list[ErrorDraft]]:
+        """Make one unit per root resource; a loop_on that names no array is an error of that resource alone."""
+        # A webhook run fetches nothing before its receiver has agreed to the started event.
+        status = UnitStatus.BLOCKED if context.run.webhook_id else UnitStatus.READY
+        units: list[UnitDraft] = []
+        errors: list[ErrorDraft] = []
+        for item in context.plan.roots:
+            try:
+                elements = scope.root_elements(item, context.scope)
+            except LoopError as error:
+                errors.append(self._draft(error.code, error.message, resource=item.name, method=item.method))
+            else:
+                unit = UnitDraft(
+                    id=new_id(), resource_id=context.resource_ids[item.name], status=status, elements=elements
+                )
+                units += [unit] if elements else []
+        return units, errors
+
+    def _delivery(self, context: RunContext) -> tuple[UnitDraft | None, list[EventDraft]]:
+        if context.run.webhook_id is None:
+            return None, []
+        started = events.event(
+            context.envelope(self._clock),
+            id=new_id(),
+            event=events.STARTED,
+            payload=events.run_payload(run_view(context.run)),
+        )
+        return UnitDraft(id=new_id(), resource_id=None, kind=UnitKind.DELIVERY), [started]
+
+    def _error_events(self, context: RunContext, errors: Sequence[ErrorDraft]) -> list[EventDraft]:
+        return [
+            events.event(
+                context.envelope(self._clock),
+                id=new_id(),
+                event=events.RECORD_ERROR,
+                payload=events.error_payload(
+                    context.run, [error], as_batch=context.run.error_handling is ErrorHandling.BATCH
+                ),
+            )
+            for error in errors
+        ]
+
+    def _draft(self, code: str, message: str, *, resource: str | None = None, method: str | None = None) -> ErrorDraft:
+        return ErrorDraft(
+            id=new_id(),
+            resource=resource,
+            method=method,
+            code=code,
+            message=message,
+            details={},
+            at=self._clock.now(),
+        )
+
+
+def _shown(error: ErrorDraft) -> JsonObject:
+    return {"code": error.code, "message": error.message, "resource": error.resource, "at": iso_utc(error.at)}

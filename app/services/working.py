@@ -1,0 +1,93 @@
+"""Work on one unit for one slice: claim it, and hand it to the worker of its kind."""
+
+import logging
+from typing import Protocol
+
+from app.engine.ids import new_id
+from app.engine.work import NOTHING_DONE, Claim, ErrorDraft, SliceOutcome, UnitKind
+from app.services.delivering import DeliveryWorker
+from app.services.fetching import FetchWorker
+from app.services.run_context import RunContexts, RunUnworkableError
+from app.services.tracking import Tracking
+from app.services.workplace import Workplace
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 6
+"""Claims in a row without one committed page, after which a unit is poison: it kills or breaks its workers."""
+
+
+class Units(Protocol):
+    """Claims units and hands them back."""
+
+    def claim(self, unit_id: str, *, owner: str, lease_seconds: float) -> Claim | None:
+        """Take the unit's lease when it is free."""
+
+    def next_of_resource(self, resource_id: str) -> str | None:
+        """Find the oldest unit of a resource that can be claimed now."""
+
+    def hand_back(self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ...) -> bool:
+        """Give the lease up."""
+
+
+class UnitWorker:
+    """One slice of any unit."""
+
+    def __init__(
+        self,
+        *,
+        units: Units,
+        contexts: RunContexts,
+        fetching: FetchWorker,
+        delivering: DeliveryWorker,
+        tracking: Tracking,
+        workplace: Workplace,
+    ) -> None:
+        self._units = units
+        self._contexts = contexts
+        self._fetching = fetching
+        self._delivering = delivering
+        self._tracking = tracking
+        self._clock = workplace.clock
+        self._settings = workplace.settings
+        # A fresh random owner per process life: never the host's name, which a successor would share.
+        self._owner = new_id()
+
+    def work_on_resource(self, resource_id: str) -> SliceOutcome:
+        """Work on the resource's next free unit, if it has one."""
+        unit_id = self._units.next_of_resource(resource_id)
+        return self.work(unit_id) if unit_id else NOTHING_DONE
+
+    def work(self, unit_id: str) -> SliceOutcome:
+        """Work on the unit for one slice; a unit that is taken, done or cancelled costs one query."""
+        claim = self._units.claim(unit_id, owner=self._owner, lease_seconds=self._settings.lease_seconds)
+        if claim is None:
+            return NOTHING_DONE
+        if claim.attempts > MAX_ATTEMPTS:
+            return self._give_up(claim)
+        try:
+            return self._slice(claim)
+        except RunUnworkableError as error:
+            self._tracking.fail(claim.run_id, self._draft(error.code, error.message))
+            return SliceOutcome(run_id=claim.run_id)
+        except Exception:
+            # Celery reports it; the unit comes back by its timer, later each time, until it counts as poison.
+            self._units.hand_back(claim, wake_seconds=min(2.0**claim.attempts, 30.0) - 1.0, has_failed=True)
+            raise
+
+    def _slice(self, claim: Claim) -> SliceOutcome:
+        match claim.kind:
+            case UnitKind.DELIVERY:
+                return self._delivering.work(claim)
+            case UnitKind.FETCH:
+                return self._fetching.work(claim, self._contexts.load(claim.run_id))
+
+    def _give_up(self, claim: Claim) -> SliceOutcome:
+        message = f"a unit of work was taken up {claim.attempts - 1} times and never got a page done"
+        self._tracking.fail(claim.run_id, self._draft("lost_worker", message))
+        return SliceOutcome(run_id=claim.run_id)
+
+    def _draft(self, code: str, message: str) -> ErrorDraft:
+        return ErrorDraft(
+            id=new_id(), resource=None, method=None, code=code, message=message, details={}, at=self._clock.now()
+        )

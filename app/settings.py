@@ -1,0 +1,61 @@
+"""The only reader of the environment: every setting of a Ferryman process, checked at start."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+class MissingSettingError(Exception):
+    """A required environment variable is not set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a process is told from outside; docs/settings.md and dotenv-sample describe each."""
+
+    database_url: str = field(repr=False)
+    broker_url: str = field(repr=False)
+    encryption_key: str = field(repr=False)
+    """A Fernet key (32 bytes, url-safe base64) that encrypts credentials and webhook secrets."""
+    default_group: str = "default"
+    publish_timeout_seconds: float = 2.0
+    slice_seconds: float = 20.0
+    lease_seconds: float = 60.0
+    children_per_unit: int = 500
+    requests_per_account: int = 16
+    request_timeout_seconds: float = 30.0
+    request_attempts: int = 5
+    retry_base_seconds: float = 0.5
+    response_limit_bytes: int = 100 * 1024 * 1024
+    delivery_timeout_seconds: float = 30.0
+    delivery_retention_seconds: float = 24 * 3600.0
+    delivery_batch_bytes: int = 1024 * 1024
+    delivery_backlog: int = 4
+    """Batches of a run that may wait for its webhook before its fetching pauses."""
+    request_limit_bytes: int = 10 * 1024 * 1024
+    heartbeat_seconds: float = 5.0
+    daemon_silence_seconds: float = 30.0
+    sweep_seconds: float = 1.0
+    ring_after_seconds: float = 30.0
+    database_pool_size: int = 10
+
+
+_REQUIRED = {"database_url": "DATABASE_URL", "broker_url": "BROKER_URL", "encryption_key": "FERRYMAN_ENCRYPTION_KEY"}
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; raise MissingSettingError that names every variable that is missing or malformed."""
+    source = os.environ if environ is None else environ
+    values: dict[str, object] = {}
+    faults = [f"{name} is not set" for name in _REQUIRED.values() if not source.get(name)]
+    for name, spec in Settings.__dataclass_fields__.items():
+        variable = _REQUIRED.get(name, f"FERRYMAN_{name.upper()}")
+        if not (text := source.get(variable)):
+            continue
+        try:
+            values[name] = spec.type(text) if callable(spec.type) else text
+        except ValueError:
+            faults.append(f"{variable} is not a number: expected a value like {spec.default!r}")
+    if faults:
+        raise MissingSettingError("; ".join(faults))
+    return Settings(**values)  # type: ignore[arg-type]  # checked field by field above

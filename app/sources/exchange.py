@@ -1,0 +1,49 @@
+"""One HTTP exchange with an upstream API, as values: what is asked and what came back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from multidict import CIMultiDictProxy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """A request that is ready to be sent."""
+
+    method: str
+    url: str = field(repr=False)
+    """Percent-encoded; sent as it is."""
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    timeout_seconds: float
+    """For one attempt, from connecting to the last byte of the body."""
+    is_repeatable: bool
+    """To send it twice does no harm."""
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Texts that no error may show."""
+
+    @property
+    def address(self) -> str:
+        """The URL without its query, which may hold secrets."""
+        return self.url.partition("?")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """An answer, its body read and decompressed."""
+
+    status: int
+    reason: str
+    headers: CIMultiDictProxy[str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def server_date(self) -> datetime | None:
+        """The upstream's clock, as its ``Date`` header tells it."""
+        try:
+            date = parsedate_to_datetime(self.headers["Date"])
+        except (KeyError, ValueError):
+            return None
+        return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -1,0 +1,117 @@
+"""What can go wrong between here and an upstream, in Ferryman's own words: the edge where foreign exceptions end."""
+
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+
+from app.engine import retry
+from app.engine.errors import SourceError
+from app.sources.exchange import HttpRequest, HttpResponse
+from app.sources.redaction import masked
+
+EXCERPT_CHARACTERS = 500
+# Read before masking, so that a secret which the excerpt's end would cut in two is still found.
+_EXCERPT_BYTES = 8 * EXCERPT_CHARACTERS
+
+# 425 asks to repeat the request by definition; 52x and 529 are a CDN's words for an origin that is down or busy.
+_PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    exceptions: tuple[type[Exception], ...]
+    code: str
+    words: str
+    is_passing: bool = True
+    """To try again may help."""
+    shows_reason: bool = False
+    """The operating system's own words are worth showing."""
+
+
+# The first that fits is meant: aiohttp's classes inherit from each other, from OSError and from ValueError.
+_KINDS = (
+    _Kind(
+        exceptions=(ssl.SSLCertVerificationError, aiohttp.ServerFingerprintMismatch),
+        code="connect",
+        words="found a TLS certificate that can not be trusted",
+        is_passing=False,
+    ),
+    _Kind(exceptions=(aiohttp.ClientConnectorDNSError,), code="connect", words="found no address for the host"),
+    _Kind(exceptions=(aiohttp.ClientSSLError,), code="connect", words="could not agree on TLS"),
+    _Kind(
+        exceptions=(aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError),
+        code="connect",
+        words="could not connect",
+        shows_reason=True,
+    ),
+    _Kind(exceptions=(TimeoutError,), code="timeout", words="had no whole answer in time"),
+    _Kind(
+        exceptions=(aiohttp.ClientPayloadError,),
+        code="disconnected",
+        words="was answered with a body that broke off or can not be decompressed",
+    ),
+    _Kind(
+        exceptions=(aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, aiohttp.RedirectClientError),
+        code="request",
+        words="has an address that is not a valid http URL",
+        is_passing=False,
+    ),
+    _Kind(
+        exceptions=(aiohttp.ClientResponseError, HttpProcessingError),
+        code="not_http",
+        words="was answered with something that is not valid HTTP",
+        is_passing=False,
+    ),
+    _Kind(
+        exceptions=(aiohttp.ClientError, OSError), code="disconnected", words="lost its connection", shows_reason=True
+    ),
+    _Kind(
+        exceptions=(Exception,),
+        code="request",
+        words="can not be sent: its address or a header holds a character that HTTP forbids",
+        is_passing=False,
+    ),
+)
+
+
+def foreign(error: Exception, request: HttpRequest) -> SourceError:
+    """Translate an exception of aiohttp, the operating system or ssl.
+
+    The code ``connect`` claims that nothing was sent, so that any request may be repeated.
+    """
+    kind = next(kind for kind in _KINDS if isinstance(error, kind.exceptions))
+    reason = getattr(error, "strerror", None)
+    words = f"{kind.words}: {reason}" if kind.shows_reason and reason else kind.words
+    return SourceError(kind.code, _said(request, words), retryable=kind.is_passing)
+
+
+def refused(request: HttpRequest, response: HttpResponse) -> SourceError:
+    """Tell of an answer that is not a success."""
+    status = f"{response.status} {response.reason}".strip()
+    now = response.server_date or datetime.now(UTC)
+    return SourceError(
+        f"http_{response.status}",
+        _said(request, f"was answered {status}"),
+        status=response.status,
+        retryable=response.status in _PASSING_STATUSES,
+        retry_after_seconds=retry.retry_after_seconds(response.headers.get("Retry-After"), now),
+        excerpt=excerpt(response.body, request.secrets),
+    )
+
+
+def too_large(request: HttpRequest, limit_bytes: int) -> SourceError:
+    """Tell of an answer that is over the limit."""
+    return SourceError("too_large", _said(request, f"was answered with more than {limit_bytes} bytes"))
+
+
+def excerpt(body: bytes, secrets: frozenset[str]) -> str:
+    """Show the beginning of a body."""
+    text = body[:_EXCERPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
+    return masked(text.strip(), secrets)[:EXCERPT_CHARACTERS]
+
+
+def _said(request: HttpRequest, what: str) -> str:
+    return masked(f"{request.method} {request.address} {what}", request.secrets)

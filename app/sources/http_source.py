@@ -1,0 +1,82 @@
+"""Fetch pages from upstream HTTP APIs, as an integration's config describes them."""
+
+from concurrent.futures import Future
+from datetime import datetime
+
+from app.engine.errors import SourceError
+from app.engine.integration_config import MethodConfig, Pagination
+from app.services.ports import FetchedPage, PageCall
+from app.settings import Settings
+from app.sources import pagination, requests, responses
+from app.sources.exchange import HttpRequest, HttpResponse
+from app.sources.pagination import PageAnswer, PageAsk, PageTurn
+from app.sources.redaction import masked
+from app.sources.requests import RequestDraft
+from app.sources.transport import Transport
+
+
+class HttpSource:
+    """The read side over HTTP; one per process, safe to use from many threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._timeout_seconds = settings.request_timeout_seconds
+        self._transport = Transport(settings)
+
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
+        """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""
+        return self._transport.run(self._fetch(call))
+
+    def close(self) -> None:
+        """Cancel what is under way and close every connection."""
+        self._transport.close()
+
+    async def _fetch(self, call: PageCall) -> FetchedPage:
+        config = call.config.method(call.resource, call.method)
+        paging = _paging(call, config)
+        drafted = requests.draft(call, config)
+        request = requests.finish(
+            drafted, _ask(paging, call, drafted), timeout_seconds=config.timeout_seconds or self._timeout_seconds
+        )
+        try:
+            response = await self._transport.send(request, account_id=call.account_id)
+        except SourceError as error:
+            if error.status is not None and pagination.is_past_the_end(paging, call.cursor, error.status):
+                return _page(request, PageTurn(records=[], cursor=None), status=error.status)
+            raise
+        turned = pagination.turn(paging, call.cursor, drafted.query, _answer(call, config, request, response))
+        return _page(request, turned, status=response.status, server_date=response.server_date)
+
+
+def _paging(call: PageCall, config: MethodConfig) -> Pagination | None:
+    """Give the pagination of a call: the integration's is for lists, a method's own for whatever that method does."""
+    is_own = config.pagination is not call.config.defaults.pagination
+    return config.pagination if call.method == "list" or is_own else None
+
+
+def _ask(paging: Pagination | None, call: PageCall, drafted: RequestDraft) -> PageAsk:
+    try:
+        return pagination.ask(paging, call.cursor, drafted.query)
+    except SourceError as error:
+        # Its message quotes the cursor, which may be an address with a key in it.
+        raise SourceError(error.code, masked(error.message, drafted.secrets)) from None
+
+
+def _answer(call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse) -> PageAnswer:
+    if not responses.has_content(response, method=call.method):
+        return PageAnswer(records=[], document=None)
+    document = responses.decode(request, response)
+    return PageAnswer(
+        records=responses.records(document, method=call.method, response_path=config.response_path),
+        document=document,
+        links=response.headers.getall("Link", ()),
+    )
+
+
+def _page(request: HttpRequest, turned: PageTurn, *, status: int, server_date: datetime | None = None) -> FetchedPage:
+    return FetchedPage(
+        records=turned.records,
+        next_cursor=turned.cursor,
+        server_date=server_date,
+        url=masked(request.address, request.secrets),
+        status=status,
+    )

@@ -1,0 +1,79 @@
+"""Ferryman's own processes as children of the stack: the API, Flower and the daemons."""
+
+import http.client
+import os
+import socket
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from signal import SIGTERM
+
+from app.stack import commands
+from app.stack.child import ChildSpec
+
+_FOREIGN_PREFIXES = ("PG", "CELERY_", "FLOWER_", "GUNICORN_")
+_LOOPBACK = "127.0.0.1"
+
+
+def child_environment(*layers: Mapping[str, str]) -> dict[str, str]:
+    """Merge the caller's environment, less what would silently steer the libraries within, with later layers."""
+    merged = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_PREFIXES)}
+    for layer in layers:
+        merged |= layer
+    return merged | {"PYTHONUNBUFFERED": "1"}
+
+
+def api_child(listener: socket.socket, environment: Mapping[str, str], run_dir: Path) -> ChildSpec:
+    """Serve the API on a socket that the stack holds, so that callers wait while it is started again."""
+    port = listener.getsockname()[1]
+    return ChildSpec(
+        name="api",
+        command=commands.api_command(f"fd://{listener.fileno()}", worker_tmp_dir=str(run_dir)),
+        environment=environment,
+        working_dir=commands.PROJECT_ROOT,
+        inherited_fds=(listener.fileno(),),
+        is_ready=partial(answers_http, reachable_host(listener), port, "/healthz"),
+        # A graceful end; gunicorn's workers would otherwise outlive it by a second.
+        death_signal=SIGTERM,
+    )
+
+
+def flower_child(port: int, environment: Mapping[str, str], token: str) -> ChildSpec:
+    """Serve Flower on the loopback address to the user ``ferryman`` with the API token as password."""
+    return ChildSpec(
+        name="flower",
+        command=commands.flower_command(_LOOPBACK, port),
+        environment={**environment, "FLOWER_BASIC_AUTH": f"ferryman:{token}"},
+        working_dir=commands.PROJECT_ROOT,
+        is_ready=partial(answers_http, _LOOPBACK, port, "/"),
+        stop_seconds=5.0,
+    )
+
+
+def daemon_child(number: int, environment: Mapping[str, str], *, group: str, concurrency: int) -> ChildSpec:
+    """Run a daemon of a group."""
+    return ChildSpec(
+        name=f"daemon-{number}",
+        command=commands.fresh_daemon_command(group=group, concurrency=concurrency),
+        environment=environment,
+        working_dir=commands.PROJECT_ROOT,
+    )
+
+
+def reachable_host(listener: socket.socket) -> str:
+    """Tell by which address this machine reaches a listener, which may listen on all of them."""
+    host = str(listener.getsockname()[0])
+    return {"0.0.0.0": _LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
+
+
+def answers_http(host: str, port: int, path: str, _pid: int) -> bool:
+    """Claim that a server gives any HTTP answer; proxies of the environment are passed by."""
+    connection = http.client.HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True

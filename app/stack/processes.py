@@ -1,0 +1,86 @@
+"""Processes of the machine: who a pid is, and ending what a killed supervisor left behind."""
+
+import json
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_LEFTOVER_SECONDS = 10.0
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessRecord:
+    """A process that leads its own group, as written to a pid file."""
+
+    pid: int
+    identity: str | None
+    """Tells it from a later process that got the same pid."""
+    stop_signal: int
+
+
+def identity_of(pid: int) -> str | None:
+    """Tell when and under which boot a process began; None when it is gone, a zombie, or the system has no /proc."""
+    try:
+        # The name in parentheses may hold anything, spaces and parentheses too.
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
+    return None if state in "ZX" else f"{boot}:{fields[18]}"
+
+
+def signal_group(pid: int, number: int) -> None:
+    """Send a signal to every process of the group that ``pid`` leads, or led."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def record_process(pid_file: Path, pid: int, stop_signal: int) -> None:
+    """Note a child, so that the next supervisor can end it should this one be killed."""
+    record = ProcessRecord(pid=pid, identity=identity_of(pid), stop_signal=int(stop_signal))
+    pid_file.write_text(json.dumps(asdict(record)))
+
+
+def end_leftovers(run_dir: Path) -> list[str]:
+    """End every process that the pid files of a killed supervisor name; return their names."""
+    records = {path: record for path in sorted(run_dir.glob("*.pid")) if (record := _read_record(path))}
+    alive = {path: record for path, record in records.items() if _is_same_process(record)}
+    for record in alive.values():
+        signal_group(record.pid, record.stop_signal)
+    _wait_until_gone(list(alive.values()))
+    for path, record in records.items():
+        _kill_group(record)
+        path.unlink(missing_ok=True)
+    return [path.stem for path in alive]
+
+
+def _read_record(path: Path) -> ProcessRecord | None:
+    try:
+        return ProcessRecord(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _is_same_process(record: ProcessRecord) -> bool:
+    return record.identity is not None and identity_of(record.pid) == record.identity
+
+
+def _wait_until_gone(records: list[ProcessRecord]) -> None:
+    deadline = time.monotonic() + _LEFTOVER_SECONDS
+    while time.monotonic() < deadline and any(map(_is_same_process, records)):
+        time.sleep(_POLL_SECONDS)
+
+
+def _kill_group(record: ProcessRecord) -> None:
+    """Kill what is left of a group, unless its number belongs to another process by now.
+
+    A number is not given out again while a group still carries it, so a leader that is gone proves nothing wrong.
+    """
+    is_reused = Path(f"/proc/{record.pid}").exists() and not _is_same_process(record)
+    same_boot = (record.identity or "").split(":")[0] == (identity_of(os.getpid()) or "-").split(":")[0]
+    if same_boot and not is_reused:
+        signal_group(record.pid, signal.SIGKILL)

@@ -1,0 +1,68 @@
+"""Where the stack listens: directories for unix sockets, and TCP addresses that must be free."""
+
+import hashlib
+import os
+import re
+import socket
+import stat
+from pathlib import Path
+
+from app.stack.errors import StackError
+
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./-]+")
+_PRIVATE_DIR = 0o700
+
+
+def socket_directory(run_dir: Path, longest_name: str) -> Path:
+    """Choose a directory whose sockets can be bound: ``run_dir``, else one of its own below /tmp.
+
+    A socket's path may have 107 bytes, some file systems (shared folders) take no sockets at all, and a path with
+    a space or worse is read differently by everyone who parses the URL that it becomes a part of.
+    """
+    if _PLAIN_PATH.fullmatch(str(run_dir)) and _takes_sockets(run_dir, longest_name):
+        return run_dir
+    digest = hashlib.sha256(os.fsencode(run_dir)).hexdigest()[:12]
+    fallback = Path("/tmp") / f"ferryman-{os.getuid()}-{digest}"  # noqa: S108  # owner and mode are checked
+    _make_own(fallback)
+    if not _takes_sockets(fallback, longest_name):
+        raise StackError(f"neither {run_dir} nor {fallback} can hold unix sockets; choose a shorter --data-dir")
+    return fallback
+
+
+def listen(host: str, port: int, *, option: str) -> socket.socket:
+    """Take a TCP address (port 0: any free one) and listen on it; raises StackError when it is not free."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise StackError(f"can not listen on {host}: {error.strerror}") from error
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(512)
+    except OSError as error:
+        listener.close()
+        raise StackError(f"can not listen on {host} port {port}: {error.strerror}; choose another {option}") from error
+    return listener
+
+
+def _takes_sockets(directory: Path, name: str) -> bool:
+    path = directory / name
+    path.parent.mkdir(exist_ok=True)
+    probe = path.with_name(path.name[:-1] + "?")  # as long, but never a live server's
+    with socket.socket(socket.AF_UNIX) as sock:
+        try:
+            sock.bind(str(probe))
+        except OSError:
+            return False
+        finally:
+            probe.unlink(missing_ok=True)
+    return True
+
+
+def _make_own(directory: Path) -> None:
+    directory.mkdir(exist_ok=True, mode=_PRIVATE_DIR)
+    status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise StackError(f"{directory} belongs to another user; remove it, or choose a shorter --data-dir")
+    directory.chmod(_PRIVATE_DIR)

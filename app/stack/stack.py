@@ -1,0 +1,146 @@
+"""The whole stack: Postgres, Redis, API, Flower and daemons of one group on one data directory."""
+
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from app.stack import children, postgres, redis, sockets
+from app.stack.child import Child, ChildSpec
+from app.stack.data_directory import DataDirectory, write_private
+from app.stack.errors import StackError
+from app.stack.joining import server_environment, socket_root
+from app.stack.preparation import prepare_database
+from app.stack.processes import end_leftovers
+from app.stack.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackOptions:
+    """What a stack is asked to be."""
+
+    data_dir: Path = Path(".ferryman")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    """0 takes any free port, for Flower too."""
+    group: str = "default"
+    daemons: int = 2
+    concurrency: int = 8
+    flower: bool = True
+    flower_port: int = 5555
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Settings of the children that differ from their defaults."""
+
+
+class Stack:
+    """A running Ferryman; a context manager that ends all it started.
+
+    ``report`` gets a line for each thing a user should know while it runs, such as a child that died.
+    """
+
+    def __init__(self, options: StackOptions, report: Callable[[str], None] = logger.warning) -> None:
+        self.options = options
+        self.data = DataDirectory(options.data_dir.expanduser().resolve())
+        self.token = ""
+        self.api_url = ""
+        self.flower_url: str | None = None
+        self.database_url = ""
+        self.broker_url = ""
+        self.environment: dict[str, str] = {}
+        """What every child of Ferryman's own gets."""
+        self._report = report
+        self._supervisor = Supervisor(run_dir=self.data.run, log_dir=self.data.logs, report=report)
+        self._lock: IO[str] | None = None
+        self._listener: socket.socket | None = None
+
+    @property
+    def children(self) -> dict[str, Child]:
+        """The child processes by name: postgres, redis, api, flower, daemon-1 and so on."""
+        return self._supervisor.children
+
+    def start(self) -> None:
+        """Start everything and wait until it works; raises StackError, having ended whatever had begun."""
+        try:
+            self._claim()
+            self._start_servers()
+            self._start_ferryman()
+        except OSError as error:
+            self.stop()
+            raise StackError(f"the stack can not start: {error}") from error
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait(self) -> None:
+        """Wait until a signal raises KeyboardInterrupt."""
+        self._supervisor.wait()
+
+    def stop(self) -> None:
+        """End every child, the daemons first and Postgres last; may be called twice."""
+        self._supervisor.stop()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        if self._lock is not None:
+            self.data.api_url_file.unlink(missing_ok=True)
+            self._lock.close()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _claim(self) -> None:
+        """Take the directory and the ports before anything is started."""
+        self.data.create()
+        self._lock = self.data.lock()
+        if leftovers := end_leftovers(self.data.run):
+            self._report(f"ended what a killed stack had left behind: {', '.join(leftovers)}")
+        self._listener = sockets.listen(self.options.host, self.options.port, option="--port")
+        host, port = children.reachable_host(self._listener), self._listener.getsockname()[1]
+        self.api_url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        if self.options.flower:
+            self.flower_url = f"http://127.0.0.1:{self._free_flower_port()}"
+
+    def _free_flower_port(self) -> int:
+        wanted = self.options.flower_port if self.options.port else 0
+        with sockets.listen("127.0.0.1", wanted, option="--flower-port (or --no-flower)") as listener:
+            return int(listener.getsockname()[1])
+
+    def _start_servers(self) -> None:
+        addresses = server_environment(self.data)
+        self.database_url, self.broker_url = addresses["DATABASE_URL"], addresses["BROKER_URL"]
+        self.environment = children.child_environment(addresses, self.options.environment)
+        place = socket_root(self.data)
+        # Both first, as either may be impossible; only then is anything started.
+        servers = postgres.postgres_child(self.data.postgres, place), redis.redis_child(self.data.redis, place)
+        for server in servers:
+            self._supervisor.spawn(server)
+        self._supervisor.wait_until_ready()
+        postgres.create_database(place)
+        self.token = prepare_database(self.environment, self.data.token_file)
+
+    def _start_ferryman(self) -> None:
+        if self._listener is None:
+            raise StackError("the stack has no address to listen on")
+        self._supervisor.spawn(children.api_child(self._listener, self.environment, self.data.run))
+        if self.flower_url:
+            port = int(self.flower_url.rpartition(":")[2])
+            self._supervisor.spawn(children.flower_child(port, self.environment, self.token))
+        self._supervisor.spawn(*map(self._daemon, range(1, self.options.daemons + 1)))
+        self._supervisor.wait_until_ready()
+        write_private(self.data.api_url_file, self.api_url)
+
+    def _daemon(self, number: int) -> ChildSpec:
+        options = self.options
+        return children.daemon_child(number, self.environment, group=options.group, concurrency=options.concurrency)

@@ -1,0 +1,163 @@
+"""Keeps children alive: starts them in ranks, starts again what dies, stops all in reverse order.
+
+One thread forks, watches and reaps. That is not for tidiness alone: Linux ties a child's life to the thread that
+forked it (see leash.py), so the thread must live as long as the children do.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from signal import Signals
+
+from app.stack.child import Child, ChildSpec
+from app.stack.errors import StackError
+from app.stack.logs import bound_log
+
+_TICK_SECONDS = 0.05
+_LOG_CHECK_SECONDS = 60.0
+_FIRST_BACKOFF_SECONDS = 0.5
+_LONGEST_BACKOFF_SECONDS = 30.0
+_STEADY_SECONDS = 60.0
+"""A child that lived this long starts again without a growing delay."""
+
+
+class Supervisor:
+    """The parent of every child; ``report`` gets one line for each thing a user should know."""
+
+    def __init__(self, *, run_dir: Path, log_dir: Path, report: Callable[[str], None]) -> None:
+        self._run_dir = run_dir
+        self._log_dir = log_dir
+        self._report = report
+        self._ranks: list[list[Child]] = []
+        self._stopping = threading.Event()
+        self._hurry = threading.Event()
+        # Waited for instead of Thread.join, which takes a thread for ended once a signal has interrupted it.
+        self._ended = threading.Event()
+        self._next_log_check = 0.0
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+
+    @property
+    def children(self) -> dict[str, Child]:
+        """Every child by name."""
+        return {child.spec.name: child for rank in list(self._ranks) for child in rank}
+
+    @property
+    def _is_started(self) -> bool:
+        return self._thread.ident is not None
+
+    def spawn(self, *specs: ChildSpec) -> None:
+        """Start children that also stop together; do not wait for them."""
+        self._ranks.append([self._child(spec) for spec in specs])
+        if not self._is_started:
+            self._thread.start()
+
+    def wait_until_ready(self) -> None:
+        """Wait for every child spawned so far; raises StackError when one ends or takes too long instead."""
+        for child in self.children.values():
+            deadline = time.monotonic() + child.spec.ready_seconds
+            while not child.is_ready():
+                _check_progress(child, deadline)
+                time.sleep(_TICK_SECONDS)
+            child.was_ready = True
+
+    def wait(self) -> None:
+        """Wait until a signal raises KeyboardInterrupt; raises StackError should the supervision itself break."""
+        self._ended.wait()
+        raise StackError("the supervisor has broken down; its traceback is above")
+
+    def stop(self) -> None:
+        """End every child, the last rank first; a KeyboardInterrupt while waiting ends all at once."""
+        self._stopping.set()
+        while self._is_started and not self._ended.is_set():
+            try:
+                self._ended.wait()
+            except KeyboardInterrupt:
+                self._hurry.set()
+
+    def _child(self, spec: ChildSpec) -> Child:
+        return Child(spec, log=self._log_dir / f"{spec.name}.log", pid_file=self._run_dir / f"{spec.name}.pid")
+
+    def _run(self) -> None:
+        try:
+            self._keep_alive()
+            for rank in reversed(self._ranks):
+                self._stop_rank(rank)
+        finally:
+            self._ended.set()
+
+    def _keep_alive(self) -> None:
+        while not self._stopping.wait(_TICK_SECONDS):
+            for child in self.children.values():
+                self._tend(child)
+            self._bound_logs()
+
+    def _tend(self, child: Child) -> None:
+        now = time.monotonic()
+        if child.reap():
+            self._schedule_restart(child, now)
+        elif child.is_due(now):
+            self._start(child, now)
+
+    def _start(self, child: Child, now: float) -> None:
+        try:
+            child.start()
+        except (OSError, StackError) as error:
+            child.failure = f"could not start: {error}"
+            self._schedule_restart(child, now)
+
+    def _schedule_restart(self, child: Child, now: float) -> None:
+        if now - child.started_at >= _STEADY_SECONDS:
+            child.restarts = 0
+        delay = backoff_seconds(child.restarts)
+        child.restarts += 1
+        child.next_start = now + delay
+        if child.was_ready:
+            lines = "".join(f"\n    {line}" for line in child.last_lines())
+            self._tell(f"{child.spec.name} {child.failure}; starting it again in {delay:g} s{lines}")
+
+    def _tell(self, line: str) -> None:
+        # A terminal that was closed (which rich answers by SystemExit) must not end this thread, and so every child.
+        with suppress(OSError, SystemExit):
+            self._report(line)
+
+    def _bound_logs(self) -> None:
+        if time.monotonic() < self._next_log_check:
+            return
+        self._next_log_check = time.monotonic() + _LOG_CHECK_SECONDS
+        for child in self.children.values():
+            with suppress(OSError):  # a full disk, which this is to relieve
+                bound_log(child.log)
+
+    def _stop_rank(self, rank: Sequence[Child]) -> None:
+        for attempt in range(max(len(child.spec.stop_signals) for child in rank)):
+            for child in rank:
+                child.send(_stop_signal(child.spec, attempt))
+            self._wait_until_ended(rank)
+        for child in rank:
+            child.end()
+
+    def _wait_until_ended(self, rank: Sequence[Child]) -> None:
+        deadline = time.monotonic() + max(child.spec.stop_seconds for child in rank)
+        while any(child.is_alive for child in rank) and time.monotonic() < deadline:
+            if self._hurry.wait(_TICK_SECONDS):
+                return
+
+
+def backoff_seconds(restarts: int) -> float:
+    """Tell how long to wait before a child that died is started again: 0.5 s, doubled each time, at most 30 s."""
+    return float(min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** min(restarts, 16)))
+
+
+def _stop_signal(spec: ChildSpec, attempt: int) -> Signals:
+    return spec.stop_signals[min(attempt, len(spec.stop_signals) - 1)]
+
+
+def _check_progress(child: Child, deadline: float) -> None:
+    what = child.failure
+    if what is None and time.monotonic() > deadline:
+        what = f"was not ready within {child.spec.ready_seconds:g} s"
+    if what is not None:
+        reason = " | ".join(child.last_lines(2)) or "it wrote no log"
+        raise StackError(f"{child.spec.name} {what}: {reason} (all of it in {child.log})")

@@ -1,0 +1,1 @@
+"""Postgres: tables, one repository per aggregate, migrations."""

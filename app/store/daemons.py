@@ -1,0 +1,91 @@
+"""The registry of daemons: who serves which group, and who was heard of when."""
+
+from typing import Any
+
+from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.engine.json_types import JsonObject
+from app.engine.objects import Daemon, Page
+from app.engine.status import DaemonStatus
+from app.store import tables
+
+_SILENT = text("""
+    update daemon set status = 'stopped', updated_at = now()
+     where status <> 'stopped' and last_active_at < now() - make_interval(secs => :seconds)
+ returning id
+""")
+
+
+class DaemonStore:
+    """The daemons of all groups."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def register(self, daemon_id: str, *, group_key: str, label: str, metadata: JsonObject) -> None:
+        """Write the daemon down as active, new or again."""
+        values = {
+            "label": label,
+            "group_key": group_key,
+            "status": DaemonStatus.ACTIVE,
+            "metadata": metadata,
+            "last_active_at": func.now(),
+            "updated_at": func.now(),
+        }
+        statement = insert(tables.daemon).values(id=daemon_id, **values)
+        with self._engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+
+    def heard(self, daemon_id: str, status: DaemonStatus) -> None:
+        """Note that the daemon lives, and how it stands."""
+        statement = update(tables.daemon).where(tables.daemon.c.id == daemon_id)
+        with self._engine.begin() as connection:
+            connection.execute(statement.values(status=status, last_active_at=func.now(), updated_at=func.now()))
+
+    def mark_silent(self, *, seconds: float) -> int:
+        """Mark those that were not heard of for so long as stopped; count them."""
+        with self._engine.begin() as connection:
+            return connection.execute(_SILENT, {"seconds": seconds}).rowcount
+
+    def get(self, daemon_id: str) -> Daemon | None:
+        """Find one daemon."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(tables.daemon).where(tables.daemon.c.id == daemon_id)).mappings().first()
+        return _daemon(row) if row else None
+
+    def list(self, *, limit: int, cursor: str | None, group_key: str | None) -> Page[Daemon]:
+        """List daemons by id."""
+        statement = select(tables.daemon).order_by(tables.daemon.c.id).limit(limit + 1)
+        if cursor:
+            statement = statement.where(tables.daemon.c.id > cursor)
+        if group_key:
+            statement = statement.where(tables.daemon.c.group_key == group_key)
+        with self._engine.connect() as connection:
+            daemons = [_daemon(row) for row in connection.execute(statement).mappings()]
+        next_cursor = daemons[limit - 1].id if len(daemons) > limit else None
+        return Page(result=daemons[:limit], next_cursor=next_cursor, limit=limit)
+
+    def live_by_group(self) -> dict[str, int]:
+        """Count the live daemons of each group."""
+        table = tables.daemon
+        statement = (
+            select(table.c.group_key, func.count())
+            .where(table.c.status.in_([DaemonStatus.ACTIVE, DaemonStatus.STARTING]))
+            .group_by(table.c.group_key)
+        )
+        with self._engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(statement)}
+
+
+def _daemon(row: Any) -> Daemon:
+    return Daemon(
+        id=row["id"],
+        label=row["label"],
+        group_key=row["group_key"],
+        status=DaemonStatus(row["status"]),
+        metadata=row["metadata"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        last_active_at=row["last_active_at"],
+    )

@@ -1,0 +1,25 @@
+"""Connections to Postgres: one engine per process, JSON by orjson."""
+
+import orjson
+from sqlalchemy import Engine, create_engine
+
+from app.engine.json_types import JSON
+
+
+def _dumps(value: JSON) -> str:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def connect(database_url: str, *, pool_size: int = 10) -> Engine:
+    """Make the process's engine; it connects at first use, so never before a fork."""
+    url = database_url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        json_serializer=_dumps,
+        json_deserializer=orjson.loads,
+        connect_args={"connect_timeout": 5, "application_name": "ferryman", "options": "-c timezone=UTC"},
+    )

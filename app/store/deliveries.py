@@ -1,0 +1,135 @@
+"""The events of webhook runs in Postgres: next in line, delivered, or given up.
+
+Every write happens under the delivery unit's lease, so one run's events have one sender at a time.
+"""
+
+from sqlalchemy import Connection, Engine, text
+
+from app.engine.books import Counters
+from app.engine.status import UnitStatus
+from app.engine.work import Claim, PendingEvent, Ring
+from app.store.pages import count
+from app.store.units import hold_lease
+
+_NEXT = text("""
+    select id, webhook_id, resource_id, event, body, records, attempts, created_at from delivery
+     where run_id = :run_id and status = 'pending' order by sequence limit 1
+""")
+
+_SETTLE = text("""
+    update delivery
+       set status = :status, attempts = attempts + 1, last_status_code = :status_code, last_error = :error,
+           delivered_at = case when :status = 'delivered' then now() end
+     where id = :id and status = 'pending'
+""")
+
+_FAILED_ATTEMPT = text("""
+    update delivery set attempts = attempts + 1, last_status_code = :status_code, last_error = :error where id = :id
+""")
+
+_PENDING_RECORDS = text("""
+    select count(*) from (select from delivery
+     where run_id = :run_id and status = 'pending' and event = 'sync_job_run:record' limit :limit) backlog
+""")
+
+_UNBLOCK = text("""
+    update unit set status = 'ready', wake_at = null, rung_at = now(), updated_at = now()
+      from sync_job_run r
+     where unit.run_id = :run_id and unit.status = 'blocked' and r.id = unit.run_id
+ returning unit.run_id, unit.id, r.queue
+""")
+
+_LOCK_DELIVERY_UNIT = text("select id from unit where run_id = :run_id and kind = 'delivery' for no key update")
+
+_HAND_BACK = text("""
+    update unit set status = :status, lease_owner = null, lease_expires_at = null, wake_at = null,
+           attempts = 0, rung_at = now(), updated_at = now()
+     where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
+""")
+
+
+class DeliveryStore:
+    """The events of all runs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def next_event(self, run_id: str) -> PendingEvent | None:
+        """Find the run's oldest event that is not delivered."""
+        with self._engine.connect() as connection:
+            row = connection.execute(_NEXT, {"run_id": run_id}).mappings().one_or_none()
+        if row is None:
+            return None
+        return PendingEvent(
+            id=str(row["id"]),
+            webhook_id=str(row["webhook_id"]),
+            resource_id=str(row["resource_id"]) if row["resource_id"] else None,
+            event=row["event"],
+            body=bytes(row["body"]),
+            records=row["records"],
+            attempts=row["attempts"],
+            created_at=row["created_at"],
+        )
+
+    def settle(
+        self,
+        claim: Claim,
+        event: PendingEvent,
+        *,
+        delivered: bool,
+        status_code: int | None,
+        error: str | None,
+        lease_seconds: float,
+        backlog_limit: int,
+    ) -> list[Ring]:
+        """Write an event's end, delivered or given up; list the units that may fetch again since the backlog shrank."""
+        status = "delivered" if delivered else "dead_lettered"
+        with self._engine.begin() as connection:
+            hold_lease(connection, claim, lease_seconds=lease_seconds)
+            connection.execute(_SETTLE, {"id": event.id, "status": status, "status_code": status_code, "error": error})
+            if event.resource_id and event.records:
+                count(connection, event.resource_id, Counters(**{status: event.records}))
+            if _backlog(connection, claim.run_id, backlog_limit) >= backlog_limit:
+                return []
+            rows = connection.execute(_UNBLOCK, {"run_id": claim.run_id}).all()
+        return [Ring(run_id=str(run_id), unit_id=str(unit_id), queue=queue) for run_id, unit_id, queue in rows]
+
+    def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
+        """Write down why an attempt failed; the event stays next in line."""
+        with self._engine.begin() as connection:
+            connection.execute(_FAILED_ATTEMPT, {"id": event.id, "status_code": status_code, "error": error})
+
+    def go_idle(self, claim: Claim, *, run_is_final: bool, lease_seconds: float) -> bool:
+        """Give the delivery unit up when nothing is left to send; False when an event came in the meantime."""
+        with self._engine.begin() as connection:
+            # The lock makes a page write that queues events wait, so that none is missed between look and leave.
+            hold_lease(connection, claim, lease_seconds=lease_seconds)
+            if connection.execute(_NEXT, {"run_id": claim.run_id}).first() is not None:
+                return False
+            status = UnitStatus.DONE if run_is_final else UnitStatus.IDLE
+            parameters = {"unit_id": claim.unit_id, "fencing_token": claim.fencing_token, "status": status}
+            connection.execute(_HAND_BACK, parameters)
+        return True
+
+    def is_long(self, run_id: str, *, limit: int) -> bool:
+        """Tell whether so many batches of a run wait for delivery."""
+        with self._engine.connect() as connection:
+            return _backlog(connection, run_id, limit) >= limit
+
+    def wait_for_backlog(self, claim: Claim, *, backlog_limit: int) -> bool:
+        """Block a fetching unit when too many events of its run wait for delivery; tell whether it was blocked."""
+        with self._engine.begin() as connection:
+            connection.execute(_LOCK_DELIVERY_UNIT, {"run_id": claim.run_id})
+            if _backlog(connection, claim.run_id, backlog_limit) < backlog_limit:
+                return False
+            parameters = {
+                "unit_id": claim.unit_id,
+                "fencing_token": claim.fencing_token,
+                "status": UnitStatus.BLOCKED,
+            }
+            connection.execute(_HAND_BACK, parameters)
+        return True
+
+
+def _backlog(connection: Connection, run_id: str, limit: int) -> int:
+    return int(connection.execute(_PENDING_RECORDS, {"run_id": run_id, "limit": limit}).scalar_one())

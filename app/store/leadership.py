@@ -1,0 +1,46 @@
+"""Elect one leader among all daemons: the one whose session holds a Postgres advisory lock."""
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+# Any constant that nothing else in this database uses.
+_LOCK_KEY = 7_208_113_402
+
+_TRY = text("select pg_try_advisory_lock(:key)")
+
+
+class Leadership:
+    """One daemon's wish to lead; Postgres frees the lock at once when its session ends, however it ends."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    def is_held(self) -> bool:
+        """Hold on to the lead, or try to take it."""
+        try:
+            if self._connection is not None:
+                self._connection.execute(text("select 1"))
+                self._connection.commit()
+                return True
+            return self._take()
+        except DBAPIError:
+            self.resign()
+            raise
+
+    def resign(self) -> None:
+        """Let go of the lead."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # Closing the session, not returning it to the pool, is what frees the lock.
+            connection.invalidate()
+            connection.close()
+
+    def _take(self) -> bool:
+        connection = self._engine.connect()
+        if connection.execute(_TRY, {"key": _LOCK_KEY}).scalar_one():
+            connection.commit()
+            self._connection = connection
+            return True
+        connection.close()
+        return False

@@ -1,0 +1,137 @@
+"""Write a page: its records, its counters and the cursor behind it, in ONE transaction under the unit's fence.
+
+Locks are always taken in the order unit, delivery unit, resources from parent to child, so that page writes,
+deliveries and stops never wait for each other in a circle.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Engine, Text, bindparam, insert, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from app.engine.books import Counters
+from app.engine.errors import LeaseLostError
+from app.engine.work import ErrorDraft, EventDraft, PageWrite
+from app.store import tables
+from app.store.record_writer import write_records
+from app.store.units import insert_units
+
+_ADVANCE = text("""
+    update unit
+       set frontier = :frontier, pages = pages + :pages, attempts = 0, updated_at = now(),
+           status = coalesce(:end, status),
+           lease_expires_at = case when :end is null then now() + make_interval(secs => :lease_seconds) end
+     where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
+""").bindparams(bindparam("frontier", type_=JSONB), bindparam("end", type_=Text))
+
+# Takes the row's lock even where nothing changes, so that a delivery unit that is about to go idle sees the new events.
+_WAKE_DELIVERY = text("""
+    update unit
+       set status = case when status = 'idle' then 'ready' else status end, updated_at = now()
+     where run_id = :run_id and kind = 'delivery'
+ returning id
+""")
+
+_COUNT = text(
+    "update run_resource set "
+    + ", ".join(f"{name} = {name} + :{name}" for name in tables.COUNTERS)
+    + ", status = case when status = 'waiting' then 'running' else status end, started_at = coalesce(started_at, now())"
+    + " where id = :resource_id"
+)
+
+_SKIP = text("update run_resource set skipped = skipped + :count where id = :resource_id")
+
+
+class PageStore:
+    """The page writes of all units."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def write(self, page: PageWrite) -> str | None:
+        """Write all of it or nothing; raise LeaseLostError when the unit belongs to somebody else by now.
+
+        Gives the id of the run's delivery unit when there are events for it to send.
+        """
+        with self._engine.begin() as connection:
+            _advance(connection, page)
+            changes = write_records(
+                connection,
+                page.records,
+                account_id=page.account_id,
+                resource=page.resource,
+                run_id=page.claim.run_id,
+            )
+            insert_units(connection, page.claim.run_id, page.children)
+            insert_errors(connection, page.claim.run_id, page.errors)
+            delivery_unit_id = insert_events(connection, page.claim.run_id, page.events)
+            _count(connection, page, changes)
+        return delivery_unit_id
+
+
+def insert_errors(connection: Connection, run_id: str, errors: Sequence[ErrorDraft]) -> None:
+    """Record errors within the caller's transaction."""
+    if not errors:
+        return
+    rows = [
+        {
+            "id": error.id,
+            "run_id": run_id,
+            "resource": error.resource,
+            "method": error.method,
+            "code": error.code,
+            "message": error.message,
+            "details": error.details,
+            "created_at": error.at,
+        }
+        for error in errors
+    ]
+    connection.execute(insert(tables.run_error), rows)
+
+
+def insert_events(connection: Connection, run_id: str, events: Sequence[EventDraft]) -> str | None:
+    """Queue events for delivery within the caller's transaction and wake the run's delivery unit; give its id."""
+    if not events:
+        return None
+    rows = [
+        {
+            "id": event.id,
+            "run_id": run_id,
+            "resource_id": event.resource_id,
+            "webhook_id": event.webhook_id,
+            "event": event.event,
+            "body": event.body,
+            "records": event.records,
+        }
+        for event in events
+    ]
+    connection.execute(insert(tables.delivery), rows)
+    unit_id = connection.execute(_WAKE_DELIVERY, {"run_id": run_id}).scalar_one_or_none()
+    return str(unit_id) if unit_id else None
+
+
+def count(connection: Connection, resource_id: str, counters: Counters) -> None:
+    """Add to a resource's counters within the caller's transaction."""
+    connection.execute(
+        _COUNT, {**{name: getattr(counters, name) for name in tables.COUNTERS}, "resource_id": resource_id}
+    )
+
+
+def _advance(connection: Connection, page: PageWrite) -> None:
+    parameters = {
+        "frontier": page.frontier,
+        "pages": page.counters.pages,
+        "end": page.end,
+        "lease_seconds": page.lease_seconds,
+        "unit_id": page.claim.unit_id,
+        "fencing_token": page.claim.fencing_token,
+    }
+    if connection.execute(_ADVANCE, parameters).rowcount != 1:
+        raise LeaseLostError
+
+
+def _count(connection: Connection, page: PageWrite, changes: Counters) -> None:
+    assert page.claim.resource_id is not None
+    count(connection, page.claim.resource_id, page.counters + changes)
+    for resource_id, skipped in page.skipped.items():
+        connection.execute(_SKIP, {"resource_id": resource_id, "count": skipped})

@@ -1,0 +1,189 @@
+"""Move a run from one status to the next: always one conditional UPDATE, so a late or doubled move is harmless.
+
+The run's row is locked first, then its units, then its resources (pages.py tells the rest of the order).
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Engine, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from app.engine.books import Counters
+from app.engine.json_types import JsonObject
+from app.engine.settling import ResourceState
+from app.engine.status import ResourceStatus, RunStatus, allowed_origins
+from app.engine.work import ErrorDraft, EventDraft, UnitDraft
+from app.store import tables
+from app.store.pages import insert_errors, insert_events
+from app.store.units import insert_units
+
+# clock_timestamp(), not now(): a stop that waited for a page's lock must not end before that page.
+_MOVE = text("""
+    update sync_job_run
+       set status = :target, updated_at = clock_timestamp(),
+           error = coalesce(:error, error),
+           daemon_id = coalesce(:daemon_id, daemon_id),
+           started_at = case when :target = 'running' then coalesce(started_at, clock_timestamp()) else started_at end,
+           finished_at = case when :is_final then clock_timestamp() end
+     where id = :run_id and status = any(:origins)
+""").bindparams(bindparam("error", type_=JSONB(none_as_null=True)))
+
+_CANCEL_UNITS = text("""
+    update unit set status = 'cancelled', fencing_token = fencing_token + 1,
+           lease_owner = null, lease_expires_at = null, updated_at = now()
+     where run_id = :run_id and status in ('blocked', 'idle', 'ready', 'leased')
+           and (kind = 'fetch' or :target = 'stopped')
+""")
+
+# A stopped run sends nothing more; a failed one still delivers what it had queued, and the failed event.
+_CANCEL_DELIVERIES = text("update delivery set status = 'cancelled' where run_id = :run_id and status = 'pending'")
+
+_END_RESOURCES = text("""
+    update run_resource set status = :status, finished_at = clock_timestamp()
+     where run_id = :run_id and status in ('waiting', 'running')
+""")
+
+_LOCK = text("select status from sync_job_run where id = :run_id for no key update")
+
+_RESOURCES = text(
+    "select r.id, r.name, r.resource, r.method, r.parent_name, r.persist, r.status, r.started_at, "
+    + ", ".join(f"r.{name}" for name in tables.COUNTERS)
+    + """,
+           count(u.id) filter (where u.status in ('blocked', 'ready', 'leased')) as live_units,
+           count(u.id) filter (where u.status = 'ready' and u.wake_at > now()) as parked_units
+      from run_resource r left join unit u on u.resource_id = r.id
+     where r.run_id = :run_id group by r.id order by r.position
+    """
+)
+
+_END_RESOURCE = text("update run_resource set status = :status, finished_at = clock_timestamp() where id = :id")
+
+_COUNT_ERROR = text("update run_resource set errors = errors + 1 where run_id = :run_id and name = :name")
+
+_BEGUN = text("select exists(select from unit where run_id = :run_id)")
+
+_PENDING = text("select count(*) from delivery where run_id = :run_id and status = 'pending'")
+
+
+class RunMoves:
+    """The moves of all runs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def move(
+        self, run_id: str, target: RunStatus, *, error: JsonObject | None = None, daemon_id: str | None = None
+    ) -> bool:
+        """Move the run when its status allows it, and end its units with it; tell whether it moved."""
+        with self._engine.begin() as connection:
+            return move(connection, run_id, target, error=error, daemon_id=daemon_id)
+
+    def start(
+        self,
+        run_id: str,
+        *,
+        units: Sequence[UnitDraft],
+        events: Sequence[EventDraft],
+        errors: Sequence[ErrorDraft],
+    ) -> bool:
+        """Write a run's first units, events and errors once; False when it has them already or is not running."""
+        with self._engine.begin() as connection:
+            if connection.execute(_LOCK, {"run_id": run_id}).scalar_one_or_none() != RunStatus.RUNNING:
+                return False
+            if connection.execute(_BEGUN, {"run_id": run_id}).scalar_one():
+                return False
+            insert_units(connection, run_id, units)
+            insert_events(connection, run_id, events)
+            insert_errors(connection, run_id, errors)
+            for error in errors:
+                connection.execute(_COUNT_ERROR, {"run_id": run_id, "name": error.resource})
+            return True
+
+    def locked(self, run_id: str) -> "LockedRun":
+        """Open a transaction that holds the run's row, to decide about its end; use as a context manager."""
+        return LockedRun(self._engine, run_id)
+
+
+class LockedRun:
+    """A run whose row is locked: what is left of it can be read and its next status written without a race."""
+
+    def __init__(self, engine: Engine, run_id: str) -> None:
+        self._transaction = engine.begin()
+        self._run_id = run_id
+
+    def __enter__(self) -> "LockedRun":
+        self._connection = self._transaction.__enter__()
+        status = self._connection.execute(_LOCK, {"run_id": self._run_id}).scalar_one_or_none()
+        self.status = RunStatus(status) if status else None
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._transaction.__exit__(*exception)  # type: ignore[arg-type]  # the three values of __exit__
+
+    def resources(self) -> list[ResourceState]:
+        """List the run's resources in order, with their counters and units that are left."""
+        rows = self._connection.execute(_RESOURCES, {"run_id": self._run_id}).mappings()
+        return [
+            ResourceState(
+                id=str(row["id"]),
+                name=row["name"],
+                resource=row["resource"],
+                method=row["method"],
+                parent_name=row["parent_name"],
+                persist=row["persist"],
+                status=ResourceStatus(row["status"]),
+                started_at=row["started_at"],
+                counters=Counters(**{name: row[name] for name in tables.COUNTERS}),
+                live_units=row["live_units"],
+                parked_units=row["parked_units"],
+            )
+            for row in rows
+        ]
+
+    def end_resource(self, resource_id: str, status: ResourceStatus) -> None:
+        """Give a resource its last status."""
+        self._connection.execute(_END_RESOURCE, {"id": resource_id, "status": status})
+
+    def pending_deliveries(self) -> int:
+        """Count the events that are not delivered yet."""
+        return int(self._connection.execute(_PENDING, {"run_id": self._run_id}).scalar_one())
+
+    def move(self, target: RunStatus, *, error: JsonObject | None = None) -> bool:
+        """Move the run, in this transaction."""
+        return move(self._connection, self._run_id, target, error=error)
+
+    def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
+        """Keep errors for ``GET /errors``, in this transaction."""
+        insert_errors(self._connection, self._run_id, errors)
+
+    def queue_events(self, events: Sequence[EventDraft]) -> str | None:
+        """Queue events for delivery, in this transaction; give the delivery unit to ring."""
+        return insert_events(self._connection, self._run_id, events)
+
+
+def move(
+    connection: Connection,
+    run_id: str,
+    target: RunStatus,
+    *,
+    error: JsonObject | None = None,
+    daemon_id: str | None = None,
+) -> bool:
+    """Move the run within the caller's transaction; a final status cancels what is left of it."""
+    parameters = {
+        "run_id": run_id,
+        "target": target,
+        "error": error,
+        "daemon_id": daemon_id,
+        "is_final": target.is_final,
+        "origins": [str(origin) for origin in allowed_origins(target)],
+    }
+    if connection.execute(_MOVE, parameters).rowcount != 1:
+        return False
+    if target.is_final:
+        connection.execute(_CANCEL_UNITS, {"run_id": run_id, "target": target})
+        if target is RunStatus.STOPPED:
+            connection.execute(_CANCEL_DELIVERIES, {"run_id": run_id})
+        ended = ResourceStatus.FAILED if target is RunStatus.FAILED else ResourceStatus.STOPPED
+        connection.execute(_END_RESOURCES, {"run_id": run_id, "status": ended})
+    return True

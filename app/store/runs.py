@@ -1,0 +1,246 @@
+"""Runs in Postgres: written whole with their resources and their promised message, read with their stats."""
+
+from collections.abc import Sequence
+
+
+from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, text
+
+from app.engine import books
+from app.engine.books import Counters
+from app.engine.errors import IdempotencyKeyReusedError
+from app.engine.ids import new_id
+from app.engine.json_types import JsonObject
+from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
+from app.engine.status import FINAL_RUN_STATUSES, ErrorHandling, RunStatus
+from app.services.runs import CreatedRun, RunDraft, RunFilters
+from app.store import tables
+from app.store.outbox import insert_message
+
+START_RUN_TASK = "ferryman.start_run.v1"
+
+# A second request with the same key waits here for the first one's commit, and then finds its run.
+_CLAIM_KEY = text("""
+    insert into idempotency_key (environment_id, key, body_hash, run_id)
+    values (:environment_id, :key, :body_hash, :run_id)
+        on conflict (environment_id, key) do update
+       set body_hash = excluded.body_hash, run_id = excluded.run_id, created_at = now()
+     where idempotency_key.created_at < now() - interval '24 hours'
+ returning run_id
+""")
+
+_FIND_KEY = text("select run_id, body_hash from idempotency_key where environment_id = :environment_id and key = :key")
+
+_PREVIOUS = text("""
+    select max(started_at) from sync_job_run
+     where sync_job_id = :sync_job_id and integrated_account_id = :integrated_account_id
+           and args_hash = :args_hash and status = 'completed'
+""")
+
+_STATS = text(
+    "select run_id, name, method, status, persist, started_at, finished_at, "
+    + ", ".join(tables.COUNTERS)
+    + " from run_resource where run_id = any(:run_ids) order by run_id, position"
+)
+
+
+# A begun run that has no units at all was lost between its move to running and its plan: it is begun again.
+_DUE = text("""
+    with due as (
+        select r.id from sync_job_run r
+         where r.status in ('created', 'running') and r.rung_at < now() - make_interval(secs => :ring_after)
+               and (r.daemon_group_key is null
+                    or exists (select from daemon d where d.group_key = r.daemon_group_key and d.status = 'active'))
+               and not exists (select from unit u where u.run_id = r.id)
+         order by r.rung_at limit :limit for update skip locked)
+    update sync_job_run set rung_at = now() from due where sync_job_run.id = due.id
+ returning sync_job_run.id, sync_job_run.queue
+""")
+
+_UNSETTLED = text("""
+    select r.id from sync_job_run r
+     where r.status in ('running', 'rate_limited') and r.updated_at < now() - interval '2 seconds'
+           and exists (select from unit u where u.run_id = r.id)
+           and not exists (select from unit u where u.run_id = r.id and u.status in ('blocked', 'ready', 'leased'))
+     limit :limit
+""")
+
+
+class RunStore:
+    """The runs of all environments."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, draft: RunDraft) -> CreatedRun:
+        """Write the run, its resources, its idempotency key and its outbox message in one transaction."""
+        with self._engine.begin() as connection:
+            replayed = _replayed(connection, draft)
+            if replayed is not None:
+                return CreatedRun(run=self._one(connection, replayed), outbox_id=None)
+            _insert_run(connection, draft)
+            _insert_resources(connection, draft)
+            outbox_id = insert_message(connection, task=START_RUN_TASK, args=[draft.id], queue=draft.queue)
+            return CreatedRun(run=self._one(connection, draft.id), outbox_id=outbox_id)
+
+    def load(self, run_id: str) -> SyncJobRun | None:
+        """Read a run of any environment."""
+        with self._engine.connect() as connection:
+            return _find(connection, run_id, None)
+
+    def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun | None:
+        """Read a run of this environment."""
+        with self._engine.connect() as connection:
+            return _find(connection, run_id, environment_id)
+
+    def resource_ids(self, run_id: str) -> dict[str, str]:
+        """Map the names of the run's resources to the ids of their rows."""
+        table = tables.run_resource
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(table.c.name, table.c.id).where(table.c.run_id == run_id))
+            return {name: str(id) for name, id in rows}
+
+    def list(
+        self, environment_id: EnvironmentId, filters: RunFilters, *, limit: int, cursor: str | None
+    ) -> Page[SyncJobRun]:
+        """Read a page of runs, newest first."""
+        table = tables.sync_job_run
+        statement = select(table).where(table.c.environment_id == environment_id)
+        if filters.sync_job_id:
+            statement = statement.where(table.c.sync_job_id == filters.sync_job_id)
+        if filters.integrated_account_id:
+            statement = statement.where(table.c.integrated_account_id == filters.integrated_account_id)
+        if filters.status:
+            statement = statement.where(table.c.status.in_(filters.status))
+        raise NotImplementedError
+
+    def ring_due(self, *, ring_after_seconds: float, limit: int) -> "list[tuple[str, str]]":
+        """Mark and list ``(run id, queue)`` of created runs whose message seems lost and whose group has a daemon."""
+        with self._engine.begin() as connection:
+            rows = connection.execute(_DUE, {"ring_after": ring_after_seconds, "limit": limit}).all()
+        return [(str(run_id), queue) for run_id, queue in rows]
+
+    def unsettled(self, *, limit: int) -> "list[str]":
+        """List begun runs without work left, which nobody has settled."""
+        with self._engine.connect() as connection:
+            return [str(run_id) for run_id in connection.execute(_UNSETTLED, {"limit": limit}).scalars()]
+
+    def delete(self, environment_id: EnvironmentId, run_id: str) -> bool:
+        """Remove a final run with its events and errors, never its records."""
+        table = tables.sync_job_run
+        statement = delete(table).where(
+            table.c.id == run_id, table.c.environment_id == environment_id, table.c.status.in_(FINAL_RUN_STATUSES)
+        )
+        with self._engine.begin() as connection:
+            return connection.execute(statement).rowcount == 1
+
+    def _one(self, connection: Connection, run_id: str) -> SyncJobRun:
+        run = _find(connection, run_id, None)
+        if run is None:
+            raise IdempotencyKeyReusedError("The run that this Idempotency-Key made was deleted; use a new key.")
+        return run
+
+
+def _replayed(connection: Connection, draft: RunDraft) -> str | None:
+    """Claim the draft's idempotency key; give the earlier run's id when the key was used before."""
+    if draft.idempotency_key is None:
+        return None
+    key = {"environment_id": draft.environment_id, "key": draft.idempotency_key}
+    claimed = connection.execute(_CLAIM_KEY, {**key, "body_hash": draft.body_hash, "run_id": draft.id})
+    if claimed.first() is not None:
+        return None
+    run_id, body_hash = connection.execute(_FIND_KEY, key).one()
+    if bytes(body_hash) != draft.body_hash:
+        raise IdempotencyKeyReusedError
+    return str(run_id)
+
+
+def _insert_run(connection: Connection, draft: RunDraft) -> None:
+    request = draft.request
+    origin = {
+        "sync_job_id": request.sync_job_id,
+        "integrated_account_id": request.integrated_account_id,
+        "args_hash": draft.args_hash,
+    }
+    previous = None if request.ignore_previous_run else connection.execute(_PREVIOUS, origin).scalar_one()
+    values = {
+        **origin,
+        "id": draft.id,
+        "environment_id": draft.environment_id,
+        "args": draft.args,
+        "resources": list(draft.resources),
+        "sync_job": draft.sync_job,
+        "daemon_group_key": draft.group_key,
+        "webhook_id": request.webhook_id,
+        "queue": draft.queue,
+        "error_handling": request.error_handling,
+        "ignore_previous_run": request.ignore_previous_run,
+        "version": draft.version,
+        "previous_run_date": previous,
+    }
+    connection.execute(insert(tables.sync_job_run), values)
+
+
+def _insert_resources(connection: Connection, draft: RunDraft) -> None:
+    rows = [
+        {
+            "id": new_id(),
+            "run_id": draft.id,
+            "position": position,
+            "name": item.name,
+            "resource": item.resource,
+            "method": item.method,
+            "parent_name": item.depends_on,
+            "persist": item.persist,
+        }
+        for position, item in enumerate(draft.items)
+    ]
+    connection.execute(insert(tables.run_resource), rows)
+
+
+def _find(connection: Connection, run_id: str, environment_id: EnvironmentId | None) -> SyncJobRun | None:
+    table = tables.sync_job_run
+    statement = select(table).where(table.c.id == run_id)
+    if environment_id is not None:
+        statement = statement.where(table.c.environment_id == environment_id)
+    row = connection.execute(statement).mappings().one_or_none()
+    return _run(row, _stats(connection, [run_id]).get(run_id, {})) if row else None
+
+
+def _stats(connection: Connection, run_ids: Sequence[str]) -> dict[str, JsonObject]:
+    """Derive resource_stats of several runs at once: ``{run: {resource: {method: {...}}}}``."""
+    stats: dict[str, JsonObject] = {}
+    for row in connection.execute(_STATS, {"run_ids": list(run_ids)}).mappings():
+        shown = books.stats(
+            Counters(**{name: row[name] for name in tables.COUNTERS}),
+            status=row["status"],
+            started_at=row["started_at"],
+            finished_at=row["finished_at"],
+        )
+        stats.setdefault(str(row["run_id"]), {}).setdefault(row["name"], {})[row["method"]] = shown
+    return stats
+
+
+def _run(row: RowMapping, stats: JsonObject) -> SyncJobRun:
+    return SyncJobRun(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        sync_job_id=str(row["sync_job_id"]),
+        integrated_account_id=str(row["integrated_account_id"]),
+        status=RunStatus(row["status"]),
+        args=row["args"],
+        resources=row["resources"],
+        sync_job=row["sync_job"],
+        daemon_id=row["daemon_id"],
+        daemon_group_key=row["daemon_group_key"],
+        webhook_id=str(row["webhook_id"]) if row["webhook_id"] else None,
+        error_handling=ErrorHandling(row["error_handling"]),
+        ignore_previous_run=row["ignore_previous_run"],
+        version=row["version"],
+        previous_run_date=row["previous_run_date"],
+        resource_stats=stats,
+        error=row["error"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+    )

@@ -1,0 +1,142 @@
+"""Units of work in Postgres: made, claimed, kept, handed back.
+
+Leases run on the database's clock, so that a daemon's wrong clock can not steal or keep one.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert, text
+
+from app.engine.errors import LeaseLostError
+from app.engine.work import Claim, Ring, UnitDraft, UnitKind
+from app.store import tables
+
+_CLAIM = text("""
+    update unit
+       set status = 'leased', lease_owner = :owner, fencing_token = fencing_token + 1,
+           lease_expires_at = now() + make_interval(secs => :lease_seconds),
+           attempts = attempts + 1, slices = slices + 1, wake_at = null, updated_at = now()
+     where id = :unit_id
+       and (status = 'ready' and (wake_at is null or wake_at <= now())
+            or status = 'leased' and lease_expires_at < now())
+       and exists (select from sync_job_run r where r.id = unit.run_id
+                    and (r.status in ('running', 'rate_limited') or unit.kind = 'delivery'))
+ returning id, run_id, resource_id, kind, fencing_token, attempts, elements, frontier
+""")
+
+_NEXT_OF_RESOURCE = text("""
+    select id from unit
+     where resource_id = :resource_id and status = 'ready' and (wake_at is null or wake_at <= now())
+     order by created_at limit 1
+""")
+
+_HOLD = text("""
+    update unit
+       set lease_expires_at = now() + make_interval(secs => :lease_seconds), updated_at = now()
+     where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
+""")
+
+_HAND_BACK = text("""
+    update unit
+       set status = 'ready', lease_owner = null, lease_expires_at = null, updated_at = now(),
+           attempts = case when :has_failed then attempts else 0 end,
+           wake_at = now() + make_interval(secs => :wake_seconds), rung_at = now()
+     where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
+""")
+
+_DUE = text("""
+    with due as (
+        select u.id from unit u
+         where u.status = 'ready' and coalesce(u.wake_at, u.rung_at) <= now()
+               and (u.rung_at < u.wake_at or u.rung_at < now() - make_interval(secs => :ring_after))
+            or u.status = 'leased' and u.lease_expires_at < now()
+               and u.rung_at < now() - make_interval(secs => 5)
+         order by u.rung_at limit :limit for update skip locked)
+    update unit set rung_at = now() from due, sync_job_run r
+     where unit.id = due.id and r.id = unit.run_id
+ returning unit.run_id, unit.id, r.queue
+""")
+
+
+class UnitStore:
+    """The units of all runs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def claim(self, unit_id: str, *, owner: str, lease_seconds: float) -> Claim | None:
+        """Take the unit's lease when it is free and its run is live, else give None: somebody else has it, or will."""
+        parameters = {"unit_id": unit_id, "owner": owner, "lease_seconds": lease_seconds}
+        with self._engine.begin() as connection:
+            row = connection.execute(_CLAIM, parameters).mappings().one_or_none()
+        return _claim(row) if row else None
+
+    def next_of_resource(self, resource_id: str) -> str | None:
+        """Find the oldest unit of a resource that can be claimed now."""
+        with self._engine.connect() as connection:
+            unit_id = connection.execute(_NEXT_OF_RESOURCE, {"resource_id": resource_id}).scalar_one_or_none()
+        return str(unit_id) if unit_id else None
+
+    def hold(self, claim: Claim, *, lease_seconds: float) -> None:
+        """Prolong the lease; raise LeaseLostError when it is gone."""
+        with self._engine.begin() as connection:
+            hold_lease(connection, claim, lease_seconds=lease_seconds)
+
+    def hand_back(self, claim: Claim, *, wake_seconds: float = 0.0, has_failed: bool = False) -> bool:
+        """Give the lease up; the unit can be claimed again after ``wake_seconds``. False when it was lost already.
+
+        A failed attempt stays counted, one that chose to yield does not.
+        """
+        parameters = {
+            "unit_id": claim.unit_id,
+            "fencing_token": claim.fencing_token,
+            "has_failed": has_failed,
+            "wake_seconds": wake_seconds,
+        }
+        with self._engine.begin() as connection:
+            return connection.execute(_HAND_BACK, parameters).rowcount == 1
+
+    def ring_due(self, *, ring_after_seconds: float, limit: int = 500) -> list[Ring]:
+        """Mark and list the units whose timer is due, whose message seems lost, or whose lease has expired."""
+        with self._engine.begin() as connection:
+            rows = connection.execute(_DUE, {"ring_after": ring_after_seconds, "limit": limit}).all()
+        return [Ring(run_id=str(run_id), unit_id=str(unit_id), queue=queue) for run_id, unit_id, queue in rows]
+
+
+def hold_lease(connection: Connection, claim: Claim, *, lease_seconds: float) -> None:
+    """Prolong the lease and lock the unit's row for the transaction; raise LeaseLostError when it is gone."""
+    parameters = {"unit_id": claim.unit_id, "fencing_token": claim.fencing_token, "lease_seconds": lease_seconds}
+    if connection.execute(_HOLD, parameters).rowcount != 1:
+        raise LeaseLostError
+
+
+def insert_units(connection: Connection, run_id: str, drafts: Sequence[UnitDraft]) -> None:
+    """Write new units within the caller's transaction."""
+    if not drafts:
+        return
+    rows = [
+        {
+            "id": draft.id,
+            "run_id": run_id,
+            "resource_id": draft.resource_id,
+            "kind": draft.kind,
+            "status": draft.status,
+            "elements": list(draft.elements),
+        }
+        for draft in drafts
+    ]
+    connection.execute(insert(tables.unit), rows)
+
+
+def _claim(row: Any) -> Claim:
+    return Claim(
+        unit_id=str(row["id"]),
+        run_id=str(row["run_id"]),
+        resource_id=str(row["resource_id"]) if row["resource_id"] else None,
+        kind=UnitKind(row["kind"]),
+        fencing_token=row["fencing_token"],
+        attempts=row["attempts"],
+        elements=row["elements"],
+        frontier=row["frontier"],
+    )

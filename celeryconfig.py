@@ -1,0 +1,45 @@
+"""Celery's settings, and nothing else. docs/celery.md tells why each differs from the default."""
+
+import os
+
+broker_url = os.environ.get("BROKER_URL", "redis://localhost:6379/0")
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None
+broker_channel_error_retry = True
+broker_transport_options = {
+    "global_keyprefix": "ferryman:",
+    # Far above the longest task (a slice): a healthy task is never handed out a second time.
+    "visibility_timeout": 900,
+    # An orphaned message comes back after about 5 s, not 100 s; the sweeper is quicker still.
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 3,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+visibility_timeout = 900
+
+task_serializer = "json"
+accept_content = ["json"]
+task_ignore_result = True
+task_track_started = False
+task_acks_late = True
+task_reject_on_worker_lost = True
+task_acks_on_failure = True
+task_acks_on_timeout = True
+task_create_missing_queues = True
+# A message without a queue would land where no daemon listens: this name makes such a mistake visible.
+task_default_queue = "unrouted"
+task_publish_retry = True
+task_publish_retry_policy = {"max_retries": 2, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
+
+# The work waits for upstreams and for Postgres: threads need less memory, stop in 0.1 s and fork nothing.
+worker_pool = "threads"
+worker_prefetch_multiplier = 1
+worker_soft_shutdown_timeout = 8
+worker_enable_soft_shutdown_on_idle = False
+worker_cancel_long_running_tasks_on_connection_loss = True
+worker_send_task_events = True
+worker_hijack_root_logger = False
+task_send_sent_event = True

@@ -1,0 +1,132 @@
+"""`ferryman run` against a server that answers what a test tells it to."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.cli.main import main
+
+RUN = {
+    "id": "r-1",
+    "status": "completed",
+    "sync_job_id": "j-1",
+    "integrated_account_id": "a-1",
+    "created_at": "2026-01-05T10:00:00.000Z",
+    "error": None,
+    "resource_stats": {"users": {"list": {"fetched": 1200, "persisted": 1199, "errors": 1, "status": "completed"}}},
+}
+FAILED = RUN | {"status": "failed", "error": {"code": "http_401", "message": "[bad] key"}}
+
+
+class PlannedApi:
+    """A real HTTP server with planned answers; ``requests`` holds what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, Any]] = []
+        self.requests: list[tuple[str, str, Any, str | None]] = []
+        planned = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def respond(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                key = self.headers.get("Idempotency-Key")
+                planned.requests.append((self.command, self.path, json.loads(body) if body else None, key))
+                status, answer = planned.answers.pop(0)
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(json.dumps(answer).encode())
+
+            do_GET = do_POST = do_PATCH = respond
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def ferryman(self, *arguments: str) -> Result:
+        url = f"http://127.0.0.1:{self.server.server_port}"
+        return CliRunner(env={"FERRYMAN_URL": url, "FERRYMAN_TOKEN": "t"}).invoke(main, ["run", *arguments])
+
+
+@pytest.fixture
+def api() -> Iterator[PlannedApi]:
+    planned = PlannedApi()
+    thread = threading.Thread(target=planned.server.serve_forever)
+    thread.start()
+    yield planned
+    planned.server.shutdown()
+    thread.join()
+    planned.server.server_close()
+
+
+def test_create_sends_what_was_asked_for_and_nothing_else(api: PlannedApi) -> None:
+    api.answers = [(201, RUN)]
+
+    result = api.ferryman("create", "j-1", "a-1", "--args", '{"since": 1}', "--group", "eu", "--idempotency-key", "k")
+
+    body = {
+        "sync_job_id": "j-1",
+        "integrated_account_id": "a-1",
+        "args": {"since": 1},
+        "daemon_group_key": "eu",
+    }
+    assert result.exit_code == 0
+    assert api.requests == [("POST", "/sync-job-run", body, "k")]
+
+
+def test_show_prints_each_resource(api: PlannedApi) -> None:
+    api.answers = [(200, RUN)]
+
+    result = api.ferryman("show", "r-1")
+
+    assert result.output.splitlines()[0] == "run r-1  completed"
+    assert result.output.splitlines()[-1].split() == ["users", "list", "completed", "1,200", "1,199", "1"]
+
+
+def test_show_prints_the_api_s_own_json_on_request(api: PlannedApi) -> None:
+    api.answers = [(200, RUN)]
+
+    assert json.loads(api.ferryman("show", "r-1", "--json").output) == RUN
+
+
+def test_follow_ends_with_the_run_and_fails_with_it(api: PlannedApi) -> None:
+    api.answers = [(200, RUN | {"status": "running"}), (200, FAILED)]
+
+    result = api.ferryman("follow", "r-1")
+
+    assert result.exit_code == 1
+    assert "http_401: [bad] key" in result.output
+
+
+def test_list_hands_on_its_filters(api: PlannedApi) -> None:
+    api.answers = [(200, {"result": [RUN], "next_cursor": None, "limit": 5})]
+
+    result = api.ferryman("list", "--limit", "5", "--status", "completed", "--job", "j-1")
+
+    assert api.requests[0][1] == "/sync-job-run?limit=5&status=completed&sync_job_id=j-1"
+    assert result.output.splitlines()[1].split() == ["r-1", "completed", RUN["created_at"], "j-1", "a-1"]
+
+
+def test_stop_asks_for_the_status_stopped(api: PlannedApi) -> None:
+    api.answers = [(200, RUN | {"status": "stopped"})]
+
+    result = api.ferryman("stop", "../r 1")
+
+    assert api.requests == [("PATCH", "/sync-job-run/..%2Fr%201", {"status": "stopped"}, None)]
+    assert result.exit_code == 0
+
+
+def test_refusal_tells_every_fault(api: PlannedApi) -> None:
+    failures = [{"path": "args.since", "message": "is required"}, {"path": "webhook_id", "message": "is not an id"}]
+    api.answers = [(400, {"statusCode": 400, "message": "The input is not valid", "details": {"failures": failures}})]
+
+    result = api.ferryman("create", "j-1", "a-1")
+
+    assert result.exit_code == 1
+    assert "args.since: is required" in result.output
+    assert "webhook_id: is not an id" in result.output

@@ -1,0 +1,63 @@
+"""The whole demo as its user runs it: a process of its own, from nothing to nothing."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+import pytest
+
+COMMAND = (sys.executable, "-u", "-m", "app.cli", "demo")
+PROJECT_ROOT = Path(__file__).parents[3]
+
+
+# Not tmp_path, which is too long for the sockets within.
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    with TemporaryDirectory() as name:
+        yield Path(name)
+
+
+@contextmanager
+def running_demo(temporary: Path) -> Iterator[subprocess.Popen[str]]:
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(COMMAND, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.timeout(120)
+def test_demo_proves_every_count_and_leaves_nothing(temporary: Path) -> None:
+    with running_demo(temporary) as demo:
+        output, _ = demo.communicate()
+
+    assert demo.returncode == 0, output
+    assert "✓ Every count is exactly what the upstream holds." in output
+    assert len(re.findall(r"comments +4,998 +4,998 +0 +[\d,]+ +4,998 +4,998  ✓", output)) == 2
+    assert max(map(len, output.splitlines())) <= 80
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
+@pytest.mark.parametrize("moment", ["Ferryman", "✓ Sample upstream", "Daemon run"])
+def test_interrupted_demo_leaves_nothing(temporary: Path, moment: str, number: signal.Signals) -> None:
+    with running_demo(temporary) as demo:
+        assert demo.stdout is not None
+        while moment not in demo.stdout.readline():
+            assert demo.poll() is None
+        children = psutil.Process(demo.pid).children(recursive=True)
+        demo.send_signal(number)
+        demo.communicate()
+
+    assert demo.returncode == 130
+    assert psutil.wait_procs(children, timeout=5)[1] == []
+    assert list(temporary.iterdir()) == []

@@ -1,0 +1,25 @@
+from collections.abc import Iterator
+
+import pytest
+from raw_upstream import SETTINGS, Client, Upstream
+
+from app.sources.http_source import HttpSource
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    server = Upstream()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def source() -> Iterator[HttpSource]:
+    http_source = HttpSource(SETTINGS)
+    yield http_source
+    http_source.close()
+
+
+@pytest.fixture
+def client(source: HttpSource, upstream: Upstream) -> Client:
+    return Client(source, upstream.url)

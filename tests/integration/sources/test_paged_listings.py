@@ -1,0 +1,222 @@
+"""Whole listings over real servers that hand out their pages in different ways, and some that lie."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from raw_upstream import Client, Received, Upstream, reply
+
+from app.engine.errors import SourceError
+
+Slicer = Callable[[list[Any], dict[str, str]], bytes]
+
+
+def serve(upstream: Upstream, count: int, slicer: Slicer) -> list[Any]:
+    records = [{"id": number} for number in range(1, count + 1)]
+    upstream.answer = lambda request: slicer(records, dict(request.query))
+    return records
+
+
+def by_page(records: list[Any], query: dict[str, str]) -> bytes:
+    size = min(int(query.get("per_page", "7")), 50)
+    start = (int(query["page"]) - 1) * size
+    return reply(records[start : start + size])
+
+
+def by_page_or_404(records: list[Any], query: dict[str, str]) -> bytes:
+    size = int(query["per_page"])
+    start = (int(query["page"]) - 1) * size
+    page = records[start : start + size]
+    return reply(page) if page or start == 0 else reply({"detail": "Invalid page."}, status=404)
+
+
+def by_offset(records: list[Any], query: dict[str, str]) -> bytes:
+    start = int(query["offset"])
+    return reply(records[start : start + min(int(query.get("limit", "20")), 50)])
+
+
+def by_last_id(records: list[Any], query: dict[str, str]) -> bytes:
+    start, size = int(query.get("starting_after", "0")), int(query["limit"])
+    return reply({"data": records[start : start + size], "has_more": start + size < len(records)})
+
+
+def all_at_once(records: list[Any], _query: dict[str, str]) -> bytes:
+    return reply(records)
+
+
+PAGE = {"format": "page", "config": {"page_param": "page", "limit_param": "per_page", "limit": 10}}
+UNBOUNDED_PAGE = {"format": "page", "config": {"page_param": "page"}}
+OFFSET = {"format": "offset", "config": {"limit": 30}}
+LAST_ID = {
+    "format": "cursor",
+    "config": {
+        "cursor_path": "data.-1.id",
+        "cursor_param": "starting_after",
+        "limit_param": "limit",
+        "limit": 10,
+        "has_more_path": "has_more",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("pagination", "slicer", "query", "count", "requests"),
+    [
+        (PAGE, by_page, {}, 0, 1),
+        (PAGE, by_page, {}, 9, 1),
+        (PAGE, by_page, {}, 10, 2),
+        (PAGE, by_page, {}, 25, 3),
+        (PAGE, by_page_or_404, {}, 20, 3),
+        (PAGE, by_page, {"per_page": 5}, 12, 3),
+        (PAGE, by_page, {"per_page": 200}, 120, 3),
+        (PAGE, all_at_once, {"per_page": 200}, 20, 2),
+        (UNBOUNDED_PAGE, by_page, {}, 20, 4),
+        (OFFSET, by_offset, {}, 95, 4),
+        (OFFSET, by_offset, {"limit": 100}, 120, 3),
+        (LAST_ID, by_last_id, {}, 35, 4),
+        (LAST_ID, by_last_id, {}, 0, 1),
+    ],
+    ids=[
+        "none",
+        "one-short-page",
+        "one-full-page",
+        "pages",
+        "404-behind-the-last-page",
+        "the-jobs-own-limit",
+        "a-server-that-caps-its-pages",
+        "a-server-without-pages",
+        "pages-of-unknown-size",
+        "offset",
+        "offset-with-a-capping-server",
+        "last-id",
+        "last-id-of-none",
+    ],
+)
+def test_a_listing_gives_every_record_once(
+    client: Client,
+    upstream: Upstream,
+    pagination: Any,
+    slicer: Slicer,
+    query: dict[str, int],
+    count: int,
+    requests: int,
+) -> None:
+    records = serve(upstream, count, slicer)
+    config = client.config(
+        pagination=pagination,
+        resources={
+            "things": {"list": {"path": "/things", **({"response_path": "data"} if slicer is by_last_id else {})}}
+        },
+    )
+
+    assert client.fetch_all(config, query=query) == records
+    assert len(upstream.received) == requests
+
+
+def test_a_listing_that_ignores_the_page_is_an_error(client: Client, upstream: Upstream) -> None:
+    serve(upstream, 10, all_at_once)
+
+    with pytest.raises(SourceError) as caught:
+        client.fetch_all(client.config(pagination=PAGE))
+
+    assert caught.value.code == "repeated_page"
+
+
+CURSOR = {
+    "pagination": {"format": "cursor", "config": {"cursor_path": "next", "cursor_param": "after", "limit_param": "n"}},
+    "response_path": "data",
+}
+
+
+@pytest.mark.parametrize("end", [None, "", False, 0, "absent"])
+def test_a_cursor_listing_ends(client: Client, upstream: Upstream, end: Any) -> None:
+    last = {"data": [2]} if end == "absent" else {"data": [2], "next": end}
+    upstream.in_turn(reply({"data": [1], "next": 17}), reply(last))
+
+    assert client.fetch_all(client.config(**CURSOR), query={"kind": "a b"}) == [1, 2]
+    assert [request.target for request in upstream.received] == [
+        "/things?kind=a%20b&n=100",
+        "/things?kind=a%20b&n=100&after=17",
+    ]
+
+
+def test_an_empty_page_with_a_cursor_goes_on(client: Client, upstream: Upstream) -> None:
+    upstream.in_turn(reply({"data": [], "next": "b"}), reply({"data": [1]}))
+
+    assert client.fetch_all(client.config(**CURSOR)) == [1]
+
+
+def test_the_page_that_brings_a_repeated_cursor_is_kept(client: Client, upstream: Upstream) -> None:
+    upstream.in_turn(reply({"data": [1], "next": "b"}), reply({"data": [2], "next": "b"}))
+    config = client.config(**CURSOR)
+    first = client.fetch(config)
+    second = client.fetch(config, cursor=first.next_cursor)
+
+    with pytest.raises(SourceError) as caught:
+        client.fetch(config, cursor=second.next_cursor)
+
+    assert second.records == [2]
+    assert caught.value.code == "repeated_cursor"
+    assert len(upstream.received) == 2
+
+
+def test_a_circle_of_cursors_is_found(client: Client, upstream: Upstream) -> None:
+    def answer(request: Received) -> bytes:
+        position = int(dict(request.query).get("after", "0"))
+        return reply({"data": [position], "next": str(3 + (position + 1) % 7)})
+
+    upstream.answer = answer
+
+    with pytest.raises(SourceError) as caught:
+        client.fetch_all(client.config(**CURSOR))
+
+    assert caught.value.code == "repeated_cursor"
+
+
+def test_a_cursor_that_is_an_address_is_followed(client: Client, upstream: Upstream) -> None:
+    upstream.in_turn(
+        reply({"data": [1], "next": f"{upstream.url}/v2/things?page%5Bafter%5D=x%2By"}),
+        reply({"data": [2], "next": "/v2/things?page=3&key=own"}),
+        reply({"data": [3], "next": None}),
+    )
+    config = client.config(**CURSOR, query={"key": "k"})
+
+    assert client.fetch_all(config, query={"since": "2026"}) == [1, 2, 3]
+    assert [request.target for request in upstream.received[1:]] == [
+        "/v2/things?page%5Bafter%5D=x%2By&key=k",
+        "/v2/things?page=3&key=own",
+    ]
+
+
+@pytest.mark.parametrize("address", ["http://elsewhere.invalid/a", "//elsewhere.invalid/a", "https://127.0.0.1/a"])
+def test_an_address_on_another_origin_is_never_followed(client: Client, upstream: Upstream, address: str) -> None:
+    upstream.in_turn(reply([1], headers={"Link": f'<{address}>; rel="next"'}))
+
+    with pytest.raises(SourceError) as caught:
+        client.fetch_all(client.config(pagination={"format": "link_header"}))
+
+    assert caught.value.code == "request"
+    assert len(upstream.received) == 1
+
+
+def test_a_link_header_leads_through_the_pages(client: Client, upstream: Upstream) -> None:
+    upstream.in_turn(
+        reply([1], headers={"Link": f'<{upstream.url}/things?page=1>; rel="prev", </things?page=2&q=a,b>; REL=next'}),
+        reply([2], headers={"Link": '<?page=3>; title="a, <b>; rel=x"; rel="last next"'}),
+        reply([3], headers={"Link": '</things?page=1>; rel="first"'}),
+    )
+
+    assert client.fetch_all(client.config(pagination={"format": "link_header"})) == [1, 2, 3]
+    assert [request.target for request in upstream.received] == ["/things", "/things?page=2&q=a,b", "/things?page=3"]
+
+
+def test_only_lists_are_paged_unless_a_method_has_a_pagination_of_its_own(client: Client, upstream: Upstream) -> None:
+    config = client.config(
+        pagination=PAGE, resources={"things": {"search": {"path": "/search", "method": "post", "pagination": PAGE}}}
+    )
+    upstream.answer = lambda _: reply([{"id": 1}])
+
+    client.fetch(config, method="get", id="1")
+    client.fetch(config, method="search")
+
+    assert [request.target for request in upstream.received] == ["/things/1", "/search?page=1&per_page=10"]

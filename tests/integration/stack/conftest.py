@@ -1,0 +1,58 @@
+"""What the tests of the stack share: patience, and a supervisor on a directory of its own."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.stack.child import ChildSpec
+from app.stack.data_directory import DataDirectory
+from app.stack.supervisor import Supervisor
+
+Eventually = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def eventually() -> Eventually:
+    """Wait until a condition holds; fail after 30 s."""
+
+    def wait(condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < deadline, "it never came true"
+            time.sleep(0.02)
+
+    return wait
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataDirectory:
+    directory = DataDirectory(tmp_path / "data")
+    directory.create()
+    return directory
+
+
+@pytest.fixture
+def reports() -> list[str]:
+    """What the supervisor had to tell."""
+    return []
+
+
+@pytest.fixture
+def supervisor(data: DataDirectory, reports: list[str]) -> Iterator[Supervisor]:
+    running = Supervisor(run_dir=data.run, log_dir=data.logs, report=reports.append)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def python_child(tmp_path: Path) -> Callable[..., ChildSpec]:
+    """Make the spec of a child that runs a Python program given as text."""
+
+    def make(name: str, program: str, **options: object) -> ChildSpec:
+        command = (sys.executable, "-S", "-c", program)
+        return ChildSpec(name=name, command=command, environment={}, working_dir=tmp_path, **options)
+
+    return make

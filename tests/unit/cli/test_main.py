@@ -1,0 +1,87 @@
+import pytest
+from click.testing import CliRunner, Result
+
+from app.cli.main import main
+
+
+@pytest.fixture
+def ferryman(monkeypatch: pytest.MonkeyPatch) -> "Ferryman":
+    for name in ("DATABASE_URL", "BROKER_URL", "FERRYMAN_ENCRYPTION_KEY", "FERRYMAN_URL", "FERRYMAN_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    return Ferryman()
+
+
+class Ferryman:
+    """The command line, in this process."""
+
+    def __call__(self, *arguments: str) -> Result:
+        return CliRunner().invoke(main, arguments)
+
+
+def test_help_names_every_command_in_a_newcomers_order(ferryman: Ferryman) -> None:
+    result = ferryman("--help")
+
+    lines = result.output.partition("Commands:\n")[2].splitlines()
+    names = [line.split()[0] for line in lines if line.startswith("  ")]
+    assert result.exit_code == 0
+    assert names == ["demo", "up", "run", "token", "api", "daemon", "migrate", "health"]
+
+
+@pytest.mark.parametrize("command", ["demo", "up", "run", "token", "api", "daemon", "migrate", "health"])
+def test_every_command_has_help(ferryman: Ferryman, command: str) -> None:
+    result = ferryman(command, "--help")
+
+    assert result.exit_code == 0
+    assert result.output.startswith(f"Usage: main {command}")
+
+
+def test_version_is_told(ferryman: Ferryman) -> None:
+    assert ferryman("--version").output.startswith("ferryman 0.")
+
+
+def test_unknown_command_is_a_usage_fault(ferryman: Ferryman) -> None:
+    result = ferryman("dmeo")
+
+    assert result.exit_code == 2
+    assert "No such command 'dmeo'" in result.output
+
+
+@pytest.mark.parametrize("command", [["api"], ["daemon", "--group", "eu"], ["migrate"]], ids=lambda words: words[0])
+def test_missing_settings_are_told_in_one_sentence(ferryman: Ferryman, command: list[str]) -> None:
+    result = ferryman(*command)
+
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: DATABASE_URL is not set; BROKER_URL is not set; FERRYMAN_ENCRYPTION_KEY is not set\n"
+    )
+
+
+@pytest.mark.parametrize("key", ["", "a,b", "a b", "-a", "ä", "x" * 101])
+def test_group_key_that_no_queue_can_carry_is_a_usage_fault(ferryman: Ferryman, key: str) -> None:
+    result = ferryman("daemon", f"--group={key}")
+
+    assert result.exit_code == 2
+    assert "Invalid value for '--group'" in result.output
+
+
+def test_daemon_can_not_join_a_stack_that_does_not_run(ferryman: Ferryman, tmp_path: object) -> None:
+    result = ferryman("daemon", "--data-dir", str(tmp_path))
+
+    assert result.exit_code == 1
+    assert result.output == f"Error: no stack runs on {tmp_path}; start one by 'ferryman up --data-dir {tmp_path}'\n"
+
+
+def test_run_command_without_a_stack_says_how_to_name_one(ferryman: Ferryman, tmp_path: object) -> None:
+    result = ferryman("run", "list", "--data-dir", str(tmp_path))
+
+    assert result.exit_code == 1
+    assert "no stack runs on" in result.output
+    assert "--url" in result.output
+
+
+@pytest.mark.parametrize("args", ["[1]", "{", "@/nonexistent"])
+def test_args_that_are_no_json_object_are_a_usage_fault(ferryman: Ferryman, args: str) -> None:
+    result = ferryman("run", "create", "job", "account", "--args", args)
+
+    assert result.exit_code == 2
+    assert "Invalid value for '--args'" in result.output

@@ -1,0 +1,43 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+from app.stack import commands
+from app.stack.children import child_environment, flower_child
+
+
+def test_daemon_listens_to_its_group_and_the_webhook_runs() -> None:
+    command = commands.daemon_command("d-1", group="eu", concurrency=4)
+
+    assert command[command.index("--queues") + 1] == "daemon-group.eu,rapid-bridge"
+    assert command[command.index("--hostname") + 1] == "d-1@%h"
+    assert command[command.index("--concurrency") + 1] == "4"
+
+
+def test_flower_never_shows_the_token_on_its_command_line() -> None:
+    spec = flower_child(5555, {}, "s3cret")
+
+    assert "s3cret" not in " ".join(spec.command)
+    assert "s3cret" not in repr(spec)
+    assert spec.environment["FLOWER_BASIC_AUTH"] == "ferryman:s3cret"
+
+
+def test_child_environment_leaves_out_what_would_steer_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGPORT", "CELERY_BROKER_URL", "GUNICORN_CMD_ARGS", "FLOWER_PORT", "FERRYMAN_SLICE_SECONDS"):
+        monkeypatch.setenv(name, "1")
+
+    environment = child_environment({"FERRYMAN_SLICE_SECONDS": "2"})
+
+    assert environment.keys() - os.environ.keys() <= {"PYTHONUNBUFFERED"}
+    assert environment["FERRYMAN_SLICE_SECONDS"] == "2"
+    assert not environment.keys() & {"PGPORT", "CELERY_BROKER_URL", "GUNICORN_CMD_ARGS", "FLOWER_PORT"}
+
+
+def test_dotenv_sample_names_every_setting() -> None:
+    sample = (Path(__file__).parents[3] / "dotenv-sample").read_text()
+    required = {"database_url": "DATABASE_URL", "broker_url": "BROKER_URL"}
+    variables = [required.get(name, f"FERRYMAN_{name.upper()}") for name in Settings.__dataclass_fields__]
+
+    assert [name for name in variables if f"{name}=" not in sample] == []

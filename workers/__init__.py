@@ -1,0 +1,1 @@
+"""Celery in: the app, tasks, canvas, signals and the daemon."""

@@ -1,0 +1,12 @@
+"""The Celery application that daemons run: ``celery -A workers.celery_app worker``."""
+
+from celery import Celery
+
+app = Celery("ferryman", include=["workers.tasks"])
+app.config_from_object("celeryconfig")
+
+# Registered by import: the signals that move statuses, and the step that sweeps. After `app`, which they use.
+from workers import signals, steps  # noqa: E402
+
+steps.install(app)
+signals.install()

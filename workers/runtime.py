@@ -1,0 +1,38 @@
+"""The one piece of module-level state: the services of this process, built at first use and so never before a fork."""
+
+import os
+import threading
+from dataclasses import dataclass
+
+from app import settings
+from app.bootstrap import DaemonServices, daemon_services
+from app.engine.ids import new_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonIdentity:
+    """Who this daemon is."""
+
+    id: str
+    group_key: str
+
+
+_lock = threading.Lock()
+_services: DaemonServices | None = None
+_owner_pid = 0
+
+
+def services() -> DaemonServices:
+    """Give this process's services."""
+    global _services, _owner_pid  # noqa: PLW0603 - see the module's docstring
+    with _lock:
+        if _services is None or _owner_pid != os.getpid():
+            _services = daemon_services(settings.from_environment())
+            _owner_pid = os.getpid()
+        return _services
+
+
+def identity() -> DaemonIdentity:
+    """Tell who this daemon is, as ``ferryman daemon`` set it; a worker started by hand gets an id of its own."""
+    daemon_id = os.environ.setdefault("FERRYMAN_DAEMON_ID", f"daemon-{new_id()[:8]}")
+    return DaemonIdentity(id=daemon_id, group_key=os.environ.get("FERRYMAN_DAEMON_GROUP", "default"))

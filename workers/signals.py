@@ -1,0 +1,94 @@
+"""Celery's signals: what moves a run's status, and what keeps the registry of daemons.
+
+A signal may come twice or not at all (a killed daemon sends none): each leads to one conditional UPDATE, and the
+sweeper repairs what was never told.
+"""
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery import Task, signals
+from sqlalchemy.exc import DBAPIError
+
+from app.broker import tasks
+from app.engine.status import DaemonStatus
+from workers import pulse
+from workers.runtime import identity, services
+
+logger = logging.getLogger(__name__)
+
+
+def install() -> None:
+    """Connect the handlers; Celery keeps only weak references, hence ``weak=False``."""
+    for signal, handler in (
+        (signals.task_prerun, mark_running),
+        (signals.task_success, settle),
+        (signals.task_failure, note_failure),
+        (signals.task_revoked, stop_revoked),
+        (signals.worker_ready, register),
+        (signals.heartbeat_sent, pulse.beat),
+        (signals.worker_shutting_down, begin_to_stop),
+        (signals.worker_shutdown, sign_off),
+    ):
+        signal.connect(_guarded(handler), weak=False)
+
+
+def mark_running(sender: Task, args: list[Any], **_: object) -> None:
+    """Move a run to running when a daemon takes its first task up."""
+    if sender.name == tasks.START_RUN:
+        services().tracking.mark_running(args[0], daemon_id=identity().id)
+
+
+def settle(sender: Task, result: object, **_: object) -> None:
+    """Look whether a run has come to its end, after any task that may have brought it there."""
+    if sender.name in tasks.ALL and isinstance(result, str):
+        services().tracking.settle(result)
+
+
+def note_failure(sender: Task, args: list[Any], exception: BaseException, **_: object) -> None:
+    """Keep the error of a task that broke; a run that can not even begin has failed.
+
+    A database that is away is no error of the run: the sweeper brings the work back.
+    """
+    if sender.name not in tasks.ALL or isinstance(exception, DBAPIError):
+        return
+    services().tracking.note_broken_task(args[0], type(exception).__name__, ends_run=sender.name == tasks.START_RUN)
+
+
+def stop_revoked(sender: Task, request: Any, **_: object) -> None:
+    """Stop the run whose start an operator has revoked."""
+    if sender.name == tasks.START_RUN:
+        services().tracking.stop(request.args[0])
+
+
+def register(**_: object) -> None:
+    """Write this daemon down as active, once it consumes."""
+    pulse.beat()
+    pulse.register()
+
+
+def begin_to_stop(**_: object) -> None:
+    """Tell the slices under way to end after their page."""
+    services().stopping.set()
+    services().daemons.heard(identity().id, DaemonStatus.STOPPING)
+
+
+def sign_off(**_: object) -> None:
+    """Write this daemon down as stopped."""
+    services().leadership.resign()
+    services().daemons.heard(identity().id, DaemonStatus.STOPPED)
+
+
+def _guarded(handler: Callable[..., None]) -> Callable[..., None]:
+    """Log a handler's exception: Celery would print it without saying which run it was about."""
+
+    @functools.wraps(handler)
+    def guarded(**arguments: Any) -> None:
+        try:
+            handler(**arguments)
+        except Exception:
+            logger.exception("a signal handler failed", extra={"handler": handler.__name__})
+
+    return guarded
