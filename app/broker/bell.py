@@ -43,6 +43,15 @@ class CeleryBell:
         """Publish any task by its name."""
         return self._publish(task, args, queue)
 
+    def is_reachable(self) -> bool:
+        """Tell whether the broker takes connections."""
+        try:
+            with self._celery.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, timeout=1)
+        except (OperationalError, OSError):
+            return False
+        return True
+
     def _publish(self, task: str, args: list[str], queue: str) -> bool:
         with self._lock:
             if self._monotonic() < self._closed_until:

@@ -13,6 +13,7 @@ _COMMANDS = {
     "daemon": "app.cli.processes:daemon",
     "migrate": "app.cli.migrate:migrate",
     "health": "app.cli.health:health",
+    "prepare": "app.cli.prepare:prepare",
 }
 _EPILOG = "Begin with 'ferryman demo' to see it work, or 'ferryman up' to have it."
 

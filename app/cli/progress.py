@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from app.cli.terminal import console
 from app.engine.json_types import JsonObject
 from app.engine.status import FINAL_RUN_STATUSES
 
@@ -33,17 +34,17 @@ def follow_run(read_run: Callable[[], JsonObject], *, quiet: bool = False) -> Js
 
 def print_run(run: JsonObject) -> None:
     """Print a run's status, the reason if it failed, and a table of its resources."""
-    console = _console()
-    console.print(f"run {escape(run['id'])}  {_status(run['status'])}")
+    output = console()
+    output.print(f"run {escape(run['id'])}  {_status(run['status'])}")
     if run.get("error"):
-        console.print(f"  [red]{escape(run['error']['code'])}[/]: {escape(run['error']['message'])}")
+        output.print(f"  [red]{escape(run['error']['code'])}[/]: {escape(run['error']['message'])}")
     table = Table("resource", "status", box=None, pad_edge=False)
     for name in _COUNTERS:
         table.add_column(name, justify="right")
     for name, stats in _resources(run):
         table.add_row(escape(name), _status(stats.get("status", "")), *(f"{stats.get(key, 0):,}" for key in _COUNTERS))
     if table.row_count:
-        console.print(table)
+        output.print(table)
 
 
 def print_runs(runs: Sequence[JsonObject]) -> None:
@@ -52,14 +53,7 @@ def print_runs(runs: Sequence[JsonObject]) -> None:
     for run in runs:
         facts = (run["created_at"], run["sync_job_id"], run["integrated_account_id"])
         table.add_row(escape(run["id"]), _status(run["status"]), *map(escape, facts))
-    _console().print(table if runs else "There are no such runs.")
-
-
-def _console() -> Console:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 200  # lines of a file or a pipe are not to be folded
-    return console
+    console().print(table if runs else "There are no such runs.")
 
 
 def _resources(run: JsonObject) -> Iterator[tuple[str, JsonObject]]:

@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from app.cli.options import stack_option
 from app.cli.services import api_services
+from app.cli.terminal import console
 from app.engine.objects import ApiToken
 from app.engine.times import iso_utc
 
@@ -43,7 +43,7 @@ def list_tokens(data_dir: Path | None) -> None:
     for entry in tokens.list(tokens.default_environment()):
         last_used = iso_utc(entry.last_used_at) if entry.last_used_at else "never"
         table.add_row(entry.id, escape(entry.name), iso_utc(entry.created_at), last_used, _state(entry))
-    Console(highlight=False, soft_wrap=True).print(table)
+    console().print(table)
 
 
 @token.command()

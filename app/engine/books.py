@@ -35,6 +35,9 @@ class Counters:
 
 def imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str | None:
     """Tell which equation does not hold; None when the books balance."""
+    negative = [name for name, count in asdict(counters).items() if count < 0]
+    if negative:
+        return f"{negative[0]} is below zero"
     if not persisted:
         return None
     if to_webhook:

@@ -1,5 +1,6 @@
 """Read a JSON object field by field, gathering every fault with its path."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -44,11 +45,10 @@ class ConfigReader:
         if not isinstance(name, str) or name not in formats:
             self.fault("format", f"expected one of {', '.join(formats)}; found {shown(name)}")
             return None
-        inner = self.value.get("config")
-        nested = isinstance(inner, dict)
-        return formats[name](
-            ConfigReader(inner if nested else self.value, f"{self.at}.config" if nested else self.at, self.failures)
-        )
+        if self.value.get("config") is None:
+            return formats[name](self)
+        nested = self.child("config")
+        return formats[name](nested) if nested.is_object() else None
 
     def text(self, *names: str, default: str | None = None) -> str:
         """Read a text by the first of its names that is there."""
@@ -69,11 +69,19 @@ class ConfigReader:
         name, value = self._first(names)
         if value is None:
             return default
-        number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+        is_number_text = isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value)
+        number = int(value) if is_number_text else value
         if isinstance(number, bool) or not isinstance(number, int) or number < least:
             self.fault(name, f"expected an integer of at least {least}, found {shown(value)}")
             return default
         return number
+
+    def flag(self, name: str) -> bool:
+        """Read a boolean; absent is false."""
+        value = self.value.get(name)
+        if value is not None and not isinstance(value, bool):
+            self.fault(name, f"expected true or false, found {shown(value)}")
+        return value is True
 
     def path(self, name: str, default: Path | None = None) -> Path | None:
         """Read a dotted path; an empty one is none."""
@@ -86,12 +94,12 @@ class ConfigReader:
         return tuple(value.split("."))
 
     def template(self, *names: str, default: str | None = None) -> Template:
-        """Read a text with placeholders by the first of its names that is there."""
+        """Read a text with placeholders by the first of its names that is there; it may be secret."""
         name, value = self._first(names)
-        if value is None and default is not None:
-            return placeholders.parse(default)
+        if value is None:
+            value = default
         if not isinstance(value, str) or (not value and default is None):
-            self.fault(name, f"expected a text, found {shown(value)}")
+            self.fault(name, f"expected a text, found {'an empty one' if value == '' else type_name(value)}")
             return placeholders.parse("")
         return self._parsed(name, value)
 
@@ -125,8 +133,9 @@ class ConfigReader:
 
 
 def shown(value: JSON) -> str:
-    """Show a value in an error: its text when it is short, else its kind."""
-    return f"'{value}'" if isinstance(value, str | int | float) and len(str(value)) <= 60 else type_name(value)
+    """Show a value in an error: a short text as it is, else its kind."""
+    is_short = isinstance(value, str | int | float) and not isinstance(value, bool) and len(str(value)) <= 60
+    return f"'{value}'" if is_short else type_name(value)
 
 
 def type_name(value: JSON) -> str:
@@ -142,7 +151,5 @@ def type_name(value: JSON) -> str:
             return "a text"
         case dict():
             return "an object"
-        case list():
-            return "an array"
         case _:
-            return type(value).__name__
+            return "an array"

@@ -1,5 +1,6 @@
 """An integration's config (wire.md A9): how one third-party API is spoken to, checked whole and typed."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -14,7 +15,7 @@ from app.engine.authorization_config import (
 )
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.errors import Failure, SourceError
-from app.engine.json_types import JSON, JsonObject
+from app.engine.json_types import JSON
 from app.engine.pagination_config import (
     CursorPagination,
     LinkHeaderPagination,
@@ -51,7 +52,14 @@ _REST_ROUTES: Final[Mapping[str, tuple[str, str]]] = {
     "update": ("PATCH", "/{resource}/{{id}}"),
     "delete": ("DELETE", "/{resource}/{{id}}"),
 }
+_CUSTOM_ROUTE: Final = ("GET", "/{resource}")
 _DEFAULT_ID_PATH: Final[Path] = ("id",)
+
+# What these say when they are absent; anything else would be sent wrongly without a word.
+_ONLY_FORMATS: Final[Mapping[str, str]] = {"body_format": "json", "query_array_format": "repeat"}
+
+_ADDRESS: Final = re.compile(r"(https?://[^/?#\s]|\{\{)", re.IGNORECASE)
+_PLACEHOLDER: Final = re.compile(r"\{\{[\w\-./|:?\s]+\}\}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +80,11 @@ class MethodConfig:
     id_path: Path = _DEFAULT_ID_PATH
     """Where a record's id is."""
     timeout_seconds: float | None = None
+
+    @property
+    def query_keys_in_path(self) -> frozenset[str]:
+        """The keys of a call's query that the path holds already, and the query string does not repeat."""
+        return frozenset(path[1] for path in self.path.references if path[0] == "query" and len(path) > 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,25 +112,27 @@ class IntegrationConfig:
 
 
 def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | None, list[Failure]]:
-    """Read a config; None beside every fault when it has one."""
+    """Read a config; None beside every fault when it has one. Never raises."""
     failures: list[Failure] = []
     reader = ConfigReader(raw, path, failures)
     if not reader.is_object():
         return None, failures
     defaults = _read_defaults(reader)
-    methods = _read_resources(reader, defaults, raw)
     config = IntegrationConfig(
-        base_url=defaults.base_url, query=reader.object_template("query"), defaults=defaults, methods=methods
+        base_url=defaults.base_url,
+        query=reader.object_template("query"),
+        defaults=defaults,
+        methods=_read_resources(reader, defaults),
     )
     return (None if failures else config), failures
 
 
 def _read_defaults(reader: ConfigReader) -> MethodConfig:
-    _check_base_url(reader)
+    _refuse_other_formats(reader)
     return MethodConfig(
         path=placeholders.parse(""),
         http_method="GET",
-        base_url=reader.template("base_url"),
+        base_url=_read_base_url(reader),
         headers=reader.object_template("headers"),
         query=None,
         body=None,
@@ -128,66 +143,77 @@ def _read_defaults(reader: ConfigReader) -> MethodConfig:
     )
 
 
-def _check_base_url(reader: ConfigReader) -> None:
-    url = reader.value.get("base_url")
-    if isinstance(url, str) and url and not url.startswith(("http://", "https://", "{{")):
-        reader.fault("base_url", f"expected an address that begins with http:// or https://, found {shown(url)}")
-
-
-def _read_resources(
-    reader: ConfigReader, defaults: MethodConfig, raw: JsonObject
-) -> dict[tuple[str, str], MethodConfig]:
+def _read_resources(reader: ConfigReader, defaults: MethodConfig) -> dict[tuple[str, str], MethodConfig]:
     resources = reader.child("resources")
     if resources.value is None or not resources.is_object():
         return {}
     methods: dict[tuple[str, str], MethodConfig] = {}
     for name in resources.value:
         resource = resources.child(name)
-        if not resource.is_object():
-            continue
-        for method in resource.value:
+        for method in resource.value if resource.is_object() else ():
             one = resource.child(method)
             if one.is_object():
-                methods[name, method] = _read_method(one, defaults, raw, name=name, method=method)
+                headers = _read_headers(one, inherited=reader.value.get("headers"))
+                methods[name, method] = _read_method(one, defaults, headers=headers, name=name, method=method)
     return methods
 
 
 def _read_method(
-    reader: ConfigReader, defaults: MethodConfig, raw: JsonObject, *, name: str, method: str
+    reader: ConfigReader, defaults: MethodConfig, *, headers: Template | None, name: str, method: str
 ) -> MethodConfig:
+    _refuse_other_formats(reader)
     own = reader.value
-    http_default, route = _REST_ROUTES.get(method, ("GET", "/{resource}"))
-    merged = {**own, "headers": _headers(raw.get("headers"), own.get("headers"))}
+    http_method, route = _REST_ROUTES.get(method, _CUSTOM_ROUTE)
     return MethodConfig(
-        path=reader.template("path", default=route.replace("{resource}", name)),
-        http_method=_http_method(reader, http_default),
-        base_url=reader.template("base_url") if own.get("base_url") else defaults.base_url,
-        headers=ConfigReader(merged, reader.at, reader.failures).object_template("headers"),
+        path=_read_path(reader, default=route.replace("{resource}", name)),
+        http_method=_read_http_method(reader, http_method),
+        base_url=_read_base_url(reader) if own.get("base_url") else defaults.base_url,
+        headers=headers,
         query=reader.object_template("query"),
         body=reader.any_template("body"),
         response_path=reader.path("response_path") if "response_path" in own else defaults.response_path,
         pagination=read_pagination(reader.child("pagination")) if "pagination" in own else defaults.pagination,
-        authorization=_authorization(reader, defaults),
+        authorization=_read_authorization(reader, defaults),
         id_path=reader.path("id_path") or defaults.id_path,
         timeout_seconds=reader.integer("timeout_seconds", default=None, least=1),
     )
 
 
-def _authorization(reader: ConfigReader, defaults: MethodConfig) -> Authorization | None:
-    if reader.value.get("no_auth") is True:
-        return None
-    if "authorization" in reader.value:
-        return read_authorization(reader.child("authorization"))
-    return defaults.authorization
+def _refuse_other_formats(reader: ConfigReader) -> None:
+    for key, only in _ONLY_FORMATS.items():
+        if reader.value.get(key) not in (None, only):
+            reader.fault(key, f"{shown(reader.value[key])} is not supported yet: expected '{only}'")
 
 
-def _headers(inherited: JSON, own: JSON) -> JSON:
-    if not isinstance(own, dict):
-        return inherited if own is None else own
-    return {**(inherited if isinstance(inherited, dict) else {}), **own}
+def _read_headers(reader: ConfigReader, *, inherited: JSON) -> Template | None:
+    """Read a method's headers over the inherited ones, whose own faults were noted where they stand."""
+    reader.object_template("headers")
+    merged = [headers for headers in (inherited, reader.value.get("headers")) if isinstance(headers, dict)]
+    value = {"headers": {name: text for headers in merged for name, text in headers.items()}}
+    return ConfigReader(value, reader.at, []).object_template("headers")
 
 
-def _http_method(reader: ConfigReader, default: str) -> str:
+def _read_base_url(reader: ConfigReader) -> Template:
+    url = reader.value.get("base_url")
+    if isinstance(url, str) and url and not _ADDRESS.match(url):
+        reader.fault("base_url", f"expected an address such as https://api.example.com, found {shown(url)}")
+    _refuse_braces(reader, "base_url")
+    return reader.template("base_url")
+
+
+def _read_path(reader: ConfigReader, *, default: str) -> Template:
+    _refuse_braces(reader, "path")
+    return reader.template("path", default=default)
+
+
+def _refuse_braces(reader: ConfigReader, key: str) -> None:
+    """Braces that are left beside placeholders are a misspelt one, which would be sent as it is."""
+    text = reader.value.get(key)
+    if isinstance(text, str) and set("{}") & set(_PLACEHOLDER.sub("", text)):
+        reader.fault(key, f"expected placeholders such as '{{{{id}}}}' and no other braces, found {shown(text)}")
+
+
+def _read_http_method(reader: ConfigReader, default: str) -> str:
     value = reader.value.get("method")
     if value is None:
         return default
@@ -195,3 +221,11 @@ def _http_method(reader: ConfigReader, default: str) -> str:
         reader.fault("method", f"expected get, post, put, patch or delete, found {shown(value)}")
         return default
     return value.upper()
+
+
+def _read_authorization(reader: ConfigReader, defaults: MethodConfig) -> Authorization | None:
+    if reader.flag("no_auth"):
+        return None
+    if "authorization" in reader.value:
+        return read_authorization(reader.child("authorization"))
+    return defaults.authorization

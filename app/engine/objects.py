@@ -4,6 +4,7 @@ Times are aware UTC datetimes; ids are canonical UUID strings. Secrets are plain
 object that holds one has it in its ``repr``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, NewType, TypeVar
@@ -177,3 +178,17 @@ class Page(Generic[T]):
     result: list[T]
     next_cursor: str | None
     limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListFilters:
+    """What a listing is narrowed to, and which page of it is meant."""
+
+    equal: Mapping[str, object] = field(default_factory=dict)
+    """Column to the value that it must have."""
+    times: Mapping[tuple[str, str], object] = field(default_factory=dict)
+    """``(column, operator)`` to a time, or to a list of times for ``in``."""
+    limit: int = 100
+    cursor: str | None = None
+    sort: str = "-created_at"
+    """``created_at`` or ``-created_at``."""

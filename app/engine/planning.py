@@ -13,6 +13,8 @@ class RunPlan:
 
     order: Sequence[ResourceItem]
     """Parents before their children."""
+    ancestors: Mapping[str, Sequence[ResourceItem]]
+    """The parent first, then its parent, and so on."""
     children: Mapping[str, Sequence[ResourceItem]]
     kept: Mapping[str, frozenset[Path] | None]
 
@@ -27,13 +29,7 @@ class RunPlan:
 
     def ancestors_of(self, name: str) -> Sequence[ResourceItem]:
         """The parent, its parent, and so on."""
-        by_name = {item.name: item for item in self.order}
-        ancestors = []
-        parent = by_name[name].depends_on
-        while parent is not None:
-            ancestors.append(by_name[parent])
-            parent = by_name[parent].depends_on
-        return ancestors
+        return self.ancestors[name]
 
     def kept_fields(self, name: str) -> frozenset[Path] | None:
         """The paths inside an object of this resource that its descendants read; None is the whole object."""
@@ -47,13 +43,17 @@ def plan(items: Sequence[ResourceItem]) -> RunPlan:
         if item.depends_on is not None:
             children.setdefault(item.depends_on, []).append(item)
     order: list[ResourceItem] = []
+    ancestors: dict[str, Sequence[ResourceItem]] = {}
     waiting = [item for item in reversed(items) if item.depends_on is None]
     while waiting:
         item = waiting.pop()
         order.append(item)
-        waiting.extend(reversed(children.get(item.name, [])))
+        ancestors.setdefault(item.name, ())
+        for child in reversed(children.get(item.name, [])):
+            ancestors[child.name] = (item, *ancestors[item.name])
+            waiting.append(child)
     kept = {item.name: _kept(item, children) for item in items}
-    return RunPlan(order=order, children=children, kept=kept)
+    return RunPlan(order=order, ancestors=ancestors, children=children, kept=kept)
 
 
 def _kept(item: ResourceItem, children: Mapping[str, Sequence[ResourceItem]]) -> frozenset[Path] | None:

@@ -11,6 +11,8 @@ from app.engine.placeholders import UNDEFINED, lookup
 from app.engine.work import RecordRow
 
 _HASH_BYTES = 16
+# A longer id would not fit into the primary key's index: it is known by its hash.
+_LONGEST_ID = 500
 
 
 def record_row(record: JSON, id_path: Sequence[str]) -> RecordRow:
@@ -31,6 +33,8 @@ def remote_id(record: JSON, id_path: Sequence[str]) -> str | None:
     """Read a record's id as text; None when it has none."""
     value = lookup(record, tuple(id_path)) if isinstance(record, dict | list) else UNDEFINED
     match value:
+        case str() if len(value) > _LONGEST_ID:
+            return f"hash:{hashlib.blake2b(value.encode(), digest_size=_HASH_BYTES).hexdigest()}"
         case str():
             return value or None
         case bool():

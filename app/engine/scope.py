@@ -3,6 +3,7 @@
 An element is small JSON that is kept with its unit: ``{"parents": {name: kept fields}, "loop": value}``.
 """
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from app.engine.config_reader import type_name
@@ -46,7 +47,10 @@ def child_elements(
     if item.loop_on is None:
         return [{"parents": parents}]
     seen = element_scope(item, plan, {"parents": parents}, scope)
-    return [{"parents": parents, "loop": value} for value in _loop_values(item, item.loop_on, seen)]
+    return [
+        {"parents": _with_loop_value(parents, item.loop_on, plan.ancestors_of(item.name), value), "loop": value}
+        for value in _loop_values(item, item.loop_on, seen)
+    ]
 
 
 def element_scope(item: ResourceItem, plan: RunPlan, element: Element, scope: JsonObject) -> JsonObject:
@@ -68,11 +72,26 @@ def _loop_values(item: ResourceItem, path: Path, scope: JsonObject) -> list[JSON
     return found
 
 
-def _bind(scope: JSON, path: Path, value: JSON) -> JsonObject:
-    """Copy the objects along a path, with a value at its end."""
-    head, *rest = path
+def _with_loop_value(parents: JsonObject, loop: Path, ancestors: Sequence[ResourceItem], value: JSON) -> JsonObject:
+    """Put a loop's value in the place of its array, which would else be kept with every one of its values."""
+    for ancestor in ancestors:
+        for at in ancestor.binding_paths:
+            if loop[: len(at)] == at:
+                return {**parents, ancestor.name: _bind(parents[ancestor.name], loop[len(at) :], value)}
+    return parents
+
+
+def _bind(scope: JSON, path: Path, value: JSON) -> JSON:
+    """Copy the objects and arrays along a path, with a value at its end."""
+    if not path:
+        return value
+    head, rest = path[0], path[1:]
+    if isinstance(scope, list):
+        copy = [*scope]
+        copy[int(head)] = _bind(copy[int(head)], rest, value)
+        return copy
     inner = scope if isinstance(scope, dict) else {}
-    return {**inner, head: _bind(inner.get(head), tuple(rest), value) if rest else value}
+    return {**inner, head: _bind(inner.get(head), rest, value)}
 
 
 def _project(record: JSON, kept: frozenset[Path] | None) -> JSON:
@@ -92,5 +111,5 @@ def _copy(source: JsonObject, target: JsonObject, path: Path) -> None:
     inner = source[head]
     if not rest or not isinstance(inner, dict):
         target[head] = inner
-    elif isinstance(target.setdefault(head, {}), dict):
-        _copy(inner, target[head], tuple(rest))
+    else:
+        _copy(inner, target.setdefault(head, {}), tuple(rest))

@@ -36,12 +36,16 @@ class Verdict:
     reason: str | None = None
 
 
-def judge(resources: Sequence[ResourceState], *, to_webhook: bool, pending: int) -> Verdict:
+def judge(resources: Sequence[ResourceState], *, fails_fast: bool, to_webhook: bool, pending: int) -> Verdict:
     """Judge a live run: resources come parents first; ``pending`` events wait for the webhook.
+
+    One error ends a run that fails fast: the reason is then that error, which the verdict does not repeat.
 
     A resource has ended when no unit of it is left and its parent, which could make more of them, has ended. The run
     has ended when all resources have, and nothing waits for delivery; it completes only when the books balance.
     """
+    if fails_fast and any(resource.counters.errors for resource in resources):
+        return Verdict(status=RunStatus.FAILED)
     ended = _ended(resources)
     live = [resource for resource in resources if not _is_final(resource, ended)]
     if live:

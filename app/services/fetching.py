@@ -1,7 +1,7 @@
 """Work on a fetching unit for one slice: request its elements side by side, write what comes, and yield in time."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,11 +13,14 @@ from app.engine.frontier import Frontier
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
 from app.engine.status import ErrorHandling
-from app.engine.work import Claim, ErrorDraft, PageWrite, Ring, SliceOutcome
+from app.engine.work import Claim, PageWrite, Ring, SliceOutcome
 from app.services.page_batch import PageBatch
 from app.services.ports import FetchedPage, PageCall, Source
 from app.services.run_context import RunContext
 from app.services.workplace import Workplace
+
+_WAIT_SECONDS = 1.0
+_HOLD_SECONDS = 5.0
 
 
 class UnitLeases(Protocol):
@@ -57,11 +60,12 @@ class _Slice:
     frontier: Frontier
     deadline: float
     in_flight: dict[Future[FetchedPage], int] = field(default_factory=dict)
+    held_at: float = field(default_factory=time.monotonic)
+    abandon_at: float | None = None
     wake_seconds: float = 0.0
     is_draining: bool = False
     """Nothing more is asked for; what is in flight is still taken in."""
     is_backlogged: bool = False
-    fatal: ErrorDraft | None = None
 
     @property
     def total(self) -> int:
@@ -78,14 +82,12 @@ class FetchWorker:
         leases: UnitLeases,
         pages: PageWriter,
         backlog: Backlog,
-        fail_run: Callable[[str, ErrorDraft], None],
         workplace: Workplace,
     ) -> None:
         self._source = source
         self._leases = leases
         self._pages = pages
         self._backlog = backlog
-        self._fail_run = fail_run
         self._workplace = workplace
         self._settings = workplace.settings
 
@@ -99,7 +101,7 @@ class FetchWorker:
             deadline=time.monotonic() + self._settings.slice_seconds,
         )
         try:
-            while not current.frontier.is_done(current.total) and self._step(current):
+            while self._step(current):
                 pass
             return self._end(current)
         except LeaseLostError:
@@ -109,7 +111,9 @@ class FetchWorker:
                 future.cancel()
 
     def _step(self, current: _Slice) -> bool:
-        """Ask for more, wait for an answer, write it; False when nothing is in flight any more."""
+        """Ask for more, wait for an answer, write it; False when nothing is left to wait for."""
+        if current.frontier.is_done(current.total):
+            return False
         batch = self._new_batch(current)
         self._fill(current, batch)
         if not current.in_flight and batch.is_empty:
@@ -151,12 +155,27 @@ class FetchWorker:
             asked.add(index)
 
     def _collect(self, current: _Slice, batch: PageBatch) -> None:
-        """Wait for at least one answer and take in all that are there; keep the lease while the upstream is slow."""
-        done, _ = wait(current.in_flight, timeout=self._settings.lease_seconds / 3, return_when=FIRST_COMPLETED)
-        if not done:
-            self._leases.hold(current.claim, lease_seconds=self._settings.lease_seconds)
+        """Wait a moment for answers and take in all that are there; keep the lease while the upstream is slow."""
+        done, _ = wait(current.in_flight, timeout=_WAIT_SECONDS, return_when=FIRST_COMPLETED)
         for future in done:
             self._take(current, batch, current.in_flight.pop(future), future)
+        if done:
+            return
+        if time.monotonic() >= current.held_at + min(_HOLD_SECONDS, self._settings.lease_seconds / 3):
+            # Also how a slice that only waits notices that its run was stopped.
+            self._leases.hold(current.claim, lease_seconds=self._settings.lease_seconds)
+            current.held_at = time.monotonic()
+        if self._workplace.is_stopping():
+            self._abandon_late(current)
+
+    def _abandon_late(self, current: _Slice) -> None:
+        """Give up on answers that are late when the daemon has to go: their elements stay open at their cursors."""
+        now = time.monotonic()
+        current.abandon_at = current.abandon_at or now + self._settings.stop_grace_seconds
+        if now >= current.abandon_at:
+            for future in current.in_flight:
+                future.cancel()
+            current.in_flight.clear()
 
     def _take(self, current: _Slice, batch: PageBatch, index: int, future: Future[FetchedPage]) -> None:
         element = current.claim.elements[index]
@@ -180,22 +199,20 @@ class FetchWorker:
     def _write(self, current: _Slice, batch: PageBatch) -> None:
         write = batch.to_write(current.frontier)
         delivery_unit_id = self._pages.write(write)
+        current.held_at = time.monotonic()
         new_units = [child.id for child in write.children]
         self._ring(current, [*new_units, delivery_unit_id] if delivery_unit_id else new_units)
         if batch.errors and current.context.run.error_handling is ErrorHandling.FAIL_FAST:
-            current.fatal = current.fatal or batch.errors[0]
+            # Settling ends the run: its first error is written.
             current.is_draining = True
         if delivery_unit_id and self._backlog.is_long(current.claim.run_id, limit=self._settings.delivery_backlog):
             current.is_backlogged = current.is_draining = True
 
     def _end(self, current: _Slice) -> SliceOutcome:
-        """Leave the unit in the state that fits: done, its run failed, parked, blocked, or ready for the next slice."""
-        claim = current.claim
-        if current.fatal is not None:
-            self._fail_run(claim.run_id, current.fatal)
-        elif not current.frontier.is_done(current.total):
+        """Leave the unit in the state that fits: done, parked, blocked, or ready for the next slice."""
+        if not current.frontier.is_done(current.total):
             self._give_up_lease(current)
-        return SliceOutcome(run_id=claim.run_id, may_settle=True)
+        return SliceOutcome(run_id=current.claim.run_id, may_settle=True)
 
     def _give_up_lease(self, current: _Slice) -> None:
         claim = current.claim

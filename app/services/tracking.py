@@ -44,6 +44,9 @@ class LockedRun(Protocol):
     def pending_deliveries(self) -> int:
         """Count the events that are not delivered yet."""
 
+    def first_error(self) -> JsonObject | None:
+        """Give the run's first recorded error as ``{code, message, resource, at}``."""
+
     def move(self, target: RunStatus, *, error: JsonObject | None = None) -> bool:
         """Move the run when its status allows it."""
 
@@ -135,7 +138,10 @@ class Tracking:
             if locked.status is None or locked.status.is_final or locked.status is RunStatus.CREATED:
                 return
             verdict = settling.judge(
-                locked.resources(), to_webhook=run.webhook_id is not None, pending=locked.pending_deliveries()
+                locked.resources(),
+                fails_fast=run.error_handling is ErrorHandling.FAIL_FAST,
+                to_webhook=run.webhook_id is not None,
+                pending=locked.pending_deliveries(),
             )
             for resource_id, status in verdict.ended.items():
                 locked.end_resource(resource_id, status)
@@ -171,8 +177,8 @@ class Tracking:
             case RunStatus.COMPLETED:
                 return self._end(locked, run, RunStatus.COMPLETED)
             case RunStatus.FAILED:
-                draft = self._draft("books", verdict.reason or "")
-                return self._end(locked, run, RunStatus.FAILED, error=_shown(draft))
+                reason = _shown(self._draft("books", verdict.reason)) if verdict.reason else locked.first_error()
+                return self._end(locked, run, RunStatus.FAILED, error=reason)
             case RunStatus.RATE_LIMITED | RunStatus.RUNNING:
                 locked.move(verdict.status)
                 return []

@@ -35,15 +35,25 @@ class HttpResponse:
     """An answer, its body read and decompressed."""
 
     status: int
-    reason: str
     headers: CIMultiDictProxy[str] = field(repr=False)
     body: bytes = field(repr=False)
+
+    def header(self, name: str) -> str | None:
+        """Read a header; None when it is absent."""
+        return next(iter(self.header_values(name)), None)
+
+    def header_values(self, name: str) -> list[str]:
+        """Read every header of a name; aiohttp hides bytes beyond ASCII in surrogates, which nothing here can store."""
+        return [
+            value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            for value in self.headers.getall(name, ())
+        ]
 
     @property
     def server_date(self) -> datetime | None:
         """The upstream's clock, as its ``Date`` header tells it."""
         try:
-            date = parsedate_to_datetime(self.headers["Date"])
-        except (KeyError, ValueError):
+            date = parsedate_to_datetime(self.header("Date") or "")
+        except (ValueError, OverflowError):
             return None
         return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -3,6 +3,7 @@
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -90,14 +91,13 @@ def foreign(error: Exception, request: HttpRequest) -> SourceError:
 
 def refused(request: HttpRequest, response: HttpResponse) -> SourceError:
     """Tell of an answer that is not a success."""
-    status = f"{response.status} {response.reason}".strip()
     now = response.server_date or datetime.now(UTC)
     return SourceError(
         f"http_{response.status}",
-        _said(request, f"was answered {status}"),
+        _said(request, f"was answered {response.status} {_phrase(response.status)}".rstrip()),
         status=response.status,
         retryable=response.status in _PASSING_STATUSES,
-        retry_after_seconds=retry.retry_after_seconds(response.headers.get("Retry-After"), now),
+        retry_after_seconds=retry.retry_after_seconds(response.header("Retry-After"), now),
         excerpt=excerpt(response.body, request.secrets),
     )
 
@@ -111,6 +111,14 @@ def excerpt(body: bytes, secrets: frozenset[str]) -> str:
     """Show the beginning of a body."""
     text = body[:_EXCERPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
     return masked(text.strip(), secrets)[:EXCERPT_CHARACTERS]
+
+
+def _phrase(status: int) -> str:
+    """Give the standard's words for a status; the upstream's own may be anything."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
 
 
 def _said(request: HttpRequest, what: str) -> str:

@@ -68,7 +68,7 @@ def _answer(call: PageCall, config: MethodConfig, request: HttpRequest, response
     return PageAnswer(
         records=responses.records(document, method=call.method, response_path=config.response_path),
         document=document,
-        links=response.headers.getall("Link", ()),
+        links=response.header_values("Link"),
     )
 
 

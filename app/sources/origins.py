@@ -1,10 +1,18 @@
 """Which addresses an upstream may lead to: its own origin only, since requests carry an account's credentials."""
 
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from app.engine.errors import SourceError
 
+# What may stand in a URL as it is; "%" too, since a part may be encoded already.
+_URL_CHARACTERS = "%/:=&?~+!$,;'@()*[]"
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def encoded(address: str) -> str:
+    """Percent-encode what no URL may hold, such as spaces and letters beyond ASCII, and nothing twice."""
+    return quote(address, safe=_URL_CHARACTERS)
 
 
 def follow(address: str, reference: str) -> str:
@@ -16,9 +24,10 @@ def follow(address: str, reference: str) -> str:
     try:
         base, target = urlsplit(address), urlsplit(urljoin(address, reference.strip()))
         if _origin(target) == _origin(base):
-            return target._replace(fragment="").geturl()
+            return encoded(target._replace(fragment="").geturl())
         if target.hostname == base.hostname and _has_default_port(target) and _has_default_port(base):
-            return target._replace(scheme="https", netloc=target.hostname or "", fragment="").geturl()
+            secure = target._replace(scheme="https", netloc=target.hostname or "", fragment="")
+            return encoded(secure.geturl())
     except ValueError as error:
         raise SourceError("request", "the upstream named a next address that is not a valid URL") from error
     raise SourceError(

@@ -107,13 +107,14 @@ def _start(pagination: PagePagination | OffsetPagination, query: JsonObject) -> 
 
 
 def _limit_query(pagination: Pagination, query: JsonObject) -> JsonObject:
+    """Give the limit to add, unless the query has its own; a null there keeps it from being sent."""
     name = pagination.limit_param
-    return {} if name is None or pagination.limit is None or query.get(name) is not None else {name: pagination.limit}
+    return {} if name is None or pagination.limit is None or name in query else {name: pagination.limit}
 
 
 def _limit(pagination: Pagination, query: JsonObject) -> int | None:
-    own = _integer(query.get(pagination.limit_param)) if pagination.limit_param else None
-    return pagination.limit if own is None else own
+    name = pagination.limit_param
+    return _integer(query[name]) if name is not None and name in query else pagination.limit
 
 
 def _turn_counted(
@@ -146,7 +147,7 @@ def _is_last(count: int, limit: int | None, cursor: JsonObject | None) -> bool:
     if limit is None:
         return False
     if cursor is not None:
-        return count < int(cursor["size"])
+        return count < int(cursor["size"] or limit)
     return count < limit and count % 10 != 0 and count % 25 != 0
 
 

@@ -1,6 +1,7 @@
 """Build the HTTP request of a call: the integration's templates over the call and the account's context."""
 
 import base64
+import importlib.metadata
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,11 +26,15 @@ from app.sources.exchange import HttpRequest
 from app.sources.pagination import PageAsk
 from app.sources.redaction import secrets_in
 
-_USER_AGENT = "ferryman/0.1.0"
 
-# What may stand in a URL as it is; "%" too, since a template's own text may be encoded already.
-_URL_CHARACTERS = "%/:=&?~+!$,;'@()*[]"
+def _version() -> str:
+    try:
+        return importlib.metadata.version("ferryman")
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        return "dev"
 
+
+_USER_AGENT = f"ferryman/{_version()}"
 _CALL_ROOTS = frozenset({"id", "query", "body"})
 _READING_METHODS = frozenset({"list", "get"})
 
@@ -57,10 +62,11 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     standing_query = _fields(call.config.query, scope)
     used_by_path = {reference[1] for reference in config.path.references if reference[0] == "query" and reference[1:]}
     credentials = _credentials(config.authorization, scope)
+    base_url = _base_url(config, scope)
     body = _body(call.body if config.body is None else _resolved(config.body, scope))
     return RequestDraft(
         method=config.http_method,
-        url=_base_url(config, scope) + path,
+        url=base_url + path,
         query={
             **standing_query,
             **_fields(config.query, scope),
@@ -71,7 +77,11 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
         headers=_headers(_fields(config.headers, scope), credentials, has_body=body is not None),
         body=body,
         is_repeatable=call.method in _READING_METHODS or config.http_method in ("GET", "HEAD"),
-        secrets=secrets_in(call.context, [value.partition(" ")[2] or value for value in credentials.values()]),
+        secrets=secrets_in(
+            call.context,
+            urlsplit(base_url).password,
+            [value.partition(" ")[2] or value for value in credentials.values()],
+        ),
     )
 
 
@@ -103,7 +113,7 @@ def _scope(call: PageCall) -> JsonObject:
         **call.context,
         "context": call.context,
         "credentials": call.context.get("credentials", call.context),
-        "query": call.query,
+        "query": {name: value for name, value in call.query.items() if value is not None},
         "body": call.body,
         "id": call.id,
     }
@@ -112,7 +122,7 @@ def _scope(call: PageCall) -> JsonObject:
 
 
 def _base_url(config: MethodConfig, scope: JsonObject) -> str:
-    url = quote(str(_resolved(config.base_url, scope)).strip().rstrip("/"), safe=_URL_CHARACTERS)
+    url = origins.encoded(str(_resolved(config.base_url, scope)).strip().rstrip("/"))
     try:
         parts = urlsplit(url)
         is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -130,7 +140,7 @@ def _path(call: PageCall, config: MethodConfig, scope: JsonObject) -> str:
     roots = {reference[0] for reference in config.path.references}
     # An id is one segment. Other values may be a few, as in "repos/{{query.full_name}}/issues".
     encoded = {root: _encoded(scope[root], "" if root == "id" else "/") for root in roots & _CALL_ROOTS & scope.keys()}
-    path = quote(str(_resolved(config.path, {**scope, **encoded})), safe=_URL_CHARACTERS).lstrip("/")
+    path = origins.encoded(_text(config.path, {**scope, **encoded})).lstrip("/")
     if not {".", ".."}.isdisjoint(path.partition("?")[0].split("/")):
         raise SourceError("request", "a value makes '.' or '..' a segment of the path")
     return f"/{path}" if path else ""
@@ -157,7 +167,7 @@ def _credentials(authorization: Authorization | None, scope: JsonObject) -> dict
         case HeaderAuthorization(name=name, value=value):
             return {_text(name, scope): _text(value, scope)}
         case BasicAuthorization(username=username, password=password):
-            pair = f"{_text(username, scope)}:{_text(password, scope)}"
+            pair = f"{_plain(_resolved(username, scope) or '')}:{_plain(_resolved(password, scope) or '')}"
             return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
 
@@ -188,7 +198,7 @@ def _body(body: JSON) -> bytes | None:
 
 
 def _next_address(drafted: RequestDraft, address: str) -> str:
-    url = quote(origins.follow(drafted.url, address), safe=_URL_CHARACTERS)
+    url = origins.follow(drafted.url, address)
     named = {name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
     return _with_query(url, {name: value for name, value in drafted.standing_query.items() if name not in named})
 
@@ -224,7 +234,10 @@ def _fields(templates: Template | None, scope: JsonObject) -> JsonObject:
 
 
 def _text(template: Template, scope: JsonObject) -> str:
-    return _plain(_resolved(template, scope))
+    value = _resolved(template, scope)
+    if value is None:
+        raise SourceError("request", "a part of the path or of the credentials is null")
+    return _plain(value)
 
 
 def _resolved(template: Template, scope: JsonObject) -> JSON:

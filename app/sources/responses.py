@@ -61,7 +61,7 @@ def decode(request: HttpRequest, response: HttpResponse) -> JSON:
         reason = "it is HTML" if response.body.lstrip()[:1] == b"<" else "it does not parse"
     raise SourceError(
         "not_json",
-        f"the answer ({response.headers.get('Content-Type', 'no Content-Type')[:100]}) is not JSON: {reason}",
+        f"the answer ({(response.header('Content-Type') or 'no Content-Type')[:100]}) is not JSON: {reason}",
         status=response.status,
         excerpt=excerpt(response.body, request.secrets),
     )
@@ -79,7 +79,7 @@ def records(document: JSON, *, method: str, response_path: Path | None) -> list[
 
 def _utf8(response: HttpResponse) -> bytes:
     """Give the body in UTF-8 without a byte order mark."""
-    named = _CHARSET.search(response.headers.get("Content-Type", ""))
+    named = _CHARSET.search(response.header("Content-Type") or "")
     encoding = codecs.lookup(named[1]).name if named else json.detect_encoding(response.body)
     if encoding in ("utf-8", "utf-8-sig", "ascii"):
         return response.body.removeprefix(codecs.BOM_UTF8)

@@ -1,7 +1,6 @@
 """Send HTTP requests to upstream APIs: one connection pool per process, patient with faults that pass."""
 
 import asyncio
-import itertools
 import random
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -69,15 +68,16 @@ class Transport:
     async def _send_patiently(self, request: HttpRequest) -> HttpResponse:
         clock = asyncio.get_running_loop().time
         give_up_at = clock() + max(_PATIENCE_SECONDS, request.timeout_seconds)
-        for attempt in itertools.count(1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 return await self._attempt(request, min(request.timeout_seconds, give_up_at - clock()))
             except SourceError as error:
                 wait = self._seconds_to_retry(request, error, attempt)
                 if wait is None or clock() + wait >= give_up_at:
-                    raise _settled(error) from error
+                    raise _settled(error) from error.__cause__
             await asyncio.sleep(wait)
-        raise AssertionError("unreachable")
 
     def _seconds_to_retry(self, request: HttpRequest, error: SourceError, attempt: int) -> float | None:
         """Tell how long to wait before the next attempt; None when there should be none."""
@@ -119,7 +119,6 @@ class Transport:
         ) as response:
             return HttpResponse(
                 status=response.status,
-                reason=response.reason or "",
                 headers=response.headers,
                 body=await self._read(request, response),
             )
@@ -180,7 +179,7 @@ class _Pool:
 
 def _redirected(request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
     """Give the request that a redirect asks for; None when it is none, or would silently turn a write into a read."""
-    location = response.headers.get("Location")
+    location = response.header("Location")
     if location is None:
         return None
     match response.status:

@@ -1,6 +1,7 @@
 """Ferryman's own processes as children of the stack: the API, Flower and the daemons."""
 
 import http.client
+import json
 import os
 import socket
 from collections.abc import Mapping
@@ -50,14 +51,21 @@ def flower_child(port: int, environment: Mapping[str, str], token: str) -> Child
     )
 
 
-def daemon_child(number: int, environment: Mapping[str, str], *, group: str, concurrency: int) -> ChildSpec:
-    """Run a daemon of a group."""
-    return ChildSpec(
-        name=f"daemon-{number}",
-        command=commands.fresh_daemon_command(group=group, concurrency=concurrency),
-        environment=environment,
-        working_dir=commands.PROJECT_ROOT,
-    )
+def daemon_children(
+    number: int, listener: socket.socket, environment: Mapping[str, str], *, group: str, concurrency: int
+) -> list[ChildSpec]:
+    """Run so many daemons of a group, ready when the API that listens there knows of them all."""
+    port = listener.getsockname()[1]
+    return [
+        ChildSpec(
+            name=f"daemon-{index}",
+            command=commands.fresh_daemon_command(group=group, concurrency=concurrency),
+            environment=environment,
+            working_dir=commands.PROJECT_ROOT,
+            is_ready=partial(_serves_group, reachable_host(listener), port, group, number),
+        )
+        for index in range(1, number + 1)
+    ]
 
 
 def reachable_host(listener: socket.socket) -> str:
@@ -67,13 +75,26 @@ def reachable_host(listener: socket.socket) -> str:
 
 
 def answers_http(host: str, port: int, path: str, _pid: int) -> bool:
-    """Claim that a server gives any HTTP answer; proxies of the environment are passed by."""
+    """Claim that a server gives any HTTP answer."""
+    return _get(host, port, path) is not None
+
+
+def _serves_group(host: str, port: int, group: str, daemons: int, _pid: int) -> bool:
+    """Claim that the API knows of so many live daemons of a group."""
+    try:
+        live = json.loads(_get(host, port, "/healthz") or b"{}").get("daemons", {})
+    except ValueError:
+        return False
+    return int(live.get(group, 0)) >= daemons
+
+
+def _get(host: str, port: int, path: str) -> bytes | None:
+    """Give the body of any answer; None if there is none. Proxies of the environment are passed by."""
     connection = http.client.HTTPConnection(host, port, timeout=2)
     try:
         connection.request("GET", path)
-        connection.getresponse()
+        return connection.getresponse().read()
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
-    return True

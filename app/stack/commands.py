@@ -40,6 +40,11 @@ def fresh_daemon_command(*, group: str, concurrency: int) -> tuple[str, ...]:
     return (sys.executable, "-m", "app.cli", "daemon", "--group", group, "--concurrency", str(concurrency))
 
 
+def prepare_command(token_file: Path) -> tuple[str, ...]:
+    """Migrate, and see that there is a valid token in a file."""
+    return (sys.executable, "-m", "app.cli", "prepare", str(token_file))
+
+
 def flower_command(host: str, port: int) -> tuple[str, ...]:
     """Serve Flower; its users come from FLOWER_BASIC_AUTH, never from the command line, which all can read."""
     return (

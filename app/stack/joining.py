@@ -1,5 +1,6 @@
 """The settings by which a process joins the stack of a data directory."""
 
+import shutil
 from pathlib import Path
 
 from app.stack import postgres, redis, sockets
@@ -28,3 +29,9 @@ def joining_environment(data_dir: Path) -> dict[str, str]:
 def socket_root(data: DataDirectory) -> Path:
     """Tell where the sockets of Postgres and Redis lie."""
     return sockets.socket_directory(data.run, postgres.SOCKET_NAME)
+
+
+def remove_own_socket_directory(data: DataDirectory) -> None:
+    """Remove the directory of sockets if it had to lie outside the data directory."""
+    if (place := socket_root(data)) != data.run:
+        shutil.rmtree(place, ignore_errors=True)

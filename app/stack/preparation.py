@@ -1,32 +1,28 @@
 """Makes a database ready to serve: its tables, and a first API token."""
 
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from app import bootstrap, settings
-from app.engine.errors import UnauthorizedError
-from app.services.tokens import TokenService
-from app.stack.data_directory import write_private
-from app.store import migrate
-
-_TOKEN_NAME = "first"  # noqa: S105  # a label, no secret
+from app.stack import commands
+from app.stack.errors import StackError
 
 
 def prepare_database(environment: Mapping[str, str], token_file: Path) -> str:
-    """Migrate, and return the token in ``token_file``, which is made anew when the database does not know it."""
-    migrate.upgrade(environment["DATABASE_URL"])
-    tokens = bootstrap.api_services(settings.from_environment(environment)).tokens
-    kept = token_file.read_text().strip() if token_file.exists() else ""
-    if kept and _is_valid(tokens, kept):
-        return kept
-    _, secret = tokens.create(tokens.default_environment(), _TOKEN_NAME, None)
-    write_private(token_file, secret)
-    return secret
+    """Migrate and see that ``token_file`` holds a valid token, which is returned.
 
-
-def _is_valid(tokens: TokenService, secret: str) -> bool:
-    try:
-        tokens.authenticate(secret)
-    except UnauthorizedError:
-        return False
-    return True
+    In a process of its own: the supervisor then loads and connects to nothing that it does not need to watch.
+    """
+    result = subprocess.run(  # noqa: S603  # a fixed command, no shell
+        commands.prepare_command(token_file),
+        check=False,
+        env=environment,
+        cwd=commands.PROJECT_ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if result.returncode != 0:
+        reason = (result.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        raise StackError(f"the database could not be prepared: {reason.removeprefix('Error: ')}")
+    return token_file.read_text().strip()

@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import IO, Self
 
 from app.stack import children, postgres, redis, sockets
-from app.stack.child import Child, ChildSpec
+from app.stack.child import Child
 from app.stack.data_directory import DataDirectory, write_private
 from app.stack.errors import StackError
-from app.stack.joining import server_environment, socket_root
+from app.stack.joining import remove_own_socket_directory, server_environment, socket_root
 from app.stack.preparation import prepare_database
 from app.stack.processes import end_leftovers
 from app.stack.supervisor import Supervisor
@@ -87,6 +87,7 @@ class Stack:
             self._listener.close()
             self._listener = None
         if self._lock is not None:
+            remove_own_socket_directory(self.data)
             self.data.api_url_file.unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
@@ -122,10 +123,10 @@ class Stack:
         self.database_url, self.broker_url = addresses["DATABASE_URL"], addresses["BROKER_URL"]
         self.environment = children.child_environment(addresses, self.options.environment)
         place = socket_root(self.data)
-        # Both first, as either may be impossible; only then is anything started.
-        servers = postgres.postgres_child(self.data.postgres, place), redis.redis_child(self.data.redis, place)
-        for server in servers:
-            self._supervisor.spawn(server)
+        # Redis first: it may not be installed, which is to be told before a database is made.
+        broker = redis.redis_child(self.data.redis, place)
+        self._supervisor.spawn(postgres.postgres_child(self.data.postgres, place))
+        self._supervisor.spawn(broker)
         self._supervisor.wait_until_ready()
         postgres.create_database(place)
         self.token = prepare_database(self.environment, self.data.token_file)
@@ -137,10 +138,15 @@ class Stack:
         if self.flower_url:
             port = int(self.flower_url.rpartition(":")[2])
             self._supervisor.spawn(children.flower_child(port, self.environment, self.token))
-        self._supervisor.spawn(*map(self._daemon, range(1, self.options.daemons + 1)))
+        options = self.options
+        self._supervisor.spawn(
+            *children.daemon_children(
+                options.daemons,
+                self._listener,
+                self.environment,
+                group=options.group,
+                concurrency=options.concurrency,
+            )
+        )
         self._supervisor.wait_until_ready()
         write_private(self.data.api_url_file, self.api_url)
-
-    def _daemon(self, number: int) -> ChildSpec:
-        options = self.options
-        return children.daemon_child(number, self.environment, group=options.group, concurrency=options.concurrency)

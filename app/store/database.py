@@ -1,13 +1,25 @@
 """Connections to Postgres: one engine per process, JSON by orjson."""
 
 import orjson
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from app.engine.json_types import JSON
+from app.engine.record_rows import encode
 
 
 def _dumps(value: JSON) -> str:
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+    return encode(value).decode()
+
+
+def is_reachable(engine: Engine) -> bool:
+    """Tell whether Postgres answers."""
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("select 1"))
+    except DBAPIError:
+        return False
+    return True
 
 
 def connect(database_url: str, *, pool_size: int = 10) -> Engine:

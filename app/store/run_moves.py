@@ -12,6 +12,7 @@ from app.engine.books import Counters
 from app.engine.json_types import JsonObject
 from app.engine.settling import ResourceState
 from app.engine.status import ResourceStatus, RunStatus, allowed_origins
+from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, UnitDraft
 from app.store import tables
 from app.store.pages import insert_errors, insert_events
@@ -59,6 +60,11 @@ _RESOURCES = text(
 _END_RESOURCE = text("update run_resource set status = :status, finished_at = clock_timestamp() where id = :id")
 
 _COUNT_ERROR = text("update run_resource set errors = errors + 1 where run_id = :run_id and name = :name")
+
+_FIRST_ERROR = text("""
+    select code, message, resource, created_at as at from run_error
+     where run_id = :run_id order by created_at, id limit 1
+""")
 
 _BEGUN = text("select exists(select from unit where run_id = :run_id)")
 
@@ -147,6 +153,11 @@ class LockedRun:
     def pending_deliveries(self) -> int:
         """Count the events that are not delivered yet."""
         return int(self._connection.execute(_PENDING, {"run_id": self._run_id}).scalar_one())
+
+    def first_error(self) -> JsonObject | None:
+        """Give the run's first recorded error as ``{code, message, resource, at}``."""
+        row = self._connection.execute(_FIRST_ERROR, {"run_id": self._run_id}).mappings().first()
+        return {**row, "at": iso_utc(row["at"])} if row else None
 
     def move(self, target: RunStatus, *, error: JsonObject | None = None) -> bool:
         """Move the run, in this transaction."""

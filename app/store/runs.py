@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-
 from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, text
 
 from app.engine import books
@@ -13,7 +12,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
 from app.engine.status import FINAL_RUN_STATUSES, ErrorHandling, RunStatus
 from app.services.runs import CreatedRun, RunDraft, RunFilters
-from app.store import tables
+from app.store import paging, tables
 from app.store.outbox import insert_message
 
 START_RUN_TASK = "ferryman.start_run.v1"
@@ -111,7 +110,21 @@ class RunStore:
             statement = statement.where(table.c.integrated_account_id == filters.integrated_account_id)
         if filters.status:
             statement = statement.where(table.c.status.in_(filters.status))
-        raise NotImplementedError
+        statement = paging.with_times(statement, table, filters.times)
+        with self._engine.connect() as connection:
+            page = paging.read_page(
+                connection, statement, table, lambda row: row, limit=limit, cursor=cursor, sort=filters.sort
+            )
+            stats = _stats(connection, [str(row["id"]) for row in page.result])
+        runs = [_run(row, stats.get(str(row["id"]), {})) for row in page.result]
+        return Page(result=runs, next_cursor=page.next_cursor, limit=limit)
+
+    def errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
+        """Read a page of a run's errors, oldest first."""
+        table = tables.run_error
+        statement = select(table).where(table.c.run_id == run_id)
+        with self._engine.connect() as connection:
+            return paging.read_page(connection, statement, table, _error, limit=limit, cursor=cursor, sort="created_at")
 
     def ring_due(self, *, ring_after_seconds: float, limit: int) -> "list[tuple[str, str]]":
         """Mark and list ``(run id, queue)`` of created runs whose message seems lost and whose group has a daemon."""
@@ -243,4 +256,17 @@ def _run(row: RowMapping, stats: JsonObject) -> SyncJobRun:
         updated_at=row["updated_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
+    )
+
+
+def _error(row: RowMapping) -> RunError:
+    return RunError(
+        id=str(row["id"]),
+        sync_job_run_id=str(row["run_id"]),
+        resource=row["resource"],
+        method=row["method"],
+        code=row["code"],
+        message=row["message"],
+        details=row["details"],
+        created_at=row["created_at"],
     )

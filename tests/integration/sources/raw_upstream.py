@@ -62,6 +62,7 @@ class Upstream:
         self.conversation: Conversation | None = None
         self.received: list[Received] = []
         self.connections = 0
+        self._writers: list[asyncio.StreamWriter] = []
         self._loop = LoopThread("upstream")
         self._server = self._loop.submit(asyncio.start_server(self._serve, "127.0.0.1", 0)).result()
         self.port: int = self._server.sockets[0].getsockname()[1]
@@ -78,6 +79,8 @@ class Upstream:
 
     async def _close(self) -> None:
         self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
@@ -85,6 +88,7 @@ class Upstream:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._writers.append(writer)
         try:
             while (request := await _read(reader)) is not None:
                 self.received.append(request)
@@ -93,7 +97,7 @@ class Upstream:
                     return
                 writer.write(self.answer(request))
                 await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

@@ -44,7 +44,7 @@ def test_a_request_carries_the_credentials_the_agent_and_the_query(client: Clien
     assert request.query == [("version", "2"), ("kind", "b"), ("ids", "1"), ("ids", "2"), ("all", "true")]
     assert request.headers["authorization"] == "Bearer s3cret"
     assert request.headers["x-version"] == "7"
-    assert re.fullmatch(r"ferryman/[\d.]+", request.headers["user-agent"])
+    assert re.fullmatch(r"ferryman/([\d.]+|dev)", request.headers["user-agent"])
 
 
 def test_an_id_is_one_segment_whatever_it_holds(client: Client, upstream: Upstream) -> None:
@@ -113,6 +113,19 @@ def test_an_answer_that_is_no_page_is_an_error_with_a_code(
     upstream.answer = lambda _: answer
 
     assert failure(client, client.config(**TICKETS), resource="tickets").code == code
+
+
+def test_a_custom_method_may_be_answered_with_nothing(client: Client, upstream: Upstream) -> None:
+    upstream.answer = lambda _: reply(raw=b"", status=202)
+    config = client.config(resources={"things": {"touch": {"path": "/touch", "method": "post"}}})
+
+    assert client.fetch(config, method="touch").records == []
+
+
+def test_a_status_that_no_standard_knows_is_told(client: Client, upstream: Upstream) -> None:
+    upstream.answer = lambda _: reply({}, status=499)
+
+    assert failure(client).code == "http_499"
 
 
 def test_an_empty_204_is_an_empty_list(client: Client, upstream: Upstream) -> None:

@@ -113,6 +113,13 @@ def test_a_listing_gives_every_record_once(
     assert len(upstream.received) == requests
 
 
+def test_a_null_limit_is_not_sent(client: Client, upstream: Upstream) -> None:
+    serve(upstream, 9, by_page)
+
+    assert len(client.fetch_all(client.config(pagination=PAGE), query={"per_page": None})) == 9
+    assert [request.target for request in upstream.received] == [f"/things?page={page}" for page in (1, 2, 3)]
+
+
 def test_a_listing_that_ignores_the_page_is_an_error(client: Client, upstream: Upstream) -> None:
     serve(upstream, 10, all_at_once)
 
@@ -138,6 +145,16 @@ def test_a_cursor_listing_ends(client: Client, upstream: Upstream, end: Any) -> 
         "/things?kind=a%20b&n=100",
         "/things?kind=a%20b&n=100&after=17",
     ]
+
+
+@pytest.mark.parametrize("cursor", [True, 1.5, {"id": 1}, ["x"]])
+def test_a_cursor_that_can_not_be_sent_is_an_error(client: Client, upstream: Upstream, cursor: Any) -> None:
+    upstream.answer = lambda _: reply({"data": [1], "next": cursor})
+
+    with pytest.raises(SourceError) as caught:
+        client.fetch(client.config(**CURSOR))
+
+    assert "'next'" in caught.value.message
 
 
 def test_an_empty_page_with_a_cursor_goes_on(client: Client, upstream: Upstream) -> None:
@@ -219,4 +236,4 @@ def test_only_lists_are_paged_unless_a_method_has_a_pagination_of_its_own(client
     client.fetch(config, method="get", id="1")
     client.fetch(config, method="search")
 
-    assert [request.target for request in upstream.received] == ["/things/1", "/search?page=1&per_page=10"]
+    assert [request.target for request in upstream.received] == ["/things/1", "/search?per_page=10&page=1"]

@@ -69,6 +69,15 @@ def test_a_short_retry_after_is_waited_for_in_place(client: Client, upstream: Up
     assert time.monotonic() - start >= 1
 
 
+def test_an_outage_that_announces_its_end_lets_the_unit_sleep(client: Client, upstream: Upstream) -> None:
+    upstream.answer = lambda _: reply({}, status=503, headers={"Retry-After": "60"})
+
+    error = failure(client)
+
+    assert isinstance(error, RateLimitedError)
+    assert (error.status, error.retry_after_seconds) == (503, 60)
+
+
 def test_a_rate_limit_without_an_end_lets_the_unit_sleep(client: Client, upstream: Upstream) -> None:
     upstream.answer = lambda _: reply({}, status=429)
 
@@ -337,3 +346,16 @@ def _make_certificate(directory: Path) -> None:
     )
     (directory / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     (directory / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def test_bytes_that_are_no_text_in_headers_do_no_harm(client: Client, upstream: Upstream) -> None:
+    upstream.in_turn(
+        b"HTTP/1.1 302 \xff\r\nLocation: /caf\xc3\xa9 \xff?q=a b\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 \xfe\r\nContent-Type: text/\xff\r\nDate: \xff\r\nContent-Length: 2\r\n\r\nOK",
+    )
+
+    error = failure(client)
+
+    assert upstream.received[1].target == "/caf%C3%A9%20%EF%BF%BD?q=a%20b"
+    assert error.code == "not_json"
+    assert error.message.encode()

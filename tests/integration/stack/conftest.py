@@ -1,6 +1,7 @@
 """What the tests of the stack share: patience, and a supervisor on a directory of its own."""
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,8 +29,15 @@ def eventually() -> Eventually:
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> DataDirectory:
-    directory = DataDirectory(tmp_path / "data")
+def open_dir() -> Iterator[Path]:
+    """A directory that others can reach: pytest closes those above ``tmp_path`` whenever another session starts."""
+    with tempfile.TemporaryDirectory(prefix="ferryman-test-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def data(open_dir: Path) -> DataDirectory:
+    directory = DataDirectory(open_dir / "data")
     directory.create()
     return directory
 

@@ -104,8 +104,8 @@ def test_postgres_is_made_again_after_an_interrupted_initdb(supervisor: Supervis
 
 
 @pytest.mark.parametrize("name", ["n" * 120, "a space & a %20"], ids=["too long", "not plain"])
-def test_servers_start_on_a_path_that_no_socket_url_can_hold(tmp_path: Path, name: str) -> None:
-    data = DataDirectory(tmp_path / name)
+def test_servers_start_on_a_path_that_no_socket_url_can_hold(open_dir: Path, name: str) -> None:
+    data = DataDirectory(open_dir / name)
     data.create()
     running = new_supervisor(data)
     place = socket_root(data)
@@ -150,13 +150,13 @@ def test_missing_redis_is_one_sentence(data: DataDirectory, monkeypatch: pytest.
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to hand Postgres to another user")
 def test_postgres_runs_as_another_user_below_a_closed_directory_when_root(
-    supervisor: Supervisor, data: DataDirectory, tmp_path: Path
+    supervisor: Supervisor, data: DataDirectory, open_dir: Path
 ) -> None:
-    tmp_path.chmod(0o700)
+    open_dir.chmod(0o700)
 
     start_postgres(supervisor, data)
 
     pid = supervisor.children["postgres"].pid
     owner = subprocess.run(["stat", "-c", "%u", f"/proc/{pid}"], capture_output=True, text=True, check=True).stdout
     assert int(owner) != 0
-    assert tmp_path.stat().st_mode & 0o777 == 0o701
+    assert open_dir.stat().st_mode & 0o777 == 0o701

@@ -30,13 +30,15 @@ class Ferryman:
     def _read_addresses(self) -> dict[str, str]:
         """Read what it prints until everything is up."""
         addresses: dict[str, str] = {}
+        lines = []
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            lines.append(line)
             if match := re.match(r"  (\w+) +(\S.*)", line):
                 addresses[match[1]] = match[2].strip()
             if "Logs" in addresses:
                 return addresses
-        raise AssertionError("it ended before it was up")
+        raise AssertionError(f"it ended with status {self.process.wait()} before it was up: {''.join(lines)}")
 
     @property
     def pids(self) -> dict[str, int]:
@@ -59,8 +61,8 @@ class Ferryman:
 
 
 @pytest.fixture
-def ferryman(tmp_path: Path) -> Iterator[Ferryman]:
-    running = Ferryman(tmp_path / "data")
+def ferryman(open_dir: Path) -> Iterator[Ferryman]:
+    running = Ferryman(open_dir / "data")
     yield running
     if running.process.poll() is None:
         running.end(signal.SIGINT)
@@ -141,14 +143,14 @@ def test_second_up_on_the_same_directory_is_refused(ferryman: Ferryman) -> None:
     assert "a stack already runs on" in fails("--data-dir", str(ferryman.data_dir))
 
 
-def test_taken_port_is_refused_before_anything_starts(tmp_path: Path) -> None:
+def test_taken_port_is_refused_before_anything_starts(open_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
 
-        sentence = fails("--port", port, "--data-dir", str(tmp_path / "data"))
+        sentence = fails("--port", port, "--data-dir", str(open_dir / "data"))
 
     assert f"port {port}: Address already in use" in sentence
-    assert not (tmp_path / "data" / "postgres").exists()
+    assert not (open_dir / "data" / "postgres").exists()
 
 
 def test_unwritable_directory_is_refused() -> None:

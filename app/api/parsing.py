@@ -1,0 +1,140 @@
+"""Read requests: JSON whatever its content type, queries in every spelling of the official SDKs, all faults at once."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+import flask
+from marshmallow import Schema, ValidationError
+from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import MultiDict
+
+from app.engine.errors import Failure, InvalidInputError
+from app.engine.json_types import JSON, JsonObject
+
+MAX_DEPTH: Final = 64
+_LARGEST_INTEGER: Final = 2**63 - 1
+_ARRAY_SUFFIX: Final = re.compile(r"(\[in\])?\[\d*\]$")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request's body: the fields that are valid, and the faults of the others."""
+
+    fields: JsonObject
+    faults: tuple[Failure, ...] = ()
+
+    def checked(self) -> JsonObject:
+        """Give the fields; raise InvalidInputError when there is a fault."""
+        if self.faults:
+            raise InvalidInputError(self.faults)
+        return self.fields
+
+
+class RequestParser(FlaskParser):
+    """Loads bodies, whose faults are left for the service to add its own to, and queries, whose faults are raised."""
+
+    DEFAULT_VALIDATION_STATUS = 400
+
+    def parse(self, argmap: Any, req: flask.Request | None = None, *, location: str | None = None, **_: Any) -> Any:
+        """Load a ``Body`` from the body, or a dict from the query."""
+        schema = self._get_schema(argmap, flask.request)
+        if location == "json":
+            return _load_body(schema, json_body(flask.request))
+        try:
+            return schema.load(_query(flask.request.args))
+        except ValidationError as error:
+            raise InvalidInputError(list(_failures(error.messages, ""))) from error
+
+
+def json_body(request: flask.Request) -> JsonObject:
+    """Parse a body as a JSON object, an empty one as ``{}``; raise InvalidInputError for anything else."""
+    raw = request.get_data(cache=True)
+    try:
+        body = json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse_constant) if raw.strip() else {}
+    except UnicodeDecodeError as error:
+        raise InvalidInputError([Failure("", f"the body is not UTF-8: {error.reason} at byte {error.start}")]) from error
+    except RecursionError as error:
+        raise InvalidInputError([_too_deep("")]) from error
+    except ValueError as error:
+        raise InvalidInputError([Failure("", f"the body is not JSON: {error}")]) from error
+    if not isinstance(body, dict):
+        raise InvalidInputError([Failure("", "the body is not a JSON object")])
+    if failures := list(_unstorable(body, "", 0)):
+        raise InvalidInputError(failures)
+    return body
+
+
+def _load_body(schema: Schema, body: JsonObject) -> Body:
+    try:
+        return Body(schema.load(body))
+    except ValidationError as error:
+        valid = error.valid_data if isinstance(error.valid_data, dict) else {}
+        return Body(valid, tuple(_failures(error.messages, "")))
+
+
+def _query(arguments: MultiDict[str, str]) -> dict[str, str]:
+    """Flatten a query: of a repeated key the first value counts, ``a[]=x&a[0]=y`` means ``a[in]=x,y``, empty is absent."""
+    query: dict[str, str] = {}
+    for key, values in arguments.lists():
+        given = [value for value in values if value]
+        name, is_array = _ARRAY_SUFFIX.subn("[in]", key)
+        if any("\0" in value for value in given):
+            raise InvalidInputError([Failure(key.replace("\0", ""), "holds the character U+0000")])
+        if is_array and given:
+            query[name] = ",".join([*([query[name]] if name in query else []), *given])
+        elif given:
+            query[name] = given[0]
+    return query
+
+
+def _unstorable(value: JSON, path: str, depth: int) -> Iterator[Failure]:
+    """Find what JSON can say but Postgres can not keep."""
+    if depth > MAX_DEPTH:
+        yield _too_deep(path)
+        return
+    match value:
+        case dict():
+            for key, inner in value.items():
+                at = _joined(path, key)
+                yield from _unstorable(key, at, depth)
+                yield from _unstorable(inner, at, depth + 1)
+        case list():
+            for index, inner in enumerate(value):
+                yield from _unstorable(inner, _joined(path, str(index)), depth + 1)
+        case str() if "\0" in value or _SURROGATE.search(value):
+            yield Failure(path, "holds U+0000 or half of a surrogate pair, which is no text")
+        case float() if not math.isfinite(value):
+            yield Failure(path, "is too large for a number")
+        case int() if abs(value) > _LARGEST_INTEGER:
+            yield Failure(path, "is an integer of more than 64 bits: send it as a text")
+
+
+def _joined(path: str, key: str) -> str:
+    printable = key.encode("ascii", "backslashreplace").decode() if _SURROGATE.search(key) else key.replace("\0", "\\0")
+    return f"{path}.{printable}" if path else printable
+
+
+def _too_deep(path: str) -> Failure:
+    return Failure(path[:100], f"is nested deeper than {MAX_DEPTH} levels")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _failures(messages: JSON, path: str) -> Iterator[Failure]:
+    """Flatten marshmallow's tree of messages."""
+    match messages:
+        case Mapping():
+            for name, inner in messages.items():
+                yield from _failures(inner, path if name == "_schema" else _joined(path, str(name)))
+        case list():
+            for message in messages:
+                yield from _failures(message, path)
+        case _:
+            yield Failure(path, str(messages))

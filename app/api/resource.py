@@ -1,0 +1,44 @@
+"""A blueprint per resource, whose routes say in one line what they take and what they answer."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask_smorest import Blueprint
+from marshmallow import Schema
+
+from app.api.parsing import RequestParser
+
+View = TypeVar("View", bound=Callable[..., Any])
+SchemaLike = Schema | type[Schema]
+
+
+class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
+    """The routes below one path; each is parsed, answered and documented by the same schemas."""
+
+    ARGUMENTS_PARSER = RequestParser()
+
+    def __init__(self, name: str, *, description: str) -> None:
+        super().__init__(name, __name__, url_prefix=f"/{name}", description=description)
+
+    def serves(
+        self,
+        method: str,
+        rule: str = "",
+        *,
+        answer: SchemaLike,
+        status: int = 200,
+        body: SchemaLike | None = None,
+        query: SchemaLike | None = None,
+    ) -> Callable[[View], View]:
+        """Serve a route by a view, which is given the loaded Body or query before the path's parameters."""
+
+        def register(view: View) -> View:
+            served = self.response(status, answer)(view)
+            if body is not None:
+                served = self.arguments(body)(served)
+            if query is not None:
+                served = self.arguments(query, location="query")(served)
+            self.route(rule, methods=[method])(served)
+            return view
+
+        return register

@@ -1,0 +1,1 @@
+"""One blueprint per resource: a view loads, calls one service, and dumps."""

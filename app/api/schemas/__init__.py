@@ -1,0 +1,1 @@
+"""The shapes of requests and answers, as marshmallow schemas; the OpenAPI document is made of the same."""

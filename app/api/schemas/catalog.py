@@ -1,0 +1,198 @@
+"""Sync jobs, integrations, integrated accounts and webhooks."""
+
+import re
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, SortedListing, Time, Whole, narrowed
+
+_TIMES: Final = ("created_at", "updated_at")
+_TEXT: Final = validate.Length(min=1, max=1000)
+_SLUG: Final = validate.Regexp(
+    re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z"),
+    error="expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit",
+)
+_SHARING: Final = validate.OneOf(["deny", "ask", "allow"])
+# Checked whole by the services, which gather its faults with all others.
+_CHECKED_OBJECT: Final = {"type": "object"}
+_CHECKED_LIST: Final = {"type": "array", "items": {"type": "object"}}
+
+
+def _is_web_address(text: str) -> None:
+    try:
+        parts = urlsplit(text)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is not a number, a bracket too few
+        is_usable = False
+    if not is_usable or any(character.isspace() for character in text):
+        raise ValidationError("expected an http or https address")
+
+
+class JobPatch(Input):
+    """A change of a sync job."""
+
+    integration_name = fields.String(validate=_TEXT)
+    label = fields.String(validate=_TEXT)
+    args_schema = fields.Raw(metadata=_CHECKED_OBJECT)
+    args_validation = fields.String(allow_none=True)
+    resources = fields.Raw(metadata=_CHECKED_LIST)
+    default_runtime_version = Whole(or_text=True, validate=validate.Range(1, 4, error="expected a version from 1 to 4"))
+    mutex_key = fields.String(allow_none=True)
+    state_key = fields.String(allow_none=True)
+
+
+class NewJob(JobPatch):
+    """A sync job to create."""
+
+    integration_name = fields.String(required=True, validate=_TEXT)
+
+
+class Job(Schema):
+    """A sync job."""
+
+    id = Id()
+    integration_name = fields.String()
+    label = fields.String()
+    args_schema = JsonObjectField()
+    args_validation = fields.String(allow_none=True)
+    resources = fields.List(JsonObjectField())
+    default_runtime_version = fields.Integer()
+    mutex_key = fields.String(allow_none=True)
+    state_key = fields.String(allow_none=True)
+    environment_id = Id()
+    created_at = Time()
+    updated_at = Time()
+
+
+JobQuery = narrowed(
+    SortedListing, "JobQuery", {"integration_name": fields.String(), "label": fields.String()}, times=_TIMES
+)
+
+
+class IntegrationPatch(Input):
+    """A change of an integration; its config is merged deeply, and null takes a key away."""
+
+    name = fields.String(validate=_SLUG, metadata={"description": "Can not be changed; the present one is accepted."})
+    config = fields.Raw(metadata=_CHECKED_OBJECT)
+    category = fields.String(allow_none=True)
+    is_beta = Flag()
+    sharing = fields.String(validate=_SHARING)
+    version = Whole(metadata={"description": "The version that you saw; refused when it is another by now."})
+
+
+class NewIntegration(Input):
+    """An integration to create."""
+
+    name = fields.String(required=True, validate=_SLUG)
+    config = fields.Raw(required=True, metadata=_CHECKED_OBJECT)
+    category = fields.String(allow_none=True)
+    is_beta = Flag()
+    sharing = fields.String(validate=_SHARING)
+
+
+class Integration(Schema):
+    """An integration; secrets in its config are masked."""
+
+    id = Id()
+    name = fields.String()
+    category = fields.String(allow_none=True)
+    is_beta = fields.Boolean()
+    sharing = fields.String()
+    config = JsonObjectField()
+    version = fields.Integer()
+    environment_id = Id()
+    created_at = Time()
+    updated_at = Time()
+
+
+IntegrationQuery = narrowed(
+    SortedListing, "IntegrationQuery", {"name": fields.String(), "sharing": fields.String()}, times=_TIMES
+)
+
+
+class AccountPatch(Input):
+    """A change of an integrated account; its context is merged at the top level."""
+
+    tenant_id = fields.String(validate=_TEXT)
+    authentication_method = fields.String(validate=_TEXT)
+    context = JsonObjectField()
+
+
+class NewAccount(AccountPatch):
+    """An integrated account to create."""
+
+    integration_name = fields.String(required=True, validate=_TEXT)
+    tenant_id = fields.String(required=True, validate=_TEXT)
+
+
+class Account(Schema):
+    """An integrated account; its credentials are masked."""
+
+    id = Id()
+    tenant_id = fields.String()
+    integration_id = Id()
+    integration_name = fields.String()
+    authentication_method = fields.String()
+    status = fields.String()
+    context = JsonObjectField()
+    environment_id = Id()
+    created_at = Time()
+    updated_at = Time()
+
+
+_account_filters: dict[str, fields.Field[Any]] = {
+    "tenant_id": fields.String(),
+    "status": fields.String(),
+    "integration_name": fields.String(),
+    "integration.name": fields.String(attribute="integration_name"),
+}
+AccountQuery = narrowed(SortedListing, "AccountQuery", _account_filters, times=_TIMES)
+
+
+class WebhookPatch(Input):
+    """A change of a webhook."""
+
+    target_url = fields.String(validate=_is_web_address, metadata={"format": "uri", "pattern": "^https?://"})
+    is_active = Flag()
+    event_types = fields.List(
+        fields.String(validate=_TEXT), allow_none=True, metadata={"description": "null subscribes to every event."}
+    )
+    signature_encoding = fields.String(validate=validate.OneOf(["hex", "base64"]))
+
+
+class NewWebhook(WebhookPatch):
+    """A webhook to create."""
+
+    target_url = fields.String(
+        required=True, validate=_is_web_address, metadata={"format": "uri", "pattern": "^https?://"}
+    )
+
+
+class Webhook(Schema):
+    """A webhook."""
+
+    id = Id()
+    target_url = fields.String()
+    is_active = fields.Boolean()
+    event_types = fields.List(fields.String(), allow_none=True)
+    signature_encoding = fields.String()
+    environment_id = Id()
+    created_at = Time()
+    updated_at = Time()
+
+
+class CreatedWebhook(Webhook):
+    """A webhook with its secret, which is shown this once."""
+
+    secret = fields.String()
+
+
+class WebhookTest(Input):
+    """The webhook that a test event is sent to."""
+
+    id = Id(required=True)
+
+
+WebhookQuery = narrowed(SortedListing, "WebhookQuery", {"is_active": Flag()}, times=_TIMES)

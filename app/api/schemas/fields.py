@@ -1,0 +1,179 @@
+"""Fields and manners that the schemas of all resources share."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
+
+from app.engine.ids import canonical_id
+from app.engine.json_types import JSON, JsonObject
+from app.engine.times import iso_utc
+
+MAX_LIMIT: Final = 1000
+DEFAULT_LIMIT: Final = 100
+_OPERATORS: Final = ("eq", "gt", "gte", "lt", "lte", "in")
+# In a query an unescaped "+" of a zone arrives as a space.
+_LOST_PLUS: Final = re.compile(r" (?=\d\d:?\d\d$)")
+
+
+class Input(Schema):
+    """A body or a query; what it does not know is let pass, and null is absent where it means nothing else."""
+
+    class Meta:
+        """Marshmallow's options."""
+
+        unknown = EXCLUDE
+
+    @pre_load
+    def _without_null(self, data: JSON, **_: Any) -> JsonObject:
+        nullable = {field.data_key or name for name, field in self.fields.items() if field.allow_none}
+        return {name: value for name, value in data.items() if value is not None or name in nullable}
+
+
+class Id(fields.String):
+    """A UUID in any case; loads to its canonical form."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(metadata={"format": "uuid", **options.pop("metadata", {})}, **options)
+
+    def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> str:
+        id = canonical_id(value) if isinstance(value, str) else None
+        if id is None:
+            raise ValidationError("expected a UUID")
+        return id
+
+
+class Flag(fields.Boolean):
+    """A JSON boolean; in a query, ``true`` or ``false``."""
+
+    truthy = {True, "true"}  # noqa: RUF012  # how marshmallow is told
+    falsy = {False, "false"}  # noqa: RUF012
+
+    def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> bool:
+        if not isinstance(value, bool | str) or value not in (True, False, "true", "false"):
+            raise ValidationError("expected true or false")
+        return value in (True, "true")
+
+
+class Whole(fields.Integer):
+    """A JSON integer; with ``or_text``, or in a query, its digits as text."""
+
+    def __init__(self, *, or_text: bool = False, **options: Any) -> None:
+        kinds = {"type": ["integer", "string"]} if or_text else {}
+        super().__init__(metadata={**kinds, **options.pop("metadata", {})}, **options)
+        self._or_text = or_text
+
+    def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> int:
+        is_digits = self._or_text and isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
+        if isinstance(value, bool) or not (isinstance(value, int) or is_digits):
+            raise ValidationError("expected an integer")
+        return int(value)
+
+
+class JsonObjectField(fields.Dict):
+    """A JSON object of any content."""
+
+    default_error_messages = {"invalid": "expected an object"}  # noqa: RUF012
+
+
+class Time(fields.Field[Any]):
+    """A time: ISO-8601, in UTC unless it names a zone."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(metadata={"type": "string", "format": "date-time", **options.pop("metadata", {})}, **options)
+        if self.allow_none:
+            self.metadata["type"] = ["string", "null"]
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> str | None:
+        return iso_utc(value) if isinstance(value, datetime) else value
+
+    def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> datetime:
+        return _time(value)
+
+
+class Times(fields.Field[list[datetime]]):
+    """Several times, parted by commas."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(metadata={"type": "string"}, **options)
+
+    def _deserialize(
+        self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any
+    ) -> list[datetime]:
+        return [_time(part) for part in value.split(",")]
+
+
+class Listing(Input):
+    """The query of every list."""
+
+    limit = Whole(
+        or_text=True,
+        load_default=DEFAULT_LIMIT,
+        validate=validate.Range(1, MAX_LIMIT, error=f"expected a number from 1 to {MAX_LIMIT}"),
+        metadata={"type": "integer", "description": "The most that one page may hold."},
+    )
+    next_cursor = fields.String(
+        load_default=None,
+        allow_none=False,
+        metadata={"description": "The next_cursor of the page before; empty for the first page."},
+    )
+
+
+class SortedListing(Listing):
+    """The query of lists that are ordered by time of creation."""
+
+    sort = fields.String(load_default="-created_at", validate=validate.OneOf(["created_at", "-created_at"]))
+
+
+def narrowed(
+    listing: type[Listing], name: str, filters: Mapping[str, fields.Field[Any]], *, times: tuple[str, ...]
+) -> type[Schema]:
+    """Make the query of a list with filters, and with ``column[operator]`` for each column of times."""
+    made: dict[str, fields.Field[Any]] = {column: Time() for column in times}
+    for column in times:
+        made |= {f"{column}[{operator}]": Times() if operator == "in" else Time() for operator in _OPERATORS}
+    return listing.from_dict({**filters, **made}, name=name)
+
+
+def taken_times(query: JsonObject, *columns: str) -> dict[tuple[str, str], object]:
+    """Take the time filters out of a loaded query: ``{(column, operator): value}``."""
+    found: dict[tuple[str, str], object] = {}
+    for name in list(query):
+        column, _, operator = name.partition("[")
+        if column in columns:
+            found[column, operator.rstrip("]") or "eq"] = query.pop(name)
+    return found
+
+
+def page_of(item: type[Schema]) -> type[Schema]:
+    """Make the schema of a page of objects."""
+    return Schema.from_dict(
+        {
+            "result": fields.List(fields.Nested(item), required=True),
+            "next_cursor": fields.String(allow_none=True, required=True),
+            "limit": fields.Integer(required=True),
+        },
+        name=f"{item.__name__}Page",
+    )
+
+
+class Deleted(Schema):
+    """The answer to DELETE."""
+
+    id = fields.String(required=True)
+
+
+class Success(Schema):
+    """The answer to an action."""
+
+    success = fields.Boolean(required=True)
+
+
+def _time(value: JSON) -> datetime:
+    try:
+        moment = datetime.fromisoformat(_LOST_PLUS.sub("+", value.strip()))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        raise ValidationError("expected an ISO-8601 time such as 2021-08-10T10:00:00.000Z") from None

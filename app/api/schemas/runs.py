@@ -1,0 +1,121 @@
+"""Sync job runs: every field of the seed page, and ours beside them."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, pre_load, validate
+
+from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, SortedListing, Time, narrowed
+from app.engine.json_types import JSON, JsonObject
+from app.engine.status import ErrorHandling, RunStatus
+
+_STATUSES = [str(status) for status in RunStatus]
+_ERROR_HANDLINGS = [str(kind) for kind in ErrorHandling]
+
+
+class NewRun(Input):
+    """A run to create."""
+
+    sync_job_id = Id(required=True, metadata={"description": "The sync job to run."})
+    integrated_account_id = Id(required=True, metadata={"description": "The account to run it for."})
+    args = JsonObjectField(metadata={"description": "The arguments that the job's args_schema describes."})
+    daemon_group_key = fields.String(
+        metadata={"description": "The daemon group that carries it out; excludes webhook_id."}
+    )
+    webhook_id = Id(metadata={"description": "The webhook that gets the records; excludes daemon_group_key."})
+    error_handling = fields.String(validate=validate.OneOf(_ERROR_HANDLINGS))
+    ignore_previous_run = Flag(metadata={"description": "Run a full sync: previous_run_date does not resolve."})
+    resources = fields.Raw(
+        metadata={"type": "array", "items": {"type": "object"}, "description": "Replaces the job's resources."}
+    )
+
+    @pre_load
+    def _without_empty(self, data: JSON, **_: Any) -> JsonObject:
+        """Take "" as absent: a typed SDK sends fields that it has no value for."""
+        return {name: value for name, value in data.items() if value != ""}
+
+
+class RunPatch(Input):
+    """A change of a run: the only one there is stops it."""
+
+    status = fields.String(
+        validate=validate.Equal(RunStatus.STOPPED.value, error="a run can only be set to 'stopped'"),
+        metadata={"enum": [RunStatus.STOPPED.value]},
+    )
+
+
+class EmbeddedJob(Schema):
+    """The job of a run, as it was when the run was created."""
+
+    id = Id()
+    integration_name = fields.String()
+    args_schema = JsonObjectField()
+    resources = fields.List(JsonObjectField())
+    environment_id = Id()
+    created_at = Time()
+    updated_at = Time()
+
+
+class RunReason(Schema):
+    """Why a run failed."""
+
+    code = fields.String()
+    message = fields.String()
+    resource = fields.String(allow_none=True)
+    at = Time()
+
+
+class Run(Schema):
+    """A sync job run."""
+
+    id = Id()
+    environment_id = Id()
+    sync_job_id = Id()
+    integrated_account_id = Id()
+    status = fields.String(validate=validate.OneOf(_STATUSES))
+    args = JsonObjectField()
+    resources = fields.List(JsonObjectField())
+    daemon_id = fields.String(allow_none=True)
+    daemon_group_key = fields.String(allow_none=True)
+    webhook_id = fields.String(allow_none=True)
+    error_handling = fields.String(validate=validate.OneOf(_ERROR_HANDLINGS))
+    ignore_previous_run = fields.Boolean()
+    version = fields.Integer()
+    previous_run_date = Time(allow_none=True)
+    resource_stats = JsonObjectField(metadata={"description": "{resource: {method: {fetched, persisted, errors, ...}}}"})
+    error = fields.Nested(RunReason, allow_none=True)
+    created_at = Time()
+    updated_at = Time()
+    started_at = Time(allow_none=True)
+    finished_at = Time(allow_none=True)
+    sync_job = fields.Nested(EmbeddedJob)
+
+
+class RunError(Schema):
+    """One recorded error of a run."""
+
+    id = Id()
+    sync_job_run_id = Id()
+    resource = fields.String(allow_none=True)
+    method = fields.String(allow_none=True)
+    code = fields.String()
+    message = fields.String()
+    details = JsonObjectField()
+    created_at = Time()
+
+
+class Statuses(fields.String):
+    """Run statuses, parted by commas."""
+
+    def _deserialize(self, value: JSON, attr: str | None, data: Any, **options: Any) -> Any:
+        statuses = value.split(",")
+        validate.ContainsOnly(_STATUSES, error=f"expected some of {', '.join(_STATUSES)}")(statuses)
+        return statuses
+
+
+_filters: dict[str, fields.Field[Any]] = {
+    "sync_job_id": Id(),
+    "integrated_account_id": Id(),
+    "status": Statuses(metadata={"description": "One status, or several parted by commas."}),
+    "status[in]": Statuses(attribute="status"),
+}
+RunQuery = narrowed(SortedListing, "RunQuery", _filters, times=("created_at", "updated_at"))

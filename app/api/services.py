@@ -1,0 +1,49 @@
+"""What the API's views call."""
+
+from dataclasses import dataclass
+from typing import cast
+
+import flask
+
+from app.engine.objects import EnvironmentId
+from app.services.accounts import AccountService
+from app.services.daemons import DaemonService
+from app.services.health import HealthService
+from app.services.integrations import IntegrationService
+from app.services.jobs import JobService
+from app.services.records import RecordService
+from app.services.runs import RunService
+from app.services.tokens import TokenService
+from app.services.webhooks import WebhookService
+
+_KEY = "ferryman"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiServices:
+    """The services of an API process."""
+
+    runs: RunService
+    jobs: JobService
+    integrations: IntegrationService
+    accounts: AccountService
+    webhooks: WebhookService
+    records: RecordService
+    daemons: DaemonService
+    tokens: TokenService
+    health: HealthService
+
+
+def attach(app: flask.Flask, services: ApiServices) -> None:
+    """Give an application its services."""
+    app.extensions[_KEY] = services
+
+
+def services() -> ApiServices:
+    """Give the services of the request's application."""
+    return cast("ApiServices", flask.current_app.extensions[_KEY])
+
+
+def environment() -> EnvironmentId:
+    """Tell the environment of the request's token."""
+    return cast("EnvironmentId", flask.g.environment_id)

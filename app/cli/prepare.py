@@ -1,0 +1,31 @@
+"""``ferryman prepare``, which `ferryman up` runs before anything serves; not for people."""
+
+from pathlib import Path
+
+import click
+
+from app import bootstrap, settings
+from app.engine.errors import UnauthorizedError
+from app.services.tokens import TokenService
+from app.stack.data_directory import write_private
+from app.store import migrate
+
+
+@click.command(hidden=True)
+@click.argument("token_file", type=click.Path(path_type=Path))
+def prepare(token_file: Path) -> None:
+    """Migrate, and make the token in TOKEN_FILE anew unless the database knows it."""
+    chosen = settings.from_environment()
+    migrate.upgrade(chosen.database_url)
+    tokens = bootstrap.api_services(chosen).tokens
+    if not (token_file.exists() and _is_valid(tokens, token_file.read_text().strip())):
+        _, secret = tokens.create(tokens.default_environment(), "up")
+        write_private(token_file, secret)
+
+
+def _is_valid(tokens: TokenService, secret: str) -> bool:
+    try:
+        tokens.authenticate(secret)
+    except UnauthorizedError:
+        return False
+    return True

@@ -1,0 +1,107 @@
+"""Hide secrets from whoever reads an account's context or an integration's config, and keep them when masks come back."""
+
+import re
+from typing import Final
+
+from app.engine.json_types import JSON, JsonObject
+
+MASK: Final = "********"
+
+_SECRET_WORDS: Final = frozenset({"secret", "password", "passwd", "passphrase", "pwd"})
+_SECRET_LAST_WORDS: Final = frozenset(
+    {"token", "authorization", "cookie", "jwt", "apikey", "credential", "credentials"}
+)
+_SECRET_ENDINGS: Final = (
+    "api_key",
+    "access_key",
+    "private_key",
+    "signing_key",
+    "encryption_key",
+    "accesstoken",
+    "authtoken",
+    "privatekey",
+)
+# Under ``authorization`` of a config these hold what is sent, whatever their names look like.
+_AUTHORIZATION_KEYS: Final = frozenset({"header_value", "value", "token", "username", "password"})
+_WORD_BORDER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
+
+
+def redacted(context: JsonObject) -> JsonObject:
+    """Copy an account's context with every secret in it masked (the paths of wire.md A8 and more)."""
+    return {key: _masked_entry(key, value) for key, value in context.items()}
+
+
+def redacted_config(config: JsonObject) -> JsonObject:
+    """Show an integration's config with its literal secrets masked; placeholders, which hold none, stay readable."""
+    return {key: _masked_setting(key, value, in_authorization=False) for key, value in config.items()}
+
+
+def restored(sent: JSON, stored: JSON) -> JSON:
+    """Put the stored value back wherever a mask was sent in its place."""
+    match sent, stored:
+        case dict(), dict():
+            return {key: restored(value, stored.get(key)) for key, value in sent.items()}
+        case list(), list():
+            paired = [restored(one, other) for one, other in zip(sent, stored, strict=False)]
+            return paired + sent[len(stored) :]
+        case str(), _ if sent == MASK and stored is not None:
+            return stored
+        case _:
+            return sent
+
+
+def _masked_entry(key: str, value: JSON) -> JSON:
+    if not _is_secret(key):
+        return _masked_inside(value)
+    # ``oauth.token`` is an object that names its own secrets beside harmless facts such as its expiry.
+    if isinstance(value, dict) and _words(key)[-1] == "token":
+        return redacted(value)
+    return _all_masked(value)
+
+
+def _masked_inside(value: JSON) -> JSON:
+    match value:
+        case dict():
+            return redacted(value)
+        case list():
+            return [_masked_inside(one) for one in value]
+        case _:
+            return value
+
+
+def _all_masked(value: JSON) -> JSON:
+    match value:
+        case dict():
+            return {key: _all_masked(one) for key, one in value.items()}
+        case list():
+            return [_all_masked(one) for one in value]
+        case None | bool() | "":
+            return value
+        case _:
+            return MASK
+
+
+def _masked_setting(key: str, value: JSON, *, in_authorization: bool) -> JSON:
+    inside = in_authorization or key == "authorization"
+    match value:
+        case dict():
+            return {name: _masked_setting(name, one, in_authorization=inside) for name, one in value.items()}
+        case list():
+            return [_masked_setting("", one, in_authorization=inside) for one in value]
+        case str() if value and "{{" not in value:
+            return MASK if _is_secret(key) or (in_authorization and key in _AUTHORIZATION_KEYS) else value
+        case _:
+            return value
+
+
+def _is_secret(key: str) -> bool:
+    words = _words(key)
+    return (
+        not _SECRET_WORDS.isdisjoint(words)
+        or words[-1] in _SECRET_LAST_WORDS
+        or "_".join(words).endswith(_SECRET_ENDINGS)
+    )
+
+
+def _words(key: str) -> list[str]:
+    return [word.lower() for word in _WORD_BORDER.split(key) if word] or [""]

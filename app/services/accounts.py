@@ -1,0 +1,124 @@
+"""Integrated accounts: one customer's account at a third party, credentials within."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.ids import new_id
+from app.engine.json_types import JSON, JsonObject
+from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page
+from app.engine.redaction import restored
+
+_DEFAULT_METHOD = "api_key"
+
+
+class AccountStore(Protocol):
+    """Keeps integrated accounts."""
+
+    def create(
+        self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON], *, context: JsonObject
+    ) -> IntegratedAccount:
+        """Write a new account of the integration ``integration_id``."""
+
+    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
+        """Read one account."""
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[IntegratedAccount]:
+        """Read a page of accounts."""
+
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        account_id: str,
+        values: Mapping[str, JSON],
+        *,
+        change_context: Callable[[JsonObject], JsonObject],
+    ) -> IntegratedAccount | None:
+        """Change some fields, and the context from what it is, while nobody else can change it."""
+
+    def delete(self, environment_id: EnvironmentId, account_id: str) -> bool:
+        """Remove an account; tell whether there was one."""
+
+
+class IntegrationNames(Protocol):
+    """Finds integrations by name."""
+
+    def by_name(self, environment_id: EnvironmentId, name: str) -> Integration | None:
+        """Read one integration."""
+
+
+class AccountService:
+    """Integrated accounts as the API's callers see them; contexts hold their secrets in plain."""
+
+    def __init__(self, accounts: AccountStore, integrations: IntegrationNames) -> None:
+        self._accounts = accounts
+        self._integrations = integrations
+
+    def create(
+        self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()
+    ) -> IntegratedAccount:
+        """Make an account; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
+        failures = list(faults)
+        name = fields.get("integration_name")
+        integration = self._integrations.by_name(environment_id, name) if name else None
+        if name and integration is None:
+            message = f"integration '{name}' does not exist"
+            failures.append(Failure("integration_name", message, missing_reference=True))
+        if failures or integration is None:
+            raise InvalidInputError(failures)
+        values = {
+            "integration_id": integration.id,
+            "tenant_id": fields["tenant_id"],
+            "authentication_method": fields.get("authentication_method") or _credentials_format(integration.config),
+        }
+        return self._accounts.create(environment_id, new_id(), values, context=fields.get("context", {}))
+
+    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
+        """Read one account; raise NotFoundError."""
+        return _found(self._accounts.get(environment_id, account_id), account_id)
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[IntegratedAccount]:
+        """Read a page of accounts."""
+        return self._accounts.list(environment_id, filters)
+
+    def update(
+        self, environment_id: EnvironmentId, account_id: str, changes: JsonObject, faults: Sequence[Failure] = ()
+    ) -> IntegratedAccount:
+        """Change some fields; ``context`` is merged, key by key, into the present one. Raises as ``get`` does."""
+        self.get(environment_id, account_id)
+        if faults:
+            raise InvalidInputError(faults)
+        values = {name: value for name, value in changes.items() if name != "context"}
+        sent = changes.get("context", {})
+        updated = self._accounts.update(
+            environment_id, account_id, values, change_context=lambda current: _merged_context(current, sent)
+        )
+        return _found(updated, account_id)
+
+    def delete(self, environment_id: EnvironmentId, account_id: str) -> str:
+        """Remove an account with its credentials; its runs stay. Raises NotFoundError."""
+        if not self._accounts.delete(environment_id, account_id):
+            raise NotFoundError("integrated account", account_id)
+        return account_id
+
+
+def _credentials_format(config: JsonObject) -> str:
+    """Tell how accounts of an integration sign in, when its config says so for one way only."""
+    credentials = config.get("credentials")
+    declared = credentials.get("format") if isinstance(credentials, dict) else None
+    return declared if isinstance(declared, str) and declared else _DEFAULT_METHOD
+
+
+def _merged_context(current: JsonObject, changes: JsonObject) -> JsonObject:
+    """Merge shallowly; ``oauth``, whose tokens change one at a time, one level deeper."""
+    sent = restored(changes, current)
+    kept_oauth, sent_oauth = current.get("oauth"), sent.get("oauth")
+    if isinstance(kept_oauth, dict) and isinstance(sent_oauth, dict):
+        sent = {**sent, "oauth": {**kept_oauth, **sent_oauth}}
+    return {**current, **sent}
+
+
+def _found(account: IntegratedAccount | None, account_id: str) -> IntegratedAccount:
+    if account is None:
+        raise NotFoundError("integrated account", account_id)
+    return account

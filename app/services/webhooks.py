@@ -1,0 +1,94 @@
+"""Webhooks: where RapidBridge runs deliver."""
+
+import base64
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.ids import new_id
+from app.engine.json_types import JSON, JsonObject
+from app.engine.objects import EnvironmentId, ListFilters, Page, Webhook
+
+_SECRET_BYTES = 32
+
+
+class WebhookStore(Protocol):
+    """Keeps webhooks."""
+
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON], *, secret: str) -> Webhook:
+        """Write a new webhook."""
+
+    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
+        """Read one webhook."""
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
+        """Read a page of webhooks."""
+
+    def update(self, environment_id: EnvironmentId, webhook_id: str, values: Mapping[str, JSON]) -> Webhook | None:
+        """Change some fields of a webhook."""
+
+    def delete(self, environment_id: EnvironmentId, webhook_id: str) -> bool:
+        """Remove a webhook; tell whether there was one."""
+
+
+class WebhookTester(Protocol):
+    """Sends test events."""
+
+    def send_test(self, webhook: Webhook) -> None:
+        """Send a test event once; raise DeliveryError when the receiver does not take it."""
+
+
+class WebhookService:
+    """Webhooks as the API's callers see them."""
+
+    def __init__(self, webhooks: WebhookStore, tester: WebhookTester) -> None:
+        self._webhooks = webhooks
+        self._tester = tester
+
+    def create(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()) -> Webhook:
+        """Make a webhook with a fresh secret; raise InvalidInputError with ``faults``, which the caller found."""
+        if faults:
+            raise InvalidInputError(faults)
+        return self._webhooks.create(environment_id, new_id(), fields, secret=_new_secret())
+
+    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook:
+        """Read one webhook; raise NotFoundError."""
+        return _found(self._webhooks.get(environment_id, webhook_id), webhook_id)
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
+        """Read a page of webhooks."""
+        return self._webhooks.list(environment_id, filters)
+
+    def update(
+        self, environment_id: EnvironmentId, webhook_id: str, changes: JsonObject, faults: Sequence[Failure] = ()
+    ) -> Webhook:
+        """Change some fields. Raises as ``create`` and ``get`` do."""
+        self.get(environment_id, webhook_id)
+        if faults:
+            raise InvalidInputError(faults)
+        return _found(self._webhooks.update(environment_id, webhook_id, changes), webhook_id)
+
+    def delete(self, environment_id: EnvironmentId, webhook_id: str) -> str:
+        """Remove a webhook; raise NotFoundError."""
+        if not self._webhooks.delete(environment_id, webhook_id):
+            raise NotFoundError("webhook", webhook_id)
+        return webhook_id
+
+    def test(self, environment_id: EnvironmentId, webhook_id: str) -> None:
+        """Send a test event; raise DeliveryError, or InvalidInputError when there is no such webhook."""
+        webhook = self._webhooks.get(environment_id, webhook_id)
+        if webhook is None:
+            raise InvalidInputError([Failure("id", f"webhook '{webhook_id}' does not exist", missing_reference=True)])
+        self._tester.send_test(webhook)
+
+
+def _new_secret() -> str:
+    """Make a secret in the form of the Standard Webhooks specification."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
+
+
+def _found(webhook: Webhook | None, webhook_id: str) -> Webhook:
+    if webhook is None:
+        raise NotFoundError("webhook", webhook_id)
+    return webhook

@@ -1,0 +1,101 @@
+"""Integrated accounts in Postgres; their context is encrypted."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import Engine, RowMapping, Select, func, select, update
+
+from app.engine.json_types import JsonObject
+from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page
+from app.store import catalog, paging, tables
+from app.store.encryption import Cipher
+
+_TABLE = tables.integrated_account
+
+
+class AccountStore:
+    """The integrated accounts of all environments."""
+
+    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+        self._engine = engine
+        self._cipher = cipher
+
+    def create(
+        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, context: JsonObject
+    ) -> IntegratedAccount:
+        """Write an account."""
+        sealed = {"id": id, "environment_id": environment_id, "context_encrypted": self._cipher.seal(context)}
+        catalog.insert_row(self._engine, _TABLE, {**values, **sealed})
+        account = self.get(environment_id, id)
+        assert account is not None
+        return account
+
+    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
+        """Read one account, credentials included."""
+        with self._engine.connect() as connection:
+            row = connection.execute(_selected(environment_id).where(_TABLE.c.id == account_id)).mappings().first()
+        return self._account(row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[IntegratedAccount]:
+        """Read a page of accounts; ``integration_name`` is one more filter."""
+        statement = _selected(environment_id)
+        for column, value in filters.equal.items():
+            source = tables.integration.c.name if column == "integration_name" else _TABLE.c[column]
+            statement = statement.where(source == value)
+        statement = paging.with_times(statement, _TABLE, filters.times)
+        with self._engine.connect() as connection:
+            return paging.read_page(
+                connection,
+                statement,
+                _TABLE,
+                self._account,
+                limit=filters.limit,
+                cursor=filters.cursor,
+                sort=filters.sort,
+            )
+
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        account_id: str,
+        values: Mapping[str, Any],
+        *,
+        change_context: Callable[[JsonObject], JsonObject],
+    ) -> IntegratedAccount | None:
+        """Change an account; its row is locked meanwhile, so that of two changes of its context both count."""
+        selected = _selected(environment_id).where(_TABLE.c.id == account_id)
+        with self._engine.begin() as connection:
+            row = connection.execute(selected.with_for_update(of=_TABLE)).mappings().one_or_none()
+            if row is None:
+                return None
+            context = change_context(self._cipher.open(row["context_encrypted"]))
+            changed = {**values, "context_encrypted": self._cipher.seal(context), "updated_at": func.now()}
+            connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**changed))
+            return self._account(connection.execute(selected).mappings().one())
+
+    def delete(self, environment_id: EnvironmentId, account_id: str) -> bool:
+        """Remove an account."""
+        return catalog.delete_row(self._engine, _TABLE, environment_id, account_id)
+
+    def _account(self, row: RowMapping) -> IntegratedAccount:
+        return IntegratedAccount(
+            id=str(row["id"]),
+            environment_id=EnvironmentId(str(row["environment_id"])),
+            integration_id=str(row["integration_id"]),
+            integration_name=row["integration_name"],
+            tenant_id=row["tenant_id"],
+            authentication_method=row["authentication_method"],
+            status=row["status"],
+            context=self._cipher.open(row["context_encrypted"]),
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+        )
+
+
+def _selected(environment_id: EnvironmentId) -> Select[Any]:
+    integration = tables.integration
+    return (
+        select(_TABLE, integration.c.name.label("integration_name"))
+        .join(integration, integration.c.id == _TABLE.c.integration_id)
+        .where(_TABLE.c.environment_id == environment_id)
+    )

@@ -1,0 +1,67 @@
+"""What the stores of an environment's things share: one row found, changed or removed, always within its environment."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, RowMapping, Select, Table, delete, func, insert, select, update
+
+from app.engine.objects import EnvironmentId, ListFilters, Page
+from app.store import paging
+
+T = TypeVar("T")
+
+
+def select_in(table: Table, environment_id: EnvironmentId) -> Select[Any]:
+    """Select an environment's rows."""
+    return select(table).where(table.c.environment_id == environment_id)
+
+
+def insert_row(engine: Engine, table: Table, values: Mapping[str, Any]) -> RowMapping:
+    """Write a row; give it as it is then."""
+    with engine.begin() as connection:
+        return connection.execute(insert(table).values(**values).returning(table)).mappings().one()
+
+
+def find_row(engine: Engine, table: Table, environment_id: EnvironmentId, id: str) -> RowMapping | None:
+    """Find a row by its id."""
+    with engine.connect() as connection:
+        return connection.execute(select_in(table, environment_id).where(table.c.id == id)).mappings().one_or_none()
+
+
+def update_row(
+    engine: Engine, table: Table, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]
+) -> RowMapping | None:
+    """Change a row; give it as it is then."""
+    statement = (
+        update(table)
+        .where(table.c.id == id, table.c.environment_id == environment_id)
+        .values(**values, updated_at=func.now())
+        .returning(table)
+    )
+    with engine.begin() as connection:
+        return connection.execute(statement).mappings().one_or_none()
+
+
+def delete_row(engine: Engine, table: Table, environment_id: EnvironmentId, id: str) -> bool:
+    """Remove a row; tell whether it was there."""
+    with engine.begin() as connection:
+        statement = delete(table).where(table.c.id == id, table.c.environment_id == environment_id)
+        return connection.execute(statement).rowcount == 1
+
+
+def list_rows(
+    engine: Engine,
+    table: Table,
+    environment_id: EnvironmentId,
+    make: Callable[[RowMapping], T],
+    filters: ListFilters,
+) -> Page[T]:
+    """Read a page of an environment's rows."""
+    statement = select_in(table, environment_id)
+    for column, value in filters.equal.items():
+        statement = statement.where(table.c[column] == value)
+    statement = paging.with_times(statement, table, filters.times)
+    with engine.connect() as connection:
+        return paging.read_page(
+            connection, statement, table, make, limit=filters.limit, cursor=filters.cursor, sort=filters.sort
+        )

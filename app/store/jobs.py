@@ -1,0 +1,57 @@
+"""Sync jobs in Postgres."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Engine, RowMapping
+
+from app.engine.objects import EnvironmentId, ListFilters, Page, SyncJob
+from app.store import catalog, tables
+
+_TABLE = tables.sync_job
+
+
+class JobStore:
+    """The sync jobs of all environments."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> SyncJob:
+        """Write a job."""
+        return _job(catalog.insert_row(self._engine, _TABLE, {**values, "id": id, "environment_id": environment_id}))
+
+    def get(self, environment_id: EnvironmentId, job_id: str) -> SyncJob | None:
+        """Read one job."""
+        row = catalog.find_row(self._engine, _TABLE, environment_id, job_id)
+        return _job(row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[SyncJob]:
+        """Read a page of jobs."""
+        return catalog.list_rows(self._engine, _TABLE, environment_id, _job, filters)
+
+    def update(self, environment_id: EnvironmentId, job_id: str, values: Mapping[str, Any]) -> SyncJob | None:
+        """Change a job; runs that exist keep what they were created with."""
+        row = catalog.update_row(self._engine, _TABLE, environment_id, job_id, values)
+        return _job(row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, job_id: str) -> bool:
+        """Remove a job; its runs stay."""
+        return catalog.delete_row(self._engine, _TABLE, environment_id, job_id)
+
+
+def _job(row: RowMapping) -> SyncJob:
+    return SyncJob(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        integration_name=row["integration_name"],
+        label=row["label"],
+        args_schema=row["args_schema"],
+        args_validation=row["args_validation"],
+        resources=row["resources"],
+        default_runtime_version=row["default_runtime_version"],
+        mutex_key=row["mutex_key"],
+        state_key=row["state_key"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

@@ -1,0 +1,53 @@
+"""Read persisted records, in the order of their primary key."""
+
+from typing import Any
+
+from sqlalchemy import Engine, RowMapping, Select, select, tuple_
+
+from app.engine.objects import Page, StoredRecord
+from app.services.records import RecordFilters
+from app.store import paging, tables
+
+_TABLE = tables.record
+
+
+class RecordReader:
+    """The persisted records."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def list(self, filters: RecordFilters) -> Page[StoredRecord]:
+        """Read a page of an account's records, by resource and id."""
+        statement = _narrowed(filters).order_by(_TABLE.c.resource, _TABLE.c.remote_id).limit(filters.limit + 1)
+        with self._engine.connect() as connection:
+            rows = connection.execute(statement).mappings().all()
+        shown = rows[: filters.limit]
+        has_next = len(rows) > filters.limit
+        next_cursor = paging.encode_cursor(shown[-1]["resource"], shown[-1]["remote_id"]) if has_next else None
+        return Page(result=[_record(row) for row in shown], next_cursor=next_cursor, limit=filters.limit)
+
+
+def _narrowed(filters: RecordFilters) -> Select[Any]:
+    statement = select(_TABLE).where(_TABLE.c.integrated_account_id == filters.integrated_account_id)
+    if filters.resource:
+        statement = statement.where(_TABLE.c.resource == filters.resource)
+    if filters.sync_job_run_id:
+        statement = statement.where(_TABLE.c.sync_job_run_id == filters.sync_job_run_id)
+    if filters.cursor:
+        after = tuple(paging.decode_cursor(filters.cursor, 2))
+        statement = statement.where(tuple_(_TABLE.c.resource, _TABLE.c.remote_id) > after)
+    return paging.with_times(statement, _TABLE, filters.times)
+
+
+def _record(row: RowMapping) -> StoredRecord:
+    return StoredRecord(
+        integrated_account_id=str(row["integrated_account_id"]),
+        resource=row["resource"],
+        id=row["remote_id"],
+        data=row["data"],
+        sync_job_run_id=str(row["sync_job_run_id"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        synced_at=row["synced_at"],
+    )

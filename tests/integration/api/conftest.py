@@ -1,0 +1,187 @@
+"""The API over a real Postgres; there is no broker, so that accepted runs wait in ``created``."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+
+from app.api.application import create_app
+from app.api.services import ApiServices
+from app.bootstrap import api_services
+from app.engine.json_types import JSON, JsonObject
+from app.engine.objects import EnvironmentId
+from app.settings import Settings
+from app.stack import postgres
+from app.stack.data_directory import DataDirectory
+from app.stack.joining import socket_root
+from app.stack.supervisor import Supervisor
+from app.store import migrate
+from app.store.database import connect
+
+CONFIG = {"base_url": "https://api.example.com", "authorization": {"format": "bearer"}}
+RESOURCES = [{"resource": "users", "method": "list", "persist": True}]
+
+
+@pytest.fixture(scope="session")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    data = DataDirectory(tmp_path_factory.mktemp("postgres") / "data")
+    data.create()
+    place = socket_root(data)
+    supervisor = Supervisor(run_dir=data.run, log_dir=data.logs, report=print)
+    supervisor.spawn(postgres.postgres_child(data.postgres, place))
+    supervisor.wait_until_ready()
+    postgres.create_database(place)
+    yield postgres.database_url(place)
+    supervisor.stop()
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    migrate.upgrade(database_url)
+    nobody = tmp_path_factory.mktemp("broker") / "nobody.sock"
+    return Settings(
+        database_url=database_url,
+        broker_url=f"redis+socket://{nobody}",
+        encryption_key=Fernet.generate_key().decode(),
+        request_limit_bytes=1024 * 1024,
+    )
+
+
+@pytest.fixture(scope="session")
+def services(settings: Settings) -> ApiServices:
+    return api_services(settings)
+
+
+@pytest.fixture(scope="session")
+def app(services: ApiServices, settings: Settings) -> Flask:
+    return create_app(services, settings)
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = connect(database_url, pool_size=1)
+    yield engine
+    engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status and the JSON that came with it."""
+
+    status: int
+    body: JSON
+    headers: dict[str, str]
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of the failures, sorted."""
+        return sorted(failure["path"] for failure in self.body["details"]["failures"])
+
+
+class Caller:
+    """Speaks JSON to the application, as the holder of one token."""
+
+    def __init__(self, client: FlaskClient, token: str) -> None:
+        self._client = client
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+    def call(self, method: str, path: str, body: JSON = None, **options: JSON) -> Answer:
+        """Send a request; ``data`` sends bytes instead of JSON."""
+        headers = {**self.headers, **options.pop("headers", {})}
+        sent = {"json": body} if body is not None else {}
+        response = self._client.open(path, method=method, headers=headers, **sent, **options)
+        assert response.content_type == "application/json"
+        return Answer(response.status_code, response.get_json(), dict(response.headers))
+
+    def get(self, path: str, **query: JSON) -> Answer:
+        return self.call("GET", path, query_string=query)
+
+    def post(self, path: str, body: JSON, **options: JSON) -> Answer:
+        return self.call("POST", path, body, **options)
+
+    def patch(self, path: str, body: JSON) -> Answer:
+        return self.call("PATCH", path, body)
+
+    def delete(self, path: str) -> Answer:
+        return self.call("DELETE", path)
+
+
+@pytest.fixture
+def environment_id(services: ApiServices, engine: Engine, request: pytest.FixtureRequest) -> EnvironmentId:
+    """An environment of the test's own, so that tests see nothing of each other."""
+    return _new_environment(engine)
+
+
+@pytest.fixture
+def api(app: Flask, services: ApiServices, environment_id: EnvironmentId) -> Caller:
+    _, secret = services.tokens.create(environment_id, "test")
+    return Caller(app.test_client(), secret)
+
+
+@pytest.fixture
+def stranger(app: Flask, services: ApiServices, engine: Engine) -> Caller:
+    """The holder of a token of another environment."""
+    _, secret = services.tokens.create(_new_environment(engine), "stranger")
+    return Caller(app.test_client(), secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """An integration with an account and a job."""
+
+    integration: JsonObject
+    account: JsonObject
+    job: JsonObject
+
+    @property
+    def run_body(self) -> JsonObject:
+        """A valid body of POST /sync-job-run."""
+        return {"sync_job_id": self.job["id"], "integrated_account_id": self.account["id"]}
+
+
+@pytest.fixture
+def catalog(api: Caller) -> Catalog:
+    integration = api.post("/integration", {"name": "acme", "config": CONFIG}).body
+    account = api.post("/integrated-account", {"integration_name": "acme", "tenant_id": "t1"}).body
+    job = api.post("/sync-job", {"integration_name": "acme", "resources": RESOURCES}).body
+    return Catalog(integration, account, job)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Callable[[int], str]]:
+    """Start a webhook receiver that answers with a status; give its address."""
+    servers = []
+
+    def start(status: int) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Stay quiet."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/hook"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def _new_environment(engine: Engine) -> EnvironmentId:
+    from app.engine.ids import new_id
+    from app.store.tokens import TokenStore
+
+    return TokenStore(engine).ensure_environment(new_id())

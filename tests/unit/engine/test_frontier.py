@@ -1,0 +1,93 @@
+import json
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.engine.frontier import Frontier
+
+PAGES = st.lists(st.integers(min_value=1, max_value=4), max_size=6)
+"""How many pages each element of a unit has."""
+
+
+@dataclass
+class Model:
+    """The unit as it really is: how many pages of each element were taken in."""
+
+    pages: list[int]
+    taken: list[int]
+
+    def is_done(self, index: int) -> bool:
+        return self.taken[index] == self.pages[index]
+
+
+def take_page(frontier: Frontier, model: Model, index: int) -> Frontier:
+    model.taken[index] += 1
+    if model.is_done(index):
+        return frontier.finish(index)
+    return frontier.advance(index, {"page": model.taken[index]})
+
+
+@given(PAGES, st.data())
+def test_any_interleaving_takes_every_page_once(pages: list[int], data: st.DataObject) -> None:
+    model = Model(pages=pages, taken=[0] * len(pages))
+    frontier = Frontier()
+
+    while not frontier.is_done(len(pages)):
+        steps = [*frontier.open, *([frontier.next] if frontier.next < len(pages) else [])]
+        index = data.draw(st.sampled_from(steps))
+        frontier = take_page(frontier, model, index) if index in frontier.open else frontier.start(index)
+
+        assert Frontier.from_json(json.loads(json.dumps(frontier.to_json()))) == frontier
+        for element in range(frontier.next):
+            assert (element not in frontier.open) == model.is_done(element)
+            expected = {"page": model.taken[element]} if model.taken[element] else None
+            assert frontier.open.get(element, expected) == expected
+
+    assert model.taken == pages
+
+
+@given(PAGES, st.integers(min_value=1, max_value=3))
+def test_asking_for_a_few_at_a_time_comes_to_an_end(pages: list[int], at_once: int) -> None:
+    model = Model(pages=pages, taken=[0] * len(pages))
+    frontier = Frontier()
+
+    while not frontier.is_done(len(pages)):
+        asked: list[int] = []
+        while len(asked) < at_once and (index := frontier.next_to_ask(asked, len(pages))) is not None:
+            frontier = frontier.start(index)
+            asked.append(index)
+        for index in asked:
+            frontier = take_page(frontier, model, index)
+
+    assert model.taken == pages
+
+
+def test_a_unit_that_was_never_begun_is_an_empty_object() -> None:
+    assert Frontier.from_json({}) == Frontier()
+
+
+def test_a_unit_without_elements_is_done() -> None:
+    assert Frontier().is_done(0)
+    assert Frontier().next_to_ask((), 0) is None
+
+
+def test_an_open_element_is_not_begun_again() -> None:
+    frontier = Frontier().start(0).advance(0, "c")
+
+    assert frontier.start(0) == frontier
+
+
+def test_elements_are_begun_in_order() -> None:
+    with pytest.raises(ValueError, match="the next one is 0"):
+        Frontier().start(1)
+    with pytest.raises(ValueError, match="the next one is 1"):
+        Frontier().start(0).finish(0).start(0)
+
+
+def test_only_an_open_element_moves() -> None:
+    with pytest.raises(ValueError, match="element 0 is not open"):
+        Frontier().advance(0, "c")
+    with pytest.raises(ValueError, match="element 0 is not open"):
+        Frontier().start(0).finish(0).finish(0)

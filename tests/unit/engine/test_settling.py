@@ -1,0 +1,86 @@
+"""What a run has come to."""
+
+from dataclasses import replace
+
+import pytest
+
+from app.engine.books import Counters
+from app.engine.settling import ResourceState, judge
+from app.engine.status import ResourceStatus, RunStatus
+
+
+def resource(name: str = "tickets", **changes: object) -> ResourceState:
+    state = ResourceState(
+        id=f"id-of-{name}",
+        name=name,
+        resource=name,
+        method="list",
+        parent_name=None,
+        persist=True,
+        status=ResourceStatus.RUNNING,
+        started_at=None,
+        counters=Counters(pages=1, fetched=3, created=2, unchanged=1),
+        live_units=0,
+        parked_units=0,
+    )
+    return replace(state, **changes)  # type: ignore[arg-type]
+
+
+def verdict_of(*resources: ResourceState, fails_fast: bool = False, to_webhook: bool = False, pending: int = 0):
+    return judge(resources, fails_fast=fails_fast, to_webhook=to_webhook, pending=pending)
+
+
+def test_run_completes_when_no_unit_is_left_and_the_books_balance():
+    verdict = verdict_of(resource())
+
+    assert verdict.status is RunStatus.COMPLETED
+    assert verdict.ended == {"id-of-tickets": ResourceStatus.COMPLETED}
+
+
+def test_run_fails_when_a_record_is_missing_from_its_books():
+    verdict = verdict_of(resource(counters=Counters(fetched=3, created=2)))
+
+    assert verdict.status is RunStatus.FAILED
+    assert verdict.reason == "tickets: fetched (3) is not created + updated + unchanged + quarantined (2)"
+
+
+def test_child_does_not_end_before_its_parent():
+    parent = resource("tickets", live_units=1)
+    child = resource("comments", parent_name="tickets")
+
+    verdict = verdict_of(parent, child)
+
+    assert verdict.ended == {}
+    assert verdict.status is RunStatus.RUNNING
+
+
+def test_child_ends_in_the_same_look_as_its_parent():
+    verdict = verdict_of(resource("tickets"), resource("comments", parent_name="tickets"))
+
+    assert set(verdict.ended) == {"id-of-tickets", "id-of-comments"}
+
+
+def test_resource_that_got_nothing_but_errors_has_failed_and_the_run_completes():
+    verdict = verdict_of(resource(counters=Counters(errors=1)))
+
+    assert verdict.ended == {"id-of-tickets": ResourceStatus.FAILED}
+    assert verdict.status is RunStatus.COMPLETED
+
+
+def test_one_error_ends_a_run_that_fails_fast():
+    verdict = verdict_of(resource(counters=Counters(errors=1), live_units=2), fails_fast=True)
+
+    assert verdict.status is RunStatus.FAILED
+    assert verdict.reason is None
+
+
+@pytest.mark.parametrize(("parked", "status"), [(2, RunStatus.RATE_LIMITED), (1, RunStatus.RUNNING)])
+def test_run_is_rate_limited_when_every_unit_waits_for_its_timer(parked: int, status: RunStatus):
+    assert verdict_of(resource(live_units=2, parked_units=parked)).status is status
+
+
+def test_webhook_run_waits_for_its_last_delivery():
+    delivered = Counters(fetched=3, queued=3, delivered=3)
+
+    assert verdict_of(resource(counters=delivered), to_webhook=True, pending=1).status is RunStatus.RUNNING
+    assert verdict_of(resource(counters=delivered), to_webhook=True).status is RunStatus.COMPLETED

@@ -1,0 +1,38 @@
+"""Signatures, checked by the reference implementation and by hand."""
+
+import base64
+import hashlib
+import hmac
+import time
+
+import pytest
+from standardwebhooks import Webhook
+
+from app.engine import signatures
+
+BODY = b'{"id":"e1","event":"test"}'
+
+
+def signed(secret: str, encoding: str = "hex") -> dict[str, str]:
+    now = int(time.time())
+    return signatures.headers(secret, encoding=encoding, event_id="e1", timestamp_seconds=now, body=BODY)
+
+
+def test_standard_webhooks_library_verifies_the_headers():
+    secret = signatures.new_secret()
+
+    assert Webhook(secret).verify(BODY, signed(secret)) == {"id": "e1", "event": "test"}
+
+
+def test_standard_webhooks_library_refuses_another_secret():
+    with pytest.raises(Exception, match="No matching signature"):
+        Webhook(signatures.new_secret()).verify(BODY, signed(signatures.new_secret()))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "encode"), [("hex", lambda digest: digest.hex()), ("base64", lambda d: base64.b64encode(d).decode())]
+)
+def test_truto_signature_is_the_hmac_of_the_raw_body(encoding, encode):
+    digest = hmac.new(b"my-secret", BODY, hashlib.sha256).digest()
+
+    assert signed("my-secret", encoding)["X-Truto-Signature"] == f"format=sha256,v={encode(digest)}"
