@@ -1,21 +1,25 @@
 """The OpenAPI document and the page that shows it, from files of this machine only."""
 
+import importlib.util
 from pathlib import Path
 from typing import Any, Final
 
 import flask
-import swagger_ui_bundle
-from flask_smorest import Api
 
-OPENAPI_CONFIG: Final[dict[str, Any]] = {
+from app.engine.json_types import JsonObject
+
+OPENAPI_CONFIG: Final[JsonObject] = {
     "API_TITLE": "Ferryman",
     "API_VERSION": "0.1.0",
+    "API_SPEC_OPTIONS": {
+        "security": [{"bearer": []}],
+        "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
+    },
     "OPENAPI_VERSION": "3.1.0",
     "OPENAPI_URL_PREFIX": "/",
     "OPENAPI_JSON_PATH": "openapi.json",
 }
 
-_FILES: Final = Path(swagger_ui_bundle.swagger_ui_path)
 _PAGE: Final = """<!doctype html>
 <html lang="en">
 <head>
@@ -32,6 +36,7 @@ _PAGE: Final = """<!doctype html>
 </html>
 """
 _START: Final = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", persistAuthorization: true});'
+_POLICY: Final = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 
 blueprint = flask.Blueprint("docs", __name__, url_prefix="/docs")
 
@@ -39,11 +44,7 @@ blueprint = flask.Blueprint("docs", __name__, url_prefix="/docs")
 @blueprint.get("")
 def page() -> flask.Response:
     """Show the docs page."""
-    response = flask.Response(_PAGE, mimetype="text/html")
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
-    )
-    return response
+    return flask.Response(_PAGE, mimetype="text/html", headers={"Content-Security-Policy": _POLICY})
 
 
 @blueprint.get("/start.js")
@@ -55,10 +56,10 @@ def start() -> flask.Response:
 @blueprint.get("/<name>")
 def file(name: str) -> flask.Response:
     """Give one of Swagger UI's files."""
-    return flask.send_from_directory(_FILES, name)
+    return flask.send_from_directory(_swagger_ui(), name, max_age=3600)
 
 
-def describe(api: Api) -> None:
-    """Add to the document what the blueprints do not say: that all but a few paths need a token."""
-    api.spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer"})
-    api.spec.options["security"] = [{"bearer": []}]
+def _swagger_ui() -> Path:
+    # Found, not imported: only the files of Swagger UI are wanted, not the package's own blueprint.
+    package: Any = importlib.util.find_spec("flask_swagger_ui")
+    return Path(package.origin).parent / "dist"

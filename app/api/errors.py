@@ -1,11 +1,15 @@
 """Answer every error in one form: ``{statusCode, error, message, details: {failures}}`` (wire.md decision 3)."""
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Final
 
 import flask
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from flask.typing import ResponseReturnValue
+from flask_smorest import Api
+from marshmallow import Schema, fields
+from werkzeug.exceptions import HTTPException
 
 from app.engine.errors import (
     ConflictError,
@@ -17,56 +21,95 @@ from app.engine.errors import (
     NotFoundError,
     UnauthorizedError,
 )
+from app.engine.json_types import JsonObject
 
 logger = logging.getLogger(__name__)
 
-_STATUSES: dict[type[FerrymanError], HTTPStatus] = {
+_LONGEST_MESSAGE: Final = 1000
+_MOST_FAILURES: Final = 100
+_STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
-    ConflictError: HTTPStatus.BAD_REQUEST,  # the official SDK repeats a request that is answered 409
+    ConflictError: HTTPStatus.BAD_REQUEST,  # the official SDKs repeat what is answered by 409
     IdempotencyKeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
     DeliveryError: HTTPStatus.BAD_GATEWAY,
 }
 
 
-def register(app: flask.Flask) -> None:
-    """Answer Ferryman's, HTTP's and all other errors."""
-    app.register_error_handler(FerrymanError, _ferryman_error)
-    app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _unforeseen)
+class FailureAnswer(Schema):
+    """One fault of a request."""
+
+    path = fields.String(required=True)
+    message = fields.String(required=True)
 
 
-def body_of(status: HTTPStatus, message: str, failures: tuple[Failure, ...] = ()) -> dict[str, Any]:
-    """Write an error's body."""
-    body: dict[str, Any] = {"statusCode": int(status), "error": status.phrase, "message": message}
-    if failures:
-        body["details"] = {"failures": [{"path": failure.path, "message": failure.message} for failure in failures]}
-    return body
+class ErrorDetails(Schema):
+    """All faults of a request."""
+
+    failures = fields.List(fields.Nested(FailureAnswer), required=True)
 
 
-def _ferryman_error(error: FerrymanError) -> flask.typing.ResponseReturnValue:
+class ErrorAnswer(Schema):
+    """The body of every answer that is an error."""
+
+    statusCode = fields.Integer(required=True)
+    error = fields.String(required=True)
+    message = fields.String(required=True)
+    details = fields.Nested(ErrorDetails, required=True)
+
+
+class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
+    """Documents and answers errors in Ferryman's form."""
+
+    ERROR_SCHEMA = ErrorAnswer
+
+    def _register_error_handlers(self) -> None:
+        self._app.register_error_handler(FerrymanError, _answer_own)
+        self._app.register_error_handler(HTTPException, _answer_http)
+        self._app.register_error_handler(Exception, _answer_unforeseen)
+
+
+def _body(status: HTTPStatus, message: str, failures: Sequence[Failure] = ()) -> JsonObject:
+    shown = [{"path": failure.path, "message": failure.message} for failure in failures[:_MOST_FAILURES]]
+    cut = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
+    return {"statusCode": int(status), "error": status.phrase, "message": cut, "details": {"failures": shown}}
+
+
+def _answer_own(error: FerrymanError) -> ResponseReturnValue:
     if isinstance(error, InvalidInputError):
-        are_references = all(failure.missing_reference for failure in error.failures)
-        status = HTTPStatus.NOT_FOUND if are_references else HTTPStatus.BAD_REQUEST
-        return body_of(status, error.message, error.failures), status
-    status = _STATUSES.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
-    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _unforeseen(error)
+        are_missing = bool(error.failures) and all(failure.missing_reference for failure in error.failures)
+        status = HTTPStatus.NOT_FOUND if are_missing else HTTPStatus.BAD_REQUEST
+        return _body(status, error.message, error.failures), status
+    if type(error) not in _STATUSES:
+        return _answer_unforeseen(error)
+    status = _STATUSES[type(error)]
     headers = {"WWW-Authenticate": 'Bearer realm="ferryman"'} if status is HTTPStatus.UNAUTHORIZED else {}
-    return body_of(status, error.message), status, headers
+    return _body(status, error.message), status, headers
 
 
-def _http_error(error: HTTPException) -> flask.typing.ResponseReturnValue:
-    status = HTTPStatus(error.code or 500)
-    headers = {}
-    if isinstance(error, MethodNotAllowed) and error.valid_methods:
-        headers["Allow"] = ", ".join(sorted(error.valid_methods))
-    message = "the body is too large" if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE else error.description
-    return body_of(status, message or status.phrase), status, headers
+def _answer_http(error: HTTPException) -> ResponseReturnValue:
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    allowed = getattr(error, "valid_methods", None)
+    headers = {"Allow": ", ".join(sorted(allowed))} if allowed else {}
+    return _body(status, _message_of(status)), status, headers
 
 
-def _unforeseen(error: Exception) -> flask.typing.ResponseReturnValue:
+def _message_of(status: HTTPStatus) -> str:
+    match status:
+        case HTTPStatus.NOT_FOUND:
+            return f"there is nothing at {flask.request.path[:200]}"
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            return f"{flask.request.method} is not offered here"
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            limit = flask.current_app.config["MAX_CONTENT_LENGTH"]
+            return f"the body is larger than the {limit} bytes that are accepted"
+        case _:
+            return status.description or status.phrase
+
+
+def _answer_unforeseen(error: Exception) -> ResponseReturnValue:
     """Hide what happened from the caller; the log has it under the request's id."""
-    logger.error("a request broke", exc_info=error, extra={"request_id": flask.g.get("request_id")})
+    request_id = flask.g.get("request_id")
+    logger.error("a request broke", exc_info=error, extra={"request_id": request_id})
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return body_of(status, f"something broke here; the server's log has it as {flask.g.get('request_id')}"), status
+    return _body(status, f"something broke here; the server's log has it under the request id {request_id}"), status

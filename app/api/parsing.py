@@ -57,7 +57,9 @@ def json_body(request: flask.Request) -> JsonObject:
     try:
         body = json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse_constant) if raw.strip() else {}
     except UnicodeDecodeError as error:
-        raise InvalidInputError([Failure("", f"the body is not UTF-8: {error.reason} at byte {error.start}")]) from error
+        raise InvalidInputError(
+            [Failure("", f"the body is not UTF-8: {error.reason} at byte {error.start}")]
+        ) from error
     except RecursionError as error:
         raise InvalidInputError([_too_deep("")]) from error
     except ValueError as error:
@@ -78,7 +80,7 @@ def _load_body(schema: Schema, body: JsonObject) -> Body:
 
 
 def _query(arguments: MultiDict[str, str]) -> dict[str, str]:
-    """Flatten a query: of a repeated key the first value counts, ``a[]=x&a[0]=y`` means ``a[in]=x,y``, empty is absent."""
+    """Flatten a query: empty is absent, the first of repeated keys counts, and ``a[]=x&a[0]=y`` means ``a[in]=x,y``."""
     query: dict[str, str] = {}
     for key, values in arguments.lists():
         given = [value for value in values if value]
@@ -101,11 +103,17 @@ def _unstorable(value: JSON, path: str, depth: int) -> Iterator[Failure]:
         case dict():
             for key, inner in value.items():
                 at = _joined(path, key)
-                yield from _unstorable(key, at, depth)
+                yield from _unstorable_scalar(key, at)
                 yield from _unstorable(inner, at, depth + 1)
         case list():
             for index, inner in enumerate(value):
                 yield from _unstorable(inner, _joined(path, str(index)), depth + 1)
+        case _:
+            yield from _unstorable_scalar(value, path)
+
+
+def _unstorable_scalar(value: JSON, path: str) -> Iterator[Failure]:
+    match value:
         case str() if "\0" in value or _SURROGATE.search(value):
             yield Failure(path, "holds U+0000 or half of a surrogate pair, which is no text")
         case float() if not math.isfinite(value):

@@ -7,6 +7,7 @@ from flask_smorest import Blueprint
 from marshmallow import Schema
 
 from app.api.parsing import RequestParser
+from app.engine.json_types import JsonObject
 
 View = TypeVar("View", bound=Callable[..., Any])
 SchemaLike = Schema | type[Schema]
@@ -29,8 +30,12 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         status: int = 200,
         body: SchemaLike | None = None,
         query: SchemaLike | None = None,
+        documented: JsonObject | None = None,
     ) -> Callable[[View], View]:
-        """Serve a route by a view, which is given the loaded Body or query before the path's parameters."""
+        """Serve a route by a view, which is given the loaded Body or query before the path's parameters.
+
+        ``documented`` adds to the route's OpenAPI operation what the schemas do not say.
+        """
 
         def register(view: View) -> View:
             served = self.response(status, answer)(view)
@@ -38,6 +43,8 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
                 served = self.arguments(body)(served)
             if query is not None:
                 served = self.arguments(query, location="query")(served)
+            if documented is not None:
+                served = self.doc(**documented)(served)
             self.route(rule, methods=[method])(served)
             return view
 

@@ -5,7 +5,7 @@ from typing import cast
 
 import flask
 
-from app.engine.objects import EnvironmentId
+from app.engine.objects import ApiToken, EnvironmentId
 from app.services.accounts import AccountService
 from app.services.daemons import DaemonService
 from app.services.health import HealthService
@@ -44,6 +44,11 @@ def services() -> ApiServices:
     return cast("ApiServices", flask.current_app.extensions[_KEY])
 
 
+def enter(token: ApiToken) -> None:
+    """Let the request act in its token's environment."""
+    flask.g.environment_id = token.environment_id
+
+
 def environment() -> EnvironmentId:
-    """Tell the environment of the request's token."""
+    """Tell the environment that the request acts in."""
     return cast("EnvironmentId", flask.g.environment_id)

@@ -1,16 +1,22 @@
-"""What views share: ids out of paths, answers to creation, and an object's public form."""
+"""What views share: ids out of paths, filters out of queries, and the forms of answers."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import flask
 
-from app.api.schemas.fields import take_times
+from app.api.schemas.fields import taken_times
 from app.engine.errors import NotFoundError
 from app.engine.ids import canonical_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import ListFilters, Page
+
+T = TypeVar("T")
+
+Answer: TypeAlias = JsonObject | tuple[JsonObject, int, dict[str, str]]
+"""What a view gives: an object, or an object with a status and headers."""
 
 
 def path_id(kind: str, text: str) -> str:
@@ -21,23 +27,23 @@ def path_id(kind: str, text: str) -> str:
     return id
 
 
-def created(body: Any, id: str) -> tuple[Any, int, dict[str, str]]:
+def created(body: JsonObject) -> Answer:
     """Answer a creation with where the new thing is."""
-    return body, HTTPStatus.CREATED, {"Location": f"{flask.request.path.rstrip('/')}/{id}"}
-
-
-def deleted(id: str) -> JsonObject:
-    """Answer a deletion."""
-    return {"id": id}
+    return body, HTTPStatus.CREATED, {"Location": f"{flask.request.path.rstrip('/')}/{body['id']}"}
 
 
 def filters_of(query: JsonObject) -> ListFilters:
     """Turn a list's loaded query into filters."""
-    limit, cursor, sort = query.pop("limit"), query.pop("next_cursor"), query.pop("sort")
-    times = take_times(query, "created_at", "updated_at")
+    limit, cursor, sort = query.pop("limit"), query.pop("next_cursor", None), query.pop("sort")
+    times = taken_times(query, "created_at", "updated_at")
     return ListFilters(equal=query, times=times, limit=limit, cursor=cursor, sort=sort)
 
 
-def page(page: Page[Any], view: Any = asdict) -> JsonObject:
-    """Write a page of objects."""
+def page_view(page: Page[T], view: Callable[[T], JsonObject]) -> JsonObject:
+    """Show a page of objects."""
     return {"result": [view(item) for item in page.result], "next_cursor": page.next_cursor, "limit": page.limit}
+
+
+def plain_view(item: Any) -> JsonObject:
+    """Show an object that has no secrets."""
+    return asdict(item)

@@ -1,4 +1,4 @@
-"""Hide secrets from whoever reads an account's context or an integration's config, and keep them when masks come back."""
+"""Mask secrets in what is shown of accounts and integrations, and keep them when the masks come back."""
 
 import re
 from typing import Final

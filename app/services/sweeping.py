@@ -4,7 +4,7 @@ Every duty is idempotent and works in small batches, so that a leader that dies 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from app.engine.work import Ring
@@ -27,10 +27,10 @@ class Units(Protocol):
 class Runs(Protocol):
     """Knows which runs wait in vain."""
 
-    def ring_due(self, *, ring_after_seconds: float, limit: int) -> list[tuple[str, str]]:
+    def ring_due(self, *, ring_after_seconds: float, limit: int) -> Sequence[tuple[str, str]]:
         """Mark and list ``(run id, queue)`` of created runs whose message seems lost and whose group has a daemon."""
 
-    def unsettled(self, *, limit: int) -> list[str]:
+    def unsettled(self, *, limit: int) -> Sequence[str]:
         """List begun runs without work left, which nobody has settled."""
 
 

@@ -87,10 +87,10 @@ class Stack:
             self._listener.close()
             self._listener = None
         if self._lock is not None:
-            remove_own_socket_directory(self.data)
             self.data.api_url_file.unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
+            remove_own_socket_directory(self.data)
 
     def __enter__(self) -> Self:
         self.start()

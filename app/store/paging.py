@@ -12,20 +12,12 @@ from sqlalchemy import Connection, RowMapping, Select, Table, tuple_
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import canonical_id
 from app.engine.objects import Page
+from app.store import shown_times
 
 T = TypeVar("T")
 
 TimeFilters = Mapping[tuple[str, str], Any]
 """``(column, operator)`` to a time, or a list of times for ``in``."""
-
-_OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "eq": lambda column, value: column == value,
-    "gt": lambda column, value: column > value,
-    "gte": lambda column, value: column >= value,
-    "lt": lambda column, value: column < value,
-    "lte": lambda column, value: column <= value,
-    "in": lambda column, value: column.in_(value),
-}
 
 
 def read_page(
@@ -53,9 +45,9 @@ def read_page(
 
 
 def with_times(statement: Select[Any], table: Table, times: TimeFilters) -> Select[Any]:
-    """Narrow a statement by times."""
+    """Narrow a statement by times, compared as they are shown."""
     for (column, operator), value in times.items():
-        statement = statement.where(_OPERATORS[operator](table.c[column], value))
+        statement = statement.where(shown_times.is_within(table.c[column], operator, value))
     return statement
 
 
@@ -70,7 +62,7 @@ def decode_cursor(cursor: str, length: int) -> list[str]:
         values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError):
         values = None
-    if not isinstance(values, list) or len(values) != length or not all(isinstance(value, str) for value in values):
+    if not isinstance(values, list) or len(values) != length or not all(_is_text(value) for value in values):
         raise bad_cursor()
     return values
 
@@ -78,6 +70,10 @@ def decode_cursor(cursor: str, length: int) -> list[str]:
 def bad_cursor() -> InvalidInputError:
     """Tell that a cursor is none of ours."""
     return InvalidInputError([Failure("next_cursor", "is not a cursor that this list gave")])
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and "\0" not in value
 
 
 def _encode(created_at: datetime, id: str) -> str:

@@ -126,13 +126,13 @@ class RunStore:
         with self._engine.connect() as connection:
             return paging.read_page(connection, statement, table, _error, limit=limit, cursor=cursor, sort="created_at")
 
-    def ring_due(self, *, ring_after_seconds: float, limit: int) -> "list[tuple[str, str]]":
+    def ring_due(self, *, ring_after_seconds: float, limit: int) -> Sequence[tuple[str, str]]:
         """Mark and list ``(run id, queue)`` of created runs whose message seems lost and whose group has a daemon."""
         with self._engine.begin() as connection:
             rows = connection.execute(_DUE, {"ring_after": ring_after_seconds, "limit": limit}).all()
         return [(str(run_id), queue) for run_id, queue in rows]
 
-    def unsettled(self, *, limit: int) -> "list[str]":
+    def unsettled(self, *, limit: int) -> Sequence[str]:
         """List begun runs without work left, which nobody has settled."""
         with self._engine.connect() as connection:
             return [str(run_id) for run_id in connection.execute(_UNSETTLED, {"limit": limit}).scalars()]

@@ -1,68 +1,52 @@
 """``/integrated-account``."""
 
 from dataclasses import asdict
-from typing import Any
 
-from flask_smorest import Blueprint
-
-from app.api.schemas import catalog as schemas
+from app.api.parsing import Body
+from app.api.resource import Resource
+from app.api.schemas.catalog import Account, AccountPatch, AccountQuery, NewAccount
 from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
-from app.api.views import created, deleted, filters_of, page, path_id
+from app.api.views import Answer, created, filters_of, page_view, path_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import IntegratedAccount
 from app.engine.redaction import redacted
 
-blueprint = Blueprint(
-    "integrated-account", __name__, url_prefix="/integrated-account", description="Customers' accounts at third parties"
-)
+integrated_accounts = Resource("integrated-account", description="Customers' accounts at third parties")
 
 _KIND = "integrated account"
 
 
-@blueprint.post("")
-@blueprint.arguments(schemas.AccountInput, error_status_code=400)
-@blueprint.response(201, schemas.Account)
-def create_account(body: JsonObject) -> Any:
+@integrated_accounts.serves("POST", body=NewAccount, answer=Account, status=201)
+def create_account(body: Body) -> Answer:
     """Create an integrated account."""
-    account = services().accounts.create(environment(), body)
-    return created(_view(account), account.id)
+    return created(_view(services().accounts.create(environment(), body.fields, body.faults)))
 
 
-@blueprint.get("")
-@blueprint.arguments(schemas.AccountQuery, location="query", error_status_code=400)
-@blueprint.response(200, page_of(schemas.Account))
-def list_accounts(query: JsonObject) -> Any:
+@integrated_accounts.serves("GET", query=AccountQuery, answer=page_of(Account))
+def list_accounts(query: JsonObject) -> Answer:
     """List integrated accounts, newest first."""
-    return page(services().accounts.list(environment(), filters_of(_named(query))), _view)
+    if (name := query.pop("integration_dot_name", None)) is not None:
+        query["integration_name"] = name
+    return page_view(services().accounts.list(environment(), filters_of(query)), _view)
 
 
-@blueprint.get("/<account_id>")
-@blueprint.response(200, schemas.Account)
-def get_account(account_id: str) -> Any:
+@integrated_accounts.serves("GET", "/<id>", answer=Account)
+def get_account(id: str) -> Answer:
     """Show an integrated account."""
-    return _view(services().accounts.get(environment(), path_id(_KIND, account_id)))
+    return _view(services().accounts.get(environment(), path_id(_KIND, id)))
 
 
-@blueprint.patch("/<account_id>")
-@blueprint.arguments(schemas.AccountPatch, error_status_code=400)
-@blueprint.response(200, schemas.Account)
-def update_account(body: JsonObject, account_id: str) -> Any:
-    """Change an integrated account: its context is merged at the top level."""
-    return _view(services().accounts.update(environment(), path_id(_KIND, account_id), body))
+@integrated_accounts.serves("PATCH", "/<id>", body=AccountPatch, answer=Account)
+def update_account(body: Body, id: str) -> Answer:
+    """Change an integrated account: its context is merged at the top level, and masks that come back change nothing."""
+    return _view(services().accounts.update(environment(), path_id(_KIND, id), body.fields, body.faults))
 
 
-@blueprint.delete("/<account_id>")
-@blueprint.response(200, Deleted)
-def delete_account(account_id: str) -> Any:
-    """Remove an integrated account."""
-    return deleted(services().accounts.delete(environment(), path_id(_KIND, account_id)))
-
-
-def _named(query: JsonObject) -> JsonObject:
-    """Take ``integration.name`` for ``integration_name``."""
-    dotted = query.pop("integration_dot_name", None)
-    return query if dotted is None else {**query, "integration_name": dotted}
+@integrated_accounts.serves("DELETE", "/<id>", answer=Deleted)
+def delete_account(id: str) -> Answer:
+    """Remove an integrated account with its credentials; its runs stay."""
+    return {"id": services().accounts.delete(environment(), path_id(_KIND, id))}
 
 
 def _view(account: IntegratedAccount) -> JsonObject:

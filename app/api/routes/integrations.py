@@ -1,64 +1,54 @@
 """``/integration``."""
 
 from dataclasses import asdict
-from typing import Any
 
-from flask_smorest import Blueprint
-
+from app.api.parsing import Body
+from app.api.resource import Resource
 from app.api.schemas import catalog as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
-from app.api.views import created, deleted, filters_of, page, path_id
+from app.api.views import Answer, created, filters_of, page_view, path_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import Integration
 from app.engine.redaction import redacted_config
 
-blueprint = Blueprint(
-    "integration", __name__, url_prefix="/integration", description="How third-party APIs are spoken to"
-)
+integrations = Resource("integration", description="How third-party APIs are spoken to")
 
 _KIND = "integration"
 
 
-@blueprint.post("")
-@blueprint.arguments(schemas.IntegrationInput, error_status_code=400)
-@blueprint.response(201, schemas.Integration)
-def create_integration(body: JsonObject) -> Any:
+@integrations.serves("POST", body=schemas.NewIntegration, answer=schemas.Integration, status=201)
+def create_integration(body: Body) -> Answer:
     """Create an integration."""
-    integration = services().integrations.create(environment(), body)
-    return created(_view(integration), integration.id)
+    return created(_view(services().integrations.create(environment(), body.fields, body.faults)))
 
 
-@blueprint.get("")
-@blueprint.arguments(schemas.IntegrationQuery, location="query", error_status_code=400)
-@blueprint.response(200, page_of(schemas.Integration))
-def list_integrations(query: JsonObject) -> Any:
+@integrations.serves("GET", query=schemas.IntegrationQuery, answer=page_of(schemas.Integration))
+def list_integrations(query: JsonObject) -> Answer:
     """List integrations, newest first."""
-    return page(services().integrations.list(environment(), filters_of(query)), _view)
+    return page_view(services().integrations.list(environment(), filters_of(query)), _view)
 
 
-@blueprint.get("/<integration_id>")
-@blueprint.response(200, schemas.Integration)
-def get_integration(integration_id: str) -> Any:
+@integrations.serves("GET", "/<id>", answer=schemas.Integration)
+def get_integration(id: str) -> Answer:
     """Show an integration."""
-    return _view(services().integrations.get(environment(), path_id(_KIND, integration_id)))
+    return _view(services().integrations.get(environment(), path_id(_KIND, id)))
 
 
-@blueprint.patch("/<integration_id>")
-@blueprint.arguments(schemas.IntegrationPatch, error_status_code=400)
-@blueprint.response(200, schemas.Integration)
-def update_integration(body: JsonObject, integration_id: str) -> Any:
+@integrations.serves("PATCH", "/<id>", body=schemas.IntegrationPatch, answer=schemas.Integration)
+def update_integration(body: Body, id: str) -> Answer:
     """Change an integration: its config is merged deeply, and null takes a key away."""
-    version = body.pop("version", None)
-    changed = services().integrations.update(environment(), path_id(_KIND, integration_id), body, version=version)
+    version = body.fields.pop("version", None)
+    changed = services().integrations.update(
+        environment(), path_id(_KIND, id), body.fields, body.faults, version=version
+    )
     return _view(changed)
 
 
-@blueprint.delete("/<integration_id>")
-@blueprint.response(200, Deleted)
-def delete_integration(integration_id: str) -> Any:
+@integrations.serves("DELETE", "/<id>", answer=Deleted)
+def delete_integration(id: str) -> Answer:
     """Remove an integration that no account belongs to."""
-    return deleted(services().integrations.delete(environment(), path_id(_KIND, integration_id)))
+    return {"id": services().integrations.delete(environment(), path_id(_KIND, id))}
 
 
 def _view(integration: Integration) -> JsonObject:

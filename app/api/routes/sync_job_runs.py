@@ -1,91 +1,97 @@
 """``/sync-job-run``."""
 
 import hashlib
-from dataclasses import asdict
-from typing import Any
 
 import flask
-from flask_smorest import Blueprint
 
-from app.api.parsing import json_body
-from app.api.schemas import runs as schemas
-from app.api.schemas.fields import Deleted, Listing, page_of, take_times
+from app.api.parsing import Body, json_body
+from app.api.resource import Resource
+from app.api.schemas.fields import Deleted, Listing, page_of, taken_times
+from app.api.schemas.runs import NewRun, Run, RunError, RunPatch, RunQuery
 from app.api.services import environment, services
-from app.api.views import created, deleted, page, path_id
+from app.api.views import Answer, created, page_view, path_id, plain_view
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
 from app.engine.record_rows import encode
 from app.engine.run_view import run_view
-from app.engine.status import RunStatus
+from app.engine.status import ErrorHandling
 from app.services.runs import RunFilters, RunRequest
 
-blueprint = Blueprint("sync-job-run", __name__, url_prefix="/sync-job-run", description="Runs of sync jobs")
+sync_job_runs = Resource("sync-job-run", description="Runs of sync jobs")
 
 _KIND = "sync job run"
 _LONGEST_KEY = 255
+_IDEMPOTENCY: JsonObject = {
+    "parameters": [
+        {
+            "in": "header",
+            "name": "Idempotency-Key",
+            "description": "Within 24 hours a repeat with the same key gives the same run.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": _LONGEST_KEY},
+        }
+    ],
+    "responses": {
+        "200": {
+            "description": "The run that an earlier request with this Idempotency-Key made",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Run"}}},
+        }
+    },
+}
 
 
-@blueprint.post("")
-@blueprint.arguments(schemas.RunInput, error_status_code=400)
-@blueprint.response(201, schemas.Run)
-def create_run(body: JsonObject) -> Any:
+@sync_job_runs.serves("POST", body=NewRun, answer=Run, status=201, documented=_IDEMPOTENCY)
+def create_run(body: Body) -> Answer:
     """Create a run; a repeat with the same Idempotency-Key gives the first one's run."""
+    fields = body.checked()
+    if "error_handling" in fields:
+        fields["error_handling"] = ErrorHandling(fields["error_handling"])
     run, is_replay = services().runs.create(
-        environment(), RunRequest(**body), idempotency_key=_idempotency_key(), body_hash=_body_hash()
+        environment(), RunRequest(**fields), idempotency_key=_idempotency_key(), body_hash=_body_hash()
     )
-    if is_replay:
-        return run_view(run), 200, {"Idempotency-Replayed": "true"}
-    return created(run_view(run), run.id)
+    return (run_view(run), 200, {"Idempotency-Replayed": "true"}) if is_replay else created(run_view(run))
 
 
-@blueprint.get("")
-@blueprint.arguments(schemas.RunQuery, location="query", error_status_code=400)
-@blueprint.response(200, page_of(schemas.Run))
-def list_runs(query: JsonObject) -> Any:
+@sync_job_runs.serves("GET", query=RunQuery, answer=page_of(Run))
+def list_runs(query: JsonObject) -> Answer:
     """List runs, newest first."""
-    statuses = query.get("status") or query.get("status_in")
     filters = RunFilters(
         sync_job_id=query.get("sync_job_id"),
         integrated_account_id=query.get("integrated_account_id"),
-        status=_known_statuses(statuses) if statuses else None,
-        times=take_times(query, "created_at", "updated_at"),
+        status=query.get("status") or query.get("status[in]"),
+        times=taken_times(query, "created_at", "updated_at"),
         sort=query["sort"],
     )
-    found = services().runs.list(environment(), filters, limit=query["limit"], cursor=query["next_cursor"])
-    return page(found, run_view)
+    found = services().runs.list(environment(), filters, limit=query["limit"], cursor=query.get("next_cursor"))
+    return page_view(found, run_view)
 
 
-@blueprint.get("/<run_id>")
-@blueprint.response(200, schemas.Run)
-def get_run(run_id: str) -> Any:
+@sync_job_runs.serves("GET", "/<id>", answer=Run)
+def get_run(id: str) -> Answer:
     """Show a run."""
-    return run_view(services().runs.get(environment(), path_id(_KIND, run_id)))
+    return run_view(services().runs.get(environment(), path_id(_KIND, id)))
 
 
-@blueprint.patch("/<run_id>")
-@blueprint.arguments(schemas.RunPatch, error_status_code=400)
-@blueprint.response(200, schemas.Run)
-def stop_run(body: JsonObject, run_id: str) -> Any:
-    """Stop a run: ``{"status": "stopped"}``."""
-    return run_view(services().runs.stop(environment(), path_id(_KIND, run_id)))
+@sync_job_runs.serves("PATCH", "/<id>", body=RunPatch, answer=Run)
+def stop_run(body: Body, id: str) -> Answer:
+    """Stop a run by ``{"status": "stopped"}``; a body without a status changes nothing."""
+    runs, run_id = services().runs, path_id(_KIND, id)
+    change = runs.stop if "status" in body.checked() else runs.get
+    return run_view(change(environment(), run_id))
 
 
-@blueprint.delete("/<run_id>")
-@blueprint.response(200, Deleted)
-def delete_run(run_id: str) -> Any:
+@sync_job_runs.serves("DELETE", "/<id>", answer=Deleted)
+def delete_run(id: str) -> Answer:
     """Stop a live run, or remove one that has ended; its records stay."""
-    return deleted(services().runs.delete(environment(), path_id(_KIND, run_id)))
+    return {"id": services().runs.delete(environment(), path_id(_KIND, id))}
 
 
-@blueprint.get("/<run_id>/errors")
-@blueprint.arguments(Listing, location="query", error_status_code=400)
-@blueprint.response(200, page_of(schemas.RunError))
-def list_errors(query: JsonObject, run_id: str) -> Any:
+@sync_job_runs.serves("GET", "/<id>/errors", query=Listing, answer=page_of(RunError))
+def list_run_errors(query: JsonObject, id: str) -> Answer:
     """List the errors of a run, oldest first."""
     found = services().runs.errors(
-        environment(), path_id(_KIND, run_id), limit=query["limit"], cursor=query["next_cursor"]
+        environment(), path_id(_KIND, id), limit=query["limit"], cursor=query.get("next_cursor")
     )
-    return page(found, asdict)
+    return page_view(found, plain_view)
 
 
 def _idempotency_key() -> str | None:
@@ -96,12 +102,5 @@ def _idempotency_key() -> str | None:
 
 
 def _body_hash() -> bytes:
+    """Hash what was asked for: the same JSON in another spelling is the same request."""
     return hashlib.sha256(encode(json_body(flask.request))).digest()
-
-
-def _known_statuses(text: str) -> list[str]:
-    wanted = text.split(",")
-    known = [str(status) for status in RunStatus]
-    if unknown := [status for status in wanted if status not in known]:
-        raise InvalidInputError([Failure("status", f"'{unknown[0]}' is none of {', '.join(known)}")])
-    return wanted

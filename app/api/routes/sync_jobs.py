@@ -1,60 +1,43 @@
 """``/sync-job``."""
 
-from dataclasses import asdict
-from typing import Any
-
-from flask_smorest import Blueprint
-
-from app.api.schemas import catalog as schemas
+from app.api.parsing import Body
+from app.api.resource import Resource
+from app.api.schemas.catalog import Job, JobPatch, JobQuery, NewJob
 from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
-from app.api.views import created, deleted, filters_of, page, path_id
+from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
-from app.engine.objects import SyncJob
 
-blueprint = Blueprint("sync-job", __name__, url_prefix="/sync-job", description="What to pull, described once")
+sync_jobs = Resource("sync-job", description="What to pull, described once")
 
 _KIND = "sync job"
 
 
-@blueprint.post("")
-@blueprint.arguments(schemas.JobInput, error_status_code=400)
-@blueprint.response(201, schemas.Job)
-def create_job(body: JsonObject) -> Any:
+@sync_jobs.serves("POST", body=NewJob, answer=Job, status=201)
+def create_job(body: Body) -> Answer:
     """Create a sync job."""
-    job = services().jobs.create(environment(), body)
-    return created(_view(job), job.id)
+    return created(plain_view(services().jobs.create(environment(), body.fields, body.faults)))
 
 
-@blueprint.get("")
-@blueprint.arguments(schemas.JobQuery, location="query", error_status_code=400)
-@blueprint.response(200, page_of(schemas.Job))
-def list_jobs(query: JsonObject) -> Any:
+@sync_jobs.serves("GET", query=JobQuery, answer=page_of(Job))
+def list_jobs(query: JsonObject) -> Answer:
     """List sync jobs, newest first."""
-    return page(services().jobs.list(environment(), filters_of(query)), _view)
+    return page_view(services().jobs.list(environment(), filters_of(query)), plain_view)
 
 
-@blueprint.get("/<job_id>")
-@blueprint.response(200, schemas.Job)
-def get_job(job_id: str) -> Any:
+@sync_jobs.serves("GET", "/<id>", answer=Job)
+def get_job(id: str) -> Answer:
     """Show a sync job."""
-    return _view(services().jobs.get(environment(), path_id(_KIND, job_id)))
+    return plain_view(services().jobs.get(environment(), path_id(_KIND, id)))
 
 
-@blueprint.patch("/<job_id>")
-@blueprint.arguments(schemas.JobInput(partial=True), error_status_code=400)
-@blueprint.response(200, schemas.Job)
-def update_job(body: JsonObject, job_id: str) -> Any:
-    """Change a sync job."""
-    return _view(services().jobs.update(environment(), path_id(_KIND, job_id), body))
+@sync_jobs.serves("PATCH", "/<id>", body=JobPatch, answer=Job)
+def update_job(body: Body, id: str) -> Answer:
+    """Change a sync job; runs that exist keep the job as it was."""
+    return plain_view(services().jobs.update(environment(), path_id(_KIND, id), body.fields, body.faults))
 
 
-@blueprint.delete("/<job_id>")
-@blueprint.response(200, Deleted)
-def delete_job(job_id: str) -> Any:
+@sync_jobs.serves("DELETE", "/<id>", answer=Deleted)
+def delete_job(id: str) -> Answer:
     """Remove a sync job; its runs stay."""
-    return deleted(services().jobs.delete(environment(), path_id(_KIND, job_id)))
-
-
-def _view(job: SyncJob) -> JsonObject:
-    return asdict(job)
+    return {"id": services().jobs.delete(environment(), path_id(_KIND, id))}

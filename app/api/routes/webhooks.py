@@ -1,69 +1,55 @@
 """``/webhook``."""
 
-from dataclasses import asdict
-from typing import Any
-
-from flask_smorest import Blueprint
-
+from app.api.parsing import Body
+from app.api.resource import Resource
 from app.api.schemas import catalog as schemas
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.services import environment, services
-from app.api.views import created, deleted, filters_of, page, path_id
+from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
 from app.engine.objects import Webhook
 
-blueprint = Blueprint("webhook", __name__, url_prefix="/webhook", description="Where RapidBridge runs deliver")
+webhooks = Resource("webhook", description="Where RapidBridge runs deliver")
 
 _KIND = "webhook"
 
 
-@blueprint.post("")
-@blueprint.arguments(schemas.WebhookInput, error_status_code=400)
-@blueprint.response(201, schemas.NewWebhook)
-def create_webhook(body: JsonObject) -> Any:
-    """Create a webhook."""
-    webhook = services().webhooks.create(environment(), body)
-    return created(asdict(webhook), webhook.id)
+@webhooks.serves("POST", body=schemas.NewWebhook, answer=schemas.CreatedWebhook, status=201)
+def create_webhook(body: Body) -> Answer:
+    """Create a webhook; only this answer shows the secret that signs its deliveries."""
+    return created(plain_view(services().webhooks.create(environment(), body.fields, body.faults)))
 
 
-@blueprint.get("")
-@blueprint.arguments(schemas.WebhookQuery, location="query", error_status_code=400)
-@blueprint.response(200, page_of(schemas.Webhook))
-def list_webhooks(query: JsonObject) -> Any:
+@webhooks.serves("GET", query=schemas.WebhookQuery, answer=page_of(schemas.Webhook))
+def list_webhooks(query: JsonObject) -> Answer:
     """List webhooks, newest first."""
-    return page(services().webhooks.list(environment(), filters_of(query)), _view)
+    return page_view(services().webhooks.list(environment(), filters_of(query)), _view)
 
 
-@blueprint.get("/<webhook_id>")
-@blueprint.response(200, schemas.Webhook)
-def get_webhook(webhook_id: str) -> Any:
+@webhooks.serves("GET", "/<id>", answer=schemas.Webhook)
+def get_webhook(id: str) -> Answer:
     """Show a webhook."""
-    return _view(services().webhooks.get(environment(), path_id(_KIND, webhook_id)))
+    return _view(services().webhooks.get(environment(), path_id(_KIND, id)))
 
 
-@blueprint.patch("/<webhook_id>")
-@blueprint.arguments(schemas.WebhookInput(partial=True), error_status_code=400)
-@blueprint.response(200, schemas.Webhook)
-def update_webhook(body: JsonObject, webhook_id: str) -> Any:
-    """Change a webhook."""
-    return _view(services().webhooks.update(environment(), path_id(_KIND, webhook_id), body))
+@webhooks.serves("PATCH", "/<id>", body=schemas.WebhookPatch, answer=schemas.Webhook)
+def update_webhook(body: Body, id: str) -> Answer:
+    """Change a webhook; its secret stays."""
+    return _view(services().webhooks.update(environment(), path_id(_KIND, id), body.fields, body.faults))
 
 
-@blueprint.delete("/<webhook_id>")
-@blueprint.response(200, Deleted)
-def delete_webhook(webhook_id: str) -> Any:
+@webhooks.serves("DELETE", "/<id>", answer=Deleted)
+def delete_webhook(id: str) -> Answer:
     """Remove a webhook."""
-    return deleted(services().webhooks.delete(environment(), path_id(_KIND, webhook_id)))
+    return {"id": services().webhooks.delete(environment(), path_id(_KIND, id))}
 
 
-@blueprint.post("/test")
-@blueprint.arguments(schemas.WebhookTest, error_status_code=400)
-@blueprint.response(200, Success)
-def test_webhook(body: JsonObject) -> Any:
+@webhooks.serves("POST", "/test", body=schemas.WebhookTest, answer=Success)
+def send_test_event(body: Body) -> Answer:
     """Send a test event to a webhook."""
-    services().webhooks.test(environment(), body["id"])
+    services().webhooks.test(environment(), body.checked()["id"])
     return {"success": True}
 
 
 def _view(webhook: Webhook) -> JsonObject:
-    return {name: value for name, value in asdict(webhook).items() if name != "secret"}
+    return {name: value for name, value in plain_view(webhook).items() if name != "secret"}

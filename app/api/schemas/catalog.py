@@ -146,7 +146,7 @@ _account_filters: dict[str, fields.Field[Any]] = {
     "tenant_id": fields.String(),
     "status": fields.String(),
     "integration_name": fields.String(),
-    "integration.name": fields.String(attribute="integration_name"),
+    "integration_dot_name": fields.String(data_key="integration.name"),
 }
 AccountQuery = narrowed(SortedListing, "AccountQuery", _account_filters, times=_TIMES)
 

@@ -83,8 +83,6 @@ class Time(fields.Field[Any]):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(metadata={"type": "string", "format": "date-time", **options.pop("metadata", {})}, **options)
-        if self.allow_none:
-            self.metadata["type"] = ["string", "null"]
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **options: Any) -> str | None:
         return iso_utc(value) if isinstance(value, datetime) else value
@@ -115,9 +113,7 @@ class Listing(Input):
         metadata={"type": "integer", "description": "The most that one page may hold."},
     )
     next_cursor = fields.String(
-        load_default=None,
-        allow_none=False,
-        metadata={"description": "The next_cursor of the page before; empty for the first page."},
+        metadata={"description": "The next_cursor of the page before; empty for the first page."}
     )
 
 

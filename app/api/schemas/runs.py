@@ -81,7 +81,9 @@ class Run(Schema):
     ignore_previous_run = fields.Boolean()
     version = fields.Integer()
     previous_run_date = Time(allow_none=True)
-    resource_stats = JsonObjectField(metadata={"description": "{resource: {method: {fetched, persisted, errors, ...}}}"})
+    resource_stats = JsonObjectField(
+        metadata={"description": "{resource: {method: {fetched, persisted, errors, ...}}}"}
+    )
     error = fields.Nested(RunReason, allow_none=True)
     created_at = Time()
     updated_at = Time()
@@ -116,6 +118,6 @@ _filters: dict[str, fields.Field[Any]] = {
     "sync_job_id": Id(),
     "integrated_account_id": Id(),
     "status": Statuses(metadata={"description": "One status, or several parted by commas."}),
-    "status[in]": Statuses(attribute="status"),
+    "status[in]": Statuses(),
 }
 RunQuery = narrowed(SortedListing, "RunQuery", _filters, times=("created_at", "updated_at"))

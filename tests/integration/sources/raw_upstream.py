@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from app.engine.integration_config import IntegrationConfig, parse_config
@@ -62,7 +62,7 @@ class Upstream:
         self.conversation: Conversation | None = None
         self.received: list[Received] = []
         self.connections = 0
-        self._writers: list[asyncio.StreamWriter] = []
+        self._conversations: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._loop = LoopThread("upstream")
         self._server = self._loop.submit(asyncio.start_server(self._serve, "127.0.0.1", 0)).result()
         self.port: int = self._server.sockets[0].getsockname()[1]
@@ -79,16 +79,16 @@ class Upstream:
 
     async def _close(self) -> None:
         self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # A connection that is being accepted right now is let in first, so that its socket has an owner who closes it.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for writer, conversation in self._conversations.items():
+                writer.transport.abort()
+                conversation.cancel()
+            await asyncio.wait(others)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self._writers.append(writer)
+        self._conversations[writer] = cast("asyncio.Task[None]", asyncio.current_task())
         try:
             while (request := await _read(reader)) is not None:
                 self.received.append(request)

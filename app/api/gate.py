@@ -1,0 +1,66 @@
+"""What every request passes: its id, its token, its line in the log."""
+
+import logging
+import re
+import time
+from typing import Final
+
+import flask
+
+from app.api.services import enter, services
+from app.engine.errors import UnauthorizedError
+from app.engine.ids import new_id
+
+logger = logging.getLogger(__name__)
+
+_OPEN_PATHS: Final = re.compile(r"/(?:healthz|openapi\.json|docs(?:/.*)?)/?")
+_CHUNK_BYTES: Final = 64 * 1024
+_MOST_DRAINED_BYTES: Final = 100 * 1024 * 1024
+
+
+def guard(app: flask.Flask) -> None:
+    """Let every request of an application pass here, before and after."""
+    app.before_request(_begin)
+    app.after_request(_finish)
+
+
+def _begin() -> None:
+    """Name the request, and let only those in who have a token, but for the open paths."""
+    flask.g.started_at = time.perf_counter()
+    flask.g.request_id = new_id()
+    if not _OPEN_PATHS.fullmatch(flask.request.path):
+        enter(services().tokens.authenticate(_bearer_secret()))
+
+
+def _bearer_secret() -> str:
+    scheme, _, secret = flask.request.headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise UnauthorizedError
+    return secret.strip()
+
+
+def _finish(response: flask.Response) -> flask.Response:
+    """Log one line, without query and body, which may hold secrets."""
+    _drain()
+    response.headers["X-Request-Id"] = flask.g.request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    rule = flask.request.url_rule
+    facts = {
+        "request_id": flask.g.request_id,
+        "method": flask.request.method,
+        "route": rule.rule if rule else None,
+        "status": response.status_code,
+        "milliseconds": round((time.perf_counter() - flask.g.started_at) * 1000, 1),
+    }
+    logger.info("request", extra=facts)
+    return response
+
+
+def _drain() -> None:
+    """Read a body that nobody wanted: a client that still sends would get a reset instead of its answer."""
+    environ = flask.request.environ
+    if not environ.get("wsgi.input_terminated"):
+        return
+    left = _MOST_DRAINED_BYTES
+    while left > 0 and (chunk := environ["wsgi.input"].read(_CHUNK_BYTES)):
+        left -= len(chunk)

@@ -1,0 +1,27 @@
+"""``/``, ``/ping`` and ``/healthz``: the service itself."""
+
+import flask
+
+from app.api.services import services
+from app.engine.json_types import JsonObject
+
+service = flask.Blueprint("service", __name__)
+
+
+@service.get("/")
+def index() -> JsonObject:
+    """Tell where things are."""
+    return {"name": "ferryman", "docs": "/docs", "openapi": "/openapi.json", "health": "/healthz"}
+
+
+@service.get("/ping")
+def ping() -> JsonObject:
+    """Answer a client that checks its token."""
+    return {"ping": "pong"}
+
+
+@service.get("/healthz")
+def healthz() -> tuple[JsonObject, int]:
+    """Tell whether Postgres and Redis are there, and how many daemons each group has."""
+    is_well, found = services().health.check()
+    return found, 200 if is_well else 503
