@@ -11,6 +11,7 @@ import flask
 from marshmallow import Schema, ValidationError
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
@@ -54,6 +55,9 @@ class RequestParser(FlaskParser):
 def json_body(request: flask.Request) -> JsonObject:
     """Parse a body as a JSON object, an empty one as ``{}``; raise InvalidInputError for anything else."""
     raw = request.get_data(cache=True)
+    # A body without a Content-Length is only cut at the limit, by Werkzeug.
+    if request.content_length is None and len(raw) >= (request.max_content_length or math.inf):
+        raise RequestEntityTooLarge
     try:
         body = json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse_constant) if raw.strip() else {}
     except UnicodeDecodeError as error:
@@ -66,17 +70,21 @@ def json_body(request: flask.Request) -> JsonObject:
         raise InvalidInputError([Failure("", f"the body is not JSON: {error}")]) from error
     if not isinstance(body, dict):
         raise InvalidInputError([Failure("", "the body is not a JSON object")])
-    if failures := list(_unstorable(body, "", 0)):
-        raise InvalidInputError(failures)
     return body
 
 
 def _load_body(schema: Schema, body: JsonObject) -> Body:
+    """Load what the schema knows of a body; what it does not know is let pass unseen."""
+    known = {field.data_key or name for name, field in schema.fields.items()}
+    unstorable = {key: tuple(_unstorable(value, key, 1)) for key, value in body.items() if key in known}
+    refused = {key for key, failures in unstorable.items() if failures}
+    faults = tuple(failure for failures in unstorable.values() for failure in failures)
     try:
-        return Body(schema.load(body))
+        return Body(schema.load({key: value for key, value in body.items() if key not in refused}), faults)
     except ValidationError as error:
         valid = error.valid_data if isinstance(error.valid_data, dict) else {}
-        return Body(valid, tuple(_failures(error.messages, "")))
+        messages = {key: inner for key, inner in error.normalized_messages().items() if key not in refused}
+        return Body(valid, (*_failures(messages, ""), *faults))
 
 
 def _query(arguments: MultiDict[str, str]) -> dict[str, str]:

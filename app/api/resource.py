@@ -40,7 +40,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         def register(view: View) -> View:
             served = self.response(status, answer)(view)
             if body is not None:
-                served = self.arguments(body)(served)
+                served = self.arguments(body, required=method != "PATCH")(served)
             if query is not None:
                 served = self.arguments(query, location="query")(served)
             if documented is not None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future
 
 import aiohttp
 
@@ -26,14 +26,9 @@ class HttpWebhookSender:
         self._session: aiohttp.ClientSession | None = None
         self._generation = (0, 0)
 
-    def send(self, webhook: Webhook, event_id: str, body: bytes) -> int:
-        """Give the 2xx status that the receiver answered with; raise DeliveryError for anything else."""
-        future = self._loop.submit(self._post(webhook, event_id, body))
-        try:
-            return future.result(timeout=self._timeout_seconds + 5)
-        except FutureTimeoutError as error:
-            future.cancel()
-            raise DeliveryError(f"no answer within {self._timeout_seconds:.0f} s") from error
+    def submit(self, webhook: Webhook, event_id: str, body: bytes) -> "Future[int]":
+        """Begin to send; the future gives the 2xx status of the answer, or raises DeliveryError for anything else."""
+        return self._loop.submit(self._post(webhook, event_id, body))
 
     def send_test(self, webhook: Webhook) -> None:
         """Send a test event once; raise DeliveryError when the receiver does not take it."""
@@ -41,7 +36,7 @@ class HttpWebhookSender:
             environment_id=webhook.environment_id, webhook_id=webhook.id, created_at=self._clock.now()
         )
         event = events.event(envelope, id=new_id(), event=events.TEST, payload={"foo": "bar"})
-        self.send(webhook, event.id, event.body)
+        self.submit(webhook, event.id, event.body).result()
 
     async def _post(self, webhook: Webhook, event_id: str, body: bytes) -> int:
         signed = signatures.headers(

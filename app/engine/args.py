@@ -1,130 +1,97 @@
-"""The arguments of a run, checked against its job's args_schema in either of its two dialects (wire.md C6).
+"""The arguments of a run, checked against its job's args_schema (wire.md C6)."""
 
-Flat: ``{name: {type, format, required, description, default}}``. Object: ``{type: "object", properties: {...}}``, with
-a boolean ``required`` inside each property beside JSON Schema's own list.
-"""
-
-import datetime
-import uuid
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
+from app.engine.args_dialects import is_flat, normalised, subschemas
+from app.engine.args_validator import Fault, schema_faults, value_faults
 from app.engine.config_reader import type_name
 from app.engine.errors import Failure
 from app.engine.json_types import JSON, JsonObject
 
-_FORMATS: Final = FormatChecker(formats=())
-
-
-@_FORMATS.checks("uuid", raises=ValueError)
-@_FORMATS.checks("integrated_account_id", raises=ValueError)
-@_FORMATS.checks("webhook_id", raises=ValueError)
-@_FORMATS.checks("datastore_id", raises=ValueError)
-def _is_uuid(value: object) -> bool:
-    return not isinstance(value, str) or bool(uuid.UUID(value))
-
-
-@_FORMATS.checks("date", raises=ValueError)
-@_FORMATS.checks("date-time", raises=ValueError)
-@_FORMATS.checks("updated_at", raises=ValueError)
-def _is_time(value: object) -> bool:
-    return not isinstance(value, str) or bool(datetime.datetime.fromisoformat(value))
+_REFERENCES: Final = frozenset({"$ref", "$dynamicRef"})
 
 
 def schema_failures(schema: JSON, path: str = "args_schema") -> list[Failure]:
-    """Tell what is wrong with an args_schema."""
+    """Tell what is wrong with an args_schema, in either of its dialects."""
     if not isinstance(schema, dict):
         return [Failure(path, f"expected an object, found {type_name(schema)}")]
-    faults = [
-        Failure(f"{path}.{name}", f"expected an object that describes the argument, found {type_name(value)}")
-        for name, value in _properties(schema).items()
-        if not isinstance(value, dict | bool)
-    ]
-    if faults:
-        return faults
     try:
-        Draft202012Validator.check_schema(_normalised(schema))
-    except SchemaError as error:
-        at = ".".join([path, *(str(part) for part in error.absolute_path if part != "properties")])
-        return [Failure(at, error.message)]
-    return []
+        plain = normalised(schema)
+        faults = [*schema_faults(plain), *_type_faults(plain)]
+        # References can be followed only through a schema that is sound.
+        faults = faults or list(_reference_faults(plain))
+        if not faults:
+            _try_out(plain)
+    except RecursionError:
+        return [Failure(path, "is nested too deeply, or refers to itself without end")]
+    # A flat map was wrapped in "properties", which its author never wrote.
+    written = ((list(at)[1:] if is_flat(schema) else at, message) for at, message in faults)
+    return _in_order(path, written)
 
 
 def bind(schema: JsonObject, args: JsonObject) -> tuple[JsonObject, list[Failure]]:
-    """Fill defaults in and check; give the arguments beside every fault."""
-    normalised = _normalised(schema)
-    bound = {**_defaults(normalised), **args}
-    validator = Draft202012Validator(normalised, format_checker=_FORMATS, registry=Registry())
+    """Fill defaults in and check; give the arguments beside every fault.
+
+    The schema is one that schema_failures finds nothing wrong with.
+    """
     try:
-        errors = sorted(validator.iter_errors(bound), key=lambda error: [str(part) for part in error.absolute_path])
-    except Unresolvable as error:
-        return bound, [Failure("args_schema", f"holds a reference that can not be followed: {error}")]
-    return bound, [failure for error in errors for failure in _failures(error)]
+        plain = normalised(schema)
+        bound = _with_defaults(plain, args)
+        return bound, _in_order("args", value_faults(plain, bound))
+    except RecursionError:  # A schema of a tree is sound, and args may be a tree of any depth.
+        return args, [Failure("args", "is nested too deeply")]
 
 
-def _failures(error: ValidationError) -> list[Failure]:
-    path = ".".join(["args", *(str(part) for part in error.absolute_path)])
-    if error.validator == "required":
-        # jsonschema reports each missing name in an error of its own, and names it only in its message.
-        name = error.message.removesuffix(" is a required property").strip("'\"")
-        return [Failure(f"{path}.{name}", "is required")]
-    return [Failure(path, error.message[:300])]
+def _try_out(plain: JsonObject) -> None:
+    """Raise RecursionError for a schema that refers to itself without end."""
+    list(value_faults(plain, {}))
 
 
-def _properties(schema: JsonObject) -> Mapping[str, JSON]:
-    if _is_object_schema(schema):
-        properties = schema.get("properties", {})
-        return properties if isinstance(properties, dict) else {}
-    return schema
+def _type_faults(plain: JsonObject) -> Iterator[Fault]:
+    """Arguments are an object: a schema of anything else would refuse every run."""
+    types = plain.get("type", "object")
+    if "object" not in (types if isinstance(types, list) else [types]):
+        yield ["type"], "expected 'object', which is what args are"
 
 
-def _is_object_schema(schema: JsonObject) -> bool:
-    """Tell the dialects apart: a flat map's values are objects, also where an argument is called "type"."""
-    return (
-        schema.get("type") == "object"
-        or isinstance(schema.get("$ref"), str)
-        or ("properties" in schema and not {"type", "required"} & set(schema["properties"] or {}))
-    )
+def _reference_faults(plain: JsonObject) -> Iterator[Fault]:
+    """Find references to anything but a schema within this one: only those have been checked."""
+    schemas = {id(schema) for _, schema in subschemas(plain)}
+    for at, schema in subschemas(plain):
+        for keyword in _REFERENCES & schema.keys():
+            if id(_target(plain, schema[keyword])) not in schemas:
+                yield [*at, keyword], f"refers to '{schema[keyword]}', which is no schema within this one"
 
 
-def _normalised(schema: JsonObject) -> JsonObject:
-    """Turn either dialect into plain JSON Schema."""
-    if not _is_object_schema(schema):
-        return _as_object({"type": "object", "properties": schema})
-    return _as_object({name: value for name, value in schema.items() if not _is_flag(name, value)})
+def _target(plain: JsonObject, reference: str) -> JSON:
+    """Find what a reference points to, or None; nothing is fetched, which would open the server's own network."""
+    try:
+        return Registry().resolver_with_root(DRAFT202012.create_resource(plain)).lookup(reference).contents
+    except (Unresolvable, TypeError, ValueError):  # The latter two come from pointers into numbers and texts.
+        return None
 
 
-def _is_flag(name: str, value: JSON) -> bool:
-    return name == "required" and isinstance(value, bool)
-
-
-def _as_object(schema: JsonObject) -> JsonObject:
-    """Move the boolean ``required`` of properties, at any depth, into JSON Schema's list."""
-    properties = schema.get("properties")
-    if not isinstance(properties, dict):
-        return schema
-    flagged = [name for name, value in properties.items() if isinstance(value, dict) and value.get("required") is True]
-    listed = schema.get("required", [])
-    return {
-        **schema,
-        "properties": {name: _property(value) for name, value in properties.items()},
-        "required": sorted({*flagged, *(listed if isinstance(listed, list) else [])}),
-    }
-
-
-def _property(value: JSON) -> JSON:
-    if not isinstance(value, dict):
+def _with_defaults(schema: JSON, value: JSON) -> JSON:
+    """Copy a value, with the defaults of what is absent from it and from the objects in it."""
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(value, dict) or not isinstance(properties, dict):
         return value
-    return _as_object({name: inner for name, inner in value.items() if not _is_flag(name, inner)})
+    filled = dict(value)
+    for name, described in properties.items():
+        if name not in value and isinstance(described, dict) and "default" in described:
+            filled[name] = copy.deepcopy(described["default"])
+        if name in filled:
+            filled[name] = _with_defaults(described, filled[name])
+    return filled
 
 
-def _defaults(schema: JsonObject) -> JsonObject:
-    properties = schema.get("properties", {})
-    return {
-        name: value["default"] for name, value in properties.items() if isinstance(value, dict) and "default" in value
-    }
+def _in_order(root: str, faults: Iterable[Fault]) -> list[Failure]:
+    """Tell faults in the order of their paths, each once."""
+    told = {(".".join([root, *map(str, path)]), message) for path, message in faults}
+    return [Failure(path, message) for path, message in sorted(told)]

@@ -1,19 +1,42 @@
-"""What a placeholder's cast makes of a value (wire.md C5: JavaScript's rules, without their surprises)."""
+"""What a placeholder's cast makes of a value (wire.md C5: JavaScript's rules, without what JSON can not hold).
+
+A value that a cast can not read stays as it is; only text for an object is an error, told by ValueError.
+"""
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from decimal import Decimal
+from typing import Final, NoReturn
 
-from app.engine.errors import PlaceholderError
 from app.engine.json_types import JSON
+from app.engine.paths import UNDEFINED
 
-_INT: Final = re.compile(r"\s*([+-]?\d+)")
-_NUMBER: Final = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
+# What parseInt and parseFloat read: the longest prefix that is a number. JavaScript knows ASCII digits only.
+_INTEGER: Final = re.compile(r"\s*([+-]?)(?:0[xX]([0-9a-fA-F]+)|([0-9]+))")
+_NUMBER: Final = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
+
+# From here on JavaScript writes numbers with an exponent, and below 1e-6 too.
+_LARGE: Final = 1e21
+_SMALL: Final = 1e-6
 
 
-def text_of(value: JSON, path: str) -> str:
-    """Write a value as text, as JavaScript would; raise PlaceholderError for an object, which has no useful text."""
+def cast_whole(value: JSON, cast: str) -> JSON:
+    """Cast a value that stands for itself; raise ValueError for text of an object."""
+    return CASTS[cast](value)
+
+
+def cast_within_text(value: JSON, cast: str) -> str:
+    """Cast a value and write it as text; raise ValueError for an object.
+
+    ``json`` reads whole values only: within text, a text that holds JSON stays as it was written.
+    """
+    return text_of(value if cast == "json" else CASTS[cast](value))
+
+
+def text_of(value: JSON) -> str:
+    """Write a value as JavaScript would; undefined is empty. Raise ValueError for an object."""
     match value:
         case str():
             return value
@@ -21,66 +44,105 @@ def text_of(value: JSON, path: str) -> str:
             return "null"
         case bool():
             return "true" if value else "false"
-        case float() if value.is_integer() and abs(value) < 1e21:
-            return str(int(value))
-        case int() | float():
+        case float():
+            return _float_text(value)
+        case int():
             return str(value)
         case list():
-            return ",".join("" if item is None else text_of(item, path) for item in value)
+            return ",".join("" if item is None else text_of(item) for item in value)
+        case _ if value is UNDEFINED:
+            return ""
         case _:
-            message = f"'{path}' is an object, which has no text: use '{path}:json', or name a field of it"
-            raise PlaceholderError(path, message)
+            raise ValueError(
+                "an object has no text: name a field of it, or let the placeholder be the whole value and add ':json'"
+            )
 
 
-def _to_text(value: JSON, path: str) -> JSON:
-    return None if value is None else text_of(value, path)
+def _float_text(value: float) -> str:
+    if value.is_integer() and abs(value) < _LARGE:
+        return str(int(value))
+    if _SMALL <= abs(value) < _LARGE:
+        return f"{Decimal(repr(value)):f}"
+    # Python pads the exponent to two digits, JavaScript does not.
+    return re.sub(r"e([+-])0+", r"e\1", repr(value))
 
 
-def _to_int(value: JSON, path: str) -> JSON:
+def _to_text(value: JSON) -> JSON:
+    return None if value is None else text_of(value)
+
+
+def _to_integer(value: JSON) -> JSON:
     match value:
-        case bool():
-            return value
-        case int():
-            return value
-        case float():
+        case float() if math.isfinite(value):
             return int(value)
-        case str() if found := _INT.match(value):
-            return int(found[1])
+        case str() if found := _INTEGER.match(value):
+            sign, hexadecimal, decimal = found.groups()
+            return _parsed_integer(sign + (hexadecimal or decimal), 16 if hexadecimal else 10, value)
         case _:
             return value
 
 
-def _to_number(value: JSON, path: str) -> JSON:
-    if isinstance(value, str) and (found := _NUMBER.match(value)):
-        number = float(found[1])
-        return int(number) if number.is_integer() and "e" not in found[1].lower() and "." not in found[1] else number
+def _parsed_integer(digits: str, radix: int, otherwise: JSON) -> JSON:
+    try:
+        return int(digits, radix)
+    except ValueError:  # Python refuses thousands of digits, which would take it seconds.
+        return otherwise
+
+
+def _to_number(value: JSON) -> JSON:
+    if isinstance(value, str):
+        found = _NUMBER.match(value)
+        return _parsed_number(found[1], value) if found else value
     return value
 
 
-def _to_bool(value: JSON, path: str) -> JSON:
+def _parsed_number(digits: str, otherwise: JSON) -> JSON:
+    number = float(digits)
+    if not math.isfinite(number):
+        return otherwise
+    if digits.lstrip("+-").isdigit():
+        return int(digits)  # A float would round an id of more than 15 digits.
+    return int(number) if number.is_integer() and abs(number) < _LARGE else number
+
+
+def _to_boolean(value: JSON) -> JSON:
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
-def _to_json(value: JSON, path: str) -> JSON:
+def _to_json(value: JSON) -> JSON:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except ValueError:
+        return json.loads(value, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError):
         return value
 
 
-def _as_is(value: JSON, path: str) -> JSON:
+def _refuse(constant: str) -> NoReturn:
+    """Python's reader takes NaN and Infinity, which JSON does not have."""
+    raise ValueError(constant)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits)
+
+
+def _to_null(value: JSON) -> JSON:
+    return None if value == "null" else value
+
+
+def _as_is(value: JSON) -> JSON:
     return value
 
 
-CASTS: Final[Mapping[str, Callable[[JSON, str], JSON]]] = {
+CASTS: Final[Mapping[str, Callable[[JSON], JSON]]] = {
     "str": _to_text,
-    "int": _to_int,
+    "int": _to_integer,
     "num": _to_number,
-    "bool": _to_bool,
+    "bool": _to_boolean,
     "json": _to_json,
     "any": _as_is,
-    "null": _as_is,
+    "null": _to_null,
     "undefined": _as_is,
 }

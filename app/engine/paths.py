@@ -1,11 +1,14 @@
 """Dotted paths into JSON: ``args.user_ids.-1.name``."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from app.engine.json_types import JSON
 
 Path = tuple[str, ...]
+
+_INDEX: Final = re.compile(r"0|-?[1-9][0-9]{0,8}")
 
 
 class Undefined:
@@ -53,8 +56,7 @@ def _step(value: JSON, segment: str) -> JSON:
 def _item(items: Sequence[JSON], segment: str) -> JSON:
     if segment == "length":
         return len(items)
-    digits = segment.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit()) or len(digits) > 9:
+    if not _INDEX.fullmatch(segment):
         return UNDEFINED
     index = int(segment)
     return items[index] if -len(items) <= index < len(items) else UNDEFINED

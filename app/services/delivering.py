@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,7 +55,10 @@ class DeliveryQueue(Protocol):
 
 
 class Leases(Protocol):
-    """Gives back the lease of a unit."""
+    """Keeps and gives back the lease of a unit."""
+
+    def hold(self, claim: Claim, *, lease_seconds: float) -> None:
+        """Prolong the lease; raise LeaseLostError when it is gone."""
 
     def hand_back(self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ...) -> bool:
         """Give the lease up."""
@@ -118,11 +123,24 @@ class DeliveryWorker:
             state = "was deleted" if webhook is None else "is not active"
             return self._failed(claim, run, event, DeliveryError(f"webhook '{event.webhook_id}' {state}"))
         try:
-            status_code = self._sender.send(webhook, event.id, event.body)
+            status_code = self._sent(claim, self._sender.submit(webhook, event.id, event.body))
         except DeliveryError as error:
             return self._failed(claim, run, event, error)
         self._end(claim, event, delivered=True, status_code=status_code, error=None)
         return True
+
+    def _sent(self, claim: Claim, sending: "Future[int]") -> int:
+        """Wait for the receiver's answer, keeping the lease while it takes its time."""
+        try:
+            while True:
+                try:
+                    return sending.result(timeout=self._settings.lease_seconds / 4)
+                except FutureTimeoutError:
+                    if sending.done():
+                        raise
+                    self._leases.hold(claim, lease_seconds=self._settings.lease_seconds)
+        finally:
+            sending.cancel()
 
     def _failed(self, claim: Claim, run: SyncJobRun, event: PendingEvent, error: DeliveryError) -> bool:
         if event.event == events.STARTED and error.status == 400:

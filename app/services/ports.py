@@ -70,5 +70,5 @@ class Bell(Protocol):
 class WebhookSender(Protocol):
     """Sends one signed event."""
 
-    def send(self, webhook: Webhook, event_id: str, body: bytes) -> int:
-        """Give the 2xx status that the receiver answered with; raise DeliveryError for anything else."""
+    def submit(self, webhook: Webhook, event_id: str, body: bytes) -> "Future[int]":
+        """Begin to send; the future gives the 2xx status of the answer, or raises DeliveryError for anything else."""

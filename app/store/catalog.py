@@ -1,4 +1,4 @@
-"""What the stores of an environment's things share: one row found, changed or removed, always within its environment."""
+"""What the stores of an environment's things share: rows found, changed and removed, always within it."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar

@@ -1,14 +1,20 @@
 """Read persisted records, in the order of their primary key."""
 
+import json
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, Select, select, tuple_
+from sqlalchemy import Engine, RowMapping, Select, Text, cast, select, tuple_
 
 from app.engine.objects import Page, StoredRecord
 from app.services.records import RecordFilters
 from app.store import paging, tables
 
 _TABLE = tables.record
+# Read as text: integers beyond 64 bits stay exact, which the driver's JSON reader would round.
+_COLUMNS = (
+    *(column for column in _TABLE.c if column.name not in ("data", "content_hash")),
+    cast(_TABLE.c.data, Text).label("data_text"),
+)
 
 
 class RecordReader:
@@ -29,7 +35,7 @@ class RecordReader:
 
 
 def _narrowed(filters: RecordFilters) -> Select[Any]:
-    statement = select(_TABLE).where(_TABLE.c.integrated_account_id == filters.integrated_account_id)
+    statement = select(*_COLUMNS).where(_TABLE.c.integrated_account_id == filters.integrated_account_id)
     if filters.resource:
         statement = statement.where(_TABLE.c.resource == filters.resource)
     if filters.sync_job_run_id:
@@ -45,7 +51,7 @@ def _record(row: RowMapping) -> StoredRecord:
         integrated_account_id=str(row["integrated_account_id"]),
         resource=row["resource"],
         id=row["remote_id"],
-        data=row["data"],
+        data=json.loads(row["data_text"]),
         sync_job_run_id=str(row["sync_job_run_id"]),
         created_at=row["created_at"],
         updated_at=row["updated_at"],

@@ -1,6 +1,7 @@
 """``/sync-job-run``."""
 
 import hashlib
+import json
 
 import flask
 
@@ -12,7 +13,6 @@ from app.api.services import environment, services
 from app.api.views import Answer, created, page_view, path_id, plain_view
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
-from app.engine.record_rows import encode
 from app.engine.run_view import run_view
 from app.engine.status import ErrorHandling
 from app.services.runs import RunFilters, RunRequest
@@ -103,4 +103,4 @@ def _idempotency_key() -> str | None:
 
 def _body_hash() -> bytes:
     """Hash what was asked for: the same JSON in another spelling is the same request."""
-    return hashlib.sha256(encode(json_body(flask.request))).digest()
+    return hashlib.sha256(json.dumps(json_body(flask.request), sort_keys=True).encode()).digest()

@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from app.api.schemas.documented import ARGS_SCHEMA, CONFIG, CONFIG_CHANGE, RESOURCE_LIST
 from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, SortedListing, Time, Whole, narrowed
+from app.engine.json_types import JSON
 
 _TIMES: Final = ("created_at", "updated_at")
 _TEXT: Final = validate.Length(min=1, max=1000)
@@ -15,9 +17,7 @@ _SLUG: Final = validate.Regexp(
     error="expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit",
 )
 _SHARING: Final = validate.OneOf(["deny", "ask", "allow"])
-# Checked whole by the services, which gather its faults with all others.
-_CHECKED_OBJECT: Final = {"type": "object"}
-_CHECKED_LIST: Final = {"type": "array", "items": {"type": "object"}}
+_WEB_ADDRESS: Final = {"pattern": r"^https?://\w\S*$"}
 
 
 def _is_web_address(text: str) -> None:
@@ -30,15 +30,28 @@ def _is_web_address(text: str) -> None:
         raise ValidationError("expected an http or https address")
 
 
+class RuntimeVersion(fields.Field[int]):
+    """A version from 1 to 4; the official SDK for TypeScript sends it as text."""
+
+    def __init__(self, **options: Any) -> None:
+        kinds = [{"type": "integer", "minimum": 1, "maximum": 4}, {"type": "string", "enum": ["1", "2", "3", "4"]}]
+        super().__init__(metadata={"oneOf": kinds}, **options)
+
+    def _deserialize(self, value: JSON, attr: str | None, data: Any, **options: Any) -> int:
+        if isinstance(value, bool | float) or value not in (1, 2, 3, 4, "1", "2", "3", "4"):
+            raise ValidationError("expected a version from 1 to 4")
+        return int(value)
+
+
 class JobPatch(Input):
     """A change of a sync job."""
 
     integration_name = fields.String(validate=_TEXT)
     label = fields.String(validate=_TEXT)
-    args_schema = fields.Raw(metadata=_CHECKED_OBJECT)
+    args_schema = fields.Raw(metadata=ARGS_SCHEMA)
     args_validation = fields.String(allow_none=True)
-    resources = fields.Raw(metadata=_CHECKED_LIST)
-    default_runtime_version = Whole(or_text=True, validate=validate.Range(1, 4, error="expected a version from 1 to 4"))
+    resources = fields.Raw(metadata=RESOURCE_LIST)
+    default_runtime_version = RuntimeVersion()
     mutex_key = fields.String(allow_none=True)
     state_key = fields.String(allow_none=True)
 
@@ -75,7 +88,7 @@ class IntegrationPatch(Input):
     """A change of an integration; its config is merged deeply, and null takes a key away."""
 
     name = fields.String(validate=_SLUG, metadata={"description": "Can not be changed; the present one is accepted."})
-    config = fields.Raw(metadata=_CHECKED_OBJECT)
+    config = fields.Raw(metadata=CONFIG_CHANGE)
     category = fields.String(allow_none=True)
     is_beta = Flag()
     sharing = fields.String(validate=_SHARING)
@@ -86,7 +99,7 @@ class NewIntegration(Input):
     """An integration to create."""
 
     name = fields.String(required=True, validate=_SLUG)
-    config = fields.Raw(required=True, metadata=_CHECKED_OBJECT)
+    config = fields.Raw(required=True, metadata=CONFIG)
     category = fields.String(allow_none=True)
     is_beta = Flag()
     sharing = fields.String(validate=_SHARING)
@@ -154,7 +167,7 @@ AccountQuery = narrowed(SortedListing, "AccountQuery", _account_filters, times=_
 class WebhookPatch(Input):
     """A change of a webhook."""
 
-    target_url = fields.String(validate=_is_web_address, metadata={"format": "uri", "pattern": "^https?://"})
+    target_url = fields.String(validate=_is_web_address, metadata=_WEB_ADDRESS)
     is_active = Flag()
     event_types = fields.List(
         fields.String(validate=_TEXT), allow_none=True, metadata={"description": "null subscribes to every event."}
@@ -165,9 +178,7 @@ class WebhookPatch(Input):
 class NewWebhook(WebhookPatch):
     """A webhook to create."""
 
-    target_url = fields.String(
-        required=True, validate=_is_web_address, metadata={"format": "uri", "pattern": "^https?://"}
-    )
+    target_url = fields.String(required=True, validate=_is_web_address, metadata=_WEB_ADDRESS)
 
 
 class Webhook(Schema):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
+from webargs.fields import DelimitedList
 
 from app.engine.ids import canonical_id
 from app.engine.json_types import JSON, JsonObject
@@ -58,18 +59,12 @@ class Flag(fields.Boolean):
 
 
 class Whole(fields.Integer):
-    """A JSON integer; with ``or_text``, or in a query, its digits as text."""
-
-    def __init__(self, *, or_text: bool = False, **options: Any) -> None:
-        kinds = {"type": ["integer", "string"]} if or_text else {}
-        super().__init__(metadata={**kinds, **options.pop("metadata", {})}, **options)
-        self._or_text = or_text
+    """A JSON integer, and nothing that could be taken for one."""
 
     def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> int:
-        is_digits = self._or_text and isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20
-        if isinstance(value, bool) or not (isinstance(value, int) or is_digits):
+        if isinstance(value, bool) or not isinstance(value, int):
             raise ValidationError("expected an integer")
-        return int(value)
+        return value
 
 
 class JsonObjectField(fields.Dict):
@@ -88,29 +83,20 @@ class Time(fields.Field[Any]):
         return iso_utc(value) if isinstance(value, datetime) else value
 
     def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> datetime:
-        return _time(value)
-
-
-class Times(fields.Field[list[datetime]]):
-    """Several times, parted by commas."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(metadata={"type": "string"}, **options)
-
-    def _deserialize(
-        self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any
-    ) -> list[datetime]:
-        return [_time(part) for part in value.split(",")]
+        try:
+            moment = datetime.fromisoformat(_LOST_PLUS.sub("+", value.strip()))
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        except (AttributeError, TypeError, ValueError, OverflowError):
+            raise ValidationError("expected an ISO-8601 time such as 2021-08-10T10:00:00.000Z") from None
 
 
 class Listing(Input):
     """The query of every list."""
 
-    limit = Whole(
-        or_text=True,
+    limit = fields.Integer(
         load_default=DEFAULT_LIMIT,
         validate=validate.Range(1, MAX_LIMIT, error=f"expected a number from 1 to {MAX_LIMIT}"),
-        metadata={"type": "integer", "description": "The most that one page may hold."},
+        metadata={"description": "The most that one page may hold."},
     )
     next_cursor = fields.String(
         metadata={"description": "The next_cursor of the page before; empty for the first page."}
@@ -129,7 +115,9 @@ def narrowed(
     """Make the query of a list with filters, and with ``column[operator]`` for each column of times."""
     made: dict[str, fields.Field[Any]] = {column: Time() for column in times}
     for column in times:
-        made |= {f"{column}[{operator}]": Times() if operator == "in" else Time() for operator in _OPERATORS}
+        made |= {
+            f"{column}[{operator}]": DelimitedList(Time()) if operator == "in" else Time() for operator in _OPERATORS
+        }
     return listing.from_dict({**filters, **made}, name=name)
 
 
@@ -165,11 +153,3 @@ class Success(Schema):
     """The answer to an action."""
 
     success = fields.Boolean(required=True)
-
-
-def _time(value: JSON) -> datetime:
-    try:
-        moment = datetime.fromisoformat(_LOST_PLUS.sub("+", value.strip()))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (AttributeError, TypeError, ValueError, OverflowError):
-        raise ValidationError("expected an ISO-8601 time such as 2021-08-10T10:00:00.000Z") from None

@@ -3,7 +3,9 @@
 from typing import Any
 
 from marshmallow import Schema, fields, pre_load, validate
+from webargs.fields import DelimitedList
 
+from app.api.schemas.documented import RESOURCE_LIST
 from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, SortedListing, Time, narrowed
 from app.engine.json_types import JSON, JsonObject
 from app.engine.status import ErrorHandling, RunStatus
@@ -24,9 +26,7 @@ class NewRun(Input):
     webhook_id = Id(metadata={"description": "The webhook that gets the records; excludes daemon_group_key."})
     error_handling = fields.String(validate=validate.OneOf(_ERROR_HANDLINGS))
     ignore_previous_run = Flag(metadata={"description": "Run a full sync: previous_run_date does not resolve."})
-    resources = fields.Raw(
-        metadata={"type": "array", "items": {"type": "object"}, "description": "Replaces the job's resources."}
-    )
+    resources = fields.Raw(metadata={**RESOURCE_LIST, "description": "Replaces the job's resources for this run."})
 
     @pre_load
     def _without_empty(self, data: JSON, **_: Any) -> JsonObject:
@@ -105,19 +105,10 @@ class RunError(Schema):
     created_at = Time()
 
 
-class Statuses(fields.String):
-    """Run statuses, parted by commas."""
-
-    def _deserialize(self, value: JSON, attr: str | None, data: Any, **options: Any) -> Any:
-        statuses = value.split(",")
-        validate.ContainsOnly(_STATUSES, error=f"expected some of {', '.join(_STATUSES)}")(statuses)
-        return statuses
-
-
 _filters: dict[str, fields.Field[Any]] = {
     "sync_job_id": Id(),
     "integrated_account_id": Id(),
-    "status": Statuses(metadata={"description": "One status, or several parted by commas."}),
-    "status[in]": Statuses(),
+    "status": DelimitedList(fields.String(validate=validate.OneOf(_STATUSES))),
+    "status[in]": DelimitedList(fields.String(validate=validate.OneOf(_STATUSES))),
 }
 RunQuery = narrowed(SortedListing, "RunQuery", _filters, times=("created_at", "updated_at"))

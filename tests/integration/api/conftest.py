@@ -2,19 +2,17 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from cryptography.fernet import Fernet
 from flask import Flask
-from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from app.api.application import create_app
 from app.api.services import ApiServices
 from app.bootstrap import api_services
-from app.engine.json_types import JSON, JsonObject
+from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId
 from app.settings import Settings
 from app.stack import postgres
@@ -23,9 +21,8 @@ from app.stack.joining import socket_root
 from app.stack.supervisor import Supervisor
 from app.store import migrate
 from app.store.database import connect
-
-CONFIG = {"base_url": "https://api.example.com", "authorization": {"format": "bearer"}}
-RESOURCES = [{"resource": "users", "method": "list", "persist": True}]
+from app.store.tokens import TokenStore
+from tests.integration.api.calling import CONFIG, RESOURCES, Caller, Catalog
 
 
 @pytest.fixture(scope="session")
@@ -70,50 +67,8 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A status and the JSON that came with it."""
-
-    status: int
-    body: JSON
-    headers: dict[str, str]
-
-    @property
-    def paths(self) -> list[str]:
-        """The paths of the failures, sorted."""
-        return sorted(failure["path"] for failure in self.body["details"]["failures"])
-
-
-class Caller:
-    """Speaks JSON to the application, as the holder of one token."""
-
-    def __init__(self, client: FlaskClient, token: str) -> None:
-        self._client = client
-        self.headers = {"Authorization": f"Bearer {token}"}
-
-    def call(self, method: str, path: str, body: JSON = None, **options: JSON) -> Answer:
-        """Send a request; ``data`` sends bytes instead of JSON."""
-        headers = {**self.headers, **options.pop("headers", {})}
-        sent = {"json": body} if body is not None else {}
-        response = self._client.open(path, method=method, headers=headers, **sent, **options)
-        assert response.content_type == "application/json"
-        return Answer(response.status_code, response.get_json(), dict(response.headers))
-
-    def get(self, path: str, **query: JSON) -> Answer:
-        return self.call("GET", path, query_string=query)
-
-    def post(self, path: str, body: JSON, **options: JSON) -> Answer:
-        return self.call("POST", path, body, **options)
-
-    def patch(self, path: str, body: JSON) -> Answer:
-        return self.call("PATCH", path, body)
-
-    def delete(self, path: str) -> Answer:
-        return self.call("DELETE", path)
-
-
 @pytest.fixture
-def environment_id(services: ApiServices, engine: Engine, request: pytest.FixtureRequest) -> EnvironmentId:
+def environment_id(engine: Engine) -> EnvironmentId:
     """An environment of the test's own, so that tests see nothing of each other."""
     return _new_environment(engine)
 
@@ -129,20 +84,6 @@ def stranger(app: Flask, services: ApiServices, engine: Engine) -> Caller:
     """The holder of a token of another environment."""
     _, secret = services.tokens.create(_new_environment(engine), "stranger")
     return Caller(app.test_client(), secret)
-
-
-@dataclass(frozen=True, slots=True)
-class Catalog:
-    """An integration with an account and a job."""
-
-    integration: JsonObject
-    account: JsonObject
-    job: JsonObject
-
-    @property
-    def run_body(self) -> JsonObject:
-        """A valid body of POST /sync-job-run."""
-        return {"sync_job_id": self.job["id"], "integrated_account_id": self.account["id"]}
 
 
 @pytest.fixture
@@ -181,7 +122,4 @@ def receiver() -> Iterator[Callable[[int], str]]:
 
 
 def _new_environment(engine: Engine) -> EnvironmentId:
-    from app.engine.ids import new_id
-    from app.store.tokens import TokenStore
-
     return TokenStore(engine).ensure_environment(new_id())

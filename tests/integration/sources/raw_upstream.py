@@ -84,7 +84,7 @@ class Upstream:
             for writer, conversation in self._conversations.items():
                 writer.transport.abort()
                 conversation.cancel()
-            await asyncio.wait(others)
+            await asyncio.wait(others, timeout=0.05)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

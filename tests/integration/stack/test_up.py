@@ -8,22 +8,23 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 Eventually = Callable[[Callable[[], object]], None]
-UP = [sys.executable, "-m", "app.cli", "up", "--port", "0", "--daemons", "1"]
+UP = [sys.executable, "-m", "app.cli", "up", "--port", "0"]
+SERVERS_ONLY = ["--daemons", "0", "--no-flower"]
 
 
 class Ferryman:
     """A running `ferryman up`."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *options: str) -> None:
         self.data_dir = data_dir
         self.process = subprocess.Popen(
-            [*UP, "--data-dir", str(data_dir)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*UP, *options, "--data-dir", str(data_dir)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         self.addresses = self._read_addresses()
 
@@ -59,13 +60,12 @@ class Ferryman:
         self.process.stdout.close()
         return code
 
+    def __enter__(self) -> "Ferryman":
+        return self
 
-@pytest.fixture
-def ferryman(open_dir: Path) -> Iterator[Ferryman]:
-    running = Ferryman(open_dir / "data")
-    yield running
-    if running.process.poll() is None:
-        running.end(signal.SIGINT)
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.end(signal.SIGINT)
 
 
 def session_members(leaders: set[int]) -> list[int]:
@@ -81,7 +81,7 @@ def session_members(leaders: set[int]) -> list[int]:
     return members
 
 
-def fails(*arguments: str, **environment: str) -> str:
+def refusal(*arguments: str, **environment: str) -> str:
     """Run `ferryman up` that is to be refused; give its one sentence."""
     result = subprocess.run(
         [*UP, *arguments], capture_output=True, text=True, env={**os.environ, **environment}, timeout=60, check=False
@@ -92,66 +92,44 @@ def fails(*arguments: str, **environment: str) -> str:
     return result.stderr
 
 
-def test_up_serves_the_api_with_the_token_it_wrote(ferryman: Ferryman) -> None:
-    assert ferryman.get("/ping") == 200
-    assert set(ferryman.pids) == {"postgres", "redis", "api", "flower", "daemon-1"}
-    assert (ferryman.data_dir / "token").stat().st_mode & 0o777 == 0o600
+def test_up_serves_the_api_until_ctrl_c_ends_every_process(open_dir: Path) -> None:
+    with Ferryman(open_dir / "data", "--daemons", "1") as ferryman:
+        leaders = set(ferryman.pids.values())
 
+        assert set(ferryman.pids) == {"postgres", "redis", "api", "flower", "daemon-1"}
+        assert ferryman.get("/ping") == 200
+        assert (ferryman.data_dir / "token").stat().st_mode & 0o777 == 0o600
+        assert "a stack already runs on" in refusal("--data-dir", str(ferryman.data_dir))
+        assert len(session_members(leaders)) > len(leaders)
+        assert ferryman.end(signal.SIGINT) == 0
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signal_ends_every_process(ferryman: Ferryman, number: signal.Signals) -> None:
-    leaders = set(ferryman.pids.values())
-    assert len(session_members(leaders)) > len(leaders)
-
-    code = ferryman.end(number)
-
-    assert code == 0
     assert session_members(leaders) == []
     assert ferryman.pids == {}
 
 
-def test_kill_of_the_command_itself_leaves_no_process(ferryman: Ferryman, eventually: Eventually) -> None:
-    leaders = set(ferryman.pids.values())
+def test_data_and_token_survive_restarts_of_every_kind(open_dir: Path, eventually: Eventually) -> None:
+    tokens = set()
+    for number, code in ((signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGKILL, -signal.SIGKILL)):
+        with Ferryman(open_dir / "data", *SERVERS_ONLY) as ferryman:
+            leaders = set(ferryman.pids.values())
+            tokens.add((ferryman.data_dir / "token").read_text())
 
-    ferryman.end(signal.SIGKILL)
+            assert ferryman.get("/ping") == 200
+            assert ferryman.end(number) == code
+        eventually(lambda leaders=leaders: session_members(leaders) == [])
 
-    eventually(lambda: session_members(leaders) == [])
-
-
-def test_children_that_are_killed_are_started_again(ferryman: Ferryman, eventually: Eventually) -> None:
-    first = ferryman.pids
-
-    for pid in first.values():
-        os.kill(pid, signal.SIGKILL)
-
-    eventually(lambda: ferryman.pids.keys() == first.keys() and not first.items() & ferryman.pids.items())
-    eventually(lambda: ferryman.get("/ping") == 200)
-
-
-def test_data_and_token_survive_a_restart(ferryman: Ferryman) -> None:
-    token = (ferryman.data_dir / "token").read_text()
-    ferryman.end(signal.SIGTERM)
-
-    again = Ferryman(ferryman.data_dir)
-
-    assert again.get("/ping") == 200
-    assert (ferryman.data_dir / "token").read_text() == token
-    again.end(signal.SIGINT)
-
-
-def test_second_up_on_the_same_directory_is_refused(ferryman: Ferryman) -> None:
-    assert "a stack already runs on" in fails("--data-dir", str(ferryman.data_dir))
+    assert len(tokens) == 1
 
 
 def test_taken_port_is_refused_before_anything_starts(open_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
 
-        sentence = fails("--port", port, "--data-dir", str(open_dir / "data"))
+        sentence = refusal("--port", port, "--data-dir", str(open_dir / "data"))
 
     assert f"port {port}: Address already in use" in sentence
     assert not (open_dir / "data" / "postgres").exists()
 
 
 def test_unwritable_directory_is_refused() -> None:
-    assert "the data directory /proc/none can not be written" in fails("--data-dir", "/proc/none")
+    assert "the data directory /proc/none can not be written" in refusal("--data-dir", "/proc/none")

@@ -1,0 +1,117 @@
+"""One placeholder, read from what stands between its braces: ``args.user_id:int|args.id?:1`` (wire.md C5).
+
+    token        = alternatives ["?:" default]
+    alternatives = alternative *("|" alternative)
+    alternative  = path *(" " path) *(":" word)
+    default      = text *(":" word)
+    word         = cast | flag; the cast comes first
+    cast         = str | int | num | bool | json | any | null | undefined
+    flag         = null | undefined | ignore-empty-str
+
+The first path where something is gives the value; null and "" are something. Flags count for the whole token.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from app.engine.casts import CASTS, cast_whole, cast_within_text
+from app.engine.errors import PlaceholderError
+from app.engine.json_types import JSON
+from app.engine.paths import UNDEFINED, Path, lookup, parse_path
+
+Scope = Mapping[str, JSON]
+
+_WORD_FOLLOWS: Final = re.compile(r":(?=[\w\s])")
+_IGNORE_EMPTY: Final = "ignore-empty-str"
+_FLAGS: Final = frozenset({"null", "undefined", _IGNORE_EMPTY})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """One placeholder, ready to be filled in."""
+
+    source: str
+    """What stands between the braces; errors show it."""
+    readings: tuple[tuple[Path, str], ...]
+    """Where to look, in this order, and how to cast what is there."""
+    default: tuple[str, str] | None
+    """A text and its cast, for when nothing is anywhere."""
+    flags: frozenset[str]
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        """Every path that it may read."""
+        return frozenset(path for path, _ in self.readings)
+
+    def value(self, scope: Scope) -> JSON:
+        """Give the typed value of a token that stands alone; raise PlaceholderError."""
+        value, cast = self._find(scope)
+        try:
+            return cast_whole(value, cast)
+        except ValueError as error:
+            raise self._error(str(error)) from error
+
+    def text(self, scope: Scope) -> str:
+        """Give the text of a token within other text; raise PlaceholderError."""
+        value, cast = self._find(scope)
+        try:
+            return cast_within_text(value, cast)
+        except ValueError as error:
+            raise self._error(str(error)) from error
+
+    def _find(self, scope: Scope) -> tuple[JSON, str]:
+        for path, cast in self.readings:
+            value = lookup(scope, path)
+            if value is not UNDEFINED and not (value == "" and _IGNORE_EMPTY in self.flags):
+                return value, cast
+        if self.default is not None:
+            return self.default
+        if "null" in self.flags:
+            return None, "any"
+        if "undefined" in self.flags:
+            return UNDEFINED, "any"
+        raise self._error("does not resolve: nothing is there")
+
+    def _error(self, message: str) -> PlaceholderError:
+        return PlaceholderError(".".join(self.readings[0][0]), f"placeholder '{{{{{self.source}}}}}' {message}")
+
+
+def parse_token(source: str) -> Token:
+    """Read a placeholder; raise ValueError that says what is wrong."""
+    body, _, default_source = source.partition("?:")
+    default, default_cast, flags = _split_words(default_source)
+    # What is typed as text keeps the space before it.
+    default = default.rstrip() if default_cast == "str" else default.strip()
+    readings: list[tuple[Path, str]] = []
+    for alternative in body.split("|"):
+        paths, cast, more_flags = _split_words(alternative)
+        readings += [(path, cast) for path in _parse_paths(paths)]
+        flags |= more_flags
+    return Token(
+        source=source.strip(),
+        readings=tuple(readings),
+        default=(default, default_cast) if default.strip() else None,
+        flags=flags,
+    )
+
+
+def _parse_paths(text: str) -> list[Path]:
+    paths = [parse_path(path) for path in text.split()]
+    if not paths or ":" in text or any("" in path for path in paths):
+        raise ValueError(f"holds no dotted path where '{text.strip()}' stands")
+    return paths
+
+
+def _split_words(text: str) -> tuple[str, str, frozenset[str]]:
+    """Split ``head:cast:flag`` into its head, its cast (``str`` when it has none) and its flags."""
+    head, *suffixes = _WORD_FOLLOWS.split(text)
+    words = [suffix.strip() for suffix in suffixes]
+    cast, *rest = [word for word in words if word != _IGNORE_EMPTY] or ["str"]
+    if cast not in CASTS:
+        raise ValueError(f"holds a ':' before what is no cast: '{cast}' is no cast, expected one of {', '.join(CASTS)}")
+    for word in rest:
+        if word not in _FLAGS:
+            raise ValueError(f"holds ':{word}' after ':{cast}': expected one of {', '.join(sorted(_FLAGS))} there")
+    return head, cast, _FLAGS.intersection(words)

@@ -1,0 +1,144 @@
+"""Sync job runs over HTTP."""
+
+import pytest
+
+from app.engine.ids import new_id
+from app.engine.json_types import JSON, JsonObject
+from tests.integration.api.calling import RESOURCES, Caller, Catalog
+
+# Every field of the response on the page that the project was created from.
+SEED_FIELDS = {
+    *("id", "args", "resources", "sync_job_id", "integrated_account_id", "status", "daemon_id", "daemon_group_key"),
+    *("webhook_id", "created_at", "updated_at", "started_at", "finished_at", "sync_job"),
+}
+SEED_JOB_FIELDS = {"id", "integration_name", "args_schema", "resources", "environment_id", "created_at", "updated_at"}
+
+
+def test_creates_a_run_with_every_field_of_the_seed(api: Caller, catalog: Catalog) -> None:
+    answer = api.post("/sync-job-run", {**catalog.run_body, "status": "failed", "daemon_id": ""})
+
+    run = answer.body
+    assert (answer.status, answer.headers["Location"]) == (201, f"/sync-job-run/{run['id']}")
+    assert run.keys() >= SEED_FIELDS
+    assert run["sync_job"].keys() == SEED_JOB_FIELDS
+    assert (run["status"], run["daemon_group_key"], run["webhook_id"]) == ("created", "default", None)
+    assert (run["error_handling"], run["ignore_previous_run"], run["resources"]) == ("ignore", False, RESOURCES)
+    assert api.get(f"/sync-job-run/{run['id']}").body == run
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_takes_null_and_empty_as_absent(api: Caller, catalog: Catalog, nothing: JSON) -> None:
+    names = ("daemon_group_key", "webhook_id", "error_handling", "args", "ignore_previous_run", "resources")
+
+    answer = api.post("/sync-job-run", {**catalog.run_body, **dict.fromkeys(names, nothing)})
+
+    assert (answer.status, answer.body["daemon_group_key"]) == (201, "default")
+
+
+def test_makes_a_rapid_bridge_run(api: Caller, catalog: Catalog) -> None:
+    webhook = api.post("/webhook", {"target_url": "https://example.com"}).body
+
+    answer = api.post(
+        "/sync-job-run", {**catalog.run_body, "webhook_id": webhook["id"].upper(), "daemon_group_key": ""}
+    )
+
+    assert answer.status == 201
+    assert (answer.body["webhook_id"], answer.body["daemon_group_key"]) == (webhook["id"], None)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "paths"),
+    [
+        ({"sync_job_id": "x", "args": []}, 400, ["args", "sync_job_id"]),
+        ({"error_handling": "retry", "ignore_previous_run": "yes"}, 400, ["error_handling", "ignore_previous_run"]),
+        ({"daemon_group_key": "a b"}, 400, ["daemon_group_key"]),
+        ({"daemon_group_key": "a\n"}, 400, ["daemon_group_key"]),
+        ({"daemon_group_key": "a", "webhook_id": new_id()}, 400, ["daemon_group_key", "webhook_id"]),
+        ({"resources": {}}, 400, ["resources"]),
+        ({"sync_job_id": new_id(), "integrated_account_id": new_id()}, 404, ["integrated_account_id", "sync_job_id"]),
+        ({"webhook_id": new_id()}, 404, ["webhook_id"]),
+    ],
+)
+def test_refuses_a_run_with_all_its_faults(
+    api: Caller, catalog: Catalog, change: JsonObject, status: int, paths: list[str]
+) -> None:
+    answer = api.post("/sync-job-run", {**catalog.run_body, **change})
+
+    assert (answer.status, answer.paths) == (status, paths)
+
+
+def test_an_idempotency_key_gives_the_same_run_again(api: Caller, catalog: Catalog) -> None:
+    body = catalog.run_body
+    key = {"Idempotency-Key": new_id()}
+
+    first = api.post("/sync-job-run", {**body, "args": {"a": 1, "b": 2}}, headers=key)
+    again = api.post("/sync-job-run", {"args": {"b": 2, "a": 1}, **body}, headers=key)
+    other = api.post("/sync-job-run", body, headers=key)
+
+    assert (first.status, again.status, other.status) == (201, 200, 422)
+    assert again.body["id"] == first.body["id"]
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert "Idempotency-Replayed" not in first.headers
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256])
+def test_refuses_an_idempotency_key_of_no_length(api: Caller, catalog: Catalog, key: str) -> None:
+    answer = api.post("/sync-job-run", catalog.run_body, headers={"Idempotency-Key": key})
+
+    assert (answer.status, answer.paths) == (400, ["Idempotency-Key"])
+
+
+def test_stops_a_run_and_then_removes_it(api: Caller, catalog: Catalog) -> None:
+    path = f"/sync-job-run/{api.post('/sync-job-run', catalog.run_body).body['id']}"
+
+    refused, untouched = api.patch(path, {"status": "running"}), api.patch(path, {"started_at": None})
+    stopped = api.patch(path, {"status": "stopped"})
+    deleted, gone = api.delete(path), api.get(path)
+
+    assert (refused.status, refused.paths) == (400, ["status"])
+    assert (untouched.body["status"], stopped.body["status"]) == ("created", "stopped")
+    assert (deleted.status, gone.status) == (200, 404)
+
+
+def test_delete_stops_a_live_run(api: Caller, catalog: Catalog) -> None:
+    run_id = api.post("/sync-job-run", catalog.run_body).body["id"]
+
+    deleted = api.delete(f"/sync-job-run/{run_id}")
+
+    assert deleted.body == {"id": run_id}
+    assert api.get(f"/sync-job-run/{run_id}").body["status"] == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("status=created", 1),
+        ("status=created,stopped", 2),
+        ("status[in]=created,stopped", 2),
+        ("status[]=created&status[]=stopped", 2),
+        ("status%5B0%5D=stopped&status%5B1%5D=failed", 1),
+        ("status=failed", 0),
+        ("sort=created_at", 2),
+    ],
+)
+def test_lists_runs_by_status(api: Caller, catalog: Catalog, query: str, count: int) -> None:
+    run_ids = [api.post("/sync-job-run", catalog.run_body).body["id"] for _ in range(2)]
+    api.delete(f"/sync-job-run/{run_ids[0]}")
+
+    page = api.call("GET", f"/sync-job-run?{query}&sync_job_id={catalog.job['id']}").body
+
+    assert len(page["result"]) == count
+
+
+@pytest.mark.parametrize("query", ["status=done", "sync_job_id=x", "integrated_account_id="])
+def test_refuses_only_filters_that_make_no_sense(api: Caller, query: str) -> None:
+    answer = api.call("GET", f"/sync-job-run?{query}")
+
+    assert answer.status == (200 if query.endswith("=") else 400)
+
+
+def test_lists_the_errors_of_a_run(api: Caller, stranger: Caller, catalog: Catalog) -> None:
+    path = f"/sync-job-run/{api.post('/sync-job-run', catalog.run_body).body['id']}/errors"
+
+    assert api.get(path).body == {"result": [], "next_cursor": None, "limit": 100}
+    assert stranger.get(path).status == 404

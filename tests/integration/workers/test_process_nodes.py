@@ -1,0 +1,42 @@
+"""Daemons as pytest-celery's nodes: their life in the registry, and what survives their death."""
+
+from tests.support.patience import WaitFor
+from tests.support.process_nodes import DaemonNode, FerrymanSetup
+from tests.support.upstream import Upstream, numbered
+from tests.support.workspace import Workspace, child_of, listed
+
+
+def registered(workspace: Workspace) -> dict[str, str]:
+    return {daemon["id"]: daemon["status"] for daemon in workspace.api.get("/daemon")["result"]}
+
+
+def test_every_daemon_answers_celerys_control(celery_setup: FerrymanSetup) -> None:
+    assert celery_setup.ready()
+    answers = celery_setup.app.control.ping(timeout=5)
+
+    assert sorted(name for answer in answers for name in answer) == sorted(
+        node.hostname() for node in celery_setup.worker_cluster
+    )
+
+
+def test_daemon_registers_itself_and_signs_off_when_it_is_terminated(
+    node_workspace: Workspace, daemons: list[DaemonNode]
+) -> None:
+    assert registered(node_workspace) == {daemon.daemon_id: "active" for daemon in daemons}
+    leaving, staying = daemons
+
+    leaving.kill("SIGTERM")
+    leaving.container.wait_for_exit()
+
+    assert registered(node_workspace) == {leaving.daemon_id: "stopped", staying.daemon_id: "active"}
+
+
+def test_killed_daemon_is_marked_as_stopped_once_it_was_silent_for_long(
+    node_workspace: Workspace, daemons: list[DaemonNode], wait_for: WaitFor
+) -> None:
+    killed, staying = daemons
+
+    killed.kill()
+
+    expected = {killed.daemon_id: "stopped", staying.daemon_id: "active"}
+    wait_for(lambda: registered(node_workspace) == expected, what="the silent daemon's mark")

@@ -1,0 +1,25 @@
+"""Wait for what must come true, and not a moment longer."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+_POLL_SECONDS = 0.02
+
+Found = TypeVar("Found")
+
+
+class WaitFor(Protocol):
+    """Polls until something is there."""
+
+    def __call__(self, look: Callable[[], Found], timeout: float = ..., *, what: str = ...) -> Found:
+        """Give what was found."""
+
+
+def wait_for(look: Callable[[], Found], timeout: float = 30.0, *, what: str = "") -> Found:
+    """Look until there is something true, and give it; fail when the time is over."""
+    deadline = time.monotonic() + timeout
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"{what or 'it'} did not come true within {timeout:g} s"
+        time.sleep(_POLL_SECONDS)
+    return found

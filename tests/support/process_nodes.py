@@ -1,0 +1,196 @@
+"""Nodes for pytest-celery that are processes of this machine, not containers.
+
+pytest-celery's nodes and clusters only ask their "container" for a few things (its state, its logs, to be killed or
+started again), so that a local process can stand in for one: its whole toolbox then works where no Docker engine is.
+"""
+
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGKILL, SIGTERM, Signals
+from typing import Final
+
+import celery
+import celeryconfig
+from celery import Celery
+from pytest_celery import CeleryTestSetup, CeleryTestWorker
+
+from app.engine.ids import new_id
+from app.engine.json_types import JsonObject
+from app.stack import commands, redis
+from app.stack.child import Child, ChildSpec
+from app.stack.children import child_environment
+from tests.support.patience import wait_for
+
+_START_SECONDS: Final = 30.0
+
+
+class ProcessContainer:
+    """A local process with the face of a container; its log outlives restarts, as a container's does."""
+
+    def __init__(self, spec: ChildSpec, directory: Path, *, ready_prompt: str = "") -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.id = socket.gethostname()
+        self._ready_prompt = ready_prompt
+        self._child = Child(spec, log=directory / f"{spec.name}.log", pid_file=directory / f"{spec.name}.pid")
+        self._log_start = 0
+
+    @property
+    def status(self) -> str:
+        """Docker's word for how the process stands."""
+        return "running" if self._child.is_alive else "exited"
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        assert self._child.pid is not None, f"{self.name} does not run"
+        return self._child.pid
+
+    @property
+    def celeryconfig(self) -> JsonObject:
+        """What Celery must be told to use this node; nothing, unless it is a broker."""
+        return {}
+
+    def start(self) -> None:
+        """Start the process; do not wait for it."""
+        self._log_start = len(self.logs())
+        self._child.start()
+
+    def revive(self) -> None:
+        """Start the process again if it has ended."""
+        self._child.reap()
+        if self._child.pid is None:
+            self.start()
+
+    def ready(self) -> bool:
+        """Wait until the process works; fail when it ends instead."""
+        return wait_for(self._is_ready, _START_SECONDS, what=f"the start of {self.name}")
+
+    def logs(self) -> str:
+        """Give all that the process has written, before restarts too."""
+        return self._child.log.read_text(errors="replace") if self._child.log.exists() else ""
+
+    def kill(self, signal: str | int = "SIGKILL") -> None:
+        """Send a signal; a killed process is gone when this returns."""
+        number = Signals[signal] if isinstance(signal, str) else Signals(signal)
+        self._child.send(number)
+        if number == SIGKILL:
+            self.wait_for_end(_START_SECONDS)
+
+    def restart(self, timeout: float = _START_SECONDS) -> None:
+        """Stop the process in the way that it likes best, start it again and wait until it works."""
+        self._child.send(SIGTERM)
+        self.wait_for_end(timeout)
+        self.start()
+        self.ready()
+
+    def reload(self) -> None:
+        """Take note of an end."""
+        self._child.reap()
+
+    def wait_for_end(self, timeout: float = _START_SECONDS) -> None:
+        """Wait until the process has ended."""
+        deadline = time.monotonic() + timeout
+        while self._child.pid is not None and not self._child.reap():
+            assert time.monotonic() < deadline, f"{self.name} did not end within {timeout:g} s"
+            time.sleep(0.01)
+
+    def teardown(self) -> None:
+        """End the process and all that it started."""
+        self._child.end()
+
+    def _is_ready(self) -> bool:
+        assert self._child.is_alive, f"{self.name} ended at once:\n{self.logs()[self._log_start :]}"
+        return self._child.is_ready() and self._ready_prompt in self.logs()[self._log_start :]
+
+
+class RedisContainer(ProcessContainer):
+    """A Redis of its own, as Ferryman's stack runs it."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir()
+        self._url = redis.broker_url(directory)
+        super().__init__(redis.redis_child(directory, directory), directory)
+
+    @property
+    def celeryconfig(self) -> JsonObject:
+        """Where the broker is, seen from within and from without."""
+        return {"url": self._url, "host_url": self._url}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonIdentity:
+    """Which daemon it is and whom it serves."""
+
+    id: str
+    group_key: str = "default"
+
+
+class DaemonContainer(ProcessContainer):
+    """A Ferryman daemon: a Celery worker of one daemon group."""
+
+    def __init__(self, who: DaemonIdentity, environment: Mapping[str, str], directory: Path) -> None:
+        self.who = who
+        identity = {"FERRYMAN_DAEMON_ID": who.id, "FERRYMAN_DAEMON_GROUP": who.group_key}
+        spec = ChildSpec(
+            name=who.id,
+            command=commands.daemon_command(who.id, group=who.group_key, concurrency=4),
+            environment=child_environment(environment, identity),
+            working_dir=commands.PROJECT_ROOT,
+        )
+        super().__init__(spec, directory, ready_prompt=" ready.")
+
+    def version(self) -> str:
+        """Celery's version."""
+        return str(celery.__version__)
+
+    def log_level(self) -> str:
+        """The log level of the worker."""
+        return "INFO"
+
+    def worker_name(self) -> str:
+        """The worker's name before the ``@``."""
+        return self.who.id
+
+    def worker_queue(self) -> str:
+        """The first queue that it consumes."""
+        return f"daemon-group.{self.who.group_key}"
+
+
+class DaemonNode(CeleryTestWorker):  # type: ignore[misc]  # pytest-celery has no types
+    """A daemon as pytest-celery sees it."""
+
+    @property
+    def daemon_id(self) -> str:
+        """Its name in Ferryman's registry."""
+        return str(self.container.who.id)
+
+    def hostname(self) -> str:
+        """Its name among Celery's workers."""
+        return f"{self.worker_name}@{socket.gethostname()}"
+
+
+class FerrymanSetup(CeleryTestSetup):  # type: ignore[misc]  # pytest-celery has no types
+    """Broker and daemons; Ferryman keeps no Celery results, so that there is no backend."""
+
+    @classmethod
+    def name(cls) -> str:
+        """Name the test's own Celery application."""
+        return "ferryman-test"
+
+    @classmethod
+    def update_app_config(cls, app: Celery) -> None:
+        """Speak through the same keys of Redis as the daemons do."""
+        app.conf.broker_transport_options = celeryconfig.broker_transport_options
+        app.conf.task_ignore_result = True
+
+
+def fresh_daemon(environment: Mapping[str, str], directory: Path, *, group_key: str = "default") -> DaemonNode:
+    """Start a daemon under a new name; do not wait for it."""
+    who = DaemonIdentity(id=f"daemon-{new_id()[-12:]}", group_key=group_key)
+    container = DaemonContainer(who, environment, directory)
+    container.start()
+    return DaemonNode(container, app=None)

@@ -1,0 +1,62 @@
+"""Postgres for a whole test session, with a fresh database in milliseconds for whoever asks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from app.engine.ids import new_id
+from app.stack import postgres
+from app.stack.data_directory import DataDirectory
+from app.stack.joining import remove_own_socket_directory, socket_root
+from app.stack.supervisor import Supervisor
+from app.store import migrate
+
+_TEMPLATE = "ferryman_template"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A running server with a migrated template."""
+
+    place: Path
+
+    @contextmanager
+    def fresh_database(self) -> Iterator[str]:
+        """Copy the template, give the copy's URL, and drop it at the end."""
+        name = f"test_{new_id().replace('-', '')}"
+        self._execute(sql.SQL("create database {} template {}"), name, _TEMPLATE)
+        try:
+            yield postgres.database_url(self.place, name)
+        finally:
+            self._execute(sql.SQL("drop database {} with (force)"), name)
+
+    def make_template(self) -> None:
+        """Migrate once; every database of the session is a copy."""
+        self._execute(sql.SQL("create database {}"), _TEMPLATE)
+        migrate.upgrade(postgres.database_url(self.place, _TEMPLATE))
+
+    def _execute(self, statement: sql.SQL, *names: str) -> None:
+        with psycopg.connect(postgres.database_url(self.place, "postgres"), autocommit=True) as connection:
+            connection.execute(statement.format(*map(sql.Identifier, names)))
+
+
+@contextmanager
+def running_postgres(directory: Path) -> Iterator[PostgresServer]:
+    """Run a server on a directory that others can reach (as root, it runs as another user)."""
+    data = DataDirectory(directory / "data")
+    data.create()
+    place = socket_root(data)
+    supervisor = Supervisor(run_dir=data.run, log_dir=data.logs, report=print)
+    try:
+        supervisor.spawn(postgres.postgres_child(data.postgres, place))
+        supervisor.wait_until_ready()
+        server = PostgresServer(place)
+        server.make_template()
+        yield server
+    finally:
+        supervisor.stop()
+        remove_own_socket_directory(data)

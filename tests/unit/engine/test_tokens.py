@@ -1,0 +1,140 @@
+import pytest
+
+from app.engine.errors import PlaceholderError
+from app.engine.json_types import JSON
+from app.engine.tokens import parse_token
+
+SCOPE: dict[str, JSON] = {
+    "args": {"id": 7, "empty": "", "nothing": None, "object": {"k": 1}, "texts": ["a", "b"]},
+    "is_open?": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("args.id", "7"),
+        (" args.id:int ", 7),
+        ("args.id: int", 7),
+        ("args.id:any", 7),
+        ("is_open?", "true"),
+        ("args.texts.-1", "b"),
+        ("args.texts.length:int", 2),
+    ],
+)
+def test_a_path_and_its_cast(source: str, expected: JSON) -> None:
+    assert parse_token(source).value(SCOPE) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("args.absent|args.id", "7"),
+        ("args.absent args.id", "7"),
+        ("args.absent args.gone:int|args.id:int", 7),
+        ("args.absent:int|args.id", "7"),
+        ("args.nothing|args.id", None),
+        ("args.empty|args.id", ""),
+        ("args.empty|args.id:ignore-empty-str", "7"),
+        ("args.empty:ignore-empty-str|args.id:int", 7),
+        ("args.empty:ignore-empty-str:int|args.id:int", 7),
+    ],
+)
+def test_the_first_alternative_that_is_there_counts(source: str, expected: JSON) -> None:
+    assert parse_token(source).value(SCOPE) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("args.absent?:5", "5"),
+        ("args.absent:int?:5", "5"),
+        ("args.absent?:5:int", 5),
+        ("args.absent?:true:bool", True),
+        ("args.absent?:null:null", None),
+        ("args.absent?: spaced ", " spaced"),
+        ("args.absent?: 5 :int", 5),
+        ("args.absent?:http://host/path", "http://host/path"),
+        ("args.absent?:a|b", "a|b"),
+        ("args.absent?:a?b", "a?b"),
+        ("is_open?:any", "any"),
+        ("args.absent:undefined?:5", "5"),
+        ("args.nothing?:5", None),
+        ("args.empty?:5", ""),
+        ("args.empty:ignore-empty-str?:5", "5"),
+        ("args.empty?:5:ignore-empty-str", "5"),
+        ("args.id?:5", "7"),
+    ],
+)
+def test_a_default_stands_in_for_what_is_missing(source: str, expected: JSON) -> None:
+    assert parse_token(source).value(SCOPE) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "whole", "text"),
+    [
+        ("args.absent:null", None, "null"),
+        ("args.absent:int:null", None, "null"),
+        ("args.absent:int|args.gone:str:null", None, "null"),
+        ("args.absent:null:undefined", None, "null"),
+        ("args.absent:undefined", None, ""),
+        ("args.absent:int:undefined", None, ""),
+        ("args.absent:undefined?:", None, ""),
+        ("args.nothing", None, "null"),
+        ("args.nothing:int", None, "null"),
+    ],
+)
+def test_what_may_be_missing_gives_null_or_nothing(source: str, whole: JSON, text: str) -> None:
+    token = parse_token(source)
+
+    assert (token.value(SCOPE) or None) is whole
+    assert token.text(SCOPE) == text
+
+
+@pytest.mark.parametrize("source", ["args.absent", "args.absent?:", "args.absent?: ", "args.absent:int|args.gone"])
+def test_what_must_be_there_is_an_error_that_names_its_path(source: str) -> None:
+    with pytest.raises(PlaceholderError, match="does not resolve") as caught:
+        parse_token(source).value(SCOPE)
+
+    assert caught.value.path == "args.absent"
+    assert source.partition("?:")[0] in str(caught.value)
+
+
+@pytest.mark.parametrize("read", ["value", "text"])
+def test_an_object_without_a_cast_is_an_error_that_names_its_path(read: str) -> None:
+    with pytest.raises(PlaceholderError, match=r"'{{args\.object}}' an object has no text") as caught:
+        getattr(parse_token("args.object"), read)(SCOPE)
+
+    assert caught.value.path == "args.object"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("a:date", "'date' is no cast, expected one of str, int"),
+        ("a:Int", "'Int' is no cast"),
+        ("a:int:", "'int:' is no cast"),
+        ("a:", "no dotted path where 'a:' stands"),
+        ("a:-1", "no dotted path where 'a:-1' stands"),
+        ("a?:http://h:80", "'80' is no cast"),
+        ("a?:2026-01-01T00:00:00Z", "'00' is no cast"),
+        ("a:int:str", "':str' after ':int'"),
+        ("a:null:int", "':int' after ':null'"),
+        ("a?:1:int:str", "':str' after ':int'"),
+        (" ", "no dotted path where '' stands"),
+        ("?:x", "no dotted path where '' stands"),
+        ("a|", "no dotted path where '' stands"),
+        ("a..b", "no dotted path where 'a..b' stands"),
+        (".a", "no dotted path where '.a' stands"),
+        ("a b.", "no dotted path where 'a b.' stands"),
+    ],
+)
+def test_a_placeholder_that_is_wrong_is_refused(source: str, message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_token(source)
+
+    assert message in str(caught.value)
+
+
+def test_every_path_is_known() -> None:
+    assert parse_token("a.b c:int|d?:e.f").paths == {("a", "b"), ("c",), ("d",)}
