@@ -86,7 +86,9 @@ def api_services(settings: Settings) -> ApiServices:
             accounts=accounts,
             webhooks=webhooks,
             outbox=OutboxStore(engine),
-            tracking=Tracking(moves=RunMoves(engine), runs=runs, contexts=contexts, bell=bell, clock=clock),
+            tracking=Tracking(
+                moves=RunMoves(engine), runs=runs, contexts=contexts, bell=bell, clock=clock, settings=settings
+            ),
             bell=bell,
             settings=settings,
         ),
@@ -113,7 +115,7 @@ def daemon_services(settings: Settings) -> DaemonServices:
     bell = CeleryBell(publisher(settings.broker_url, timeout_seconds=settings.publish_timeout_seconds))
     runs, units, deliveries = RunStore(engine), UnitStore(engine), DeliveryStore(engine)
     contexts = RunContexts(runs=runs, accounts=AccountStore(engine, cipher), integrations=IntegrationStore(engine))
-    tracking = Tracking(moves=RunMoves(engine), runs=runs, contexts=contexts, bell=bell, clock=clock)
+    tracking = Tracking(moves=RunMoves(engine), runs=runs, contexts=contexts, bell=bell, clock=clock, settings=settings)
     workplace = Workplace(clock=clock, settings=settings, bell=bell, is_stopping=stopping.is_set)
     fetching = FetchWorker(
         source=HttpSource(settings),

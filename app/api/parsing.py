@@ -83,7 +83,7 @@ def _load_body(schema: Schema, body: JsonObject) -> Body:
         return Body(schema.load({key: value for key, value in body.items() if key not in refused}), faults)
     except ValidationError as error:
         valid = error.valid_data if isinstance(error.valid_data, dict) else {}
-        messages = {key: inner for key, inner in error.normalized_messages().items() if key not in refused}
+        messages = {key: inner for key, inner in error.messages_dict.items() if key not in refused}
         return Body(valid, (*_failures(messages, ""), *faults))
 
 

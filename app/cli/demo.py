@@ -9,7 +9,7 @@ from app.cli.signals import raise_interrupt_on_signals
 from app.demo.program import DemoOptions, run_demo
 
 
-@click.command()
+@click.command(short_help="See it work, from nothing, in under a minute.")
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),

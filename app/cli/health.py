@@ -17,7 +17,7 @@ _SILENCE = timedelta(seconds=30)
 _PAGE = 1000
 
 
-@click.command()
+@click.command(short_help="Check that a daemon on this machine is alive.")
 @group_option
 @stack_option
 def health(group: str, data_dir: Path | None) -> None:

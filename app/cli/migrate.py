@@ -6,7 +6,7 @@ from app import settings
 from app.store import migrate as migrations
 
 
-@click.command()
+@click.command(short_help="Bring the database's tables up to date.")
 def migrate() -> None:
     """Bring the database's tables up to date; may run many times, and at the same time.
 

@@ -33,7 +33,7 @@ def api(host: str, port: int, workers: int, threads: int) -> None:
     _become(command, {})
 
 
-@click.command()
+@click.command(short_help="Run a daemon of one group.")
 @group_option
 @click.option("--id", "daemon_id", help="Name of this daemon; a fresh one by default. Never use one twice at a time.")
 @concurrency_option

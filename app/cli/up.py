@@ -13,7 +13,7 @@ from app.stack.stack import Stack, StackOptions
 _PORT = click.IntRange(0, 65535)
 
 
-@click.command()
+@click.command(short_help="Run everything on this machine until Ctrl-C.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address that the API listens on.")
 @click.option("--port", default=8000, show_default=True, type=_PORT, help="Port of the API; 0 takes a free one.")
 @data_dir_option

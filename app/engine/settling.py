@@ -24,7 +24,7 @@ class ResourceState:
     counters: Counters
     live_units: int
     parked_units: int
-    """Those of the live units that wait for a timer."""
+    """Those of the live units that wait until the upstream takes requests again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.engine.books import Counters
+from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.status import UnitStatus
 
@@ -43,6 +44,16 @@ class UnitDraft:
     kind: UnitKind = UnitKind.FETCH
     status: UnitStatus = UnitStatus.READY
     elements: Sequence[JsonObject] = ()
+
+
+def units_of(
+    resource_id: str, elements: Sequence[JsonObject], *, size: int, status: UnitStatus = UnitStatus.READY
+) -> list[UnitDraft]:
+    """Cut a resource's elements into units of at most ``size``."""
+    return [
+        UnitDraft(id=new_id(), resource_id=resource_id, status=status, elements=elements[start : start + size])
+        for start in range(0, len(elements), size)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

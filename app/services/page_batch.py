@@ -11,7 +11,7 @@ from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_rows import record_row
 from app.engine.status import ErrorHandling, UnitStatus
-from app.engine.work import Claim, ErrorDraft, EventDraft, PageWrite, RecordRow, UnitDraft
+from app.engine.work import Claim, ErrorDraft, EventDraft, PageWrite, RecordRow, UnitDraft, units_of
 from app.services.ports import Clock, FetchedPage
 from app.services.run_context import RunContext
 from app.settings import Settings
@@ -154,15 +154,10 @@ class PageBatch:
         ]
 
     def _child_units(self) -> list[UnitDraft]:
-        size = self._settings.children_per_unit
         return [
-            UnitDraft(
-                id=new_id(),
-                resource_id=self._context.resource_ids[name],
-                elements=elements[start : start + size],
-            )
+            unit
             for name, elements in self._children.items()
-            for start in range(0, len(elements), size)
+            for unit in units_of(self._context.resource_ids[name], elements, size=self._settings.children_per_unit)
         ]
 
 

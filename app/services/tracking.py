@@ -19,9 +19,10 @@ from app.engine.run_view import run_view
 from app.engine.settling import ResourceState, Verdict
 from app.engine.status import ErrorHandling, ResourceStatus, RunStatus, UnitStatus
 from app.engine.times import iso_utc
-from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind
+from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind, units_of
 from app.services.ports import Bell, Clock
 from app.services.run_context import RunContext, RunContexts, RunReader, RunUnworkableError, envelope_of
+from app.settings import Settings
 
 
 class LockedRun(Protocol):
@@ -93,16 +94,23 @@ class RunStart:
 class Tracking:
     """The life of runs."""
 
-    def __init__(self, *, moves: Moves, runs: RunReader, contexts: RunContexts, bell: Bell, clock: Clock) -> None:
+    def __init__(
+        self, *, moves: Moves, runs: RunReader, contexts: RunContexts, bell: Bell, clock: Clock, settings: Settings
+    ) -> None:
         self._moves = moves
         self._runs = runs
         self._contexts = contexts
         self._bell = bell
         self._clock = clock
+        self._settings = settings
 
     def mark_running(self, run_id: str, *, daemon_id: str) -> bool:
         """Note that a daemon has taken the run up."""
         return self._moves.move(run_id, RunStatus.RUNNING, daemon_id=daemon_id)
+
+    def resume(self, run_id: str) -> bool:
+        """Note that a rate-limited run is worked on again."""
+        return self._moves.move(run_id, RunStatus.RUNNING)
 
     def begin(self, run_id: str) -> RunStart | None:
         """Write a running run's first units; None when there is nothing to begin (any more)."""
@@ -199,7 +207,7 @@ class Tracking:
         return [Ring(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))] if unit_id else []
 
     def _first_units(self, context: RunContext) -> tuple[list[UnitDraft], list[ErrorDraft]]:
-        """Make one unit per root resource; a loop_on that names no array is an error of that resource alone."""
+        """Make the root resources' units; a loop_on that names no array is an error of that resource alone."""
         # A webhook run fetches nothing before its receiver has agreed to the started event.
         status = UnitStatus.BLOCKED if context.run.webhook_id else UnitStatus.READY
         units: list[UnitDraft] = []
@@ -210,10 +218,9 @@ class Tracking:
             except LoopError as error:
                 errors.append(self._draft(error.code, error.message, resource=item.name, method=item.method))
             else:
-                unit = UnitDraft(
-                    id=new_id(), resource_id=context.resource_ids[item.name], status=status, elements=elements
+                units += units_of(
+                    context.resource_ids[item.name], elements, size=self._settings.children_per_unit, status=status
                 )
-                units += [unit] if elements else []
         return units, errors
 
     def _delivery(self, context: RunContext) -> tuple[UnitDraft | None, list[EventDraft]]:

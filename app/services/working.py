@@ -4,6 +4,7 @@ import logging
 from typing import Protocol
 
 from app.engine.ids import new_id
+from app.engine.status import RunStatus
 from app.engine.work import NOTHING_DONE, Claim, ErrorDraft, SliceOutcome, UnitKind
 from app.services.delivering import DeliveryWorker
 from app.services.fetching import FetchWorker
@@ -80,7 +81,10 @@ class UnitWorker:
             case UnitKind.DELIVERY:
                 return self._delivering.work(claim)
             case UnitKind.FETCH:
-                return self._fetching.work(claim, self._contexts.load(claim.run_id))
+                context = self._contexts.load(claim.run_id)
+                if context.run.status is RunStatus.RATE_LIMITED:
+                    self._tracking.resume(claim.run_id)
+                return self._fetching.work(claim, context)
 
     def _give_up(self, claim: Claim) -> SliceOutcome:
         message = f"a unit of work was taken up {claim.attempts - 1} times and never got a page done"

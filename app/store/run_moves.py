@@ -51,7 +51,7 @@ _RESOURCES = text(
     + ", ".join(f"r.{name}" for name in tables.COUNTERS)
     + """,
            count(u.id) filter (where u.status in ('blocked', 'ready', 'leased')) as live_units,
-           count(u.id) filter (where u.status = 'ready' and u.wake_at > now()) as parked_units
+           count(u.id) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as parked_units
       from run_resource r left join unit u on u.resource_id = r.id
      where r.run_id = :run_id group by r.id order by r.position
     """

@@ -261,6 +261,7 @@ delivery = Table(
     Column("last_error", Text),
     Column("created_at", _time, nullable=False, server_default=func.now()),
     Column("delivered_at", _time),
+    Index("delivery_by_run", "run_id"),
     Index("delivery_pending", "run_id", "sequence", postgresql_where=text("status = 'pending'")),
 )
 

@@ -168,6 +168,11 @@ class DaemonNode(CeleryTestWorker):  # type: ignore[misc]  # pytest-celery has n
         """Its name in Ferryman's registry."""
         return str(self.container.who.id)
 
+    @property
+    def group_key(self) -> str:
+        """The daemon group that it serves."""
+        return str(self.container.who.group_key)
+
     def hostname(self) -> str:
         """Its name among Celery's workers."""
         return f"{self.worker_name}@{socket.gethostname()}"
@@ -188,9 +193,12 @@ class FerrymanSetup(CeleryTestSetup):  # type: ignore[misc]  # pytest-celery has
         app.conf.task_ignore_result = True
 
 
-def fresh_daemon(environment: Mapping[str, str], directory: Path, *, group_key: str = "default") -> DaemonNode:
-    """Start a daemon under a new name; do not wait for it."""
+def fresh_daemon(
+    environment: Mapping[str, str], directory: Path, *, group_key: str = "default", is_started: bool = True
+) -> DaemonNode:
+    """Make a daemon under a new name, and start it; do not wait for it."""
     who = DaemonIdentity(id=f"daemon-{new_id()[-12:]}", group_key=group_key)
     container = DaemonContainer(who, environment, directory)
-    container.start()
+    if is_started:
+        container.start()
     return DaemonNode(container, app=None)

@@ -20,7 +20,7 @@ RESOURCE_LIST: Final[dict[str, Any]] = {
             "loop_on": {"type": "string", "description": "An array: the request is repeated for each element."},
             "depends_on": {
                 "type": "string",
-                "description": "The parent; the request is repeated for each of its records.",
+                "description": "The parent: the request is repeated for each record.",
             },
             "persist": {"type": "boolean", "description": "Keep the records, or send them to the webhook."},
         },

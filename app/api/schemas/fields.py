@@ -14,7 +14,7 @@ from app.engine.times import iso_utc
 
 MAX_LIMIT: Final = 1000
 DEFAULT_LIMIT: Final = 100
-_OPERATORS: Final = ("eq", "gt", "gte", "lt", "lte", "in")
+_OPERATORS: Final = ("eq", "gt", "gte", "lt", "lte")
 # In a query an unescaped "+" of a zone arrives as a space.
 _LOST_PLUS: Final = re.compile(r" (?=\d\d:?\d\d$)")
 
@@ -115,9 +115,8 @@ def narrowed(
     """Make the query of a list with filters, and with ``column[operator]`` for each column of times."""
     made: dict[str, fields.Field[Any]] = {column: Time() for column in times}
     for column in times:
-        made |= {
-            f"{column}[{operator}]": DelimitedList(Time()) if operator == "in" else Time() for operator in _OPERATORS
-        }
+        made |= {f"{column}[{operator}]": Time() for operator in _OPERATORS}
+        made[f"{column}[in]"] = DelimitedList(Time())
     return listing.from_dict({**filters, **made}, name=name)
 
 

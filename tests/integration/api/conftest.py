@@ -15,32 +15,21 @@ from app.bootstrap import api_services
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId
 from app.settings import Settings
-from app.stack import postgres
-from app.stack.data_directory import DataDirectory
-from app.stack.joining import socket_root
-from app.stack.supervisor import Supervisor
-from app.store import migrate
 from app.store.database import connect
 from app.store.tokens import TokenStore
 from tests.integration.api.calling import CONFIG, RESOURCES, Caller, Catalog
+from tests.support.servers import PostgresServer
 
 
 @pytest.fixture(scope="session")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    data = DataDirectory(tmp_path_factory.mktemp("postgres") / "data")
-    data.create()
-    place = socket_root(data)
-    supervisor = Supervisor(run_dir=data.run, log_dir=data.logs, report=print)
-    supervisor.spawn(postgres.postgres_child(data.postgres, place))
-    supervisor.wait_until_ready()
-    postgres.create_database(place)
-    yield postgres.database_url(place)
-    supervisor.stop()
+def database_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A migrated database that the API's tests share, each in an environment of its own."""
+    with postgres_server.fresh_database() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    migrate.upgrade(database_url)
     nobody = tmp_path_factory.mktemp("broker") / "nobody.sock"
     return Settings(
         database_url=database_url,

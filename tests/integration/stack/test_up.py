@@ -11,8 +11,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 Eventually = Callable[[Callable[[], object]], None]
 UP = [sys.executable, "-m", "app.cli", "up", "--port", "0"]
 SERVERS_ONLY = ["--daemons", "0", "--no-flower"]

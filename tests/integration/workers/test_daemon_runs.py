@@ -1,5 +1,6 @@
 """Daemon runs from POST to records, on real daemons against a real HTTP server."""
 
+import json
 from typing import Any
 
 from tests.support.upstream import Upstream, numbered, reply
@@ -126,7 +127,7 @@ def test_get_and_create_send_id_and_body(workspace: Workspace, upstream: Upstrea
 
     assert run["status"] == "completed", sync.errors(run["id"])
     assert sync.records("users") == {"u-7": {"id": "u-7", "name": "Ann"}}
-    assert [request.body for request in upstream.asked("/exports")] == [b'{"users":["u-7"],"n":3}']
+    assert [json.loads(request.body) for request in upstream.asked("/exports")] == [{"users": ["u-7"], "n": 3}]
 
 
 def test_account_context_signs_requests_and_is_never_shown(workspace: Workspace, upstream: Upstream) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.patience import WaitFor
 from tests.support.upstream import Upstream, numbered, reply, reply_raw
 from tests.support.http_server import Response
 from tests.support.workspace import CURSOR_PAGES, Workspace, child_of, listed
@@ -136,17 +137,17 @@ def test_passing_fault_is_retried_and_leaves_no_error(workspace: Workspace, upst
     assert set(sync.records("users")) == {"user-1"}
 
 
-def test_long_rate_limit_parks_the_run_until_it_is_over(workspace: Workspace, upstream: Upstream) -> None:
+def test_long_rate_limit_parks_the_run_until_it_is_over(
+    workspace: Workspace, upstream: Upstream, wait_for: WaitFor
+) -> None:
     upstream.answers_in_turn(
         "/users", reply({"error": "slow down"}, 429, {"Retry-After": "6"}), reply({"data": [{"id": "user-1"}]})
     )
     sync = workspace.sync(upstream.url, [listed("users")])
 
     run_id = sync.start()
-
-    from tests.support.patience import wait_for
-
     wait_for(lambda: sync.status(run_id) == "rate_limited", what="the status rate_limited")
+
     run = sync.finished(run_id)
     assert (run["status"], sync.errors(run_id)) == ("completed", [])
     assert set(sync.records("users")) == {"user-1"}

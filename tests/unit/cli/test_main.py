@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from click.testing import CliRunner, Result
 
@@ -21,8 +23,7 @@ class Ferryman:
 def test_help_names_every_command_in_a_newcomers_order(ferryman: Ferryman) -> None:
     result = ferryman("--help")
 
-    lines = result.output.partition("Commands:\n")[2].splitlines()
-    names = [line.split()[0] for line in lines if line.startswith("  ")]
+    names = re.findall(r"^  ([a-z]+)  ", result.output.partition("Commands:\n")[2], re.MULTILINE)
     assert result.exit_code == 0
     assert names == ["demo", "up", "run", "token", "api", "daemon", "migrate", "health"]
 
