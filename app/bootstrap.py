@@ -17,6 +17,7 @@ from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
 from app.services.records import RecordService
 from app.services.run_context import RunContexts
+from app.services.run_drafts import RunDrafts
 from app.services.runs import RunService
 from app.services.sweeping import Sweeper
 from app.services.tokens import TokenService
@@ -82,15 +83,12 @@ def api_services(settings: Settings) -> ApiServices:
     return ApiServices(
         runs=RunService(
             runs=runs,
-            jobs=jobs,
-            accounts=accounts,
-            webhooks=webhooks,
+            drafts=RunDrafts(jobs=jobs, accounts=accounts, webhooks=webhooks, default_group=settings.default_group),
             outbox=OutboxStore(engine),
             tracking=Tracking(
                 moves=RunMoves(engine), runs=runs, contexts=contexts, bell=bell, clock=clock, settings=settings
             ),
             bell=bell,
-            settings=settings,
         ),
         jobs=JobService(jobs, integrations),
         integrations=IntegrationService(integrations),

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Task, signals
-from sqlalchemy.exc import DBAPIError
 
 from app.broker import tasks
+from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
 from workers import pulse
 from workers.runtime import identity, services
@@ -52,7 +52,7 @@ def note_failure(sender: Task, args: list[Any], exception: BaseException, **_: o
 
     A database that is away is no error of the run: the sweeper brings the work back.
     """
-    if sender.name not in tasks.ALL or isinstance(exception, DBAPIError):
+    if sender.name not in tasks.ALL or isinstance(exception, StoreUnavailableError):
         return
     services().tracking.note_broken_task(args[0], type(exception).__name__, ends_run=sender.name == tasks.START_RUN)
 

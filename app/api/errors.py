@@ -19,6 +19,7 @@ from app.engine.errors import (
     IdempotencyKeyReusedError,
     InvalidInputError,
     NotFoundError,
+    StoreUnavailableError,
     UnauthorizedError,
 )
 from app.engine.json_types import JsonObject
@@ -33,6 +34,7 @@ _STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     IdempotencyKeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
     DeliveryError: HTTPStatus.BAD_GATEWAY,
+    StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,  # the official SDKs try again
 }
 
 

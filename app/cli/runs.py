@@ -10,8 +10,8 @@ from urllib.parse import quote
 import click
 
 from app.cli import progress
-from app.cli.api_client import ApiClient, client_for
 from app.cli.options import data_dir_option
+from app.client import ApiClient, client_for
 from app.engine.json_types import JSON, JsonObject
 from app.engine.status import ErrorHandling, RunStatus
 

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from app.cli.api_client import ApiClient
+from app.client import ApiClient
 from app.demo import report, scenario
 from app.demo.errors import DemoError
 from app.demo.persisted import PersistedRecords

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.cli.api_client import ApiClient
+from app.client import ApiClient
 from app.demo.sample_upstream import API_KEY, PAGE_SIZE
 from app.engine.json_types import JsonObject
 

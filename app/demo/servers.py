@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from app.cli.api_client import ApiClient
+from app.client import ApiClient
 from app.stack import sockets
 from app.stack.child import ChildSpec
 from app.stack.children import answers_http, child_environment

@@ -78,6 +78,12 @@ class UnauthorizedError(FerrymanError):
     code = "unauthorized"
 
 
+class StoreUnavailableError(FerrymanError):
+    """The database can not be reached at the moment; try again."""
+
+    code = "store_unavailable"
+
+
 class RecordError(FerrymanError):
     """A part of a run could not be done."""
 

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from app.engine.errors import Failure, InvalidInputError, PlaceholderError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED, Path, lookup
-from app.engine.tokens import Scope, Token, parse_token
+from app.engine.placeholder_tokens import Scope, Token, parse_token
 
 __all__ = ["MAX_DEPTH", "MERGE_KEY", "UNDEFINED", "Path", "Template", "lookup", "parse"]
 

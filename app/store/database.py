@@ -1,15 +1,39 @@
-"""Connections to Postgres: one engine per process, JSON by orjson."""
+"""Connections to Postgres: one engine per process."""
 
-import orjson
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.exc import DBAPIError
+import json
 
+import psycopg
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from app.engine.errors import StoreUnavailableError
 from app.engine.json_types import JSON
 from app.engine.record_rows import encode
 
+# Lost connections, restarts, deadlocks: what a second try may mend.
+PASSING_FAULTS = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeoutError)
 
-def _dumps(value: JSON) -> str:
-    return encode(value).decode()
+
+def connect(database_url: str, *, pool_size: int = 10) -> Engine:
+    """Make the process's engine; it connects at first use, so never before a fork.
+
+    A fault that passes is raised as StoreUnavailableError.
+    """
+    url = database_url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        json_serializer=_dumps,
+        # Not orjson: it reads an integer beyond 64 bits as a float.
+        json_deserializer=json.loads,
+        connect_args={"connect_timeout": 5, "application_name": "ferryman", "options": "-c timezone=UTC"},
+    )
+    event.listen(engine, "handle_error", _translate)
+    return engine
 
 
 def is_reachable(engine: Engine) -> bool:
@@ -17,21 +41,15 @@ def is_reachable(engine: Engine) -> bool:
     try:
         with engine.connect() as connection:
             connection.execute(text("select 1"))
-    except DBAPIError:
+    except StoreUnavailableError:
         return False
     return True
 
 
-def connect(database_url: str, *, pool_size: int = 10) -> Engine:
-    """Make the process's engine; it connects at first use, so never before a fork."""
-    url = database_url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
-    return create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        json_serializer=_dumps,
-        json_deserializer=orjson.loads,
-        connect_args={"connect_timeout": 5, "application_name": "ferryman", "options": "-c timezone=UTC"},
-    )
+def _translate(context: ExceptionContext) -> None:
+    if isinstance(context.original_exception, PASSING_FAULTS) and not context.is_pre_ping:
+        raise StoreUnavailableError from context.original_exception
+
+
+def _dumps(value: JSON) -> str:
+    return encode(value).decode()

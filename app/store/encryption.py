@@ -1,6 +1,7 @@
 """Encrypt credentials and secrets at rest with Fernet (AES-128-CBC and HMAC-SHA256)."""
 
-import orjson
+import json
+
 from cryptography.fernet import Fernet, MultiFernet
 
 from app.engine.json_types import JSON
@@ -14,8 +15,8 @@ class Cipher:
 
     def seal(self, value: JSON) -> bytes:
         """Encrypt a JSON value."""
-        return self._fernet.encrypt(orjson.dumps(value))
+        return self._fernet.encrypt(json.dumps(value).encode())
 
     def open(self, sealed: bytes) -> JSON:
         """Decrypt what ``seal`` gave; raises InvalidToken for another key's."""
-        return orjson.loads(self._fernet.decrypt(bytes(sealed)))
+        return json.loads(self._fernet.decrypt(bytes(sealed)))

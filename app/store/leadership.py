@@ -1,7 +1,8 @@
 """Elect one leader among all daemons: the one whose session holds a Postgres advisory lock."""
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+
+from app.engine.errors import StoreUnavailableError
 
 # Any constant that nothing else in this database uses.
 _LOCK_KEY = 7_208_113_402
@@ -24,7 +25,7 @@ class Leadership:
                 self._connection.commit()
                 return True
             return self._take()
-        except DBAPIError:
+        except StoreUnavailableError:
             self.resign()
             raise
 

@@ -3,12 +3,15 @@
 This is the hot path: psycopg directly, no ORM, a fixed number of statements per page.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from psycopg import Cursor
 from sqlalchemy import Connection
 
 from app.engine.books import Counters
+from app.engine.errors import StoreUnavailableError
 from app.engine.work import RecordRow
+from app.store.database import PASSING_FAULTS
 
 _STAGE = """
     create temporary table if not exists record_page
@@ -50,11 +53,20 @@ def write_records(
         return Counters()
     raw = connection.connection.driver_connection
     assert raw is not None
-    with raw.cursor() as cursor:
-        cursor.execute(_STAGE)
-        with cursor.copy(_COPY) as copy:
-            for row in rows:
-                copy.write_row((row.remote_id, row.data, row.content_hash))
-        cursor.execute(_UPSERT, {"account_id": account_id, "resource": resource, "run_id": run_id})
-        created, updated = cursor.fetchone()
+    try:
+        with raw.cursor() as cursor:
+            created, updated = _write(cursor, rows, {"account_id": account_id, "resource": resource, "run_id": run_id})
+    except PASSING_FAULTS as error:
+        # SQLAlchemy does not see what is done on the raw connection, so neither does its error handler.
+        raise StoreUnavailableError from error
     return Counters(created=created, updated=updated, unchanged=len(rows) - created - updated)
+
+
+def _write(cursor: Cursor[tuple[int, int]], rows: Sequence[RecordRow], values: Mapping[str, str]) -> tuple[int, int]:
+    cursor.execute(_STAGE)
+    with cursor.copy(_COPY) as copy:
+        for row in rows:
+            copy.write_row((row.remote_id, row.data, row.content_hash))
+    counts = cursor.execute(_UPSERT, values).fetchone()
+    assert counts is not None
+    return counts

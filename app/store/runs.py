@@ -11,7 +11,8 @@ from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
 from app.engine.status import FINAL_RUN_STATUSES, ErrorHandling, RunStatus
-from app.services.runs import CreatedRun, RunDraft, RunFilters
+from app.services.run_drafts import RunDraft
+from app.services.runs import CreatedRun, RunFilters
 from app.store import paging, tables
 from app.store.outbox import insert_message
 
@@ -155,14 +156,15 @@ class RunStore:
 
 def _replayed(connection: Connection, draft: RunDraft) -> str | None:
     """Claim the draft's idempotency key; give the earlier run's id when the key was used before."""
-    if draft.idempotency_key is None:
+    if draft.idempotency is None:
         return None
-    key = {"environment_id": draft.environment_id, "key": draft.idempotency_key}
-    claimed = connection.execute(_CLAIM_KEY, {**key, "body_hash": draft.body_hash, "run_id": draft.id})
+    body_hash = draft.idempotency.body_hash
+    key = {"environment_id": draft.environment_id, "key": draft.idempotency.key}
+    claimed = connection.execute(_CLAIM_KEY, {**key, "body_hash": body_hash, "run_id": draft.id})
     if claimed.first() is not None:
         return None
-    run_id, body_hash = connection.execute(_FIND_KEY, key).one()
-    if bytes(body_hash) != draft.body_hash:
+    run_id, first_hash = connection.execute(_FIND_KEY, key).one()
+    if bytes(first_hash) != body_hash:
         raise IdempotencyKeyReusedError
     return str(run_id)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from app.cli.api_client import ApiClient
+from app.client import ApiClient
 from app.engine.ids import new_id
 from app.services.tokens import TokenService
 from app.store.database import connect

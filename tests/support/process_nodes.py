@@ -13,10 +13,10 @@ from signal import SIGKILL, SIGTERM, Signals
 from typing import Final
 
 import celery
-import celeryconfig
 from celery import Celery
 from pytest_celery import CeleryTestSetup, CeleryTestWorker
 
+import celeryconfig
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.stack import commands, redis
@@ -119,6 +119,14 @@ class RedisContainer(ProcessContainer):
     def celeryconfig(self) -> JsonObject:
         """Where the broker is, seen from within and from without."""
         return {"url": self._url, "host_url": self._url}
+
+    def empty(self) -> None:
+        """Lose everything: kill the server, remove what it wrote, and start it again."""
+        self.kill()
+        for file in self.spec.working_dir.glob("appendonly*"):
+            file.unlink()
+        self.start()
+        self.ready()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.cli.api_client import ApiClient
+from app.client import ApiClient
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.status import FINAL_RUN_STATUSES

@@ -15,7 +15,8 @@ from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
 from app.engine.run_view import run_view
 from app.engine.status import ErrorHandling
-from app.services.runs import RunFilters, RunRequest
+from app.services.run_drafts import IdempotencyKey, RunRequest
+from app.services.runs import RunFilters
 
 sync_job_runs = Resource("sync-job-run", description="Runs of sync jobs")
 
@@ -42,11 +43,11 @@ _IDEMPOTENCY: JsonObject = {
 @sync_job_runs.serves("POST", body=NewRun, answer=Run, status=201, documented=_IDEMPOTENCY)
 def create_run(body: Body) -> Answer:
     """Create a run; a repeat with the same Idempotency-Key gives the first one's run."""
-    fields = body.checked()
+    fields = body.fields
     if "error_handling" in fields:
         fields["error_handling"] = ErrorHandling(fields["error_handling"])
     run, is_replay = services().runs.create(
-        environment(), RunRequest(**fields), idempotency_key=_idempotency_key(), body_hash=_body_hash()
+        environment(), RunRequest(**fields), idempotency=_idempotency(), faults=body.faults
     )
     return (run_view(run), 200, {"Idempotency-Replayed": "true"}) if is_replay else created(run_view(run))
 
@@ -94,13 +95,12 @@ def list_run_errors(query: JsonObject, id: str) -> Answer:
     return page_view(found, plain_view)
 
 
-def _idempotency_key() -> str | None:
+def _idempotency() -> IdempotencyKey | None:
     key = flask.request.headers.get("Idempotency-Key")
-    if key is not None and not 1 <= len(key) <= _LONGEST_KEY:
+    if key is None:
+        return None
+    if not 1 <= len(key) <= _LONGEST_KEY:
         raise InvalidInputError([Failure("Idempotency-Key", f"expected 1 to {_LONGEST_KEY} characters")])
-    return key
-
-
-def _body_hash() -> bytes:
-    """Hash what was asked for: the same JSON in another spelling is the same request."""
-    return hashlib.sha256(json.dumps(json_body(flask.request), sort_keys=True).encode()).digest()
+    # The same JSON in another spelling is the same request.
+    canonical = json.dumps(json_body(flask.request), sort_keys=True).encode()
+    return IdempotencyKey(key=key, body_hash=hashlib.sha256(canonical).digest())

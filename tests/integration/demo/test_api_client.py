@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from app.cli.api_client import ApiClient, ApiError, client_for
+from app.client import ApiClient, ApiError, client_for
 
 Serve = Callable[[web.Application], str]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.api_client import ApiClient, ApiError
+from app.client import ApiClient, ApiError
 from app.demo.servers import running_servers
 from app.stack import sockets
 from app.stack.data_directory import DataDirectory

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from app.cli.api_client import ApiClient, ApiError
+from app.client import ApiClient, ApiError
 from app.demo.webhook_receiver import make_app
 from app.engine import signatures
 from app.engine.json_types import JsonObject

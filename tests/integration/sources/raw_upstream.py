@@ -17,7 +17,7 @@ SETTINGS = Settings(
     database_url="-",
     broker_url="-",
     encryption_key="-",
-    request_timeout_seconds=2.0,
+    request_timeout_seconds=10.0,
     request_attempts=3,
     retry_base_seconds=0.01,
     response_limit_bytes=1_000_000,
@@ -78,8 +78,10 @@ class Upstream:
         self._loop.close()
 
     async def _close(self) -> None:
+        # asyncio leaks a connection that it is accepting while its server closes: let those that wait in first.
+        for _ in range(3):
+            await asyncio.sleep(0)
         self._server.close()
-        # A connection that is being accepted right now is let in first, so that its socket has an owner who closes it.
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             for writer, conversation in self._conversations.items():
                 writer.transport.abort()

@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.support.http_server import Response
 from tests.support.patience import WaitFor
 from tests.support.upstream import Upstream, numbered, reply, reply_raw
-from tests.support.http_server import Response
 from tests.support.workspace import CURSOR_PAGES, Workspace, child_of, listed
 
 ODD_ANSWERS = {

@@ -2,8 +2,7 @@
 
 from tests.support.patience import WaitFor
 from tests.support.process_nodes import DaemonNode, FerrymanSetup
-from tests.support.upstream import Upstream, numbered
-from tests.support.workspace import Workspace, child_of, listed
+from tests.support.workspace import Workspace
 
 
 def registered(workspace: Workspace) -> dict[str, str]:

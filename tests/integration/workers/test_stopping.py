@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.cli.api_client import ApiError
+from app.client import ApiError
 from tests.support.patience import WaitFor
 from tests.support.upstream import Gate, Upstream, numbered
 from tests.support.workspace import Sync, Workspace, listed

@@ -105,6 +105,25 @@ def test_a_required_flag_is_read_at_any_depth(described: dict[str, Any], value: 
     assert faults(schema, {"a": value}) == {path: "is required"}
 
 
+def test_a_flag_and_a_list_of_required_names_go_together() -> None:
+    schema = {**object_schema(a={"required": True}, b={"required": True}), "required": ["a", "c"]}
+
+    assert list(faults(schema, {})) == ["args.a", "args.b", "args.c"]
+
+
+def test_a_list_of_required_names_asks_for_nothing_of_its_own_property() -> None:
+    schema = {"a": {"type": "object", "required": ["x"]}}
+
+    assert faults(schema, {}) == {}
+    assert faults(schema, {"a": {}}) == {"args.a.x": "is required"}
+
+
+def test_what_an_object_holds_is_asked_of_objects_only() -> None:
+    schema = {"a": {"properties": {"x": {"required": True}}, "additionalProperties": False}}
+
+    assert faults(schema, {"a": 5}) == {}
+
+
 def test_data_that_looks_like_a_schema_stays_as_it_is() -> None:
     data = {"properties": {"x": {"required": True}}, "required": True}
 
@@ -183,6 +202,8 @@ def test_additional_arguments_are_refused_where_the_schema_says_so() -> None:
 
 
 def test_additional_arguments_may_have_a_schema() -> None:
+    assert faults({**object_schema(a={}), "additionalProperties": True}, {"b": "x"}) == {}
+
     schema = {**object_schema(a={}), "additionalProperties": {"type": "integer"}}
 
     assert faults(schema, {"a": "x", "b": 1, "c": "x"}) == {"args.c": "expected integer, found a text"}

@@ -1,0 +1,175 @@
+"""Turn a request for a run into a draft that can be written, or tell everything that is wrong with it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from app.engine import args as arguments
+from app.engine import definition, planning, routing
+from app.engine.definition import ResourceItem
+from app.engine.errors import Failure, InvalidInputError
+from app.engine.ids import new_id
+from app.engine.json_types import JSON, JsonObject
+from app.engine.objects import EnvironmentId, IntegratedAccount, SyncJob, Webhook
+from app.engine.record_rows import encode
+from app.engine.status import ErrorHandling
+from app.engine.times import iso_utc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What ``POST /sync-job-run`` asks for."""
+
+    sync_job_id: str = ""
+    """Empty, as the next one, only beside a fault that says so."""
+    integrated_account_id: str = ""
+    args: JsonObject = field(default_factory=dict)
+    daemon_group_key: str | None = None
+    webhook_id: str | None = None
+    error_handling: ErrorHandling = ErrorHandling.IGNORE
+    ignore_previous_run: bool = False
+    resources: JSON = None
+    """Replaces the job's resources for this run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyKey:
+    """The caller's word that a repeat of the same body means the same run."""
+
+    key: str
+    body_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDraft:
+    """A run that is about to be written, with all that goes into the same transaction."""
+
+    id: str
+    environment_id: EnvironmentId
+    request: RunRequest
+    args: JsonObject
+    args_hash: bytes
+    sync_job: JsonObject
+    resources: Sequence[JsonObject]
+    items: Sequence[ResourceItem]
+    """Parents before their children."""
+    version: int
+    group_key: str | None
+    queue: str
+    idempotency: IdempotencyKey | None
+
+
+class JobReader(Protocol):
+    """Reads sync jobs."""
+
+    def get(self, environment_id: EnvironmentId, job_id: str) -> SyncJob | None:
+        """Read one job."""
+
+
+class AccountReader(Protocol):
+    """Reads integrated accounts."""
+
+    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
+        """Read one account."""
+
+
+class WebhookReader(Protocol):
+    """Reads webhooks."""
+
+    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
+        """Read one webhook."""
+
+
+class RunDrafts:
+    """Makes drafts of runs."""
+
+    def __init__(
+        self, *, jobs: JobReader, accounts: AccountReader, webhooks: WebhookReader, default_group: str
+    ) -> None:
+        self._jobs = jobs
+        self._accounts = accounts
+        self._webhooks = webhooks
+        self._default_group = default_group
+
+    def draft(
+        self,
+        environment_id: EnvironmentId,
+        request: RunRequest,
+        *,
+        idempotency: IdempotencyKey | None,
+        faults: Sequence[Failure],
+    ) -> RunDraft:
+        """Make a draft; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
+        job = self._jobs.get(environment_id, request.sync_job_id) if request.sync_job_id else None
+        failures = [*faults, *self._reference_failures(environment_id, request, job), *_destination_failures(request)]
+        bound, arg_failures = arguments.bind(job.args_schema, request.args) if job else (request.args, [])
+        resources = job.resources if job and request.resources is None else request.resources
+        items, item_failures = definition.parse_resources(resources) if job else ([], [])
+        failures += [*arg_failures, *item_failures]
+        if failures or job is None:
+            raise InvalidInputError(failures)
+        group_key = None if request.webhook_id else request.daemon_group_key or self._default_group
+        return RunDraft(
+            id=new_id(),
+            environment_id=environment_id,
+            request=request,
+            args=bound,
+            args_hash=hashlib.sha256(encode(bound)).digest(),
+            sync_job=_snapshot(job),
+            resources=resources,
+            items=planning.plan(items).order,
+            version=job.default_runtime_version,
+            group_key=group_key,
+            queue=routing.queue_of(group_key),
+            idempotency=idempotency,
+        )
+
+    def _reference_failures(
+        self, environment_id: EnvironmentId, request: RunRequest, job: SyncJob | None
+    ) -> Sequence[Failure]:
+        failures: list[Failure] = []
+        if request.sync_job_id and job is None:
+            failures.append(_missing("sync_job_id", "sync job", request.sync_job_id))
+        if request.integrated_account_id:
+            account = self._accounts.get(environment_id, request.integrated_account_id)
+            failures += _account_failures(request, job, account)
+        if request.webhook_id and self._webhooks.get(environment_id, request.webhook_id) is None:
+            failures.append(_missing("webhook_id", "webhook", request.webhook_id))
+        return failures
+
+
+def _account_failures(request: RunRequest, job: SyncJob | None, account: IntegratedAccount | None) -> Sequence[Failure]:
+    if account is None:
+        return [_missing("integrated_account_id", "integrated account", request.integrated_account_id)]
+    if job is None or account.integration_name == job.integration_name:
+        return []
+    message = f"is an account of '{account.integration_name}'; the sync job is for '{job.integration_name}'"
+    return [Failure("integrated_account_id", message)]
+
+
+def _missing(path: str, kind: str, id: str) -> Failure:
+    return Failure(path, f"{kind} '{id}' does not exist", missing_reference=True)
+
+
+def _destination_failures(request: RunRequest) -> list[Failure]:
+    failures = []
+    if request.daemon_group_key and request.webhook_id:
+        message = "daemon_group_key (daemon run) and webhook_id (RapidBridge run) exclude each other: send one of them"
+        failures.append(Failure("daemon_group_key", message))
+    if request.daemon_group_key and not routing.GROUP_KEY.fullmatch(request.daemon_group_key):
+        message = "expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit"
+        failures.append(Failure("daemon_group_key", message))
+    return failures
+
+
+def _snapshot(job: SyncJob) -> JsonObject:
+    return {
+        "id": job.id,
+        "integration_name": job.integration_name,
+        "args_schema": job.args_schema,
+        "resources": job.resources,
+        "environment_id": job.environment_id,
+        "created_at": iso_utc(job.created_at),
+        "updated_at": iso_utc(job.updated_at),
+    }
