@@ -11,7 +11,7 @@ def registered(workspace: Workspace) -> dict[str, str]:
 
 def test_every_daemon_answers_celerys_control(celery_setup: FerrymanSetup) -> None:
     assert celery_setup.ready()
-    answers = celery_setup.app.control.ping(timeout=5)
+    answers = celery_setup.app.control.ping(timeout=5, limit=len(celery_setup.worker_cluster))
 
     assert sorted(name for answer in answers for name in answer) == sorted(
         node.hostname() for node in celery_setup.worker_cluster
@@ -25,7 +25,7 @@ def test_daemon_registers_itself_and_signs_off_when_it_is_terminated(
     leaving, staying = daemons
 
     leaving.kill("SIGTERM")
-    leaving.container.wait_for_exit()
+    leaving.container.wait_for_end()
 
     assert registered(node_workspace) == {leaving.daemon_id: "stopped", staying.daemon_id: "active"}
 

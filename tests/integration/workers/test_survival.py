@@ -125,7 +125,7 @@ def test_revoked_start_stops_the_run(
     sync: Sync, run_id: str, celery_setup: FerrymanSetup, wait_for: WaitFor
 ) -> None:
     task_id = new_id()
-    celery_setup.app.control.revoke(task_id, reply=True, timeout=5)
+    celery_setup.app.control.revoke(task_id, reply=True, timeout=5, limit=2)
 
     celery_setup.app.send_task(tasks.START_RUN, args=[run_id], queue=queue_of("default"), task_id=task_id)
 

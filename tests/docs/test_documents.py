@@ -1,0 +1,51 @@
+"""What the documents say is still true: their links lead somewhere, and their lists are whole."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.engine.status import RunStatus
+from app.settings import Settings
+
+PROJECT_ROOT = Path(__file__).parents[2]
+DOCUMENTS = [PROJECT_ROOT / "README.md", *sorted((PROJECT_ROOT / "docs").rglob("*.md"))]
+REQUIRED = {"database_url": "DATABASE_URL", "broker_url": "BROKER_URL"}
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(PROJECT_ROOT))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_links_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text())
+
+    missing = [target for target in targets if "://" not in target and not (document.parent / target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_named_files_exist(document: Path) -> None:
+    named = re.findall(r"`((?:app|workers|docs|tests)/[\w./-]+)`", document.read_text())
+
+    assert [name for name in named if not (PROJECT_ROOT / name).exists()] == []
+
+
+def test_settings_page_and_dotenv_sample_list_every_setting_with_its_default() -> None:
+    page = (PROJECT_ROOT / "docs" / "settings.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| `?([^`|]+?)`? \|", page, re.MULTILINE))
+    expected = {
+        REQUIRED.get(name, f"FERRYMAN_{name.upper()}"): field.default
+        for name, field in Settings.__dataclass_fields__.items()
+    }
+
+    assert rows.keys() == expected.keys()
+    given = {name: default for name, default in expected.items() if rows[name] != "required"}
+    assert {name: type(given[name])(rows[name]) for name in given} == given
+
+
+def test_life_of_a_run_names_every_status() -> None:
+    page = (PROJECT_ROOT / "docs" / "run-lifecycle.md").read_text()
+
+    assert [status for status in RunStatus if status not in page] == []
