@@ -1,6 +1,7 @@
 """The only place that names concrete classes: build what a process needs out of its settings."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -65,93 +66,109 @@ class DaemonServices:
     leadership: Leadership
     stopping: threading.Event
     """Set once, when the daemon is told to go: slices then end after their page."""
+    close: Callable[[], None]
+    """Lets go of connections, once no slice is under way any more."""
+
+
+class _Shared:
+    """What API processes and daemons are both built on; nothing connects before its first use."""
+
+    def __init__(self, settings: Settings) -> None:
+        cipher = Cipher(settings.encryption_key)
+        self.clock = SystemClock()
+        self.engine = connect(settings.database_url, pool_size=settings.database_pool_size)
+        self.bell = CeleryBell(publisher(settings.broker_url, timeout_seconds=settings.publish_timeout_seconds))
+        self.runs = RunStore(self.engine)
+        self.accounts = AccountStore(self.engine, cipher)
+        self.integrations = IntegrationStore(self.engine)
+        self.webhooks = WebhookStore(self.engine, cipher)
+        self.daemons = DaemonStore(self.engine)
+        self.contexts = RunContexts(runs=self.runs, accounts=self.accounts, integrations=self.integrations)
+        self.tracking = Tracking(
+            moves=RunMoves(self.engine),
+            runs=self.runs,
+            contexts=self.contexts,
+            bell=self.bell,
+            clock=self.clock,
+            settings=settings,
+        )
+        self.sender = HttpWebhookSender(
+            loop=LoopThread("ferryman-webhooks"), clock=self.clock, timeout_seconds=settings.delivery_timeout_seconds
+        )
 
 
 def api_services(settings: Settings) -> ApiServices:
-    """Build an API process's services; nothing connects before its first use."""
-    clock = SystemClock()
-    engine = connect(settings.database_url, pool_size=settings.database_pool_size)
-    cipher = Cipher(settings.encryption_key)
-    bell = CeleryBell(publisher(settings.broker_url, timeout_seconds=settings.publish_timeout_seconds))
-    runs, jobs, daemons = RunStore(engine), JobStore(engine), DaemonStore(engine)
-    accounts, integrations = AccountStore(engine, cipher), IntegrationStore(engine)
-    webhooks = WebhookStore(engine, cipher)
-    contexts = RunContexts(runs=runs, accounts=accounts, integrations=integrations)
-    sender = HttpWebhookSender(
-        loop=LoopThread("ferryman-http"), clock=clock, timeout_seconds=settings.delivery_timeout_seconds
+    """Build an API process's services."""
+    shared = _Shared(settings)
+    jobs = JobStore(shared.engine)
+    drafts = RunDrafts(
+        jobs=jobs, accounts=shared.accounts, webhooks=shared.webhooks, default_group=settings.default_group
     )
     return ApiServices(
         runs=RunService(
-            runs=runs,
-            drafts=RunDrafts(jobs=jobs, accounts=accounts, webhooks=webhooks, default_group=settings.default_group),
-            outbox=OutboxStore(engine),
-            tracking=Tracking(
-                moves=RunMoves(engine), runs=runs, contexts=contexts, bell=bell, clock=clock, settings=settings
-            ),
-            bell=bell,
+            runs=shared.runs,
+            drafts=drafts,
+            outbox=OutboxStore(shared.engine),
+            tracking=shared.tracking,
+            bell=shared.bell,
         ),
-        jobs=JobService(jobs, integrations),
-        integrations=IntegrationService(integrations),
-        accounts=AccountService(accounts, integrations),
-        webhooks=WebhookService(webhooks, sender),
-        records=RecordService(RecordReader(engine), accounts),
-        daemons=DaemonService(daemons),
-        tokens=TokenService(TokenStore(engine)),
+        jobs=JobService(jobs, shared.integrations),
+        integrations=IntegrationService(shared.integrations),
+        accounts=AccountService(shared.accounts, shared.integrations),
+        webhooks=WebhookService(shared.webhooks, shared.sender),
+        records=RecordService(RecordReader(shared.engine), shared.accounts),
+        daemons=DaemonService(shared.daemons),
+        tokens=TokenService(TokenStore(shared.engine)),
         health=HealthService(
-            checks={"postgres": lambda: is_reachable(engine), "redis": bell.is_reachable}, daemons=daemons
+            checks={"postgres": lambda: is_reachable(shared.engine), "redis": shared.bell.is_reachable},
+            daemons=shared.daemons,
         ),
     )
 
 
 def daemon_services(settings: Settings) -> DaemonServices:
-    """Build a daemon's services; nothing connects before its first use."""
-    clock = SystemClock()
-    engine = connect(settings.database_url, pool_size=settings.database_pool_size)
-    cipher = Cipher(settings.encryption_key)
+    """Build a daemon's services."""
+    shared = _Shared(settings)
     stopping = threading.Event()
-    loop = LoopThread("ferryman-http")
-    bell = CeleryBell(publisher(settings.broker_url, timeout_seconds=settings.publish_timeout_seconds))
-    runs, units, deliveries = RunStore(engine), UnitStore(engine), DeliveryStore(engine)
-    contexts = RunContexts(runs=runs, accounts=AccountStore(engine, cipher), integrations=IntegrationStore(engine))
-    tracking = Tracking(moves=RunMoves(engine), runs=runs, contexts=contexts, bell=bell, clock=clock, settings=settings)
-    workplace = Workplace(clock=clock, settings=settings, bell=bell, is_stopping=stopping.is_set)
-    fetching = FetchWorker(
-        source=HttpSource(settings),
-        leases=units,
-        pages=PageStore(engine),
-        backlog=deliveries,
-        workplace=workplace,
-    )
-    delivering = DeliveryWorker(
-        runs=runs,
-        webhooks=WebhookStore(engine, cipher),
-        queue=deliveries,
-        leases=units,
-        sender=HttpWebhookSender(loop=loop, clock=clock, timeout_seconds=settings.delivery_timeout_seconds),
-        outcomes=DeliveryOutcomes(fail_run=tracking.fail, record_error=tracking.record_error),
-        workplace=workplace,
-    )
+    source = HttpSource(settings)
+    workplace = Workplace(clock=shared.clock, settings=settings, bell=shared.bell, is_stopping=stopping.is_set)
     return DaemonServices(
         settings=settings,
-        tracking=tracking,
-        worker=UnitWorker(
-            units=units,
-            contexts=contexts,
-            fetching=fetching,
-            delivering=delivering,
-            tracking=tracking,
-            workplace=workplace,
-        ),
-        daemons=DaemonService(DaemonStore(engine)),
+        tracking=shared.tracking,
+        worker=_unit_worker(shared, source, workplace),
+        daemons=DaemonService(shared.daemons),
         sweeper=Sweeper(
-            units=units,
-            runs=runs,
-            messages=OutboxStore(engine),
-            daemons=DaemonStore(engine),
-            tracking=tracking,
-            bell=bell,
+            units=UnitStore(shared.engine),
+            runs=shared.runs,
+            messages=OutboxStore(shared.engine),
+            daemons=shared.daemons,
+            tracking=shared.tracking,
+            bell=shared.bell,
             settings=settings,
         ),
-        leadership=Leadership(engine),
+        leadership=Leadership(shared.engine),
         stopping=stopping,
+        close=source.close,
+    )
+
+
+def _unit_worker(shared: _Shared, source: HttpSource, workplace: Workplace) -> UnitWorker:
+    units, deliveries = UnitStore(shared.engine), DeliveryStore(shared.engine)
+    return UnitWorker(
+        units=units,
+        contexts=shared.contexts,
+        fetching=FetchWorker(
+            source=source, leases=units, pages=PageStore(shared.engine), backlog=deliveries, workplace=workplace
+        ),
+        delivering=DeliveryWorker(
+            runs=shared.runs,
+            webhooks=shared.webhooks,
+            queue=deliveries,
+            leases=units,
+            sender=shared.sender,
+            outcomes=DeliveryOutcomes(fail_run=shared.tracking.fail, record_error=shared.tracking.record_error),
+            workplace=workplace,
+        ),
+        tracking=shared.tracking,
+        workplace=workplace,
     )

@@ -20,7 +20,7 @@ class Settings:
     default_group: str = "default"
     publish_timeout_seconds: float = 2.0
     slice_seconds: float = 20.0
-    lease_seconds: float = 20.0
+    lease_seconds: float = 15.0
     stop_grace_seconds: float = 5.0
     """How long a slice waits for answers under way once its daemon was told to go."""
     children_per_unit: int = 500

@@ -79,6 +79,7 @@ def sign_off(**_: object) -> None:
     """Write this daemon down as stopped."""
     services().leadership.resign()
     services().daemons.heard(identity().id, DaemonStatus.STOPPED)
+    services().close()
 
 
 def _guarded(handler: Callable[..., None]) -> Callable[..., None]:

@@ -119,9 +119,12 @@ class DeliveryWorker:
                 claim, run_is_final=run.status.is_final, lease_seconds=self._settings.lease_seconds
             )
         webhook = self._webhooks.get(run.environment_id, event.webhook_id)
-        if webhook is None or not webhook.is_active:
-            state = "was deleted" if webhook is None else "is not active"
-            return self._failed(claim, run, event, DeliveryError(f"webhook '{event.webhook_id}' {state}"))
+        if webhook is None:
+            return self._abort(
+                claim, event, DeliveryError(f"webhook '{event.webhook_id}' was deleted"), code="unworkable"
+            )
+        if not webhook.is_active:
+            return self._failed(claim, run, event, DeliveryError(f"webhook '{event.webhook_id}' is not active"))
         try:
             status_code = self._sent(claim, self._sender.submit(webhook, event.id, event.body))
         except DeliveryError as error:
@@ -144,10 +147,7 @@ class DeliveryWorker:
 
     def _failed(self, claim: Claim, run: SyncJobRun, event: PendingEvent, error: DeliveryError) -> bool:
         if event.event == events.STARTED and error.status == 400:
-            # The run fails first: giving the event up lets the units go that wait for it.
-            self._outcomes.fail_run(run.id, self._draft("aborted_by_receiver", error.message))
-            self._end(claim, event, delivered=False, status_code=400, error=error.message)
-            return True
+            return self._abort(claim, event, error, code="aborted_by_receiver")
         age = (self._clock.now() - event.created_at).total_seconds()
         if age < self._settings.delivery_retention_seconds:
             self._retry_later(claim, event, error)
@@ -155,6 +155,13 @@ class DeliveryWorker:
         draft = self._draft("undelivered", f"{event.event} was given up after {age:.0f} s: {error.message}")
         ends_run = run.error_handling is ErrorHandling.FAIL_FAST or event.event == events.STARTED
         (self._outcomes.fail_run if ends_run else self._outcomes.record_error)(run.id, draft)
+        self._end(claim, event, delivered=False, status_code=error.status, error=error.message)
+        return True
+
+    def _abort(self, claim: Claim, event: PendingEvent, error: DeliveryError, *, code: str) -> bool:
+        """Fail the run, unless it has ended, and give the event up."""
+        # In this order: giving the event up lets the units go that wait for it.
+        self._outcomes.fail_run(claim.run_id, self._draft(code, error.message))
         self._end(claim, event, delivered=False, status_code=error.status, error=error.message)
         return True
 

@@ -28,7 +28,6 @@ class PageBatch:
         self._item = item
         self._settings = settings
         self._clock = clock
-        self._id_path = context.config.method(item.resource, item.method).id_path
         self._records: list[JSON] = []
         self._children: dict[str, list[scope.Element]] = {child.name: [] for child in self._child_items}
         self._skipped: dict[str, int] = {}
@@ -114,9 +113,10 @@ class PageBatch:
         )
 
     def _rows(self) -> list[RecordRow]:
-        if self._context.run.webhook_id:
+        if self._context.run.webhook_id or not self._records:
             return []
-        return [record_row(record, self._id_path) for record in self._records]
+        id_path = self._context.config.method(self._item.resource, self._item.method).id_path
+        return [record_row(record, id_path) for record in self._records]
 
     def _record_events(self) -> list[EventDraft]:
         if not self._context.run.webhook_id:

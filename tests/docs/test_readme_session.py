@@ -31,7 +31,9 @@ def place() -> Iterator[Path]:
 def session(api_url: str) -> str:
     """Read the session's commands, with addresses that are free here."""
     text = (PROJECT_ROOT / "README.md").read_text()
-    (block,) = (block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "app.demo.sample_upstream" in block)
+    (block,) = (
+        str(block) for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "app.demo.sample_upstream" in block
+    )
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = str(probe.getsockname()[1])
     assert "http://127.0.0.1:8000" in block

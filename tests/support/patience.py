@@ -12,11 +12,11 @@ Found = TypeVar("Found")
 class WaitFor(Protocol):
     """Polls until something is there."""
 
-    def __call__(self, look: Callable[[], Found], timeout: float = ..., *, what: str = ...) -> Found:
+    def __call__(self, look: Callable[[], Found | None], timeout: float = ..., *, what: str = ...) -> Found:
         """Give what was found."""
 
 
-def wait_for(look: Callable[[], Found], timeout: float = 30.0, *, what: str = "") -> Found:
+def wait_for(look: Callable[[], Found | None], timeout: float = 30.0, *, what: str = "") -> Found:
     """Look until there is something true, and give it; fail when the time is over."""
     deadline = time.monotonic() + timeout
     while not (found := look()):

@@ -44,12 +44,6 @@ class ProcessContainer:
         return "running" if self._child.is_alive else "exited"
 
     @property
-    def pid(self) -> int:
-        """The process id."""
-        assert self._child.pid is not None, f"{self.name} does not run"
-        return self._child.pid
-
-    @property
     def celeryconfig(self) -> JsonObject:
         """What Celery must be told to use this node; nothing, unless it is a broker."""
         return {}

@@ -74,7 +74,7 @@ class Upstream:
         """Serve the records that belong to the value of a query parameter; 404 for any other value."""
 
         def answer(request: Request) -> Response:
-            owner = request.query.get(parameter)
+            owner = request.query.get(parameter, "")
             return reply({"error": "no such owner"}, 404) if owner not in records else _page(records[owner], request)
 
         self._answers[path] = answer

@@ -38,7 +38,9 @@ class Workspace:
         self.api.post("/integration", {"name": name, "config": {"base_url": base_url, **config}})
         account = {"integration_name": name, "tenant_id": "tenant-1", "context": dict(context or {})}
         job = {"integration_name": name, "resources": list(resources), "args_schema": dict(args_schema or {})}
-        return Sync(self.api, self.api.post("/integrated-account", account)["id"], self.api.post("/sync-job", job)["id"])
+        return Sync(
+            self.api, self.api.post("/integrated-account", account)["id"], self.api.post("/sync-job", job)["id"]
+        )
 
     def webhook(self, receiver: Receiver) -> str:
         """Make a webhook to a receiver, which learns its secret; give its id."""

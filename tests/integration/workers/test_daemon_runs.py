@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from app.engine.json_types import JsonObject
 from tests.support.upstream import Upstream, numbered, reply
 from tests.support.workspace import Workspace, child_of, listed
 
@@ -50,6 +51,21 @@ def test_books_balance_and_times_are_in_order(workspace: Workspace, upstream: Up
     assert expected.items() <= books.items()
     assert run["created_at"] <= run["started_at"] <= run["finished_at"]
     assert run["daemon_id"] in {daemon["id"] for daemon in workspace.api.get("/daemon")["result"]}
+
+
+def test_run_shows_how_far_it_is_while_it_runs(workspace: Workspace, upstream: Upstream) -> None:
+    upstream.lists("/users", numbered("user", 25), page_size=10)
+    gate = upstream.gate("/users", from_cursor="10")
+    sync = workspace.sync(upstream.url, [listed("users"), child_of("users", "notes")])
+    run_id = sync.start()
+    gate.wait_for_request()
+
+    run = sync.show(run_id)
+    gate.open()
+
+    assert (run["status"], run["finished_at"], run["error"]) == ("running", None, None)
+    assert {"fetched": 10, "persisted": 10, "status": "running"}.items() <= stats(run, "users").items()
+    assert sync.finished(run_id)["status"] == "completed"
 
 
 def test_second_run_finds_everything_unchanged_but_what_changed(workspace: Workspace, upstream: Upstream) -> None:
@@ -117,7 +133,7 @@ def test_args_are_bound_with_their_defaults_and_types(workspace: Workspace, upst
 def test_get_and_create_send_id_and_body(workspace: Workspace, upstream: Upstream) -> None:
     upstream.answers("/users/u-7", reply({"id": "u-7", "name": "Ann"}))
     upstream.answers("/exports", reply({"id": "export-1"}, 201))
-    resources = [
+    resources: list[JsonObject] = [
         {"resource": "users", "method": "get", "id": "{{args.user}}", "persist": True},
         {"resource": "exports", "method": "create", "body": {"users": ["{{args.user}}"], "n": "{{args.n:int}}"}},
     ]

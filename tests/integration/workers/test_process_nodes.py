@@ -30,6 +30,18 @@ def test_daemon_registers_itself_and_signs_off_when_it_is_terminated(
     assert registered(node_workspace) == {leaving.daemon_id: "stopped", staying.daemon_id: "active"}
 
 
+def test_restarted_daemon_is_active_again_under_its_name(
+    node_workspace: Workspace, daemons: list[DaemonNode], wait_for: WaitFor
+) -> None:
+    restarted, staying = daemons
+
+    restarted.restart()
+
+    restarted.assert_log_exists("Warm shutdown")
+    expected = {restarted.daemon_id: "active", staying.daemon_id: "active"}
+    wait_for(lambda: registered(node_workspace) == expected, what="the restarted daemon's mark")
+
+
 def test_killed_daemon_is_marked_as_stopped_once_it_was_silent_for_long(
     node_workspace: Workspace, daemons: list[DaemonNode], wait_for: WaitFor
 ) -> None:

@@ -146,7 +146,7 @@ def test_fail_fast_run_ends_with_a_failed_event(
 def test_slow_receiver_holds_fetching_back(workspace: Workspace, upstream: Upstream, receiver: Receiver) -> None:
     """While the first batch is unanswered, only a few pages are fetched ahead, however many there are."""
     upstream.lists("/users", numbered("user", 60), page_size=2)
-    refused = []
+    refused: list[int] = []
 
     def refuse_first(delivery: Delivery) -> Response:
         if delivery.event.endswith(":record") and len(refused) < 4:

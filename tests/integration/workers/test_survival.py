@@ -99,9 +99,7 @@ def test_api_accepts_runs_while_the_broker_is_frozen_and_they_start_when_it_thaw
     assert_exact(sync, run_id)
 
 
-def test_emptied_broker_loses_no_run(
-    sync: Sync, gate: Gate, run_id: str, broker: RedisContainer
-) -> None:
+def test_emptied_broker_loses_no_run(sync: Sync, gate: Gate, run_id: str, broker: RedisContainer) -> None:
     broker.empty()
     accepted_meanwhile = sync.start()
     gate.open()
@@ -121,9 +119,7 @@ def test_repeated_messages_start_a_run_once(
     assert pages_asked(upstream) == ["0", "2", "4", "6", "8"]
 
 
-def test_revoked_start_stops_the_run(
-    sync: Sync, run_id: str, celery_setup: FerrymanSetup, wait_for: WaitFor
-) -> None:
+def test_revoked_start_stops_the_run(sync: Sync, run_id: str, celery_setup: FerrymanSetup, wait_for: WaitFor) -> None:
     task_id = new_id()
     celery_setup.app.control.revoke(task_id, reply=True, timeout=5, limit=2)
 

@@ -48,9 +48,7 @@ def test_every_resource_is_rung_once_by_ids_alone() -> None:
     found = list(leaves(canvas.build(run_start(TREE))))
 
     assert {signature.task for signature in found} == {tasks.SYNC_RESOURCE}
-    assert sorted(signature.args for signature in found) == sorted(
-        ("run-1", f"{item['resource']}-id") for item in TREE
-    )
+    assert sorted(signature.args for signature in found) == sorted(("run-1", f"{item['resource']}-id") for item in TREE)
     assert all(signature.immutable and not signature.kwargs for signature in found)
 
 
