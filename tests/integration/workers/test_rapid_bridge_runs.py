@@ -8,6 +8,8 @@ from tests.support.receiver import Delivery, Receiver
 from tests.support.upstream import Upstream, numbered, reply
 from tests.support.workspace import Workspace, child_of, listed
 
+REFUSALS = 2
+
 
 def wait_for_last_event(wait_for: WaitFor, receiver: Receiver) -> None:
     wait_for(lambda: {"completed", "failed"} & set(receiver.events), what="the run's last event")
@@ -149,7 +151,7 @@ def test_slow_receiver_holds_fetching_back(workspace: Workspace, upstream: Upstr
     refused: list[int] = []
 
     def refuse_first(delivery: Delivery) -> Response:
-        if delivery.event.endswith(":record") and len(refused) < 4:
+        if delivery.event.endswith(":record") and len(refused) < REFUSALS:
             refused.append(len(upstream.requests))
             return Response(status=503)
         return Response()
@@ -159,7 +161,7 @@ def test_slow_receiver_holds_fetching_back(workspace: Workspace, upstream: Upstr
 
     assert run["status"] == "completed", run["error"]
     assert max(refused) < 15
-    assert len(receiver.records("users")) == 60 + 4 * 2
+    assert len(receiver.records("users")) == 60 + REFUSALS * 2
 
 
 def test_stopped_webhook_run_sends_nothing_more(
