@@ -146,7 +146,7 @@ def daemon_services(settings: Settings) -> DaemonServices:
             bell=shared.bell,
             settings=settings,
         ),
-        leadership=Leadership(shared.engine),
+        leadership=Leadership(shared.engine, silence_seconds=max(5.0, 3 * settings.sweep_seconds)),
         stopping=stopping,
         close=source.close,
     )

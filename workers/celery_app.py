@@ -6,7 +6,8 @@ app = Celery("ferryman", include=["workers.tasks"])
 app.config_from_object("celeryconfig")
 
 # Registered by import: the signals that move statuses, and the step that sweeps. After `app`, which they use.
-from workers import signals, steps  # noqa: E402
+from workers import broker_loss, signals, steps  # noqa: E402
 
+broker_loss.install()
 steps.install(app)
 signals.install()

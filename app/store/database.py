@@ -12,7 +12,15 @@ from app.engine.json_types import JSON
 from app.engine.record_rows import encode
 
 # Lost connections, restarts, deadlocks: what a second try may mend.
-PASSING_FAULTS = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeoutError)
+PASSING_FAULTS = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    PoolTimeoutError,
+)
+
+# A process that is frozen in the middle of a transaction would keep its locks, which all daemons wait for.
+_OPTIONS = "-c timezone=UTC -c idle_in_transaction_session_timeout=10s"
 
 
 def connect(database_url: str, *, pool_size: int = 10) -> Engine:
@@ -30,7 +38,7 @@ def connect(database_url: str, *, pool_size: int = 10) -> Engine:
         json_serializer=_dumps,
         # Not orjson: it reads an integer beyond 64 bits as a float.
         json_deserializer=json.loads,
-        connect_args={"connect_timeout": 5, "application_name": "ferryman", "options": "-c timezone=UTC"},
+        connect_args={"connect_timeout": 5, "application_name": "ferryman", "options": _OPTIONS},
     )
     event.listen(engine, "handle_error", _translate)
     return engine

@@ -192,9 +192,19 @@ def move(
     if connection.execute(_MOVE, parameters).rowcount != 1:
         return False
     if target.is_final:
-        connection.execute(_CANCEL_UNITS, {"run_id": run_id, "target": target})
+        _cancel_units(connection, run_id, target)
         if target is RunStatus.STOPPED:
             connection.execute(_CANCEL_DELIVERIES, {"run_id": run_id})
         ended = ResourceStatus.FAILED if target is RunStatus.FAILED else ResourceStatus.STOPPED
         connection.execute(_END_RESOURCES, {"run_id": run_id, "status": ended})
     return True
+
+
+def _cancel_units(connection: Connection, run_id: str, target: RunStatus) -> None:
+    """Cancel a run's units, those too that a page makes while this waits for its lock.
+
+    A statement does not see rows that were committed after it began; once one finds no live unit, nobody is left who
+    could make another.
+    """
+    while connection.execute(_CANCEL_UNITS, {"run_id": run_id, "target": target}).rowcount:
+        pass

@@ -47,8 +47,10 @@ def test_demo_proves_every_count_and_leaves_nothing(temporary: Path) -> None:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
-@pytest.mark.parametrize("moment", ["Ferryman", "✓ Sample upstream", "Daemon run"])
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [("Ferryman", signal.SIGINT), ("✓ Sample upstream", signal.SIGTERM), ("Daemon run", signal.SIGINT)],
+)
 def test_interrupted_demo_leaves_nothing(temporary: Path, moment: str, number: signal.Signals) -> None:
     with running_demo(temporary) as demo:
         assert demo.stdout is not None
