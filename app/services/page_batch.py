@@ -142,7 +142,7 @@ class PageBatch:
             return []
         envelope = self._context.envelope(self._clock)
         as_batch = run.error_handling is ErrorHandling.BATCH
-        groups = [self.errors] if as_batch else [[error] for error in self.errors]
+        groups = _by_resource(self.errors) if as_batch else [[error] for error in self.errors]
         return [
             events.event(
                 envelope,
@@ -159,6 +159,14 @@ class PageBatch:
             for name, elements in self._children.items()
             for unit in units_of(self._context.resource_ids[name], elements, size=self._settings.children_per_unit)
         ]
+
+
+def _by_resource(errors: Sequence[ErrorDraft]) -> Sequence[Sequence[ErrorDraft]]:
+    """Part the errors of a write: one of a child's loop comes with the pages of its parent."""
+    parted: dict[str | None, list[ErrorDraft]] = {}
+    for error in errors:
+        parted.setdefault(error.resource, []).append(error)
+    return list(parted.values())
 
 
 def _details(error: RecordError, element: scope.Element) -> JsonObject:

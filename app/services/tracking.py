@@ -187,10 +187,8 @@ class Tracking:
             case RunStatus.FAILED:
                 reason = _shown(self._draft("books", verdict.reason)) if verdict.reason else locked.first_error()
                 return self._end(locked, run, RunStatus.FAILED, error=reason)
-            case RunStatus.RATE_LIMITED | RunStatus.RUNNING:
-                locked.move(verdict.status)
-                return []
-            case _:
+            case live:
+                locked.move(live)
                 return []
 
     def _end(

@@ -77,14 +77,12 @@ class UnitWorker:
             raise
 
     def _slice(self, claim: Claim) -> SliceOutcome:
-        match claim.kind:
-            case UnitKind.DELIVERY:
-                return self._delivering.work(claim)
-            case UnitKind.FETCH:
-                context = self._contexts.load(claim.run_id)
-                if context.run.status is RunStatus.RATE_LIMITED:
-                    self._tracking.resume(claim.run_id)
-                return self._fetching.work(claim, context)
+        if claim.kind is UnitKind.DELIVERY:
+            return self._delivering.work(claim)
+        context = self._contexts.load(claim.run_id)
+        if context.run.status is RunStatus.RATE_LIMITED:
+            self._tracking.resume(claim.run_id)
+        return self._fetching.work(claim, context)
 
     def _give_up(self, claim: Claim) -> SliceOutcome:
         message = f"a unit of work was taken up {claim.attempts - 1} times and never got a page done"

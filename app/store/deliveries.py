@@ -23,6 +23,9 @@ _SETTLE = text("""
      where id = :id and status = 'pending'
 """)
 
+# As a page does for a fetching unit: who gets events delivered is no poison, however often its daemons die.
+_PROGRESS = text("update unit set attempts = 0 where id = :unit_id")
+
 _FAILED_ATTEMPT = text("""
     update delivery set attempts = attempts + 1, last_status_code = :status_code, last_error = :error where id = :id
 """)
@@ -86,6 +89,7 @@ class DeliveryStore:
         status = "delivered" if delivered else "dead_lettered"
         with self._engine.begin() as connection:
             hold_lease(connection, claim, lease_seconds=lease_seconds)
+            connection.execute(_PROGRESS, {"unit_id": claim.unit_id})
             connection.execute(_SETTLE, {"id": event.id, "status": status, "status_code": status_code, "error": error})
             if event.resource_id and event.records:
                 count(connection, event.resource_id, Counters(**{status: event.records}))

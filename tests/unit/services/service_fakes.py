@@ -1,0 +1,125 @@
+"""What the services reach outside for: the time, the bell, an upstream API and a webhook's receiver."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias, TypeVar
+
+from app.engine.json_types import JSON, JsonObject
+from app.engine.objects import Webhook
+from app.engine.work import Ring
+from app.services.ports import FetchedPage, PageCall
+
+T = TypeVar("T")
+
+PENDING = None
+"""A scripted answer that never comes by itself."""
+
+PageAnswer: TypeAlias = FetchedPage | Exception | None
+SendAnswer: TypeAlias = int | Exception | None
+
+
+class FakeClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@dataclass
+class FakeBell:
+    """A bell that remembers what it rang for."""
+
+    is_broken: bool = False
+    rings: list[Ring] = field(default_factory=list)
+    runs: list[tuple[str, str]] = field(default_factory=list)
+    tasks: list[tuple[str, list[str], str]] = field(default_factory=list)
+
+    @property
+    def unit_ids(self) -> list[str]:
+        return [ring.unit_id for ring in self.rings]
+
+    def ring(self, rings: Sequence[Ring]) -> None:
+        self.rings.extend(rings)
+
+    def ring_run(self, run_id: str, *, queue: str) -> bool:
+        return self._take(self.runs, (run_id, queue))
+
+    def publish(self, task: str, args: list[str], *, queue: str) -> bool:
+        return self._take(self.tasks, (task, args, queue))
+
+    def _take(self, taken: list[T], message: T) -> bool:
+        if not self.is_broken:
+            taken.append(message)
+        return not self.is_broken
+
+
+class FakeSource:
+    """An upstream API that answers each request as scripted for its id, in order; the last answer is repeated."""
+
+    def __init__(self, journal: list[str] | None = None) -> None:
+        self.calls: list[PageCall] = []
+        self.futures: list[Future[FetchedPage]] = []
+        self._journal = [] if journal is None else journal
+        self._scripts: dict[str | None, list[PageAnswer]] = defaultdict(list)
+
+    @property
+    def asked(self) -> list[tuple[str | None, JSON]]:
+        return [(call.id, call.cursor) for call in self.calls]
+
+    def script(self, *answers: PageAnswer, id: str | None = None) -> "FakeSource":
+        self._scripts[id].extend(answers)
+        return self
+
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
+        self.calls.append(call)
+        self._journal.append(f"ask {call.id or call.resource}")
+        future = answered(_next(self._scripts[call.id]))
+        self.futures.append(future)
+        return future
+
+
+class FakeReceiver:
+    """A webhook's receiver that answers deliveries as scripted, in order; the last answer is repeated."""
+
+    def __init__(self, *answers: SendAnswer) -> None:
+        self.sent: list[tuple[str, bytes]] = []
+        self.futures: list[Future[int]] = []
+        self._answers = list(answers)
+
+    @property
+    def event_ids(self) -> list[str]:
+        return [event_id for event_id, _ in self.sent]
+
+    def submit(self, webhook: Webhook, event_id: str, body: bytes) -> "Future[int]":
+        self.sent.append((event_id, body))
+        future = answered(_next(self._answers))
+        self.futures.append(future)
+        return future
+
+
+def answered(answer: T | Exception | None) -> "Future[T]":
+    """Make a future that holds its answer already, or waits for it."""
+    future: Future[T] = Future()
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    elif answer is not PENDING:
+        future.set_result(answer)
+    return future
+
+
+def page(*records: JSON, cursor: JsonObject | None = None) -> FetchedPage:
+    """Make a page of records, the last one unless it has a cursor."""
+    return FetchedPage(records=list(records), next_cursor=cursor, server_date=None, url="https://up.test/x", status=200)
+
+
+def _next(answers: list[T]) -> T:
+    return answers.pop(0) if len(answers) > 1 else answers[0]

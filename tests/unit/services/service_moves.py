@@ -1,0 +1,108 @@
+"""The moves of runs in memory, under the real state machine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from service_world import DELIVERY_UNIT, FakeDeliveries, FakeRuns, FakeUnits
+
+from app.engine.books import Counters
+from app.engine.json_types import JsonObject
+from app.engine.settling import ResourceState
+from app.engine.status import FINAL_UNIT_STATUSES, ResourceStatus, RunStatus, UnitStatus, allowed_origins
+from app.engine.work import ErrorDraft, EventDraft, UnitDraft, UnitKind
+
+
+@dataclass
+class FakeMoves:
+    """The moves of runs under the real state machine."""
+
+    runs: FakeRuns
+    units: FakeUnits
+    deliveries: FakeDeliveries
+    resources: list[ResourceState] = field(default_factory=list)
+    errors: list[ErrorDraft] = field(default_factory=list)
+
+    def move(
+        self, run_id: str, target: RunStatus, *, error: JsonObject | None = None, daemon_id: str | None = None
+    ) -> bool:
+        run = self.runs.load(run_id)
+        if run is None or run.status not in allowed_origins(target):
+            return False
+        self.runs.add(replace(run, status=target, error=error or run.error, daemon_id=daemon_id or run.daemon_id))
+        for unit in self.units.rows.values():
+            is_cancelled = target.is_final and unit.draft.kind is UnitKind.FETCH
+            if is_cancelled and unit.status not in FINAL_UNIT_STATUSES:
+                unit.status = UnitStatus.CANCELLED
+        return True
+
+    def start(
+        self, run_id: str, *, units: Sequence[UnitDraft], events: Sequence[EventDraft], errors: Sequence[ErrorDraft]
+    ) -> bool:
+        run = self.runs.load(run_id)
+        if run is None or run.status is not RunStatus.RUNNING or self.units.rows:
+            return False
+        self.units.add(*units)
+        self.deliveries.add(*events)
+        self.errors.extend(errors)
+        return True
+
+    def locked(self, run_id: str) -> "FakeLockedRun":
+        return FakeLockedRun(self, run_id)
+
+
+class FakeLockedRun:
+    """A run that nobody else touches."""
+
+    def __init__(self, moves: FakeMoves, run_id: str) -> None:
+        self._moves = moves
+        self._run_id = run_id
+        run = moves.runs.load(run_id)
+        self.status = run.status if run else None
+
+    def __enter__(self) -> "FakeLockedRun":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def resources(self) -> list[ResourceState]:
+        return list(self._moves.resources)
+
+    def end_resource(self, resource_id: str, status: ResourceStatus) -> None:
+        rows = self._moves.resources
+        rows[:] = [replace(row, status=status) if row.id == resource_id else row for row in rows]
+
+    def pending_deliveries(self) -> int:
+        return len(self._moves.deliveries.waiting)
+
+    def first_error(self) -> JsonObject | None:
+        return {"code": self._moves.errors[0].code} if self._moves.errors else None
+
+    def move(self, target: RunStatus, *, error: JsonObject | None = None) -> bool:
+        return self._moves.move(self._run_id, target, error=error)
+
+    def queue_events(self, events: Sequence[EventDraft]) -> str | None:
+        self._moves.deliveries.add(*events)
+        return DELIVERY_UNIT if DELIVERY_UNIT in self._moves.units.rows else None
+
+    def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
+        self._moves.errors.extend(errors)
+
+
+def resource_state(name: str = "tickets", **changes: Any) -> ResourceState:
+    """Make a resource whose only page of three records is written."""
+    facts: dict[str, Any] = {
+        "id": f"id-of-{name}",
+        "name": name,
+        "resource": name,
+        "method": "list",
+        "parent_name": None,
+        "persist": True,
+        "status": ResourceStatus.RUNNING,
+        "started_at": None,
+        "counters": Counters(pages=1, fetched=3, created=3),
+        "live_units": 0,
+        "parked_units": 0,
+    }
+    return ResourceState(**{**facts, **changes})

@@ -1,0 +1,130 @@
+"""One run with its account, stores and workers, put together as bootstrap.py does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from service_fakes import FakeBell, FakeClock, FakeReceiver, FakeSource
+from service_moves import FakeMoves
+from service_tables import FakeTable, account, integration, run, webhook
+from service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, FakeUnits
+
+from app.engine.json_types import JsonObject
+from app.engine.objects import IntegratedAccount, Integration, Webhook
+from app.engine.status import UnitStatus
+from app.engine.work import Claim, SliceOutcome, UnitDraft, UnitKind
+from app.services.delivering import DeliveryOutcomes, DeliveryWorker
+from app.services.fetching import FetchWorker
+from app.services.run_context import RunContext, RunContexts
+from app.services.tracking import Tracking
+from app.services.working import UnitWorker
+from app.services.workplace import Workplace
+from app.settings import Settings
+
+
+@dataclass
+class Setting:
+    """All that one run's slices meet."""
+
+    settings: Settings
+    journal: list[str] = field(default_factory=list)
+    clock: FakeClock = field(default_factory=FakeClock)
+    bell: FakeBell = field(default_factory=FakeBell)
+    runs: FakeRuns = field(default_factory=FakeRuns)
+    units: FakeUnits = field(default_factory=FakeUnits)
+    accounts: FakeTable[IntegratedAccount] = field(default_factory=lambda: FakeTable(account, account()))
+    integrations: FakeTable[Integration] = field(default_factory=lambda: FakeTable(integration, integration()))
+    webhooks: FakeTable[Webhook] = field(default_factory=lambda: FakeTable(webhook, webhook()))
+    receiver: FakeReceiver = field(default_factory=lambda: FakeReceiver(200))
+    is_stopping: bool = False
+
+    def __post_init__(self) -> None:
+        self.source = FakeSource(self.journal)
+        self.deliveries = FakeDeliveries(self.units)
+        self.pages = FakePages(self.units, self.deliveries, self.journal)
+        self.moves = FakeMoves(self.runs, self.units, self.deliveries)
+
+    def stop_daemon(self) -> None:
+        self.is_stopping = True
+
+    def add_unit(self, *elements: JsonObject, resource: str = "tickets", frontier: JsonObject | None = None) -> str:
+        """Add a fetching unit that is ready, called ``unit``."""
+        self.units.add(UnitDraft(id="unit", resource_id=f"id-of-{resource}", elements=elements or [{}]))
+        self.units.rows["unit"].frontier = frontier or {}
+        return "unit"
+
+    def add_delivery_unit(self, status: UnitStatus = UnitStatus.READY) -> str:
+        self.units.add(UnitDraft(id=DELIVERY_UNIT, resource_id=None, kind=UnitKind.DELIVERY, status=status))
+        return DELIVERY_UNIT
+
+    def claim(self, unit_id: str) -> Claim:
+        claim = self.units.claim(unit_id)
+        assert claim is not None
+        return claim
+
+    def fetch(self) -> SliceOutcome:
+        """Work on ``unit`` for one slice."""
+        return self.fetching().work(self.claim("unit"), self.context())
+
+    def deliver(self) -> SliceOutcome:
+        """Work on the delivery unit for one slice."""
+        return self.delivering().work(self.claim(DELIVERY_UNIT))
+
+    def context(self) -> RunContext:
+        return self.contexts().load("run")
+
+    def contexts(self) -> RunContexts:
+        return RunContexts(runs=self.runs, accounts=self.accounts, integrations=self.integrations)
+
+    def workplace(self) -> Workplace:
+        return Workplace(clock=self.clock, settings=self.settings, bell=self.bell, is_stopping=lambda: self.is_stopping)
+
+    def tracking(self) -> Tracking:
+        return Tracking(
+            moves=self.moves,
+            runs=self.runs,
+            contexts=self.contexts(),
+            bell=self.bell,
+            clock=self.clock,
+            settings=self.settings,
+        )
+
+    def fetching(self) -> FetchWorker:
+        return FetchWorker(
+            source=self.source,
+            leases=self.units,
+            pages=self.pages,
+            backlog=self.deliveries,
+            workplace=self.workplace(),
+        )
+
+    def delivering(self) -> DeliveryWorker:
+        tracking = self.tracking()
+        return DeliveryWorker(
+            runs=self.runs,
+            webhooks=self.webhooks,
+            queue=self.deliveries,
+            leases=self.units,
+            sender=self.receiver,
+            outcomes=DeliveryOutcomes(fail_run=tracking.fail, record_error=tracking.record_error),
+            workplace=self.workplace(),
+        )
+
+    def worker(self) -> UnitWorker:
+        return UnitWorker(
+            units=self.units,
+            contexts=self.contexts(),
+            fetching=self.fetching(),
+            delivering=self.delivering(),
+            tracking=self.tracking(),
+            workplace=self.workplace(),
+        )
+
+
+def setting(resources: Sequence[JsonObject] = (), *, run_fields: JsonObject | None = None, **limits: Any) -> Setting:
+    """Set up a run of these resources, by default of ``tickets``; ``limits`` are settings."""
+    settings = Settings(database_url="", broker_url="", encryption_key="", **limits)
+    made = Setting(settings)
+    listed = {"resources": [{"method": "list", "persist": True, **item} for item in resources]} if resources else {}
+    made.runs.add(run(**listed, **(run_fields or {})))
+    return made

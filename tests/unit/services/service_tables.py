@@ -1,0 +1,118 @@
+"""Tables of API objects in memory, and the objects that tests put there."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from app.engine.json_types import JSON, JsonObject
+from app.engine.objects import (
+    EnvironmentId,
+    IntegratedAccount,
+    Integration,
+    ListFilters,
+    Page,
+    SyncJob,
+    SyncJobRun,
+    Webhook,
+)
+from app.engine.status import RunStatus
+
+T = TypeVar("T", IntegratedAccount, Integration, SyncJob, Webhook)
+
+ENVIRONMENT = EnvironmentId("environment")
+ELSEWHERE = EnvironmentId("elsewhere")
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CONFIG: JsonObject = {"base_url": "https://up.test"}
+
+
+class FakeTable(Generic[T]):
+    """Objects of one kind by id; each environment sees its own only."""
+
+    def __init__(self, make: Callable[..., T], *rows: T) -> None:
+        self.rows = {row.id: row for row in rows}
+        self.before_update: Callable[[], object] = lambda: None
+        self._make = make
+
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON], **more: JSON) -> T:
+        self.rows[id] = self._make(id=id, environment_id=environment_id, **values, **more)
+        return self.rows[id]
+
+    def get(self, environment_id: EnvironmentId, id: str) -> T | None:
+        row = self.rows.get(id)
+        return row if row and row.environment_id == environment_id else None
+
+    def by_name(self, environment_id: EnvironmentId, name: str) -> T | None:
+        named = [row for row in self.rows.values() if getattr(row, "name", None) == name]
+        return next((row for row in named if row.environment_id == environment_id), None)
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[T]:
+        rows = [row for row in self.rows.values() if row.environment_id == environment_id]
+        return Page(result=rows[: filters.limit], next_cursor=None, limit=filters.limit)
+
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        id: str,
+        values: Mapping[str, JSON],
+        *,
+        version: int | None = None,
+        change_context: Callable[[JsonObject], JsonObject] | None = None,
+    ) -> T | None:
+        self.before_update()
+        row: Any = self.get(environment_id, id)
+        if row is None or (version is not None and version != row.version):
+            return None
+        more = {"context": change_context(row.context)} if change_context else {}
+        more |= {"version": version + 1} if version else {}
+        self.rows[id] = replace(row, **values, **more)
+        return self.rows[id]
+
+    def delete(self, environment_id: EnvironmentId, id: str) -> bool:
+        return self.get(environment_id, id) is not None and self.rows.pop(id) is not None
+
+
+def integration(**fields: Any) -> Integration:
+    defaults = {"id": "integration", "name": "helpdesk", "config": CONFIG}
+    return Integration(**_stored(defaults, fields))
+
+
+def account(**fields: Any) -> IntegratedAccount:
+    defaults = {
+        "id": "account",
+        "integration_id": "integration",
+        "integration_name": "helpdesk",
+        "tenant_id": "tenant",
+        "authentication_method": "api_key",
+        "context": {"subdomain": "acme"},
+    }
+    return IntegratedAccount(**_stored(defaults, fields))
+
+
+def sync_job(**fields: Any) -> SyncJob:
+    resources = [{"resource": "tickets", "method": "list", "persist": True}]
+    defaults = {"id": "job", "integration_name": "helpdesk", "args_schema": {}, "resources": resources}
+    return SyncJob(**_stored(defaults, fields))
+
+
+def webhook(**fields: Any) -> Webhook:
+    defaults = {"id": "webhook", "target_url": "https://receiver.test", "secret": "whsec_x"}
+    return Webhook(**_stored(defaults, fields))
+
+
+def run(**fields: Any) -> SyncJobRun:
+    defaults = {
+        "id": "run",
+        "sync_job_id": "job",
+        "integrated_account_id": "account",
+        "status": RunStatus.RUNNING,
+        "args": {},
+        "resources": [{"resource": "tickets", "method": "list", "persist": True}],
+        "sync_job": {},
+        "daemon_group_key": None if fields.get("webhook_id") else "blue",
+    }
+    return SyncJobRun(**_stored(defaults, fields))
+
+
+def _stored(defaults: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    return {"environment_id": ENVIRONMENT, "created_at": NOON, "updated_at": NOON, **defaults, **fields}

@@ -1,0 +1,209 @@
+"""Runs, units, events and pages in memory, under the rules of the real stores: leases and fences."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from service_tables import NOON
+
+from app.engine.errors import LeaseLostError
+from app.engine.json_types import JsonObject
+from app.engine.objects import SyncJobRun
+from app.engine.status import UnitStatus
+from app.engine.work import Claim, ErrorDraft, EventDraft, PageWrite, PendingEvent, RecordRow, Ring, UnitDraft
+
+DELIVERY_UNIT = "delivery-unit"
+
+
+@dataclass
+class FakeRuns:
+    """Runs by id, and the ids of their resources' rows."""
+
+    rows: dict[str, SyncJobRun] = field(default_factory=dict)
+
+    def add(self, run: SyncJobRun) -> SyncJobRun:
+        self.rows[run.id] = run
+        return run
+
+    def load(self, run_id: str) -> SyncJobRun | None:
+        return self.rows.get(run_id)
+
+    def resource_ids(self, run_id: str) -> dict[str, str]:
+        names = [item.get("name") or item["resource"] for item in self.rows[run_id].resources]
+        return {name: f"id-of-{name}" for name in names}
+
+
+@dataclass
+class Unit:
+    """One unit as it is stored."""
+
+    draft: UnitDraft
+    run_id: str = "run"
+    status: UnitStatus = UnitStatus.READY
+    frontier: JsonObject = field(default_factory=dict)
+    fencing_token: int = 0
+    attempts: int = 0
+    wake_seconds: float = 0.0
+    owner: str | None = None
+
+
+@dataclass
+class FakeUnits:
+    """Units with leases; ``on_hold`` happens at every prolongation."""
+
+    rows: dict[str, Unit] = field(default_factory=dict)
+    holds: int = 0
+    on_hold: Callable[[], object] = lambda: None
+
+    def add(self, *drafts: UnitDraft) -> None:
+        self.rows |= {draft.id: Unit(draft, status=draft.status) for draft in drafts}
+
+    def lose(self, unit_id: str) -> None:
+        """Let another worker take the unit."""
+        self.rows[unit_id].fencing_token += 1
+
+    def claim(self, unit_id: str, *, owner: str = "me", lease_seconds: float = 15) -> Claim | None:
+        unit = self.rows[unit_id]
+        if unit.status is not UnitStatus.READY:
+            return None
+        unit.status, unit.owner, unit.wake_seconds = UnitStatus.LEASED, owner, 0.0
+        unit.fencing_token += 1
+        unit.attempts += 1
+        return Claim(
+            unit_id=unit_id,
+            run_id=unit.run_id,
+            resource_id=unit.draft.resource_id,
+            kind=unit.draft.kind,
+            fencing_token=unit.fencing_token,
+            attempts=unit.attempts,
+            elements=unit.draft.elements,
+            frontier=unit.frontier,
+        )
+
+    def next_of_resource(self, resource_id: str) -> str | None:
+        ready = (id for id, unit in self.rows.items() if unit.status is UnitStatus.READY)
+        return next((id for id in ready if self.rows[id].draft.resource_id == resource_id), None)
+
+    def hold(self, claim: Claim, *, lease_seconds: float) -> None:
+        self.held(claim)
+        self.holds += 1
+        self.on_hold()
+
+    def held(self, claim: Claim) -> Unit:
+        """Give the unit of a lease; raise LeaseLostError when it is somebody else's."""
+        unit = self.rows[claim.unit_id]
+        if unit.fencing_token != claim.fencing_token or unit.status is not UnitStatus.LEASED:
+            raise LeaseLostError
+        return unit
+
+    def hand_back(self, claim: Claim, *, wake_seconds: float = 0.0, has_failed: bool = False) -> bool:
+        try:
+            unit = self.held(claim)
+        except LeaseLostError:
+            return False
+        unit.status, unit.wake_seconds = UnitStatus.READY, wake_seconds
+        unit.attempts = unit.attempts if has_failed else 0
+        return True
+
+
+@dataclass
+class FakeDeliveries:
+    """The events of a run, in line for its webhook."""
+
+    units: FakeUnits
+    waiting: list[PendingEvent] = field(default_factory=list)
+    delivered: dict[str, int | None] = field(default_factory=dict)
+    dead: dict[str, tuple[int | None, str | None]] = field(default_factory=dict)
+    late: list[EventDraft] = field(default_factory=list)
+    """Events that come at the very moment when the unit wants to go idle."""
+    after_settle: Callable[[], object] = lambda: None
+
+    def add(self, *drafts: EventDraft, created_at: Any = NOON) -> None:
+        for draft in drafts:
+            facts = {name: getattr(draft, name) for name in ("id", "webhook_id", "event", "body", "resource_id")}
+            self.waiting.append(PendingEvent(**facts, records=draft.records, attempts=0, created_at=created_at))
+
+    def next_event(self, run_id: str) -> PendingEvent | None:
+        return self.waiting[0] if self.waiting else None
+
+    def settle(
+        self,
+        claim: Claim,
+        event: PendingEvent,
+        *,
+        delivered: bool,
+        status_code: int | None,
+        error: str | None,
+        lease_seconds: float,
+        backlog_limit: int,
+    ) -> list[Ring]:
+        self.units.held(claim)
+        self.waiting.remove(event)
+        if delivered:
+            self.delivered[event.id] = status_code
+        else:
+            self.dead[event.id] = (status_code, error)
+        self.after_settle()
+        return [] if self.is_long(claim.run_id, limit=backlog_limit) else self._unblocked(claim.run_id)
+
+    def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
+        self.waiting[self.waiting.index(event)] = replace(event, attempts=event.attempts + 1)
+
+    def go_idle(self, claim: Claim, *, run_is_final: bool, lease_seconds: float) -> bool:
+        unit = self.units.held(claim)
+        self.add(*self.late)
+        self.late = []
+        if self.waiting:
+            return False
+        unit.status = UnitStatus.DONE if run_is_final else UnitStatus.IDLE
+        return True
+
+    def is_long(self, run_id: str, *, limit: int) -> bool:
+        return len([event for event in self.waiting if event.records]) >= limit
+
+    def wait_for_backlog(self, claim: Claim, *, backlog_limit: int) -> bool:
+        if not self.is_long(claim.run_id, limit=backlog_limit):
+            return False
+        self.units.held(claim).status = UnitStatus.BLOCKED
+        return True
+
+    def _unblocked(self, run_id: str) -> list[Ring]:
+        blocked = {id: unit for id, unit in self.units.rows.items() if unit.status is UnitStatus.BLOCKED}
+        for unit in blocked.values():
+            unit.status = UnitStatus.READY
+        return [Ring(run_id=run_id, unit_id=id, queue="rapid-bridge") for id in blocked]
+
+
+@dataclass
+class FakePages:
+    """What page writes have led to; ``before_write`` happens when one begins."""
+
+    units: FakeUnits
+    deliveries: FakeDeliveries
+    journal: list[str] = field(default_factory=list)
+    writes: list[PageWrite] = field(default_factory=list)
+    before_write: Callable[[], object] = lambda: None
+    after_write: Callable[[], object] = lambda: None
+
+    @property
+    def records(self) -> list[RecordRow]:
+        return [row for write in self.writes for row in write.records]
+
+    @property
+    def record_ids(self) -> list[str]:
+        return [row.remote_id for row in self.records]
+
+    @property
+    def errors(self) -> list[ErrorDraft]:
+        return [error for write in self.writes for error in write.errors]
+
+    def write(self, page: PageWrite) -> str | None:
+        self.before_write()
+        unit = self.units.held(page.claim)
+        unit.frontier, unit.status, unit.attempts = page.frontier, page.end or unit.status, 0
+        self.units.add(*page.children)
+        self.deliveries.add(*page.events)
+        self.writes.append(page)
+        self.journal.append("write")
+        self.after_write()
+        return DELIVERY_UNIT if page.events else None

@@ -1,0 +1,106 @@
+"""Integrated accounts: made for an integration that is there, their context merged."""
+
+import pytest
+from service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, FakeTable, account, integration
+
+from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.json_types import JsonObject
+from app.engine.objects import IntegratedAccount, ListFilters
+from app.engine.redaction import MASK
+from app.services.accounts import AccountService
+
+FIELDS: JsonObject = {"integration_name": "helpdesk", "tenant_id": "t1"}
+FAULT = Failure("tenant_id", "expected text")
+
+
+@pytest.fixture
+def accounts() -> FakeTable[IntegratedAccount]:
+    return FakeTable(account, account())
+
+
+def service(accounts: FakeTable[IntegratedAccount], config: JsonObject | None = None) -> AccountService:
+    return AccountService(accounts, FakeTable(integration, integration(config=config or CONFIG)))
+
+
+def test_account_is_made_for_its_integration(accounts: FakeTable[IntegratedAccount]) -> None:
+    made = service(accounts).create(ENVIRONMENT, {**FIELDS, "context": {"api_key": "k"}})
+
+    assert accounts.rows[made.id] == made
+    assert (made.integration_id, made.tenant_id, made.context) == ("integration", "t1", {"api_key": "k"})
+
+
+@pytest.mark.parametrize(
+    ("config", "asked", "method"),
+    [
+        ({}, None, "api_key"),
+        ({"credentials": "oauth2"}, None, "api_key"),
+        ({"credentials": {"format": ["oauth2", "api_key"]}}, None, "api_key"),
+        ({"credentials": {"format": "oauth2"}}, None, "oauth2"),
+        ({"credentials": {"format": "oauth2"}}, "basic", "basic"),
+    ],
+)
+def test_way_to_sign_in_is_what_is_asked_for_or_the_integrations_only_one(
+    accounts: FakeTable[IntegratedAccount], config: JsonObject, asked: str | None, method: str
+) -> None:
+    made = service(accounts, {**CONFIG, **config}).create(ENVIRONMENT, {**FIELDS, "authentication_method": asked})
+
+    assert made.authentication_method == method
+
+
+def test_every_fault_of_a_new_account_is_told(accounts: FakeTable[IntegratedAccount]) -> None:
+    with pytest.raises(InvalidInputError) as raised:
+        service(accounts).create(ENVIRONMENT, {"integration_name": "crm"}, [FAULT])
+
+    message = "integration 'crm' does not exist"
+    assert raised.value.failures == (FAULT, Failure("integration_name", message, missing_reference=True))
+
+
+def test_absent_integration_name_is_the_callers_fault_to_tell(accounts: FakeTable[IntegratedAccount]) -> None:
+    with pytest.raises(InvalidInputError) as raised:
+        service(accounts).create(ENVIRONMENT, {}, [FAULT])
+
+    assert raised.value.failures == (FAULT,)
+
+
+def test_context_is_merged_key_by_key_and_masks_keep_their_secret(accounts: FakeTable[IntegratedAccount]) -> None:
+    accounts.rows["account"] = account(context={"api_key": "k", "a": 1, "oauth": {"token": "old", "scope": "s"}})
+    sent = {"context": {"api_key": MASK, "a": 2, "oauth": {"token": "new"}}, "status": "needs_reauth"}
+
+    updated = service(accounts).update(ENVIRONMENT, "account", sent)
+
+    assert updated.status == "needs_reauth"
+    assert updated.context == {"api_key": "k", "a": 2, "oauth": {"token": "new", "scope": "s"}}
+
+
+def test_change_without_context_keeps_it(accounts: FakeTable[IntegratedAccount]) -> None:
+    updated = service(accounts).update(ENVIRONMENT, "account", {"tenant_id": "t2"})
+
+    assert (updated.tenant_id, updated.context) == ("t2", {"subdomain": "acme"})
+
+
+def test_faulty_change_changes_nothing(accounts: FakeTable[IntegratedAccount]) -> None:
+    with pytest.raises(InvalidInputError):
+        service(accounts).update(ENVIRONMENT, "account", {"tenant_id": ""}, [FAULT])
+
+    assert accounts.rows["account"] == account()
+
+
+def test_account_that_is_removed_during_a_change_is_not_there(accounts: FakeTable[IntegratedAccount]) -> None:
+    accounts.before_update = accounts.rows.clear
+
+    with pytest.raises(NotFoundError):
+        service(accounts).update(ENVIRONMENT, "account", {"tenant_id": "t2"})
+
+
+def test_account_is_removed_once(accounts: FakeTable[IntegratedAccount]) -> None:
+    assert service(accounts).delete(ENVIRONMENT, "account") == "account"
+    with pytest.raises(NotFoundError):
+        service(accounts).delete(ENVIRONMENT, "account")
+
+
+def test_each_environment_sees_its_own_accounts(accounts: FakeTable[IntegratedAccount]) -> None:
+    listed = service(accounts).list(ENVIRONMENT, ListFilters())
+
+    assert [row.id for row in listed.result] == ["account"]
+    with pytest.raises(NotFoundError):
+        service(accounts).get(ELSEWHERE, "account")

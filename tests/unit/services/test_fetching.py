@@ -1,0 +1,323 @@
+"""A slice of a fetching unit: what it asks for, what it writes, and how it leaves the unit."""
+
+from collections.abc import Callable
+
+import pytest
+from service_fakes import PENDING, page
+from service_setting import Setting, setting
+from service_world import DELIVERY_UNIT
+
+from app.engine import events
+from app.engine.errors import RateLimitedError, SourceError
+from app.engine.json_types import JsonObject
+from app.engine.status import ErrorHandling, UnitStatus
+from app.services import fetching
+
+LOOP = {"resource": "tickets", "method": "get", "id": "{{args.ids}}", "loop_on": "args.ids"}
+
+
+@pytest.fixture(autouse=True)
+def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for answers again at once: here they are there at once, or never come."""
+    monkeypatch.setattr(fetching, "_WAIT_SECONDS", 0.001)
+
+
+def looped(*ids: str, run_fields: JsonObject | None = None, **limits: float) -> Setting:
+    made = setting([LOOP], run_fields=run_fields, **limits)
+    made.add_unit(*({"loop": id} for id in ids))
+    return made
+
+
+def webhook_run(**limits: float) -> Setting:
+    made = setting(run_fields={"webhook_id": "webhook"}, **limits)
+    made.add_unit()
+    made.add_delivery_unit(UnitStatus.IDLE)
+    return made
+
+
+def test_unit_is_done_after_its_last_page() -> None:
+    here = setting()
+    here.add_unit()
+    here.source.script(page({"id": 1}, cursor={"page": 2}), page({"id": 2}, {"id": 3}))
+
+    outcome = here.fetch()
+
+    assert here.source.asked == [(None, None), (None, {"page": 2})]
+    assert here.pages.record_ids == ["1", "2", "3"]
+    assert here.units.rows["unit"].status is UnitStatus.DONE
+    assert outcome.may_settle
+
+
+def test_single_element_asks_for_its_next_page_only_after_the_write() -> None:
+    here = setting()
+    here.add_unit()
+    here.source.script(page(cursor={"page": 2}), page(cursor={"page": 3}), page())
+
+    here.fetch()
+
+    assert here.journal == ["ask tickets", "write", "ask tickets", "write", "ask tickets", "write"]
+
+
+def test_unit_goes_on_at_the_cursor_that_was_written() -> None:
+    here = setting()
+    here.add_unit(frontier={"next": 1, "open": {"0": {"page": 7}}})
+    here.source.script(page({"id": 1}))
+
+    here.fetch()
+
+    assert here.source.asked == [(None, {"page": 7})]
+
+
+def test_many_elements_are_asked_for_side_by_side() -> None:
+    here = looped("a", "b", "c", requests_per_account=2)
+    for id in "abc":
+        here.source.script(page({"id": id}), id=id)
+
+    here.fetch()
+
+    assert here.journal[:2] == ["ask a", "ask b"]
+    assert here.journal.index("ask c") < here.journal.index("write")
+    assert sorted(here.pages.record_ids) == ["a", "b", "c"]
+    assert here.units.rows["unit"].status is UnitStatus.DONE
+
+
+def test_unresolvable_placeholder_is_an_error_of_its_element_alone() -> None:
+    here = setting([{**LOOP, "id": "{{args.ids.key}}"}])
+    here.add_unit({"loop": {"key": 1}}, {"loop": {"kee": 2}}, {"loop": {"key": 3}})
+    here.source.script(page({"id": 1}), id="1").script(page({"id": 3}), id="3")
+
+    here.fetch()
+
+    assert [(error.code, error.details) for error in here.pages.errors] == [
+        ("placeholder", {"path": "args.ids.key", "loop": {"kee": 2}})
+    ]
+    assert sorted(here.pages.record_ids) == ["1", "3"]
+    assert here.units.rows["unit"].status is UnitStatus.DONE
+
+
+def test_unit_of_nothing_but_unresolvable_elements_asks_for_nothing() -> None:
+    here = setting([{"resource": "tickets", "id": "{{args.missing:int}}"}])
+    here.add_unit()
+
+    here.fetch()
+
+    assert here.source.calls == []
+    assert len(here.pages.errors) == 1
+    assert here.units.rows["unit"].status is UnitStatus.DONE
+
+
+def test_failed_request_is_an_error_of_its_element_alone() -> None:
+    here = looped("a", "b")
+    here.source.script(SourceError("http_500", "broke", status=500, excerpt="oops"), id="a")
+    here.source.script(page({"id": "b"}), id="b")
+
+    here.fetch()
+
+    assert [(error.code, error.details) for error in here.pages.errors] == [
+        ("http_500", {"status": 500, "excerpt": "oops", "loop": "a"})
+    ]
+    assert here.pages.record_ids == ["b"]
+
+
+def test_request_is_filled_in_from_the_runs_args() -> None:
+    query, body = {"since": "{{args.since}}"}, "{{args.body:any:undefined}}"
+    item = {"resource": "tickets", "id": "{{args.id}}", "query": query, "body": body}
+    here = setting([item], run_fields={"args": {"id": 7, "since": "today"}})
+    here.add_unit()
+    here.source.script(page(), id="7")
+
+    here.fetch()
+
+    (call,) = here.source.calls
+    assert (call.id, call.query, call.body) == ("7", {"since": "today"}, None)
+    assert (call.account_id, call.context) == ("account", {"subdomain": "acme"})
+
+
+def test_rate_limit_parks_the_unit_with_its_cursors_kept() -> None:
+    here = setting()
+    here.add_unit()
+    here.source.script(page({"id": 1}, cursor={"page": 2}), RateLimitedError(30))
+
+    outcome = here.fetch()
+
+    unit = here.units.rows["unit"]
+    assert (unit.status, unit.wake_seconds) == (UnitStatus.READY, 30)
+    assert unit.frontier == {"next": 1, "open": {"0": {"page": 2}}}
+    assert here.bell.rings == []
+    assert outcome.may_settle
+
+
+def test_rate_limit_lets_answers_in_flight_come_and_asks_for_nothing_more() -> None:
+    here = looped("a", "b", "c", requests_per_account=2)
+    here.source.script(RateLimitedError(9), id="a").script(page({"id": "b"}), id="b")
+
+    here.fetch()
+
+    assert [id for id, _ in here.source.asked] == ["a", "b"]
+    assert here.pages.record_ids == ["b"]
+    assert here.units.rows["unit"].frontier == {"next": 2, "open": {"0": None}}
+
+
+def test_stopping_daemon_yields_after_the_page_and_rings_for_a_successor() -> None:
+    here = setting()
+    here.add_unit()
+    here.source.script(page({"id": 1}, cursor={"page": 2}))
+    here.pages.after_write = here.stop_daemon
+
+    here.fetch()
+
+    unit = here.units.rows["unit"]
+    assert here.pages.record_ids == ["1"]
+    assert (unit.status, unit.wake_seconds, unit.attempts) == (UnitStatus.READY, 0, 0)
+    assert [(ring.unit_id, ring.queue) for ring in here.bell.rings] == [("unit", "daemon-group.blue")]
+
+
+def test_slice_that_is_over_yields_and_rings() -> None:
+    here = setting(slice_seconds=0.0)
+    here.add_unit()
+
+    here.fetch()
+
+    assert here.source.calls == []
+    assert here.bell.unit_ids == ["unit"]
+
+
+def test_late_answers_are_abandoned_after_the_stop_grace() -> None:
+    here = looped("a", "b", stop_grace_seconds=0.01)
+    here.source.script(PENDING, id="a").script(page({"id": "b"}), id="b")
+    here.pages.after_write = here.stop_daemon
+
+    here.fetch()
+
+    assert here.source.futures[0].cancelled()
+    assert here.units.rows["unit"].frontier == {"next": 2, "open": {"0": None}}
+    assert here.units.rows["unit"].status is UnitStatus.READY
+    assert here.bell.unit_ids == ["unit"]
+
+
+def test_slow_upstream_keeps_the_lease() -> None:
+    here = setting(lease_seconds=0.0)
+    here.add_unit()
+    here.source.script(PENDING)
+    here.units.on_hold = lambda: here.source.futures[0].set_result(page({"id": 1}))
+
+    here.fetch()
+
+    assert here.units.holds == 1
+    assert here.pages.record_ids == ["1"]
+
+
+def test_slice_ends_silently_when_the_lease_is_lost_before_a_write() -> None:
+    here = setting()
+    here.add_unit()
+    here.source.script(page({"id": 1}))
+    here.pages.before_write = lambda: here.units.lose("unit")
+
+    outcome = here.fetch()
+
+    assert here.pages.writes == []
+    assert here.bell.rings == []
+    assert outcome.may_settle
+
+
+def test_answers_under_way_are_cancelled_when_the_lease_is_lost_while_waiting() -> None:
+    here = setting(lease_seconds=0.0)
+    here.add_unit()
+    here.source.script(PENDING)
+    claim = here.claim("unit")
+    here.units.lose("unit")
+
+    here.fetching().work(claim, here.context())
+
+    assert here.source.futures[0].cancelled()
+
+
+def test_lease_lost_when_the_slice_ends_rings_for_nobody() -> None:
+    here = setting(slice_seconds=0.0)
+    here.add_unit()
+    claim = here.claim("unit")
+    here.units.lose("unit")
+
+    here.fetching().work(claim, here.context())
+
+    assert here.bell.rings == []
+
+
+def test_run_that_fails_fast_asks_for_nothing_after_an_error() -> None:
+    here = looped("a", "b", "c", run_fields={"error_handling": ErrorHandling.FAIL_FAST}, requests_per_account=1)
+    here.source.script(SourceError("http_404", "gone"), id="a").script(page({"id": "b"}), id="b")
+
+    here.fetch()
+
+    # The second was asked for while the first one's error was written.
+    assert [id for id, _ in here.source.asked] == ["a", "b"]
+    assert here.units.rows["unit"].frontier == {"next": 2, "open": {}}
+
+
+def test_children_are_written_with_their_parents_page_and_rung() -> None:
+    here = setting([{"resource": "tickets"}, {"resource": "comments", "depends_on": "tickets"}])
+    here.add_unit()
+    here.source.script(page({"id": 1}, {"id": 2}))
+
+    here.fetch()
+
+    (children,) = [unit.draft for id, unit in here.units.rows.items() if id != "unit"]
+    assert len(children.elements) == 2
+    assert here.bell.unit_ids == [children.id]
+
+
+def test_webhook_run_queues_its_records_and_rings_the_delivery_unit() -> None:
+    here = webhook_run()
+    here.source.script(page({"id": 1}))
+
+    here.fetch()
+
+    assert here.pages.records == []
+    assert [event.event for event in here.deliveries.waiting] == [events.RECORD]
+    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert here.units.rows["unit"].status is UnitStatus.DONE
+
+
+def test_backlog_of_deliveries_blocks_the_unit() -> None:
+    here = webhook_run(delivery_backlog=2)
+    here.source.script(page({"id": 1}, cursor={"page": 2}))
+
+    here.fetch()
+
+    unit = here.units.rows["unit"]
+    assert len(here.deliveries.waiting) == 2
+    assert unit.status is UnitStatus.BLOCKED
+    assert unit.frontier == {"next": 1, "open": {"0": {"page": 2}}}
+    assert here.bell.unit_ids == [DELIVERY_UNIT, DELIVERY_UNIT]
+
+
+def test_unit_stays_ready_when_the_backlog_shrank_meanwhile() -> None:
+    here = webhook_run(delivery_backlog=1)
+    here.source.script(page({"id": 1}, cursor={"page": 2}))
+    is_long = here.deliveries.is_long
+    here.deliveries.is_long = _answered_then(is_long, then=here.deliveries.waiting.clear)  # type: ignore[method-assign]
+
+    here.fetch()
+
+    assert here.units.rows["unit"].status is UnitStatus.READY
+    assert here.bell.unit_ids == [DELIVERY_UNIT, "unit"]
+
+
+def test_empty_page_of_a_webhook_run_rings_nobody() -> None:
+    here = webhook_run()
+    here.source.script(page())
+
+    here.fetch()
+
+    assert here.bell.rings == []
+
+
+def _answered_then(question: Callable[..., bool], *, then: Callable[[], object]) -> Callable[..., bool]:
+    """Answer as ever, then do something."""
+
+    def answer(run_id: str, *, limit: int) -> bool:
+        found = question(run_id, limit=limit)
+        then()
+        return found
+
+    return answer

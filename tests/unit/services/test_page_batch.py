@@ -1,0 +1,180 @@
+"""Pages and errors become one write: records or events, units for children, counters."""
+
+import json
+
+import pytest
+from service_fakes import page
+from service_setting import Setting, setting
+
+from app.engine import events
+from app.engine.books import Counters
+from app.engine.errors import PlaceholderError, SourceError
+from app.engine.frontier import Frontier
+from app.engine.json_types import JsonObject
+from app.engine.status import ErrorHandling, UnitStatus
+from app.services.page_batch import PageBatch
+
+TICKETS = {"resource": "tickets"}
+COMMENTS = {"resource": "comments", "depends_on": "tickets", "query": {"ticket": "{{resources.tickets.id}}"}}
+TAGS = {"resource": "tags", "depends_on": "tickets", "loop_on": "resources.tickets.tags"}
+WEBHOOK = {"webhook_id": "webhook"}
+DONE = Frontier(next=1)
+UNDER_WAY = Frontier(next=1, open={0: {"page": 2}})
+BROKE = SourceError("http_500", "broke", status=500)
+
+
+def batch_of(here: Setting) -> PageBatch:
+    here.add_unit()
+    context = here.context()
+    return PageBatch(here.claim("unit"), context, context.items["tickets"], settings=here.settings, clock=here.clock)
+
+
+def payloads(drafts: list[events.EventDraft]) -> list[JsonObject]:
+    return [json.loads(draft.body)["payload"] for draft in drafts]
+
+
+def test_batch_is_empty_until_a_page_or_an_error_is_in() -> None:
+    batch, other = batch_of(setting()), batch_of(setting())
+    was_empty = batch.is_empty
+
+    batch.add_page({}, page())
+    other.add_error({}, BROKE)
+
+    assert was_empty
+    assert not batch.is_empty
+    assert not other.is_empty
+
+
+def test_records_become_rows_and_the_counters_say_so() -> None:
+    batch = batch_of(setting())
+    batch.add_page({}, page({"id": 1}, {"id": 2}))
+    batch.add_page({}, page({"id": 3}))
+
+    write = batch.to_write(UNDER_WAY)
+
+    assert [row.remote_id for row in write.records] == ["1", "2", "3"]
+    assert write.counters == Counters(pages=2, fetched=3)
+    assert (write.end, write.frontier) == (None, UNDER_WAY.to_json())
+    assert (write.account_id, write.resource, write.events) == ("account", "tickets", [])
+
+
+def test_write_ends_the_unit_with_its_last_element() -> None:
+    batch = batch_of(setting())
+    batch.add_page({}, page())
+
+    assert batch.to_write(DONE).end is UnitStatus.DONE
+
+
+def test_resource_that_is_not_persisted_is_only_counted() -> None:
+    batch = batch_of(setting([{**TICKETS, "persist": False}]))
+    batch.add_page({}, page({"id": 1}))
+
+    write = batch.to_write(DONE)
+
+    assert write.records == []
+    assert write.counters.fetched == 1
+
+
+def test_children_get_units_of_at_most_so_many_elements() -> None:
+    batch = batch_of(setting([TICKETS, COMMENTS], children_per_unit=2))
+    batch.add_page({}, page({"id": 1, "x": 0}, {"id": 2}, {"id": 3}))
+
+    children = batch.to_write(DONE).children
+
+    assert {child.resource_id for child in children} == {"id-of-comments"}
+    assert [len(child.elements) for child in children] == [2, 1]
+    assert children[0].elements[0] == {"parents": {"tickets": {"id": 1}}}
+
+
+def test_failed_request_skips_one_request_of_each_child() -> None:
+    batch = batch_of(setting([TICKETS, COMMENTS, TAGS]))
+    batch.add_error({}, BROKE)
+    batch.add_error({}, BROKE)
+
+    write = batch.to_write(DONE)
+
+    assert write.skipped == {"id-of-comments": 2, "id-of-tags": 2}
+    assert write.counters == Counters(errors=2)
+    assert write.children == []
+
+
+def test_record_that_a_childs_loop_can_not_read_skips_that_child_alone() -> None:
+    batch = batch_of(setting([TICKETS, COMMENTS, TAGS]))
+    batch.add_page({}, page({"id": 1, "tags": 5}, {"id": 2, "tags": ["a", "b"]}))
+
+    write = batch.to_write(DONE)
+
+    elements = {child.resource_id: len(child.elements) for child in write.children}
+    assert elements == {"id-of-comments": 2, "id-of-tags": 2}
+    assert write.skipped == {"id-of-tags": 1}
+    assert [(error.resource, error.code) for error in write.errors] == [("tags", "loop_on")]
+
+
+def test_error_tells_where_it_happened() -> None:
+    batch = batch_of(setting())
+    element = {"parents": {"users": {"id": 1}}, "loop": None}
+    batch.add_error(element, PlaceholderError("args.x", "nothing is there"))
+    batch.add_error({}, SourceError("connect", "no route"))
+
+    first, second = batch.errors
+
+    assert first.details == {"path": "args.x", "parents": {"users": {"id": 1}}}
+    assert second.details == {}
+    assert (second.resource, second.method, second.message) == ("tickets", "list", "no route")
+
+
+def test_webhook_run_puts_its_records_into_events_of_a_bounded_size() -> None:
+    batch = batch_of(setting(run_fields=WEBHOOK, delivery_batch_bytes=20))
+    batch.add_page({}, page({"id": 1}, {"id": 2}, {"id": 3}))
+
+    write = batch.to_write(DONE)
+
+    assert write.records == []
+    assert [(draft.event, draft.records) for draft in write.events] == [(events.RECORD, 2), (events.RECORD, 1)]
+    assert {draft.resource_id for draft in write.events} == {"id-of-tickets"}
+    assert payloads(write.events)[1]["records"] == [{"id": 3}]
+    assert write.counters == Counters(pages=1, fetched=3, queued=3)
+
+
+def test_webhook_run_sends_one_event_for_each_error() -> None:
+    batch = batch_of(setting(run_fields=WEBHOOK))
+    batch.add_error({}, BROKE)
+    batch.add_error({}, BROKE)
+
+    drafts = batch.to_write(DONE).events
+
+    assert [draft.event for draft in drafts] == [events.RECORD_ERROR] * 2
+    assert payloads(drafts)[0]["error"] == {"error": "http_500", "message": "broke", "status": 500}
+
+
+def test_webhook_run_in_batch_mode_sends_one_event_for_the_errors_of_a_write() -> None:
+    batch = batch_of(setting(run_fields={**WEBHOOK, "error_handling": ErrorHandling.BATCH}))
+    batch.add_error({}, BROKE)
+    batch.add_error({}, BROKE)
+
+    (payload,) = payloads(batch.to_write(DONE).events)
+
+    assert [error["error"] for error in payload["errors"]] == ["http_500", "http_500"]
+
+
+def test_errors_of_a_batch_travel_apart_by_resource() -> None:
+    run_fields = {**WEBHOOK, "error_handling": ErrorHandling.BATCH}
+    batch = batch_of(setting([TICKETS, TAGS], run_fields=run_fields))
+    batch.add_page({}, page({"tags": 5}))
+    batch.add_error({}, BROKE)
+    batch.add_page({}, page({"tags": 6}))
+
+    sent = payloads(batch.to_write(DONE).events)[1:]
+
+    told = {payload["resource"]: [error["error"] for error in payload["errors"]] for payload in sent}
+    assert told == {"tags": ["loop_on", "loop_on"], "tickets": ["http_500"]}
+
+
+@pytest.mark.parametrize("run_fields", [{}, WEBHOOK], ids=["daemon run", "webhook run"])
+def test_empty_page_makes_neither_rows_nor_events(run_fields: JsonObject) -> None:
+    batch = batch_of(setting(run_fields=run_fields))
+    batch.add_page({}, page())
+
+    write = batch.to_write(DONE)
+
+    assert (write.records, write.events) == ([], [])

@@ -1,0 +1,120 @@
+"""The services that mostly show: records, daemons, health."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from service_tables import ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account
+
+from app.engine.errors import InvalidInputError, NotFoundError
+from app.engine.json_types import JsonObject
+from app.engine.objects import Daemon, Page, StoredRecord
+from app.engine.status import DaemonStatus
+from app.services.daemons import DaemonService
+from app.services.health import HealthService
+from app.services.records import RecordFilters, RecordService
+
+FILTERS = RecordFilters(integrated_account_id="account")
+
+
+@dataclass
+class FakeDaemons:
+    """Daemons by id."""
+
+    rows: dict[str, Daemon] = field(default_factory=dict)
+
+    def register(self, daemon_id: str, *, group_key: str, label: str, metadata: JsonObject) -> None:
+        self.rows[daemon_id] = Daemon(
+            id=daemon_id,
+            label=label,
+            group_key=group_key,
+            status=DaemonStatus.ACTIVE,
+            metadata=metadata,
+            created_at=NOON,
+            updated_at=NOON,
+        )
+
+    def heard(self, daemon_id: str, status: DaemonStatus) -> None:
+        old = self.rows[daemon_id]
+        self.register(daemon_id, group_key=old.group_key, label=old.label, metadata={"heard": status})
+
+    def get(self, daemon_id: str) -> Daemon | None:
+        return self.rows.get(daemon_id)
+
+    def list(self, *, limit: int, cursor: str | None, group_key: str | None) -> Page[Daemon]:
+        rows = [row for row in self.rows.values() if group_key in (None, row.group_key)]
+        return Page(result=rows[:limit], next_cursor=None, limit=limit)
+
+    def live_by_group(self) -> dict[str, int]:
+        groups = [row.group_key for row in self.rows.values()]
+        return {group: groups.count(group) for group in groups}
+
+
+class FakeRecords:
+    """The records of one account."""
+
+    def list(self, filters: RecordFilters) -> Page[StoredRecord]:
+        facts = dict.fromkeys(("created_at", "updated_at", "synced_at"), NOON)
+        record = StoredRecord(
+            integrated_account_id="account", resource="tickets", id="1", data={}, sync_job_run_id="run", **facts
+        )
+        return Page(result=[record], next_cursor=None, limit=filters.limit)
+
+
+@pytest.fixture
+def daemons() -> FakeDaemons:
+    made = FakeDaemons()
+    DaemonService(made).register("d1", group_key="blue", label="one", metadata={})
+    return made
+
+
+def test_records_of_an_account_are_listed() -> None:
+    listed = RecordService(FakeRecords(), FakeTable(account, account())).list(ENVIRONMENT, FILTERS)
+
+    assert [record.id for record in listed.result] == ["1"]
+
+
+def test_records_of_an_account_of_another_environment_are_not_shown() -> None:
+    with pytest.raises(InvalidInputError) as raised:
+        RecordService(FakeRecords(), FakeTable(account, account())).list(ELSEWHERE, FILTERS)
+
+    assert raised.value.failures[0].path == "integrated_account_id"
+    assert raised.value.failures[0].missing_reference
+
+
+def test_registered_daemon_is_shown(daemons: FakeDaemons) -> None:
+    service = DaemonService(daemons)
+
+    assert service.get("d1").label == "one"
+    assert [row.id for row in service.list(limit=5, cursor=None, group_key="blue").result] == ["d1"]
+    assert service.list(limit=5, cursor=None, group_key="red").result == []
+
+
+def test_unknown_daemon_is_not_there(daemons: FakeDaemons) -> None:
+    with pytest.raises(NotFoundError):
+        DaemonService(daemons).get("d2")
+
+
+def test_sign_of_life_means_active_unless_it_says_otherwise(daemons: FakeDaemons) -> None:
+    service = DaemonService(daemons)
+
+    service.heard("d1")
+    first = service.get("d1").metadata["heard"]
+    service.heard("d1", DaemonStatus.STOPPING)
+
+    assert first is DaemonStatus.ACTIVE
+    assert service.get("d1").metadata["heard"] is DaemonStatus.STOPPING
+
+
+@pytest.mark.parametrize(
+    ("postgres", "redis", "shown"),
+    [
+        (True, True, {"status": "ok", "postgres": "ok", "redis": "ok", "daemons": {"blue": 1}}),
+        (True, False, {"status": "unhealthy", "postgres": "ok", "redis": "unreachable", "daemons": {"blue": 1}}),
+        (False, True, {"status": "unhealthy", "postgres": "unreachable", "redis": "ok", "daemons": {}}),
+    ],
+    ids=["all is well", "no redis", "no postgres"],
+)
+def test_health_tells_what_is_there(daemons: FakeDaemons, postgres: bool, redis: bool, shown: JsonObject) -> None:
+    health = HealthService(checks={"postgres": lambda: postgres, "redis": lambda: redis}, daemons=daemons)
+
+    assert health.check() == (postgres and redis, shown)

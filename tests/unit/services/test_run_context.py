@@ -1,0 +1,58 @@
+"""What a slice knows of its run, and why a run can not be carried out."""
+
+from collections.abc import Callable
+
+import pytest
+from service_setting import Setting, setting
+from service_tables import NOON, integration, run
+
+from app.services.run_context import RunUnworkableError
+
+
+def test_context_holds_the_plan_and_what_requests_see() -> None:
+    here = setting([{"resource": "tickets"}], run_fields={"args": {"x": 1}, "started_at": NOON})
+
+    context = here.context()
+
+    assert (context.queue, list(context.items)) == ("daemon-group.blue", ["tickets"])
+    assert context.item_of("id-of-tickets") is context.items["tickets"]
+    assert context.scope["args"] == {"x": 1}
+    assert context.scope["subdomain"] == "acme"
+    assert context.scope["sync_job_run"]["started_at"] == "2026-03-01T12:00:00.000Z"
+    assert "previous_run_date" not in context.scope
+
+
+def test_context_shows_no_credentials() -> None:
+    context = setting().context()
+
+    assert "acme" not in repr(context)
+
+
+def test_envelope_names_the_runs_webhook() -> None:
+    here = setting(run_fields={"webhook_id": "webhook"})
+
+    envelope = here.context().envelope(here.clock)
+
+    assert (envelope.webhook_id, envelope.created_at) == ("webhook", NOON)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda here: here.runs.rows.clear(), "run 'run' was deleted"),
+        (lambda here: here.accounts.rows.clear(), "integrated account 'account' was deleted"),
+        (lambda here: here.integrations.rows.clear(), "integration 'helpdesk' was deleted"),
+        (lambda here: here.runs.add(run(resources=[])), "resources: expected a list of at least one resource"),
+        (
+            lambda here: here.integrations.rows.update(integration=integration(config=[])),
+            "integration 'helpdesk': config: expected",
+        ),
+    ],
+    ids=["no run", "no account", "no integration", "invalid resources", "invalid config"],
+)
+def test_run_can_not_be_carried_out_with(spoil: Callable[[Setting], object], message: str) -> None:
+    here = setting()
+    spoil(here)
+
+    with pytest.raises(RunUnworkableError, match=message):
+        here.context()

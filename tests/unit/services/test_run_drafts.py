@@ -1,0 +1,143 @@
+"""A request for a run becomes a draft, or every fault of it is told at once."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, account, sync_job, webhook
+
+from app.engine.errors import Failure, InvalidInputError
+from app.engine.json_types import JsonObject
+from app.services.run_drafts import IdempotencyKey, RunDraft, RunDrafts, RunRequest
+
+REQUEST = RunRequest(sync_job_id="job", integrated_account_id="account")
+SCHEMA: JsonObject = {"since": {"type": "string", "required": True}, "limit": {"type": "integer", "default": 10}}
+
+
+def drafts(**job_fields: Any) -> RunDrafts:
+    return RunDrafts(
+        jobs=FakeTable(sync_job, sync_job(**job_fields)),
+        accounts=FakeTable(account, account(), account(id="other", integration_name="crm")),
+        webhooks=FakeTable(webhook, webhook(), webhook(id="foreign", environment_id=ELSEWHERE)),
+        default_group="blue",
+    )
+
+
+def draft(request: RunRequest, **job_fields: Any) -> RunDraft:
+    return drafts(**job_fields).draft(ENVIRONMENT, request, idempotency=None, faults=[])
+
+
+def failures(request: RunRequest, *faults: Failure, **job_fields: Any) -> list[Failure]:
+    with pytest.raises(InvalidInputError) as raised:
+        drafts(**job_fields).draft(ENVIRONMENT, request, idempotency=None, faults=faults)
+    return list(raised.value.failures)
+
+
+def test_draft_goes_to_the_default_group() -> None:
+    made = draft(REQUEST)
+
+    assert (made.group_key, made.queue, made.version) == ("blue", "daemon-group.blue", 3)
+    assert [item.name for item in made.items] == ["tickets"]
+    assert made.sync_job["id"] == "job"
+    assert made.sync_job["created_at"] == "2026-03-01T12:00:00.000Z"
+    assert made.environment_id == ENVIRONMENT
+
+
+def test_draft_goes_to_the_group_that_is_asked_for() -> None:
+    assert draft(replace(REQUEST, daemon_group_key="red")).queue == "daemon-group.red"
+
+
+def test_draft_of_a_webhook_run_has_no_group() -> None:
+    made = draft(replace(REQUEST, webhook_id="webhook"))
+
+    assert (made.group_key, made.queue) == (None, "rapid-bridge")
+
+
+def test_defaults_are_filled_into_the_args_and_hashed_with_them() -> None:
+    sent = draft(replace(REQUEST, args={"limit": 10, "since": "now"}), args_schema=SCHEMA)
+    filled = draft(replace(REQUEST, args={"since": "now"}), args_schema=SCHEMA)
+    other = draft(replace(REQUEST, args={"since": "then"}), args_schema=SCHEMA)
+
+    assert filled.args == {"since": "now", "limit": 10}
+    assert filled.args_hash == sent.args_hash
+    assert filled.args_hash != other.args_hash
+
+
+def test_own_resources_of_a_run_replace_the_jobs() -> None:
+    users = {"resource": "users", "method": "list"}
+
+    made = draft(replace(REQUEST, resources=[users]))
+
+    assert made.resources == [users]
+    assert [item.name for item in made.items] == ["users"]
+    assert made.sync_job["resources"][0]["resource"] == "tickets"
+
+
+def test_children_are_drafted_after_their_parents() -> None:
+    resources = [
+        {"resource": "comments", "method": "list", "depends_on": "tickets"},
+        {"resource": "tickets", "method": "list"},
+    ]
+
+    made = draft(REQUEST, resources=resources)
+
+    assert [item.name for item in made.items] == ["tickets", "comments"]
+
+
+def test_idempotency_key_travels_with_the_draft() -> None:
+    key = IdempotencyKey(key="k", body_hash=b"h")
+
+    made = drafts().draft(ENVIRONMENT, REQUEST, idempotency=key, faults=[])
+
+    assert made.idempotency == key
+
+
+def test_all_faults_are_told_at_once() -> None:
+    request = replace(
+        REQUEST,
+        integrated_account_id="nobody",
+        webhook_id="foreign",
+        daemon_group_key="no group",
+        args={"limit": "many"},
+        resources=[{"resource": "", "method": "list"}],
+    )
+
+    found = failures(request, Failure("error_handling", "expected another"), args_schema=SCHEMA)
+
+    assert [failure.path for failure in found] == [
+        "error_handling",
+        "integrated_account_id",
+        "webhook_id",
+        "daemon_group_key",
+        "daemon_group_key",
+        "args.limit",
+        "args.since",
+        "resources.0.resource",
+    ]
+    assert [failure.path for failure in found if failure.missing_reference] == ["integrated_account_id", "webhook_id"]
+
+
+def test_missing_job_is_told_beside_the_other_references() -> None:
+    found = failures(RunRequest(sync_job_id="none", integrated_account_id="none", webhook_id="none"))
+
+    assert {failure.path for failure in found} == {"sync_job_id", "integrated_account_id", "webhook_id"}
+    assert all(failure.missing_reference for failure in found)
+
+
+def test_account_is_not_blamed_for_a_job_that_is_missing() -> None:
+    found = failures(replace(REQUEST, sync_job_id="none"))
+
+    assert found == [Failure("sync_job_id", "sync job 'none' does not exist", missing_reference=True)]
+
+
+def test_absent_ids_are_the_callers_fault_to_tell() -> None:
+    fault = Failure("sync_job_id", "expected an id")
+
+    assert failures(RunRequest(), fault) == [fault]
+
+
+def test_account_of_another_integration_is_refused() -> None:
+    found = failures(replace(REQUEST, integrated_account_id="other"))
+
+    message = "is an account of 'crm'; the sync job is for 'helpdesk'"
+    assert found == [Failure("integrated_account_id", message)]

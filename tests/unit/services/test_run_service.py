@@ -1,0 +1,145 @@
+"""Runs as the API's callers see them: accepted once, shown, stopped, removed."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+from service_setting import Setting, setting
+from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, run, sync_job
+
+from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
+from app.engine.status import RunStatus
+from app.services.run_drafts import IdempotencyKey, RunDraft, RunDrafts, RunRequest
+from app.services.runs import CreatedRun, RunFilters, RunService
+
+REQUEST = RunRequest(sync_job_id="job", integrated_account_id="account")
+KEY = IdempotencyKey(key="k", body_hash=b"h")
+
+
+@dataclass
+class FakeRunStore:
+    """Runs and the messages that were promised with them."""
+
+    rows: dict[str, SyncJobRun]
+    outbox: dict[int, str] = field(default_factory=dict)
+    by_key: dict[str, str] = field(default_factory=dict)
+
+    def create(self, draft: RunDraft) -> CreatedRun:
+        key = draft.idempotency.key if draft.idempotency else draft.id
+        if key in self.by_key:
+            return CreatedRun(run=self.rows[self.by_key[key]], outbox_id=None)
+        self.by_key[key] = draft.id
+        self.rows[draft.id] = run(id=draft.id, status=RunStatus.CREATED)
+        outbox_id = len(self.by_key)
+        self.outbox[outbox_id] = draft.id
+        return CreatedRun(run=self.rows[draft.id], outbox_id=outbox_id)
+
+    def remove(self, message_id: int) -> None:
+        del self.outbox[message_id]
+
+    def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun | None:
+        found = self.rows.get(run_id)
+        return found if found and found.environment_id == environment_id else None
+
+    def list(
+        self, environment_id: EnvironmentId, filters: RunFilters, *, limit: int, cursor: str | None
+    ) -> Page[SyncJobRun]:
+        rows = [row for row in self.rows.values() if row.status in (filters.status or RunStatus)]
+        return Page(result=rows[:limit], next_cursor=cursor, limit=limit)
+
+    def delete(self, environment_id: EnvironmentId, run_id: str) -> bool:
+        return self.rows.pop(run_id, None) is not None
+
+    def errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
+        return Page(result=[], next_cursor=cursor, limit=limit)
+
+
+@pytest.fixture
+def here() -> Setting:
+    return setting()
+
+
+@pytest.fixture
+def store(here: Setting) -> FakeRunStore:
+    return FakeRunStore(here.runs.rows)
+
+
+@pytest.fixture
+def service(here: Setting, store: FakeRunStore) -> RunService:
+    jobs = FakeTable(sync_job, sync_job())
+    drafts = RunDrafts(jobs=jobs, accounts=here.accounts, webhooks=here.webhooks, default_group="blue")
+    return RunService(runs=store, drafts=drafts, outbox=store, tracking=here.tracking(), bell=here.bell)
+
+
+def test_accepted_run_is_announced_at_once(here: Setting, store: FakeRunStore, service: RunService) -> None:
+    created, is_replay = service.create(ENVIRONMENT, REQUEST)
+
+    assert not is_replay
+    assert here.bell.runs == [(created.id, "daemon-group.blue")]
+    assert store.outbox == {}
+
+
+def test_promise_is_kept_for_the_sweeper_when_the_broker_is_away(
+    here: Setting, store: FakeRunStore, service: RunService
+) -> None:
+    here.bell.is_broken = True
+
+    created, is_replay = service.create(ENVIRONMENT, REQUEST)
+
+    assert not is_replay
+    assert list(store.outbox.values()) == [created.id]
+
+
+def test_repeated_request_gives_the_same_run_and_announces_nothing(here: Setting, service: RunService) -> None:
+    first, _ = service.create(ENVIRONMENT, REQUEST, idempotency=KEY)
+    second, is_replay = service.create(ENVIRONMENT, REQUEST, idempotency=KEY)
+
+    assert is_replay
+    assert second.id == first.id
+    assert len(here.bell.runs) == 1
+
+
+def test_refused_request_leaves_nothing_behind(store: FakeRunStore, service: RunService) -> None:
+    with pytest.raises(InvalidInputError):
+        service.create(ENVIRONMENT, REQUEST, faults=[Failure("args", "expected an object")])
+
+    assert list(store.rows) == ["run"]
+
+
+def test_run_of_another_environment_is_not_there(service: RunService) -> None:
+    assert service.get(ENVIRONMENT, "run").id == "run"
+    with pytest.raises(NotFoundError):
+        service.get(ELSEWHERE, "run")
+
+
+def test_listing_is_narrowed_by_status(store: FakeRunStore, service: RunService) -> None:
+    store.rows["ended"] = run(id="ended", status=RunStatus.FAILED)
+
+    listed = service.list(ENVIRONMENT, RunFilters(status=["failed"]), limit=5, cursor="c")
+
+    assert ([row.id for row in listed.result], listed.limit, listed.next_cursor) == (["ended"], 5, "c")
+
+
+def test_stopped_run_is_shown_as_stopped(service: RunService) -> None:
+    assert service.stop(ENVIRONMENT, "run").status is RunStatus.STOPPED
+
+
+def test_stop_leaves_a_run_that_has_ended_as_it_is(store: FakeRunStore, service: RunService) -> None:
+    store.rows["run"] = replace(store.rows["run"], status=RunStatus.COMPLETED)
+
+    assert service.stop(ENVIRONMENT, "run").status is RunStatus.COMPLETED
+
+
+def test_deleting_a_live_run_stops_it_and_then_removes_it(store: FakeRunStore, service: RunService) -> None:
+    service.delete(ENVIRONMENT, "run")
+    status = store.rows["run"].status
+    service.delete(ENVIRONMENT, "run")
+
+    assert status is RunStatus.STOPPED
+    assert store.rows == {}
+
+
+def test_errors_are_those_of_a_run_that_is_there(service: RunService) -> None:
+    assert service.errors(ENVIRONMENT, "run", limit=3, cursor=None).limit == 3
+    with pytest.raises(NotFoundError):
+        service.errors(ELSEWHERE, "run", limit=3, cursor=None)

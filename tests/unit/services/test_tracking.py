@@ -1,0 +1,318 @@
+"""The life of a run: begun once, settled when its work is done, failed, stopped."""
+
+import json
+
+import pytest
+from service_moves import resource_state
+from service_setting import setting
+from service_tables import NOON
+from service_world import DELIVERY_UNIT
+
+from app.engine import events
+from app.engine.books import Counters
+from app.engine.status import ErrorHandling, ResourceStatus, RunStatus, UnitStatus
+from app.engine.work import ErrorDraft, EventDraft, UnitKind
+
+WEBHOOK = {"webhook_id": "webhook"}
+BROKEN_LOOP = {"resource": "users", "loop_on": "args.ids"}
+ERROR = ErrorDraft(id="e", resource="tickets", method="list", code="http_500", message="broke", details={}, at=NOON)
+
+
+def test_run_is_marked_running_with_its_daemon() -> None:
+    here = setting(run_fields={"status": RunStatus.CREATED})
+
+    assert here.tracking().mark_running("run", daemon_id="d1")
+    assert (here.runs.rows["run"].status, here.runs.rows["run"].daemon_id) == (RunStatus.RUNNING, "d1")
+    assert not here.tracking().mark_running("run", daemon_id="d2")
+
+
+def test_rate_limited_run_is_resumed() -> None:
+    here = setting(run_fields={"status": RunStatus.RATE_LIMITED})
+
+    assert here.tracking().resume("run")
+    assert here.runs.rows["run"].status is RunStatus.RUNNING
+
+
+def test_daemon_run_begins_with_the_units_of_its_roots() -> None:
+    loop = {"resource": "users", "loop_on": "args.ids"}
+    child = {"resource": "comments", "depends_on": "users"}
+    here = setting([loop, child], run_fields={"args": {"ids": [1, 2, 3]}}, children_per_unit=2)
+
+    start = here.tracking().begin("run")
+
+    assert start is not None
+    assert (start.run_id, start.queue, start.delivery_unit_id) == ("run", "daemon-group.blue", None)
+    assert start.resource_ids == {"users": "id-of-users", "comments": "id-of-comments"}
+    assert [item.name for item in start.plan.order] == ["users", "comments"]
+    drafts = [unit.draft for unit in here.units.rows.values()]
+    assert [draft.elements for draft in drafts] == [[{"loop": 1}, {"loop": 2}], [{"loop": 3}]]
+    assert {draft.status for draft in drafts} == {UnitStatus.READY}
+
+
+def test_webhook_run_begins_blocked_behind_its_started_event() -> None:
+    here = setting(run_fields=WEBHOOK)
+
+    start = here.tracking().begin("run")
+
+    assert start is not None
+    assert start.delivery_unit_id is not None
+    statuses = {unit.draft.kind: unit.status for unit in here.units.rows.values()}
+    assert statuses == {UnitKind.DELIVERY: UnitStatus.READY, UnitKind.FETCH: UnitStatus.BLOCKED}
+    (event,) = here.deliveries.waiting
+    body = json.loads(event.body)
+    assert (event.event, body["payload"]["id"], body["webhook_id"]) == (events.STARTED, "run", "webhook")
+    assert "sync_job" not in body["payload"]
+
+
+def test_second_beginning_changes_nothing() -> None:
+    here = setting(run_fields=WEBHOOK)
+    here.tracking().begin("run")
+    units = dict(here.units.rows)
+
+    assert here.tracking().begin("run") is None
+    assert here.units.rows == units
+    assert len(here.deliveries.waiting) == 1
+
+
+def test_beginning_of_an_unworkable_run_fails_it() -> None:
+    here = setting()
+    here.accounts.rows.clear()
+
+    assert here.tracking().begin("run") is None
+
+    run = here.runs.rows["run"]
+    assert run.status is RunStatus.FAILED
+    assert run.error == {
+        "code": "unworkable",
+        "message": "integrated account 'account' was deleted",
+        "resource": None,
+        "at": "2026-03-01T12:00:00.000Z",
+    }
+
+
+def test_beginning_of_a_run_that_is_gone_does_nothing() -> None:
+    assert setting().tracking().begin("nowhere") is None
+
+
+def test_loop_that_names_no_array_is_an_error_of_its_resource_alone() -> None:
+    here = setting([BROKEN_LOOP, {"resource": "tickets"}])
+
+    start = here.tracking().begin("run")
+
+    assert start is not None
+    assert [(error.resource, error.code) for error in here.moves.errors] == [("users", "loop_on")]
+    assert [unit.draft.resource_id for unit in here.units.rows.values()] == ["id-of-tickets"]
+    assert here.runs.rows["run"].status is RunStatus.RUNNING
+
+
+@pytest.mark.parametrize(("error_handling", "key"), [(ErrorHandling.IGNORE, "error"), (ErrorHandling.BATCH, "errors")])
+def test_webhook_hears_of_the_errors_of_a_beginning(error_handling: ErrorHandling, key: str) -> None:
+    here = setting([BROKEN_LOOP], run_fields={**WEBHOOK, "error_handling": error_handling})
+
+    here.tracking().begin("run")
+
+    assert [event.event for event in here.deliveries.waiting] == [events.STARTED, events.RECORD_ERROR]
+    payload = json.loads(here.deliveries.waiting[1].body)["payload"]
+    assert payload["resource"] == "users"
+    assert key in payload
+
+
+def test_run_that_fails_fast_ends_with_the_first_error_of_its_beginning() -> None:
+    here = setting([BROKEN_LOOP, {"resource": "t"}], run_fields={"error_handling": ErrorHandling.FAIL_FAST})
+
+    here.tracking().begin("run")
+
+    run = here.runs.rows["run"]
+    assert run.status is RunStatus.FAILED
+    assert run.error is not None
+    assert (run.error["code"], run.error["resource"]) == ("loop_on", "users")
+
+
+def test_settling_completes_a_run_whose_books_balance() -> None:
+    here = setting()
+    here.moves.resources = [resource_state()]
+
+    here.tracking().settle("run")
+
+    assert here.runs.rows["run"].status is RunStatus.COMPLETED
+    assert [resource.status for resource in here.moves.resources] == [ResourceStatus.COMPLETED]
+    assert here.bell.rings == []
+
+
+def test_settling_fails_a_run_whose_books_do_not_balance() -> None:
+    here = setting()
+    here.moves.resources = [resource_state(counters=Counters(fetched=3, created=2))]
+
+    here.tracking().settle("run")
+
+    run = here.runs.rows["run"]
+    assert run.status is RunStatus.FAILED
+    assert run.error is not None
+    assert run.error["code"] == "books"
+    assert run.error["message"].startswith("tickets: fetched (3) is not")
+
+
+def test_settling_fails_a_run_that_fails_fast_with_its_first_error() -> None:
+    here = setting(run_fields={"error_handling": ErrorHandling.FAIL_FAST})
+    here.moves.resources = [resource_state(counters=Counters(errors=1), live_units=1)]
+    here.moves.errors = [ERROR]
+
+    here.tracking().settle("run")
+
+    assert here.runs.rows["run"].status is RunStatus.FAILED
+    assert here.runs.rows["run"].error == {"code": "http_500"}
+
+
+@pytest.mark.parametrize(
+    ("before", "parked", "after"),
+    [
+        (RunStatus.RUNNING, 0, RunStatus.RUNNING),
+        (RunStatus.RUNNING, 1, RunStatus.RUNNING),
+        (RunStatus.RUNNING, 2, RunStatus.RATE_LIMITED),
+        (RunStatus.RATE_LIMITED, 2, RunStatus.RATE_LIMITED),
+        (RunStatus.RATE_LIMITED, 1, RunStatus.RUNNING),
+    ],
+)
+def test_settling_tells_a_parked_run_from_one_at_work(before: RunStatus, parked: int, after: RunStatus) -> None:
+    here = setting(run_fields={"status": before})
+    here.moves.resources = [resource_state(live_units=2, parked_units=parked)]
+
+    here.tracking().settle("run")
+
+    assert here.runs.rows["run"].status is after
+    assert here.moves.resources[0].status is ResourceStatus.RUNNING
+
+
+def test_settling_waits_for_the_webhook() -> None:
+    here = setting(run_fields=WEBHOOK)
+    here.moves.resources = [resource_state(counters=Counters(fetched=3, queued=3, delivered=3))]
+    here.deliveries.add(EventDraft(id="a", webhook_id="webhook", event=events.RECORD, body=b""))
+
+    here.tracking().settle("run")
+
+    assert here.runs.rows["run"].status is RunStatus.RUNNING
+    assert here.moves.resources[0].status is ResourceStatus.COMPLETED
+
+
+def test_settling_a_webhook_run_queues_the_completed_event_and_rings() -> None:
+    here = setting(run_fields=WEBHOOK)
+    here.add_delivery_unit(UnitStatus.IDLE)
+    here.moves.resources = [resource_state(counters=Counters(fetched=3, queued=3, delivered=3))]
+
+    here.tracking().settle("run")
+
+    (event,) = here.deliveries.waiting
+    payload = json.loads(event.body)["payload"]
+    assert event.event == events.COMPLETED
+    assert (payload["status"], payload["finished_at"]) == ("completed", "2026-03-01T12:00:00.000Z")
+    assert [(ring.unit_id, ring.queue) for ring in here.bell.rings] == [(DELIVERY_UNIT, "rapid-bridge")]
+
+
+@pytest.mark.parametrize("status", [RunStatus.CREATED, RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.STOPPED])
+def test_settling_leaves_alone_a_run_that_is(status: RunStatus) -> None:
+    here = setting(run_fields={"status": status})
+    here.moves.resources = [resource_state()]
+
+    here.tracking().settle("run")
+
+    assert here.runs.rows["run"].status is status
+    assert here.moves.resources[0].status is ResourceStatus.RUNNING
+
+
+def test_calls_for_a_run_that_is_gone_do_nothing() -> None:
+    here = setting()
+    tracking = here.tracking()
+    here.runs.rows.clear()
+
+    tracking.settle("run")
+    tracking.fail("run", ERROR)
+    tracking.record_error("run", ERROR)
+    stopped = tracking.stop("run")
+
+    assert not stopped
+    assert here.moves.errors == []
+
+
+def test_run_that_vanishes_before_its_lock_is_not_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = setting()
+    here.moves.resources = [resource_state()]
+    monkeypatch.setattr(here.moves, "locked", _after(here.runs.rows.clear, here.moves.locked))
+
+    here.tracking().settle("run")
+
+    assert here.moves.resources[0].status is ResourceStatus.RUNNING
+
+
+def test_failed_webhook_run_still_tells_its_receiver() -> None:
+    here = setting(run_fields=WEBHOOK)
+    here.add_delivery_unit()
+
+    here.tracking().fail("run", ERROR)
+
+    (event,) = here.deliveries.waiting
+    payload = json.loads(event.body)["payload"]
+    assert event.event == events.FAILED
+    assert payload["error"] == {
+        "code": "http_500",
+        "message": "broke",
+        "resource": "tickets",
+        "at": "2026-03-01T12:00:00.000Z",
+    }
+    assert here.bell.unit_ids == [DELIVERY_UNIT]
+
+
+def test_webhook_run_that_fails_before_it_began_has_nobody_to_ring() -> None:
+    here = setting(run_fields={**WEBHOOK, "status": RunStatus.CREATED})
+
+    here.tracking().fail("run", ERROR)
+
+    assert here.runs.rows["run"].status is RunStatus.FAILED
+    assert here.bell.rings == []
+
+
+def test_run_fails_once() -> None:
+    here = setting(run_fields=WEBHOOK)
+    here.add_delivery_unit()
+
+    here.tracking().fail("run", ERROR)
+    here.tracking().fail("run", ERROR)
+
+    assert len(here.deliveries.waiting) == 1
+
+
+def test_recorded_error_does_not_end_the_run() -> None:
+    here = setting()
+
+    here.tracking().record_error("run", ERROR)
+
+    assert here.moves.errors == [ERROR]
+    assert here.runs.rows["run"].status is RunStatus.RUNNING
+
+
+@pytest.mark.parametrize(("ends_run", "status"), [(True, RunStatus.FAILED), (False, RunStatus.RUNNING)])
+def test_broken_task_is_noted_without_its_text(ends_run: bool, status: RunStatus) -> None:
+    here = setting()
+
+    here.tracking().note_broken_task("run", "KeyError", ends_run=ends_run)
+
+    run = here.runs.rows["run"]
+    noted = run.error["message"] if run.error else here.moves.errors[0].message
+    assert run.status is status
+    assert noted == "a task broke with KeyError; the daemon's log has the trace"
+
+
+def test_user_stops_a_run() -> None:
+    here = setting()
+    here.add_unit()
+
+    assert here.tracking().stop("run")
+    assert here.runs.rows["run"].status is RunStatus.STOPPED
+    assert here.units.rows["unit"].status is UnitStatus.CANCELLED
+
+
+def _after(first, then):  # type: ignore[no-untyped-def]  # any two functions, the second one with a run's id
+    def both(run_id: str):  # type: ignore[no-untyped-def]
+        first()
+        return then(run_id)
+
+    return both

@@ -1,0 +1,140 @@
+"""One slice of any unit: who may work on it, and what becomes of one that breaks."""
+
+import pytest
+from service_fakes import FakeReceiver, page
+from service_setting import Setting, setting
+from service_tables import integration
+from service_world import DELIVERY_UNIT
+
+from app.engine import events
+from app.engine.status import RunStatus, UnitStatus
+from app.engine.work import NOTHING_DONE, EventDraft
+from app.services.working import MAX_ATTEMPTS
+
+
+@pytest.fixture
+def here() -> Setting:
+    made = setting()
+    made.add_unit()
+    made.source.script(page({"id": 1}))
+    return made
+
+
+def test_unit_is_claimed_and_fetched(here: Setting) -> None:
+    outcome = here.worker().work("unit")
+
+    assert here.pages.record_ids == ["1"]
+    assert (outcome.run_id, outcome.may_settle) == ("run", True)
+
+
+def test_two_workers_never_share_an_owner(here: Setting) -> None:
+    here.worker().work("unit")
+    first = here.units.rows["unit"].owner
+    here.units.rows["unit"].status = UnitStatus.READY
+    here.worker().work("unit")
+
+    assert here.units.rows["unit"].owner != first
+
+
+def test_unit_that_is_taken_is_left_alone(here: Setting) -> None:
+    here.claim("unit")
+
+    assert here.worker().work("unit") is NOTHING_DONE
+    assert here.source.calls == []
+
+
+def test_next_free_unit_of_a_resource_is_worked_on(here: Setting) -> None:
+    here.worker().work_on_resource("id-of-tickets")
+
+    assert here.pages.record_ids == ["1"]
+
+
+def test_resource_without_a_free_unit_is_left_alone(here: Setting) -> None:
+    here.claim("unit")
+
+    assert here.worker().work_on_resource("id-of-tickets") is NOTHING_DONE
+
+
+def test_delivery_unit_is_delivered() -> None:
+    here = setting(run_fields={"webhook_id": "webhook"})
+    here.add_delivery_unit()
+    here.deliveries.add(EventDraft(id="a", webhook_id="webhook", event=events.RECORD, body=b""))
+
+    here.worker().work(DELIVERY_UNIT)
+
+    assert here.deliveries.delivered == {"a": 200}
+
+
+def test_rate_limited_run_goes_on_once_a_unit_of_it_is_worked_on() -> None:
+    here = setting(run_fields={"status": RunStatus.RATE_LIMITED})
+    here.add_unit()
+    here.source.script(page())
+
+    here.worker().work("unit")
+
+    assert here.runs.rows["run"].status is RunStatus.RUNNING
+
+
+def test_run_that_can_not_be_carried_out_fails(here: Setting) -> None:
+    here.integrations.rows["integration"] = integration(config={})
+
+    outcome = here.worker().work("unit")
+
+    run = here.runs.rows["run"]
+    assert run.status is RunStatus.FAILED
+    assert run.error is not None
+    assert run.error["code"] == "unworkable"
+    assert here.units.rows["unit"].status is UnitStatus.CANCELLED
+    assert outcome.run_id == "run"
+
+
+def test_broken_slice_hands_its_unit_back_for_later_each_time(here: Setting) -> None:
+    here.pages.before_write = _break
+    worker = here.worker()
+    pauses = []
+
+    for _ in range(MAX_ATTEMPTS):
+        with pytest.raises(ZeroDivisionError):
+            worker.work("unit")
+        pauses.append(here.units.rows["unit"].wake_seconds)
+
+    assert pauses == [1, 3, 7, 15, 29, 29]
+    assert here.units.rows["unit"].attempts == MAX_ATTEMPTS
+
+
+def test_unit_that_never_got_a_page_done_fails_the_run_after_six_claims(here: Setting) -> None:
+    here.units.rows["unit"].attempts = MAX_ATTEMPTS
+
+    here.worker().work("unit")
+
+    run = here.runs.rows["run"]
+    assert here.source.calls == []
+    assert run.status is RunStatus.FAILED
+    assert run.error is not None
+    assert run.error["code"] == "lost_worker"
+    assert run.error["message"] == "a unit of work was taken up 6 times and never got a page done"
+
+
+def test_written_page_clears_the_count_of_claims(here: Setting) -> None:
+    here.units.rows["unit"].attempts = MAX_ATTEMPTS - 1
+
+    here.worker().work("unit")
+
+    assert here.units.rows["unit"].attempts == 0
+
+
+def test_broken_delivery_keeps_its_event() -> None:
+    here = setting(run_fields={"webhook_id": "webhook"})
+    here.receiver = FakeReceiver(RuntimeError("unforeseen"))
+    here.add_delivery_unit()
+    here.deliveries.add(EventDraft(id="a", webhook_id="webhook", event=events.RECORD, body=b""))
+
+    with pytest.raises(RuntimeError):
+        here.worker().work(DELIVERY_UNIT)
+
+    assert [event.id for event in here.deliveries.waiting] == ["a"]
+    assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.READY
+
+
+def _break() -> None:
+    raise ZeroDivisionError
