@@ -100,6 +100,7 @@ sync_job = Table(
     Column("default_runtime_version", Integer, nullable=False, server_default="3"),
     Column("mutex_key", Text),
     Column("state_key", Text),
+    Column("overlap_seconds", Integer),  # None: the setting
     *_times(),
     Index("sync_job_page", "environment_id", "created_at", "id"),
 )
@@ -114,6 +115,8 @@ webhook = Table(
     Column("event_types", ARRAY(Text)),
     Column("signature_encoding", Text, nullable=False, server_default="hex"),
     Column("secret_encrypted", LargeBinary, nullable=False),
+    Column("failing_since", _time),  # the first failure after the last success
+    Column("disabled_reason", Text),  # why Ferryman, not a user, made it inactive
     *_times(),
     Index("webhook_page", "environment_id", "created_at", "id"),
 )
@@ -138,7 +141,13 @@ sync_job_run = Table(
     Column("error_handling", Text, nullable=False, server_default="ignore"),
     Column("ignore_previous_run", Boolean, nullable=False, server_default=text("false")),
     Column("version", Integer, nullable=False, server_default="3"),
-    Column("previous_run_date", _time),
+    Column("previous_run_date", _time),  # the lower bound of an increment
+    Column("upper_bound", _time),  # its upper bound, on the upstream's clock: frozen by the run's first answer
+    Column("overlap_seconds", Integer, nullable=False, server_default="120"),
+    Column("mutex_key", Text),  # resolved: runs of one job with one key never run together
+    Column("force", Boolean, nullable=False, server_default=text("false")),  # starts in spite of the mutex
+    Column("retry_after", _time),  # when a rate-limited run goes on
+    Column("resumes", Integer, nullable=False, server_default="0"),
     Column("error", JSONB),
     Column("rung_at", _time, nullable=False, server_default=func.now()),  # when a message was last sent for it
     *_times(),
@@ -153,6 +162,13 @@ sync_job_run = Table(
         "status",
         "rung_at",
         postgresql_where=text("status in ('created', 'running', 'rate_limited')"),
+    ),
+    Index(
+        "sync_job_run_mutex",
+        "sync_job_id",
+        "mutex_key",
+        "created_at",
+        postgresql_where=text("mutex_key is not null and status in ('created', 'running', 'rate_limited')"),
     ),
     Index(
         "sync_job_run_previous",
@@ -178,6 +194,7 @@ run_resource = Table(
     Column("method", Text, nullable=False),
     Column("parent_name", Text),
     Column("persist", Boolean, nullable=False),
+    Column("delete_tracking", Text),  # soft, hard, or None: records that vanished upstream stay
     Column("status", Text, nullable=False, server_default="waiting"),
     *(Column(name, BigInteger, nullable=False, server_default="0") for name in COUNTERS),
     Column("started_at", _time),
@@ -203,6 +220,7 @@ unit = Table(
     Column("fencing_token", BigInteger, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),  # claims since the last committed page
     Column("slices", Integer, nullable=False, server_default="0"),
+    Column("idle_slices", Integer, nullable=False, server_default="0"),  # in a row, without a committed page
     Column("pages", BigInteger, nullable=False, server_default="0"),
     Column("wake_at", _time),
     Column("rung_at", _time, nullable=False, server_default=func.now()),
@@ -239,9 +257,32 @@ record = Table(
     Column("created_at", _time, nullable=False, server_default=func.now()),
     Column("updated_at", _time, nullable=False, server_default=func.now()),  # when its content last changed
     Column("synced_at", _time, nullable=False, server_default=func.now()),  # when a run last saw it
+    Column("sequence", BigInteger, nullable=False, server_default="0"),  # of its last change in the account's log
+    Column("deleted_at", _time),  # a tombstone: vanished upstream
     PrimaryKeyConstraint("integrated_account_id", "resource", "remote_id"),
     Index("record_by_account", "integrated_account_id", "synced_at"),
     Index("record_by_run", "sync_job_run_id", "resource", "remote_id"),
+    Index("record_by_sequence", "integrated_account_id", "sequence"),
+)
+
+# The last number that an account's log has given out. Its row is locked from there to the commit, so that whoever has
+# read up to a number has missed nothing before it.
+account_log = Table(
+    "account_log",
+    metadata,
+    Column("integrated_account_id", _uuid, primary_key=True),
+    Column("last_sequence", BigInteger, nullable=False, server_default="0"),
+    postgresql_with={"fillfactor": "50"},
+)
+
+# Which records a pass with delete tracking has seen, a row per page: what is not among them has vanished.
+record_seen = Table(
+    "record_seen",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("resource_id", _uuid, ForeignKey("run_resource.id", ondelete="CASCADE"), nullable=False),
+    Column("remote_ids", ARRAY(Text), nullable=False),
+    Index("record_seen_by_resource", "resource_id"),
 )
 
 delivery = Table(
@@ -252,6 +293,9 @@ delivery = Table(
     Column("run_id", _uuid, ForeignKey("sync_job_run.id", ondelete="CASCADE"), nullable=False),
     Column("resource_id", _uuid),
     Column("webhook_id", _uuid, nullable=False),
+    Column("integrated_account_id", _uuid),
+    Column("log_sequence", BigInteger),  # a record batch's number in its account's log
+    Column("previous_log_sequence", BigInteger),  # that of the batch before it to the same webhook
     Column("event", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),  # the exact bytes that are signed and sent
     Column("records", Integer, nullable=False, server_default="0"),
@@ -260,8 +304,16 @@ delivery = Table(
     Column("last_status_code", Integer),
     Column("last_error", Text),
     Column("created_at", _time, nullable=False, server_default=func.now()),
+    Column("last_attempt_at", _time),
     Column("delivered_at", _time),
     Index("delivery_by_run", "run_id"),
+    Index("delivery_by_webhook", "webhook_id", "created_at", "id"),
+    Index(
+        "delivery_log",
+        "integrated_account_id",
+        "log_sequence",
+        postgresql_where=text("log_sequence is not null"),
+    ),
     Index("delivery_pending", "run_id", "sequence", postgresql_where=text("status = 'pending'")),
 )
 
@@ -297,5 +349,6 @@ daemon = Table(
     Column("metadata", JSONB, nullable=False, server_default="{}"),
     *_times(),
     Column("last_active_at", _time),
+    Column("consumed_at", _time),  # when it last took a canary message from its queue
     Index("daemon_by_group", "group_key", "status", "last_active_at"),
 )

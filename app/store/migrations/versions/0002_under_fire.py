@@ -1,0 +1,78 @@
+"""What the engine keeps to lose nothing: one log per account, tombstones, mutexes, frozen bounds, endpoint health."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0002"
+down_revision = "0001"
+
+_UUID = sa.UUID(as_uuid=False)
+_TIME = sa.DateTime(timezone=True)
+_LIVE = "status in ('created', 'running', 'rate_limited')"
+
+
+def upgrade() -> None:
+    op.add_column("sync_job", sa.Column("overlap_seconds", sa.Integer()))
+    op.add_column("webhook", sa.Column("failing_since", _TIME))
+    op.add_column("webhook", sa.Column("disabled_reason", sa.Text()))
+    _widen_runs()
+    op.add_column("run_resource", sa.Column("delete_tracking", sa.Text()))
+    op.add_column("unit", sa.Column("idle_slices", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("daemon", sa.Column("consumed_at", _TIME))
+    _keep_log()
+    _widen_deliveries()
+
+
+def _widen_runs() -> None:
+    for column in (
+        sa.Column("upper_bound", _TIME),
+        sa.Column("overlap_seconds", sa.Integer(), nullable=False, server_default="120"),
+        sa.Column("mutex_key", sa.Text()),
+        sa.Column("force", sa.Boolean(), nullable=False, server_default=sa.text("false")),
+        sa.Column("retry_after", _TIME),
+        sa.Column("resumes", sa.Integer(), nullable=False, server_default="0"),
+    ):
+        op.add_column("sync_job_run", column)
+    op.create_index(
+        "sync_job_run_mutex",
+        "sync_job_run",
+        ["sync_job_id", "mutex_key", "created_at"],
+        postgresql_where=sa.text(f"mutex_key is not null and {_LIVE}"),
+    )
+
+
+def _keep_log() -> None:
+    op.add_column("record", sa.Column("sequence", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("record", sa.Column("deleted_at", _TIME))
+    op.create_index("record_by_sequence", "record", ["integrated_account_id", "sequence"])
+    op.create_table(
+        "account_log",
+        sa.Column("integrated_account_id", _UUID, primary_key=True),
+        sa.Column("last_sequence", sa.BigInteger(), nullable=False, server_default="0"),
+        postgresql_with={"fillfactor": "50"},
+    )
+    op.create_table(
+        "record_seen",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+        sa.Column("resource_id", _UUID, sa.ForeignKey("run_resource.id", ondelete="CASCADE"), nullable=False),
+        sa.Column("remote_ids", postgresql.ARRAY(sa.Text()), nullable=False),
+    )
+    op.create_index("record_seen_by_resource", "record_seen", ["resource_id"])
+
+
+def _widen_deliveries() -> None:
+    for column in (
+        sa.Column("integrated_account_id", _UUID),
+        sa.Column("log_sequence", sa.BigInteger()),
+        sa.Column("previous_log_sequence", sa.BigInteger()),
+        sa.Column("last_attempt_at", _TIME),
+    ):
+        op.add_column("delivery", column)
+    op.create_index("delivery_by_webhook", "delivery", ["webhook_id", "created_at", "id"])
+    op.create_index(
+        "delivery_log",
+        "delivery",
+        ["integrated_account_id", "log_sequence"],
+        postgresql_where=sa.text("log_sequence is not null"),
+    )
