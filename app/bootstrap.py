@@ -36,12 +36,14 @@ from app.store.encryption import Cipher
 from app.store.integrations import IntegrationStore
 from app.store.jobs import JobStore
 from app.store.leadership import Leadership
+from app.store.log_read import LogReader
 from app.store.outbox import OutboxStore
 from app.store.pages import PageStore
 from app.store.records_read import RecordReader
 from app.store.run_moves import RunMoves
 from app.store.runs import RunStore
 from app.store.tokens import TokenStore
+from app.store.tombstones import TombstoneStore
 from app.store.units import UnitStore
 from app.store.webhooks import WebhookStore
 
@@ -116,7 +118,12 @@ def api_services(settings: Settings) -> ApiServices:
         integrations=IntegrationService(shared.integrations),
         accounts=AccountService(shared.accounts, shared.integrations),
         webhooks=WebhookService(shared.webhooks, shared.sender),
-        records=RecordService(RecordReader(shared.engine), shared.accounts),
+        records=RecordService(
+            records=RecordReader(shared.engine),
+            log=LogReader(shared.engine),
+            tombstones=TombstoneStore(shared.engine),
+            accounts=shared.accounts,
+        ),
         daemons=DaemonService(shared.daemons),
         tokens=TokenService(TokenStore(shared.engine)),
         health=HealthService(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Final
 
 from app.engine import placeholders
@@ -18,6 +19,15 @@ _MAX_NAME_LENGTH: Final = 200
 _LOOP_PATH: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
 _SCOPE_ROOTS: Final = frozenset({"args", "resources", "context", "sync_job_run", "tenant_id", "previous_run_date"})
 _NODE_TYPES_TO_COME: Final = frozenset({"spool", "transform"})
+
+
+class DeleteTracking(StrEnum):
+    """What becomes of records that have vanished upstream."""
+
+    SOFT = "soft"
+    """A tombstone for good."""
+    HARD = "hard"
+    """A tombstone, removed once its retention has passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +47,8 @@ class ResourceItem:
     """The parent's name."""
     persist: bool
     position: int
+    delete_tracking: DeleteTracking | None = None
+    """What becomes of records that a complete pass did not see; None keeps them."""
 
     @property
     def templates(self) -> Sequence[Template]:
@@ -84,6 +96,7 @@ def _read_item(reader: ConfigReader, position: int) -> ResourceItem:
         depends_on=_read_parent(reader),
         persist=reader.flag("persist"),
         position=position,
+        delete_tracking=_read_delete_tracking(reader),
     )
 
 
@@ -142,6 +155,18 @@ def _read_loop(reader: ConfigReader) -> Path | None:
         return None
     path = tuple(text.split("."))
     return path if path[0] in _SCOPE_ROOTS and len(path) > 1 else ("args", *path)
+
+
+def _read_delete_tracking(reader: ConfigReader) -> DeleteTracking | None:
+    value = reader.value.get("delete_tracking")
+    if value in (None, ""):
+        return None
+    if value not in list(DeleteTracking):
+        reader.fault("delete_tracking", f"expected 'soft' or 'hard', found {shown(value)}")
+        return None
+    if not reader.value.get("persist"):
+        reader.fault("delete_tracking", "needs 'persist': only records that are kept can vanish")
+    return DeleteTracking(value)
 
 
 def _read_parent(reader: ConfigReader) -> str | None:

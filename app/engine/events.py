@@ -1,7 +1,7 @@
 """Webhook events (wire.md D): their envelope, their payloads, and record batches cut to a size."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.engine.json_types import JSON, JsonObject
@@ -48,6 +48,22 @@ def event(
     }
     return EventDraft(
         id=id, webhook_id=envelope.webhook_id, event=event, body=encode(body), resource_id=resource_id, records=records
+    )
+
+
+def numbered(batch: EventDraft, account_id: str, sequence: int, previous: int | None) -> EventDraft:
+    """Give a batch of records its number in its account's log, and that of the batch before it to the same webhook.
+
+    A receiver whose last number is not ``previous_sequence`` has missed something: ``GET /record?after_seq=`` has it.
+    """
+    assert batch.body.endswith(b"}")
+    numbers = encode({"previous_sequence": previous, "sequence": sequence})
+    return replace(
+        batch,
+        body=batch.body[:-1] + b"," + numbers[1:],
+        integrated_account_id=account_id,
+        log_sequence=sequence,
+        previous_log_sequence=previous,
     )
 
 

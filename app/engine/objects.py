@@ -155,6 +155,22 @@ class StoredRecord:
     created_at: datetime
     updated_at: datetime
     synced_at: datetime
+    sequence: int = 0
+    """Its last change's number in the account's log."""
+    deleted_at: datetime | None = None
+    """Set on a tombstone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPage:
+    """One page of an account's log, in its order."""
+
+    result: list[StoredRecord]
+    next_sequence: int | None
+    """The number to read on after; None at the end."""
+    limit: int
+    gap_until: int | None
+    """Retention may have removed entries up to this number which the reader has not seen; None without such a gap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

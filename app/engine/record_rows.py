@@ -24,7 +24,7 @@ def record_row(record: JSON, id_path: Sequence[str]) -> RecordRow:
     content_hash = hashlib.blake2b(data, digest_size=_HASH_BYTES).digest()
     return RecordRow(
         remote_id=remote_id(record, id_path) or f"content:{content_hash.hex()}",
-        data=data.decode(),
+        data=data,
         content_hash=content_hash,
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.engine.books import Counters
 from app.engine.ids import new_id
@@ -56,13 +57,12 @@ def units_of(
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordRow:
-    """One record as the records table takes it."""
+class RecordRow(NamedTuple):
+    """One record as the records table takes it; a tuple, since there are a thousand of them per page."""
 
     remote_id: str
-    data: str
-    """Its JSON text, keys sorted."""
+    data: bytes
+    """Its JSON in UTF-8, keys sorted."""
     content_hash: bytes
 
 
@@ -76,6 +76,11 @@ class EventDraft:
     body: bytes = field(repr=False)
     resource_id: str | None = None
     records: int = 0
+    integrated_account_id: str | None = None
+    log_sequence: int | None = None
+    """A record batch's number in its account's log."""
+    previous_log_sequence: int | None = None
+    """That of the batch before it to the same webhook; None for the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +108,10 @@ class PageWrite:
     account_id: str
     resource: str
     records: Sequence[RecordRow] = ()
+    tracks_deletes: bool = False
+    """The records' ids are kept until the resource ends: those that are not among them have vanished."""
+    server_date: datetime | None = None
+    """The upstream's clock as one of the pages came."""
     events: Sequence[EventDraft] = ()
     children: Sequence[UnitDraft] = ()
     errors: Sequence[ErrorDraft] = ()

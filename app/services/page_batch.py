@@ -1,6 +1,7 @@
 """Gather the pages and errors of one write: records become rows or events, parents become units for their children."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from app.engine import events, scope
 from app.engine.books import Counters
@@ -31,6 +32,7 @@ class PageBatch:
         self._records: list[JSON] = []
         self._children: dict[str, list[scope.Element]] = {child.name: [] for child in self._child_items}
         self._skipped: dict[str, int] = {}
+        self._server_date: datetime | None = None
         self._pages = 0
         self._fetched = 0
         self.errors: list[ErrorDraft] = []
@@ -43,6 +45,7 @@ class PageBatch:
     def add_page(self, element: scope.Element, page: FetchedPage) -> None:
         """Take a page in: its records, and the child requests that they lead to."""
         self._pages += 1
+        self._server_date = self._server_date or page.server_date
         self._fetched += len(page.records)
         if self._item.persist:
             self._records.extend(page.records)
@@ -75,6 +78,8 @@ class PageBatch:
             account_id=self._context.run.integrated_account_id,
             resource=self._item.resource,
             records=rows,
+            tracks_deletes=self._item.delete_tracking is not None,
+            server_date=self._server_date,
             events=[*batches, *self._error_events()],
             children=self._child_units(),
             errors=self.errors,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.engine.errors import Failure, InvalidInputError
-from app.engine.objects import EnvironmentId, IntegratedAccount, Page, StoredRecord
+from app.engine.objects import EnvironmentId, IntegratedAccount, LogPage, Page, StoredRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +16,19 @@ class RecordFilters:
     resource: str | None = None
     sync_job_run_id: str | None = None
     times: Mapping[tuple[str, str], object] = field(default_factory=dict)
+    with_deleted: bool = False
     limit: int = 100
     cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogFilters:
+    """Where to read an account's log on."""
+
+    integrated_account_id: str
+    after: int
+    resource: str | None = None
+    limit: int = 100
 
 
 class RecordStore(Protocol):
@@ -25,6 +36,20 @@ class RecordStore(Protocol):
 
     def list(self, filters: RecordFilters) -> Page[StoredRecord]:
         """Read a page of an account's records, by resource and id."""
+
+
+class Log(Protocol):
+    """Reads the logs of accounts."""
+
+    def read(self, filters: LogFilters) -> LogPage:
+        """Read on after a number."""
+
+
+class Tombstones(Protocol):
+    """Brings deleted records back."""
+
+    def restore(self, account_id: str, run_id: str, resource: str | None) -> int:
+        """Bring back what a run has deleted; count it."""
 
 
 class AccountReader(Protocol):
@@ -37,14 +62,28 @@ class AccountReader(Protocol):
 class RecordService:
     """Records as the API's callers see them."""
 
-    def __init__(self, records: RecordStore, accounts: AccountReader) -> None:
+    def __init__(self, *, records: RecordStore, log: Log, tombstones: Tombstones, accounts: AccountReader) -> None:
         self._records = records
+        self._log = log
+        self._tombstones = tombstones
         self._accounts = accounts
 
     def list(self, environment_id: EnvironmentId, filters: RecordFilters) -> Page[StoredRecord]:
         """Read a page of an account's records; raise InvalidInputError for an account of nobody here."""
-        account_id = filters.integrated_account_id
+        self._check_account(environment_id, filters.integrated_account_id)
+        return self._records.list(filters)
+
+    def changes(self, environment_id: EnvironmentId, filters: LogFilters) -> LogPage:
+        """Read an account's log on after a number; raises as ``list`` does."""
+        self._check_account(environment_id, filters.integrated_account_id)
+        return self._log.read(filters)
+
+    def restore(self, environment_id: EnvironmentId, account_id: str, *, run_id: str, resource: str | None) -> int:
+        """Bring back the records that a run has deleted and count them; raises as ``list`` does."""
+        self._check_account(environment_id, account_id)
+        return self._tombstones.restore(account_id, run_id, resource)
+
+    def _check_account(self, environment_id: EnvironmentId, account_id: str) -> None:
         if self._accounts.get(environment_id, account_id) is None:
             message = f"integrated account '{account_id}' does not exist"
             raise InvalidInputError([Failure("integrated_account_id", message, missing_reference=True)])
-        return self._records.list(filters)

@@ -1,7 +1,7 @@
 """Write a page: its records, its counters and the cursor behind it, in ONE transaction under the unit's fence.
 
-Locks are always taken in the order unit, delivery unit, resources from parent to child, so that page writes,
-deliveries and stops never wait for each other in a circle.
+Locks are always taken in the order unit, account log, delivery unit, resources from parent to child, so that page
+writes, deliveries and stops never wait for each other in a circle.
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Engine, Text, bindparam, insert, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from app.engine import events
 from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
-from app.store import tables
-from app.store.record_writer import write_records
+from app.store import account_log, tables
+from app.store.record_writer import RecordPage, write_records
 from app.store.units import insert_units
 
 _ADVANCE = text("""
@@ -39,6 +40,13 @@ _COUNT = text(
     + " where id = :resource_id"
 )
 
+# The log is locked by then, so no other batch can come in between.
+_PREVIOUS_BATCH = text("""
+    select log_sequence from delivery
+     where integrated_account_id = :account_id and webhook_id = :webhook_id and log_sequence is not null
+     order by log_sequence desc limit 1
+""")
+
 _SKIP = text("update run_resource set skipped = skipped + :count where id = :resource_id")
 
 
@@ -55,16 +63,10 @@ class PageStore:
         """
         with self._engine.begin() as connection:
             _advance(connection, page)
-            changes = write_records(
-                connection,
-                page.records,
-                account_id=page.account_id,
-                resource=page.resource,
-                run_id=page.claim.run_id,
-            )
+            changes = write_records(connection, _record_page(page))
             insert_units(connection, page.claim.run_id, page.children)
             insert_errors(connection, page.claim.run_id, page.errors)
-            delivery_unit_id = insert_events(connection, page.claim.run_id, page.events)
+            delivery_unit_id = insert_events(connection, page.claim.run_id, _numbered(connection, page))
             _count(connection, page, changes)
         return delivery_unit_id
 
@@ -89,9 +91,9 @@ def insert_errors(connection: Connection, run_id: str, errors: Sequence[ErrorDra
     connection.execute(insert(tables.run_error), rows)
 
 
-def insert_events(connection: Connection, run_id: str, events: Sequence[EventDraft]) -> str | None:
+def insert_events(connection: Connection, run_id: str, drafts: Sequence[EventDraft]) -> str | None:
     """Queue events for delivery within the caller's transaction and wake the run's delivery unit; give its id."""
-    if not events:
+    if not drafts:
         return None
     rows = [
         {
@@ -102,8 +104,11 @@ def insert_events(connection: Connection, run_id: str, events: Sequence[EventDra
             "event": event.event,
             "body": event.body,
             "records": event.records,
+            "integrated_account_id": event.integrated_account_id,
+            "log_sequence": event.log_sequence,
+            "previous_log_sequence": event.previous_log_sequence,
         }
-        for event in events
+        for event in drafts
     ]
     connection.execute(insert(tables.delivery), rows)
     unit_id = connection.execute(_WAKE_DELIVERY, {"run_id": run_id}).scalar_one_or_none()
@@ -128,6 +133,31 @@ def _advance(connection: Connection, page: PageWrite) -> None:
     }
     if connection.execute(_ADVANCE, parameters).rowcount != 1:
         raise LeaseLostError
+
+
+def _record_page(page: PageWrite) -> RecordPage:
+    return RecordPage(
+        account_id=page.account_id,
+        resource=page.resource,
+        run_id=page.claim.run_id,
+        rows=page.records,
+        seen_by=page.claim.resource_id if page.tracks_deletes else None,
+    )
+
+
+def _numbered(connection: Connection, page: PageWrite) -> Sequence[EventDraft]:
+    """Give each batch of records its number in the account's log; other events have none."""
+    batches = [event for event in page.events if event.records]
+    if not batches:
+        return page.events
+    sequence = account_log.allocate(connection, page.account_id, len(batches))
+    parameters = {"account_id": page.account_id, "webhook_id": batches[0].webhook_id}
+    previous = connection.execute(_PREVIOUS_BATCH, parameters).scalar_one_or_none()
+    numbered: dict[str, EventDraft] = {}
+    for batch in batches:
+        numbered[batch.id] = events.numbered(batch, page.account_id, sequence, previous)
+        sequence, previous = sequence + 1, sequence
+    return [numbered.get(event.id, event) for event in page.events]
 
 
 def _count(connection: Connection, page: PageWrite, changes: Counters) -> None:

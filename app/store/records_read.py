@@ -11,7 +11,7 @@ from app.store import paging, tables
 
 _TABLE = tables.record
 # Read as text: integers beyond 64 bits stay exact, which the driver's JSON reader would round.
-_COLUMNS = (
+COLUMNS = (
     *(column for column in _TABLE.c if column.name not in ("data", "content_hash")),
     cast(_TABLE.c.data, Text).label("data_text"),
 )
@@ -31,11 +31,13 @@ class RecordReader:
         shown = rows[: filters.limit]
         has_next = len(rows) > filters.limit
         next_cursor = paging.encode_cursor(shown[-1]["resource"], shown[-1]["remote_id"]) if has_next else None
-        return Page(result=[_record(row) for row in shown], next_cursor=next_cursor, limit=filters.limit)
+        return Page(result=[record_of(row) for row in shown], next_cursor=next_cursor, limit=filters.limit)
 
 
 def _narrowed(filters: RecordFilters) -> Select[Any]:
-    statement = select(*_COLUMNS).where(_TABLE.c.integrated_account_id == filters.integrated_account_id)
+    statement = select(*COLUMNS).where(_TABLE.c.integrated_account_id == filters.integrated_account_id)
+    if not filters.with_deleted:
+        statement = statement.where(_TABLE.c.deleted_at.is_(None))
     if filters.resource:
         statement = statement.where(_TABLE.c.resource == filters.resource)
     if filters.sync_job_run_id:
@@ -46,7 +48,8 @@ def _narrowed(filters: RecordFilters) -> Select[Any]:
     return paging.with_times(statement, _TABLE, filters.times)
 
 
-def _record(row: RowMapping) -> StoredRecord:
+def record_of(row: RowMapping) -> StoredRecord:
+    """Make a record of a row of ``COLUMNS``."""
     return StoredRecord(
         integrated_account_id=str(row["integrated_account_id"]),
         resource=row["resource"],
@@ -56,4 +59,6 @@ def _record(row: RowMapping) -> StoredRecord:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         synced_at=row["synced_at"],
+        sequence=row["sequence"],
+        deleted_at=row["deleted_at"],
     )

@@ -272,6 +272,7 @@ account_log = Table(
     metadata,
     Column("integrated_account_id", _uuid, primary_key=True),
     Column("last_sequence", BigInteger, nullable=False, server_default="0"),
+    Column("trimmed_through", BigInteger, nullable=False, server_default="0"),  # retention removed up to here
     postgresql_with={"fillfactor": "50"},
 )
 

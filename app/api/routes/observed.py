@@ -1,30 +1,70 @@
 """``/record`` and ``/daemon``: what was persisted, and who does the work."""
 
+from app.api.parsing import Body
 from app.api.resource import Resource
 from app.api.schemas import observed as schemas
 from app.api.schemas.fields import page_of, taken_times
 from app.api.services import environment, services
 from app.api.views import Answer, page_view, plain_view
-from app.engine.errors import NotFoundError
+from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.services.records import RecordFilters
+from app.services.records import LogFilters, RecordFilters
 
 records = Resource("record", description="What was persisted")
 daemons = Resource("daemon", description="Who does the work")
 
 
-@records.serves("GET", query=schemas.RecordQuery, answer=page_of(schemas.Record))
+@records.serves("GET", query=schemas.RecordQuery, answer=schemas.RecordPage)
 def list_records(query: JsonObject) -> Answer:
-    """List an account's records, by resource and id."""
+    """List an account's records by resource and id, or read its log on by ``after_seq``."""
+    if "after_seq" in query:
+        return _changes(query)
     filters = RecordFilters(
         integrated_account_id=query["integrated_account_id"],
         resource=query.get("resource"),
         sync_job_run_id=query.get("sync_job_run_id"),
         times=taken_times(query, "synced_at", "updated_at", "created_at"),
+        with_deleted=query["with_deleted"],
         limit=query["limit"],
         cursor=query.get("next_cursor"),
     )
     return page_view(services().records.list(environment(), filters), plain_view)
+
+
+@records.serves("POST", "/restore", body=schemas.Restoration, answer=schemas.Restored)
+def restore_records(body: Body) -> Answer:
+    """Bring back the records that a run has deleted; each is a change in the account's log."""
+    fields = body.checked()
+    restored = services().records.restore(
+        environment(),
+        fields["integrated_account_id"],
+        run_id=fields["sync_job_run_id"],
+        resource=fields.get("resource"),
+    )
+    return {"restored": restored}
+
+
+def _changes(query: JsonObject) -> Answer:
+    cursor = query.get("next_cursor")
+    filters = LogFilters(
+        integrated_account_id=query["integrated_account_id"],
+        after=_sequence_of(cursor) if cursor else query["after_seq"],
+        resource=query.get("resource"),
+        limit=query["limit"],
+    )
+    page = services().records.changes(environment(), filters)
+    shown: JsonObject = {
+        "result": [plain_view(record) for record in page.result],
+        "next_cursor": None if page.next_sequence is None else str(page.next_sequence),
+        "limit": page.limit,
+    }
+    return shown if page.gap_until is None else {**shown, "gap_until": page.gap_until}
+
+
+def _sequence_of(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise InvalidInputError([Failure("next_cursor", "is not a cursor that this list gave")])
+    return int(cursor)
 
 
 @daemons.serves("GET", query=schemas.DaemonQuery, answer=page_of(schemas.Daemon))

@@ -8,7 +8,7 @@ from app.engine.record_rows import encode, record_row
 def test_row_has_the_id_as_text_and_sorted_json():
     row = record_row({"name": "a", "id": 7}, ("id",))
 
-    assert (row.remote_id, row.data) == ("7", '{"id":7,"name":"a"}')
+    assert (row.remote_id, row.data) == ("7", b'{"id":7,"name":"a"}')
 
 
 def test_key_order_does_not_change_the_hash():

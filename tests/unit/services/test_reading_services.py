@@ -7,11 +7,11 @@ from service_tables import ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account
 
 from app.engine.errors import InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import Daemon, Page, StoredRecord
+from app.engine.objects import Daemon, LogPage, Page, StoredRecord
 from app.engine.status import DaemonStatus
 from app.services.daemons import DaemonService
 from app.services.health import HealthService
-from app.services.records import RecordFilters, RecordService
+from app.services.records import LogFilters, RecordFilters, RecordService
 
 FILTERS = RecordFilters(integrated_account_id="account")
 
@@ -60,6 +60,25 @@ class FakeRecords:
         return Page(result=[record], next_cursor=None, limit=filters.limit)
 
 
+class FakeLog:
+    """A log with one entry, and a gap before it."""
+
+    def read(self, filters: LogFilters) -> LogPage:
+        return LogPage(result=[], next_sequence=filters.after + 1, limit=filters.limit, gap_until=7)
+
+
+class FakeTombstones:
+    """As many tombstones as the name of the run is long."""
+
+    def restore(self, account_id: str, run_id: str, resource: str | None) -> int:
+        return len(run_id)
+
+
+def _service() -> RecordService:
+    accounts = FakeTable(account, account())
+    return RecordService(records=FakeRecords(), log=FakeLog(), tombstones=FakeTombstones(), accounts=accounts)
+
+
 @pytest.fixture
 def daemons() -> FakeDaemons:
     made = FakeDaemons()
@@ -68,14 +87,24 @@ def daemons() -> FakeDaemons:
 
 
 def test_records_of_an_account_are_listed() -> None:
-    listed = RecordService(FakeRecords(), FakeTable(account, account())).list(ENVIRONMENT, FILTERS)
+    listed = _service().list(ENVIRONMENT, FILTERS)
 
     assert [record.id for record in listed.result] == ["1"]
 
 
+def test_the_log_is_read_on_after_a_number() -> None:
+    page = _service().changes(ENVIRONMENT, LogFilters(integrated_account_id="account", after=5))
+
+    assert (page.next_sequence, page.gap_until) == (6, 7)
+
+
+def test_what_a_run_deleted_comes_back() -> None:
+    assert _service().restore(ENVIRONMENT, "account", run_id="four", resource=None) == 4
+
+
 def test_records_of_an_account_of_another_environment_are_not_shown() -> None:
     with pytest.raises(InvalidInputError) as raised:
-        RecordService(FakeRecords(), FakeTable(account, account())).list(ELSEWHERE, FILTERS)
+        _service().list(ELSEWHERE, FILTERS)
 
     assert raised.value.failures[0].path == "integrated_account_id"
     assert raised.value.failures[0].missing_reference

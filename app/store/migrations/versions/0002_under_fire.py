@@ -50,6 +50,7 @@ def _keep_log() -> None:
         "account_log",
         sa.Column("integrated_account_id", _UUID, primary_key=True),
         sa.Column("last_sequence", sa.BigInteger(), nullable=False, server_default="0"),
+        sa.Column("trimmed_through", sa.BigInteger(), nullable=False, server_default="0"),
         postgresql_with={"fillfactor": "50"},
     )
     op.create_table(

@@ -1,0 +1,22 @@
+"""Numbers in the log of an account: every persisted change and every webhook batch has one.
+
+Whoever takes numbers holds the log's row to the end of the transaction. So numbers are committed in their order, and a
+reader that has come to a number will never find a smaller one later.
+"""
+
+from sqlalchemy import Connection, text
+
+ALLOCATE = """
+    insert into account_log (integrated_account_id, last_sequence) values (%(account_id)s, %(count)s)
+        on conflict (integrated_account_id) do update
+       set last_sequence = account_log.last_sequence + excluded.last_sequence
+ returning last_sequence
+"""
+
+_ALLOCATE = text(ALLOCATE.replace("%(account_id)s", ":account_id").replace("%(count)s", ":count"))
+
+
+def allocate(connection: Connection, account_id: str, count: int) -> int:
+    """Take ``count`` numbers within the caller's transaction; give the first."""
+    last = connection.execute(_ALLOCATE, {"account_id": account_id, "count": count}).scalar_one()
+    return int(last) - count + 1

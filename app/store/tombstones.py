@@ -1,0 +1,100 @@
+"""Records that have vanished upstream: marked as deleted, never removed at once, and brought back on demand."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, text
+
+from app.store import account_log
+
+_SEEN = """
+    with seen as (select unnest(remote_ids) as remote_id from record_seen where resource_id = any(:resource_ids)),
+    vanished as (
+        select remote_id, row_number() over (order by remote_id) as position from record
+         where integrated_account_id = :account_id and resource = :resource and deleted_at is null
+               and not exists (select from seen where seen.remote_id = record.remote_id))
+"""
+
+_COUNT = text(
+    _SEEN
+    + """
+    select (select count(*) from record
+             where integrated_account_id = :account_id and resource = :resource and deleted_at is null),
+           (select count(*) from vanished)
+    """
+)
+
+_DELETE = text(
+    _SEEN
+    + """
+    update record set deleted_at = now(), updated_at = now(), sync_job_run_id = :run_id,
+           sequence = :first + position - 1
+      from vanished
+     where integrated_account_id = :account_id and resource = :resource and record.remote_id = vanished.remote_id
+    """
+)
+
+_FORGET = text("delete from record_seen where resource_id = any(:resource_ids)")
+
+_DELETED_BY = """
+    from record where integrated_account_id = :account_id and sync_job_run_id = :run_id and deleted_at is not null
+         and (cast(:resource as text) is null or resource = :resource)
+"""
+
+_COUNT_DELETED = text("select count(*) " + _DELETED_BY)
+
+_RESTORE = text(f"""
+    with deleted as (
+        select resource, remote_id, row_number() over (order by resource, remote_id) as position {_DELETED_BY})
+    update record set deleted_at = null, updated_at = now(), sequence = :first + position - 1
+      from deleted
+     where integrated_account_id = :account_id and record.resource = deleted.resource
+           and record.remote_id = deleted.remote_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """How many records a resource has, and how many of them its last pass did not see."""
+
+    held: int
+    vanished: int
+
+
+def count_vanished(connection: Connection, account_id: str, resource: str, resource_ids: list[str]) -> Vanished:
+    """Count what the pass of these resources of a run has not seen, within the caller's transaction."""
+    values = {"account_id": account_id, "resource": resource, "resource_ids": resource_ids}
+    # Nobody else may write records of the account until this is decided.
+    account_log.allocate(connection, account_id, 0)
+    return Vanished(*connection.execute(_COUNT, values).one())
+
+
+def delete_vanished(
+    connection: Connection, account_id: str, resource: str, resource_ids: list[str], *, run_id: str, count: int
+) -> int:
+    """Make tombstones of what ``count_vanished`` has counted; each is a change in the account's log."""
+    values = {"account_id": account_id, "resource": resource, "resource_ids": resource_ids, "run_id": run_id}
+    first = account_log.allocate(connection, account_id, count)
+    return connection.execute(_DELETE, {**values, "first": first}).rowcount
+
+
+def forget_seen(connection: Connection, resource_ids: list[str]) -> None:
+    """Forget what a pass has seen, once that is decided."""
+    connection.execute(_FORGET, {"resource_ids": resource_ids})
+
+
+class TombstoneStore:
+    """The tombstones of all accounts."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def restore(self, account_id: str, run_id: str, resource: str | None) -> int:
+        """Bring back what a run has deleted, as changes in the account's log; count it."""
+        values = {"account_id": account_id, "run_id": run_id, "resource": resource}
+        with self._engine.begin() as connection:
+            account_log.allocate(connection, account_id, 0)
+            count = connection.execute(_COUNT_DELETED, values).scalar_one()
+            if count == 0:
+                return 0
+            first = account_log.allocate(connection, account_id, count)
+            return connection.execute(_RESTORE, {**values, "first": first}).rowcount

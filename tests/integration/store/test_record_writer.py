@@ -1,0 +1,165 @@
+"""Records go into Postgres once each, exactly, and numbered in their account's log."""
+
+import itertools
+import random
+import threading
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, text
+
+from app.engine.books import Counters
+from app.engine.ids import new_id
+from app.engine.json_types import JSON, JsonObject
+from app.engine.record_rows import record_row
+from app.store.database import connect
+from app.store.record_writer import RecordPage, write_records
+from tests.support.servers import PostgresServer
+
+TICKETS = [{"id": str(number), "title": f"ticket {number}"} for number in range(5)]
+
+
+@pytest.fixture(scope="module")
+def engine(postgres_server: PostgresServer) -> Iterator[Engine]:
+    with postgres_server.fresh_database() as url:
+        made = connect(url)
+        yield made
+        made.dispose()
+
+
+class Account:
+    """An account of its own in the shared table."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.id = new_id()
+
+    def write(self, records: Sequence[JSON], resource: str = "tickets") -> Counters:
+        rows = [record_row(record, ("id",)) for record in records]
+        page = RecordPage(account_id=self.id, resource=resource, run_id=new_id(), rows=rows)
+        with self.engine.begin() as connection:
+            return write_records(connection, page)
+
+    def rows(self) -> dict[str, JsonObject]:
+        query = text("select * from record where integrated_account_id = :id order by sequence")
+        with self.engine.connect() as connection:
+            return {row["remote_id"]: dict(row) for row in connection.execute(query, {"id": self.id}).mappings()}
+
+    def last_sequence(self) -> int | None:
+        query = text("select last_sequence from account_log where integrated_account_id = :id")
+        with self.engine.connect() as connection:
+            return connection.execute(query, {"id": self.id}).scalar_one_or_none()
+
+
+@pytest.fixture
+def account(engine: Engine) -> Account:
+    return Account(engine)
+
+
+def test_new_records_are_created_with_growing_numbers(account: Account) -> None:
+    assert account.write(TICKETS) == Counters(created=5)
+
+    assert [row["sequence"] for row in account.rows().values()] == [1, 2, 3, 4, 5]
+
+
+def test_what_did_not_change_is_not_rewritten(account: Account) -> None:
+    account.write(TICKETS)
+    before = account.rows()
+
+    assert account.write([dict(reversed(ticket.items())) for ticket in TICKETS]) == Counters(unchanged=5)
+
+    assert account.rows() == before
+    assert account.last_sequence() == 5
+
+
+def test_only_what_changed_is_updated(account: Account) -> None:
+    account.write(TICKETS)
+    before = account.rows()
+
+    changes = account.write([*TICKETS[:3], {"id": "3", "title": "other"}, {"id": "new"}])
+
+    assert changes == Counters(created=1, updated=1, unchanged=3)
+    after = account.rows()
+    assert {id for id in after if after[id] != before.get(id)} == {"3", "new"}
+    assert sorted([after["3"]["sequence"], after["new"]["sequence"]]) == [6, 7]
+    assert after["3"]["data"] == {"id": "3", "title": "other"}
+    assert (after["3"]["created_at"], after["3"]["updated_at"] > before["3"]["updated_at"]) == (
+        before["3"]["created_at"],
+        True,
+    )
+
+
+def test_the_last_of_several_rows_with_one_id_counts(account: Account) -> None:
+    changes = account.write([{"id": 1, "n": "first"}, {"id": 2}, {"id": 1, "n": "last"}])
+
+    assert changes == Counters(created=2, unchanged=1)
+    assert account.rows()["1"]["data"] == {"id": 1, "n": "last"}
+
+
+def test_a_tombstone_that_is_seen_again_lives(account: Account, engine: Engine) -> None:
+    account.write(TICKETS)
+    with engine.begin() as connection:
+        query = text("update record set deleted_at = now() where integrated_account_id = :id and remote_id = '2'")
+        connection.execute(query, {"id": account.id})
+
+    assert account.write(TICKETS) == Counters(updated=1, unchanged=4)
+
+    assert (account.rows()["2"]["deleted_at"], account.rows()["2"]["sequence"]) == (None, 6)
+
+
+_TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=12)
+_VALUE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | _TEXT
+    | st.sampled_from(["\\", "\\n", "\t", "\r\n", '"']),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(_TEXT.filter(bool), _VALUE), min_size=1, max_size=6), _TEXT.filter(bool))
+def test_any_text_and_any_value_comes_back_exactly(
+    engine: Engine, records: list[tuple[str, JSON]], resource: str
+) -> None:
+    account = Account(engine)
+    given_records = {id: {"id": id, "value": value} for id, value in records}
+
+    account.write([{"id": "old", "value": None}, *({"id": id, "value": "before"} for id in given_records)], resource)
+    account.write(list(given_records.values()), resource)
+
+    kept = {id: row["data"] for id, row in account.rows().items() if id in given_records}
+    assert kept == given_records
+
+
+def test_writers_of_one_account_leave_no_gap_that_a_reader_could_fall_into(account: Account) -> None:
+    """A reader sees numbers only in their order: what it has not seen lies after what it has."""
+    dice, seen = random.Random(7), []
+    done = threading.Event()
+
+    def write(seed: int) -> None:
+        for _ in range(20):
+            ids = random.Random(seed * 1000 + dice.randrange(1000)).sample(range(40), 5)
+            account.write([{"id": str(id), "by": f"{seed}-{dice.random()}"} for id in ids])
+
+    def read() -> None:
+        while not done.is_set():
+            seen.append({row["sequence"] for row in account.rows().values()})
+
+    writers = [threading.Thread(target=write, args=[seed]) for seed in range(4)]
+    reader = threading.Thread(target=read)
+    for thread in (*writers, reader):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    reader.join()
+
+    for earlier, later in itertools.pairwise(seen):
+        assert all(number > max(earlier, default=0) for number in later - earlier)
+    sequences = [row["sequence"] for row in account.rows().values()]
+    assert len(set(sequences)) == len(sequences) == 40
