@@ -13,7 +13,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_KEY = 7_208_113_401
 
 
-def upgrade(database_url: str) -> None:
+def upgrade(database_url: str, revision: str = "head") -> None:
     """Apply what is missing, in one transaction; a second caller waits for the first and finds nothing to do."""
     engine = connect(database_url, pool_size=1)
     try:
@@ -22,6 +22,6 @@ def upgrade(database_url: str) -> None:
             config = Config()
             config.set_main_option("script_location", str(_MIGRATIONS))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     finally:
         engine.dispose()

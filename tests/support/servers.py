@@ -25,10 +25,10 @@ class PostgresServer:
     place: Path
 
     @contextmanager
-    def fresh_database(self) -> Iterator[str]:
-        """Copy the template, give the copy's URL, and drop it at the end."""
+    def fresh_database(self, *, template: str = _TEMPLATE) -> Iterator[str]:
+        """Copy a template, by default the migrated one, give the copy's URL, and drop it at the end."""
         name = f"test_{new_id().replace('-', '')}"
-        self._execute(sql.SQL("create database {} template {}"), name, _TEMPLATE)
+        self._execute(sql.SQL("create database {} template {}"), name, template)
         try:
             yield postgres.database_url(self.place, name)
         finally:

@@ -1,0 +1,136 @@
+"""The migrations make exactly the tables that app/store/tables.py describes, and keep what an older schema held."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Column, Connection, MetaData, Table, create_engine, insert, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
+from sqlalchemy.pool import NullPool
+from sqlalchemy.types import Boolean, DateTime, Integer, Text
+
+from app.engine.json_types import JSON
+from app.store import migrate, tables
+from tests.support.servers import PostgresServer
+
+_OLDEST = "0001"
+_ID = "0190f0f0-0000-7000-8000-000000000001"
+
+# Names, types, defaults, nullability, identity; the order of columns tells only when each was added.
+_COLUMNS = """
+    select format('%s.%s %s %s %s identity=%s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
+                  case when a.attnotnull then 'not null' else 'null' end,
+                  pg_get_expr(d.adbin, d.adrelid), a.attidentity)
+      from pg_attribute a join pg_class c on c.oid = a.attrelid
+      left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
+     where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
+"""
+_CONSTRAINTS = """
+    select format('%s: %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) from pg_constraint
+     where connamespace = 'public'::regnamespace
+"""
+# Whole definitions: a partial index shows its condition, and every index its options.
+_INDEXES = "select indexdef from pg_indexes where schemaname = 'public'"
+_OPTIONS = """
+    select format('%s %s', relname, reloptions) from pg_class
+     where relnamespace = 'public'::regnamespace and reloptions is not null
+"""
+
+_SAMPLES: Mapping[type, JSON | bytes | datetime] = {
+    UUID: _ID,
+    ARRAY: ["a", "b"],
+    JSONB: {"kept": [1, None, "ü"]},
+    BYTEA: b"\x00\xff",
+    DateTime: datetime(2026, 1, 5, 12, 30, 15, 123456, tzinfo=UTC),
+    Boolean: True,
+    Integer: 7,
+    Text: "a text",
+}
+
+
+@pytest.fixture
+def empty_url(postgres_server: PostgresServer) -> Iterator[str]:
+    with postgres_server.fresh_database(template="template0") as url:
+        yield url
+
+
+@pytest.fixture
+def connection(empty_url: str) -> Iterator[Connection]:
+    """A connection to the empty database, each statement on its own."""
+    engine = create_engine(
+        empty_url.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool, isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as made:
+        yield made
+
+
+def test_migrations_lead_to_the_described_tables(empty_url: str, connection: Connection) -> None:
+    migrate.upgrade(empty_url)
+
+    options = {"compare_type": True, "compare_server_default": True}
+    context = MigrationContext.configure(connection, opts=options)
+    assert compare_metadata(context, tables.metadata) == []
+
+
+@pytest.mark.parametrize(
+    "question",
+    [_COLUMNS, _CONSTRAINTS, _INDEXES, _OPTIONS],
+    ids=["columns", "constraints", "indexes", "options"],
+)
+def test_migrated_catalog_is_that_of_the_described_tables(
+    database_url: str, connection: Connection, question: str
+) -> None:
+    tables.metadata.create_all(connection)
+    described = _catalog(connection, question)
+
+    migrated_engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+    with migrated_engine.connect() as migrated:
+        found = _catalog(migrated, question)
+
+    assert described
+    assert found == described
+
+
+def test_migrating_keeps_every_row_of_the_first_schema(empty_url: str, connection: Connection) -> None:
+    migrate.upgrade(empty_url, _OLDEST)
+    oldest = _reflected(connection)
+    for table in oldest.sorted_tables:
+        connection.execute(insert(table).values(_sample(table)))
+    before = {table.name: connection.execute(select(table)).mappings().one() for table in oldest.sorted_tables}
+
+    migrate.upgrade(empty_url)
+
+    after = {table.name: connection.execute(select(table)).mappings().one() for table in oldest.sorted_tables}
+    assert len(before) > 10
+    assert after == before
+
+
+def test_migrating_twice_changes_nothing(empty_url: str, connection: Connection) -> None:
+    migrate.upgrade(empty_url)
+    before = _catalog(connection, _COLUMNS)
+
+    migrate.upgrade(empty_url)
+
+    assert _catalog(connection, _COLUMNS) == before
+
+
+def _catalog(connection: Connection, question: str) -> list[str]:
+    lines = connection.execute(text(question)).scalars()
+    return sorted(line for line in lines if "alembic_version" not in line)
+
+
+def _reflected(connection: Connection) -> MetaData:
+    metadata = MetaData()
+    metadata.reflect(connection, only=lambda name, _: name != "alembic_version")
+    return metadata
+
+
+def _sample(table: Table) -> dict[str, JSON | bytes | datetime]:
+    """Make a row with a value in every column; all ids are one, so that every reference holds."""
+    return {column.name: _value(column) for column in table.columns if column.identity is None}
+
+
+def _value(column: Column[object]) -> JSON | bytes | datetime:
+    return next(value for kind, value in _SAMPLES.items() if isinstance(column.type, kind))
