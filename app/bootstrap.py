@@ -4,6 +4,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
+
+from sqlalchemy import Engine
 
 from app.api.services import ApiServices
 from app.broker.bell import CeleryBell, publisher
@@ -16,11 +19,12 @@ from app.services.fetching import FetchWorker
 from app.services.health import HealthService
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
+from app.services.ports import Source, WebhookSender
 from app.services.records import RecordService
 from app.services.run_context import RunContexts
 from app.services.run_drafts import RunDrafts
 from app.services.runs import RunService
-from app.services.sweeping import Sweeper
+from app.services.sweeping import Sweeper, TaskBell
 from app.services.tokens import TokenService
 from app.services.tracking import Tracking
 from app.services.webhooks import WebhookService
@@ -72,14 +76,43 @@ class DaemonServices:
     """Lets go of connections, once no slice is under way any more."""
 
 
+class ReachableBell(TaskBell, Protocol):
+    """A bell whose broker can be asked for."""
+
+    def is_reachable(self) -> bool:
+        """Tell whether the broker takes connections."""
+
+
+class ClosableSource(Source, Protocol):
+    """A source that holds connections."""
+
+    def close(self) -> None:
+        """Cancel what is under way and close every connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What a process reaches beyond itself; None is the real thing, made from the settings."""
+
+    engine: Engine | None = None
+    bell: ReachableBell | None = None
+    source: ClosableSource | None = None
+    sender: WebhookSender | None = None
+
+
+_REAL = Outside()
+
+
 class _Shared:
     """What API processes and daemons are both built on; nothing connects before its first use."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, outside: Outside = _REAL) -> None:
         cipher = Cipher(settings.encryption_key)
         self.clock = SystemClock()
-        self.engine = connect(settings.database_url, pool_size=settings.database_pool_size)
-        self.bell = CeleryBell(publisher(settings.broker_url, timeout_seconds=settings.publish_timeout_seconds))
+        self.engine = outside.engine or connect(settings.database_url, pool_size=settings.database_pool_size)
+        self.bell = outside.bell or CeleryBell(
+            publisher(settings.broker_url, timeout_seconds=settings.publish_timeout_seconds)
+        )
         self.runs = RunStore(self.engine)
         self.accounts = AccountStore(self.engine, cipher)
         self.integrations = IntegrationStore(self.engine)
@@ -99,9 +132,9 @@ class _Shared:
         )
 
 
-def api_services(settings: Settings) -> ApiServices:
+def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
     """Build an API process's services."""
-    shared = _Shared(settings)
+    shared = _Shared(settings, outside)
     jobs = JobStore(shared.engine)
     drafts = RunDrafts(
         jobs=jobs, accounts=shared.accounts, webhooks=shared.webhooks, default_group=settings.default_group
@@ -133,16 +166,16 @@ def api_services(settings: Settings) -> ApiServices:
     )
 
 
-def daemon_services(settings: Settings) -> DaemonServices:
+def daemon_services(settings: Settings, outside: Outside = _REAL) -> DaemonServices:
     """Build a daemon's services."""
-    shared = _Shared(settings)
+    shared = _Shared(settings, outside)
     stopping = threading.Event()
-    source = HttpSource(settings)
+    source = outside.source or HttpSource(settings)
     workplace = Workplace(clock=shared.clock, settings=settings, bell=shared.bell, is_stopping=stopping.is_set)
     return DaemonServices(
         settings=settings,
         tracking=shared.tracking,
-        worker=_unit_worker(shared, source, workplace),
+        worker=_unit_worker(shared, source, outside.sender or shared.sender, workplace),
         daemons=DaemonService(shared.daemons),
         sweeper=Sweeper(
             units=UnitStore(shared.engine),
@@ -159,7 +192,7 @@ def daemon_services(settings: Settings) -> DaemonServices:
     )
 
 
-def _unit_worker(shared: _Shared, source: HttpSource, workplace: Workplace) -> UnitWorker:
+def _unit_worker(shared: _Shared, source: Source, sender: WebhookSender, workplace: Workplace) -> UnitWorker:
     units, deliveries = UnitStore(shared.engine), DeliveryStore(shared.engine)
     return UnitWorker(
         units=units,
@@ -172,7 +205,7 @@ def _unit_worker(shared: _Shared, source: HttpSource, workplace: Workplace) -> U
             webhooks=shared.webhooks,
             queue=deliveries,
             leases=units,
-            sender=shared.sender,
+            sender=sender,
             outcomes=DeliveryOutcomes(fail_run=shared.tracking.fail, record_error=shared.tracking.record_error),
             workplace=workplace,
         ),

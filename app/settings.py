@@ -20,6 +20,8 @@ class Settings:
     default_group: str = "default"
     publish_timeout_seconds: float = 2.0
     slice_seconds: float = 20.0
+    slice_pages: int = 0
+    """After how many pages, or webhook events, a slice ends too; 0: only time ends it."""
     lease_seconds: float = 15.0
     stop_grace_seconds: float = 5.0
     """How long a slice waits for answers under way once its daemon was told to go."""

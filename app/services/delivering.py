@@ -99,9 +99,12 @@ class DeliveryWorker:
     def work(self, claim: Claim) -> SliceOutcome:
         """Send until nothing waits, an attempt fails, or the slice is over."""
         deadline = self._clock.now().timestamp() + self._settings.slice_seconds
+        steps = 0
         try:
             while self._step(claim):
-                if self._workplace.is_stopping() or self._clock.now().timestamp() >= deadline:
+                steps += 1
+                is_over = self._clock.now().timestamp() >= deadline or steps == self._settings.slice_pages
+                if is_over or self._workplace.is_stopping():
                     self._yield(claim)
                     break
         except LeaseLostError:

@@ -63,6 +63,7 @@ class _Slice:
     held_at: float = field(default_factory=time.monotonic)
     abandon_at: float | None = None
     wake_seconds: float = 0.0
+    answers: int = 0
     is_draining: bool = False
     """Nothing more is asked for; what is in flight is still taken in."""
     is_backlogged: bool = False
@@ -139,7 +140,7 @@ class FetchWorker:
             current.is_draining or self._workplace.is_stopping() or time.monotonic() >= current.deadline
         )
         asked = set(current.in_flight.values())
-        while not current.is_draining and len(asked) < self._settings.requests_per_account:
+        while not current.is_draining and len(asked) < self._most_in_flight(current):
             index = current.frontier.next_to_ask(asked, current.total)
             if index is None:
                 return
@@ -153,6 +154,11 @@ class FetchWorker:
                 continue
             current.in_flight[self._source.submit(call)] = index
             asked.add(index)
+
+    def _most_in_flight(self, current: _Slice) -> int:
+        most = self._settings.requests_per_account
+        pages = self._settings.slice_pages
+        return min(most, pages - current.answers) if pages else most
 
     def _collect(self, current: _Slice, batch: PageBatch) -> None:
         """Wait a moment for answers and take in all that are there; keep the lease while the upstream is slow."""
@@ -179,6 +185,7 @@ class FetchWorker:
 
     def _take(self, current: _Slice, batch: PageBatch, index: int, future: Future[FetchedPage]) -> None:
         element = current.claim.elements[index]
+        current.answers += 1
         try:
             page = future.result()
         except RateLimitedError as limit:

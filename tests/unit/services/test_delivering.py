@@ -254,6 +254,16 @@ def test_slice_that_is_over_yields() -> None:
     assert here.bell.unit_ids == [DELIVERY_UNIT]
 
 
+def test_slice_of_one_event_yields_after_it() -> None:
+    here = delivery(200, slice_pages=1)
+    here.deliveries.add(event("a"), event("b"))
+
+    here.deliver()
+
+    assert here.receiver.event_ids == ["a"]
+    assert here.bell.unit_ids == [DELIVERY_UNIT]
+
+
 def test_lease_lost_when_the_slice_yields_rings_for_nobody() -> None:
     here = delivery(200)
     here.deliveries.add(event("a"), event("b"))

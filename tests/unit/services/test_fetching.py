@@ -182,6 +182,29 @@ def test_slice_that_is_over_yields_and_rings() -> None:
     assert here.bell.unit_ids == ["unit"]
 
 
+def test_slice_of_one_page_yields_after_it_and_rings() -> None:
+    here = setting(slice_pages=1)
+    here.add_unit()
+    here.source.script(page({"id": 1}, cursor={"page": 2}), page({"id": 2}))
+
+    here.fetch()
+
+    assert here.pages.record_ids == ["1"]
+    assert (here.units.rows["unit"].status, here.bell.unit_ids) == (UnitStatus.READY, ["unit"])
+
+
+@pytest.mark.parametrize(("slice_pages", "asked"), [(1, 1), (2, 2), (3, 3), (0, 3)])
+def test_slice_asks_for_no_more_pages_than_it_may(slice_pages: int, asked: int) -> None:
+    here = looped("a", "b", "c", run_fields={"args": {"ids": []}}, slice_pages=slice_pages)
+    for id in "abc":
+        here.source.script(page({"id": id}), id=id)
+
+    here.fetch()
+
+    assert len(here.source.calls) == len(here.pages.records) == asked
+    assert here.units.rows["unit"].status is (UnitStatus.DONE if asked == 3 else UnitStatus.READY)
+
+
 def test_late_answers_are_abandoned_after_the_stop_grace() -> None:
     here = looped("a", "b", stop_grace_seconds=0.01)
     here.source.script(PENDING, id="a").script(page({"id": "b"}), id="b")
