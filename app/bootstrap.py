@@ -137,7 +137,11 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
     shared = _Shared(settings, outside)
     jobs = JobStore(shared.engine)
     drafts = RunDrafts(
-        jobs=jobs, accounts=shared.accounts, webhooks=shared.webhooks, default_group=settings.default_group
+        jobs=jobs,
+        accounts=shared.accounts,
+        webhooks=shared.webhooks,
+        default_group=settings.default_group,
+        default_overlap_seconds=settings.overlap_seconds,
     )
     return ApiServices(
         runs=RunService(
@@ -198,7 +202,12 @@ def _unit_worker(shared: _Shared, source: Source, sender: WebhookSender, workpla
         units=units,
         contexts=shared.contexts,
         fetching=FetchWorker(
-            source=source, leases=units, pages=PageStore(shared.engine), backlog=deliveries, workplace=workplace
+            source=source,
+            leases=units,
+            pages=PageStore(shared.engine),
+            bounds=shared.runs,
+            backlog=deliveries,
+            workplace=workplace,
         ),
         delivering=DeliveryWorker(
             runs=shared.runs,

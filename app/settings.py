@@ -36,6 +36,10 @@ class Settings:
     delivery_batch_bytes: int = 1024 * 1024
     delivery_backlog: int = 4
     """Batches of a run that may wait for its webhook before its fetching pauses."""
+    delete_limit_percent: float = 20.0
+    """Of a resource's records: when more have vanished upstream at once, none is deleted."""
+    overlap_seconds: int = 120
+    """How far an increment reaches back before the upper bound of the one before."""
     request_limit_bytes: int = 10 * 1024 * 1024
     heartbeat_seconds: float = 5.0
     daemon_silence_seconds: float = 30.0

@@ -76,6 +76,8 @@ class SyncJob:
     default_runtime_version: int = 3
     mutex_key: str | None = None
     state_key: str | None = None
+    overlap_seconds: int | None = None
+    """How far increments reach back before the last one's upper bound; None is the setting."""
     created_at: datetime
     updated_at: datetime
 
@@ -118,6 +120,10 @@ class SyncJobRun:
     ignore_previous_run: bool = False
     version: int = 3
     previous_run_date: datetime | None = None
+    """What an increment asks from: the upper bound of the last completed run, less the overlap."""
+    upper_bound: datetime | None = None
+    """The run's start on the upstream's clock; None before its first answer, and when that has no Date."""
+    overlap_seconds: int = 120
     resource_stats: JsonObject = field(default_factory=dict)
     """``{resource: {method: {fetched, persisted, errors, status, ...}}}``, derived from the run's resource rows."""
     error: JsonObject | None = None

@@ -22,6 +22,8 @@ def run_view(run: SyncJobRun) -> JsonObject:
         "ignore_previous_run": run.ignore_previous_run,
         "version": run.version,
         "previous_run_date": iso_utc_or_none(run.previous_run_date),
+        "upper_bound": iso_utc_or_none(run.upper_bound),
+        "overlap_seconds": run.overlap_seconds,
         "resource_stats": run.resource_stats,
         "error": run.error,
         "created_at": iso_utc(run.created_at),

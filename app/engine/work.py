@@ -66,6 +66,14 @@ class RecordRow(NamedTuple):
     content_hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """How many records an account has of a resource, and how many of them a pass did not see."""
+
+    held: int
+    vanished: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventDraft:
     """One webhook event that is about to be written: the exact bytes that will be signed and sent."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from app.engine import scope
@@ -40,6 +41,13 @@ class PageWriter(Protocol):
         """Write a page; raise LeaseLostError when the unit is somebody else's; give the delivery unit to ring."""
 
 
+class Bounds(Protocol):
+    """Keeps up to which moment of the upstream's clock a run has seen everything."""
+
+    def freeze_upper_bound(self, run_id: str, server_date: datetime) -> None:
+        """Translate the run's start into the upstream's clock, once."""
+
+
 class Backlog(Protocol):
     """Knows how many batches wait for a run's webhook."""
 
@@ -67,6 +75,7 @@ class _Slice:
     is_draining: bool = False
     """Nothing more is asked for; what is in flight is still taken in."""
     is_backlogged: bool = False
+    has_bound: bool = False
 
     @property
     def total(self) -> int:
@@ -82,12 +91,14 @@ class FetchWorker:
         source: Source,
         leases: UnitLeases,
         pages: PageWriter,
+        bounds: Bounds,
         backlog: Backlog,
         workplace: Workplace,
     ) -> None:
         self._source = source
         self._leases = leases
         self._pages = pages
+        self._bounds = bounds
         self._backlog = backlog
         self._workplace = workplace
         self._settings = workplace.settings
@@ -100,6 +111,7 @@ class FetchWorker:
             item=context.item_of(claim.resource_id),
             frontier=Frontier.from_json(claim.frontier),
             deadline=time.monotonic() + self._settings.slice_seconds,
+            has_bound=context.run.upper_bound is not None,
         )
         try:
             while self._step(current):
@@ -205,6 +217,10 @@ class FetchWorker:
 
     def _write(self, current: _Slice, batch: PageBatch) -> None:
         write = batch.to_write(current.frontier)
+        if write.server_date and not current.has_bound:
+            # Before the page, in a transaction of its own: a page write never locks the run's row.
+            self._bounds.freeze_upper_bound(current.claim.run_id, write.server_date)
+            current.has_bound = True
         delivery_unit_id = self._pages.write(write)
         current.held_at = time.monotonic()
         new_units = [child.id for child in write.children]

@@ -29,6 +29,8 @@ class RunRequest:
     webhook_id: str | None = None
     error_handling: ErrorHandling = ErrorHandling.IGNORE
     ignore_previous_run: bool = False
+    overlap_seconds: int | None = None
+    """Replaces the job's."""
     resources: JSON = None
     """Replaces the job's resources for this run."""
 
@@ -57,6 +59,7 @@ class RunDraft:
     version: int
     group_key: str | None
     queue: str
+    overlap_seconds: int
     idempotency: IdempotencyKey | None
 
 
@@ -85,12 +88,19 @@ class RunDrafts:
     """Makes drafts of runs."""
 
     def __init__(
-        self, *, jobs: JobReader, accounts: AccountReader, webhooks: WebhookReader, default_group: str
+        self,
+        *,
+        jobs: JobReader,
+        accounts: AccountReader,
+        webhooks: WebhookReader,
+        default_group: str,
+        default_overlap_seconds: int,
     ) -> None:
         self._jobs = jobs
         self._accounts = accounts
         self._webhooks = webhooks
         self._default_group = default_group
+        self._default_overlap_seconds = default_overlap_seconds
 
     def draft(
         self,
@@ -122,8 +132,13 @@ class RunDrafts:
             version=job.default_runtime_version,
             group_key=group_key,
             queue=routing.queue_of(group_key),
+            overlap_seconds=self._overlap_seconds(request, job),
             idempotency=idempotency,
         )
+
+    def _overlap_seconds(self, request: RunRequest, job: SyncJob) -> int:
+        chosen = (request.overlap_seconds, job.overlap_seconds, self._default_overlap_seconds)
+        return next(seconds for seconds in chosen if seconds is not None)
 
     def _reference_failures(
         self, environment_id: EnvironmentId, request: RunRequest, job: SyncJob | None

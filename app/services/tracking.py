@@ -20,12 +20,13 @@ from app.engine.settling import ResourceState, Verdict
 from app.engine.status import ErrorHandling, ResourceStatus, RunStatus, UnitStatus
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind, units_of
+from app.services.deleting import Deletions, LockedRecords
 from app.services.ports import Bell, Clock
 from app.services.run_context import RunContext, RunContexts, RunReader, RunUnworkableError, envelope_of
 from app.settings import Settings
 
 
-class LockedRun(Protocol):
+class LockedRun(LockedRecords, Protocol):
     """A run whose row is locked for the length of a ``with`` block."""
 
     status: RunStatus | None
@@ -103,6 +104,7 @@ class Tracking:
         self._bell = bell
         self._clock = clock
         self._settings = settings
+        self._deletions = Deletions(clock=clock, limit_percent=settings.delete_limit_percent)
 
     def mark_running(self, run_id: str, *, daemon_id: str) -> bool:
         """Note that a daemon has taken the run up."""
@@ -183,13 +185,20 @@ class Tracking:
     def _apply(self, locked: LockedRun, run: SyncJobRun, verdict: Verdict) -> list[Ring]:
         match verdict.status:
             case RunStatus.COMPLETED:
-                return self._end(locked, run, RunStatus.COMPLETED)
+                return self._complete(locked, run)
             case RunStatus.FAILED:
                 reason = _shown(self._draft("books", verdict.reason)) if verdict.reason else locked.first_error()
                 return self._end(locked, run, RunStatus.FAILED, error=reason)
             case live:
                 locked.move(live)
                 return []
+
+    def _complete(self, locked: LockedRun, run: SyncJobRun) -> list[Ring]:
+        refusals = self._deletions.apply(run, locked.resources(), locked)
+        locked.record_errors(refusals)
+        if refusals and run.error_handling is ErrorHandling.FAIL_FAST:
+            return self._end(locked, run, RunStatus.FAILED, error=_shown(refusals[0]))
+        return self._end(locked, run, RunStatus.COMPLETED)
 
     def _end(
         self, locked: LockedRun, run: SyncJobRun, status: RunStatus, *, error: JsonObject | None = None

@@ -52,6 +52,7 @@ def _job(row: RowMapping) -> SyncJob:
         default_runtime_version=row["default_runtime_version"],
         mutex_key=row["mutex_key"],
         state_key=row["state_key"],
+        overlap_seconds=row["overlap_seconds"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

@@ -4,9 +4,10 @@ Rows of ``record`` stand at the number of their last change; batches of webhook 
 """
 
 import json
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Text, cast, func, select
+from sqlalchemy import Connection, Engine, RowMapping, Text, cast, func, select, text
 
 from app.engine.objects import LogPage, StoredRecord
 from app.engine.record_rows import record_row
@@ -14,7 +15,8 @@ from app.services.records import LogFilters
 from app.store import tables
 from app.store.records_read import COLUMNS, record_of
 
-_RECORD, _DELIVERY, _RESOURCE, _LOG = tables.record, tables.delivery, tables.run_resource, tables.account_log
+_RECORD, _DELIVERY, _RESOURCE = tables.record, tables.delivery, tables.run_resource
+_TRIMMED = text("select trimmed_through from account_log where integrated_account_id = :account_id")
 
 
 class LogReader:
@@ -25,27 +27,32 @@ class LogReader:
 
     def read(self, filters: LogFilters) -> LogPage:
         """Read on after a number; a batch is never parted, so that a page may hold more than ``limit`` records."""
-        # One snapshot for both tables: a change between two reads could else be left out.
+        # One snapshot for all of it: a change between two reads could else be left out.
         with self._engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
             changes = _changes(connection, filters)
-            batches = _batches(connection, filters)
-            trimmed = connection.execute(
-                select(_LOG.c.trimmed_through).where(_LOG.c.integrated_account_id == filters.integrated_account_id)
-            ).scalar_one_or_none()
-        waiting = sorted([*([change] for change in changes), *batches], key=lambda entries: entries[0].sequence)
-        result: list[StoredRecord] = []
-        taken = 0
-        for entries in waiting:
-            if len(result) >= filters.limit:
-                break
-            result += entries
-            taken += 1
+            sizes = {change.sequence: 1 for change in changes} | _batch_sizes(connection, filters)
+            taken = _fitting(sizes, filters.limit)
+            batches = _batches(connection, filters.integrated_account_id, taken)
+            trimmed = connection.execute(_TRIMMED, {"account_id": filters.integrated_account_id}).scalar_one_or_none()
+        result = [change for change in changes if change.sequence in taken] + batches
         return LogPage(
-            result=result,
-            next_sequence=result[-1].sequence if taken < len(waiting) else None,
+            result=sorted(result, key=lambda record: record.sequence),
+            next_sequence=max(taken) if len(taken) < len(sizes) else None,
             limit=filters.limit,
             gap_until=trimmed if trimmed and trimmed > filters.after else None,
         )
+
+
+def _fitting(sizes: Mapping[int, int], limit: int) -> set[int]:
+    """Choose the first numbers whose records come to ``limit``, the last of them perhaps beyond it."""
+    taken: set[int] = set()
+    count = 0
+    for sequence in sorted(sizes):
+        if count >= limit:
+            break
+        taken.add(sequence)
+        count += sizes[sequence]
+    return taken
 
 
 def _changes(connection: Connection, filters: LogFilters) -> list[StoredRecord]:
@@ -60,34 +67,33 @@ def _changes(connection: Connection, filters: LogFilters) -> list[StoredRecord]:
     return [record_of(row) for row in connection.execute(statement).mappings()]
 
 
-def _batches(connection: Connection, filters: LogFilters) -> list[list[StoredRecord]]:
-    """Read as many batches as a page may need, and one more."""
-    before = func.sum(_DELIVERY.c.records).over(order_by=_DELIVERY.c.log_sequence) - _DELIVERY.c.records
-    numbered = (
-        select(_DELIVERY.c.id, before.label("before"))
-        .join(_RESOURCE, _RESOURCE.c.id == _DELIVERY.c.resource_id)
+def _batch_sizes(connection: Connection, filters: LogFilters) -> dict[int, int]:
+    """Count the records of as many batches as a page may hold, and of one more."""
+    statement = (
+        select(_DELIVERY.c.log_sequence, _DELIVERY.c.records)
         .where(
             _DELIVERY.c.integrated_account_id == filters.integrated_account_id,
             _DELIVERY.c.log_sequence > filters.after,
+            func.length(_DELIVERY.c.body) > 0,
         )
         .order_by(_DELIVERY.c.log_sequence)
         .limit(filters.limit + 1)
     )
     if filters.resource:
-        numbered = numbered.where(_RESOURCE.c.resource == filters.resource)
-    chosen = numbered.subquery()
-    statement = (
-        select(_DELIVERY.c.log_sequence, _DELIVERY.c.created_at, cast(_DELIVERY.c.run_id, Text), _DELIVERY.c.body)
-        .join(chosen, chosen.c.id == _DELIVERY.c.id)
-        .where(chosen.c.before <= filters.limit)
-        .order_by(_DELIVERY.c.log_sequence)
-    )
-    batches = [_batch(row) for row in connection.execute(statement).mappings()]
-    return [batch for batch in batches if batch]
+        statement = statement.join(_RESOURCE, _RESOURCE.c.id == _DELIVERY.c.resource_id)
+        statement = statement.where(_RESOURCE.c.resource == filters.resource)
+    return dict(connection.execute(statement).tuples().all())
+
+
+def _batches(connection: Connection, account_id: str, sequences: Collection[int]) -> list[StoredRecord]:
+    statement = select(
+        _DELIVERY.c.log_sequence, _DELIVERY.c.created_at, cast(_DELIVERY.c.run_id, Text), _DELIVERY.c.body
+    ).where(_DELIVERY.c.integrated_account_id == account_id, _DELIVERY.c.log_sequence.in_(sequences))
+    return [record for row in connection.execute(statement).mappings() for record in _batch(row)]
 
 
 def _batch(row: RowMapping) -> list[StoredRecord]:
-    payload: dict[str, Any] = json.loads(bytes(row["body"]) or b"{}").get("payload", {})
+    payload: dict[str, Any] = json.loads(bytes(row["body"]))["payload"]
     return [
         StoredRecord(
             integrated_account_id=payload["integrated_account_id"],
@@ -100,5 +106,5 @@ def _batch(row: RowMapping) -> list[StoredRecord]:
             synced_at=row["created_at"],
             sequence=row["log_sequence"],
         )
-        for record in payload.get("records", ())
+        for record in payload["records"]
     ]

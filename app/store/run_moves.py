@@ -13,8 +13,8 @@ from app.engine.json_types import JsonObject
 from app.engine.settling import ResourceState
 from app.engine.status import ResourceStatus, RunStatus, allowed_origins
 from app.engine.times import iso_utc
-from app.engine.work import ErrorDraft, EventDraft, UnitDraft
-from app.store import tables
+from app.engine.work import ErrorDraft, EventDraft, UnitDraft, Vanished
+from app.store import tables, tombstones
 from app.store.pages import insert_errors, insert_events
 from app.store.units import insert_units
 
@@ -166,6 +166,18 @@ class LockedRun:
     def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
         """Keep errors for ``GET /errors``, in this transaction."""
         insert_errors(self._connection, self._run_id, errors)
+        for error in errors:
+            self._connection.execute(_COUNT_ERROR, {"run_id": self._run_id, "name": error.resource})
+
+    def count_vanished(self, account_id: str, resource: str, resource_ids: Sequence[str]) -> Vanished:
+        """Count the records that the run's pass has not seen; nobody else writes any until this transaction ends."""
+        return tombstones.count_vanished(self._connection, account_id, resource, resource_ids)
+
+    def delete_vanished(self, account_id: str, resource: str, resource_ids: Sequence[str], *, count: int) -> None:
+        """Make tombstones of what was counted, in this transaction."""
+        tombstones.delete_vanished(
+            self._connection, account_id, resource, resource_ids, run_id=self._run_id, count=count
+        )
 
     def queue_events(self, events: Sequence[EventDraft]) -> str | None:
         """Queue events for delivery, in this transaction; give the delivery unit to ring."""
@@ -195,6 +207,8 @@ def move(
         _cancel_units(connection, run_id, target)
         if target is RunStatus.STOPPED:
             connection.execute(_CANCEL_DELIVERIES, {"run_id": run_id})
+        if target is RunStatus.COMPLETED:
+            tombstones.forget_seen(connection, run_id)
         ended = ResourceStatus.FAILED if target is RunStatus.FAILED else ResourceStatus.STOPPED
         connection.execute(_END_RESOURCES, {"run_id": run_id, "status": ended})
     return True

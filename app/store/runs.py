@@ -1,8 +1,9 @@
 """Runs in Postgres: written whole with their resources and their promised message, read with their stats."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, text
+from sqlalchemy import Connection, DateTime, Engine, RowMapping, bindparam, delete, insert, select, text
 
 from app.engine import books
 from app.engine.books import Counters
@@ -30,11 +31,22 @@ _CLAIM_KEY = text("""
 
 _FIND_KEY = text("select run_id, body_hash from idempotency_key where environment_id = :environment_id and key = :key")
 
+# The last run that completed has seen everything up to its own start, told by the upstream's clock where that is known.
 _PREVIOUS = text("""
-    select max(started_at) from sync_job_run
+    select coalesce(upper_bound, started_at) - make_interval(secs => :overlap_seconds) from sync_job_run
      where sync_job_id = :sync_job_id and integrated_account_id = :integrated_account_id
            and args_hash = :args_hash and status = 'completed'
+     order by started_at desc limit 1
 """)
+
+# Both clocks are read at about the same moment. A date that is off by more than a day is a fault, not a clock.
+_FREEZE_UPPER_BOUND = text("""
+    update sync_job_run
+       set upper_bound = started_at + case
+               when abs(extract(epoch from :server_date - clock_timestamp())) < 86400
+               then :server_date - clock_timestamp() else interval '0' end
+     where id = :run_id and upper_bound is null
+""").bindparams(bindparam("server_date", type_=DateTime(timezone=True)))
 
 _STATS = text(
     "select run_id, name, method, status, persist, started_at, finished_at, "
@@ -91,6 +103,14 @@ class RunStore:
         """Read a run of this environment."""
         with self._engine.connect() as connection:
             return _find(connection, run_id, environment_id)
+
+    def freeze_upper_bound(self, run_id: str, server_date: datetime) -> None:
+        """Translate the run's start into the upstream's clock, which shows ``server_date`` now; only the first counts.
+
+        What the upstream changes later is left to the next run, whatever part of it this one may have seen.
+        """
+        with self._engine.begin() as connection:
+            connection.execute(_FREEZE_UPPER_BOUND, {"run_id": run_id, "server_date": server_date})
 
     def resource_ids(self, run_id: str) -> dict[str, str]:
         """Map the names of the run's resources to the ids of their rows."""
@@ -176,7 +196,10 @@ def _insert_run(connection: Connection, draft: RunDraft) -> None:
         "integrated_account_id": request.integrated_account_id,
         "args_hash": draft.args_hash,
     }
-    previous = None if request.ignore_previous_run else connection.execute(_PREVIOUS, origin).scalar_one()
+    previous = None
+    if not request.ignore_previous_run:
+        asked = {**origin, "overlap_seconds": draft.overlap_seconds}
+        previous = connection.execute(_PREVIOUS, asked).scalar_one_or_none()
     values = {
         **origin,
         "id": draft.id,
@@ -191,6 +214,7 @@ def _insert_run(connection: Connection, draft: RunDraft) -> None:
         "ignore_previous_run": request.ignore_previous_run,
         "version": draft.version,
         "previous_run_date": previous,
+        "overlap_seconds": draft.overlap_seconds,
     }
     connection.execute(insert(tables.sync_job_run), values)
 
@@ -206,6 +230,7 @@ def _insert_resources(connection: Connection, draft: RunDraft) -> None:
             "method": item.method,
             "parent_name": item.depends_on,
             "persist": item.persist,
+            "delete_tracking": item.delete_tracking,
         }
         for position, item in enumerate(draft.items)
     ]
@@ -252,6 +277,8 @@ def _run(row: RowMapping, stats: JsonObject) -> SyncJobRun:
         ignore_previous_run=row["ignore_previous_run"],
         version=row["version"],
         previous_run_date=row["previous_run_date"],
+        upper_bound=row["upper_bound"],
+        overlap_seconds=row["overlap_seconds"],
         resource_stats=stats,
         error=row["error"],
         created_at=row["created_at"],

@@ -1,9 +1,10 @@
 """Records that have vanished upstream: marked as deleted, never removed at once, and brought back on demand."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine, text
 
+from app.engine.work import Vanished
 from app.store import account_log
 
 _SEEN = """
@@ -33,7 +34,12 @@ _DELETE = text(
     """
 )
 
-_FORGET = text("delete from record_seen where resource_id = any(:resource_ids)")
+_COUNT_IN_BOOKS = text("update run_resource set deleted = deleted + :count where id = :resource_id")
+
+_FORGET = text("""
+    delete from record_seen using run_resource
+     where run_resource.id = record_seen.resource_id and run_resource.run_id = :run_id
+""")
 
 _DELETED_BY = """
     from record where integrated_account_id = :account_id and sync_job_run_id = :run_id and deleted_at is not null
@@ -52,34 +58,27 @@ _RESTORE = text(f"""
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class Vanished:
-    """How many records a resource has, and how many of them its last pass did not see."""
-
-    held: int
-    vanished: int
-
-
-def count_vanished(connection: Connection, account_id: str, resource: str, resource_ids: list[str]) -> Vanished:
+def count_vanished(connection: Connection, account_id: str, resource: str, resource_ids: Sequence[str]) -> Vanished:
     """Count what the pass of these resources of a run has not seen, within the caller's transaction."""
-    values = {"account_id": account_id, "resource": resource, "resource_ids": resource_ids}
+    values = {"account_id": account_id, "resource": resource, "resource_ids": list(resource_ids)}
     # Nobody else may write records of the account until this is decided.
     account_log.allocate(connection, account_id, 0)
     return Vanished(*connection.execute(_COUNT, values).one())
 
 
 def delete_vanished(
-    connection: Connection, account_id: str, resource: str, resource_ids: list[str], *, run_id: str, count: int
-) -> int:
+    connection: Connection, account_id: str, resource: str, resource_ids: Sequence[str], *, run_id: str, count: int
+) -> None:
     """Make tombstones of what ``count_vanished`` has counted; each is a change in the account's log."""
-    values = {"account_id": account_id, "resource": resource, "resource_ids": resource_ids, "run_id": run_id}
+    values = {"account_id": account_id, "resource": resource, "resource_ids": list(resource_ids), "run_id": run_id}
     first = account_log.allocate(connection, account_id, count)
-    return connection.execute(_DELETE, {**values, "first": first}).rowcount
+    connection.execute(_DELETE, {**values, "first": first})
+    connection.execute(_COUNT_IN_BOOKS, {"resource_id": resource_ids[0], "count": count})
 
 
-def forget_seen(connection: Connection, resource_ids: list[str]) -> None:
-    """Forget what a pass has seen, once that is decided."""
-    connection.execute(_FORGET, {"resource_ids": resource_ids})
+def forget_seen(connection: Connection, run_id: str) -> None:
+    """Forget what a run has seen, once it is over."""
+    connection.execute(_FORGET, {"run_id": run_id})
 
 
 class TombstoneStore:

@@ -20,6 +20,8 @@ class Delivery:
     id: str
     event: str
     payload: JsonObject
+    body: JsonObject
+    """The whole event."""
     attempt: int
     """Counts the deliveries with this id, from 1."""
 
@@ -70,7 +72,7 @@ class Receiver:
     def _delivery(self, request: Request) -> Delivery:
         id, body = request.headers["webhook-id"], json.loads(request.body)
         attempt = 1 + sum(delivery.id == id for delivery in self.deliveries)
-        return Delivery(id=id, event=body["event"], payload=body["payload"], attempt=attempt)
+        return Delivery(id=id, event=body["event"], payload=body["payload"], body=body, attempt=attempt)
 
     def _is_genuine(self, request: Request) -> bool:
         try:

@@ -54,6 +54,11 @@ class JobPatch(Input):
     default_runtime_version = RuntimeVersion()
     mutex_key = fields.String(allow_none=True)
     state_key = fields.String(allow_none=True)
+    overlap_seconds = Whole(
+        allow_none=True,
+        validate=validate.Range(0, 30 * 24 * 3600, error="expected seconds from 0 to 2592000"),
+        metadata={"description": "How far increments reach back before the last one's upper bound; null: 120."},
+    )
 
 
 class NewJob(JobPatch):
@@ -74,6 +79,7 @@ class Job(Schema):
     default_runtime_version = fields.Integer()
     mutex_key = fields.String(allow_none=True)
     state_key = fields.String(allow_none=True)
+    overlap_seconds = fields.Integer(allow_none=True)
     environment_id = Id()
     created_at = Time()
     updated_at = Time()

@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, pre_load, validate
 from webargs.fields import DelimitedList
 
 from app.api.schemas.documented import RESOURCE_LIST
-from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, SortedListing, Time, narrowed
+from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, SortedListing, Time, Whole, narrowed
 from app.engine.json_types import JSON, JsonObject
 from app.engine.status import ErrorHandling, RunStatus
 
@@ -26,6 +26,10 @@ class NewRun(Input):
     webhook_id = Id(metadata={"description": "The webhook that gets the records; excludes daemon_group_key."})
     error_handling = fields.String(validate=validate.OneOf(_ERROR_HANDLINGS))
     ignore_previous_run = Flag(metadata={"description": "Run a full sync: previous_run_date does not resolve."})
+    overlap_seconds = Whole(
+        validate=validate.Range(0, 30 * 24 * 3600, error="expected seconds from 0 to 2592000"),
+        metadata={"description": "How far an increment reaches back before the last one's upper bound."},
+    )
     resources = fields.Raw(metadata={**RESOURCE_LIST, "description": "Replaces the job's resources for this run."})
 
     @pre_load
@@ -80,7 +84,15 @@ class Run(Schema):
     error_handling = fields.String(validate=validate.OneOf(_ERROR_HANDLINGS))
     ignore_previous_run = fields.Boolean()
     version = fields.Integer()
-    previous_run_date = Time(allow_none=True)
+    previous_run_date = Time(
+        allow_none=True,
+        metadata={"description": "Increments ask from here: the last completed run's upper_bound less the overlap."},
+    )
+    upper_bound = Time(
+        allow_none=True,
+        metadata={"description": "The run's start on the upstream's clock, frozen by its first answer."},
+    )
+    overlap_seconds = fields.Integer()
     resource_stats = JsonObjectField(
         metadata={"description": "{resource: {method: {fetched, persisted, errors, ...}}}"}
     )

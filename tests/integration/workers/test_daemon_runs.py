@@ -164,33 +164,6 @@ def test_account_context_signs_requests_and_is_never_shown(workspace: Workspace,
     assert "s3cret-token" not in str(workspace.api.get(f"/integrated-account/{sync.account_id}"))
 
 
-def test_previous_run_date_is_the_start_of_the_last_completed_run_with_these_args(
-    workspace: Workspace, upstream: Upstream
-) -> None:
-    upstream.lists("/users", [])
-    users = listed("users", query={"since": "{{previous_run_date:undefined}}", "of": "{{args.of}}"})
-    sync = workspace.sync(upstream.url, [users])
-
-    first = sync.run(args={"of": "a"})
-    sync.run(args={"of": "a"})
-    sync.run(args={"of": "b"})
-    sync.run(args={"of": "a"}, ignore_previous_run=True)
-
-    asked = [request.query.get("since") for request in upstream.asked("/users")]
-    assert asked == [None, first["started_at"], None, None]
-
-
-def test_failed_run_is_no_previous_run(workspace: Workspace, upstream: Upstream) -> None:
-    upstream.answers("/users", reply({"error": "no"}, 403))
-    sync = workspace.sync(upstream.url, [listed("users", query={"since": "{{previous_run_date:undefined}}"})])
-    assert sync.run(error_handling="fail_fast")["status"] == "failed"
-
-    upstream.lists("/users", [])
-    sync.run()
-
-    assert "since" not in upstream.requests[-1].query
-
-
 def test_run_may_replace_the_resources_of_its_job(workspace: Workspace, upstream: Upstream) -> None:
     upstream.lists("/teams", numbered("team", 1))
 

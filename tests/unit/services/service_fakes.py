@@ -116,9 +116,11 @@ def answered(answer: T | Exception | None) -> "Future[T]":
     return future
 
 
-def page(*records: JSON, cursor: JsonObject | None = None) -> FetchedPage:
+def page(*records: JSON, cursor: JsonObject | None = None, server_date: datetime | None = None) -> FetchedPage:
     """Make a page of records, the last one unless it has a cursor."""
-    return FetchedPage(records=list(records), next_cursor=cursor, server_date=None, url="https://up.test/x", status=200)
+    return FetchedPage(
+        records=list(records), next_cursor=cursor, server_date=server_date, url="https://up.test/x", status=200
+    )
 
 
 def _next(answers: list[T]) -> T:

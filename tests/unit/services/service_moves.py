@@ -10,7 +10,7 @@ from app.engine.books import Counters
 from app.engine.json_types import JsonObject
 from app.engine.settling import ResourceState
 from app.engine.status import FINAL_UNIT_STATUSES, ResourceStatus, RunStatus, UnitStatus, allowed_origins
-from app.engine.work import ErrorDraft, EventDraft, UnitDraft, UnitKind
+from app.engine.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, Vanished
 
 
 @dataclass
@@ -22,6 +22,8 @@ class FakeMoves:
     deliveries: FakeDeliveries
     resources: list[ResourceState] = field(default_factory=list)
     errors: list[ErrorDraft] = field(default_factory=list)
+    vanished: Vanished = field(default_factory=lambda: Vanished(held=0, vanished=0))
+    deleted: dict[str, int] = field(default_factory=dict)
 
     def move(
         self, run_id: str, target: RunStatus, *, error: JsonObject | None = None, daemon_id: str | None = None
@@ -85,6 +87,12 @@ class FakeLockedRun:
     def queue_events(self, events: Sequence[EventDraft]) -> str | None:
         self._moves.deliveries.add(*events)
         return DELIVERY_UNIT if DELIVERY_UNIT in self._moves.units.rows else None
+
+    def count_vanished(self, account_id: str, resource: str, resource_ids: Sequence[str]) -> Vanished:
+        return self._moves.vanished
+
+    def delete_vanished(self, account_id: str, resource: str, resource_ids: Sequence[str], *, count: int) -> None:
+        self._moves.deleted[resource] = count
 
     def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
         self._moves.errors.extend(errors)

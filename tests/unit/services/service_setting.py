@@ -94,6 +94,7 @@ class Setting:
             source=self.source,
             leases=self.units,
             pages=self.pages,
+            bounds=self.runs,
             backlog=self.deliveries,
             workplace=self.workplace(),
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from service_tables import NOON
@@ -20,6 +21,7 @@ class FakeRuns:
     """Runs by id, and the ids of their resources' rows."""
 
     rows: dict[str, SyncJobRun] = field(default_factory=dict)
+    frozen: list[datetime] = field(default_factory=list)
 
     def add(self, run: SyncJobRun) -> SyncJobRun:
         self.rows[run.id] = run
@@ -27,6 +29,9 @@ class FakeRuns:
 
     def load(self, run_id: str) -> SyncJobRun | None:
         return self.rows.get(run_id)
+
+    def freeze_upper_bound(self, run_id: str, server_date: datetime) -> None:
+        self.frozen.append(server_date)
 
     def resource_ids(self, run_id: str) -> dict[str, str]:
         names = [item.get("name") or item["resource"] for item in self.rows[run_id].resources]

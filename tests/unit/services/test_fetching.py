@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from service_fakes import PENDING, page
 from service_setting import Setting, setting
+from service_tables import NOON
 from service_world import DELIVERY_UNIT
 
 from app.engine import events
@@ -344,3 +345,13 @@ def _answered_then(question: Callable[..., bool], *, then: Callable[[], object])
         return found
 
     return answer
+
+
+def test_the_first_date_of_the_upstream_freezes_the_runs_upper_bound_once() -> None:
+    here = setting()
+    here.add_unit()
+    here.source.script(page({"id": 1}, cursor={"at": "2"}, server_date=NOON), page({"id": 2}, server_date=NOON))
+
+    here.fetch()
+
+    assert here.runs.frozen == [NOON]

@@ -20,6 +20,7 @@ def drafts(**job_fields: Any) -> RunDrafts:
         accounts=FakeTable(account, account(), account(id="other", integration_name="crm")),
         webhooks=FakeTable(webhook, webhook(), webhook(id="foreign", environment_id=ELSEWHERE)),
         default_group="blue",
+        default_overlap_seconds=120,
     )
 
 

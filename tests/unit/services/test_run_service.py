@@ -67,7 +67,9 @@ def store(here: Setting) -> FakeRunStore:
 @pytest.fixture
 def service(here: Setting, store: FakeRunStore) -> RunService:
     jobs = FakeTable(sync_job, sync_job())
-    drafts = RunDrafts(jobs=jobs, accounts=here.accounts, webhooks=here.webhooks, default_group="blue")
+    drafts = RunDrafts(
+        jobs=jobs, accounts=here.accounts, webhooks=here.webhooks, default_group="blue", default_overlap_seconds=120
+    )
     return RunService(runs=store, drafts=drafts, outbox=store, tracking=here.tracking(), bell=here.bell)
 
 

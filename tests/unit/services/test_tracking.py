@@ -11,7 +11,7 @@ from service_world import DELIVERY_UNIT
 from app.engine import events
 from app.engine.books import Counters
 from app.engine.status import ErrorHandling, ResourceStatus, RunStatus, UnitStatus
-from app.engine.work import ErrorDraft, EventDraft, UnitKind
+from app.engine.work import ErrorDraft, EventDraft, UnitKind, Vanished
 
 WEBHOOK = {"webhook_id": "webhook"}
 BROKEN_LOOP = {"resource": "users", "loop_on": "args.ids"}
@@ -316,3 +316,34 @@ def _after(first, then):  # type: ignore[no-untyped-def]  # any two functions, t
         return then(run_id)
 
     return both
+
+
+TRACKED = {"resource": "tickets", "method": "list", "persist": True, "delete_tracking": "soft"}
+
+
+def test_completing_deletes_what_a_tracked_pass_did_not_see() -> None:
+    here = setting([TRACKED])
+    here.moves.resources = [resource_state()]
+    here.moves.vanished = Vanished(held=100, vanished=20)
+
+    here.tracking().settle("run")
+
+    assert here.runs.rows["run"].status is RunStatus.COMPLETED
+    assert here.moves.deleted == {"tickets": 20}
+
+
+@pytest.mark.parametrize(
+    ("error_handling", "status"),
+    [(ErrorHandling.IGNORE, RunStatus.COMPLETED), (ErrorHandling.FAIL_FAST, RunStatus.FAILED)],
+)
+def test_completing_refuses_to_delete_too_much(error_handling: ErrorHandling, status: RunStatus) -> None:
+    here = setting([TRACKED], run_fields={"error_handling": error_handling})
+    here.moves.resources = [resource_state()]
+    here.moves.vanished = Vanished(held=100, vanished=21)
+
+    here.tracking().settle("run")
+
+    assert here.runs.rows["run"].status is status
+    assert here.moves.deleted == {}
+    assert [error.code for error in here.moves.errors] == ["delete_guard"]
+    assert "21 of 100" in here.moves.errors[0].message

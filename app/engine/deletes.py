@@ -1,0 +1,38 @@
+"""When records that a run did not see may be taken for deleted: only if the run would have seen them."""
+
+from collections.abc import Mapping
+
+from app.engine.definition import ResourceItem
+from app.engine.planning import RunPlan
+from app.engine.settling import ResourceState
+
+_INCREMENT = ("previous_run_date",)
+
+
+def tracked(plan: RunPlan) -> list[str]:
+    """List the resources whose records may be deleted: all items that write them keep track."""
+    writers: dict[str, list[ResourceItem]] = {}
+    for item in plan.order:
+        if item.persist:
+            writers.setdefault(item.resource, []).append(item)
+    return [resource for resource, items in writers.items() if all(item.delete_tracking for item in items)]
+
+
+def was_complete(resource: str, plan: RunPlan, states: Mapping[str, ResourceState], *, is_increment: bool) -> bool:
+    """Claim that a run which has ended has asked for every record of a resource, without one error on the way.
+
+    ``states`` is by name. An increment asks only for what has changed, wherever it reads ``previous_run_date``.
+    """
+    return not any(
+        (is_increment and _INCREMENT in step.references)
+        or states[step.name].counters.errors
+        or states[step.name].counters.skipped
+        for item in plan.order
+        if item.resource == resource
+        for step in (item, *plan.ancestors_of(item.name))
+    )
+
+
+def is_too_many(vanished: int, held: int, *, limit_percent: float) -> bool:
+    """Claim that so many deletions are more likely a fault upstream than the truth."""
+    return vanished * 100 > limit_percent * held
