@@ -7,12 +7,14 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Protocol
 
+from app import failpoints
 from app.engine import events, retry, routing
 from app.engine.errors import DeliveryError, LeaseLostError
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId, SyncJobRun, Webhook
 from app.engine.status import ErrorHandling
 from app.engine.work import Claim, ErrorDraft, PendingEvent, Ring, SliceOutcome
+from app.failpoints import Failpoint
 from app.services.ports import WebhookSender
 from app.services.run_context import RunReader
 from app.services.workplace import Workplace
@@ -132,6 +134,7 @@ class DeliveryWorker:
             status_code = self._sent(claim, self._sender.submit(webhook, event.id, event.body))
         except DeliveryError as error:
             return self._failed(claim, run, event, error)
+        failpoints.hit(Failpoint.BEFORE_DELIVERED)
         self._end(claim, event, delivered=True, status_code=status_code, error=None)
         return True
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from app import failpoints
 from app.engine import scope
 from app.engine.definition import ResourceItem
 from app.engine.errors import LeaseLostError, RateLimitedError, RecordError
@@ -15,6 +16,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
 from app.engine.status import ErrorHandling
 from app.engine.work import Claim, PageWrite, Ring, SliceOutcome
+from app.failpoints import Failpoint
 from app.services.page_batch import PageBatch
 from app.services.ports import FetchedPage, PageCall, Source
 from app.services.run_context import RunContext
@@ -208,6 +210,7 @@ class FetchWorker:
             batch.add_error(element, error)
             current.frontier = current.frontier.finish(index)
         else:
+            failpoints.hit(Failpoint.AFTER_FETCH)
             batch.add_page(element, page)
             current.frontier = (
                 current.frontier.finish(index)

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Engine, Text, bindparam, insert, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from app import failpoints
 from app.engine import events
 from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
+from app.failpoints import Failpoint
 from app.store import account_log, tables
 from app.store.record_writer import RecordPage, write_records
 from app.store.units import insert_units
@@ -64,10 +66,12 @@ class PageStore:
         with self._engine.begin() as connection:
             _advance(connection, page)
             changes = write_records(connection, _record_page(page))
+            failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
             insert_units(connection, page.claim.run_id, page.children)
             insert_errors(connection, page.claim.run_id, page.errors)
             delivery_unit_id = insert_events(connection, page.claim.run_id, _numbered(connection, page))
             _count(connection, page, changes)
+        failpoints.hit(Failpoint.BEFORE_ACK)
         return delivery_unit_id
 
 
