@@ -27,6 +27,16 @@ class ResourceState:
     """Those of the live units that wait until the upstream takes requests again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, all of it seen at one moment: else its books could seem wrong while a delivery is counted."""
+
+    resources: Sequence[ResourceState]
+    """Parents before their children."""
+    pending: int
+    """Events that wait for the webhook."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What is to be written: resources that have ended, and the status that the run should have."""
@@ -36,14 +46,15 @@ class Verdict:
     reason: str | None = None
 
 
-def judge(resources: Sequence[ResourceState], *, fails_fast: bool, to_webhook: bool, pending: int) -> Verdict:
-    """Judge a live run: resources come parents first; ``pending`` events wait for the webhook.
+def judge(progress: Progress, *, fails_fast: bool, to_webhook: bool) -> Verdict:
+    """Judge a live run.
 
     One error ends a run that fails fast: the reason is then that error, which the verdict does not repeat.
 
     A resource has ended when no unit of it is left and its parent, which could make more of them, has ended. The run
     has ended when all resources have, and nothing waits for delivery; it completes only when the books balance.
     """
+    resources = progress.resources
     if fails_fast and any(resource.counters.errors for resource in resources):
         return Verdict(status=RunStatus.FAILED)
     ended = _ended(resources)
@@ -52,7 +63,7 @@ def judge(resources: Sequence[ResourceState], *, fails_fast: bool, to_webhook: b
         units = sum(resource.live_units for resource in live)
         is_parked = units > 0 and units == sum(resource.parked_units for resource in live)
         return Verdict(ended=ended, status=RunStatus.RATE_LIMITED if is_parked else RunStatus.RUNNING)
-    if pending:
+    if progress.pending:
         return Verdict(ended=ended, status=RunStatus.RUNNING)
     reason = _imbalance(resources, to_webhook=to_webhook)
     return Verdict(ended=ended, status=RunStatus.FAILED if reason else RunStatus.COMPLETED, reason=reason)

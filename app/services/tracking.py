@@ -16,7 +16,7 @@ from app.engine.objects import SyncJobRun
 from app.engine.planning import RunPlan
 from app.engine.routing import queue_of
 from app.engine.run_view import run_view
-from app.engine.settling import ResourceState, Verdict
+from app.engine.settling import Progress, Verdict
 from app.engine.status import ErrorHandling, ResourceStatus, RunStatus, UnitStatus
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind, units_of
@@ -37,14 +37,11 @@ class LockedRun(LockedRecords, Protocol):
     def __exit__(self, *exception: object) -> None:
         """Commit, or roll back after an exception."""
 
-    def resources(self) -> list[ResourceState]:
-        """List the run's resources in order."""
+    def progress(self) -> Progress:
+        """Tell how far the run is, all of it as of one moment."""
 
     def end_resource(self, resource_id: str, status: ResourceStatus) -> None:
         """Give a resource its last status."""
-
-    def pending_deliveries(self) -> int:
-        """Count the events that are not delivered yet."""
 
     def first_error(self) -> JsonObject | None:
         """Give the run's first recorded error as ``{code, message, resource, at}``."""
@@ -148,10 +145,9 @@ class Tracking:
             if locked.status is None or locked.status.is_final or locked.status is RunStatus.CREATED:
                 return
             verdict = settling.judge(
-                locked.resources(),
+                locked.progress(),
                 fails_fast=run.error_handling is ErrorHandling.FAIL_FAST,
                 to_webhook=run.webhook_id is not None,
-                pending=locked.pending_deliveries(),
             )
             for resource_id, status in verdict.ended.items():
                 locked.end_resource(resource_id, status)
@@ -194,7 +190,7 @@ class Tracking:
                 return []
 
     def _complete(self, locked: LockedRun, run: SyncJobRun) -> list[Ring]:
-        refusals = self._deletions.apply(run, locked.resources(), locked)
+        refusals = self._deletions.apply(run, locked.progress().resources, locked)
         locked.record_errors(refusals)
         if refusals and run.error_handling is ErrorHandling.FAIL_FAST:
             return self._end(locked, run, RunStatus.FAILED, error=_shown(refusals[0]))

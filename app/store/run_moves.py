@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.books import Counters
 from app.engine.json_types import JsonObject
-from app.engine.settling import ResourceState
+from app.engine.settling import Progress, ResourceState
 from app.engine.status import ResourceStatus, RunStatus, allowed_origins
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, UnitDraft, Vanished
@@ -46,12 +46,14 @@ _END_RESOURCES = text("""
 
 _LOCK = text("select status from sync_job_run where id = :run_id for no key update")
 
-_RESOURCES = text(
+# One statement, so one snapshot: pages and deliveries are written meanwhile, and each moves several of these.
+_PROGRESS = text(
     "select r.id, r.name, r.resource, r.method, r.parent_name, r.persist, r.status, r.started_at, "
     + ", ".join(f"r.{name}" for name in tables.COUNTERS)
     + """,
            count(u.id) filter (where u.status in ('blocked', 'ready', 'leased')) as live_units,
-           count(u.id) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as parked_units
+           count(u.id) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as parked_units,
+           (select count(*) from delivery where run_id = :run_id and status = 'pending') as pending
       from run_resource r left join unit u on u.resource_id = r.id
      where r.run_id = :run_id group by r.id order by r.position
     """
@@ -67,8 +69,6 @@ _FIRST_ERROR = text("""
 """)
 
 _BEGUN = text("select exists(select from unit where run_id = :run_id)")
-
-_PENDING = text("select count(*) from delivery where run_id = :run_id and status = 'pending'")
 
 
 class RunMoves:
@@ -126,10 +126,10 @@ class LockedRun:
     def __exit__(self, *exception: object) -> None:
         self._transaction.__exit__(*exception)  # type: ignore[arg-type]  # the three values of __exit__
 
-    def resources(self) -> list[ResourceState]:
-        """List the run's resources in order, with their counters and units that are left."""
-        rows = self._connection.execute(_RESOURCES, {"run_id": self._run_id}).mappings()
-        return [
+    def progress(self) -> Progress:
+        """Read the run's resources with their counters and units that are left, and what waits for the webhook."""
+        rows = self._connection.execute(_PROGRESS, {"run_id": self._run_id}).mappings().all()
+        resources = [
             ResourceState(
                 id=str(row["id"]),
                 name=row["name"],
@@ -145,14 +145,11 @@ class LockedRun:
             )
             for row in rows
         ]
+        return Progress(resources, rows[0]["pending"] if rows else 0)
 
     def end_resource(self, resource_id: str, status: ResourceStatus) -> None:
         """Give a resource its last status."""
         self._connection.execute(_END_RESOURCE, {"id": resource_id, "status": status})
-
-    def pending_deliveries(self) -> int:
-        """Count the events that are not delivered yet."""
-        return int(self._connection.execute(_PENDING, {"run_id": self._run_id}).scalar_one())
 
     def first_error(self) -> JsonObject | None:
         """Give the run's first recorded error as ``{code, message, resource, at}``."""

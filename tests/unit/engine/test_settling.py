@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.engine.books import Counters
-from app.engine.settling import ResourceState, judge
+from app.engine.settling import Progress, ResourceState, judge
 from app.engine.status import ResourceStatus, RunStatus
 
 
@@ -27,7 +27,7 @@ def resource(name: str = "tickets", **changes: object) -> ResourceState:
 
 
 def verdict_of(*resources: ResourceState, fails_fast: bool = False, to_webhook: bool = False, pending: int = 0):
-    return judge(resources, fails_fast=fails_fast, to_webhook=to_webhook, pending=pending)
+    return judge(Progress(resources, pending), fails_fast=fails_fast, to_webhook=to_webhook)
 
 
 def test_run_completes_when_no_unit_is_left_and_the_books_balance():

@@ -8,7 +8,7 @@ from service_world import DELIVERY_UNIT, FakeDeliveries, FakeRuns, FakeUnits
 
 from app.engine.books import Counters
 from app.engine.json_types import JsonObject
-from app.engine.settling import ResourceState
+from app.engine.settling import Progress, ResourceState
 from app.engine.status import FINAL_UNIT_STATUSES, ResourceStatus, RunStatus, UnitStatus, allowed_origins
 from app.engine.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, Vanished
 
@@ -68,15 +68,12 @@ class FakeLockedRun:
     def __exit__(self, *exception: object) -> None:
         pass
 
-    def resources(self) -> list[ResourceState]:
-        return list(self._moves.resources)
+    def progress(self) -> Progress:
+        return Progress(list(self._moves.resources), len(self._moves.deliveries.waiting))
 
     def end_resource(self, resource_id: str, status: ResourceStatus) -> None:
         rows = self._moves.resources
         rows[:] = [replace(row, status=status) if row.id == resource_id else row for row in rows]
-
-    def pending_deliveries(self) -> int:
-        return len(self._moves.deliveries.waiting)
 
     def first_error(self) -> JsonObject | None:
         return {"code": self._moves.errors[0].code} if self._moves.errors else None
