@@ -1,0 +1,16 @@
+"""A database in which proofs run thousands of runs beside each other."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.pump_database import PumpDatabase
+from tests.support.servers import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def pump_database(postgres_server: PostgresServer) -> Iterator[PumpDatabase]:
+    with postgres_server.fresh_database() as url:
+        database = PumpDatabase(url)
+        yield database
+        database.close()
