@@ -1,6 +1,7 @@
 """The only place that names concrete classes: build what a process needs out of its settings."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from sqlalchemy import Engine
 
 from app.api.services import ApiServices
 from app.broker.bell import CeleryBell, publisher
+from app.broker.pulses import CeleryPulses
 from app.destinations.webhook_sender import HttpWebhookSender
 from app.net.loop import LoopThread
 from app.services.accounts import AccountService
@@ -17,14 +19,16 @@ from app.services.daemons import DaemonService
 from app.services.delivering import DeliveryOutcomes, DeliveryWorker
 from app.services.fetching import FetchWorker
 from app.services.health import HealthService
+from app.services.hearing import Hearing
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
 from app.services.ports import Source, WebhookSender
 from app.services.records import RecordService
+from app.services.roll_call import RollCall
 from app.services.run_context import RunContexts
 from app.services.run_drafts import RunDrafts
 from app.services.runs import RunService
-from app.services.sweeping import Sweeper, TaskBell
+from app.services.sweeping import Chore, Sweeper, TaskBell
 from app.services.tokens import TokenService
 from app.services.tracking import Tracking
 from app.services.webhooks import WebhookService
@@ -36,6 +40,7 @@ from app.store.accounts import AccountStore
 from app.store.daemons import DaemonStore
 from app.store.database import connect, is_reachable
 from app.store.deliveries import DeliveryStore
+from app.store.due_work import DueWorkReader
 from app.store.encryption import Cipher
 from app.store.integrations import IntegrationStore
 from app.store.jobs import JobStore
@@ -68,6 +73,8 @@ class DaemonServices:
     tracking: Tracking
     worker: UnitWorker
     daemons: DaemonService
+    hearing: Hearing
+    pulses: CeleryPulses
     sweeper: Sweeper
     leadership: Leadership
     stopping: threading.Event
@@ -175,22 +182,19 @@ def daemon_services(settings: Settings, outside: Outside = _REAL) -> DaemonServi
     shared = _Shared(settings, outside)
     stopping = threading.Event()
     source = outside.source or HttpSource(settings)
+    leadership = Leadership(shared.engine, silence_seconds=max(6.0, 3 * settings.sweep_seconds))
+    timeout = settings.publish_timeout_seconds
+    pulses = CeleryPulses(publisher(settings.broker_url, timeout_seconds=timeout, is_watched=False))
     workplace = Workplace(clock=shared.clock, settings=settings, bell=shared.bell, is_stopping=stopping.is_set)
     return DaemonServices(
         settings=settings,
         tracking=shared.tracking,
         worker=_unit_worker(shared, source, outside.sender or shared.sender, workplace),
         daemons=DaemonService(shared.daemons),
-        sweeper=Sweeper(
-            units=UnitStore(shared.engine),
-            runs=shared.runs,
-            messages=OutboxStore(shared.engine),
-            daemons=shared.daemons,
-            tracking=shared.tracking,
-            bell=shared.bell,
-            settings=settings,
-        ),
-        leadership=Leadership(shared.engine, silence_seconds=max(5.0, 3 * settings.sweep_seconds)),
+        hearing=Hearing(deaf_seconds=settings.deaf_seconds, monotonic=time.monotonic),
+        pulses=pulses,
+        sweeper=_sweeper(shared, leadership, pulses, settings),
+        leadership=leadership,
         stopping=stopping,
         close=source.close,
     )
@@ -220,4 +224,27 @@ def _unit_worker(shared: _Shared, source: Source, sender: WebhookSender, workpla
         ),
         tracking=shared.tracking,
         workplace=workplace,
+    )
+
+
+def _sweeper(shared: _Shared, leadership: Leadership, pulses: CeleryPulses, settings: Settings) -> Sweeper:
+    roll_call = RollCall(
+        pulses=pulses,
+        registry=shared.daemons,
+        silence_seconds=settings.daemon_silence_seconds,
+        monotonic=time.monotonic,
+    )
+    return Sweeper(
+        look=DueWorkReader(
+            leadership,
+            publish_after_seconds=settings.publish_timeout_seconds,
+            ring_after_seconds=settings.ring_after_seconds,
+        ),
+        units=UnitStore(shared.engine),
+        runs=shared.runs,
+        messages=OutboxStore(shared.engine),
+        tracking=shared.tracking,
+        bell=shared.bell,
+        settings=settings,
+        chores=[Chore(roll_call.take, every_seconds=settings.heartbeat_seconds, monotonic=time.monotonic)],
     )

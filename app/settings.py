@@ -41,8 +41,11 @@ class Settings:
     overlap_seconds: int = 120
     """How far an increment reaches back before the upper bound of the one before."""
     request_limit_bytes: int = 10 * 1024 * 1024
-    heartbeat_seconds: float = 5.0
-    daemon_silence_seconds: float = 30.0
+    heartbeat_seconds: float = 10.0
+    """How often a daemon calls itself through the broker, and reports to the leader."""
+    daemon_silence_seconds: float = 40.0
+    deaf_seconds: float = 60.0
+    """After how long without an answer to its own calls a daemon starts itself anew."""
     sweep_seconds: float = 1.0
     ring_after_seconds: float = 30.0
     database_pool_size: int = 10

@@ -1,20 +1,30 @@
-"""A daemon's sign of life: Celery's heartbeat says that it consumes, the registry says so to everybody else."""
+"""A daemon's pulse: it calls itself through the broker, reports that it hears, and starts itself anew when it does not.
 
+The call comes by the same connection and the same blocking read as all work does, so whoever hears it consumes;
+an answer to Celery's ping, which comes by another, proves nothing.
+"""
+
+import logging
 import os
 import socket
-import time
+from typing import Any
 
+from celery.worker import state
+
+from app.engine.errors import BrokerUnavailableError
 from app.engine.status import DaemonStatus
+from app.services.roll_call import Pulse
+from workers import leaving
 from workers.runtime import identity, services
 
-_last_beat = [0.0]
-# Celery beats every 2 s while it is connected to the broker; a few misses mean that it consumes nothing.
-_SILENT_AFTER_SECONDS = 10.0
+logger = logging.getLogger(__name__)
+
+_slots = [0]
 
 
-def beat(**_: object) -> None:
-    """Note that the consumer's loop runs. Called from that loop, so it must not wait for anything."""
-    _last_beat[0] = time.monotonic()
+def join(worker: Any) -> None:
+    """Learn how many messages the worker takes at once."""
+    _slots[0] = worker.concurrency
 
 
 def register() -> None:
@@ -28,8 +38,41 @@ def register() -> None:
     )
 
 
-def report() -> None:
-    """Tell the registry that this daemon lives, if its consumer does."""
-    is_beating = time.monotonic() - _last_beat[0] < _SILENT_AFTER_SECONDS
-    if is_beating and not services().stopping.is_set():
-        services().daemons.heard(identity().id, DaemonStatus.ACTIVE)
+def show() -> None:
+    """Call, listen, report; leave when the calls do not come back."""
+    if services().stopping.is_set():
+        return
+    hearing = services().hearing
+    if _is_full():
+        hearing.note_heard()
+    if hearing.is_deaf:
+        leave_deaf()
+    hearing.note_called(was_taken=_calls())
+    _report()
+
+
+def leave_deaf() -> None:
+    """End this process: whoever supervises it starts one that hears."""
+    facts = {"daemon_id": identity().id, "seconds": services().settings.deaf_seconds}
+    logger.critical("this daemon takes no messages although the broker does: it ends, to be started anew", extra=facts)
+    leaving.leave(DaemonStatus.STOPPED)
+
+
+def _is_full() -> bool:
+    """Claim that the worker takes no message because it has enough of them."""
+    return len(state.reserved_requests) >= max(_slots[0], 1)
+
+
+def _calls() -> bool:
+    try:
+        services().pulses.call(identity().id)
+    except BrokerUnavailableError:
+        return False
+    return True
+
+
+def _report() -> None:
+    try:
+        services().pulses.report(Pulse(daemon_id=identity().id, silent_seconds=services().hearing.silent_seconds))
+    except BrokerUnavailableError as error:
+        logger.warning("this daemon can not report", extra={"reason": type(error.__cause__).__name__})

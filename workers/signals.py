@@ -14,7 +14,7 @@ from celery import Task, signals
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
-from workers import pulse
+from workers import canary, pulse
 from workers.runtime import identity, services
 
 logger = logging.getLogger(__name__)
@@ -23,16 +23,22 @@ logger = logging.getLogger(__name__)
 def install() -> None:
     """Connect the handlers; Celery keeps only weak references, hence ``weak=False``."""
     for signal, handler in (
+        (signals.celeryd_after_setup, canary.listen),
+        (signals.task_received, note_received),
         (signals.task_prerun, mark_running),
         (signals.task_success, settle),
         (signals.task_failure, note_failure),
         (signals.task_revoked, stop_revoked),
         (signals.worker_ready, register),
-        (signals.heartbeat_sent, pulse.beat),
         (signals.worker_shutting_down, begin_to_stop),
         (signals.worker_shutdown, sign_off),
     ):
         signal.connect(_guarded(handler), weak=False)
+
+
+def note_received(**_: object) -> None:
+    """Note that this daemon consumes."""
+    services().hearing.note_heard()
 
 
 def mark_running(sender: Task, args: list[Any], **_: object) -> None:
@@ -65,7 +71,6 @@ def stop_revoked(sender: Task, request: Any, **_: object) -> None:
 
 def register(**_: object) -> None:
     """Write this daemon down as active, once it consumes."""
-    pulse.beat()
     pulse.register()
 
 

@@ -1,54 +1,45 @@
-"""The daemon's own bootstep: a thread that reports this daemon's pulse and, in the leader, sweeps."""
+"""The daemon's own bootstep: one thread that shows a pulse, and one that sweeps if this daemon leads."""
 
-import logging
-import threading
-import time
 from typing import Any
 
 from celery import Celery, bootsteps
 
 from workers import pulse
+from workers.rhythm import Rhythm
 from workers.runtime import services
 
-logger = logging.getLogger(__name__)
 
-
-class SweeperStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
-    """Starts the sweeping thread with the worker and stops it first."""
+class DutiesStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
+    """Starts a daemon's duties with the worker and stops them first."""
 
     requires = ("celery.worker.components:Pool",)
 
     def __init__(self, worker: Any, **options: object) -> None:
         super().__init__(worker, **options)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ferryman-sweeper", daemon=True)
+        self._sweeping = Rhythm("sweeper", sweep, seconds=lambda: services().settings.sweep_seconds)
+        self._pulse = Rhythm("pulse", pulse.show, seconds=lambda: services().settings.heartbeat_seconds)
 
     def start(self, worker: Any) -> None:
-        """Start sweeping."""
-        self._thread.start()
+        """Start the duties."""
+        pulse.join(worker)
+        self._sweeping.start()
+        self._pulse.start()
 
     def stop(self, worker: Any) -> None:
-        """Stop sweeping and let go of the lead."""
-        self._stop.set()
-        self._thread.join(timeout=5)
+        """Stop the duties and let go of the lead."""
+        self._sweeping.stop(timeout=4)
+        self._pulse.stop(timeout=1)
         services().leadership.resign()
 
     terminate = stop
 
-    def _run(self) -> None:
-        next_report = 0.0
-        while not self._stop.wait(services().settings.sweep_seconds):
-            try:
-                if time.monotonic() >= next_report:
-                    pulse.report()
-                    next_report = time.monotonic() + services().settings.heartbeat_seconds
-                if services().leadership.is_held():
-                    services().sweeper.sweep()
-            except Exception as error:
-                # Postgres or the broker is away: the next round tries again.
-                logger.warning("the sweep failed", extra={"reason": type(error).__name__}, exc_info=True)
+
+def sweep() -> None:
+    """Sweep, if this daemon leads."""
+    if services().leadership.is_held():
+        services().sweeper.sweep()
 
 
 def install(app: Celery) -> None:
     """Add the step to the worker."""
-    app.steps["worker"].add(SweeperStep)
+    app.steps["worker"].add(DutiesStep)

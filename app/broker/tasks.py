@@ -7,4 +7,7 @@ SYNC_RESOURCE = "ferryman.sync_resource.v1"
 SYNC_UNIT = "ferryman.sync_unit.v1"
 """args: run id, unit id"""
 
+CANARY = "ferryman.canary.v1"
+"""args: daemon id; a daemon calls itself, no work"""
+
 ALL = frozenset({START_RUN, SYNC_RESOURCE, SYNC_UNIT})

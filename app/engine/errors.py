@@ -6,6 +6,8 @@ FerrymanError
 ├── ConflictError              a thing in a state that does not allow the call
 ├── IdempotencyKeyReusedError  the same key with another body
 ├── UnauthorizedError          no valid bearer token
+├── StoreUnavailableError      Postgres is away for the moment
+├── BrokerUnavailableError     the broker is; whatever it was for waits in Postgres
 ├── RecordError                one unit of work could not be done; kept, listed at /errors
 │   ├── PlaceholderError       a placeholder that does not resolve, or can not be cast
 │   ├── LoopError              loop_on that is not an array
@@ -82,6 +84,12 @@ class StoreUnavailableError(FerrymanError):
     """The database can not be reached at the moment; try again."""
 
     code = "store_unavailable"
+
+
+class BrokerUnavailableError(FerrymanError):
+    """The broker can not be reached at the moment."""
+
+    code = "broker_unavailable"
 
 
 class RecordError(FerrymanError):

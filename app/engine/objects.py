@@ -191,6 +191,8 @@ class Daemon:
     created_at: datetime
     updated_at: datetime
     last_active_at: datetime | None = None
+    consumed_at: datetime | None = None
+    """When it last took a message from its queues."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

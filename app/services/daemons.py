@@ -15,7 +15,7 @@ class DaemonStore(Protocol):
         """Write a daemon down as active, new or again."""
 
     def heard(self, daemon_id: str, status: DaemonStatus) -> None:
-        """Note that a daemon lives, and how it stands."""
+        """Note how a daemon stands."""
 
     def get(self, daemon_id: str) -> Daemon | None:
         """Find one daemon."""
@@ -34,8 +34,8 @@ class DaemonService:
         """Write a daemon down as active."""
         self._daemons.register(daemon_id, group_key=group_key, label=label, metadata=metadata)
 
-    def heard(self, daemon_id: str, status: DaemonStatus = DaemonStatus.ACTIVE) -> None:
-        """Note that a daemon lives, and how it stands."""
+    def heard(self, daemon_id: str, status: DaemonStatus) -> None:
+        """Note how a daemon stands."""
         self._daemons.heard(daemon_id, status)
 
     def get(self, daemon_id: str) -> Daemon:

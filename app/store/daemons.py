@@ -1,5 +1,6 @@
 """The registry of daemons: who serves which group, and who was heard of when."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Engine, func, select, text, update
@@ -8,12 +9,23 @@ from sqlalchemy.dialects.postgresql import insert
 from app.engine.json_types import JsonObject
 from app.engine.objects import Daemon, Page
 from app.engine.status import DaemonStatus
+from app.services.roll_call import Pulse
 from app.store import tables
 
-_SILENT = text("""
+# A daemon that signed off is not called back by a report that it sent before; one that only fell silent is.
+_NOTE = text("""
+    with pulse as (select * from unnest(cast(:ids as text[]), cast(:silent_seconds as float8[])) as p (id, silent)),
+         heard as (
+             update daemon d
+                set status = case when d.status = 'stopping'
+                                       or d.status = 'stopped' and d.last_active_at >= d.updated_at
+                                  then d.status else 'active' end,
+                    last_active_at = now(), updated_at = now(),
+                    consumed_at = coalesce(now() - make_interval(secs => pulse.silent), d.consumed_at)
+               from pulse where d.id = pulse.id)
     update daemon set status = 'stopped', updated_at = now()
-     where status <> 'stopped' and last_active_at < now() - make_interval(secs => :seconds)
- returning id
+     where status <> 'stopped' and last_active_at < now() - make_interval(secs => :silence)
+           and not exists (select from pulse where pulse.id = daemon.id)
 """)
 
 
@@ -38,15 +50,22 @@ class DaemonStore:
             connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
     def heard(self, daemon_id: str, status: DaemonStatus) -> None:
-        """Note that the daemon lives, and how it stands."""
+        """Note how the daemon stands."""
         statement = update(tables.daemon).where(tables.daemon.c.id == daemon_id)
         with self._engine.begin() as connection:
             connection.execute(statement.values(status=status, last_active_at=func.now(), updated_at=func.now()))
 
-    def mark_silent(self, *, seconds: float) -> int:
-        """Mark those that were not heard of for so long as stopped; count them."""
+    def note(self, pulses: Sequence[Pulse], *, silence_seconds: float | None) -> int:
+        """Take the reports down; mark those that were not heard of for so long as stopped (None: nobody)."""
+        if not pulses and silence_seconds is None:
+            return 0
+        parameters = {
+            "ids": [pulse.daemon_id for pulse in pulses],
+            "silent_seconds": [pulse.silent_seconds for pulse in pulses],
+            "silence": silence_seconds,
+        }
         with self._engine.begin() as connection:
-            return connection.execute(_SILENT, {"seconds": seconds}).rowcount
+            return connection.execute(_NOTE, parameters).rowcount
 
     def get(self, daemon_id: str) -> Daemon | None:
         """Find one daemon."""
@@ -88,4 +107,5 @@ def _daemon(row: Any) -> Daemon:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         last_active_at=row["last_active_at"],
+        consumed_at=row["consumed_at"],
     )

@@ -56,25 +56,30 @@ _STATS = text(
 
 
 # A begun run that has no units at all was lost between its move to running and its plan: it is begun again.
-_DUE = text("""
-    with due as (
-        select r.id from sync_job_run r
-         where r.status in ('created', 'running') and r.rung_at < now() - make_interval(secs => :ring_after)
-               and (r.daemon_group_key is null
-                    or exists (select from daemon d where d.group_key = r.daemon_group_key and d.status = 'active'))
-               and not exists (select from unit u where u.run_id = r.id)
-         order by r.rung_at limit :limit for update skip locked)
-    update sync_job_run set rung_at = now() from due where sync_job_run.id = due.id
- returning sync_job_run.id, sync_job_run.queue
-""")
+DUE_RUNS = """
+    select r.id from sync_job_run r
+     where r.status in ('created', 'running') and r.rung_at < now() - make_interval(secs => :ring_after)
+           and (r.daemon_group_key is null
+                or exists (select from daemon d where d.group_key = r.daemon_group_key and d.status = 'active'))
+           and not exists (select from unit u where u.run_id = r.id)
+"""
+"""Runs that nobody came for, though somebody could."""
 
-_UNSETTLED = text("""
+UNSETTLED_RUNS = """
     select r.id from sync_job_run r
      where r.status in ('running', 'rate_limited') and r.updated_at < now() - interval '2 seconds'
            and exists (select from unit u where u.run_id = r.id)
            and not exists (select from unit u where u.run_id = r.id and u.status in ('blocked', 'ready', 'leased'))
-     limit :limit
+"""
+"""Runs that have no work left, and that nobody has ended."""
+
+_DUE = text(f"""
+    with due as ({DUE_RUNS} order by r.rung_at limit :limit for update of r skip locked)
+    update sync_job_run set rung_at = now() from due where sync_job_run.id = due.id
+ returning sync_job_run.id, sync_job_run.queue
 """)
+
+_UNSETTLED = text(f"{UNSETTLED_RUNS} limit :limit")
 
 
 class RunStore:

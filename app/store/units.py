@@ -45,14 +45,24 @@ _HAND_BACK = text("""
      where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
 """)
 
-_DUE = text("""
-    with due as (
-        select u.id from unit u
-         where u.status = 'ready' and coalesce(u.wake_at, u.rung_at) <= now()
-               and (u.rung_at < u.wake_at or u.rung_at < now() - make_interval(secs => :ring_after))
-            or u.status = 'leased' and u.lease_expires_at < now()
-               and u.rung_at < now() - make_interval(secs => 5)
-         order by u.rung_at limit :limit for update skip locked)
+# Each has its own partial index (tables.py), so that looking is cheap however many units are done or parked.
+PARKED_UNITS = "select id from unit where status = 'ready' and rung_at < wake_at and wake_at <= now()"
+"""The timer is due, and nobody was rung since it was set."""
+UNHEARD_UNITS = """
+    select id from unit where status = 'ready' and (wake_at is null or wake_at <= rung_at)
+           and rung_at < now() - make_interval(secs => :ring_after)
+"""
+"""Somebody was rung, and nobody came."""
+EXPIRED_UNITS = """
+    select id from unit where status = 'leased' and rung_at < now() - interval '5 seconds' and lease_expires_at < now()
+"""
+"""Their worker is gone."""
+
+_DUE = text(f"""
+    with parked as ({PARKED_UNITS} order by wake_at limit :limit for update skip locked),
+         unheard as ({UNHEARD_UNITS} order by rung_at limit :limit for update skip locked),
+         expired as ({EXPIRED_UNITS} limit :limit for update skip locked),
+         due as (select id from parked union all select id from unheard union all select id from expired limit :limit)
     update unit set rung_at = now() from due, sync_job_run r
      where unit.id = due.id and r.id = unit.run_id
  returning unit.run_id, unit.id, r.queue

@@ -73,6 +73,10 @@ class Daemon(Schema):
     created_at = Time()
     updated_at = Time()
     last_active_at = Time(allow_none=True)
+    consumed_at = Time(
+        allow_none=True,
+        metadata={"description": "When it last took a message: a daemon that answers but consumes nothing is no use."},
+    )
 
 
 class DaemonQuery(Listing):

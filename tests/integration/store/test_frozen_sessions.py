@@ -10,7 +10,6 @@ from app.engine.errors import StoreUnavailableError
 from app.engine.ids import new_id
 from app.engine.status import RunStatus
 from app.store.database import connect
-from app.store.leadership import Leadership
 from app.store.run_moves import RunMoves
 from tests.support.patience import WaitFor
 
@@ -56,22 +55,6 @@ def test_stop_cancels_the_units_that_a_page_makes_meanwhile(engine: Engine, run_
 
     with engine.connect() as connection:
         assert connection.execute(text("select status from unit")).scalars().all() == ["cancelled", "cancelled"]
-
-
-def test_silent_leader_loses_the_lead(database_url: str, wait_for: WaitFor) -> None:
-    engines = [connect(database_url), connect(database_url)]
-    silent, other = (Leadership(engine, silence_seconds=0.2) for engine in engines)
-
-    assert silent.is_held()
-    assert not other.is_held()
-    wait_for(other.is_held, what="the lead")
-    with pytest.raises(StoreUnavailableError):
-        silent.is_held()
-    assert not silent.is_held()
-
-    other.resign()
-    for engine in engines:
-        engine.dispose()
 
 
 def test_transaction_of_a_frozen_process_is_ended_and_the_engine_goes_on(engine: Engine, wait_for: WaitFor) -> None:

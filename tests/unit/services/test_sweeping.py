@@ -1,6 +1,5 @@
 """What the leader repairs: lost messages, lost rings, unsettled runs, silent daemons."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,7 +9,7 @@ from service_setting import Setting, setting
 
 from app.engine.status import RunStatus
 from app.engine.work import Ring
-from app.services.sweeping import Sweeper
+from app.services.sweeping import Chore, DueWork, Sweeper
 
 DUE = Ring(run_id="run", unit_id="unit", queue="rapid-bridge")
 
@@ -23,7 +22,21 @@ class Neglected:
     runs: list[tuple[str, str]] = field(default_factory=list)
     unsettled_runs: list[str] = field(default_factory=list)
     messages: list[tuple[str, list[str], str]] = field(default_factory=list)
-    silent: int = 0
+    looks: list[bool] = field(default_factory=list)
+    """How thorough each look was."""
+    is_hidden: bool = False
+    """A look sees nothing, although there is something."""
+
+    def look(self, *, is_thorough: bool) -> DueWork:
+        self.looks.append(is_thorough)
+        if self.is_hidden:
+            return DueWork()
+        return DueWork(
+            messages=bool(self.messages),
+            units=bool(self.units),
+            runs=is_thorough and bool(self.runs),
+            unsettled=is_thorough and bool(self.unsettled_runs),
+        )
 
     def unsettled(self, *, limit: int) -> list[str]:
         return self.unsettled_runs[:limit]
@@ -35,10 +48,6 @@ class Neglected:
         while self.messages and publish(*self.messages[0]):
             self.messages.pop(0)
         return before - len(self.messages)
-
-    def mark_silent(self, *, seconds: float) -> int:
-        silent, self.silent = self.silent, 0
-        return silent
 
 
 @dataclass
@@ -66,15 +75,16 @@ class DueRuns:
         return self.neglected.unsettled(limit=limit)
 
 
-def sweeper(here: Setting, neglected: Neglected) -> Sweeper:
+def sweeper(here: Setting, neglected: Neglected, *chores: Chore) -> Sweeper:
     return Sweeper(
+        look=neglected,
         units=DueUnits(neglected),
         runs=DueRuns(neglected),
         messages=neglected,
-        daemons=neglected,
         tracking=here.tracking(),
         bell=here.bell,
         settings=here.settings,
+        chores=chores,
     )
 
 
@@ -116,11 +126,44 @@ def test_sweep_settles_runs_that_nobody_settled() -> None:
     assert here.runs.rows["run"].status is RunStatus.COMPLETED
 
 
-@pytest.mark.parametrize(("silent", "warnings"), [(2, ["daemons fell silent"]), (0, [])])
-def test_sweep_warns_of_daemons_that_fell_silent(
-    silent: int, warnings: list[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        sweeper(setting(), Neglected(silent=silent)).sweep()
+def test_sweep_asks_for_nothing_that_is_not_due() -> None:
+    here = setting()
 
-    assert caplog.messages == warnings
+    sweeper(here, Neglected(units=[DUE], runs=[("r1", "q1")], messages=[("t", [], "q")], is_hidden=True)).sweep()
+
+    assert (here.bell.rings, here.bell.runs, here.bell.tasks) == ([], [], [])
+
+
+def test_sweep_looks_for_lost_messages_at_each_fifth_sweep() -> None:
+    neglected = Neglected()
+    sweeping = sweeper(setting(), neglected)
+
+    for _ in range(11):
+        sweeping.sweep()
+
+    assert [number for number, is_thorough in enumerate(neglected.looks) if is_thorough] == [0, 5, 10]
+
+
+def test_chore_is_done_in_its_own_rhythm() -> None:
+    now, done = [0.0], []
+    sweeping = sweeper(
+        setting(), Neglected(), Chore(lambda: done.append(now[0]), every_seconds=10, monotonic=lambda: now[0])
+    )
+
+    for now[0] in (0.0, 1.0, 9.9, 10.0, 11.0, 25.0):
+        sweeping.sweep()
+
+    assert done == [0.0, 10.0, 25.0]
+
+
+def test_chore_that_fails_lets_the_others_have_their_turn() -> None:
+    done: list[str] = []
+    broken = Chore(lambda: 1 / 0, every_seconds=10, monotonic=lambda: 5.0)
+    sound = Chore(lambda: done.append("sound"), every_seconds=10, monotonic=lambda: 5.0)
+    sweeping = sweeper(setting(), Neglected(), broken, sound)
+
+    with pytest.raises(ZeroDivisionError):
+        sweeping.sweep()
+    sweeping.sweep()
+
+    assert done == ["sound"]

@@ -22,6 +22,7 @@ def upgrade() -> None:
     op.add_column("daemon", sa.Column("consumed_at", _TIME))
     _keep_log()
     _widen_deliveries()
+    _index_for_sweeps()
 
 
 def _widen_runs() -> None:
@@ -77,3 +78,13 @@ def _widen_deliveries() -> None:
         ["integrated_account_id", "log_sequence"],
         postgresql_where=sa.text("log_sequence is not null"),
     )
+
+
+def _index_for_sweeps() -> None:
+    op.drop_index("unit_live", "unit")
+    for name, table, column, where in (
+        ("unit_parked", "unit", "wake_at", "status = 'ready' and rung_at < wake_at"),
+        ("unit_unheard", "unit", "rung_at", "status = 'ready' and (wake_at is null or wake_at <= rung_at)"),
+        ("unit_leased", "unit", "rung_at", "status = 'leased'"),
+    ):
+        op.create_index(name, table, [column], postgresql_where=sa.text(where))

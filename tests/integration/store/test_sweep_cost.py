@@ -1,0 +1,165 @@
+"""What an idle fleet costs Postgres: two cheap questions a second, however many daemons and ended runs there are."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from app.broker.bell import CeleryBell, publisher
+from app.services.roll_call import Pulse, RollCall
+from app.services.sweeping import Chore, Sweeper
+from app.services.tracking import Tracking
+from app.settings import Settings
+from app.store.daemons import DaemonStore
+from app.store.database import connect
+from app.store.due_work import DueWorkReader
+from app.store.leadership import Leadership
+from app.store.outbox import OutboxStore
+from app.store.runs import RunStore
+from app.store.units import UnitStore
+
+FLEET = 50
+ENDED = 60_000
+
+ENDED_RUNS = """
+    with made as (insert into environment (id, name) values (gen_random_uuid(), 'ended') returning id)
+    insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, status, args, args_hash,
+                              resources, sync_job, queue, created_at, rung_at, finished_at)
+    select gen_random_uuid(), made.id, made.id, made.id, 'completed', '{}', '', '[]', '{}', 'q',
+           now() - make_interval(secs => n), now() - make_interval(secs => n), now() - make_interval(secs => n)
+      from made, generate_series(1, :rows) n
+"""
+ENDED_UNITS = """
+    insert into unit (id, run_id, kind, status, rung_at)
+    select gen_random_uuid(), id, 'fetch', 'done', rung_at from sync_job_run
+"""
+PARKED_UNITS = """
+    insert into unit (id, run_id, kind, status, rung_at, wake_at)
+    select gen_random_uuid(), id, 'fetch', 'ready', now() - interval '1 hour', now() + interval '1 day'
+      from sync_job_run limit 20000
+"""
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return Settings(database_url="", broker_url="redis://localhost:1/0", encryption_key="")
+
+
+@dataclass
+class CountedEngine:
+    """An engine that counts what it executes."""
+
+    engine: Engine
+    statements: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def counted(database_url: str) -> Iterator[CountedEngine]:
+    found = CountedEngine(connect(database_url))
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        found.statements.append(statement)
+
+    event.listen(found.engine, "before_cursor_execute", note)
+    yield found
+    found.engine.dispose()
+
+
+@dataclass
+class FleetReports:
+    """All daemons report every ten seconds."""
+
+    daemon_ids: list[str]
+
+    def collect(self, *, limit: int) -> Sequence[Pulse]:
+        return [Pulse(daemon_id=daemon_id, silent_seconds=1.0) for daemon_id in self.daemon_ids]
+
+
+def make_sweeper(engine: Engine, settings: Settings, leadership: Leadership, *chores: Chore) -> Sweeper:
+    runs, bell = RunStore(engine), CeleryBell(publisher(settings.broker_url, timeout_seconds=0.1))
+    look = DueWorkReader(leadership, publish_after_seconds=2, ring_after_seconds=30)
+    tracking = Tracking.__new__(Tracking)  # an idle sweep settles nothing
+    return Sweeper(
+        look=look,
+        units=UnitStore(engine),
+        runs=runs,
+        messages=OutboxStore(engine),
+        tracking=tracking,
+        bell=bell,
+        settings=settings,
+        chores=chores,
+    )
+
+
+def test_idle_fleet_asks_postgres_at_most_twice_a_second(counted: CountedEngine, settings: Settings) -> None:
+    now = [0.0]
+    registry, ids = DaemonStore(counted.engine), [f"daemon-{number}" for number in range(FLEET)]
+    for daemon_id in ids:
+        registry.register(daemon_id, group_key="default", label=daemon_id, metadata={})
+    fleet = [Leadership(counted.engine, silence_seconds=60, monotonic=lambda: now[0]) for _ in ids]
+    roll_call = RollCall(pulses=FleetReports(ids), registry=registry, silence_seconds=40, monotonic=lambda: now[0])
+    chore = Chore(roll_call.take, every_seconds=settings.heartbeat_seconds, monotonic=lambda: now[0])
+    sweepers = [make_sweeper(counted.engine, settings, one, chore) for one in fleet]
+
+    def live(seconds: int) -> None:
+        for _ in range(seconds):
+            now[0] += settings.sweep_seconds
+            leaders = [sweeper for one, sweeper in zip(fleet, sweepers, strict=True) if one.is_held()]
+            assert len(leaders) == 1
+            leaders[0].sweep()
+
+    live(30)
+    counted.statements.clear()
+    live(300)
+    for one in fleet:
+        one.resign()
+
+    assert len(counted.statements) / 300 <= 2
+    assert sum("outbox" in statement for statement in counted.statements) == 300
+    assert registry.live_by_group() == {"default": FLEET}
+
+
+def test_look_reads_a_handful_of_pages_beside_tens_of_thousands_of_ended_runs(
+    counted: CountedEngine, settings: Settings
+) -> None:
+    with counted.engine.begin() as connection:
+        connection.execute(text(ENDED_RUNS), {"rows": ENDED})
+        connection.execute(text(ENDED_UNITS))
+        connection.execute(text(PARKED_UNITS))
+    with counted.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("vacuum analyze unit, sync_job_run"))
+    leadership = Leadership(counted.engine, silence_seconds=60)
+    assert leadership.is_held()
+    look = DueWorkReader(leadership, publish_after_seconds=2, ring_after_seconds=30)
+
+    def cost(*, is_thorough: bool) -> tuple[int, set[str]]:
+        counted.statements.clear()
+        look.look(is_thorough=is_thorough)
+        (statement,) = counted.statements
+        return _explained(counted.engine, statement)
+
+    prompt, thorough = cost(is_thorough=False), cost(is_thorough=True)
+    leadership.resign()
+
+    assert prompt[0] < 30
+    assert thorough[0] < 60
+    assert not (prompt[1] | thorough[1]) & {"Seq Scan on unit", "Seq Scan on sync_job_run"}
+
+
+def _explained(engine: Engine, statement: str) -> tuple[int, set[str]]:
+    """Run a statement; give how many pages it read, and what it did."""
+    parameters = {"publish_after": 2, "ring_after": 30}
+    with engine.connect() as connection:
+        explain = connection.connection.cursor()
+        explain.execute(f"explain (analyze, buffers, format json) {statement}", parameters)
+        (plan,) = explain.fetchone()[0]  # type: ignore[index]
+    nodes = list(_nodes(plan["Plan"]))
+    pages = plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"]
+    return pages, {f"{node['Node Type']} on {node.get('Relation Name')}" for node in nodes}
+
+
+def _nodes(plan: dict[str, object]) -> Iterator[dict[str, object]]:
+    yield plan
+    for child in plan.get("Plans", []):  # type: ignore[attr-defined]
+        yield from _nodes(child)

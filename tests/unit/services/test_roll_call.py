@@ -1,0 +1,89 @@
+"""How the leader finds out who is there, and when it may say that somebody is not."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from app.engine.errors import BrokerUnavailableError
+from app.services.roll_call import Pulse, RollCall
+
+SILENCE = 40.0
+
+
+@dataclass
+class Reports:
+    """A broker that holds reports, or is away."""
+
+    waiting: list[Pulse] = field(default_factory=list)
+    is_away: bool = False
+
+    def collect(self, *, limit: int) -> Sequence[Pulse]:
+        if self.is_away:
+            raise BrokerUnavailableError
+        taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        return taken
+
+
+@dataclass
+class FakeRegistry:
+    """Remembers what it was told."""
+
+    noted: list[tuple[dict[str, float | None], float | None]] = field(default_factory=list)
+    silent: int = 0
+
+    def note(self, pulses: Sequence[Pulse], *, silence_seconds: float | None) -> int:
+        self.noted.append(({pulse.daemon_id: pulse.silent_seconds for pulse in pulses}, silence_seconds))
+        return self.silent
+
+
+def pulse(daemon_id: str, silent_seconds: float | None = 1.0) -> Pulse:
+    return Pulse(daemon_id=daemon_id, silent_seconds=silent_seconds)
+
+
+def roll_call(reports: Reports, registry: FakeRegistry, now: list[float]) -> RollCall:
+    return RollCall(pulses=reports, registry=registry, silence_seconds=SILENCE, monotonic=lambda: now[0])
+
+
+def test_leader_takes_down_the_last_report_of_each_daemon() -> None:
+    registry = FakeRegistry()
+
+    roll_call(Reports([pulse("a", None), pulse("b"), pulse("a", 2.0)]), registry, [0.0]).take()
+
+    assert registry.noted == [({"a": 2.0, "b": 1.0}, None)]
+
+
+def test_leader_judges_nobody_before_it_has_listened_long_enough() -> None:
+    registry, now = FakeRegistry(), [0.0]
+    roll = roll_call(Reports(), registry, now)
+
+    for now[0] in (0.0, 39.0, 40.0):
+        roll.take()
+
+    assert [silence for _, silence in registry.noted] == [None, None, SILENCE]
+
+
+def test_leader_begins_to_listen_anew_after_the_broker_was_away() -> None:
+    reports, registry, now = Reports(), FakeRegistry(), [0.0]
+    roll = roll_call(reports, registry, now)
+    roll.take()
+
+    now[0], reports.is_away = 50.0, True
+    roll.take()
+    now[0], reports.is_away = 60.0, False
+    roll.take()
+    now[0] = 100.0
+    roll.take()
+
+    assert [silence for _, silence in registry.noted] == [None, None, SILENCE]
+
+
+@pytest.mark.parametrize(("silent", "warnings"), [(2, ["daemons fell silent"]), (0, [])])
+def test_leader_warns_of_daemons_that_fell_silent(
+    silent: int, warnings: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        roll_call(Reports(), FakeRegistry(silent=silent), [0.0]).take()
+
+    assert caplog.messages == warnings

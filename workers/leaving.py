@@ -1,0 +1,33 @@
+"""End this process from within, its work handed back."""
+
+import logging
+import os
+import time
+
+from celery.worker import state
+
+from app.engine.errors import StoreUnavailableError
+from app.engine.status import DaemonStatus
+from workers.runtime import identity, services
+
+logger = logging.getLogger(__name__)
+
+EXIT_CODE = 75
+"""EX_TEMPFAIL: another try will do."""
+
+_PATIENCE_SECONDS = 8.0
+
+
+def leave(status: DaemonStatus) -> None:
+    """Let slices end after their page, sign off, and exit: an orderly end could wait for the broker for ever."""
+    services().stopping.set()
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while state.active_requests and time.monotonic() < deadline:
+        time.sleep(0.1)
+    try:
+        services().leadership.resign()
+        services().daemons.heard(identity().id, status)
+    except StoreUnavailableError:
+        logger.warning("could not sign off", extra={"daemon_id": identity().id})
+    logging.shutdown()
+    os._exit(EXIT_CODE)
