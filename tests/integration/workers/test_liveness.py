@@ -1,0 +1,90 @@
+"""A daemon is alive when it takes messages: it proves that to itself and to the leader, and leaves when it can not."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from app.broker.queues import own_queue
+from app.engine.routing import RAPID_BRIDGE_QUEUE, queue_of
+from tests.support.patience import WaitFor
+from tests.support.process_nodes import DaemonNode, FerrymanSetup, RedisContainer, fresh_daemon
+from tests.support.upstream import Upstream, numbered
+from tests.support.workspace import Workspace, listed
+
+DEAF_SECONDS = 3.0
+
+
+@pytest.fixture
+def attentive(node_environment: Mapping[str, str], tmp_path: Path) -> Iterator[DaemonNode]:
+    """A daemon of a group of its own that waits only seconds for its own calls."""
+    environment = {**node_environment, "FERRYMAN_DEAF_SECONDS": f"{DEAF_SECONDS:g}"}
+    daemon = fresh_daemon(environment, tmp_path, group_key="attentive")
+    daemon.container.ready()
+    yield daemon
+    daemon.teardown()
+
+
+def consumed_after(database_url: str, daemon: DaemonNode, moment: str) -> bool:
+    query = "select 1 from daemon where id = %s and status = 'active' and consumed_at > %s"
+    with psycopg.connect(database_url) as connection:
+        return connection.execute(query, [daemon.daemon_id, moment]).fetchone() is not None
+
+
+def now(database_url: str) -> str:
+    with psycopg.connect(database_url) as connection:
+        return connection.execute("select now()").fetchone()[0]
+
+
+def test_registry_shows_when_each_daemon_took_a_message(
+    node_workspace: Workspace, daemons: list[DaemonNode], node_environment: Mapping[str, str], wait_for: WaitFor
+) -> None:
+    begun = now(node_environment["DATABASE_URL"])
+
+    for daemon in daemons:
+        wait_for(lambda daemon=daemon: consumed_after(node_environment["DATABASE_URL"], daemon, begun), what="a report")
+
+    shown = node_workspace.api.get(f"/daemon/{daemons[0].daemon_id}")
+    assert shown["consumed_at"] is not None
+
+
+def test_deaf_daemon_ends_with_a_clear_line_though_it_answers_ping(
+    attentive: DaemonNode, celery_setup: FerrymanSetup, node_environment: Mapping[str, str]
+) -> None:
+    control, who = celery_setup.app.control, [attentive.hostname()]
+    assert control.ping(destination=who, timeout=5)
+
+    for queue in (queue_of("attentive"), RAPID_BRIDGE_QUEUE, own_queue(attentive.daemon_id).name):
+        control.cancel_consumer(queue, destination=who, reply=True, timeout=5, limit=1)
+    assert control.ping(destination=who, timeout=5)
+    attentive.container.wait_for_end(DEAF_SECONDS + 20)
+
+    assert "takes no messages although the broker does: it ends, to be started anew" in attentive.container.logs()
+    query = "select status from daemon where id = %s"
+    with psycopg.connect(node_environment["DATABASE_URL"]) as connection:
+        assert connection.execute(query, [attentive.daemon_id]).fetchone() == ("stopped",)
+
+
+def test_daemon_that_lost_its_broker_for_a_while_stays_and_works(
+    attentive: DaemonNode,
+    celery_setup: FerrymanSetup,
+    node_environment: Mapping[str, str],
+    node_workspace: Workspace,
+    upstream: Upstream,
+    wait_for: WaitFor,
+) -> None:
+    broker: RedisContainer = celery_setup.broker.container
+    broker.kill()
+    wait_for(lambda: "can not report" in attentive.container.logs(), what="the loss of the broker")
+    broker.start()
+    broker.ready()
+    begun = now(node_environment["DATABASE_URL"])
+    upstream.lists("/users", numbered("user", 3))
+    sync = node_workspace.sync(upstream.url, [listed("users")])
+
+    run = sync.run(daemon_group_key="attentive")
+
+    assert (run["status"], run["daemon_id"]) == ("completed", attentive.daemon_id)
+    wait_for(lambda: consumed_after(node_environment["DATABASE_URL"], attentive, begun), what="a report")
+    assert attentive.container.status == "running"
