@@ -24,6 +24,7 @@ from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
 from app.services.ports import Source, WebhookSender
 from app.services.records import RecordService
+from app.services.retention import Retention
 from app.services.roll_call import RollCall
 from app.services.run_context import RunContexts
 from app.services.run_drafts import RunDrafts
@@ -49,6 +50,7 @@ from app.store.log_read import LogReader
 from app.store.outbox import OutboxStore
 from app.store.pages import PageStore
 from app.store.records_read import RecordReader
+from app.store.retention import RetentionStore
 from app.store.run_moves import RunMoves
 from app.store.runs import RunStore
 from app.store.tokens import TokenStore
@@ -234,6 +236,7 @@ def _sweeper(shared: _Shared, leadership: Leadership, pulses: CeleryPulses, sett
         silence_seconds=settings.daemon_silence_seconds,
         monotonic=time.monotonic,
     )
+    retention = Retention(RetentionStore(shared.engine), settings, monotonic=time.monotonic)
     return Sweeper(
         look=DueWorkReader(
             leadership,
@@ -246,5 +249,8 @@ def _sweeper(shared: _Shared, leadership: Leadership, pulses: CeleryPulses, sett
         tracking=shared.tracking,
         bell=shared.bell,
         settings=settings,
-        chores=[Chore(roll_call.take, every_seconds=settings.heartbeat_seconds, monotonic=time.monotonic)],
+        chores=[
+            Chore(roll_call.take, every_seconds=settings.heartbeat_seconds, monotonic=time.monotonic),
+            Chore(retention.step, every_seconds=settings.sweep_seconds, monotonic=time.monotonic),
+        ],
     )

@@ -48,6 +48,11 @@ class Settings:
     """After how long without an answer to its own calls a daemon starts itself anew."""
     sweep_seconds: float = 1.0
     ring_after_seconds: float = 30.0
+    run_retention_seconds: float = 90 * 24 * 3600.0
+    """How long ended runs stay, with their units, errors and events; 0 keeps for ever, here and below."""
+    delivered_retention_seconds: float = 7 * 24 * 3600.0
+    tombstone_retention_seconds: float = 30 * 24 * 3600.0
+    daemon_retention_seconds: float = 7 * 24 * 3600.0
     database_pool_size: int = 10
 
 

@@ -170,6 +170,7 @@ sync_job_run = Table(
         "created_at",
         postgresql_where=text("mutex_key is not null and status in ('created', 'running', 'rate_limited')"),
     ),
+    Index("sync_job_run_finished", "finished_at", "id", postgresql_where=text("finished_at is not null")),
     Index(
         "sync_job_run_previous",
         "sync_job_id",
@@ -271,6 +272,7 @@ record = Table(
     Index("record_by_account", "integrated_account_id", "synced_at"),
     Index("record_by_run", "sync_job_run_id", "resource", "remote_id"),
     Index("record_by_sequence", "integrated_account_id", "sequence"),
+    Index("record_tombstone", "deleted_at", postgresql_where=text("deleted_at is not null")),
 )
 
 # The last number that an account's log has given out. Its row is locked from there to the commit, so that whoever has
@@ -322,6 +324,11 @@ delivery = Table(
         "integrated_account_id",
         "log_sequence",
         postgresql_where=text("log_sequence is not null"),
+    ),
+    Index(
+        "delivery_with_body",
+        "delivered_at",
+        postgresql_where=text("status = 'delivered' and octet_length(body) > 0"),
     ),
     Index("delivery_pending", "run_id", "sequence", postgresql_where=text("status = 'pending'")),
 )

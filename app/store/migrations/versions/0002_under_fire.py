@@ -23,6 +23,7 @@ def upgrade() -> None:
     _keep_log()
     _widen_deliveries()
     _index_for_sweeps()
+    _index_for_retention()
 
 
 def _widen_runs() -> None:
@@ -88,3 +89,12 @@ def _index_for_sweeps() -> None:
         ("unit_leased", "unit", "rung_at", "status = 'leased'"),
     ):
         op.create_index(name, table, [column], postgresql_where=sa.text(where))
+
+
+def _index_for_retention() -> None:
+    for name, table, columns, where in (
+        ("sync_job_run_finished", "sync_job_run", ["finished_at", "id"], "finished_at is not null"),
+        ("record_tombstone", "record", ["deleted_at"], "deleted_at is not null"),
+        ("delivery_with_body", "delivery", ["delivered_at"], "status = 'delivered' and octet_length(body) > 0"),
+    ):
+        op.create_index(name, table, columns, postgresql_where=sa.text(where))

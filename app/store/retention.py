@@ -1,0 +1,157 @@
+"""Remove what is over, by indexes and in small transactions; locks in the order of all others, never waiting long."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import Engine, TextClause, text
+
+from app.engine.json_types import JSON
+from app.services.retention import ExpiredRun
+
+# Who reads an account's log learns that what stood up to here may be missing.
+_TRIM: Final = """
+    trimmed as (
+        insert into account_log (integrated_account_id, trimmed_through)
+        select integrated_account_id, max(sequence) from old where sequence is not null
+         group by integrated_account_id order by integrated_account_id
+            on conflict (integrated_account_id) do update
+           set trimmed_through = greatest(account_log.trimmed_through, excluded.trimmed_through)
+     returning integrated_account_id)
+"""
+# Joined by what changes rows, so that an account's log is locked before them.
+_AFTER_TRIM: Final = "(select count(*) from trimmed) >= 0"
+
+_BODIES: Final = text(f"""
+    with old as materialized (
+             select id, integrated_account_id, log_sequence as sequence from delivery
+              where status = 'delivered' and octet_length(body) > 0
+                    and delivered_at < now() - make_interval(secs => :seconds)
+              order by delivered_at limit :limit),
+         {_TRIM}
+    update delivery set body = '' from old where delivery.id = old.id and {_AFTER_TRIM}
+""")
+
+_TOMBSTONES: Final = text(f"""
+    with old as materialized (
+             select integrated_account_id, resource, remote_id, sequence from record
+              where deleted_at < now() - make_interval(secs => :seconds) order by deleted_at limit :limit),
+         {_TRIM}
+    delete from record using old
+     where {_AFTER_TRIM} and record.integrated_account_id = old.integrated_account_id
+           and record.resource = old.resource and record.remote_id = old.remote_id
+           and record.deleted_at < now() - make_interval(secs => :seconds)
+""")
+
+_KEYS: Final = text("""
+    delete from idempotency_key using (
+        select environment_id, key from idempotency_key where created_at < now() - interval '24 hours'
+         order by created_at limit :limit for update skip locked) old
+     where idempotency_key.environment_id = old.environment_id and idempotency_key.key = old.key
+""")
+
+_MESSAGES: Final = text("""
+    delete from outbox where id in (
+        select id from outbox o
+         where created_at < now() - interval '1 day'
+               and not exists (select from sync_job_run r where r.id::text = o.args ->> 0 and r.status = 'created')
+         order by id limit :limit for update skip locked)
+""")
+
+_DAEMONS: Final = text("""
+    delete from daemon where id in (
+        select id from daemon where status = 'stopped' and updated_at < now() - make_interval(secs => :seconds)
+         limit :limit for update skip locked)
+""")
+
+# The last completed run of a job, an account and the same args stays: the next increment begins where it began.
+_EXPIRED: Final = text("""
+    select r.id, r.finished_at,
+           not exists (select from delivery d where d.run_id = r.id and d.status = 'pending')
+           and (r.status <> 'completed' or exists (
+                select from sync_job_run later
+                 where later.sync_job_id = r.sync_job_id and later.integrated_account_id = r.integrated_account_id
+                       and later.args_hash = r.args_hash and later.status = 'completed'
+                       and later.started_at > r.started_at)) as may_go
+      from sync_job_run r
+     where r.finished_at < now() - make_interval(secs => :seconds)
+           and (cast(:after_time as timestamptz) is null
+                or (r.finished_at, r.id) > (cast(:after_time as timestamptz), cast(:after_id as uuid)))
+     order by r.finished_at, r.id limit :limit
+""")
+
+# Whoever resumes the run waits, or was first: then it has no end any more.
+_LOCK_EXPIRED: Final = text("""
+    select id from sync_job_run
+     where id = :run_id and finished_at < now() - make_interval(secs => :seconds) for update skip locked
+""")
+
+_UNITS: Final = text("""
+    delete from unit where id in (select id from unit where run_id = :run_id limit :limit)
+""")
+_DELIVERIES: Final = text(f"""
+    with old as materialized (
+             select id, integrated_account_id, log_sequence as sequence from delivery
+              where run_id = :run_id limit :limit),
+         {_TRIM}
+    delete from delivery using old where delivery.id = old.id and {_AFTER_TRIM}
+""")
+_ERRORS: Final = text("""
+    delete from run_error where id in (select id from run_error where run_id = :run_id limit :limit)
+""")
+_SEEN: Final = text("""
+    delete from record_seen where id in (
+        select s.id from record_seen s join run_resource r on r.id = s.resource_id
+         where r.run_id = :run_id limit :limit)
+""")
+_RUN: Final = text("delete from sync_job_run where id = :run_id")
+
+
+class RetentionStore:
+    """What is over, in all tables."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def forget_bodies(self, *, seconds: float, limit: int) -> int:
+        """Empty the bodies of events that were delivered so long ago; what stays is that they were."""
+        return self._forget(_BODIES, {"seconds": seconds, "limit": limit})
+
+    def forget_tombstones(self, *, seconds: float, limit: int) -> int:
+        """Remove records that were marked as deleted so long ago."""
+        return self._forget(_TOMBSTONES, {"seconds": seconds, "limit": limit})
+
+    def forget_keys(self, *, limit: int) -> int:
+        """Remove idempotency keys that bind nobody any more."""
+        return self._forget(_KEYS, {"limit": limit})
+
+    def forget_messages(self, *, limit: int) -> int:
+        """Remove promised messages about runs that no longer wait for one."""
+        return self._forget(_MESSAGES, {"limit": limit})
+
+    def forget_daemons(self, *, seconds: float, limit: int) -> int:
+        """Remove daemons that stopped so long ago."""
+        return self._forget(_DAEMONS, {"seconds": seconds, "limit": limit})
+
+    def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
+        """List runs that ended so long ago, oldest first, on from a place."""
+        time, id = after or (None, None)
+        parameters = {"seconds": seconds, "after_time": time, "after_id": id, "limit": limit}
+        with self._engine.connect() as connection:
+            return [
+                ExpiredRun(id=str(row.id), place=(row.finished_at, str(row.id)), may_go=row.may_go)
+                for row in connection.execute(_EXPIRED, parameters)
+            ]
+
+    def forget_run(self, run_id: str, *, seconds: float, limit: int) -> int:
+        """Remove so many rows of a run's, and last the run itself; 0 when nothing is left, or it lives again."""
+        with self._engine.begin() as connection:
+            if connection.execute(_LOCK_EXPIRED, {"run_id": run_id, "seconds": seconds}).first() is None:
+                return 0
+            for statement in (_UNITS, _SEEN, _DELIVERIES, _ERRORS):
+                if removed := connection.execute(statement, {"run_id": run_id, "limit": limit}).rowcount:
+                    return removed
+            return connection.execute(_RUN, {"run_id": run_id}).rowcount
+
+    def _forget(self, statement: TextClause, parameters: Mapping[str, JSON]) -> int:
+        with self._engine.begin() as connection:
+            return connection.execute(statement, parameters).rowcount

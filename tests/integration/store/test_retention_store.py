@@ -1,0 +1,181 @@
+"""What is over is removed in small batches; what lives, or is still needed, stays."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, insert, select, text
+
+from app.engine.ids import new_id
+from app.store import tables
+from app.store.database import connect
+from app.store.retention import RetentionStore
+
+DAY = 86400.0
+OLD = text("now() - interval '100 days'")
+ACCOUNT, JOB = new_id(), new_id()
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = connect(database_url)
+    with made.begin() as connection:
+        connection.execute(insert(tables.environment).values(id=ACCOUNT, name="tested"))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def store(engine: Engine) -> RetentionStore:
+    return RetentionStore(engine)
+
+
+def put(engine: Engine, table: str, **values: Any) -> Any:
+    target = tables.metadata.tables[table]
+    if "id" in target.c and target.c.id.server_default is None and table != "daemon":
+        values.setdefault("id", new_id())
+    with engine.begin() as connection:
+        return connection.execute(insert(target).values(**values).returning(*target.primary_key)).one()[0]
+
+
+def rows(engine: Engine, table: str, column: str = "id") -> list[Any]:
+    with engine.connect() as connection:
+        found = connection.execute(select(tables.metadata.tables[table].c[column])).scalars()
+        return sorted(str(value) for value in found)
+
+
+def run(engine: Engine, status: str = "failed", *, finished: Any = OLD, started: Any = OLD) -> str:
+    values = {"args": {}, "args_hash": b"", "resources": [], "sync_job": {}, "queue": "q"}
+    origin = {"environment_id": ACCOUNT, "sync_job_id": JOB, "integrated_account_id": ACCOUNT}
+    times = {"finished_at": finished, "started_at": started}
+    return str(put(engine, "sync_job_run", status=status, **times, **origin, **values))
+
+
+def delivery(engine: Engine, run_id: str, status: str = "delivered", **values: Any) -> str:
+    fixed = {"webhook_id": new_id(), "event": "record", "body": b"{}", "integrated_account_id": ACCOUNT}
+    return str(put(engine, "delivery", run_id=run_id, status=status, **{**fixed, **values}))
+
+
+def resource(engine: Engine, run_id: str) -> str:
+    values = {"position": 0, "name": "users", "resource": "users", "method": "list", "persist": True}
+    return str(put(engine, "run_resource", run_id=run_id, **values))
+
+
+def expired(store: RetentionStore) -> dict[str, bool]:
+    return {found.id: found.may_go for found in store.expired_runs(seconds=90 * DAY, after=None, limit=100)}
+
+
+def test_only_runs_that_ended_long_ago_expire(engine: Engine, store: RetentionStore) -> None:
+    old = run(engine)
+    run(engine, finished=text("now() - interval '80 days'"))
+    run(engine, "running", finished=None)
+
+    assert expired(store) == {old: True}
+
+
+def test_last_completed_run_of_an_origin_stays_for_the_next_increment(engine: Engine, store: RetentionStore) -> None:
+    earlier = run(engine, "completed", started=text("now() - interval '101 days'"))
+    last = run(engine, "completed")
+
+    assert expired(store) == {earlier: True, last: False}
+
+
+def test_run_with_events_to_deliver_stays(engine: Engine, store: RetentionStore) -> None:
+    waiting = run(engine)
+    delivery(engine, waiting, "pending")
+
+    assert expired(store) == {waiting: False}
+
+
+def test_expired_runs_are_listed_on_from_a_place(engine: Engine, store: RetentionStore) -> None:
+    ids = [run(engine, finished=text(f"now() - interval '{days} days'")) for days in (120, 110, 100)]
+
+    first = store.expired_runs(seconds=90 * DAY, after=None, limit=2)
+    rest = store.expired_runs(seconds=90 * DAY, after=first[-1].place, limit=2)
+
+    assert [found.id for found in (*first, *rest)] == ids
+
+
+def test_run_goes_with_all_that_belongs_to_it_a_batch_at_a_time(engine: Engine, store: RetentionStore) -> None:
+    old, other = run(engine), run(engine)
+    for run_id in (old, other):
+        resource_id = resource(engine, run_id)
+        for number in range(3):
+            put(engine, "unit", run_id=run_id, kind="fetch", status="done")
+            put(engine, "run_error", run_id=run_id, code="x", message="x")
+            delivery(engine, run_id, log_sequence=number + 1)
+        put(engine, "record_seen", resource_id=resource_id, remote_ids=["1"])
+
+    batches = []
+    while removed := store.forget_run(old, seconds=90 * DAY, limit=2):
+        batches.append(removed)
+
+    assert batches == [2, 1, 1, 2, 1, 2, 1, 1]
+    assert rows(engine, "sync_job_run") == [other]
+    for table, left in (("unit", 3), ("run_error", 3), ("delivery", 3), ("record_seen", 1), ("run_resource", 1)):
+        assert len(rows(engine, table)) == left
+    assert rows(engine, "account_log", "trimmed_through") == ["3"]
+
+
+def test_run_that_lives_again_is_left_alone(engine: Engine, store: RetentionStore) -> None:
+    resumed = run(engine, "running", finished=None)
+
+    assert store.forget_run(resumed, seconds=90 * DAY, limit=10) == 0
+    assert rows(engine, "sync_job_run") == [resumed]
+
+
+def test_bodies_of_delivered_events_go_and_the_log_tells_of_the_gap(engine: Engine, store: RetentionStore) -> None:
+    run_id = run(engine)
+    put(engine, "account_log", integrated_account_id=ACCOUNT, last_sequence=9, trimmed_through=2)
+    for number in (3, 5):
+        delivery(engine, run_id, delivered_at=OLD, log_sequence=number)
+    kept = {
+        delivery(engine, run_id, delivered_at=text("now()"), log_sequence=6),
+        delivery(engine, run_id, "dead_lettered", delivered_at=None),
+        delivery(engine, run_id, "pending"),
+    }
+
+    counts = [store.forget_bodies(seconds=7 * DAY, limit=10) for _ in range(2)]
+
+    assert counts == [2, 0]
+    with engine.connect() as connection:
+        table = tables.delivery
+        full = connection.execute(select(table.c.id).where(table.c.body != b"")).scalars()
+        assert {str(id) for id in full} == kept
+    assert rows(engine, "account_log", "trimmed_through") == ["5"]
+
+
+def test_tombstones_go_and_living_records_stay(engine: Engine, store: RetentionStore) -> None:
+    base = {"integrated_account_id": ACCOUNT, "resource": "users", "data": {}, "content_hash": b""}
+    for remote_id, deleted_at in (("old", OLD), ("new", text("now()")), ("alive", None)):
+        values = {**base, "remote_id": remote_id, "deleted_at": deleted_at, "sequence": 7}
+        put(engine, "record", sync_job_run_id=new_id(), updated_at=OLD, **values)
+
+    assert store.forget_tombstones(seconds=30 * DAY, limit=10) == 1
+
+    assert rows(engine, "record", "remote_id") == ["alive", "new"]
+    assert rows(engine, "account_log", "trimmed_through") == ["7"]
+
+
+def test_keys_messages_and_daemons_that_bind_nobody_go(engine: Engine, store: RetentionStore) -> None:
+    waiting = run(engine, "created", finished=None)
+    for number, created_at in enumerate((OLD, text("now()"))):
+        key = {"environment_id": ACCOUNT, "key": f"key-{number}", "body_hash": b"", "run_id": new_id()}
+        put(engine, "idempotency_key", created_at=created_at, **key)
+        put(engine, "daemon", id=f"d-{number}", label="", group_key="g", status="stopped", updated_at=created_at)
+    put(engine, "daemon", id="d-alive", label="", group_key="g", status="active", updated_at=OLD)
+    for run_id in (waiting, new_id(), new_id()):
+        put(engine, "outbox", task="t", args=[run_id], queue="q", created_at=OLD)
+
+    counts = (
+        store.forget_keys(limit=10),
+        store.forget_daemons(seconds=7 * DAY, limit=10),
+        store.forget_messages(limit=1),
+        store.forget_messages(limit=10),
+        store.forget_messages(limit=10),
+    )
+
+    assert counts == (1, 1, 1, 1, 0)
+    assert rows(engine, "idempotency_key", "key") == ["key-1"]
+    assert rows(engine, "daemon") == ["d-1", "d-alive"]
+    assert rows(engine, "outbox", "args") == [f"['{waiting}']"]
