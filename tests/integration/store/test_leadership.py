@@ -54,21 +54,30 @@ def candidate(engine: Engine, clock: Clock) -> Iterator[Candidate]:
 
 
 def test_lead_moves_within_seconds_to_the_one_that_stands_by_and_its_place_to_another(
-    candidate: Candidate, clock: Clock
+    candidate: Candidate, clock: Clock, engine: Engine, wait_for: WaitFor
 ) -> None:
     first, second, third = (candidate() for _ in range(3))
     assert [one.is_held() for one in (first, second, third)] == [True, False, False]
 
     clock.now = 1
-    first.resign()
+    end(first, engine, wait_for)
     clock.now = 3
     assert [one.is_held() for one in (second, third)] == [True, False]
     clock.now = 5
     assert not third.is_held()
-    second.resign()
+    end(second, engine, wait_for)
     clock.now = 8
 
     assert third.is_held()
+
+
+def end(leader: Leadership, engine: Engine, wait_for: WaitFor) -> None:
+    """End a leader, and wait until Postgres has seen the end of its session."""
+    count = text("select count(*) from pg_locks where locktype = 'advisory'")
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        before = connection.execute(count).scalar_one()
+        leader.resign()
+        wait_for(lambda: connection.execute(count).scalar_one() < before, what="the end of the session")
 
 
 def test_leader_that_was_cut_off_learns_of_it_and_stands_again(
