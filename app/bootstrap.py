@@ -13,6 +13,8 @@ from app.api.services import ApiServices
 from app.broker.bell import CeleryBell, publisher
 from app.broker.pulses import CeleryPulses
 from app.destinations.webhook_sender import HttpWebhookSender
+from app.limits import redis_budgets
+from app.limits.redis_budgets import RedisBudgets
 from app.net.loop import LoopThread
 from app.services.accounts import AccountService
 from app.services.daemons import DaemonService
@@ -22,7 +24,7 @@ from app.services.health import HealthService
 from app.services.hearing import Hearing
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
-from app.services.ports import Source, WebhookSender
+from app.services.ports import BudgetStore, Source, WebhookSender
 from app.services.records import RecordService
 from app.services.retention import Retention
 from app.services.roll_call import RollCall
@@ -37,6 +39,7 @@ from app.services.working import UnitWorker
 from app.services.workplace import Workplace
 from app.settings import Settings
 from app.sources.http_source import HttpSource
+from app.sources.local_budgets import LocalBudgets
 from app.store.accounts import AccountStore
 from app.store.daemons import DaemonStore
 from app.store.database import connect, is_reachable
@@ -183,7 +186,7 @@ def daemon_services(settings: Settings, outside: Outside = _REAL) -> DaemonServi
     """Build a daemon's services."""
     shared = _Shared(settings, outside)
     stopping = threading.Event()
-    source = outside.source or HttpSource(settings)
+    source = outside.source or HttpSource(settings, _budgets(settings))
     leadership = Leadership(shared.engine, silence_seconds=max(6.0, 3 * settings.sweep_seconds))
     timeout = settings.publish_timeout_seconds
     pulses = CeleryPulses(publisher(settings.broker_url, timeout_seconds=timeout, is_watched=False))
@@ -200,6 +203,14 @@ def daemon_services(settings: Settings, outside: Outside = _REAL) -> DaemonServi
         stopping=stopping,
         close=source.close,
     )
+
+
+def _budgets(settings: Settings) -> Callable[[], BudgetStore]:
+    """Choose where rate budgets stand: with a broker that is no Redis, and no Redis beside it, they are not shared."""
+    url = settings.budget_url or settings.broker_url
+    if not url.startswith(("redis", "unix")):
+        return LocalBudgets
+    return lambda: RedisBudgets(redis_budgets.client(url), LocalBudgets())
 
 
 def _unit_worker(shared: _Shared, source: Source, sender: WebhookSender, workplace: Workplace) -> UnitWorker:

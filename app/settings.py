@@ -26,7 +26,12 @@ class Settings:
     stop_grace_seconds: float = 5.0
     """How long a slice waits for answers under way once its daemon was told to go."""
     children_per_unit: int = 500
-    requests_per_account: int = 16
+    budget_url: str = field(default="", repr=False)
+    """The Redis of the shared rate budgets; empty is the broker, when that is a Redis."""
+    requests_per_account: int = 64
+    """Requests under way to one account at most, over all daemons."""
+    requests_at_start: int = 8
+    """What an account begins with; the window grows and shrinks from there."""
     request_timeout_seconds: float = 30.0
     request_attempts: int = 5
     retry_base_seconds: float = 0.5

@@ -26,6 +26,7 @@ from app.engine.pagination_config import (
 )
 from app.engine.paths import Path
 from app.engine.placeholders import Template
+from app.engine.rate_limit_config import RateLimitConfig, read_rate_limit
 
 __all__ = [
     "Authorization",
@@ -39,6 +40,7 @@ __all__ = [
     "OffsetPagination",
     "PagePagination",
     "Pagination",
+    "RateLimitConfig",
     "parse_config",
 ]
 
@@ -98,6 +100,7 @@ class IntegrationConfig:
     """What methods inherit; its path and HTTP method are not used."""
     methods: Mapping[tuple[str, str], MethodConfig] = field(default_factory=dict)
     """By resource and method."""
+    rate_limit: RateLimitConfig = field(default_factory=RateLimitConfig)
 
     def method(self, resource: str, method: str) -> MethodConfig:
         """Find how to call a method; raise SourceError when a custom one is not in the config."""
@@ -123,6 +126,7 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
         query=reader.object_template("query"),
         defaults=defaults,
         methods=_read_resources(reader, defaults),
+        rate_limit=read_rate_limit(reader.child("rate_limit")),
     )
     return (None if failures else config), failures
 

@@ -170,7 +170,8 @@ class FetchWorker:
             asked.add(index)
 
     def _most_in_flight(self, current: _Slice) -> int:
-        most = self._settings.requests_per_account
+        useful = self._source.useful_requests(current.context.account.id)
+        most = min(self._settings.requests_per_account, useful)
         pages = self._settings.slice_pages
         return min(most, pages - current.answers) if pages else most
 

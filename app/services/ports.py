@@ -49,6 +49,30 @@ class Source(Protocol):
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
         """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""
 
+    def useful_requests(self, account_id: str) -> int:
+        """Tell how many requests to an account are worth having under way; more would only wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swapped:
+    """What came of an attempt to change an account's rate budget."""
+
+    is_done: bool
+    current: str
+    """What stands there instead, when it was not done; empty is nothing."""
+    now: float
+    """Seconds on the clock that all processes share."""
+
+
+class BudgetStore(Protocol):
+    """Keeps the rate budget of each account where all processes see it; what is lost is learned again."""
+
+    async def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
+        """Put a text in the place of the expected one, if that still stands there. Never raises for a lost store."""
+
+    async def close(self) -> None:
+        """Close what is open."""
+
 
 class Clock(Protocol):
     """The time."""

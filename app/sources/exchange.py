@@ -50,6 +50,11 @@ class HttpResponse:
         ]
 
     @property
+    def plain_headers(self) -> dict[str, str]:
+        """The headers by their names in lower case; of several with one name all, joined by commas."""
+        return {name: ", ".join(self.header_values(name)) for name in {key.lower() for key in self.headers}}
+
+    @property
     def server_date(self) -> datetime | None:
         """The upstream's clock, as its ``Date`` header tells it."""
         try:

@@ -1,14 +1,16 @@
 """Fetch pages from upstream HTTP APIs, as an integration's config describes them."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
 
 from app.engine.errors import SourceError
 from app.engine.integration_config import MethodConfig, Pagination
-from app.services.ports import FetchedPage, PageCall
+from app.services.ports import BudgetStore, FetchedPage, PageCall
 from app.settings import Settings
 from app.sources import pagination, requests, responses
 from app.sources.exchange import HttpRequest, HttpResponse
+from app.sources.local_budgets import LocalBudgets
 from app.sources.pagination import PageAnswer, PageAsk, PageTurn
 from app.sources.redaction import masked
 from app.sources.requests import RequestDraft
@@ -18,13 +20,17 @@ from app.sources.transport import Transport
 class HttpSource:
     """The read side over HTTP; one per process, safe to use from many threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, budgets: Callable[[], BudgetStore] = LocalBudgets) -> None:
         self._timeout_seconds = settings.request_timeout_seconds
-        self._transport = Transport(settings)
+        self._transport = Transport(settings, budgets)
 
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
         """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""
         return self._transport.run(self._fetch(call))
+
+    def useful_requests(self, account_id: str) -> int:
+        """Tell how many requests to an account are worth having under way; more would only wait."""
+        return self._transport.useful_requests(account_id)
 
     def close(self) -> None:
         """Cancel what is under way and close every connection."""
@@ -38,7 +44,12 @@ class HttpSource:
             drafted, _ask(paging, call, drafted), timeout_seconds=config.timeout_seconds or self._timeout_seconds
         )
         try:
-            response = await self._transport.send(request, account_id=call.account_id)
+            response = await self._transport.send(
+                request,
+                account_id=call.account_id,
+                endpoint=f"{call.resource}.{call.method}",
+                rate_limit=call.config.rate_limit,
+            )
         except SourceError as error:
             if error.status is not None and pagination.is_past_the_end(paging, call.cursor, error.status):
                 return _page(request, PageTurn(records=[], cursor=None), status=error.status)

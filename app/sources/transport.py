@@ -1,23 +1,27 @@
 """Send HTTP requests to upstream APIs: one connection pool per process, patient with faults that pass."""
 
 import asyncio
-import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar
-from weakref import WeakValueDictionary
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from app.engine import retry
-from app.engine.errors import RateLimitedError, SourceError
+from app.engine.budget import BudgetLimits
+from app.engine.errors import SourceError
+from app.engine.ids import new_id
+from app.engine.rate_limit_config import RateLimitConfig
 from app.net.loop import LoopThread
+from app.services.ports import BudgetStore
 from app.settings import Settings
 from app.sources import faults, origins
+from app.sources.account_gate import AccountGate
 from app.sources.exchange import HttpRequest, HttpResponse
+from app.sources.local_budgets import LocalBudgets
+from app.sources.sending import Sending
 
 T = TypeVar("T")
 
@@ -28,23 +32,16 @@ _HEADER_LIMIT_BYTES = 64 * 1024
 _ERROR_BODY_BYTES = 64 * 1024
 _REDIRECT_LIMIT = 5
 _CLOSE_SECONDS = 5.0
-
-_PATIENCE_SECONDS = 60.0
-"""All attempts of one request, with the waits between them."""
-_LONGEST_WAIT_IN_PLACE_SECONDS = 5.0
-"""From here on a Retry-After frees the worker: the unit sleeps in Postgres instead."""
-_LONGEST_BACKOFF_SECONDS = 10.0
-_UNTOLD_WAIT_SECONDS = 10.0
-"""The wait when an upstream goes on to answer 429 and does not tell for how long."""
-_NOT_WORKED_ON_STATUSES = frozenset({429, 503})
-"""Answers which tell that the request was turned away at the door, so that even a create may be sent again."""
+_IDLE_GATES = 256
+"""Gates beyond this number are dropped once they are idle."""
 
 
 class Transport:
     """Sends requests on an event loop of its own; started at first use, and anew after a fork."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, budgets: Callable[[], BudgetStore] = LocalBudgets) -> None:
         self._settings = settings
+        self._budgets = budgets
         self._loop_thread = LoopThread("ferryman-sources")
         # Pools are kept by loop and never dropped: after a fork the child leaves the parent's alone, because to collect
         # one would take the parent's sockets out of the epoll set that both processes share.
@@ -54,10 +51,20 @@ class Transport:
         """Begin to run a coroutine on the transport's loop, the only place where ``send`` may be awaited."""
         return self._loop_thread.submit(work)
 
-    async def send(self, request: HttpRequest, *, account_id: str) -> HttpResponse:
+    async def send(
+        self, request: HttpRequest, *, account_id: str, endpoint: str = "", rate_limit: RateLimitConfig | None = None
+    ) -> HttpResponse:
         """Give the 2xx answer to a request; raise SourceError or RateLimitedError for anything else."""
-        async with self._pool().slot(account_id):
-            return await self._send_patiently(request)
+        config = rate_limit or RateLimitConfig()
+        gate = self._pool().gate(account_id, config.pace)
+        return await Sending(request, endpoint, gate, config, self._attempt, self._settings).run()
+
+    def useful_requests(self, account_id: str) -> int:
+        """Tell how many requests to an account are worth having under way; callable from any thread."""
+        for pool in list(self._pools.values()):
+            if gate := pool.gates.get(account_id):
+                return gate.useful_requests
+        return min(self._settings.requests_at_start, self._settings.requests_per_account)
 
     def close(self) -> None:
         """Cancel what is under way and close every connection; a later request opens new ones."""
@@ -65,39 +72,13 @@ class Transport:
             self.run(self._close_pool()).result(timeout=_CLOSE_SECONDS)
         self._loop_thread.close()
 
-    async def _send_patiently(self, request: HttpRequest) -> HttpResponse:
-        clock = asyncio.get_running_loop().time
-        give_up_at = clock() + max(_PATIENCE_SECONDS, request.timeout_seconds)
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                return await self._attempt(request, min(request.timeout_seconds, give_up_at - clock()))
-            except SourceError as error:
-                wait = self._seconds_to_retry(request, error, attempt)
-                if wait is None or clock() + wait >= give_up_at:
-                    raise _settled(error) from error.__cause__
-            await asyncio.sleep(wait)
-
-    def _seconds_to_retry(self, request: HttpRequest, error: SourceError, attempt: int) -> float | None:
-        """Tell how long to wait before the next attempt; None when there should be none."""
-        told = error.retry_after_seconds or 0.0
-        if attempt >= self._settings.request_attempts or told >= _LONGEST_WAIT_IN_PLACE_SECONDS:
-            return None
-        if not (error.retryable and (request.is_repeatable or _was_not_worked_on(error))):
-            return None
-        base = self._settings.retry_base_seconds
-        return told + retry.backoff_seconds(attempt, base, _LONGEST_BACKOFF_SECONDS, random.random)
-
     async def _attempt(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
+        """Give the answer to one attempt, whatever its status; raise SourceError when there is none."""
         try:
             async with asyncio.timeout(timeout_seconds):
-                response = await self._follow(request)
+                return await self._follow(request)
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             raise faults.foreign(error, request) from error
-        if 200 <= response.status < 300:
-            return response
-        raise faults.refused(request, response)
 
     async def _follow(self, request: HttpRequest) -> HttpResponse:
         """Exchange, and follow redirects within the origin."""
@@ -140,7 +121,7 @@ class Transport:
     def _pool(self) -> "_Pool":
         loop = asyncio.get_running_loop()
         if loop not in self._pools:
-            self._pools[loop] = _Pool(self._settings.requests_per_account)
+            self._pools[loop] = _Pool(self._settings, self._budgets())
         return self._pools[loop]
 
     async def _close_pool(self) -> None:
@@ -150,18 +131,20 @@ class Transport:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if pool := self._pools.pop(loop, None):
-            await pool.session.close()
+            await pool.close()
 
 
 class _Pool:
-    """The connections of one event loop, and how many requests each account has under way."""
+    """The connections of one event loop, and the gates to the accounts that they lead to."""
 
-    def __init__(self, requests_per_account: int) -> None:
-        self._requests_per_account = requests_per_account
-        # A slot vanishes when no request holds it any more.
-        self._slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+    def __init__(self, settings: Settings, budgets: BudgetStore) -> None:
+        self._settings = settings
+        self._budgets = budgets
+        # Random per process life: a successor must not seem to hold what this one held.
+        self._process = new_id()
+        self.gates: dict[str, AccountGate] = {}
         self.session = aiohttp.ClientSession(
-            # The slots bound the connections; a limit here would let one slow account starve the others.
+            # The gates bound the connections; a limit here would let one slow account starve the others.
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=_DNS_CACHE_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
@@ -169,12 +152,34 @@ class _Pool:
             max_field_size=_HEADER_LIMIT_BYTES,
         )
 
-    def slot(self, account_id: str) -> asyncio.Semaphore:
-        """Give the account's slot, to be held while one of its requests is under way."""
-        slot = self._slots.get(account_id)
-        if slot is None:
-            slot = self._slots[account_id] = asyncio.Semaphore(self._requests_per_account)
-        return slot
+    def gate(self, account_id: str, pace: float | None) -> AccountGate:
+        """Give the gate to an account whose integration allows this pace."""
+        limits = BudgetLimits(
+            most=self._settings.requests_per_account, start=self._settings.requests_at_start, pace=pace
+        )
+        gate = self.gates.get(account_id)
+        if gate is None:
+            self._drop_idle()
+            gate = self.gates[account_id] = AccountGate(
+                account_id,
+                store=self._budgets,
+                process=self._process,
+                limits=limits,
+                time=asyncio.get_running_loop().time,
+            )
+        gate.limits = limits
+        return gate
+
+    async def close(self) -> None:
+        """Close the gates and all connections."""
+        for gate in self.gates.values():
+            await gate.close()
+        await self._budgets.close()
+        await self.session.close()
+
+    def _drop_idle(self) -> None:
+        if len(self.gates) >= _IDLE_GATES:
+            self.gates = {account_id: gate for account_id, gate in self.gates.items() if not gate.is_idle}
 
 
 def _redirected(request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
@@ -191,17 +196,3 @@ def _redirected(request: HttpRequest, response: HttpResponse) -> HttpRequest | N
             return replace(request, url=origins.follow(request.url, location))
         case _:
             return None
-
-
-def _was_not_worked_on(error: SourceError) -> bool:
-    return error.code == "connect" or error.status in _NOT_WORKED_ON_STATUSES
-
-
-def _settled(error: SourceError) -> SourceError:
-    """Turn an answer that asks to come back later into the error that lets the unit sleep."""
-    told = error.retry_after_seconds
-    if error.status == 429:
-        return RateLimitedError(told or _UNTOLD_WAIT_SECONDS, status=429)
-    if error.status == 503 and told is not None and told >= _LONGEST_WAIT_IN_PLACE_SECONDS:
-        return RateLimitedError(told, status=503)
-    return error

@@ -52,4 +52,4 @@ def test_life_of_a_run_names_every_status() -> None:
 
 
 def _says(row: str, default: object) -> bool:
-    return float(row) == default if isinstance(default, int | float) else row == default
+    return float(row) == default if isinstance(default, int | float) else row == (default or "empty")

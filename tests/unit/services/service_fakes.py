@@ -68,6 +68,7 @@ class FakeSource:
     def __init__(self, journal: list[str] | None = None) -> None:
         self.calls: list[PageCall] = []
         self.futures: list[Future[FetchedPage]] = []
+        self.useful = 64
         self._journal = [] if journal is None else journal
         self._scripts: dict[str | None, list[PageAnswer]] = defaultdict(list)
 
@@ -85,6 +86,9 @@ class FakeSource:
         future = answered(_next(self._scripts[call.id]))
         self.futures.append(future)
         return future
+
+    def useful_requests(self, account_id: str) -> int:
+        return self.useful
 
 
 class FakeReceiver:

@@ -1,0 +1,340 @@
+"""Decide how many requests each process may have under way to one account, and when it may send the next.
+
+One budget per account is shared by all processes. A process reports what it saw and gets its part in exchange; nothing
+here waits or asks for the time, so that whole fleets can be simulated. Times are seconds of one shared clock.
+
+The window is TCP's: it doubles until the first sign of congestion, is halved at each (once per round trip), and grows
+by one per round trip from there. The pace is learned when an upstream refuses: what it served until then, over the
+time until it served again. It is cut a little at each later refusal, and tried out upwards when none has come for long.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+PACE_MARGIN: Final = 0.95
+"""How much of a known limit is used: what is sent evenly does not arrive evenly."""
+LEASE_SECONDS: Final = 3.0
+"""After this long without a report, what a process held is free: it was killed."""
+
+_AHEAD_SECONDS: Final = 0.25
+"""How far ahead starts are given out."""
+_EPOCH_SECONDS: Final = 20.0
+_LONGEST_LEARNED_SECONDS: Final = 120.0
+"""A limit that lasts longer is not spread evenly: its requests are used when there is work."""
+_REFUSALS_TO_LEARN: Final = 2
+_STRIKE_SECONDS: Final = 1.0
+_LONGEST_STRIKE_SECONDS: Final = 64.0
+_SLOWEST_PACE: Final = 1 / 60
+_FIRST_HOLD_SECONDS: Final = 3.0
+_HOLD_SECONDS: Final = 10.0
+_LONGEST_HOLD_SECONDS: Final = 120.0
+_CUT: Final = 0.94
+_GROWTH_PER_SECOND: Final = 1.05
+_FORGOTTEN_AT: Final = 8.0
+"""A pace that has grown to so many times the last known limit says nothing any more."""
+_CLOCK_JUMP_SECONDS: Final = 2.0
+_SAME_RESET_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetLimits:
+    """What is known beforehand."""
+
+    most: int = 64
+    """Requests under way at once, at most."""
+    start: int = 8
+    pace: float | None = None
+    """Requests per second that the integration's config allows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """What one process holds of the window."""
+
+    slots: int
+    wanted: int
+    in_flight: int
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """The requests that an upstream says remain, until it makes them up again."""
+
+    left: int
+    size: int | None
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """All that is known of one account's limits, and who uses what."""
+
+    saved_at: float = 0.0
+    window: float
+    threshold: float
+    """The window doubles up to here, then grows by one per round trip."""
+    cut_at: float = 0.0
+    not_before: float = 0.0
+    strikes: int = 0
+    """Refusals in a row with nothing served in between."""
+    is_probing: bool = False
+    """One request at a time, until one is served."""
+    pace: float | None = None
+    limit_pace: float | None = None
+    """The pace at the last refusal."""
+    next_at: float = 0.0
+    hold: float = _HOLD_SECONDS
+    grow_at: float = 0.0
+    epoch_at: float = 0.0
+    served: float = 0.0
+    """Since the epoch began; what was served long ago is forgotten."""
+    refused: int = 0
+    quota: Quota | None = None
+    holders: Mapping[str, Holder] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a process saw since its last report, and what it wants now."""
+
+    wanted: int = 0
+    """Requests under way, and those that wait."""
+    in_flight: int = 0
+    served: int = 0
+    """Of requests that were sent after the last cut, as ``refused``."""
+    refused: int = 0
+    late_served: int = 0
+    """Of requests that were sent before it."""
+    late_refused: int = 0
+    wait_seconds: float | None = None
+    """What the upstream told; None when it told nothing."""
+    is_slow: bool = False
+    """Answers take much longer than they did."""
+    is_full: bool = False
+    """The window was what held requests back."""
+    quota: Quota | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A process's part until its next report."""
+
+    slots: int
+    starts: tuple[float, ...] | None
+    """When a further request may be sent, each once; None is at any time."""
+    next_at: float
+    """The earliest start of the request after those."""
+    not_before: float
+    cut_at: float
+    window: int
+    pace: float | None
+    is_opening: bool
+    """Nothing is known yet: send in rounds, so that a first refusal comes before many requests are out."""
+
+
+def fresh(limits: BudgetLimits) -> Budget:
+    """Begin with nothing known."""
+    start = min(limits.start, limits.most)
+    return Budget(window=float(start), threshold=float(limits.most))
+
+
+def exchange(budget: Budget, report: Report, *, process: str, now: float, limits: BudgetLimits) -> tuple[Budget, Grant]:
+    """Take a process's report in and give it its part."""
+    if budget.saved_at > now + _CLOCK_JUMP_SECONDS:
+        budget = fresh(limits)
+    budget = _forget(budget, now)
+    budget = _learn(budget, report, now, limits)
+    budget = _with_quota(budget, report)
+    pace = _effective_pace(budget, limits)
+    window = 1 if budget.is_probing else max(1, int(budget.window))
+    slots = _share(budget, report, process, window, now)
+    others = {name: holder for name, holder in budget.holders.items() if name != process}
+    sent = report.in_flight + sum(holder.in_flight for holder in others.values())
+    budget, starts = _give_starts(budget, report, slots, pace, sent=sent, now=now)
+    in_flight = report.in_flight + len(starts or ())
+    holders = dict(others)
+    if report.wanted:
+        held = max(slots, report.in_flight)
+        holders[process] = Holder(slots=held, wanted=report.wanted, in_flight=in_flight, until=now + LEASE_SECONDS)
+    budget = replace(budget, holders=holders, saved_at=now)
+    return budget, Grant(
+        slots=slots,
+        starts=starts,
+        next_at=_next_at(budget, pace, now),
+        not_before=budget.not_before,
+        cut_at=budget.cut_at,
+        window=window,
+        pace=pace,
+        is_opening=budget.cut_at == 0.0 and budget.window < limits.most,
+    )
+
+
+def _forget(budget: Budget, now: float) -> Budget:
+    """Drop what is over: expired holds, a quota that was made up again, old counts."""
+    holders = {name: holder for name, holder in budget.holders.items() if now < holder.until <= now + 2 * LEASE_SECONDS}
+    quota = budget.quota
+    if quota is not None and quota.until <= now:
+        # Made up again; when that goes on is told by the next answer, and if none tells, it is over.
+        quota = None if quota.size is None else Quota(left=quota.size, size=None, until=now + 1.0)
+    budget = replace(budget, holders=holders, quota=quota, epoch_at=budget.epoch_at or now)
+    elapsed = now - budget.epoch_at
+    if elapsed <= _EPOCH_SECONDS or budget.is_probing:
+        return budget
+    kept = _EPOCH_SECONDS / 2
+    return replace(budget, epoch_at=now - kept, served=budget.served * kept / elapsed, refused=0)
+
+
+def _learn(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> Budget:
+    if budget.is_probing and report.served:
+        budget = _paced(budget, now)
+    if report.refused:
+        served = budget.served + report.served + report.late_served
+        refused = budget.refused + report.refused + report.late_refused
+        return _refused(replace(budget, served=served, refused=refused), report, now)
+    budget = replace(budget, served=budget.served + report.late_served, refused=budget.refused + report.late_refused)
+    if report.is_slow:
+        return _halved(budget, now)
+    if not report.served:
+        return budget
+    return _grown(replace(budget, strikes=0, served=budget.served + report.served), report, now, limits)
+
+
+def _refused(budget: Budget, report: Report, now: float) -> Budget:
+    """Take refusals in: halve the window, wait, and be ready to learn."""
+    strikes = 0 if report.served else budget.strikes
+    budget = replace(_halved(budget, now), strikes=strikes + 1)
+    wait = report.wait_seconds or _strike_seconds(budget.pace, strikes)
+    budget = replace(budget, not_before=max(budget.not_before, now + wait))
+    if budget.pace is None or strikes:
+        return replace(budget, is_probing=True)
+    return _slowed(budget, now)
+
+
+def _strike_seconds(pace: float | None, strikes: int) -> float:
+    """Choose the wait that the upstream did not tell: one beat of a known pace, else longer each time."""
+    if pace is not None and strikes == 0:
+        return min(1.0 / pace, _STRIKE_SECONDS)
+    return min(_STRIKE_SECONDS * 2.0 ** min(strikes, 10), _LONGEST_STRIKE_SECONDS)
+
+
+def _halved(budget: Budget, now: float) -> Budget:
+    half = max(1.0, budget.window / 2)
+    return replace(budget, window=half, threshold=half, cut_at=now)
+
+
+def _slowed(budget: Budget, now: float) -> Budget:
+    """Cut a known pace to what was served of it, within bounds."""
+    assert budget.pace is not None
+    elapsed = now - budget.epoch_at
+    seen = budget.served / elapsed if elapsed >= 1.0 else budget.pace
+    pace = max(_SLOWEST_PACE, min(max(seen, budget.pace / 2), budget.pace * _CUT))
+    is_known = budget.limit_pace is not None and budget.pace >= 0.8 * budget.limit_pace
+    hold = min(budget.hold * 2, _LONGEST_HOLD_SECONDS) if is_known else _HOLD_SECONDS
+    return replace(
+        budget,
+        pace=pace,
+        limit_pace=budget.pace,
+        hold=hold,
+        grow_at=now + hold,
+        epoch_at=now,
+        served=0.0,
+        refused=0,
+    )
+
+
+def _paced(budget: Budget, now: float) -> Budget:
+    """Learn from the end of a refusal: what was served since the epoch began, over the time until this answer."""
+    elapsed = max(1.0, budget.not_before - budget.epoch_at)
+    budget = replace(budget, is_probing=False)
+    if budget.quota is not None or budget.refused < _REFUSALS_TO_LEARN or budget.served < 1:
+        return budget
+    if elapsed > _LONGEST_LEARNED_SECONDS:
+        return replace(budget, pace=None, epoch_at=now, served=0.0, refused=0)
+    pace = max(_SLOWEST_PACE, budget.served / elapsed)
+    return replace(
+        budget,
+        pace=pace,
+        limit_pace=pace,
+        next_at=now + 1.0 / pace,
+        hold=_HOLD_SECONDS / 2,
+        grow_at=now + _FIRST_HOLD_SECONDS,
+        epoch_at=now,
+        served=0.0,
+        refused=0,
+    )
+
+
+def _grown(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> Budget:
+    window = budget.window
+    if report.is_full:
+        window += report.served if window < budget.threshold else report.served / window
+    budget = replace(budget, window=min(float(limits.most), window))
+    if budget.pace is None or now <= budget.grow_at or report.wanted <= report.in_flight:
+        return budget
+    pace = budget.pace * _GROWTH_PER_SECOND ** min(now - budget.grow_at, 1.0)
+    if budget.limit_pace is not None and pace > _FORGOTTEN_AT * budget.limit_pace:
+        return replace(budget, pace=None, limit_pace=None)
+    return replace(budget, pace=pace, grow_at=now)
+
+
+def _with_quota(budget: Budget, report: Report) -> Budget:
+    return budget if report.quota is None else replace(budget, quota=merged(budget.quota, report.quota))
+
+
+def merged(known: Quota | None, told: Quota) -> Quota:
+    """Keep the least that remains of one window: answers overtake each other."""
+    if known is None or told.until > known.until + _SAME_RESET_SECONDS:
+        return told
+    return replace(told, left=min(known.left, told.left))
+
+
+def _effective_pace(budget: Budget, limits: BudgetLimits) -> float | None:
+    paces = [] if budget.pace is None else [budget.pace]
+    if limits.pace is not None:
+        paces.append(limits.pace * PACE_MARGIN)
+    return min(paces, default=None)
+
+
+def _share(budget: Budget, report: Report, process: str, window: int, now: float) -> int:
+    """Give what is wanted out of what is free, and at least its part to each process in turn."""
+    others = {name: holder for name, holder in budget.holders.items() if name != process}
+    names = sorted([*others, process])
+    parts = {name: _part(window, len(names), position, now) for position, name in enumerate(names)}
+    promised = sum(min(holder.wanted, parts[name]) for name, holder in others.items())
+    held = sum(holder.slots for holder in others.values())
+    allowed = max(parts[process], window - promised)
+    return max(0, min(report.wanted, allowed, window - held))
+
+
+def _part(window: int, processes: int, position: int, now: float) -> int:
+    """Part a window evenly; what is left over goes round, a second each."""
+    rest = (position + int(now)) % processes < window % processes
+    return window // processes + int(rest)
+
+
+def _give_starts(
+    budget: Budget, report: Report, slots: int, pace: float | None, *, sent: int, now: float
+) -> tuple[Budget, tuple[float, ...] | None]:
+    if pace is None and budget.quota is None:
+        return budget, None
+    count = max(0, min(report.wanted, slots) - report.in_flight)
+    if budget.quota is not None:
+        # What is under way may not be counted yet.
+        count = max(0, min(count, budget.quota.left - sent))
+    at = max(budget.next_at, now, budget.not_before)
+    starts: list[float] = []
+    while len(starts) < count and at <= now + _AHEAD_SECONDS:
+        starts.append(at)
+        at += 0.0 if pace is None else 1.0 / pace
+    return replace(budget, next_at=at) if starts and pace is not None else budget, tuple(starts)
+
+
+def _next_at(budget: Budget, pace: float | None, now: float) -> float:
+    moments = [now, budget.not_before]
+    if pace is not None:
+        moments.append(budget.next_at)
+    if budget.quota is not None and budget.quota.left <= 0:
+        moments.append(budget.quota.until)
+    return max(moments)

@@ -1,0 +1,166 @@
+"""Read what an upstream tells of its rate limit: Retry-After, RateLimit and the many X-RateLimit headers.
+
+Resets come as epoch seconds, epoch milliseconds or seconds from now; their size tells them apart. A wait that is
+negative, zero, past, or more than a day away is not believed: it counts as not told. RFC 9110 10.2.3;
+draft-ietf-httpapi-ratelimit-headers (structured fields, and the three older names).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+LONGEST_BELIEVED_SECONDS: Final = 24 * 3600.0
+LONGEST_WAIT_SECONDS: Final = 3600.0
+"""After this long one request asks again, whatever was told."""
+
+_RESET_NAMES: Final = (
+    "ratelimit-reset",
+    "x-ratelimit-reset",
+    "x-rate-limit-reset",
+    "x-ratelimit-reset-after",
+    "x-ratelimit-reset-requests",
+)
+_REMAINING_NAMES: Final = (
+    "ratelimit-remaining",
+    "x-ratelimit-remaining",
+    "x-rate-limit-remaining",
+    "x-ratelimit-remaining-requests",
+)
+_LIMIT_NAMES: Final = ("ratelimit-limit", "x-ratelimit-limit", "x-rate-limit-limit", "x-ratelimit-limit-requests")
+
+# A clock that differs less from the upstream's whole-second Date header may well be the same.
+_SAME_CLOCK_SECONDS: Final = 2.0
+_EPOCH_SECONDS: Final = 1e9
+_EPOCH_MILLISECONDS: Final = 1e11
+_EPOCH_MICROSECONDS: Final = 1e14
+
+_NUMBER = re.compile(r"\d{1,19}(?:\.\d{1,9})?", re.ASCII)
+_INTEGER = re.compile(r"\s*(\d{1,18})(?:\D|$)", re.ASCII)
+_DURATION = re.compile(
+    r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m(?!s))?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9})ms)?", re.ASCII
+)
+_DURATION_UNITS: Final = (86400.0, 3600.0, 60.0, 1.0, 0.001)
+_PARAMETER = re.compile(r"(?:^|[;,\s])\s*(r|t|q|w|limit|remaining|reset)\s*=\s*(\d{1,18})(?=[;,\s]|$)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateSigns:
+    """What one answer tells; None is not told, or not believed."""
+
+    retry_after_seconds: float | None = None
+    reset_seconds: float | None = None
+    """From now until the requests that remain are made up again."""
+    remaining: int | None = None
+    limit: int | None = None
+
+    @property
+    def wait_seconds(self) -> float | None:
+        """How long a request that was refused should wait: the longer of what was told."""
+        told = [seconds for seconds in (self.retry_after_seconds, self.reset_seconds) if seconds is not None]
+        return min(max(told), LONGEST_WAIT_SECONDS) if told else None
+
+
+def read(headers: Mapping[str, str], *, now: datetime, server_date: datetime | None) -> RateSigns:
+    """Read an answer's headers; names in lower case. Never raises."""
+    clock = _clock(now, server_date)
+    fields = _structured(headers.get("ratelimit", ""))
+    return RateSigns(
+        retry_after_seconds=seconds_told(headers.get("retry-after"), clock),
+        reset_seconds=_first_seconds(headers, clock) if fields.reset_seconds is None else fields.reset_seconds,
+        remaining=_first_integer(headers, _REMAINING_NAMES) if fields.remaining is None else fields.remaining,
+        limit=_limit(headers, fields),
+    )
+
+
+def seconds_told(text: str | None, clock: datetime) -> float | None:
+    """Read a wait or a moment in any of the forms that occur; None when it is absent or not to be believed."""
+    if text is None:
+        return None
+    text = text.strip()
+    if _NUMBER.fullmatch(text):
+        return believed(_from_number(float(text), clock))
+    if (match := _DURATION.fullmatch(text)) and text:
+        parts = zip(match.groups(), _DURATION_UNITS, strict=True)
+        return believed(sum(float(part) * unit for part, unit in parts if part))
+    return believed(_from_date(text, clock))
+
+
+def believed(seconds: float | None) -> float | None:
+    """Keep a wait that makes sense."""
+    return seconds if seconds is not None and 0.0 < seconds <= LONGEST_BELIEVED_SECONDS else None
+
+
+def _clock(now: datetime, server_date: datetime | None) -> datetime:
+    """Choose the clock that a moment is told by: the upstream's own, when ours is clearly another."""
+    if server_date is None or abs((server_date - now).total_seconds()) <= _SAME_CLOCK_SECONDS:
+        return now
+    return server_date
+
+
+def _from_number(value: float, clock: datetime) -> float:
+    if value < _EPOCH_SECONDS:
+        return value
+    if value < _EPOCH_MILLISECONDS:
+        return value - clock.timestamp()
+    return value / (1e3 if value < _EPOCH_MICROSECONDS else 1e6) - clock.timestamp()
+
+
+def _from_date(text: str, clock: datetime) -> float | None:
+    for parse in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = parse(text)
+            aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return (aware - clock).total_seconds()
+        except (TypeError, ValueError, OverflowError):
+            continue
+    return None
+
+
+def _structured(text: str) -> RateSigns:
+    """Read a RateLimit field; of several policies the one with the least left."""
+    policies = [dict(_PARAMETER.findall(part)) for part in _policies(text)]
+    found = [
+        RateSigns(
+            remaining=_integer(policy.get("r", policy.get("remaining"))),
+            reset_seconds=_seconds(policy.get("t", policy.get("reset"))),
+            limit=_integer(policy.get("limit")),
+        )
+        for policy in policies
+    ]
+    told = [signs for signs in found if signs.remaining is not None]
+    return min(told, key=lambda signs: (signs.remaining or 0, -(signs.reset_seconds or 0.0)), default=RateSigns())
+
+
+def _policies(text: str) -> list[str]:
+    """Split a list of policies; an older draft parts the fields of its only one by commas."""
+    return [text] if "remaining=" in text.replace(" ", "") else text.split(",")
+
+
+def _limit(headers: Mapping[str, str], fields: RateSigns) -> int | None:
+    if fields.limit is not None:
+        return fields.limit
+    policies = headers.get("ratelimit-policy", "").split(",")
+    quotas = [dict(_PARAMETER.findall(policy)).get("q") for policy in policies]
+    if len(policies) == 1 and quotas[0] is not None:
+        return _integer(quotas[0])
+    return _first_integer(headers, _LIMIT_NAMES)
+
+
+def _first_integer(headers: Mapping[str, str], names: tuple[str, ...]) -> int | None:
+    return next((value for name in names if (value := _integer(headers.get(name))) is not None), None)
+
+
+def _first_seconds(headers: Mapping[str, str], clock: datetime) -> float | None:
+    return next((value for name in _RESET_NAMES if (value := seconds_told(headers.get(name), clock)) is not None), None)
+
+
+def _integer(text: str | None) -> int | None:
+    match = _INTEGER.match(text) if text else None
+    return int(match[1]) if match else None
+
+
+def _seconds(text: str | None) -> float | None:
+    return believed(float(text)) if text else None

@@ -1,0 +1,1 @@
+"""The rate budgets that daemons share."""

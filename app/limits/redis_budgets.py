@@ -1,0 +1,79 @@
+"""Rate budgets in Redis, where all processes see them."""
+
+import logging
+import time
+from typing import Final, Protocol
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from app.services.ports import BudgetStore, Swapped
+
+logger = logging.getLogger(__name__)
+
+_KEY: Final = "ferryman:budget:{}"
+_KEPT_SECONDS: Final = 3600
+"""What an account has taught is forgotten after so long without a request."""
+_TIMEOUT_SECONDS: Final = 0.5
+_AWAY_SECONDS: Final = 2.0
+
+# Compare and set, with Redis's own clock: whoever comes too late gets what stands there, and decides again.
+_SWAP: Final = """
+local current = redis.call('GET', KEYS[1]) or ''
+local time = redis.call('TIME')
+local done = current == ARGV[1]
+if done then redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) end
+return {done and 1 or 0, done and '' or current, time[1], time[2]}
+"""
+
+
+class ForgetfulStore(BudgetStore, Protocol):
+    """A store for the meantime."""
+
+    def forget(self) -> None:
+        """Drop all: the shared budgets are known again."""
+
+
+class RedisBudgets:
+    """Budgets that all processes share; while Redis is away each process goes on with what it knew."""
+
+    def __init__(self, client: Redis, meanwhile: ForgetfulStore) -> None:
+        self._client = client
+        self._swap = client.register_script(_SWAP)
+        self._meanwhile = meanwhile
+        self._away_until = 0.0
+
+    async def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
+        """Put a text in the place of the expected one, if that still stands there."""
+        if time.monotonic() < self._away_until:
+            return await self._meanwhile.swap(account_id, expected=expected, text=text)
+        try:
+            done, current, seconds, micros = await self._swap(
+                keys=[_KEY.format(account_id)], args=[expected, text, _KEPT_SECONDS]
+            )
+        except (RedisError, OSError) as error:
+            if self._away_until == 0.0:
+                logger.warning("rate budgets are not shared: Redis is away", extra={"reason": type(error).__name__})
+            self._away_until = time.monotonic() + _AWAY_SECONDS
+            return await self._meanwhile.swap(account_id, expected=expected, text=text)
+        if self._away_until:
+            self._away_until = 0.0
+            self._meanwhile.forget()
+            logger.info("rate budgets are shared again")
+        return Swapped(is_done=bool(done), current=current.decode(), now=int(seconds) + int(micros) / 1e6)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+def client(url: str) -> Redis:
+    """Make a client for a broker's URL; it connects at its first use."""
+    return Redis.from_url(
+        url.replace("redis+socket://", "unix://", 1),
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )

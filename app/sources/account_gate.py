@@ -1,0 +1,382 @@
+"""The gate to one account in one process: requests wait here until the shared budget lets them through.
+
+Its part of the budget is asked for in bulk, by one exchange with the store in the background every now and then, never
+once per request. All of it lives on one event loop; nothing needs a lock.
+"""
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from app.engine import budget as budgets
+from app.engine.budget import Budget, BudgetLimits, Grant, Holder, Quota, Report
+from app.engine.errors import RateLimitedError
+from app.engine.rate_signs import RateSigns
+from app.services.ports import BudgetStore
+from app.sources.latency import LatencyWatch
+
+logger = logging.getLogger(__name__)
+
+LONGEST_WAIT_IN_PLACE_SECONDS: Final = 5.0
+"""From here on a wait frees the worker: the unit sleeps in Postgres instead."""
+
+_RENEW_SECONDS: Final = 1.0
+_GROW_SECONDS: Final = 0.02
+_FULL_SECONDS: Final = 0.2
+_LINGER_SECONDS: Final = 1.0
+"""How long a process keeps its part after its last request: the next one mostly follows."""
+_SHORTEST_PAUSE_SECONDS: Final = 0.005
+_ATTEMPTS: Final = 4
+_NEVER_THERE: Final = "?"
+"""Expected, it makes a swap a mere question for the time and the text."""
+_PACED_AHEAD_SECONDS: Final = 2.0
+
+
+@dataclass(slots=True)
+class Passage:
+    """One request that was let through, until it leaves."""
+
+    endpoint: str
+    sent_at: float
+    waited_seconds: float
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was seen since the last report."""
+
+    served: int = 0
+    refused: int = 0
+    late_served: int = 0
+    late_refused: int = 0
+    wait_until: float | None = None
+    is_full: bool = False
+    quota: Quota | None = None
+    is_troubled: bool = False
+
+
+class AccountGate:
+    """Lets one account's requests through, as many and as fast as the shared budget allows."""
+
+    def __init__(
+        self, account_id: str, *, store: BudgetStore, process: str, limits: BudgetLimits, time: Callable[[], float]
+    ) -> None:
+        self._account_id = account_id
+        self._store = store
+        self._process = process
+        self.limits = limits
+        self._time = time
+        self._offset = 0.0
+        self._knows_time = False
+        self._text = ""
+        self._grant: Grant | None = None
+        self._starts: deque[float] = deque()
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._in_flight = 0
+        self._round_size = 0
+        self._round_started = 0
+        self._is_round_over = True
+        self._closed_until = 0.0
+        self._seen = _Seen()
+        self._latencies = LatencyWatch()
+        self._reported_at = 0.0
+        self._used_at = 0.0
+        self._nudge = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Claim that nothing is under way, waits, or is held here."""
+        return self._keeper is None and self._in_flight == 0 and not self._waiting
+
+    @property
+    def useful_requests(self) -> int:
+        """How many requests a caller may well ask for at once; more would only wait here."""
+        grant = self._grant
+        if grant is None:
+            return min(self.limits.start, self.limits.most)
+        paced = grant.window if grant.pace is None else int(grant.pace * _PACED_AHEAD_SECONDS) + 2
+        # Room to grow into: the window only grows while it is full.
+        return max(1, min(2 * grant.window, paced, self.limits.most))
+
+    async def enter(self, endpoint: str) -> Passage:
+        """Wait for the budget; raise RateLimitedError when that would take too long to wait here."""
+        begun = self._time()
+        self._used_at = begun
+        self._keep()
+        if self._waiting or not self._is_open(begun):
+            await self._wait()
+        else:
+            self._let_through(begun)
+        now = self._time()
+        return Passage(endpoint=endpoint, sent_at=now, waited_seconds=now - begun)
+
+    def leave_served(self, passage: Passage, signs: RateSigns) -> None:
+        """Note that a request was answered; it may have been a fault, but not one of too many requests."""
+        now = self._left()
+        if self._is_late(passage):
+            self._seen.late_served += 1
+        else:
+            self._seen.served += 1
+            self._latencies.take(passage.endpoint, now, now - passage.sent_at)
+        self._note_quota(signs, now)
+        self._after()
+
+    def leave_refused(self, passage: Passage, wait_seconds: float | None, signs: RateSigns) -> None:
+        """Note that a request was refused for its rate; ``wait_seconds`` is what the upstream told."""
+        now = self._left()
+        if self._is_late(passage):
+            self._seen.late_refused += 1
+        else:
+            self._seen.refused += 1
+            self._starts.clear()
+            # At once and for all of this process; the budget tells the others with the next report.
+            self._closed_until = max(self._closed_until, now + (wait_seconds or 0.05))
+            if wait_seconds is not None:
+                self._seen.wait_until = max(self._seen.wait_until or 0.0, now + wait_seconds)
+            self._nudge.set()
+        self._note_quota(signs, now)
+        self._after()
+
+    def leave_troubled(self, passage: Passage, signs: RateSigns) -> None:
+        """Note that the upstream was too busy to serve a request."""
+        self._seen.is_troubled = self._seen.is_troubled or not self._is_late(passage)
+        self._note_quota(signs, self._left())
+        self._after()
+
+    def leave_unanswered(self) -> None:
+        """Note that a request got no answer, which tells nothing of the limit."""
+        self._left()
+        self._after()
+
+    async def close(self) -> None:
+        """Give back what is held."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+            self._keeper = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def wait_seconds(self) -> float:
+        """Tell how long the account is closed from now on."""
+        until = self._closed_until if self._grant is None else max(self._closed_until, self._local(self._grant))
+        return max(0.0, until - self._time())
+
+    def _left(self) -> float:
+        self._in_flight -= 1
+        self._used_at = self._time()
+        return self._used_at
+
+    def _after(self) -> None:
+        # The last quarter of a round may be slow: the next one does not wait for it.
+        if not self._is_round_over and self._in_flight <= self._round_size // 4:
+            self._is_round_over = True
+            if self._waiting:
+                self._nudge.set()
+        self._pump()
+
+    def _is_late(self, passage: Passage) -> bool:
+        return self._grant is not None and passage.sent_at + self._offset <= self._grant.cut_at
+
+    def _note_quota(self, signs: RateSigns, now: float) -> None:
+        if signs.remaining is None or signs.reset_seconds is None:
+            return
+        told = Quota(left=signs.remaining, size=signs.limit, until=now + self._offset + signs.reset_seconds)
+        self._seen.quota = budgets.merged(self._seen.quota, told)
+        if told.left == 0:
+            self._nudge.set()
+
+    async def _wait(self) -> None:
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._pump()
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                # Let through at the moment when its caller gave up.
+                self.leave_unanswered()
+            raise
+
+    def _is_open(self, now: float) -> bool:
+        grant = self._grant
+        if grant is None or now < self._closed_until or self._in_flight >= grant.slots:
+            return False
+        if grant.is_opening and self._in_flight and self._round_started >= self._round_size:
+            return False
+        return grant.starts is None or (bool(self._starts) and self._starts[0] <= now)
+
+    def _let_through(self, now: float) -> None:
+        if self._starts:
+            self._starts.popleft()
+        self._in_flight += 1
+        self._round_started += 1
+
+    def _pump(self) -> None:
+        """Let through whom the budget allows; see that somebody comes back for the others."""
+        now = self._time()
+        while self._waiting and (self._waiting[0].done() or self._is_open(now)):
+            future = self._waiting.popleft()
+            if not future.done():
+                self._let_through(now)
+                future.set_result(None)
+        if not self._waiting:
+            return
+        self._seen.is_full = True
+        self._refuse_long_waits(now)
+        if now < self._closed_until:
+            self._come_back(self._closed_until)
+        elif self._starts and now < self._starts[0]:
+            self._come_back(self._starts[0])
+        elif now < (due := self._reported_at + self._pause()):
+            self._come_back(due)
+        else:
+            self._nudge.set()
+
+    def _come_back(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, at - self._time()), self._pump)
+
+    def _refuse_long_waits(self, now: float) -> None:
+        wait = self.wait_seconds()
+        if wait < LONGEST_WAIT_IN_PLACE_SECONDS:
+            return
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(RateLimitedError(wait))
+
+    def _local(self, grant: Grant) -> float:
+        """Tell the moment up to which the account is closed, on this process's clock."""
+        closed = grant.not_before if self._starts or grant.starts is None else grant.next_at
+        return closed - self._offset
+
+    def _keep(self) -> None:
+        if self._keeper is None or self._keeper.done():
+            self._keeper = asyncio.get_running_loop().create_task(self._keep_budget())
+
+    async def _keep_budget(self) -> None:
+        """Exchange reports for grants as long as anything is wanted, then give all back."""
+        while True:
+            self._nudge.clear()
+            wanted = self._wanted()
+            try:
+                await self._exchange()
+            except Exception:
+                # Nothing but a defect comes here; requests must not hang for it.
+                logger.exception("the rate budget is broken", extra={"account_id": self._account_id})
+                self._open_without_budget()
+            self._pump()
+            if wanted == 0 and self._wanted() == 0 and self._time() - self._used_at >= _LINGER_SECONDS:
+                self._grant = None
+                self._keeper = None
+                return
+            pause = self._pause()
+            try:
+                await asyncio.wait_for(self._nudge.wait(), timeout=pause)
+            except TimeoutError:
+                continue
+            # Refusals and round ends hurry, but not in a circle.
+            await asyncio.sleep(max(0.0, self._reported_at + _SHORTEST_PAUSE_SECONDS - self._time()))
+
+    def _pause(self) -> float:
+        """Choose when to report next."""
+        grant = self._grant
+        if grant is None:
+            return 0.0
+        now = self._time()
+        if not self._waiting:
+            return _RENEW_SECONDS
+        if now < self._closed_until:
+            return min(_RENEW_SECONDS, self._closed_until - now)
+        if grant.starts is not None and not self._starts:
+            return min(_RENEW_SECONDS, max(_GROW_SECONDS, grant.next_at - self._offset - now - 0.15))
+        return _GROW_SECONDS if grant.window < self.limits.most else _FULL_SECONDS
+
+    def _wanted(self) -> int:
+        return self._in_flight + len(self._waiting)
+
+    async def _exchange(self) -> None:
+        if not self._knows_time:
+            read = await self._store.swap(self._account_id, expected=_NEVER_THERE, text="")
+            self._offset, self._text, self._knows_time = read.now - self._time(), read.current, True
+        while len(self._starts) > len(self._waiting):
+            self._starts.pop()
+        seen, self._seen = self._seen, _Seen()
+        is_slower, is_slow = self._latencies.judge()
+        report = Report(
+            wanted=self._wanted(),
+            in_flight=self._in_flight + len(self._starts),
+            served=seen.served,
+            refused=seen.refused,
+            late_served=seen.late_served,
+            late_refused=seen.late_refused,
+            wait_seconds=None if seen.wait_until is None else max(0.05, seen.wait_until - self._time()),
+            is_slow=is_slow or seen.is_troubled,
+            is_full=seen.is_full and not is_slower,
+            quota=seen.quota,
+        )
+        for _ in range(_ATTEMPTS):
+            now = self._time() + self._offset
+            known = _from_text(self._text) or budgets.fresh(self.limits)
+            changed, grant = budgets.exchange(known, report, process=self._process, now=now, limits=self.limits)
+            text = _to_text(changed)
+            swapped = await self._store.swap(self._account_id, expected=self._text, text=text)
+            self._offset = swapped.now - self._time()
+            self._text = text if swapped.is_done else swapped.current
+            if swapped.is_done:
+                break
+        # Beaten four times in a row: take the part that was worked out, and report again soon.
+        self._take(grant)
+
+    def _take(self, grant: Grant) -> None:
+        before = self._grant
+        if before is not None and grant.cut_at > before.cut_at:
+            self._latencies.forget()
+        self._grant = grant
+        self._reported_at = self._time()
+        if self._is_round_over:
+            self._is_round_over = False
+            self._round_size, self._round_started = grant.slots, self._in_flight
+        if grant.starts is None:
+            self._starts.clear()
+        else:
+            self._starts.extend(start - self._offset for start in grant.starts)
+        if not self._seen.refused:
+            self._closed_until = grant.not_before - self._offset
+
+    def _open_without_budget(self) -> None:
+        self._take(
+            Grant(
+                slots=self.limits.start,
+                starts=None,
+                next_at=0.0,
+                not_before=0.0,
+                cut_at=0.0,
+                window=self.limits.start,
+                pace=None,
+                is_opening=False,
+            )
+        )
+
+
+def _to_text(budget: Budget) -> str:
+    return json.dumps(asdict(budget), separators=(",", ":"))
+
+
+def _from_text(text: str) -> Budget | None:
+    """Read a budget; None for nothing, or for what another release wrote."""
+    try:
+        fields = json.loads(text)
+        holders = {name: Holder(**holder) for name, holder in fields.pop("holders").items()}
+        quota = fields.pop("quota")
+        return Budget(**fields, holders=holders, quota=None if quota is None else Quota(**quota))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,56 @@
+"""Notice that an upstream slows down: compare each answer's latency with the least that its endpoint took lately."""
+
+import statistics
+from dataclasses import dataclass, field
+from typing import Final
+
+_BUCKET_SECONDS: Final = 30.0
+_SAMPLES: Final = 8
+_STEADY_RATIO: Final = 2.0
+_SLOW_RATIO: Final = 4.0
+_STEADY_EXCESS_SECONDS: Final = 0.1
+_SLOW_EXCESS_SECONDS: Final = 0.25
+
+
+@dataclass(slots=True)
+class _Least:
+    """The least latency of this half minute and of the one before."""
+
+    since: float
+    current: float
+    before: float
+
+    def take(self, now: float, seconds: float) -> float:
+        if now - self.since > _BUCKET_SECONDS:
+            self.before, self.current, self.since = self.current, seconds, now
+        self.current = min(self.current, seconds)
+        return min(self.current, self.before)
+
+
+@dataclass(slots=True)
+class LatencyWatch:
+    """The latencies of one account's endpoints."""
+
+    _least: dict[str, _Least] = field(default_factory=dict)
+    _ratios: list[float] = field(default_factory=list)
+    _excesses: list[float] = field(default_factory=list)
+
+    def take(self, endpoint: str, now: float, seconds: float) -> None:
+        """Note one answer."""
+        least = self._least.setdefault(endpoint, _Least(now, seconds, seconds)).take(now, seconds)
+        self._ratios.append(seconds / max(least, 0.001))
+        self._excesses.append(seconds - least)
+
+    def judge(self) -> tuple[bool, bool]:
+        """Tell whether answers got steadily slower, and whether so much that it is congestion; then begin anew."""
+        if len(self._ratios) < _SAMPLES:
+            return False, False
+        ratio, excess = statistics.median(self._ratios), statistics.median(self._excesses)
+        self.forget()
+        is_slower = ratio > _STEADY_RATIO and excess > _STEADY_EXCESS_SECONDS
+        return is_slower, ratio > _SLOW_RATIO and excess > _SLOW_EXCESS_SECONDS
+
+    def forget(self) -> None:
+        """Drop what was noted since the last judgement: it belongs to a larger window."""
+        self._ratios.clear()
+        self._excesses.clear()

@@ -1,0 +1,34 @@
+"""Rate budgets in this process's memory: for a process that is alone, and while Redis is away."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from app.services.ports import Swapped
+
+_LOCAL_ACCOUNTS: Final = 10_000
+
+
+class LocalBudgets:
+    """Budgets of this process alone."""
+
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
+        self._texts: dict[str, str] = {}
+
+    async def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
+        """Put a text in the place of the expected one; what is not here yet begins with what the caller knew."""
+        current = self._texts.get(account_id, expected)
+        is_done = current == expected
+        if is_done:
+            if len(self._texts) >= _LOCAL_ACCOUNTS:
+                self._texts.pop(next(iter(self._texts)))
+            self._texts[account_id] = text
+        return Swapped(is_done=is_done, current="" if is_done else current, now=self._now())
+
+    def forget(self) -> None:
+        """Drop all: the shared budgets are known again."""
+        self._texts.clear()
+
+    async def close(self) -> None:
+        """Nothing is open."""

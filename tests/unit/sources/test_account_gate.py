@@ -1,0 +1,254 @@
+"""Fleets against upstreams that limit rates: how much of a limit is used, how much is refused, what is shared."""
+
+import asyncio
+import math
+from dataclasses import dataclass
+
+import pytest
+from simulated_fleet import EPOCH, CountingApi, Fleet, Headers, LimitedApi, simulate
+
+from app.engine.errors import RateLimitedError
+from app.engine.rate_signs import RateSigns
+from app.sources.account_gate import AccountGate
+
+
+def epoch_milliseconds(api: LimitedApi, now: float) -> Headers:
+    return {"x-ratelimit-reset": str(int((EPOCH + api.reset_at(now)) * 1000))}
+
+
+def quota(api: LimitedApi, now: float) -> Headers:
+    left = max(0, api.requests - api.used(now))
+    return {"x-ratelimit-limit": str(api.requests), "x-ratelimit-remaining": str(left), **epoch_milliseconds(api, now)}
+
+
+def quota_in_seconds(api: LimitedApi, now: float) -> Headers:
+    left = max(0, api.requests - api.used(now))
+    reset = str(math.ceil(api.reset_at(now) - now))
+    return {"ratelimit-limit": f"{api.requests};w=1", "ratelimit-remaining": str(left), "ratelimit-reset": reset}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    use: float
+    refused: float
+    seconds: float
+    parked: int
+
+
+def outcome(
+    api_settings: dict[str, object], *, processes: int = 1, requests: int = 200, pace: float | None = None
+) -> Outcome:
+    async def work(fleet: Fleet) -> Outcome:
+        api = LimitedApi(fleet.loop, **api_settings)  # type: ignore[arg-type]
+        seconds = await fleet.work(api, requests=requests // processes)
+        use = len(api.served) / seconds / (api.requests / api.per_seconds)
+        return Outcome(use=use, refused=api.refused_share, seconds=seconds, parked=fleet.parked)
+
+    return simulate(work, processes=processes, pace=pace)
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize(
+    "limit",
+    [
+        pytest.param({}, id="no header"),
+        pytest.param({"is_sliding": True}, id="no header, sliding"),
+        pytest.param({"tell": epoch_milliseconds}, id="epoch ms"),
+        pytest.param({"tell": quota}, id="quota"),
+        pytest.param({"tell": quota_in_seconds}, id="quota, whole seconds"),
+    ],
+)
+def test_five_requests_a_second_are_used_and_hardly_exceeded(limit: dict[str, object], processes: int) -> None:
+    found = outcome({"requests": 5, **limit}, processes=processes)
+
+    assert found.use > 0.8
+    assert found.refused < 0.05
+    assert found.parked == 0
+
+
+def test_configured_pace_is_kept_from_the_first_request_on() -> None:
+    found = outcome({"requests": 5, "is_sliding": True}, pace=5)
+
+    assert found.use > 0.9
+    assert found.refused == 0
+
+
+def test_quota_of_a_minute_is_used_at_once_and_then_waited_for() -> None:
+    found = outcome({"requests": 100, "per_seconds": 60, "tell": quota}, requests=250)
+
+    assert found.refused == 0
+    assert found.parked > 0
+    assert 119 < found.seconds < 125
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_window_grows_fast_while_an_upstream_keeps_up(processes: int) -> None:
+    found = outcome({"requests": 10**6, "latency": 0.05}, processes=processes, requests=2000)
+
+    assert found.seconds < 2.5
+
+
+def test_requests_of_all_processes_stay_within_one_window() -> None:
+    async def work(fleet: Fleet) -> int:
+        api = CountingApi(fleet.loop, requests=10**6)
+        await fleet.work(api, requests=100)
+        return api.most
+
+    assert simulate(work, processes=3, most=12) == 12
+
+
+def test_places_of_a_process_that_was_killed_are_free_again() -> None:
+    async def work(fleet: Fleet) -> float:
+        dead, alive = fleet.gates
+        for _ in range(4):
+            await dead.enter("things.list")
+        await asyncio.sleep(0.1)
+        await dead.close()
+        begun = fleet.loop.time()
+        for _ in range(4):
+            await alive.enter("things.list")
+        return fleet.loop.time() - begun
+
+    assert 1.0 < simulate(work, processes=2, most=4, start=4) < 4.0
+
+
+def test_a_window_of_one_goes_round() -> None:
+    async def work(fleet: Fleet) -> set[int]:
+        served: list[int] = []
+
+        async def ask_for_ever(number: int, gate: AccountGate) -> None:
+            while True:
+                passage = await gate.enter("things.list")
+                await asyncio.sleep(0.05)
+                gate.leave_served(passage, RateSigns())
+                served.append(number)
+
+        tasks = [asyncio.create_task(ask_for_ever(number, gate)) for number, gate in enumerate(fleet.gates)]
+        await asyncio.sleep(10)
+        for task in tasks:
+            task.cancel()
+        return set(served)
+
+    assert simulate(work, processes=3, most=1, start=1) == {0, 1, 2}
+
+
+def test_refusals_of_one_round_trip_halve_the_window_once() -> None:
+    async def work(fleet: Fleet) -> list[int]:
+        (gate,) = fleet.gates
+        passages = await asyncio.gather(*(gate.enter("things.list") for _ in range(8)))
+        windows = []
+        for passage in passages[:4]:
+            gate.leave_refused(passage, 1.0, RateSigns())
+            await asyncio.sleep(0.05)
+            windows.append(fleet.window())
+        return windows
+
+    assert simulate(work, start=8) == [4, 4, 4, 4]
+
+
+def test_a_slow_upstream_makes_the_window_smaller() -> None:
+    async def work(fleet: Fleet) -> tuple[float, float]:
+        api = CountingApi(fleet.loop, requests=10**6, latency=0.05)
+        await fleet.work(api, requests=500)
+        quick = fleet.window()
+        api.latency = 1.0
+        await fleet.work(api, requests=200)
+        return quick, fleet.window()
+
+    quick, slow = simulate(work)
+
+    assert quick == 64
+    assert slow <= 32
+
+
+def test_a_busy_upstream_makes_the_window_smaller() -> None:
+    async def work(fleet: Fleet) -> float:
+        (gate,) = fleet.gates
+        gate.leave_troubled(await gate.enter("things.list"), RateSigns())
+        await asyncio.sleep(2)
+        await gate.enter("things.list")
+        await asyncio.sleep(0.1)
+        return fleet.window()
+
+    assert simulate(work, start=8) == 4
+
+
+def test_a_long_wait_is_refused_to_all_who_wait_and_to_other_processes() -> None:
+    async def work(fleet: Fleet) -> list[float]:
+        first, second = fleet.gates
+        passage = await first.enter("things.list")
+        first.leave_refused(passage, 30.0, RateSigns())
+        await asyncio.sleep(0.1)
+        waits = []
+        for gate in (first, second):
+            with pytest.raises(RateLimitedError) as caught:
+                await gate.enter("things.list")
+            waits.append(caught.value.retry_after_seconds or 0.0)
+        return waits
+
+    assert simulate(work, processes=2) == pytest.approx([30, 30], abs=0.2)
+
+
+def test_a_slow_pace_frees_the_worker() -> None:
+    async def work(fleet: Fleet) -> float:
+        (gate,) = fleet.gates
+        gate.leave_served(await gate.enter("things.list"), RateSigns())
+        with pytest.raises(RateLimitedError) as caught:
+            await gate.enter("things.list")
+        return caught.value.retry_after_seconds or 0.0
+
+    assert simulate(work, pace=0.1) == pytest.approx(10.5, abs=0.3)
+
+
+def test_a_request_that_gives_up_while_it_waits_takes_no_place() -> None:
+    async def work(fleet: Fleet) -> bool:
+        (gate,) = fleet.gates
+        passage = await gate.enter("things.list")
+        waiting = asyncio.create_task(gate.enter("things.list"))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.sleep(0.01)
+        gate.leave_served(passage, RateSigns())
+        await gate.enter("things.list")
+        return waiting.cancelled()
+
+    assert simulate(work, most=1, start=1)
+
+
+def test_an_idle_gate_gives_its_places_back() -> None:
+    async def work(fleet: Fleet) -> tuple[bool, object]:
+        (gate,) = fleet.gates
+        gate.leave_served(await gate.enter("things.list"), RateSigns())
+        await asyncio.sleep(5)
+        return gate.is_idle, fleet.budget()["holders"]
+
+    assert simulate(work) == (True, {})
+
+
+def test_reports_are_far_fewer_than_requests() -> None:
+    async def work(fleet: Fleet) -> int:
+        await fleet.work(LimitedApi(fleet.loop, requests=10**6, latency=0.05), requests=2000)
+        return fleet.store.swaps
+
+    assert simulate(work) < 200
+
+
+def test_a_broken_store_lets_requests_through() -> None:
+    async def work(fleet: Fleet) -> None:
+        fleet.store.is_broken = True
+        (gate,) = fleet.gates
+        gate.leave_served(await gate.enter("things.list"), RateSigns())
+        gate.leave_served(await gate.enter("things.list"), RateSigns())
+
+    simulate(work)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "nonsense", '{"window": 3}'])
+def test_a_text_that_nobody_understands_is_replaced(text: str) -> None:
+    async def work(fleet: Fleet) -> float:
+        fleet.store.put(text)
+        (gate,) = fleet.gates
+        await gate.enter("things.list")
+        return fleet.window()
+
+    assert simulate(work) == 8
