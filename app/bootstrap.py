@@ -179,6 +179,7 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
             checks={"postgres": lambda: is_reachable(shared.engine), "redis": shared.bell.is_reachable},
             daemons=shared.daemons,
         ),
+        close=shared.engine.dispose,
     )
 
 

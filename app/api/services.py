@@ -1,5 +1,6 @@
 """What the API's views call."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -32,6 +33,8 @@ class ApiServices:
     daemons: DaemonService
     tokens: TokenService
     health: HealthService
+    close: Callable[[], None]
+    """Lets go of connections, once no request is under way any more."""
 
 
 def attach(app: flask.Flask, services: ApiServices) -> None:

@@ -16,7 +16,7 @@ from app.engine.errors import LeaseLostError
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
 from app.store import account_log, tables
-from app.store.record_writer import RecordPage, write_records
+from app.store.record_writer import RecordPage, WrittenRecords, write_records
 from app.store.units import insert_units
 
 _ADVANCE = text("""
@@ -39,6 +39,9 @@ _COUNT = text(
     "update run_resource set "
     + ", ".join(f"{name} = {name} + :{name}" for name in tables.COUNTERS)
     + ", status = case when status = 'waiting' then 'running' else status end, started_at = coalesce(started_at, now())"
+    # Both ignore nulls.
+    + ", first_sequence = least(first_sequence, cast(:first as bigint))"
+    + ", last_sequence = greatest(last_sequence, cast(:last as bigint))"
     + " where id = :resource_id"
 )
 
@@ -65,12 +68,12 @@ class PageStore:
         """
         with self._engine.begin() as connection:
             _advance(connection, page)
-            changes = write_records(connection, _record_page(page))
+            written = write_records(connection, _record_page(page))
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
             insert_units(connection, page.claim.run_id, page.children)
             insert_errors(connection, page.claim.run_id, page.errors)
             delivery_unit_id = insert_events(connection, page.claim.run_id, _numbered(connection, page))
-            _count(connection, page, changes)
+            _count(connection, page, written)
         failpoints.hit(Failpoint.BEFORE_ACK)
         return delivery_unit_id
 
@@ -119,11 +122,13 @@ def insert_events(connection: Connection, run_id: str, drafts: Sequence[EventDra
     return str(unit_id) if unit_id else None
 
 
-def count(connection: Connection, resource_id: str, counters: Counters) -> None:
-    """Add to a resource's counters within the caller's transaction."""
-    connection.execute(
-        _COUNT, {**{name: getattr(counters, name) for name in tables.COUNTERS}, "resource_id": resource_id}
-    )
+def count(
+    connection: Connection, resource_id: str, counters: Counters, *, sequences: tuple[int, int] | None = None
+) -> None:
+    """Add to a resource's counters, and to its part of the account's log, within the caller's transaction."""
+    first, last = sequences or (None, None)
+    values = {name: getattr(counters, name) for name in tables.COUNTERS}
+    connection.execute(_COUNT, {**values, "resource_id": resource_id, "first": first, "last": last})
 
 
 def _advance(connection: Connection, page: PageWrite) -> None:
@@ -164,8 +169,8 @@ def _numbered(connection: Connection, page: PageWrite) -> Sequence[EventDraft]:
     return [numbered.get(event.id, event) for event in page.events]
 
 
-def _count(connection: Connection, page: PageWrite, changes: Counters) -> None:
+def _count(connection: Connection, page: PageWrite, written: WrittenRecords) -> None:
     assert page.claim.resource_id is not None
-    count(connection, page.claim.resource_id, page.counters + changes)
+    count(connection, page.claim.resource_id, page.counters + written.counters, sequences=written.sequences)
     for resource_id, skipped in page.skipped.items():
         connection.execute(_SKIP, {"resource_id": resource_id, "count": skipped})

@@ -8,7 +8,7 @@ numbers become visible in their order, and so that nobody else writes records of
 found missing can be copied straight into the table.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,16 +21,13 @@ from app.engine.work import RecordRow
 from app.store.account_log import ALLOCATE
 from app.store.database import PASSING_FAULTS
 
-# The log's last number tells, once the log is locked, whether somebody has written since the comparison.
-_COMPARE = """
-    select array_agg(page.position) filter (where kept.remote_id is null),
-           array_agg(page.position) filter (
-               where kept.content_hash <> page.content_hash or kept.deleted_at is not null),
-           (select last_sequence from account_log where integrated_account_id = %(account_id)s)
-      from unnest(%(ids)s::text[], %(hashes)s::bytea[]) with ordinality page (remote_id, content_hash, position)
-      left join record kept on kept.integrated_account_id = %(account_id)s and kept.resource = %(resource)s
-                           and kept.remote_id = page.remote_id
+# Not a join with the page: Postgres would read the whole table for it as long as it has no statistics.
+_HELD = """
+    select remote_id, case when deleted_at is null then content_hash else '' end from record
+     where integrated_account_id = %(account_id)s and resource = %(resource)s and remote_id = any(%(ids)s)
 """
+
+_LAST = "select last_sequence from account_log where integrated_account_id = %(account_id)s"
 
 _COPY = """
     copy record (integrated_account_id, resource, remote_id, data, content_hash, sync_job_run_id, sequence) from stdin
@@ -64,66 +61,80 @@ class RecordPage:
     """The run's resource that keeps track of what it has seen, to find out what has vanished."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenRecords:
+    """What a write of records has come to."""
+
+    counters: Counters
+    """Created, updated and unchanged, which add up to the rows given."""
+    sequences: tuple[int, int] | None = None
+    """The first and the last number in the account's log; None when nothing differed."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Difference:
     new: Sequence[RecordRow]
     changed: Sequence[RecordRow]
-    last_sequence: int
 
     def __len__(self) -> int:
         return len(self.new) + len(self.changed)
 
 
-def write_records(connection: Connection, page: RecordPage) -> Counters:
-    """Persist the rows within the caller's transaction; count created, updated and unchanged ones.
+def write_records(connection: Connection, page: RecordPage) -> WrittenRecords:
+    """Persist the rows within the caller's transaction.
 
-    The three counts add up to ``len(page.rows)``: the last of several rows with one id counts, the rest is unchanged.
+    Of several rows with one id the last is kept; the others count as unchanged.
     """
     if not page.rows:
-        return Counters()
+        return WrittenRecords(counters=Counters())
     raw = connection.connection.driver_connection
     assert raw is not None
     try:
         with raw.cursor(binary=True) as cursor:
-            difference = _write(cursor, page)
+            return _write(cursor, page)
     except PASSING_FAULTS as error:
         # SQLAlchemy does not see what is done on the raw connection, so neither does its error handler.
         raise StoreUnavailableError from error
-    created, updated = len(difference.new), len(difference.changed)
-    return Counters(created=created, updated=updated, unchanged=len(page.rows) - created - updated)
 
 
-def _write(cursor: Cursor[Any], page: RecordPage) -> _Difference:
+def _write(cursor: Cursor[Any], page: RecordPage) -> WrittenRecords:
     rows = list({row.remote_id: row for row in page.rows}.values())
+    sequences = None
+    last_sequence = _last_sequence(cursor, page)
     difference = _compare(cursor, page, rows)
     if difference:
         last = _allocate(cursor, page, len(difference))
-        if last - len(difference) != difference.last_sequence:
+        if last - len(difference) != last_sequence:
             # Somebody wrote to the account in between. Nobody can any more; a number too many is only a gap.
             again = _compare(cursor, page, rows)
             last = _allocate(cursor, page, len(again)) if len(again) > len(difference) else last
             difference = again
         first = last - len(difference) + 1
+        sequences = (first, last)
         _copy(cursor, page, difference.new, first)
         _update(cursor, page, difference.changed, first + len(difference.new))
     if page.seen_by:
         cursor.execute(_SEE, {"resource_id": page.seen_by, "ids": [row.remote_id for row in rows]})
-    return difference
+    created, updated = len(difference.new), len(difference.changed)
+    counters = Counters(created=created, updated=updated, unchanged=len(page.rows) - created - updated)
+    return WrittenRecords(counters=counters, sequences=sequences)
 
 
 def _compare(cursor: Cursor[Any], page: RecordPage, rows: Sequence[RecordRow]) -> _Difference:
-    values = {
-        "account_id": page.account_id,
-        "resource": page.resource,
-        "ids": [row.remote_id for row in rows],
-        "hashes": [row.content_hash for row in rows],
-    }
-    new, changed, last_sequence = cursor.execute(_COMPARE, values).fetchone() or ((), (), 0)
-    return _Difference(_chosen(rows, new), _chosen(rows, changed), last_sequence or 0)
+    values = {"account_id": page.account_id, "resource": page.resource, "ids": [row.remote_id for row in rows]}
+    held = dict(cursor.execute(_HELD, values).fetchall())
+    if not held:
+        return _Difference(rows, ())
+    return _Difference(
+        new=[row for row in rows if row.remote_id not in held],
+        changed=[row for row in rows if held.get(row.remote_id, row.content_hash) != row.content_hash],
+    )
 
 
-def _chosen(rows: Sequence[RecordRow], positions: Iterable[int] | None) -> Sequence[RecordRow]:
-    return [rows[position - 1] for position in positions or ()]
+def _last_sequence(cursor: Cursor[Any], page: RecordPage) -> int:
+    """Read the log's last number: once the log is locked, it tells whether somebody has written since."""
+    row = cursor.execute(_LAST, {"account_id": page.account_id}).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _allocate(cursor: Cursor[Any], page: RecordPage, count: int) -> int:

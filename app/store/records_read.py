@@ -1,9 +1,10 @@
-"""Read persisted records, in the order of their primary key."""
+"""Read persisted records: in the order of their primary key, or those of one run in the order of the log."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, Select, Text, cast, select, tuple_
+from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Text, cast, func, select, tuple_
 
 from app.engine.objects import Page, StoredRecord
 from app.services.records import RecordFilters
@@ -24,28 +25,48 @@ class RecordReader:
         self._engine = engine
 
     def list(self, filters: RecordFilters) -> Page[StoredRecord]:
-        """Read a page of an account's records, by resource and id."""
-        statement = _narrowed(filters).order_by(_TABLE.c.resource, _TABLE.c.remote_id).limit(filters.limit + 1)
+        """Read a page of an account's records: those of a run in the order of the log, else by resource and id."""
+        of_run = filters.sync_job_run_id is not None
+        order = (_TABLE.c.sequence, _TABLE.c.remote_id) if of_run else (_TABLE.c.resource, _TABLE.c.remote_id)
+        statement = _narrowed(filters, order).order_by(*order).limit(filters.limit + 1)
         with self._engine.connect() as connection:
             rows = connection.execute(statement).mappings().all()
         shown = rows[: filters.limit]
         has_next = len(rows) > filters.limit
-        next_cursor = paging.encode_cursor(shown[-1]["resource"], shown[-1]["remote_id"]) if has_next else None
+        next_cursor = paging.encode_cursor(*(str(shown[-1][column.name]) for column in order)) if has_next else None
         return Page(result=[record_of(row) for row in shown], next_cursor=next_cursor, limit=filters.limit)
 
 
-def _narrowed(filters: RecordFilters) -> Select[Any]:
+def _narrowed(filters: RecordFilters, order: Sequence[ColumnElement[Any]]) -> Select[Any]:
     statement = select(*COLUMNS).where(_TABLE.c.integrated_account_id == filters.integrated_account_id)
     if not filters.with_deleted:
         statement = statement.where(_TABLE.c.deleted_at.is_(None))
     if filters.resource:
         statement = statement.where(_TABLE.c.resource == filters.resource)
     if filters.sync_job_run_id:
-        statement = statement.where(_TABLE.c.sync_job_run_id == filters.sync_job_run_id)
+        statement = statement.where(
+            _TABLE.c.sync_job_run_id == filters.sync_job_run_id, _is_in_log_of(filters.sync_job_run_id)
+        )
     if filters.cursor:
-        after = tuple(paging.decode_cursor(filters.cursor, 2))
-        statement = statement.where(tuple_(_TABLE.c.resource, _TABLE.c.remote_id) > after)
+        statement = statement.where(tuple_(*order) > _after(filters.cursor, order))
     return paging.with_times(statement, _TABLE, filters.times)
+
+
+def _is_in_log_of(run_id: str) -> ColumnElement[bool]:
+    """Narrow to the part of the log that the run's changes lie in; a run that is gone has no such part."""
+    table = tables.run_resource
+    first = select(func.min(table.c.first_sequence)).where(table.c.run_id == run_id).scalar_subquery()
+    last = select(func.max(table.c.last_sequence)).where(table.c.run_id == run_id).scalar_subquery()
+    return _TABLE.c.sequence.between(func.coalesce(first, 0), func.coalesce(last, 2**63 - 1))
+
+
+def _after(cursor: str, order: Sequence[ColumnElement[Any]]) -> tuple[Any, ...]:
+    leading, remote_id = paging.decode_cursor(cursor, 2)
+    if order[0] is not _TABLE.c.sequence:
+        return leading, remote_id
+    if not (leading.isascii() and leading.isdigit() and len(leading) < 19):
+        raise paging.bad_cursor()
+    return int(leading), remote_id
 
 
 def record_of(row: RowMapping) -> StoredRecord:

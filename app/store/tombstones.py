@@ -34,7 +34,12 @@ _DELETE = text(
     """
 )
 
-_COUNT_IN_BOOKS = text("update run_resource set deleted = deleted + :count where id = :resource_id")
+_COUNT_IN_BOOKS = text("""
+    update run_resource
+       set deleted = deleted + :count,
+           first_sequence = least(first_sequence, :first), last_sequence = :first + :count - 1
+     where id = :resource_id
+""")
 
 _FORGET = text("""
     delete from record_seen using run_resource
@@ -73,7 +78,7 @@ def delete_vanished(
     values = {"account_id": account_id, "resource": resource, "resource_ids": list(resource_ids), "run_id": run_id}
     first = account_log.allocate(connection, account_id, count)
     connection.execute(_DELETE, {**values, "first": first})
-    connection.execute(_COUNT_IN_BOOKS, {"resource_id": resource_ids[0], "count": count})
+    connection.execute(_COUNT_IN_BOOKS, {"resource_id": resource_ids[0], "count": count, "first": first})
 
 
 def forget_seen(connection: Connection, run_id: str) -> None:

@@ -40,8 +40,10 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
 
 
 @pytest.fixture(scope="session")
-def services(settings: Settings) -> ApiServices:
-    return api_services(settings)
+def services(settings: Settings) -> Iterator[ApiServices]:
+    services = api_services(settings)
+    yield services
+    services.close()
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ class Account:
         rows = [record_row(record, ("id",)) for record in records]
         page = RecordPage(account_id=self.id, resource=resource, run_id=new_id(), rows=rows)
         with self.engine.begin() as connection:
-            return write_records(connection, page)
+            return write_records(connection, page).counters
 
     def rows(self) -> dict[str, JsonObject]:
         query = text("select * from record where integrated_account_id = :id order by sequence")

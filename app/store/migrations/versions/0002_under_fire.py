@@ -18,6 +18,8 @@ def upgrade() -> None:
     op.add_column("webhook", sa.Column("disabled_reason", sa.Text()))
     _widen_runs()
     op.add_column("run_resource", sa.Column("delete_tracking", sa.Text()))
+    op.add_column("run_resource", sa.Column("first_sequence", sa.BigInteger()))
+    op.add_column("run_resource", sa.Column("last_sequence", sa.BigInteger()))
     op.add_column("unit", sa.Column("idle_slices", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("daemon", sa.Column("consumed_at", _TIME))
     _keep_log()
@@ -48,6 +50,9 @@ def _keep_log() -> None:
     op.add_column("record", sa.Column("sequence", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("record", sa.Column("deleted_at", _TIME))
     op.create_index("record_by_sequence", "record", ["integrated_account_id", "sequence"])
+    op.create_index("record_by_time", "record", ["updated_at", "synced_at", "created_at"], postgresql_using="brin")
+    op.drop_index("record_by_account", "record")
+    op.drop_index("record_by_run", "record")
     op.create_table(
         "account_log",
         sa.Column("integrated_account_id", _UUID, primary_key=True),
