@@ -14,7 +14,11 @@ PYTEST_OPTIONS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo up test check check-static format lock clean
+ROUNDS ?= 50
+SCENARIO ?=
+BROKER ?=
+
+.PHONY: help install demo up test chaos check check-static format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +33,9 @@ up: $(RUNTIME)  ## Run everything on this machine until Ctrl-C; options by UP_OP
 
 test: $(DEV)  ## Run the whole test suite
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCENARIO=name; BROKER=amqp://... for RabbitMQ
+	@CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) --scenario "$(SCENARIO)" --broker "$(BROKER)"
 
 check: check-static test  ## Everything that must hold before a commit
 

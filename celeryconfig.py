@@ -39,7 +39,8 @@ worker_pool = "threads"
 worker_prefetch_multiplier = 1
 worker_soft_shutdown_timeout = 8
 worker_enable_soft_shutdown_on_idle = False
-worker_cancel_long_running_tasks_on_connection_loss = True
+# Threads can not be cancelled; a slice whose message comes back meanwhile finds its unit taken.
+worker_cancel_long_running_tasks_on_connection_loss = False
 worker_send_task_events = True
 worker_hijack_root_logger = False
 task_send_sent_event = True

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import Task, signals
+from kombu.exceptions import OperationalError
 
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
@@ -56,11 +57,16 @@ def settle(sender: Task, result: object, **_: object) -> None:
 def note_failure(sender: Task, args: list[Any], exception: BaseException, **_: object) -> None:
     """Keep the error of a task that broke; a run that can not even begin has failed.
 
-    A database that is away is no error of the run: the sweeper brings the work back.
+    A database or a broker that is away is no error of the run: the sweeper brings the work back.
     """
-    if sender.name not in tasks.ALL or isinstance(exception, StoreUnavailableError):
+    if sender.name not in tasks.ALL or is_passing(exception):
         return
     services().tracking.note_broken_task(args[0], type(exception).__name__, ends_run=sender.name == tasks.START_RUN)
+
+
+def is_passing(exception: BaseException) -> bool:
+    """Claim that a task broke for want of Postgres, or of a broker for the rest of its chain."""
+    return isinstance(exception, StoreUnavailableError | OperationalError)
 
 
 def stop_revoked(sender: Task, request: Any, **_: object) -> None:

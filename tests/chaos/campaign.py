@@ -1,0 +1,91 @@
+"""``make chaos ROUNDS=n [SCENARIO=name] [BROKER=url]``: play rounds, one scenario after the other, for hours if asked.
+
+CHAOS_SEED repeats what a line names: ``make chaos ROUNDS=1 SCENARIO=name CHAOS_SEED=seed``.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import cycle, islice
+from pathlib import Path
+
+from app.stack.commands import PROJECT_ROOT
+from tests.chaos import arena, reliability_report
+from tests.chaos.arena import Arena
+from tests.chaos.rounds import Arrivals, Outcome, measure_undisturbed, play
+from tests.chaos.scenarios import SCENARIOS, Scenario
+
+_PAGE = PROJECT_ROOT / "docs" / "reliability.md"
+_BASELINE_EVERY = 12
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play the rounds that the command line asks for; give the program's status."""
+    options = _options(arguments)
+    chosen = [SCENARIOS[options.scenario]] if options.scenario else list(SCENARIOS.values())
+    began = time.monotonic()
+    with arena.opened() as place:
+        try:
+            outcomes = list(_played(place, list(islice(cycle(chosen), options.rounds))))
+        except AssertionError:
+            traceback.print_exc()
+            print(f"the logs are in {_kept_logs(place)}", file=sys.stderr)
+            return 1
+    minutes = (time.monotonic() - began) / 60
+    preface = (
+        f"{datetime.now(UTC):%Y-%m-%d}, {len(outcomes)} rounds in {minutes:.0f} minutes on {os.cpu_count()} cores."
+    )
+    print(reliability_report.table(outcomes))
+    if not options.scenario:
+        reliability_report.write(_PAGE, "redis", outcomes, preface=preface)
+    return 0
+
+
+def _played(place: Arena, scenarios: Sequence[Scenario]) -> Iterator[Outcome]:
+    given = os.environ.get("CHAOS_SEED")
+    baseline: Arrivals = ()
+    for number, scenario in enumerate(scenarios):
+        if number % _BASELINE_EVERY == 0:
+            baseline = measure_undisturbed(place, number)
+            print(f"undisturbed: {baseline[-1][0] - baseline[0][0]:.1f} s", flush=True)
+        seed = int(given) if given else random.SystemRandom().randrange(10**9)
+        print(f"{number + 1:>4}/{len(scenarios)} {scenario.name} CHAOS_SEED={seed}", end=" ", flush=True)
+        outcome = play(place, scenario, seed, baseline)
+        print(_told(outcome), flush=True)
+        yield outcome
+
+
+def _told(outcome: Outcome) -> str:
+    ratio = "" if outcome.throughput is None else f", throughput {outcome.throughput:.0%}"
+    return (
+        f"[{outcome.story}] {outcome.records} records, {outcome.kills} kills, {outcome.repeated} requests and "
+        f"{outcome.repeated_deliveries} deliveries repeated, recovery {outcome.recovery_seconds:.1f} s{ratio}, "
+        f"{outcome.seconds:.0f} s"
+    )
+
+
+def _kept_logs(place: Arena) -> Path:
+    kept = Path(tempfile.mkdtemp(prefix="ferryman-chaos-"))
+    shutil.copytree(place.stack.data.logs, kept, dirs_exist_ok=True)
+    (kept / "reports.json").write_text(json.dumps(place.reports))
+    return kept
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=len(SCENARIOS))
+    parser.add_argument("--scenario", choices=["", *SCENARIOS], default="")
+    parser.add_argument("--broker", default="")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

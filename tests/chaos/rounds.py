@@ -1,0 +1,156 @@
+"""Play one round: two runs, a fault in the middle of them, and the reckoning afterwards."""
+
+import random
+import time
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from threading import Thread
+
+from app.client import ApiError
+from tests.chaos.arena import LEASE_SECONDS, REQUESTS_IN_FLIGHT, Arena, Round
+from tests.chaos.scenarios import Scenario
+from tests.chaos.sync_under_fire import SyncUnderFire, Toll, assert_none
+from tests.support.patience import wait_for
+
+Arrivals = Sequence[tuple[float, int]]
+"""When how many records arrived."""
+
+_MEASURABLE = 0.2
+"""Of the records: when fewer are still to come after the recovery, its throughput says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a round has shown; that nothing was lost or doubled is asserted, not told."""
+
+    scenario: str
+    seed: int
+    seconds: float
+    kills: int
+    interruptions: int
+    records: int
+    repeated: int
+    """Upstream requests made again."""
+    repeated_deliveries: int
+    recovery_seconds: float
+    throughput: float | None
+    """Of the time after the recovery, relative to the same part of undisturbed runs; None when it was too short."""
+    story: str
+
+
+def play(arena: Arena, scenario: Scenario, seed: int, baseline: Arrivals = ()) -> Outcome:
+    """Play a round of a scenario; AssertionError tells what was lost."""
+    arena.make_whole()
+    dice, began = random.Random(seed), time.monotonic()
+    round = Round(arena=arena, dice=dice, runs=arena.begin(dice))
+    try:
+        round.reach(dice.uniform(*scenario.begin_at))
+        tolls, recovered, recovery_seconds = _fight(round, scenario)
+    finally:
+        round.ends.close()
+    for toll in tolls:
+        assert_few_repeats(toll, round.interruptions, pauses=round.pauses)
+    arena.clear(round.runs)
+    return Outcome(
+        scenario=scenario.name,
+        seed=seed,
+        seconds=time.monotonic() - began,
+        kills=round.kills,
+        interruptions=round.interruptions,
+        records=sum(toll.records for toll in tolls),
+        repeated=sum(toll.repeated.total() for toll in tolls),
+        repeated_deliveries=sum(toll.repeated_deliveries for toll in tolls),
+        recovery_seconds=recovery_seconds,
+        throughput=_throughput(arrivals_of(tolls), recovered, baseline) if baseline and not scenario.stops else None,
+        story=", ".join(round.story),
+    )
+
+
+def measure_undisturbed(arena: Arena, seed: int) -> Arrivals:
+    """Play a round without a fault; give its arrivals."""
+    arena.make_whole()
+    runs = arena.begin(random.Random(seed))
+    tolls = [run.judge() for run in runs]
+    for toll in tolls:
+        assert_none("repeated undisturbed", [unit for unit, times in toll.repeated.items() if times])
+    arena.clear(runs)
+    return arrivals_of(tolls)
+
+
+def arrivals_of(tolls: Sequence[Toll]) -> Arrivals:
+    """Merge the arrivals of runs."""
+    return sorted(arrival for toll in tolls for arrival in toll.arrivals)
+
+
+def assert_few_repeats(toll: Toll, interruptions: int, *, pauses: int) -> None:
+    """Assert the bound of docs/decisions/0003 for each time that a daemon lost its hold on what it had.
+
+    A listing has one page in flight. A unit of children has as many as an account may, and as many that were answered
+    and are not written. Only a daemon that was frozen while it sent a delivery may bring it again out of its order.
+    """
+    most = {unit: (1 if unit == "parents" else 2 * REQUESTS_IN_FLIGHT) for unit in toll.repeated}
+    over = [(unit, times) for unit, times in toll.repeated.items() if times > interruptions * most[unit]]
+    assert_none(f"repeated too often for {interruptions} interruptions", over)
+    assert toll.repeated_deliveries <= interruptions, toll.repeated_deliveries
+    assert toll.late_deliveries <= pauses, toll.late_deliveries
+
+
+def _fight(round: Round, scenario: Scenario) -> tuple[list[Toll], float, float]:
+    """Strike, wait for the recovery, judge; give the tolls, when the recovery was, and how long it took."""
+    stops = [Thread(target=_stop, args=[round, run, round.dice.uniform(0, 1.5)]) for run in round.runs * scenario.stops]
+    before = round.units_under_way()
+    for stop in stops:
+        stop.start()
+    scenario.strike(round)
+    lifted, after = time.monotonic(), round.units_under_way()
+    wait_for(lambda: (before() and after()) or round.are_over, 60, what="the recovery")
+    recovered = time.monotonic()
+    for stop in stops:
+        stop.join()
+    if scenario.stops:
+        return _judge_stopped(round), recovered, recovered - lifted
+    return [run.judge() for run in round.runs], recovered, recovered - lifted
+
+
+def _stop(round: Round, run: SyncUnderFire, delay: float) -> None:
+    """Stop a run as soon as the API can be reached, and note what it had by then."""
+    time.sleep(delay)
+
+    def is_stopped() -> bool:
+        try:
+            run.sync.api.patch(f"/sync-job-run/{run.run_id}", {"status": "stopped"})
+        except ApiError:
+            return run.is_over
+        return True
+
+    wait_for(is_stopped, 60, what="a stop")
+    round.rows_at_stop[run.run_id] = round.row_count(run)
+
+
+def _judge_stopped(round: Round) -> list[Toll]:
+    """Assert that what was stopped stayed so, and that nothing landed afterwards."""
+    tolls = []
+    round.arena.make_whole()
+    for run in round.runs:
+        run.wait_for_end()
+        if run.status == "completed":
+            tolls.append(run.judge())
+            continue
+        run.wait_until_quiet(LEASE_SECONDS / 2)
+        assert run.status == "stopped"
+        assert round.row_count(run) == round.rows_at_stop[run.run_id]
+        assert run.tells_its_end_last
+    return tolls
+
+
+def _throughput(arrivals: Arrivals, recovered: float, baseline: Arrivals) -> float | None:
+    """Compare how long the rest took after the recovery with how long the same rest takes undisturbed."""
+    total = sum(records for _, records in arrivals)
+    here = sum(records for at, records in arrivals if at <= recovered)
+    if total - here < _MEASURABLE * total:
+        return None
+    sums = list(accumulate(records for _, records in baseline))
+    same = bisect_left(sums, here)
+    return (baseline[-1][0] - baseline[same][0]) / (arrivals[-1][0] - recovered)
