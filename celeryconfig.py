@@ -2,22 +2,15 @@
 
 import os
 
+from app.broker import transport
+
 broker_url = os.environ.get("BROKER_URL", "redis://localhost:6379/0")
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_channel_error_retry = True
-broker_transport_options = {
-    "global_keyprefix": "ferryman:",
-    # Far above the longest task (a slice): a healthy task is never handed out a second time.
-    "visibility_timeout": 900,
-    # An orphaned message comes back after about 5 s, not 100 s; the sweeper is quicker still.
-    "unacked_restore_interval": 5,
-    "unacked_restore_throttle": 1,
-    "socket_timeout": 10,
-    "socket_connect_timeout": 3,
-    "socket_keepalive": True,
-    "health_check_interval": 10,
-}
+broker_transport_options = transport.options(broker_url)
+# Used by AMQP alone: a dead broker is noticed within 20 s.
+broker_heartbeat = 10
 visibility_timeout = 900
 
 task_serializer = "json"
@@ -29,6 +22,7 @@ task_reject_on_worker_lost = True
 task_acks_on_failure = True
 task_acks_on_timeout = True
 task_create_missing_queues = True
+task_create_missing_queue_type = transport.queue_type(broker_url)
 # A message without a queue would land where no daemon listens: this name makes such a mistake visible.
 task_default_queue = "unrouted"
 task_publish_retry = True

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from app.broker import tasks
+from app.broker import tasks, transport
 from app.engine.work import Ring
 
 logger = logging.getLogger(__name__)
@@ -76,10 +76,6 @@ def publisher(broker_url: str, *, timeout_seconds: float, is_watched: bool = Tru
     celery.conf.task_send_sent_event = is_watched
     celery.conf.broker_url = broker_url
     celery.conf.broker_connection_timeout = timeout_seconds / 2
-    celery.conf.broker_transport_options = {
-        **celery.conf.broker_transport_options,
-        "socket_timeout": timeout_seconds / 2,
-        "socket_connect_timeout": timeout_seconds / 2,
-        "max_retries": 0,
-    }
+    celery.conf.broker_transport_options = transport.hasty_options(broker_url, timeout_seconds=timeout_seconds / 2)
+    celery.conf.task_create_missing_queue_type = transport.queue_type(broker_url)
     return celery

@@ -19,6 +19,7 @@ from app.stack.child import Child
 from app.stack.stack import Stack, StackOptions
 from tests.chaos import sync_under_fire
 from tests.chaos.outside_world import all_pages
+from tests.chaos.rabbitmq import RabbitNode, running_node
 from tests.chaos.sync_under_fire import SyncUnderFire
 from tests.support.ferryman import new_workspace
 from tests.support.patience import wait_for
@@ -26,6 +27,7 @@ from tests.support.workspace import Workspace
 
 LEASE_SECONDS: Final = 4.0
 REQUESTS_IN_FLIGHT: Final = 16
+RABBITMQ: Final = "amqp://"
 DAEMONS: Final = ("daemon-1", "daemon-2")
 SETTINGS: Final[Mapping[str, str]] = {
     "FERRYMAN_LEASE_SECONDS": f"{LEASE_SECONDS:g}",
@@ -40,11 +42,12 @@ SETTINGS: Final[Mapping[str, str]] = {
 }
 
 _UNDER_WAY = """
-    select id::text, fencing_token, lease_expires_at from unit where run_id::text = any(%s) and status = 'leased'
+    select id::text, fencing_token, lease_expires_at from unit
+     where run_id::text = any(%s) and (status = 'leased' or status = 'ready' and coalesce(wake_at, now()) <= now())
 """
 
 _STUCK = """
-    select count(*) from unit, unnest(%s::text[], %s::int[], %s::timestamptz[]) as before (id, token, expiry)
+    select unit.id::text from unit, unnest(%s::text[], %s::int[], %s::timestamptz[]) as before (id, token, expiry)
      where unit.id::text = before.id
        and unit.fencing_token = before.token and unit.status in ('leased', 'ready')
        and coalesce(unit.lease_expires_at = before.expiry, true)
@@ -52,10 +55,22 @@ _STUCK = """
 
 
 @dataclass(frozen=True, slots=True)
+class Broker:
+    """The broker that messages go through."""
+
+    url: str
+    child: Child
+    data: Path
+    """What one that is to start EMPTY must lose."""
+
+
+@dataclass(frozen=True, slots=True)
 class Arena:
     """A Ferryman under fire, and the world around it."""
 
     stack: Stack = field(repr=False)
+    broker: Broker | None
+    """None is one that others run: nothing is done to it."""
     outside_url: str
     failpoints: Path
     """Where failpoints are armed."""
@@ -64,7 +79,7 @@ class Arena:
 
     def make_whole(self) -> None:
         """Wait until every process is up, and make the supervisor patient again."""
-        children = self.stack.children.values()
+        children = [*self.stack.children.values(), *([self.broker.child] if self.broker else [])]
         wait_for(lambda: all(child.is_ready() for child in children), 60, what="a whole Ferryman")
         for child in children:
             child.restarts = 0
@@ -144,9 +159,15 @@ class Round:
         self.runs[0].wait_until_asked(int(progress * len(all_pages())))
         wait_for(lambda: all(run.status == "running" for run in self.runs), 60, what="two running runs")
 
+    @property
+    def broker(self) -> Broker:
+        """The broker, which scenarios kill."""
+        assert self.arena.broker is not None
+        return self.arena.broker
+
     def child(self, name: str) -> Child:
         """Find a process by its name."""
-        return self.stack.children[name]
+        return self.broker.child if name == "broker" else self.stack.children[name]
 
     def kill(self, name: str) -> None:
         """Kill a process and its group."""
@@ -171,25 +192,47 @@ class Round:
         return int(rows)
 
     def units_under_way(self) -> Callable[[], bool]:
-        """Note the units that are worked on; give what claims that each was carried on since, or is over."""
-        found = self.arena.fetch(_UNDER_WAY, [run.run_id for run in self.runs])
-        noted = [[row[column] for row in found] for column in range(3)]
-        return lambda: self.arena.fetch(_STUCK, *noted) == [(0,)]
+        """Note the units that are worked on or could be; give what claims that each was carried on since."""
+        runs = [run.run_id for run in self.runs]
+        waiting = {id: (id, token, expiry) for id, token, expiry in self.arena.fetch(_UNDER_WAY, runs)}
+
+        def have_moved_on() -> bool:
+            columns = [[row[column] for row in waiting.values()] for column in range(3)]
+            stuck = {id for (id,) in self.arena.fetch(_STUCK, *columns)}
+            for id in waiting.keys() - stuck:
+                del waiting[id]
+            return not waiting
+
+        return have_moved_on
 
 
 @contextmanager
-def opened() -> Iterator[Arena]:
-    """Run a Ferryman with two daemons, and the world outside."""
+def opened(broker_url: str = "") -> Iterator[Arena]:
+    """Run a Ferryman with two daemons, and the world outside.
+
+    Its broker is the embedded Redis, or the one at a URL; ``amqp://`` alone runs a RabbitMQ of its own.
+    """
     reports: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="ferryman-test-") as name, _outside_world() as outside_url:
-        failpoints = Path(name) / "failpoints"
+    with ExitStack() as opened:
+        place = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="ferryman-test-")))
+        outside_url = opened.enter_context(_outside_world())
+        failpoints = place / "failpoints"
         failpoints.mkdir()
         environment = {**SETTINGS, "FERRYMAN_FAILPOINTS": str(failpoints)}
+        node = opened.enter_context(running_node(place / "rabbitmq")) if broker_url == RABBITMQ else None
+        if broker_url:
+            environment["BROKER_URL"] = node.url if node else broker_url
         options = StackOptions(
-            data_dir=Path(name) / "data", port=0, daemons=2, concurrency=4, flower=False, environment=environment
+            data_dir=place / "data", port=0, daemons=2, concurrency=4, flower=False, environment=environment
         )
-        with Stack(options, report=reports.append) as stack:
-            yield Arena(stack, outside_url, failpoints, reports)
+        stack = opened.enter_context(Stack(options, report=reports.append))
+        yield Arena(stack, _broker(stack, node, broker_url), outside_url, failpoints, reports)
+
+
+def _broker(stack: Stack, node: RabbitNode | None, broker_url: str) -> Broker | None:
+    if node is not None:
+        return Broker(node.url, node.child, node.data)
+    return None if broker_url else Broker(stack.broker_url, stack.children["redis"], stack.data.redis)
 
 
 @contextmanager

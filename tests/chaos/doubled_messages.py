@@ -43,8 +43,9 @@ def doubled_messages(round: Round) -> Iterator[None]:
 
 def _push_once_more(client: redis.Redis, queue: str, text: str, doubled: set[str]) -> None:
     message = json.loads(text)
-    task_id = message["headers"]["id"]
-    if task_id in doubled or "ferryman" not in message["headers"]["task"]:
+    # A daemon's report to the leader is no task and has no id.
+    task_id = message["headers"].get("id")
+    if task_id is None or task_id in doubled:
         return
     doubled.add(task_id)
     message["properties"]["delivery_tag"] = new_id()

@@ -49,12 +49,12 @@ def workers_of(child: Child) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{child.pid}/task/{child.pid}/children").read_text().split()]
 
 
-def empty_redis(round: Round) -> None:
-    """Kill Redis and take its data away before it is started again."""
-    pid = round.child("redis").pid
-    round.kill("redis")
-    round.wait_for_exit("redis", pid)
-    for path in round.stack.data.redis.iterdir():
+def empty_broker(round: Round) -> None:
+    """Kill the broker and take its data away before it is started again."""
+    pid = round.child("broker").pid
+    round.kill("broker")
+    round.wait_for_exit("broker", pid)
+    for path in round.broker.data.iterdir():
         with suppress(FileNotFoundError):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 

@@ -38,7 +38,7 @@ _STOPPED_TOO: Final = (
     "daemon-killed",
     "both-daemons-killed",
     "api-killed",
-    "redis-emptied",
+    "broker-emptied",
     "postgres-restarted",
     "daemon-paused",
     "rolling-deploy",
@@ -94,13 +94,13 @@ def gunicorn_master_killed(round: Round) -> None:
 
 
 @scenario("the broker killed, started again EMPTY")
-def redis_emptied(round: Round) -> None:
-    faults.empty_redis(round)
+def broker_emptied(round: Round) -> None:
+    faults.empty_broker(round)
 
 
 @scenario("a full minute without the broker")
-def minute_without_redis(round: Round) -> None:
-    faults.keep_down(round, "redis", 60)
+def minute_without_broker(round: Round) -> None:
+    faults.keep_down(round, "broker", 60)
 
 
 @scenario("Postgres restarted")
@@ -156,7 +156,7 @@ def backends_terminated(round: Round) -> None:
 @scenario("two faults at once")
 def two_faults(round: Round) -> None:
     pair = round.dice.sample(
-        ["daemon-killed", "api-killed", "redis-emptied", "postgres-restarted", "daemon-paused", "backends-terminated"],
+        ["daemon-killed", "api-killed", "broker-emptied", "postgres-restarted", "daemon-paused", "backends-terminated"],
         k=2,
     )
     round.story.append(" and ".join(pair))

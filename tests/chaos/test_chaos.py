@@ -9,7 +9,7 @@ from tests.chaos.scenarios import SCENARIOS
 
 SHORT = (
     "daemon-killed",
-    "redis-emptied",
+    "broker-emptied",
     "postgres-restarted",
     "daemon-paused",
     "rolling-deploy",

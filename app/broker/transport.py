@@ -1,0 +1,43 @@
+"""What Celery has to know about the broker behind a URL: Redis, or RabbitMQ with quorum queues."""
+
+from app.engine.json_types import JsonObject
+
+_REDIS: JsonObject = {
+    "global_keyprefix": "ferryman:",
+    # Far above the longest task (a slice): a healthy task is never handed out a second time.
+    "visibility_timeout": 900,
+    # An orphaned message comes back after about 5 s, not 100 s; the sweeper is quicker still.
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 3,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+}
+
+# A publish counts once the queue's majority has it on disk.
+_RABBITMQ: JsonObject = {"confirm_publish": True}
+
+
+def is_rabbitmq(broker_url: str) -> bool:
+    """Claim that a broker speaks AMQP."""
+    return broker_url.startswith(("amqp:", "amqps:", "pyamqp:"))
+
+
+def options(broker_url: str) -> JsonObject:
+    """Give the transport's options for a process that consumes."""
+    return dict(_RABBITMQ if is_rabbitmq(broker_url) else _REDIS)
+
+
+def hasty_options(broker_url: str, *, timeout_seconds: float) -> JsonObject:
+    """Give the options for a process that only publishes: nothing it does with the broker takes long."""
+    if is_rabbitmq(broker_url):
+        limits = {"read_timeout": timeout_seconds, "write_timeout": timeout_seconds}
+    else:
+        limits = {"socket_timeout": timeout_seconds, "socket_connect_timeout": timeout_seconds}
+    return {**options(broker_url), **limits, "max_retries": 0}
+
+
+def queue_type(broker_url: str) -> str | None:
+    """Name the type of the queues of daemon groups, which all processes have to declare alike."""
+    return "quorum" if is_rabbitmq(broker_url) else None
