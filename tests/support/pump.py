@@ -6,6 +6,7 @@ message may be lost, doubled, late or out of order, and the process that handles
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import Engine
 
 from app.bootstrap import DaemonServices, Outside, api_services, daemon_services
 from app.broker import tasks
+from app.engine.errors import StoreUnavailableError
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId
 from app.engine.work import Ring
@@ -23,6 +25,7 @@ from app.services.tracking import RunStart
 from app.settings import Settings
 from app.store.database import connect
 from app.store.tokens import TokenStore
+from tests.support.patience import wait_for
 from tests.support.pump_database import Commits, KilledError, Outcome, PumpDatabase
 from tests.support.pump_jobs import Job, MemoryApi, MemoryReceiver
 from workers import canvas
@@ -142,6 +145,7 @@ class Pump:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.daemon.leadership.resign()
         self._engine.dispose()
 
     def run(self, run_id: str) -> Outcome:
@@ -159,19 +163,38 @@ class Pump:
 
     def sweep(self) -> None:
         """Do what the leader does every second."""
+        wait_for(self._lead, what="the lead")
         self.world.mailbox.is_sweeping = True
-        self._survive(self.daemon.sweeper.sweep)
+        self._survive(lambda: sweep(self.daemon))
         self.world.mailbox.is_sweeping = False
+
+    def _lead(self) -> bool:
+        """Try to lead; a daemon that came too early is replaced, as it would wait for seconds before its next try."""
+        if not self.daemon.leadership.is_held():
+            self._replace_daemon()
+        return self.daemon.leadership.is_held()
 
     def _survive(self, act: Callable[[], object]) -> None:
         try:
             act()
         except KilledError:
             self.kills += 1
-            self.daemon = self._fresh_daemon()
+            self._replace_daemon()
+
+    def _replace_daemon(self) -> None:
+        # A process that dies takes its sessions with it.
+        self.daemon.leadership.resign()
+        self.daemon = self._fresh_daemon()
 
     def _fresh_daemon(self) -> DaemonServices:
         return daemon_services(self.world.settings, self.world.outside(self._engine))
+
+
+def sweep(daemon: DaemonServices) -> None:
+    """Sweep if the daemon leads; a leader whose session Postgres has ended sweeps the next time."""
+    with suppress(StoreUnavailableError):
+        if daemon.leadership.is_held():
+            daemon.sweeper.sweep()
 
 
 def handle(daemon: DaemonServices, mailbox: Mailbox, message: Message) -> None:

@@ -46,11 +46,11 @@ class MemoryApi:
     def __init__(self, job: Job, *, on_ask: Callable[[], object] = lambda: None) -> None:
         self.asked: list[Asked] = []
         self._job = job
-        self._on_ask = on_ask
+        self.on_ask = on_ask
 
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
         """Answer at once."""
-        self._on_ask()
+        self.on_ask()
         future: Future[FetchedPage] = Future()
         try:
             future.set_result(self._answer(call))
@@ -92,11 +92,11 @@ class MemoryReceiver:
         self.taken: list[tuple[str, JsonObject]] = []
         self.attempts = 0
         self._refuse_each = refuse_each
-        self._on_send = on_send
+        self.on_send = on_send
 
     def submit(self, webhook: Webhook, event_id: str, body: bytes) -> "Future[int]":
         """Answer 200, or 503 to every so-many-th attempt."""
-        self._on_send()
+        self.on_send()
         self.attempts += 1
         future: Future[int] = Future()
         if self._refuse_each and self.attempts % self._refuse_each == 0:
