@@ -34,6 +34,7 @@ from app.services.runs import RunService
 from app.services.sweeping import Chore, Sweeper, TaskBell
 from app.services.tokens import TokenService
 from app.services.tracking import Tracking
+from app.services.turns import AccountTurns
 from app.services.webhooks import WebhookService
 from app.services.working import UnitWorker
 from app.services.workplace import Workplace
@@ -216,6 +217,7 @@ def _budgets(settings: Settings) -> Callable[[], BudgetStore]:
 
 def _unit_worker(shared: _Shared, source: Source, sender: WebhookSender, workplace: Workplace) -> UnitWorker:
     units, deliveries = UnitStore(shared.engine), DeliveryStore(shared.engine)
+    turns = AccountTurns(units, workplace)
     return UnitWorker(
         units=units,
         contexts=shared.contexts,
@@ -225,6 +227,7 @@ def _unit_worker(shared: _Shared, source: Source, sender: WebhookSender, workpla
             pages=PageStore(shared.engine),
             bounds=shared.runs,
             backlog=deliveries,
+            turns=turns,
             workplace=workplace,
         ),
         delivering=DeliveryWorker(
@@ -237,6 +240,7 @@ def _unit_worker(shared: _Shared, source: Source, sender: WebhookSender, workpla
             workplace=workplace,
         ),
         tracking=shared.tracking,
+        turns=turns,
         workplace=workplace,
     )
 

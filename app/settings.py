@@ -19,7 +19,7 @@ class Settings:
     """A Fernet key (32 bytes, url-safe base64) that encrypts credentials and webhook secrets."""
     default_group: str = "default"
     publish_timeout_seconds: float = 2.0
-    slice_seconds: float = 20.0
+    slice_seconds: float = 5.0
     slice_pages: int = 0
     """After how many pages, or webhook events, a slice ends too; 0: only time ends it."""
     lease_seconds: float = 15.0
@@ -30,6 +30,8 @@ class Settings:
     """The Redis of the shared rate budgets; empty is the broker, when that is a Redis."""
     requests_per_account: int = 64
     """Requests under way to one account at most, over all daemons."""
+    units_per_account: int = 3
+    """Units of one account that a daemon works on at once: fewer than its workers, so that others find one."""
     requests_at_start: int = 8
     """What an account begins with; the window grows and shrinks from there."""
     request_timeout_seconds: float = 30.0

@@ -7,6 +7,7 @@ from datetime import datetime
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import SyncJobRun
 from app.engine.record_rows import encode
+from app.engine.status import RunStatus
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft
 
@@ -70,6 +71,17 @@ def numbered(batch: EventDraft, account_id: str, sequence: int, previous: int | 
 def run_payload(run: JsonObject) -> JsonObject:
     """Give the payload of a lifecycle event: the run as the API shows it, without the embedded job."""
     return {name: value for name, value in run.items() if name != "sync_job"}
+
+
+def rate_limited_payload(run: SyncJobRun, *, resource: str, method: str, retry_after_seconds: int) -> JsonObject:
+    """Give the payload of a run that waits for its upstream's rate limit; the camel case is the wire's."""
+    return {
+        "id": run.id,
+        "status": RunStatus.RATE_LIMITED,
+        "resource": resource,
+        "method": method,
+        "retryAfter": retry_after_seconds,
+    }
 
 
 def record_payload(run: SyncJobRun, *, resource: str, method: str, records: Sequence[JSON]) -> JsonObject:

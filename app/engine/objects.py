@@ -128,6 +128,8 @@ class SyncJobRun:
     """``{resource: {method: {fetched, persisted, errors, status, ...}}}``, derived from the run's resource rows."""
     error: JsonObject | None = None
     """``{code, message, resource, at}`` of the reason a run failed."""
+    retry_after: datetime | None = None
+    """When a rate-limited run goes on."""
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None = None

@@ -26,6 +26,7 @@ def run_view(run: SyncJobRun) -> JsonObject:
         "overlap_seconds": run.overlap_seconds,
         "resource_stats": run.resource_stats,
         "error": run.error,
+        "retry_after": iso_utc_or_none(run.retry_after),
         "created_at": iso_utc(run.created_at),
         "updated_at": iso_utc(run.updated_at),
         "started_at": iso_utc_or_none(run.started_at),

@@ -25,6 +25,8 @@ class ResourceState:
     live_units: int
     parked_units: int
     """Those of the live units that wait until the upstream takes requests again."""
+    wakes_at: datetime | None = None
+    """When the first of the parked units goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Verdict:
     ended: Mapping[str, ResourceStatus] = field(default_factory=dict)
     status: RunStatus
     reason: str | None = None
+    parked: ResourceState | None = None
+    """Of a rate-limited run, the resource that goes on first."""
 
 
 def judge(progress: Progress, *, fails_fast: bool, to_webhook: bool) -> Verdict:
@@ -61,8 +65,9 @@ def judge(progress: Progress, *, fails_fast: bool, to_webhook: bool) -> Verdict:
     live = [resource for resource in resources if not _is_final(resource, ended)]
     if live:
         units = sum(resource.live_units for resource in live)
-        is_parked = units > 0 and units == sum(resource.parked_units for resource in live)
-        return Verdict(ended=ended, status=RunStatus.RATE_LIMITED if is_parked else RunStatus.RUNNING)
+        if units == 0 or units > sum(resource.parked_units for resource in live):
+            return Verdict(ended=ended, status=RunStatus.RUNNING)
+        return Verdict(ended=ended, status=RunStatus.RATE_LIMITED, parked=_first_to_wake(live))
     if progress.pending:
         return Verdict(ended=ended, status=RunStatus.RUNNING)
     reason = _imbalance(resources, to_webhook=to_webhook)
@@ -80,6 +85,11 @@ def _ended(resources: Sequence[ResourceState]) -> dict[str, ResourceStatus]:
         ended[resource.id] = ResourceStatus.FAILED if got_nothing else ResourceStatus.COMPLETED
         final_names.add(resource.name)
     return ended
+
+
+def _first_to_wake(resources: Sequence[ResourceState]) -> ResourceState | None:
+    waking = [(resource.wakes_at, resource) for resource in resources if resource.wakes_at is not None]
+    return min(waking, key=lambda pair: pair[0])[1] if waking else None
 
 
 def _is_final(resource: ResourceState, ended: Mapping[str, ResourceStatus]) -> bool:

@@ -20,6 +20,7 @@ from app.failpoints import Failpoint
 from app.services.page_batch import PageBatch
 from app.services.ports import FetchedPage, PageCall, Source
 from app.services.run_context import RunContext
+from app.services.turns import AccountTurns
 from app.services.workplace import Workplace
 
 _WAIT_SECONDS = 1.0
@@ -95,6 +96,7 @@ class FetchWorker:
         pages: PageWriter,
         bounds: Bounds,
         backlog: Backlog,
+        turns: AccountTurns,
         workplace: Workplace,
     ) -> None:
         self._source = source
@@ -102,6 +104,7 @@ class FetchWorker:
         self._pages = pages
         self._bounds = bounds
         self._backlog = backlog
+        self._turns = turns
         self._workplace = workplace
         self._settings = workplace.settings
 
@@ -118,12 +121,14 @@ class FetchWorker:
         try:
             while self._step(current):
                 pass
-            return self._end(current)
+            goes_on = self._end(current)
+            self._turns.give_up(context.account.id, self._rings(current, [claim.unit_id])[0] if goes_on else None)
         except LeaseLostError:
-            return SliceOutcome(run_id=claim.run_id, may_settle=True)
+            self._turns.give_up(context.account.id, None)
         finally:
             for future in current.in_flight:
                 future.cancel()
+        return SliceOutcome(run_id=claim.run_id, may_settle=True)
 
     def _step(self, current: _Slice) -> bool:
         """Ask for more, wait for an answer, write it; False when nothing is left to wait for."""
@@ -235,26 +240,23 @@ class FetchWorker:
         if delivery_unit_id and self._backlog.is_long(current.claim.run_id, limit=self._settings.delivery_backlog):
             current.is_backlogged = current.is_draining = True
 
-    def _end(self, current: _Slice) -> SliceOutcome:
-        """Leave the unit in the state that fits: done, parked, blocked, or ready for the next slice."""
-        if not current.frontier.is_done(current.total):
-            self._give_up_lease(current)
-        return SliceOutcome(run_id=current.claim.run_id, may_settle=True)
-
-    def _give_up_lease(self, current: _Slice) -> None:
+    def _end(self, current: _Slice) -> bool:
+        """Leave the unit done, parked, blocked, or ready for its next slice; True is the last."""
         claim = current.claim
+        if current.frontier.is_done(current.total):
+            return False
         if current.is_backlogged and self._backlog.wait_for_backlog(
             claim, backlog_limit=self._settings.delivery_backlog
         ):
-            return
-        if self._leases.hand_back(claim, wake_seconds=current.wake_seconds) and not current.wake_seconds:
-            self._ring(current, [claim.unit_id])
+            return False
+        return self._leases.hand_back(claim, wake_seconds=current.wake_seconds) and not current.wake_seconds
 
     def _ring(self, current: _Slice, unit_ids: Sequence[str]) -> None:
+        self._workplace.bell.ring(self._rings(current, unit_ids))
+
+    def _rings(self, current: _Slice, unit_ids: Sequence[str]) -> list[Ring]:
         queue = current.context.queue
-        self._workplace.bell.ring(
-            [Ring(run_id=current.claim.run_id, unit_id=unit_id, queue=queue) for unit_id in unit_ids]
-        )
+        return [Ring(run_id=current.claim.run_id, unit_id=unit_id, queue=queue) for unit_id in unit_ids]
 
 
 def _call(context: RunContext, item: ResourceItem, element: scope.Element, cursor: JSON) -> PageCall:

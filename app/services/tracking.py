@@ -4,8 +4,10 @@ Whoever notices a change calls here: Celery's signals, the workers, the API, the
 in Postgres under the run's lock, so any of them may come late, twice or never.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from app.engine import events, scope, settling
@@ -16,7 +18,7 @@ from app.engine.objects import SyncJobRun
 from app.engine.planning import RunPlan
 from app.engine.routing import queue_of
 from app.engine.run_view import run_view
-from app.engine.settling import Progress, Verdict
+from app.engine.settling import Progress, ResourceState, Verdict
 from app.engine.status import ErrorHandling, ResourceStatus, RunStatus, UnitStatus
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind, units_of
@@ -46,7 +48,7 @@ class LockedRun(LockedRecords, Protocol):
     def first_error(self) -> JsonObject | None:
         """Give the run's first recorded error as ``{code, message, resource, at}``."""
 
-    def move(self, target: RunStatus, *, error: JsonObject | None = None) -> bool:
+    def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
         """Move the run when its status allows it."""
 
     def queue_events(self, events: Sequence[EventDraft]) -> str | None:
@@ -185,9 +187,24 @@ class Tracking:
             case RunStatus.FAILED:
                 reason = _shown(self._draft("books", verdict.reason)) if verdict.reason else locked.first_error()
                 return self._end(locked, run, RunStatus.FAILED, error=reason)
+            case RunStatus.RATE_LIMITED:
+                return self._park(locked, run, verdict.parked)
             case live:
                 locked.move(live)
                 return []
+
+    def _park(self, locked: LockedRun, run: SyncJobRun, parked: ResourceState | None) -> list[Ring]:
+        """Note that all work waits for the upstream's limit; its webhook is told once, by the move itself."""
+        wakes_at = parked.wakes_at if parked else None
+        if not locked.move(RunStatus.RATE_LIMITED, retry_after=wakes_at):
+            return []
+        if run.webhook_id is None or parked is None or wakes_at is None:
+            return []
+        seconds = max(0, math.ceil((wakes_at - self._clock.now()).total_seconds()))
+        payload = events.rate_limited_payload(
+            run, resource=parked.resource, method=parked.method, retry_after_seconds=seconds
+        )
+        return self._queue(locked, run, events.RATE_LIMITED, payload)
 
     def _complete(self, locked: LockedRun, run: SyncJobRun) -> list[Ring]:
         refusals = self._deletions.apply(run, locked.progress().resources, locked)
@@ -202,11 +219,13 @@ class Tracking:
         if not locked.move(status, error=error) or run.webhook_id is None:
             return []
         kind = events.COMPLETED if status is RunStatus.COMPLETED else events.FAILED
-        ended = {"status": status, "error": error, "finished_at": iso_utc(self._clock.now())}
+        ended = {"status": status, "error": error, "retry_after": None, "finished_at": iso_utc(self._clock.now())}
         payload = events.run_payload({**run_view(run), **ended})
-        unit_id = locked.queue_events(
-            [events.event(envelope_of(run, self._clock), id=new_id(), event=kind, payload=payload)]
-        )
+        return self._queue(locked, run, kind, payload)
+
+    def _queue(self, locked: LockedRun, run: SyncJobRun, kind: str, payload: JsonObject) -> list[Ring]:
+        event = events.event(envelope_of(run, self._clock), id=new_id(), event=kind, payload=payload)
+        unit_id = locked.queue_events([event])
         return [Ring(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))] if unit_id else []
 
     def _first_units(self, context: RunContext) -> tuple[list[UnitDraft], list[ErrorDraft]]:

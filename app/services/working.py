@@ -10,6 +10,7 @@ from app.services.delivering import DeliveryWorker
 from app.services.fetching import FetchWorker
 from app.services.run_context import RunContexts, RunUnworkableError
 from app.services.tracking import Tracking
+from app.services.turns import AccountTurns
 from app.services.workplace import Workplace
 
 logger = logging.getLogger(__name__)
@@ -21,8 +22,8 @@ MAX_ATTEMPTS = 6
 class Units(Protocol):
     """Claims units and hands them back."""
 
-    def claim(self, unit_id: str, *, owner: str, lease_seconds: float) -> Claim | None:
-        """Take the unit's lease when it is free."""
+    def claim(self, unit_id: str, *, owner: str, lease_seconds: float, most_of_account: int) -> Claim | None:
+        """Take the unit's lease when it is free, and its owner does not work on so many of its account."""
 
     def next_of_resource(self, resource_id: str) -> str | None:
         """Find the oldest unit of a resource that can be claimed now."""
@@ -42,6 +43,7 @@ class UnitWorker:
         fetching: FetchWorker,
         delivering: DeliveryWorker,
         tracking: Tracking,
+        turns: AccountTurns,
         workplace: Workplace,
     ) -> None:
         self._units = units
@@ -53,6 +55,7 @@ class UnitWorker:
         self._settings = workplace.settings
         # A fresh random owner per process life: never the host's name, which a successor would share.
         self._owner = new_id()
+        self._turns = turns
 
     def work_on_resource(self, resource_id: str) -> SliceOutcome:
         """Work on the resource's next free unit, if it has one."""
@@ -61,8 +64,14 @@ class UnitWorker:
 
     def work(self, unit_id: str) -> SliceOutcome:
         """Work on the unit for one slice; a unit that is taken, done or cancelled costs one query."""
-        claim = self._units.claim(unit_id, owner=self._owner, lease_seconds=self._settings.lease_seconds)
+        claim = self._units.claim(
+            unit_id,
+            owner=self._owner,
+            lease_seconds=self._settings.lease_seconds,
+            most_of_account=self._settings.units_per_account,
+        )
         if claim is None:
+            self._turns.pass_on(unit_id)
             return NOTHING_DONE
         if claim.attempts > MAX_ATTEMPTS:
             return self._give_up(claim)

@@ -4,6 +4,7 @@ The run's row is locked first, then its units, then its resources (pages.py tell
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -23,6 +24,7 @@ _MOVE = text("""
     update sync_job_run
        set status = :target, updated_at = clock_timestamp(),
            error = coalesce(:error, error),
+           retry_after = case when :target = 'rate_limited' then cast(:retry_after as timestamptz) end,
            daemon_id = coalesce(:daemon_id, daemon_id),
            started_at = case when :target = 'running' then coalesce(started_at, clock_timestamp()) else started_at end,
            finished_at = case when :is_final then clock_timestamp() end
@@ -53,6 +55,7 @@ _PROGRESS = text(
     + """,
            count(u.id) filter (where u.status in ('blocked', 'ready', 'leased')) as live_units,
            count(u.id) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as parked_units,
+           min(u.wake_at) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as wakes_at,
            (select count(*) from delivery where run_id = :run_id and status = 'pending') as pending
       from run_resource r left join unit u on u.resource_id = r.id
      where r.run_id = :run_id group by r.id order by r.position
@@ -142,6 +145,7 @@ class LockedRun:
                 counters=Counters(**{name: row[name] for name in tables.COUNTERS}),
                 live_units=row["live_units"],
                 parked_units=row["parked_units"],
+                wakes_at=row["wakes_at"],
             )
             for row in rows
         ]
@@ -156,9 +160,9 @@ class LockedRun:
         row = self._connection.execute(_FIRST_ERROR, {"run_id": self._run_id}).mappings().first()
         return {**row, "at": iso_utc(row["at"])} if row else None
 
-    def move(self, target: RunStatus, *, error: JsonObject | None = None) -> bool:
+    def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
         """Move the run, in this transaction."""
-        return move(self._connection, self._run_id, target, error=error)
+        return move(self._connection, self._run_id, target, error=error, retry_after=retry_after)
 
     def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
         """Keep errors for ``GET /errors``, in this transaction."""
@@ -188,6 +192,7 @@ def move(
     *,
     error: JsonObject | None = None,
     daemon_id: str | None = None,
+    retry_after: datetime | None = None,
 ) -> bool:
     """Move the run within the caller's transaction; a final status cancels what is left of it."""
     parameters = {
@@ -195,6 +200,7 @@ def move(
         "target": target,
         "error": error,
         "daemon_id": daemon_id,
+        "retry_after": retry_after,
         "is_final": target.is_final,
         "origins": [str(origin) for origin in allowed_origins(target)],
     }

@@ -286,6 +286,7 @@ def _run(row: RowMapping, stats: JsonObject) -> SyncJobRun:
         overlap_seconds=row["overlap_seconds"],
         resource_stats=stats,
         error=row["error"],
+        retry_after=row["retry_after"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         started_at=row["started_at"],

@@ -22,7 +22,29 @@ _CLAIM = text("""
             or status = 'leased' and lease_expires_at < now())
        and exists (select from sync_job_run r where r.id = unit.run_id
                     and (r.status in ('running', 'rate_limited') or unit.kind = 'delivery'))
+       and (kind = 'delivery' or :most_of_account > (
+           select count(*) from unit held join sync_job_run h on h.id = held.run_id
+            where held.status = 'leased' and held.lease_owner = :owner and held.kind = 'fetch'
+              and held.lease_expires_at > now() and h.integrated_account_id =
+                  (select integrated_account_id from sync_job_run where id = unit.run_id)))
  returning id, run_id, resource_id, kind, fencing_token, attempts, elements, frontier
+""")
+
+_CROWDED_OUT = text("""
+    select u.run_id, u.id, r.queue, r.integrated_account_id from unit u join sync_job_run r on r.id = u.run_id
+     where u.id = :unit_id and u.kind = 'fetch' and u.status = 'ready' and (u.wake_at is null or u.wake_at <= now())
+           and r.status in ('running', 'rate_limited')
+""")
+
+# Marked as rung, so that two who ask at once get two different ones.
+_NEXT_OF_ACCOUNT = text("""
+    with next as (
+        select u.id, u.run_id, r.queue from unit u join sync_job_run r on r.id = u.run_id
+         where r.status in ('running', 'rate_limited') and r.integrated_account_id = :account_id
+               and u.kind = 'fetch' and u.status = 'ready' and (u.wake_at is null or u.wake_at <= now())
+         order by u.rung_at limit 1 for update of u skip locked)
+    update unit set rung_at = now() from next where unit.id = next.id
+ returning next.run_id, next.id, next.queue
 """)
 
 _NEXT_OF_RESOURCE = text("""
@@ -75,12 +97,33 @@ class UnitStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def claim(self, unit_id: str, *, owner: str, lease_seconds: float) -> Claim | None:
-        """Take the unit's lease when it is free and its run is live, else give None: somebody else has it, or will."""
-        parameters = {"unit_id": unit_id, "owner": owner, "lease_seconds": lease_seconds}
+    def claim(self, unit_id: str, *, owner: str, lease_seconds: float, most_of_account: int) -> Claim | None:
+        """Take the unit's lease when it is free and its run is live, else give None: somebody else has it, or will.
+
+        None too when the owner works on ``most_of_account`` units of the same account; claims at one moment may
+        exceed that.
+        """
+        parameters = {
+            "unit_id": unit_id,
+            "owner": owner,
+            "lease_seconds": lease_seconds,
+            "most_of_account": most_of_account,
+        }
         with self._engine.begin() as connection:
             row = connection.execute(_CLAIM, parameters).mappings().one_or_none()
         return _claim(row) if row else None
+
+    def crowded_out(self, unit_id: str) -> tuple[str, Ring] | None:
+        """Tell the account of a unit that could be claimed now, if only there were room for it, and how to ring it."""
+        with self._engine.connect() as connection:
+            row = connection.execute(_CROWDED_OUT, {"unit_id": unit_id}).one_or_none()
+        return (str(row.integrated_account_id), _ring(row.run_id, row.id, row.queue)) if row else None
+
+    def next_of_account(self, account_id: str) -> Ring | None:
+        """Mark and give the unit of an account that has waited longest for a worker."""
+        with self._engine.begin() as connection:
+            row = connection.execute(_NEXT_OF_ACCOUNT, {"account_id": account_id}).one_or_none()
+        return _ring(*row) if row else None
 
     def next_of_resource(self, resource_id: str) -> str | None:
         """Find the oldest unit of a resource that can be claimed now."""
@@ -111,7 +154,7 @@ class UnitStore:
         """Mark and list the units whose timer is due, whose message seems lost, or whose lease has expired."""
         with self._engine.begin() as connection:
             rows = connection.execute(_DUE, {"ring_after": ring_after_seconds, "limit": limit}).all()
-        return [Ring(run_id=str(run_id), unit_id=str(unit_id), queue=queue) for run_id, unit_id, queue in rows]
+        return [_ring(*row) for row in rows]
 
 
 def hold_lease(connection: Connection, claim: Claim, *, lease_seconds: float) -> None:
@@ -137,6 +180,10 @@ def insert_units(connection: Connection, run_id: str, drafts: Sequence[UnitDraft
         for draft in drafts
     ]
     connection.execute(insert(tables.unit), rows)
+
+
+def _ring(run_id: object, unit_id: object, queue: str) -> Ring:
+    return Ring(run_id=str(run_id), unit_id=str(unit_id), queue=queue)
 
 
 def _claim(row: Any) -> Claim:

@@ -97,6 +97,7 @@ class Run(Schema):
         metadata={"description": "{resource: {method: {fetched, persisted, errors, ...}}}"}
     )
     error = fields.Nested(RunReason, allow_none=True)
+    retry_after = Time(allow_none=True, metadata={"description": "When a rate_limited run goes on by itself."})
     created_at = Time()
     updated_at = Time()
     started_at = Time(allow_none=True)

@@ -280,7 +280,7 @@ class UnitMachine(RuleBasedStateMachine):
         may = self.model.can_claim(unit_id)
         before = self._everything()
 
-        claim = self.units.claim(unit_id, owner=new_id(), lease_seconds=LEASE)
+        claim = self.units.claim(unit_id, owner=new_id(), lease_seconds=LEASE, most_of_account=100)
 
         assert (claim is not None) == may
         if claim is None:

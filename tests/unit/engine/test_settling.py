@@ -1,12 +1,15 @@
 """What a run has come to."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from app.engine.books import Counters
 from app.engine.settling import Progress, ResourceState, judge
 from app.engine.status import ResourceStatus, RunStatus
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def resource(name: str = "tickets", **changes: object) -> ResourceState:
@@ -77,6 +80,16 @@ def test_one_error_ends_a_run_that_fails_fast():
 @pytest.mark.parametrize(("parked", "status"), [(2, RunStatus.RATE_LIMITED), (1, RunStatus.RUNNING)])
 def test_run_is_rate_limited_when_every_unit_waits_for_its_timer(parked: int, status: RunStatus):
     assert verdict_of(resource(live_units=2, parked_units=parked)).status is status
+
+
+def test_rate_limited_run_goes_on_with_the_unit_that_wakes_first():
+    later = resource(name="later", live_units=1, parked_units=1, wakes_at=NOON + timedelta(seconds=9))
+    first = resource(name="first", live_units=1, parked_units=1, wakes_at=NOON)
+
+    parked = verdict_of(later, first).parked
+
+    assert parked is not None
+    assert (parked.name, parked.wakes_at) == ("first", NOON)
 
 
 def test_webhook_run_waits_for_its_last_delivery():

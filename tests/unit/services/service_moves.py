@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from service_world import DELIVERY_UNIT, FakeDeliveries, FakeRuns, FakeUnits
@@ -26,12 +27,19 @@ class FakeMoves:
     deleted: dict[str, int] = field(default_factory=dict)
 
     def move(
-        self, run_id: str, target: RunStatus, *, error: JsonObject | None = None, daemon_id: str | None = None
+        self,
+        run_id: str,
+        target: RunStatus,
+        *,
+        error: JsonObject | None = None,
+        daemon_id: str | None = None,
+        retry_after: datetime | None = None,
     ) -> bool:
         run = self.runs.load(run_id)
         if run is None or run.status not in allowed_origins(target):
             return False
-        self.runs.add(replace(run, status=target, error=error or run.error, daemon_id=daemon_id or run.daemon_id))
+        facts = {"error": error or run.error, "daemon_id": daemon_id or run.daemon_id, "retry_after": retry_after}
+        self.runs.add(replace(run, status=target, **facts))  # type: ignore[arg-type]
         for unit in self.units.rows.values():
             is_cancelled = target.is_final and unit.draft.kind is UnitKind.FETCH
             if is_cancelled and unit.status not in FINAL_UNIT_STATUSES:
@@ -78,8 +86,8 @@ class FakeLockedRun:
     def first_error(self) -> JsonObject | None:
         return {"code": self._moves.errors[0].code} if self._moves.errors else None
 
-    def move(self, target: RunStatus, *, error: JsonObject | None = None) -> bool:
-        return self._moves.move(self._run_id, target, error=error)
+    def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
+        return self._moves.move(self._run_id, target, error=error, retry_after=retry_after)
 
     def queue_events(self, events: Sequence[EventDraft]) -> str | None:
         self._moves.deliveries.add(*events)

@@ -17,6 +17,7 @@ from app.services.delivering import DeliveryOutcomes, DeliveryWorker
 from app.services.fetching import FetchWorker
 from app.services.run_context import RunContext, RunContexts
 from app.services.tracking import Tracking
+from app.services.turns import AccountTurns
 from app.services.working import UnitWorker
 from app.services.workplace import Workplace
 from app.settings import Settings
@@ -43,6 +44,7 @@ class Setting:
         self.deliveries = FakeDeliveries(self.units)
         self.pages = FakePages(self.units, self.deliveries, self.journal)
         self.moves = FakeMoves(self.runs, self.units, self.deliveries)
+        self.turns = AccountTurns(self.units, self.workplace())
 
     def stop_daemon(self) -> None:
         self.is_stopping = True
@@ -96,6 +98,7 @@ class Setting:
             pages=self.pages,
             bounds=self.runs,
             backlog=self.deliveries,
+            turns=self.turns,
             workplace=self.workplace(),
         )
 
@@ -118,6 +121,7 @@ class Setting:
             fetching=self.fetching(),
             delivering=self.delivering(),
             tracking=self.tracking(),
+            turns=self.turns,
             workplace=self.workplace(),
         )
 

@@ -50,6 +50,8 @@ class Unit:
     attempts: int = 0
     wake_seconds: float = 0.0
     owner: str | None = None
+    rung: int = 0
+    """The larger, the later it was rung."""
 
 
 @dataclass
@@ -67,9 +69,30 @@ class FakeUnits:
         """Let another worker take the unit."""
         self.rows[unit_id].fencing_token += 1
 
-    def claim(self, unit_id: str, *, owner: str = "me", lease_seconds: float = 15) -> Claim | None:
+    def crowded_out(self, unit_id: str) -> tuple[str, Ring] | None:
+        is_ready = self.rows[unit_id].status is UnitStatus.READY
+        return ("account", self._ring(unit_id)) if is_ready else None
+
+    def next_of_account(self, account_id: str) -> Ring | None:
+        ready = [id for id, unit in self.rows.items() if unit.status is UnitStatus.READY]
+        if not ready:
+            return None
+        unit_id = min(ready, key=lambda id: self.rows[id].rung)
+        self._mark_rung(unit_id)
+        return self._ring(unit_id)
+
+    def _mark_rung(self, unit_id: str) -> None:
+        self.rows[unit_id].rung = 1 + max(unit.rung for unit in self.rows.values())
+
+    def _ring(self, unit_id: str) -> Ring:
+        return Ring(run_id=self.rows[unit_id].run_id, unit_id=unit_id, queue="daemon-group.blue")
+
+    def claim(
+        self, unit_id: str, *, owner: str = "me", lease_seconds: float = 15, most_of_account: int = 100
+    ) -> Claim | None:
         unit = self.rows[unit_id]
-        if unit.status is not UnitStatus.READY:
+        leased = [unit for unit in self.rows.values() if unit.status is UnitStatus.LEASED]
+        if unit.status is not UnitStatus.READY or len(leased) >= most_of_account:
             return None
         unit.status, unit.owner, unit.wake_seconds = UnitStatus.LEASED, owner, 0.0
         unit.fencing_token += 1
@@ -108,6 +131,7 @@ class FakeUnits:
             return False
         unit.status, unit.wake_seconds = UnitStatus.READY, wake_seconds
         unit.attempts = unit.attempts if has_failed else 0
+        self._mark_rung(claim.unit_id)
         return True
 
 

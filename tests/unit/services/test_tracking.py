@@ -1,10 +1,11 @@
 """The life of a run: begun once, settled when its work is done, failed, stopped."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from service_moves import resource_state
-from service_setting import setting
+from service_setting import Setting, setting
 from service_tables import NOON
 from service_world import DELIVERY_UNIT
 
@@ -31,6 +32,54 @@ def test_rate_limited_run_is_resumed() -> None:
 
     assert here.tracking().resume("run")
     assert here.runs.rows["run"].status is RunStatus.RUNNING
+
+
+def parked_run(**run_fields: object) -> Setting:
+    here = setting(run_fields=run_fields)
+    wakes_at = here.clock.now() + timedelta(seconds=29.5)
+    here.moves.resources = [resource_state(live_units=1, parked_units=1, wakes_at=wakes_at)]
+    return here
+
+
+def test_run_whose_units_are_all_parked_is_rate_limited_until_the_first_wakes() -> None:
+    here = parked_run()
+
+    here.tracking().settle("run")
+
+    run = here.runs.rows["run"]
+    assert (run.status, run.retry_after) == (RunStatus.RATE_LIMITED, here.clock.now() + timedelta(seconds=29.5))
+    assert here.deliveries.waiting == []
+
+
+def test_webhook_is_told_once_per_parking() -> None:
+    here = parked_run(webhook_id="webhook")
+    here.add_delivery_unit(UnitStatus.IDLE)
+
+    here.tracking().settle("run")
+    here.tracking().settle("run")
+
+    (event,) = here.deliveries.waiting
+    assert event.event == events.RATE_LIMITED
+    assert json.loads(event.body)["payload"] == {
+        "id": "run",
+        "status": "rate_limited",
+        "resource": "tickets",
+        "method": "list",
+        "retryAfter": 30,
+    }
+    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    here.tracking().resume("run")
+    here.tracking().settle("run")
+    assert len(here.deliveries.waiting) == 2
+
+
+def test_run_that_goes_on_shows_no_retry_after() -> None:
+    here = parked_run()
+    here.tracking().settle("run")
+
+    here.tracking().resume("run")
+
+    assert here.runs.rows["run"].retry_after is None
 
 
 def test_daemon_run_begins_with_the_units_of_its_roots() -> None:
