@@ -1,6 +1,7 @@
 """Work on one unit for one slice: claim it, and hand it to the worker of its kind."""
 
 import logging
+import threading
 from typing import Protocol
 
 from app.engine.ids import new_id
@@ -55,6 +56,7 @@ class UnitWorker:
         self._settings = workplace.settings
         # A fresh random owner per process life: never the host's name, which a successor would share.
         self._owner = new_id()
+        self._claiming = threading.Lock()
         self._turns = turns
 
     def work_on_resource(self, resource_id: str) -> SliceOutcome:
@@ -64,12 +66,7 @@ class UnitWorker:
 
     def work(self, unit_id: str) -> SliceOutcome:
         """Work on the unit for one slice; a unit that is taken, done or cancelled costs one query."""
-        claim = self._units.claim(
-            unit_id,
-            owner=self._owner,
-            lease_seconds=self._settings.lease_seconds,
-            most_of_account=self._settings.units_per_account,
-        )
+        claim = self._claim(unit_id)
         if claim is None:
             self._turns.pass_on(unit_id)
             return NOTHING_DONE
@@ -84,6 +81,16 @@ class UnitWorker:
             # Celery reports it; the unit comes back by its timer, later each time, until it counts as poison.
             self._units.hand_back(claim, wake_seconds=min(2.0**claim.attempts, 30.0) - 1.0, has_failed=True)
             raise
+
+    def _claim(self, unit_id: str) -> Claim | None:
+        # One after the other: threads that claim at the same moment would not see each other's units of an account.
+        with self._claiming:
+            return self._units.claim(
+                unit_id,
+                owner=self._owner,
+                lease_seconds=self._settings.lease_seconds,
+                most_of_account=self._settings.units_per_account,
+            )
 
     def _slice(self, claim: Claim) -> SliceOutcome:
         if claim.kind is UnitKind.DELIVERY:

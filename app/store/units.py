@@ -100,8 +100,7 @@ class UnitStore:
     def claim(self, unit_id: str, *, owner: str, lease_seconds: float, most_of_account: int) -> Claim | None:
         """Take the unit's lease when it is free and its run is live, else give None: somebody else has it, or will.
 
-        None too when the owner works on ``most_of_account`` units of the same account; claims at one moment may
-        exceed that.
+        None too when the owner works on ``most_of_account`` units of the same account, as far as they are committed.
         """
         parameters = {
             "unit_id": unit_id,
