@@ -15,10 +15,12 @@ PYTEST_OPTIONS ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 ROUNDS ?= 50
+SEEDS ?= 1000
+FIRST_SEED ?= 0
 SCENARIO ?=
 BROKER ?=
 
-.PHONY: help install demo up test chaos check check-static format lock clean
+.PHONY: help install demo up test chaos proofs check check-static format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +38,9 @@ test: $(DEV)  ## Run the whole test suite
 
 chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCENARIO=name; BROKER=amqp://... for RabbitMQ
 	@CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) --scenario "$(SCENARIO)" --broker "$(BROKER)"
+
+proofs: $(DEV)  ## The long form of the engine's proofs: every commit, hundreds of models, SEEDS=n histories of each simulated job
+	PROOFS=long SIMULATION_SEEDS=$(SEEDS) SIMULATION_FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest tests/integration/engine
 
 check: check-static test  ## Everything that must hold before a commit
 

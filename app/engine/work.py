@@ -126,6 +126,8 @@ class PageWrite:
     counters: Counters = field(default_factory=Counters)
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Resource id to the number of child requests that a failed parent request keeps from being made."""
+    child_errors: Mapping[str, int] = field(default_factory=dict)
+    """Resource id to those of the errors that are a child's, each of which skips it too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

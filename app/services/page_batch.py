@@ -1,5 +1,6 @@
 """Gather the pages and errors of one write: records become rows or events, parents become units for their children."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -31,7 +32,8 @@ class PageBatch:
         self._clock = clock
         self._records: list[JSON] = []
         self._children: dict[str, list[scope.Element]] = {child.name: [] for child in self._child_items}
-        self._skipped: dict[str, int] = {}
+        self._skipped: Counter[str] = Counter()
+        self._child_errors: Counter[str] = Counter()
         self._server_date: datetime | None = None
         self._pages = 0
         self._fetched = 0
@@ -68,7 +70,7 @@ class PageBatch:
             pages=self._pages,
             fetched=self._fetched,
             queued=sum(event.records for event in batches),
-            errors=len(self.errors),
+            errors=len(self.errors) - sum(self._child_errors.values()),
         )
         return PageWrite(
             claim=self._claim,
@@ -85,6 +87,7 @@ class PageBatch:
             errors=self.errors,
             counters=counters,
             skipped=self._skipped,
+            child_errors=self._child_errors,
         )
 
     @property
@@ -96,13 +99,13 @@ class PageBatch:
             elements = scope.child_elements(child, self._context.plan, self._item, element, record, self._context.scope)
         except RecordError as error:
             self._note(child, error, element)
+            self._child_errors[self._context.resource_ids[child.name]] += 1
             self._skip(child)
         else:
             self._children[child.name].extend(elements)
 
     def _skip(self, child: ResourceItem) -> None:
-        resource_id = self._context.resource_ids[child.name]
-        self._skipped[resource_id] = self._skipped.get(resource_id, 0) + 1
+        self._skipped[self._context.resource_ids[child.name]] += 1
 
     def _note(self, item: ResourceItem, error: RecordError, element: scope.Element) -> None:
         self.errors.append(

@@ -52,7 +52,9 @@ _PREVIOUS_BATCH = text("""
      order by log_sequence desc limit 1
 """)
 
-_SKIP = text("update run_resource set skipped = skipped + :count where id = :resource_id")
+_COUNT_CHILD = text(
+    "update run_resource set skipped = skipped + :skipped, errors = errors + :errors where id = :resource_id"
+)
 
 
 class PageStore:
@@ -173,4 +175,5 @@ def _count(connection: Connection, page: PageWrite, written: WrittenRecords) -> 
     assert page.claim.resource_id is not None
     count(connection, page.claim.resource_id, page.counters + written.counters, sequences=written.sequences)
     for resource_id, skipped in page.skipped.items():
-        connection.execute(_SKIP, {"resource_id": resource_id, "count": skipped})
+        errors = page.child_errors.get(resource_id, 0)
+        connection.execute(_COUNT_CHILD, {"resource_id": resource_id, "skipped": skipped, "errors": errors})

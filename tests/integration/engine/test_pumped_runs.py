@@ -12,6 +12,7 @@ from tests.support.pump_database import Outcome, PumpDatabase
 from tests.support.pump_jobs import JOBS, Job, MemoryReceiver, records_of
 
 IS_LONG = os.environ.get("PROOFS") == "long"
+pytestmark = pytest.mark.timeout(3600 if IS_LONG else 180)
 FEW = {"flat", "pair-to-webhook", "faults-ignored", "fail-fast-to-webhook"}
 every_job = pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
 various_jobs = pytest.mark.parametrize(
@@ -85,6 +86,9 @@ def test_undisturbed_run_asks_for_each_page_once_and_keeps_every_record(proof: P
     proof.check(world, run_id, outcome)
     assert (outcome.run["status"], outcome.unfinished) == (job.status, [])
     assert set(Counter(world.api.asked).values()) == {1}
+    assert Counter(error["resource"] for error in outcome.errors) == Counter(
+        {books["name"]: books["errors"] for books in outcome.resources if books["errors"]}
+    )
     if not outcome.errors and not job.to_webhook:
         assert outcome.records == records_of(job)
 
