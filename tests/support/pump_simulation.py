@@ -13,13 +13,15 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from app.bootstrap import daemon_services
+from app.bootstrap import DaemonServices, daemon_services
 from app.store.database import connect
 from tests.support.patience import wait_for
 from tests.support.pump import Mailbox, Message, World, handle, sweep
 from tests.support.pump_database import KilledError, Outcome, PumpDatabase
 from tests.support.pump_jobs import Job
 
+_DAEMONS = 3
+"""Each takes one message at a time, beside the leader, which only sweeps."""
 _MOST_STEPS = 20_000
 _STUCK_SECONDS = 30.0
 
@@ -39,7 +41,8 @@ class Weather:
 class Actor:
     """One daemon's thread, which runs only when told to."""
 
-    def __init__(self, act: Callable[[], object]) -> None:
+    def __init__(self, daemon: DaemonServices, act: Callable[[], object]) -> None:
+        self.daemon = daemon
         self.is_doomed = False
         self.is_over = False
         self.error: BaseException | None = None
@@ -102,6 +105,7 @@ class Simulation:
         self.run_id = self.world.post()
         self._actors: list[Actor] = []
         self._engine = self._pausing_engine()
+        self._idle = [self._fresh_daemon() for _ in range(_DAEMONS)]
         wait_for(self._lead, what="the lead")
         self.world.api.on_ask = self.world.receiver.on_send = self.mailbox.on_send = self._pause
 
@@ -109,7 +113,8 @@ class Simulation:
         """Let things happen until the run is over and nobody is at work."""
         for _ in range(_MOST_STEPS):
             self._happen()
-            self._actors = [actor for actor in self._actors if not self._is_gone(actor)]
+            for actor in [actor for actor in self._actors if actor.is_over]:
+                self._take_leave(actor)
             if not self._actors and not self.mailbox.waiting and self.world.database.is_over(self.run_id):
                 return self.world.database.outcome(self.run_id)
         raise AssertionError(f"the run came to no end: {self.world.database.outcome(self.run_id)}")
@@ -119,7 +124,7 @@ class Simulation:
         for actor in self._actors:
             actor.is_doomed = True
             actor.step()
-        self._daemon.leadership.resign()
+        self._leader.leadership.resign()
         self._engine.dispose()
 
     def _happen(self) -> None:
@@ -128,13 +133,16 @@ class Simulation:
         if is_quiet or luck < weather.sleep:
             self.world.database.pass_time(self.run_id)
         if is_quiet or luck < weather.sweep:
-            self._actors.append(Actor(lambda: sweep(self._daemon)))
-        elif len(self._actors) < 3 and self.mailbox.waiting and self.chance.random() < 0.5:
-            message = self.mailbox.take()
-            assert message is not None
-            self._actors.append(Actor(lambda: handle(self._daemon, self.mailbox, message)))
+            self._actors.append(Actor(self._leader, lambda: sweep(self._leader)))
+        elif self._idle and self.mailbox.waiting and self.chance.random() < 0.5:
+            self._take_up(self._idle.pop())
         elif self._actors:
             self._step(self.chance.choice(self._actors))
+
+    def _take_up(self, daemon: DaemonServices) -> None:
+        message = self.mailbox.take()
+        assert message is not None
+        self._actors.append(Actor(daemon, lambda: handle(daemon, self.mailbox, message)))
 
     def _step(self, actor: Actor) -> None:
         if self.chance.random() < self.weather.kill:
@@ -142,14 +150,19 @@ class Simulation:
             self.kills += 1
         actor.step()
 
-    def _is_gone(self, actor: Actor) -> bool:
+    def _take_leave(self, actor: Actor) -> None:
+        self._actors.remove(actor)
         if actor.error is not None:
             raise actor.error
-        return actor.is_over
+        if actor.daemon is not self._leader:
+            self._idle.append(self._fresh_daemon() if actor.is_doomed else actor.daemon)
 
     def _lead(self) -> bool:
-        self._daemon = daemon_services(self.world.settings, self.world.outside(self._engine))
-        return self._daemon.leadership.is_held()
+        self._leader = self._fresh_daemon()
+        return self._leader.leadership.is_held()
+
+    def _fresh_daemon(self) -> DaemonServices:
+        return daemon_services(self.world.settings, self.world.outside(self._engine))
 
     def _pausing_engine(self) -> Engine:
         engine = connect(self.world.database.url, pool_size=8)
