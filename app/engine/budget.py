@@ -8,9 +8,10 @@ by one per round trip from there. The pace is learned when an upstream refuses: 
 time until it served again. It is cut a little at each later refusal, and tried out upwards when none has come for long.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
+
+from app.engine.budget_state import HOLD_SECONDS, Budget, BudgetLimits, Grant, Holder, Quota, Report, fresh, merged
 
 PACE_MARGIN: Final = 0.95
 """How much of a known limit is used: what is sent evenly does not arrive evenly."""
@@ -27,117 +28,12 @@ _STRIKE_SECONDS: Final = 1.0
 _LONGEST_STRIKE_SECONDS: Final = 64.0
 _SLOWEST_PACE: Final = 1 / 60
 _FIRST_HOLD_SECONDS: Final = 3.0
-_HOLD_SECONDS: Final = 10.0
 _LONGEST_HOLD_SECONDS: Final = 120.0
 _CUT: Final = 0.94
 _GROWTH_PER_SECOND: Final = 1.05
 _FORGOTTEN_AT: Final = 8.0
 """A pace that has grown to so many times the last known limit says nothing any more."""
 _CLOCK_JUMP_SECONDS: Final = 2.0
-_SAME_RESET_SECONDS: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BudgetLimits:
-    """What is known beforehand."""
-
-    most: int = 64
-    """Requests under way at once, at most."""
-    start: int = 8
-    pace: float | None = None
-    """Requests per second that the integration's config allows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
-    """What one process holds of the window."""
-
-    slots: int
-    wanted: int
-    in_flight: int
-    until: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quota:
-    """The requests that an upstream says remain, until it makes them up again."""
-
-    left: int
-    size: int | None
-    until: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
-    """All that is known of one account's limits, and who uses what."""
-
-    saved_at: float = 0.0
-    window: float
-    threshold: float
-    """The window doubles up to here, then grows by one per round trip."""
-    cut_at: float = 0.0
-    not_before: float = 0.0
-    strikes: int = 0
-    """Refusals in a row with nothing served in between."""
-    is_probing: bool = False
-    """One request at a time, until one is served."""
-    pace: float | None = None
-    limit_pace: float | None = None
-    """The pace at the last refusal."""
-    next_at: float = 0.0
-    hold: float = _HOLD_SECONDS
-    grow_at: float = 0.0
-    epoch_at: float = 0.0
-    served: float = 0.0
-    """Since the epoch began; what was served long ago is forgotten."""
-    refused: int = 0
-    quota: Quota | None = None
-    holders: Mapping[str, Holder] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What a process saw since its last report, and what it wants now."""
-
-    wanted: int = 0
-    """Requests under way, and those that wait."""
-    in_flight: int = 0
-    served: int = 0
-    """Of requests that were sent after the last cut, as ``refused``."""
-    refused: int = 0
-    late_served: int = 0
-    """Of requests that were sent before it."""
-    late_refused: int = 0
-    wait_seconds: float | None = None
-    """What the upstream told; None when it told nothing."""
-    is_slow: bool = False
-    """Answers take much longer than they did."""
-    is_full: bool = False
-    """The window was what held requests back."""
-    quota: Quota | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """A process's part until its next report."""
-
-    slots: int
-    starts: tuple[float, ...] | None
-    """When a further request may be sent, each once; None is at any time."""
-    next_at: float
-    """The earliest start of the request after those."""
-    not_before: float
-    cut_at: float
-    window: int
-    pace: float | None
-    is_opening: bool
-    """Nothing is known yet: send in rounds, so that a first refusal comes before many requests are out."""
-
-
-def fresh(limits: BudgetLimits) -> Budget:
-    """Begin with nothing known."""
-    start = min(limits.start, limits.most)
-    return Budget(window=float(start), threshold=float(limits.most))
 
 
 def exchange(budget: Budget, report: Report, *, process: str, now: float, limits: BudgetLimits) -> tuple[Budget, Grant]:
@@ -187,6 +83,10 @@ def _forget(budget: Budget, now: float) -> Budget:
 
 
 def _learn(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> Budget:
+    if report.trouble_sent_at <= budget.cut_at:
+        # This process did not know of the last cut, which another one's report had brought about.
+        late_refused = report.late_refused + report.refused
+        report = replace(report, refused=0, late_refused=late_refused, is_slow=False)
     if budget.is_probing and report.served:
         budget = _paced(budget, now)
     if report.refused:
@@ -231,7 +131,7 @@ def _slowed(budget: Budget, now: float) -> Budget:
     seen = budget.served / elapsed if elapsed >= 1.0 else budget.pace
     pace = max(_SLOWEST_PACE, min(max(seen, budget.pace / 2), budget.pace * _CUT))
     is_known = budget.limit_pace is not None and budget.pace >= 0.8 * budget.limit_pace
-    hold = min(budget.hold * 2, _LONGEST_HOLD_SECONDS) if is_known else _HOLD_SECONDS
+    hold = min(budget.hold * 2, _LONGEST_HOLD_SECONDS) if is_known else HOLD_SECONDS
     return replace(
         budget,
         pace=pace,
@@ -258,7 +158,7 @@ def _paced(budget: Budget, now: float) -> Budget:
         pace=pace,
         limit_pace=pace,
         next_at=now + 1.0 / pace,
-        hold=_HOLD_SECONDS / 2,
+        hold=HOLD_SECONDS / 2,
         grow_at=now + _FIRST_HOLD_SECONDS,
         epoch_at=now,
         served=0.0,
@@ -281,13 +181,6 @@ def _grown(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> 
 
 def _with_quota(budget: Budget, report: Report) -> Budget:
     return budget if report.quota is None else replace(budget, quota=merged(budget.quota, report.quota))
-
-
-def merged(known: Quota | None, told: Quota) -> Quota:
-    """Keep the least that remains of one window: answers overtake each other."""
-    if known is None or told.until > known.until + _SAME_RESET_SECONDS:
-        return told
-    return replace(told, left=min(known.left, told.left))
 
 
 def _effective_pace(budget: Budget, limits: BudgetLimits) -> float | None:

@@ -5,19 +5,19 @@ once per request. All of it lives on one event loop; nothing needs a lock.
 """
 
 import asyncio
-import json
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 from app.engine import budget as budgets
-from app.engine.budget import Budget, BudgetLimits, Grant, Holder, Quota, Report
+from app.engine import budget_state
+from app.engine.budget_state import BudgetLimits, Grant
 from app.engine.errors import RateLimitedError
 from app.engine.rate_signs import RateSigns
 from app.services.ports import BudgetStore
-from app.sources.latency import LatencyWatch
+from app.sources.sightings import Sightings
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,10 @@ _FULL_SECONDS: Final = 0.2
 _LINGER_SECONDS: Final = 1.0
 """How long a process keeps its part after its last request: the next one mostly follows."""
 _SHORTEST_PAUSE_SECONDS: Final = 0.005
+_LONGEST_ROUND_SECONDS: Final = 1.0
 _ATTEMPTS: Final = 4
+_UNTOLD_PAUSE_SECONDS: Final = 0.05
+"""How long this process pauses after a refusal until it knows what the budget makes of it."""
 _NEVER_THERE: Final = "?"
 """Expected, it makes a swap a mere question for the time and the text."""
 _PACED_AHEAD_SECONDS: Final = 2.0
@@ -43,20 +46,6 @@ class Passage:
     endpoint: str
     sent_at: float
     waited_seconds: float
-
-
-@dataclass(slots=True)
-class _Seen:
-    """What was seen since the last report."""
-
-    served: int = 0
-    refused: int = 0
-    late_served: int = 0
-    late_refused: int = 0
-    wait_until: float | None = None
-    is_full: bool = False
-    quota: Quota | None = None
-    is_troubled: bool = False
 
 
 class AccountGate:
@@ -79,10 +68,10 @@ class AccountGate:
         self._in_flight = 0
         self._round_size = 0
         self._round_started = 0
+        self._round_began_at = 0.0
         self._is_round_over = True
         self._closed_until = 0.0
-        self._seen = _Seen()
-        self._latencies = LatencyWatch()
+        self._seen = Sightings()
         self._reported_at = 0.0
         self._used_at = 0.0
         self._nudge = asyncio.Event()
@@ -119,40 +108,30 @@ class AccountGate:
     def leave_served(self, passage: Passage, signs: RateSigns) -> None:
         """Note that a request was answered; it may have been a fault, but not one of too many requests."""
         now = self._left()
-        if self._is_late(passage):
-            self._seen.late_served += 1
-        else:
-            self._seen.served += 1
-            self._latencies.take(passage.endpoint, now, now - passage.sent_at)
-        self._note_quota(signs, now)
-        self._after()
+        self._seen.see_served(passage.endpoint, self._shared(passage), now, is_late=self._is_late(passage))
+        self._after(signs, now)
 
     def leave_refused(self, passage: Passage, wait_seconds: float | None, signs: RateSigns) -> None:
         """Note that a request was refused for its rate; ``wait_seconds`` is what the upstream told."""
-        now = self._left()
-        if self._is_late(passage):
-            self._seen.late_refused += 1
-        else:
-            self._seen.refused += 1
+        now, is_late = self._left(), self._is_late(passage)
+        wait_until = None if wait_seconds is None else now + wait_seconds
+        self._seen.see_refused(self._shared(passage), wait_until, is_late=is_late)
+        if not is_late:
             self._starts.clear()
             # At once and for all of this process; the budget tells the others with the next report.
-            self._closed_until = max(self._closed_until, now + (wait_seconds or 0.05))
-            if wait_seconds is not None:
-                self._seen.wait_until = max(self._seen.wait_until or 0.0, now + wait_seconds)
+            self._closed_until = max(self._closed_until, now - self._offset + (wait_seconds or _UNTOLD_PAUSE_SECONDS))
             self._nudge.set()
-        self._note_quota(signs, now)
-        self._after()
+        self._after(signs, now)
 
     def leave_troubled(self, passage: Passage, signs: RateSigns) -> None:
         """Note that the upstream was too busy to serve a request."""
-        self._seen.is_troubled = self._seen.is_troubled or not self._is_late(passage)
-        self._note_quota(signs, self._left())
-        self._after()
+        now = self._left()
+        self._seen.see_troubled(self._shared(passage), is_late=self._is_late(passage))
+        self._after(signs, now)
 
     def leave_unanswered(self) -> None:
         """Note that a request got no answer, which tells nothing of the limit."""
-        self._left()
-        self._after()
+        self._after(RateSigns(), self._left())
 
     async def close(self) -> None:
         """Give back what is held."""
@@ -169,11 +148,15 @@ class AccountGate:
         return max(0.0, until - self._time())
 
     def _left(self) -> float:
+        """Take a request out; give the moment on the shared clock."""
         self._in_flight -= 1
         self._used_at = self._time()
-        return self._used_at
+        return self._used_at + self._offset
 
-    def _after(self) -> None:
+    def _after(self, signs: RateSigns, now: float) -> None:
+        self._seen.see_quota(signs, now)
+        if signs.remaining == 0 and signs.reset_seconds is not None:
+            self._pause_until_told(now)
         # The last quarter of a round may be slow: the next one does not wait for it.
         if not self._is_round_over and self._in_flight <= self._round_size // 4:
             self._is_round_over = True
@@ -181,16 +164,16 @@ class AccountGate:
                 self._nudge.set()
         self._pump()
 
-    def _is_late(self, passage: Passage) -> bool:
-        return self._grant is not None and passage.sent_at + self._offset <= self._grant.cut_at
+    def _pause_until_told(self, now: float) -> None:
+        """Close until the budget has taken the last answer in: what was granted before it may no longer hold."""
+        self._closed_until = max(self._closed_until, now - self._offset + _UNTOLD_PAUSE_SECONDS)
+        self._nudge.set()
 
-    def _note_quota(self, signs: RateSigns, now: float) -> None:
-        if signs.remaining is None or signs.reset_seconds is None:
-            return
-        told = Quota(left=signs.remaining, size=signs.limit, until=now + self._offset + signs.reset_seconds)
-        self._seen.quota = budgets.merged(self._seen.quota, told)
-        if told.left == 0:
-            self._nudge.set()
+    def _shared(self, passage: Passage) -> float:
+        return passage.sent_at + self._offset
+
+    def _is_late(self, passage: Passage) -> bool:
+        return self._grant is not None and self._shared(passage) <= self._grant.cut_at
 
     async def _wait(self) -> None:
         future = asyncio.get_running_loop().create_future()
@@ -208,9 +191,14 @@ class AccountGate:
         grant = self._grant
         if grant is None or now < self._closed_until or self._in_flight >= grant.slots:
             return False
-        if grant.is_opening and self._in_flight and self._round_started >= self._round_size:
+        if grant.is_opening and self._is_round_full(now):
             return False
         return grant.starts is None or (bool(self._starts) and self._starts[0] <= now)
+
+    def _is_round_full(self, now: float) -> bool:
+        """Claim that the round has all its requests; one that drags on holds nobody up."""
+        is_full = self._round_started >= max(self._round_size, self.limits.start)
+        return is_full and self._in_flight > 0 and now - self._round_began_at < _LONGEST_ROUND_SECONDS
 
     def _let_through(self, now: float) -> None:
         if self._starts:
@@ -309,25 +297,14 @@ class AccountGate:
             self._offset, self._text, self._knows_time = read.now - self._time(), read.current, True
         while len(self._starts) > len(self._waiting):
             self._starts.pop()
-        seen, self._seen = self._seen, _Seen()
-        is_slower, is_slow = self._latencies.judge()
-        report = Report(
-            wanted=self._wanted(),
-            in_flight=self._in_flight + len(self._starts),
-            served=seen.served,
-            refused=seen.refused,
-            late_served=seen.late_served,
-            late_refused=seen.late_refused,
-            wait_seconds=None if seen.wait_until is None else max(0.05, seen.wait_until - self._time()),
-            is_slow=is_slow or seen.is_troubled,
-            is_full=seen.is_full and not is_slower,
-            quota=seen.quota,
+        report = self._seen.report(
+            wanted=self._wanted(), in_flight=self._in_flight + len(self._starts), now=self._time() + self._offset
         )
         for _ in range(_ATTEMPTS):
             now = self._time() + self._offset
-            known = _from_text(self._text) or budgets.fresh(self.limits)
+            known = budget_state.from_text(self._text) or budget_state.fresh(self.limits)
             changed, grant = budgets.exchange(known, report, process=self._process, now=now, limits=self.limits)
-            text = _to_text(changed)
+            text = budget_state.to_text(changed)
             swapped = await self._store.swap(self._account_id, expected=self._text, text=text)
             self._offset = swapped.now - self._time()
             self._text = text if swapped.is_done else swapped.current
@@ -339,12 +316,13 @@ class AccountGate:
     def _take(self, grant: Grant) -> None:
         before = self._grant
         if before is not None and grant.cut_at > before.cut_at:
-            self._latencies.forget()
+            self._seen.latencies.forget()
         self._grant = grant
         self._reported_at = self._time()
         if self._is_round_over:
             self._is_round_over = False
             self._round_size, self._round_started = grant.slots, self._in_flight
+            self._round_began_at = self._reported_at
         if grant.starts is None:
             self._starts.clear()
         else:
@@ -365,18 +343,3 @@ class AccountGate:
                 is_opening=False,
             )
         )
-
-
-def _to_text(budget: Budget) -> str:
-    return json.dumps(asdict(budget), separators=(",", ":"))
-
-
-def _from_text(text: str) -> Budget | None:
-    """Read a budget; None for nothing, or for what another release wrote."""
-    try:
-        fields = json.loads(text)
-        holders = {name: Holder(**holder) for name, holder in fields.pop("holders").items()}
-        quota = fields.pop("quota")
-        return Budget(**fields, holders=holders, quota=None if quota is None else Quota(**quota))
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None

@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from app.engine.budget import BudgetLimits
+from app.engine.budget_state import BudgetLimits
 from app.engine.errors import SourceError
 from app.engine.ids import new_id
 from app.engine.rate_limit_config import RateLimitConfig

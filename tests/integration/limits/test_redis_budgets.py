@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from app.engine.budget import BudgetLimits
+from app.engine.budget_state import BudgetLimits
 from app.engine.rate_signs import RateSigns
 from app.limits import redis_budgets
 from app.limits.redis_budgets import RedisBudgets

@@ -61,6 +61,38 @@ def test_a_fault_that_stays_is_not_repeated(client: Client, upstream: Upstream, 
     assert len(upstream.received) == 1
 
 
+def test_a_timeout_is_tried_again(upstream: Upstream) -> None:
+    async def hang_once(_request: Received, writer: asyncio.StreamWriter) -> None:
+        if len(upstream.received) == 1:
+            await asyncio.Event().wait()
+        writer.write(reply([1]))
+
+    upstream.conversation = hang_once
+    source = HttpSource(replace(SETTINGS, request_timeout_seconds=0.3))
+
+    assert Client(source, upstream.url).fetch().records == [1]
+    assert len(upstream.received) == 2
+    source.close()
+
+
+@pytest.mark.parametrize("retry_after", ["-1", "0", "Thu, 01 Jan 1970 00:00:00 GMT", "99999999999999"])
+def test_a_senseless_wait_is_none_and_no_tight_loop(client: Client, upstream: Upstream, retry_after: str) -> None:
+    upstream.in_turn(reply({}, status=429, headers={"Retry-After": retry_after}), reply([1]))
+    begun = time.monotonic()
+
+    assert client.fetch().records == [1]
+    assert 0.9 < time.monotonic() - begun < 5
+
+
+def test_a_quota_that_is_used_up_is_waited_for_before_the_next_request(client: Client, upstream: Upstream) -> None:
+    spent = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int((time.time() + 1.5) * 1000))}
+    upstream.in_turn(reply([1], headers=spent), reply([2]))
+    begun = time.monotonic()
+
+    assert [client.fetch().records, client.fetch().records] == [[1], [2]]
+    assert time.monotonic() - begun > 1
+
+
 def test_a_short_retry_after_is_waited_for_in_place(client: Client, upstream: Upstream) -> None:
     upstream.in_turn(reply({}, status=429, headers={"Retry-After": "1"}), reply([1]))
     start = time.monotonic()

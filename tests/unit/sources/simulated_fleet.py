@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
 from app.engine import rate_signs
-from app.engine.budget import BudgetLimits
+from app.engine.budget_state import BudgetLimits
 from app.engine.errors import RateLimitedError
 from app.services.ports import Swapped
 from app.sources.account_gate import AccountGate

@@ -146,6 +146,32 @@ def test_refusals_of_one_round_trip_halve_the_window_once() -> None:
     assert simulate(work, start=8) == [4, 4, 4, 4]
 
 
+def test_a_slow_request_does_not_hold_up_those_beside_it() -> None:
+    async def work(fleet: Fleet) -> float:
+        (gate,) = fleet.gates
+        await gate.enter("slow.list")
+        for _ in range(20):
+            gate.leave_served(await gate.enter("things.list"), RateSigns())
+        for _ in range(12):
+            await gate.enter("things.list")
+        return fleet.loop.time()
+
+    assert simulate(work, start=4) < 4
+
+
+def test_refusals_of_one_moment_halve_the_window_once_for_all_processes() -> None:
+    async def work(fleet: Fleet) -> float:
+        entered = [(gate, await gate.enter("things.list")) for gate in fleet.gates for _ in range(4)]
+        await asyncio.sleep(0.1)
+        for gate, passage in entered:
+            gate.leave_refused(passage, 1.0, RateSigns())
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.5)
+        return fleet.window()
+
+    assert simulate(work, processes=2, start=8) == 4
+
+
 def test_a_slow_upstream_makes_the_window_smaller() -> None:
     async def work(fleet: Fleet) -> tuple[float, float]:
         api = CountingApi(fleet.loop, requests=10**6, latency=0.05)

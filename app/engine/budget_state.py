@@ -1,0 +1,141 @@
+"""What is known of one account's limits, what a process reports of it, and the part that it gets.
+
+A budget is kept as one JSON text; a text of another release, or nonsense, counts as nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Final
+
+HOLD_SECONDS: Final = 10.0
+"""How long a pace is kept before more is tried."""
+_SAME_RESET_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetLimits:
+    """What is known beforehand."""
+
+    most: int = 64
+    """Requests under way at once, at most."""
+    start: int = 8
+    pace: float | None = None
+    """Requests per second that the integration's config allows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """What one process holds of the window."""
+
+    slots: int
+    wanted: int
+    in_flight: int
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """The requests that an upstream says remain, until it makes them up again."""
+
+    left: int
+    size: int | None
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """All that is known of one account's limits, and who uses what."""
+
+    saved_at: float = 0.0
+    window: float
+    threshold: float
+    """The window doubles up to here, then grows by one per round trip."""
+    cut_at: float = 0.0
+    not_before: float = 0.0
+    strikes: int = 0
+    """Refusals in a row with nothing served in between."""
+    is_probing: bool = False
+    """One request at a time, until one is served."""
+    pace: float | None = None
+    limit_pace: float | None = None
+    """The pace at the last refusal."""
+    next_at: float = 0.0
+    hold: float = HOLD_SECONDS
+    grow_at: float = 0.0
+    epoch_at: float = 0.0
+    served: float = 0.0
+    """Since the epoch began; what was served long ago is forgotten."""
+    refused: int = 0
+    quota: Quota | None = None
+    holders: Mapping[str, Holder] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a process saw since its last report, and what it wants now."""
+
+    wanted: int = 0
+    """Requests under way, and those that wait."""
+    in_flight: int = 0
+    served: int = 0
+    """Of requests that were sent after the last cut, as ``refused``."""
+    refused: int = 0
+    late_served: int = 0
+    """Of requests that were sent before it."""
+    late_refused: int = 0
+    trouble_sent_at: float = 0.0
+    """When the last request was sent that was refused, or met a busy upstream."""
+    wait_seconds: float | None = None
+    """What the upstream told; None when it told nothing."""
+    is_slow: bool = False
+    """Answers take much longer than they did."""
+    is_full: bool = False
+    """The window was what held requests back."""
+    quota: Quota | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A process's part until its next report."""
+
+    slots: int
+    starts: tuple[float, ...] | None
+    """When a further request may be sent, each once; None is at any time."""
+    next_at: float
+    """The earliest start of the request after those."""
+    not_before: float
+    cut_at: float
+    window: int
+    pace: float | None
+    is_opening: bool
+    """Nothing is known yet: send in rounds, so that a first refusal comes before many requests are out."""
+
+
+def fresh(limits: BudgetLimits) -> Budget:
+    """Begin with nothing known."""
+    start = min(limits.start, limits.most)
+    return Budget(window=float(start), threshold=float(limits.most))
+
+
+def merged(known: Quota | None, told: Quota) -> Quota:
+    """Keep the least that remains of one window: answers overtake each other."""
+    if known is None or told.until > known.until + _SAME_RESET_SECONDS:
+        return told
+    return replace(told, left=min(known.left, told.left))
+
+
+def to_text(budget: Budget) -> str:
+    """Write a budget as JSON."""
+    return json.dumps(asdict(budget), separators=(",", ":"))
+
+
+def from_text(text: str) -> Budget | None:
+    """Read a budget; None for nothing, or for what another release wrote."""
+    try:
+        fields = json.loads(text)
+        holders = {name: Holder(**holder) for name, holder in fields.pop("holders").items()}
+        quota = fields.pop("quota")
+        return Budget(**fields, holders=holders, quota=None if quota is None else Quota(**quota))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,80 @@
+"""What one process sees of an account's upstream between two reports to the shared budget."""
+
+from dataclasses import dataclass, field
+
+from app.engine import budget_state
+from app.engine.budget_state import Quota, Report
+from app.engine.rate_signs import RateSigns
+from app.sources.latency import LatencyWatch
+
+
+@dataclass(slots=True)
+class Sightings:
+    """Counts since the last report; moments are those of the shared clock."""
+
+    latencies: LatencyWatch = field(default_factory=LatencyWatch)
+    served: int = 0
+    refused: int = 0
+    late_served: int = 0
+    late_refused: int = 0
+    trouble_sent_at: float = 0.0
+    wait_until: float | None = None
+    is_full: bool = False
+    is_troubled: bool = False
+    quota: Quota | None = None
+
+    def see_served(self, endpoint: str, sent_at: float, now: float, *, is_late: bool) -> None:
+        """Note an answer that is no refusal."""
+        if is_late:
+            self.late_served += 1
+            return
+        self.served += 1
+        self.latencies.take(endpoint, now, now - sent_at)
+
+    def see_refused(self, sent_at: float, wait_until: float | None, *, is_late: bool) -> None:
+        """Note a refusal and what it told."""
+        if is_late:
+            self.late_refused += 1
+            return
+        self.refused += 1
+        self.trouble_sent_at = max(self.trouble_sent_at, sent_at)
+        if wait_until is not None:
+            self.wait_until = max(self.wait_until or 0.0, wait_until)
+
+    def see_troubled(self, sent_at: float, *, is_late: bool) -> None:
+        """Note that the upstream was too busy."""
+        if not is_late:
+            self.is_troubled = True
+            self.trouble_sent_at = max(self.trouble_sent_at, sent_at)
+
+    def see_quota(self, signs: RateSigns, now: float) -> None:
+        """Note what remains, if an answer tells."""
+        if signs.remaining is None or signs.reset_seconds is None:
+            return
+        told = Quota(left=signs.remaining, size=signs.limit, until=now + signs.reset_seconds)
+        self.quota = budget_state.merged(self.quota, told)
+
+    def report(self, *, wanted: int, in_flight: int, now: float) -> Report:
+        """Give the report; what was seen is forgotten by it."""
+        is_slower, is_slow = self.latencies.judge()
+        report = Report(
+            wanted=wanted,
+            in_flight=in_flight,
+            served=self.served,
+            refused=self.refused,
+            late_served=self.late_served,
+            late_refused=self.late_refused,
+            trouble_sent_at=self.trouble_sent_at if self.trouble_sent_at else now,
+            wait_seconds=None if self.wait_until is None else max(0.05, self.wait_until - now),
+            is_slow=is_slow or self.is_troubled,
+            is_full=self.is_full and not is_slower,
+            quota=self.quota,
+        )
+        self._forget()
+        return report
+
+    def _forget(self) -> None:
+        self.served = self.refused = self.late_served = self.late_refused = 0
+        self.trouble_sent_at = 0.0
+        self.is_full = self.is_troubled = False
+        self.wait_until = self.quota = None

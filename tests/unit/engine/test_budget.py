@@ -1,0 +1,77 @@
+"""What holds for every budget, whatever processes report."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.engine import budget_state
+from app.engine.budget import exchange
+from app.engine.budget_state import Budget, BudgetLimits, Quota, Report, fresh
+
+NOW = 1_700_000_000.0
+LIMITS = BudgetLimits(most=20, start=8)
+
+SECONDS = st.floats(min_value=0, max_value=100)
+STEPS = st.tuples(
+    st.sampled_from(["p", "q", "r"]),
+    st.floats(min_value=0, max_value=40),
+    st.builds(
+        Report,
+        wanted=st.integers(0, 30),
+        served=st.integers(0, 20),
+        refused=st.integers(0, 20),
+        late_refused=st.integers(0, 3),
+        trouble_sent_at=SECONDS.map(lambda seconds: NOW + seconds),
+        wait_seconds=st.none() | SECONDS,
+        is_slow=st.booleans(),
+        is_full=st.booleans(),
+        quota=st.none() | st.builds(Quota, left=st.integers(0, 9), size=st.none() | st.integers(0, 9), until=SECONDS),
+    ),
+)
+
+
+@given(steps=st.lists(STEPS, max_size=30), pace=st.none() | st.floats(min_value=0.02, max_value=500))
+def test_no_report_leads_out_of_bounds(steps: list[tuple[str, float, Report]], pace: float | None) -> None:
+    limits = replace(LIMITS, pace=pace)
+    budget, now = fresh(limits), NOW
+
+    for process, seconds, report in steps:
+        now += seconds
+        told = replace(report.quota, until=now + report.quota.until) if report.quota else None
+        budget, grant = exchange(budget, replace(report, quota=told), process=process, now=now, limits=limits)
+
+        assert 1 <= budget.window <= limits.most
+        assert 0 <= grant.slots <= min(report.wanted, limits.most)
+        assert budget.pace is None or budget.pace >= 1 / 60
+        assert grant.starts is None or list(grant.starts) == sorted(grant.starts)
+        assert grant.starts is None or len(grant.starts) <= grant.slots
+        assert budget.not_before <= now + 100
+        assert budget_state.from_text(budget_state.to_text(budget)) == budget
+
+
+@given(wanted=st.lists(st.integers(1, 40), min_size=2, max_size=6), rounds=st.integers(2, 4))
+def test_processes_never_hold_more_than_the_window_and_none_starves(wanted: list[int], rounds: int) -> None:
+    budget: Budget = fresh(LIMITS)
+    granted = [0] * len(wanted)
+
+    for turn in range(rounds * len(wanted)):
+        number = turn % len(wanted)
+        report = Report(wanted=wanted[number], in_flight=min(granted))
+        budget, grant = exchange(budget, report, process=str(number), now=NOW + turn / 100, limits=LIMITS)
+        granted[number] = grant.slots
+
+    assert sum(granted) <= 8
+    assert all(slots >= 1 for slots in granted)
+
+
+@pytest.mark.parametrize(("jump", "window"), [(-3600.0, 8), (3600.0, 4)])
+def test_a_clock_that_jumps_back_starts_anew(jump: float, window: int) -> None:
+    refused = Report(wanted=1, refused=1, trouble_sent_at=NOW, wait_seconds=30.0)
+    budget, _ = exchange(fresh(LIMITS), refused, process="p", now=NOW, limits=LIMITS)
+
+    budget, grant = exchange(budget, Report(wanted=1), process="p", now=NOW + jump, limits=LIMITS)
+
+    assert int(budget.window) == window
+    assert grant.not_before <= NOW + jump
