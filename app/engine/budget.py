@@ -8,6 +8,7 @@ by one per round trip from there. The pace is learned when an upstream refuses: 
 time until it served again. It is cut a little at each later refusal, and tried out upwards when none has come for long.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -21,6 +22,9 @@ LEASE_SECONDS: Final = 3.0
 _AHEAD_SECONDS: Final = 0.25
 """How far ahead starts are given out."""
 _EPOCH_SECONDS: Final = 20.0
+_BURST_SECONDS: Final = 2.0
+"""A limit is learned from what came right before it was hit: idle time before that says nothing."""
+_REFUSALS_KEPT_SECONDS: Final = 30.0
 _LONGEST_LEARNED_SECONDS: Final = 120.0
 """A limit that lasts longer is not spread evenly: its requests are used when there is work."""
 _REFUSALS_TO_LEARN: Final = 2
@@ -40,7 +44,7 @@ def exchange(budget: Budget, report: Report, *, process: str, now: float, limits
     """Take a process's report in and give it its part."""
     if budget.saved_at > now + _CLOCK_JUMP_SECONDS:
         budget = fresh(limits)
-    budget = _forget(budget, now)
+    budget = _forget(budget, report, process, now)
     budget = _learn(budget, report, now, limits)
     budget = _with_quota(budget, report)
     pace = _effective_pace(budget, limits)
@@ -63,11 +67,12 @@ def exchange(budget: Budget, report: Report, *, process: str, now: float, limits
         cut_at=budget.cut_at,
         window=window,
         pace=pace,
+        part=window // len({*others, process}),
         is_opening=budget.cut_at == 0.0 and budget.window < limits.most,
     )
 
 
-def _forget(budget: Budget, now: float) -> Budget:
+def _forget(budget: Budget, report: Report, process: str, now: float) -> Budget:
     """Drop what is over: expired holds, a quota that was made up again, old counts."""
     holders = {name: holder for name, holder in budget.holders.items() if now < holder.until <= now + 2 * LEASE_SECONDS}
     quota = budget.quota
@@ -75,11 +80,16 @@ def _forget(budget: Budget, now: float) -> Budget:
         # Made up again; when that goes on is told by the next answer, and if none tells, it is over.
         quota = None if quota.size is None else Quota(left=quota.size, size=None, until=now + 1.0)
     budget = replace(budget, holders=holders, quota=quota, epoch_at=budget.epoch_at or now)
+    if budget.pace is None and report.was_idle and not budget.is_probing and not holders.keys() - {process}:
+        # What comes now is a burst of its own: the pause before it says nothing of the limit.
+        budget = replace(budget, epoch_at=now, served=0.0)
     elapsed = now - budget.epoch_at
-    if elapsed <= _EPOCH_SECONDS or budget.is_probing:
+    longest = _BURST_SECONDS if budget.pace is None else _EPOCH_SECONDS
+    if elapsed <= longest or budget.is_probing:
         return budget
-    kept = _EPOCH_SECONDS / 2
-    return replace(budget, epoch_at=now - kept, served=budget.served * kept / elapsed, refused=0)
+    kept = longest / 2
+    refused = budget.refused if now - budget.cut_at < _REFUSALS_KEPT_SECONDS else 0
+    return replace(budget, epoch_at=now - kept, served=budget.served * kept / elapsed, refused=refused)
 
 
 def _learn(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> Budget:
@@ -191,20 +201,26 @@ def _effective_pace(budget: Budget, limits: BudgetLimits) -> float | None:
 
 
 def _share(budget: Budget, report: Report, process: str, window: int, now: float) -> int:
-    """Give what is wanted out of what is free, and at least its part to each process in turn."""
+    """Give a process its fair part, as far as the others have let go of what they held beyond theirs."""
     others = {name: holder for name, holder in budget.holders.items() if name != process}
-    names = sorted([*others, process])
-    parts = {name: _part(window, len(names), position, now) for position, name in enumerate(names)}
-    promised = sum(min(holder.wanted, parts[name]) for name, holder in others.items())
+    wanted = {name: holder.wanted for name, holder in others.items()} | {process: report.wanted}
     held = sum(holder.slots for holder in others.values())
-    allowed = max(parts[process], window - promised)
-    return max(0, min(report.wanted, allowed, window - held))
+    return max(0, min(_fair_parts(wanted, window, now)[process], window - held))
 
 
-def _part(window: int, processes: int, position: int, now: float) -> int:
-    """Part a window evenly; what is left over goes round, a second each."""
-    rest = (position + int(now)) % processes < window % processes
-    return window // processes + int(rest)
+def _fair_parts(wanted: Mapping[str, int], window: int, now: float) -> dict[str, int]:
+    """Part a window: none gets more than it wants, and what some leave over goes to those who want most.
+
+    When there are fewer places than processes, the places go round, a second each.
+    """
+    names = sorted(wanted)
+    if window < len(names):
+        turn = int(now)
+        return {name: min(wanted[name], int((place + turn) % len(names) < window)) for place, name in enumerate(names)}
+    parts: dict[str, int] = {}
+    for name in sorted(names, key=lambda name: wanted[name]):
+        parts[name] = min(wanted[name], (window - sum(parts.values())) // (len(names) - len(parts)))
+    return parts
 
 
 def _give_starts(

@@ -92,6 +92,8 @@ class Report:
     """Answers take much longer than they did."""
     is_full: bool = False
     """The window was what held requests back."""
+    was_idle: bool = False
+    """Nothing was under way for a moment, and what came before is not counted."""
     quota: Quota | None = None
 
 
@@ -108,6 +110,8 @@ class Grant:
     cut_at: float
     window: int
     pace: float | None
+    part: int
+    """An even part of the window, whatever is wanted."""
     is_opening: bool
     """Nothing is known yet: send in rounds, so that a first refusal comes before many requests are out."""
 

@@ -27,6 +27,7 @@ LONGEST_WAIT_IN_PLACE_SECONDS: Final = 5.0
 _RENEW_SECONDS: Final = 1.0
 _GROW_SECONDS: Final = 0.02
 _FULL_SECONDS: Final = 0.2
+_IDLE_SECONDS: Final = 0.25
 _LINGER_SECONDS: Final = 1.0
 """How long a process keeps its part after its last request: the next one mostly follows."""
 _SHORTEST_PAUSE_SECONDS: Final = 0.005
@@ -96,6 +97,8 @@ class AccountGate:
     async def enter(self, endpoint: str) -> Passage:
         """Wait for the budget; raise RateLimitedError when that would take too long to wait here."""
         begun = self._time()
+        if self._wanted() == 0 and begun - self._used_at > _IDLE_SECONDS:
+            self._seen.see_idleness()
         self._used_at = begun
         self._keep()
         if self._waiting or not self._is_open(begun):
@@ -197,7 +200,7 @@ class AccountGate:
 
     def _is_round_full(self, now: float) -> bool:
         """Claim that the round has all its requests; one that drags on holds nobody up."""
-        is_full = self._round_started >= max(self._round_size, self.limits.start)
+        is_full = self._round_started >= self._round_size
         return is_full and self._in_flight > 0 and now - self._round_began_at < _LONGEST_ROUND_SECONDS
 
     def _let_through(self, now: float) -> None:
@@ -321,7 +324,7 @@ class AccountGate:
         self._reported_at = self._time()
         if self._is_round_over:
             self._is_round_over = False
-            self._round_size, self._round_started = grant.slots, self._in_flight
+            self._round_size, self._round_started = max(grant.slots, grant.part), self._in_flight
             self._round_began_at = self._reported_at
         if grant.starts is None:
             self._starts.clear()
@@ -339,6 +342,7 @@ class AccountGate:
                 not_before=0.0,
                 cut_at=0.0,
                 window=self.limits.start,
+                part=self.limits.start,
                 pace=None,
                 is_opening=False,
             )

@@ -21,6 +21,7 @@ class Sightings:
     wait_until: float | None = None
     is_full: bool = False
     is_troubled: bool = False
+    was_idle: bool = False
     quota: Quota | None = None
 
     def see_served(self, endpoint: str, sent_at: float, now: float, *, is_late: bool) -> None:
@@ -47,6 +48,11 @@ class Sightings:
             self.is_troubled = True
             self.trouble_sent_at = max(self.trouble_sent_at, sent_at)
 
+    def see_idleness(self) -> None:
+        """Note that a new burst begins; what was served before the pause belongs to none."""
+        self.was_idle = True
+        self.served = self.late_served = 0
+
     def see_quota(self, signs: RateSigns, now: float) -> None:
         """Note what remains, if an answer tells."""
         if signs.remaining is None or signs.reset_seconds is None:
@@ -68,6 +74,7 @@ class Sightings:
             wait_seconds=None if self.wait_until is None else max(0.05, self.wait_until - now),
             is_slow=is_slow or self.is_troubled,
             is_full=self.is_full and not is_slower,
+            was_idle=self.was_idle,
             quota=self.quota,
         )
         self._forget()
@@ -76,5 +83,5 @@ class Sightings:
     def _forget(self) -> None:
         self.served = self.refused = self.late_served = self.late_refused = 0
         self.trouble_sent_at = 0.0
-        self.is_full = self.is_troubled = False
+        self.is_full = self.is_troubled = self.was_idle = False
         self.wait_until = self.quota = None

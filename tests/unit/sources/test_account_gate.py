@@ -66,6 +66,18 @@ def test_five_requests_a_second_are_used_and_hardly_exceeded(limit: dict[str, ob
     assert found.parked == 0
 
 
+def test_idle_time_before_a_burst_does_not_make_the_learned_pace_lower() -> None:
+    async def work(fleet: Fleet) -> float:
+        api = LimitedApi(fleet.loop, requests=5)
+        (gate,) = fleet.gates
+        await fleet.send(gate, api)
+        await asyncio.sleep(8.3)
+        seconds = await fleet.work(api, requests=100)
+        return 100 / 5 / seconds
+
+    assert simulate(work) > 0.8
+
+
 def test_configured_pace_is_kept_from_the_first_request_on() -> None:
     found = outcome({"requests": 5, "is_sliding": True}, pace=5)
 
