@@ -28,6 +28,7 @@ _REFUSALS_KEPT_SECONDS: Final = 30.0
 _LONGEST_LEARNED_SECONDS: Final = 120.0
 """A limit that lasts longer is not spread evenly: its requests are used when there is work."""
 _REFUSALS_TO_LEARN: Final = 2
+_MEASURED_SECONDS: Final = 1.0
 _STRIKE_SECONDS: Final = 1.0
 _LONGEST_STRIKE_SECONDS: Final = 64.0
 _SLOWEST_PACE: Final = 1 / 60
@@ -138,20 +139,14 @@ def _slowed(budget: Budget, now: float) -> Budget:
     """Cut a known pace to what was served of it, within bounds."""
     assert budget.pace is not None
     elapsed = now - budget.epoch_at
-    seen = budget.served / elapsed if elapsed >= 1.0 else budget.pace
+    is_measured = elapsed >= _MEASURED_SECONDS
+    seen = budget.served / elapsed if is_measured else budget.pace
     pace = max(_SLOWEST_PACE, min(max(seen, budget.pace / 2), budget.pace * _CUT))
     is_known = budget.limit_pace is not None and budget.pace >= 0.8 * budget.limit_pace
     hold = min(budget.hold * 2, _LONGEST_HOLD_SECONDS) if is_known else HOLD_SECONDS
-    return replace(
-        budget,
-        pace=pace,
-        limit_pace=budget.pace,
-        hold=hold,
-        grow_at=now + hold,
-        epoch_at=now,
-        served=0.0,
-        refused=0,
-    )
+    slowed = replace(budget, pace=pace, limit_pace=budget.pace, hold=hold, grow_at=now + hold, refused=0)
+    # Else it goes on: refusals in quick succession would never see what is served.
+    return replace(slowed, epoch_at=now, served=0.0) if is_measured else slowed
 
 
 def _paced(budget: Budget, now: float) -> Budget:

@@ -322,7 +322,7 @@ class AccountGate:
             self._seen.latencies.forget()
         self._grant = grant
         self._reported_at = self._time()
-        if self._is_round_over:
+        if self._is_round_over or self._in_flight == 0:
             self._is_round_over = False
             self._round_size, self._round_started = max(grant.slots, grant.part), self._in_flight
             self._round_began_at = self._reported_at

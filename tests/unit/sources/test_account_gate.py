@@ -78,6 +78,19 @@ def test_idle_time_before_a_burst_does_not_make_the_learned_pace_lower() -> None
     assert simulate(work) > 0.8
 
 
+def test_first_burst_may_meet_the_limit_at_any_moment() -> None:
+    async def work(fleet: Fleet, moment: float) -> float:
+        await asyncio.sleep(moment)
+        api = LimitedApi(fleet.loop, requests=5)
+        return 60 / 5 / await fleet.work(api, requests=60)
+
+    uses = [simulate(lambda fleet, moment=number / 30: work(fleet, moment)) for number in range(30)]  # type: ignore[misc]
+
+    # Within one round trip around the end of a window the upstream serves twice its limit, which has to be unlearned.
+    assert min(uses) > 0.6
+    assert sum(uses) / len(uses) > 0.9
+
+
 def test_configured_pace_is_kept_from_the_first_request_on() -> None:
     found = outcome({"requests": 5, "is_sliding": True}, pace=5)
 
