@@ -177,7 +177,8 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
         daemons=DaemonService(shared.daemons),
         tokens=TokenService(TokenStore(shared.engine)),
         health=HealthService(
-            checks={"postgres": lambda: is_reachable(shared.engine), "redis": shared.bell.is_reachable},
+            is_store_reachable=lambda: is_reachable(shared.engine),
+            others={"redis": shared.bell.is_reachable},
             daemons=shared.daemons,
         ),
         close=shared.engine.dispose,

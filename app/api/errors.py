@@ -37,6 +37,11 @@ _STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,  # the official SDKs try again
 }
 
+_HEADERS: Final[dict[HTTPStatus, dict[str, str]]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="ferryman"'},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "2"},
+}
+
 
 class FailureAnswer(Schema):
     """One fault of a request."""
@@ -85,8 +90,7 @@ def _answer_own(error: FerrymanError) -> ResponseReturnValue:
     if type(error) not in _STATUSES:
         return _answer_unforeseen(error)
     status = _STATUSES[type(error)]
-    headers = {"WWW-Authenticate": 'Bearer realm="ferryman"'} if status is HTTPStatus.UNAUTHORIZED else {}
-    return _body(status, error.message), status, headers
+    return _body(status, error.message), status, _HEADERS.get(status, {})
 
 
 def _answer_http(error: HTTPException) -> ResponseReturnValue:

@@ -1,7 +1,6 @@
 """Ring through Celery: short messages that say "look at row X", published within a bounded time or not at all."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -9,25 +8,24 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from app.broker import tasks, transport
+from app.broker.circuit import Circuit
 from app.engine.work import Ring
 
 logger = logging.getLogger(__name__)
 
-_PAUSE_SECONDS = 1.0
+_PROBE_SECONDS = 5.0
 
 
 class CeleryBell:
     """Publishes to the queues of daemon groups.
 
-    After a failure it does not try again for a second, so that a broker that is away costs a caller time only once in
-    a while; what was not published stays in the outbox or is rung by the sweeper.
+    While the broker is away it lets one call through now and then, so that the others do not pay for its timeout; what
+    was not published stays in the outbox or is rung by the sweeper.
     """
 
     def __init__(self, celery: Celery, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._celery = celery
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._closed_until = 0.0
+        self._circuit = Circuit(monotonic)
 
     def ring(self, rings: Sequence[Ring]) -> None:
         """Ask daemons to work on units; never raises for a broker that can not be reached."""
@@ -53,16 +51,15 @@ class CeleryBell:
         return True
 
     def _publish(self, task: str, args: list[str], queue: str) -> bool:
-        with self._lock:
-            if self._monotonic() < self._closed_until:
-                return False
+        if not self._circuit.lets_through(probe_seconds=_PROBE_SECONDS):
+            return False
         try:
             self._celery.send_task(task, args=args, queue=queue, retry=False)
         except (OperationalError, OSError) as error:
+            self._circuit.note(was_taken=False)
             logger.warning("the broker can not be reached", extra={"task": task, "reason": type(error).__name__})
-            with self._lock:
-                self._closed_until = self._monotonic() + _PAUSE_SECONDS
             return False
+        self._circuit.note(was_taken=True)
         return True
 
 

@@ -14,19 +14,30 @@ class LiveDaemons(Protocol):
 
 
 class HealthService:
-    """Looks at what Ferryman stands on."""
+    """Looks at what Ferryman stands on.
 
-    def __init__(self, *, checks: Mapping[str, Callable[[], bool]], daemons: LiveDaemons) -> None:
-        self._checks = checks
+    Without Postgres it is of no use to anybody (unhealthy). Without the broker it is degraded: it still takes runs and
+    answers every question, so a balancer that turned callers away would make an outage of a delay.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_store_reachable: Callable[[], bool],
+        others: Mapping[str, Callable[[], bool]],
+        daemons: LiveDaemons,
+    ) -> None:
+        self._is_store_reachable = is_store_reachable
+        self._others = others
         self._daemons = daemons
 
     def check(self) -> tuple[bool, JsonObject]:
-        """Tell whether all is well, and what of it is: each of the checks, and the live daemons of each group.
+        """Tell whether it serves, and what of it is there: each part, and the live daemons of each group.
 
         No live daemon is no illness: runs wait for one.
         """
-        found = {name: check() for name, check in self._checks.items()}
-        daemons = self._daemons.live_by_group() if found.get("postgres") else {}
-        shown = {name: "ok" if is_well else "unreachable" for name, is_well in found.items()}
-        is_well = all(found.values())
-        return is_well, {"status": "ok" if is_well else "unhealthy", **shown, "daemons": daemons}
+        serves = self._is_store_reachable()
+        found = {"postgres": serves} | {name: check() for name, check in self._others.items()}
+        shown = {name: "ok" if is_there else "unreachable" for name, is_there in found.items()}
+        status = "unhealthy" if not serves else "ok" if all(found.values()) else "degraded"
+        return serves, {"status": status, **shown, "daemons": self._daemons.live_by_group() if serves else {}}

@@ -40,6 +40,8 @@ def redis_child(data_dir: Path, socket_root: Path) -> ChildSpec:
         command=(str(_program()), *(part for name, value in settings.items() for part in (f"--{name}", value))),
         environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
         working_dir=data_dir,
+        # Whoever removed what it wrote while it was down gets it empty: it holds nothing that Postgres does not.
+        prepare=partial(data_dir.mkdir, mode=0o700, parents=True, exist_ok=True),
         is_ready=partial(_answers, path),
         stop_signals=(SIGTERM,),
         stop_seconds=10.0,

@@ -22,6 +22,6 @@ def ping() -> JsonObject:
 
 @service.get("/healthz")
 def healthz() -> tuple[JsonObject, int]:
-    """Tell whether Postgres and Redis are there, and how many daemons each group has."""
-    is_well, found = services().health.check()
-    return found, 200 if is_well else 503
+    """Tell whether Postgres and Redis are there, and how many daemons each group has; 503 without Postgres alone."""
+    serves, found = services().health.check()
+    return found, 200 if serves else 503

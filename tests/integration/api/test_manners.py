@@ -2,15 +2,19 @@
 
 import io
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
 
+from app.api.application import create_app
 from app.api.services import ApiServices
+from app.bootstrap import api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
 from app.engine.objects import EnvironmentId
+from app.settings import Settings
 from tests.integration.api.calling import Caller
 
 
@@ -177,7 +181,20 @@ def test_documents_every_route_of_a_resource(api: Caller, app: Flask) -> None:
 def test_health_tells_which_part_is_missing(app: Flask) -> None:
     response = app.test_client().get("/healthz")
 
-    assert (response.status_code, response.json["postgres"], response.json["redis"]) == (503, "ok", "unreachable")
+    parts = {name: response.json[name] for name in ("status", "postgres", "redis")}
+    assert response.status_code == 200
+    assert parts == {"status": "degraded", "postgres": "ok", "redis": "unreachable"}
+
+
+def test_database_that_is_away_is_503_and_when_to_try_again(settings: Settings) -> None:
+    away = replace(settings, database_url="postgresql://nobody@127.0.0.1:1/none")
+    client = create_app(api_services(away), away).test_client()
+
+    answers = [client.get(path, headers={"Authorization": "Bearer x"}) for path in ("/sync-job", "/healthz")]
+
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert answers[0].headers["Retry-After"] == "2"
+    assert answers[1].json["status"] == "unhealthy"
 
 
 def test_what_it_does_not_know_is_let_pass_unseen(api: Caller) -> None:

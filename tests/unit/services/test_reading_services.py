@@ -135,12 +135,12 @@ def test_daemon_tells_how_it_stands(daemons: FakeDaemons) -> None:
     ("postgres", "redis", "shown"),
     [
         (True, True, {"status": "ok", "postgres": "ok", "redis": "ok", "daemons": {"blue": 1}}),
-        (True, False, {"status": "unhealthy", "postgres": "ok", "redis": "unreachable", "daemons": {"blue": 1}}),
+        (True, False, {"status": "degraded", "postgres": "ok", "redis": "unreachable", "daemons": {"blue": 1}}),
         (False, True, {"status": "unhealthy", "postgres": "unreachable", "redis": "ok", "daemons": {}}),
     ],
     ids=["all is well", "no redis", "no postgres"],
 )
 def test_health_tells_what_is_there(daemons: FakeDaemons, postgres: bool, redis: bool, shown: JsonObject) -> None:
-    health = HealthService(checks={"postgres": lambda: postgres, "redis": lambda: redis}, daemons=daemons)
+    health = HealthService(is_store_reachable=lambda: postgres, others={"redis": lambda: redis}, daemons=daemons)
 
-    assert health.check() == (postgres and redis, shown)
+    assert health.check() == (postgres, shown)
