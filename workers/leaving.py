@@ -8,7 +8,7 @@ from celery.worker import state
 
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
-from workers.runtime import identity, services
+from workers.runtime import identity, life_signs, services
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ def leave(status: DaemonStatus) -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while state.active_requests and time.monotonic() < deadline:
         time.sleep(0.1)
+    life_signs().remove(identity().id)
     try:
         services().leadership.resign()
         services().daemons.heard(identity().id, status)

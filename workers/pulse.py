@@ -15,7 +15,7 @@ from app.engine.errors import BrokerUnavailableError
 from app.engine.status import DaemonStatus
 from app.services.roll_call import Pulse
 from workers import leaving
-from workers.runtime import identity, services
+from workers.runtime import identity, life_signs, services
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ def register() -> None:
         label=who.id,
         metadata={"hostname": socket.gethostname(), "pid": os.getpid()},
     )
+    _leave_sign(silent_seconds=0)
 
 
 def show() -> None:
@@ -48,6 +49,8 @@ def show() -> None:
     if hearing.is_deaf:
         leave_deaf()
     hearing.note_called(was_taken=_calls())
+    if hearing.silent_seconds is not None:
+        _leave_sign(silent_seconds=hearing.silent_seconds)
     _report()
 
 
@@ -76,3 +79,11 @@ def _report() -> None:
         services().pulses.report(Pulse(daemon_id=identity().id, silent_seconds=services().hearing.silent_seconds))
     except BrokerUnavailableError as error:
         logger.warning("this daemon can not report", extra={"reason": type(error.__cause__).__name__})
+
+
+def _leave_sign(*, silent_seconds: float) -> None:
+    who = identity()
+    try:
+        life_signs().leave(who.id, group=who.group_key, silent_seconds=silent_seconds)
+    except OSError as error:
+        logger.warning("this daemon can leave no sign of life for 'ferryman health'", extra={"reason": str(error)})

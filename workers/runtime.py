@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from app import settings
 from app.bootstrap import DaemonServices, daemon_services
 from app.engine.ids import new_id
+from app.stack.life_signs import LifeSigns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +37,8 @@ def identity() -> DaemonIdentity:
     """Tell who this daemon is, as ``ferryman daemon`` set it; a worker started by hand gets an id of its own."""
     daemon_id = os.environ.setdefault("FERRYMAN_DAEMON_ID", f"daemon-{new_id()[:8]}")
     return DaemonIdentity(id=daemon_id, group_key=os.environ.get("FERRYMAN_DAEMON_GROUP", "default"))
+
+
+def life_signs() -> LifeSigns:
+    """Give the place where this daemon leaves its signs of life."""
+    return LifeSigns(services().settings.database_url)

@@ -16,7 +16,7 @@ from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
 from workers import canary, pulse
-from workers.runtime import identity, services
+from workers.runtime import identity, life_signs, services
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +88,7 @@ def begin_to_stop(**_: object) -> None:
 
 def sign_off(**_: object) -> None:
     """Write this daemon down as stopped."""
+    life_signs().remove(identity().id)
     services().leadership.resign()
     services().daemons.heard(identity().id, DaemonStatus.STOPPED)
     services().close()

@@ -1,0 +1,63 @@
+"""Signs of life that daemons leave on their machine: a file each, so that a health check asks neither server."""
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+
+class LifeSigns:
+    """The daemons of this machine and user that work on one database."""
+
+    def __init__(self, database_url: str, *, directory: Path | None = None) -> None:
+        self._directory = directory or Path(tempfile.gettempdir()) / f"ferryman-daemons-{os.getuid()}"
+        self._database = hashlib.sha256(database_url.encode()).hexdigest()
+
+    def leave(self, daemon_id: str, *, group: str, silent_seconds: float) -> None:
+        """Note that this process took a message so long ago; raises OSError."""
+        self._directory.mkdir(mode=0o700, exist_ok=True)
+        if self._directory.stat().st_uid != os.getuid():
+            raise PermissionError(f"{self._directory} belongs to another user")
+        file = self._file(daemon_id)
+        draft = file.with_suffix(".new")
+        draft.write_text(json.dumps({"group": group, "pid": os.getpid(), "database": self._database}))
+        consumed_at = time.time() - silent_seconds
+        os.utime(draft, (consumed_at, consumed_at))
+        draft.rename(file)
+
+    def remove(self, daemon_id: str) -> None:
+        """Take a daemon's sign away."""
+        self._file(daemon_id).unlink(missing_ok=True)
+
+    def is_alive(self, group: str, *, within_seconds: float) -> bool:
+        """Claim that a daemon of the group runs here, and took a message not longer ago than this."""
+        return any(self._shows_life(file, group, within_seconds) for file in self._directory.glob("*.json"))
+
+    def _shows_life(self, file: Path, group: str, within_seconds: float) -> bool:
+        try:
+            sign = json.loads(file.read_text())
+            is_fresh = time.time() - file.stat().st_mtime <= within_seconds
+        except (OSError, ValueError):
+            return False
+        if not _runs(sign["pid"]):
+            with suppress(OSError):
+                file.unlink()
+            return False
+        return is_fresh and (sign["group"], sign["database"]) == (group, self._database)
+
+    def _file(self, daemon_id: str) -> Path:
+        # An id may hold anything, slashes too.
+        return self._directory / f"{hashlib.sha256(daemon_id.encode()).hexdigest()[:32]}.json"
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,67 @@
+"""Which daemons of this machine show that they take messages."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.stack.life_signs import LifeSigns
+
+URL = "postgresql://one/ferryman"
+
+
+@pytest.fixture
+def signs(tmp_path: Path) -> LifeSigns:
+    return LifeSigns(URL, directory=tmp_path / "signs")
+
+
+def test_daemon_that_took_a_message_lately_is_alive(signs: LifeSigns) -> None:
+    signs.leave("a/b", group="eu", silent_seconds=3)
+
+    assert signs.is_alive("eu", within_seconds=10)
+    assert not signs.is_alive("eu", within_seconds=2)
+    assert not signs.is_alive("us", within_seconds=10)
+
+
+def test_daemon_of_another_database_does_not_count(signs: LifeSigns, tmp_path: Path) -> None:
+    signs.leave("a", group="eu", silent_seconds=0)
+
+    assert not LifeSigns("postgresql://two/ferryman", directory=tmp_path / "signs").is_alive("eu", within_seconds=10)
+
+
+def test_daemon_that_signed_off_or_never_came_is_not_alive(signs: LifeSigns) -> None:
+    assert not signs.is_alive("eu", within_seconds=10)
+    signs.leave("a", group="eu", silent_seconds=0)
+
+    signs.remove("a")
+    signs.remove("a")
+
+    assert not signs.is_alive("eu", within_seconds=10)
+
+
+def test_sign_of_a_dead_process_is_swept_away(signs: LifeSigns, tmp_path: Path) -> None:
+    signs.leave("a", group="eu", silent_seconds=0)
+    (file,) = (tmp_path / "signs").iterdir()
+    ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    ended.wait()
+    file.write_text(json.dumps({**json.loads(file.read_text()), "pid": ended.pid}))
+
+    assert not signs.is_alive("eu", within_seconds=10)
+    assert not file.exists()
+
+
+def test_broken_sign_is_no_sign(signs: LifeSigns, tmp_path: Path) -> None:
+    signs.leave("a", group="eu", silent_seconds=0)
+    (file,) = (tmp_path / "signs").iterdir()
+    file.write_text("{")
+
+    assert not signs.is_alive("eu", within_seconds=10)
+
+
+def test_no_secret_of_the_url_is_written(tmp_path: Path) -> None:
+    LifeSigns("postgresql://u:secret@h/d", directory=tmp_path / "signs").leave("a", group="eu", silent_seconds=0)
+
+    (file,) = (tmp_path / "signs").iterdir()
+    assert "secret" not in file.read_text()
