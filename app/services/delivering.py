@@ -1,6 +1,7 @@
 """Work on a delivery unit: send the run's events to its webhook one after the other, each until it is answered 2xx."""
 
 import random
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -21,6 +22,11 @@ from app.services.workplace import Workplace
 
 RETRY_BASE_SECONDS = 0.5
 RETRY_CAP_SECONDS = 300.0
+_POLL_SECONDS = 0.25
+
+
+class _LeavingError(Exception):
+    """The daemon was told to go, and has waited for this receiver for long enough."""
 
 
 class WebhookReader(Protocol):
@@ -134,20 +140,32 @@ class DeliveryWorker:
             status_code = self._sent(claim, self._sender.submit(webhook, event.id, event.body))
         except DeliveryError as error:
             return self._failed(claim, run, event, error)
+        except _LeavingError:
+            # Whoever comes next sends it again under the same id; nobody counts it as a failed attempt.
+            self._yield(claim)
+            return False
         failpoints.hit(Failpoint.BEFORE_DELIVERED)
         self._end(claim, event, delivered=True, status_code=status_code, error=None)
         return True
 
     def _sent(self, claim: Claim, sending: "Future[int]") -> int:
-        """Wait for the receiver's answer, keeping the lease while it takes its time."""
+        """Wait for the receiver's answer, keeping the lease; raise _LeavingError when the daemon has to go first."""
+        held_at, leave_at = time.monotonic(), 0.0
         try:
             while True:
                 try:
-                    return sending.result(timeout=self._settings.lease_seconds / 4)
+                    return sending.result(timeout=min(_POLL_SECONDS, self._settings.lease_seconds / 4))
                 except FutureTimeoutError:
                     if sending.done():
                         raise
+                now = time.monotonic()
+                if self._workplace.is_stopping():
+                    leave_at = leave_at or now + self._settings.stop_grace_seconds
+                    if now >= leave_at:
+                        raise _LeavingError
+                if now >= held_at + self._settings.lease_seconds / 4:
                     self._leases.hold(claim, lease_seconds=self._settings.lease_seconds)
+                    held_at = now
         finally:
             sending.cancel()
 

@@ -14,6 +14,12 @@ from tests.support.upstream import Upstream, numbered
 from tests.support.workspace import Workspace, listed
 
 DEAF_SECONDS = 3.0
+LEAD_MOVES_WITHIN_SECONDS = 5.0
+LEADER = """
+    select pid from pg_locks
+     where locktype = 'advisory' and granted and (classid::bigint << 32 | objid::bigint) = 7208113402
+           and database = (select oid from pg_database where datname = current_database())
+"""
 
 
 @pytest.fixture
@@ -88,3 +94,27 @@ def test_daemon_that_lost_its_broker_for_a_while_stays_and_works(
     assert (run["status"], run["daemon_id"]) == ("completed", attentive.daemon_id)
     wait_for(lambda: consumed_after(node_environment["DATABASE_URL"], attentive, begun), what="a report")
     assert attentive.container.status == "running"
+
+
+def test_lead_moves_within_five_seconds_of_the_leaders_death(
+    daemons: list[DaemonNode], node_environment: Mapping[str, str], wait_for: WaitFor
+) -> None:
+    url = node_environment["DATABASE_URL"]
+    wait_for(lambda: leader_session(url), what="a leader")
+    sessions = []
+
+    # One of the two leads: whichever it is, its death is among these.
+    for daemon in daemons:
+        sessions.append(leader_session(url))
+        daemon.kill()
+        sessions.append(wait_for(lambda: leader_session(url), LEAD_MOVES_WITHIN_SECONDS, what="a leader"))
+        daemon.container.start()
+        daemon.container.ready()
+
+    assert len(set(sessions)) > 1
+
+
+def leader_session(database_url: str) -> int | None:
+    with psycopg.connect(database_url) as connection:
+        row = connection.execute(LEADER).fetchone()
+    return int(row[0]) if row else None

@@ -211,6 +211,20 @@ def test_sending_is_cancelled_when_the_lease_is_lost_meanwhile() -> None:
     assert outcome.may_settle
 
 
+def test_stopping_daemon_leaves_a_receiver_that_takes_too_long_and_rings() -> None:
+    here = delivery(PENDING, lease_seconds=0.004, stop_grace_seconds=0.01)
+    here.deliveries.add(event("a"))
+    here.is_stopping = True
+
+    here.deliver()
+
+    assert here.receiver.futures[0].cancelled()
+    assert [waiting.id for waiting in here.deliveries.waiting] == ["a"]
+    assert (here.deliveries.delivered, here.deliveries.dead) == ({}, {})
+    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.READY
+
+
 def test_time_out_of_the_sender_itself_is_no_slow_answer() -> None:
     here = delivery(TimeoutError("not a DeliveryError"))
     here.deliveries.add(event("a"))
