@@ -154,7 +154,7 @@ class DeliveryWorker:
         try:
             while True:
                 try:
-                    return sending.result(timeout=min(_POLL_SECONDS, self._settings.lease_seconds / 4))
+                    return sending.result(timeout=min(_POLL_SECONDS, self._settings.lease_seconds / 8))
                 except FutureTimeoutError:
                     if sending.done():
                         raise
