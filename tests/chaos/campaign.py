@@ -21,7 +21,7 @@ from app.broker.transport import is_rabbitmq
 from app.stack.commands import PROJECT_ROOT
 from tests.chaos import arena, reliability_report
 from tests.chaos.arena import Arena
-from tests.chaos.rounds import Arrivals, Outcome, measure_undisturbed, play
+from tests.chaos.rounds import Arrivals, Outcome, measure_undisturbed, play, seconds_of
 from tests.chaos.scenarios import SCENARIOS, Scenario
 
 _PAGE = PROJECT_ROOT / "docs" / "reliability.md"
@@ -53,14 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _played(place: Arena, scenarios: Sequence[Scenario]) -> Iterator[Outcome]:
     given = os.environ.get("CHAOS_SEED")
-    baseline: Arrivals = ()
+    undisturbed: list[Arrivals] = []
     for number, scenario in enumerate(scenarios):
         if number % _BASELINE_EVERY == 0:
-            baseline = measure_undisturbed(place, number)
-            print(f"undisturbed: {baseline[-1][0] - baseline[0][0]:.1f} s", flush=True)
+            undisturbed = measure_undisturbed(place, number)
+            print("undisturbed:", *(f"{seconds_of(run):.1f} s" for run in undisturbed), flush=True)
         seed = int(given) if given else random.SystemRandom().randrange(10**9)
         print(f"{number + 1:>4}/{len(scenarios)} {scenario.name} CHAOS_SEED={seed}", end=" ", flush=True)
-        outcome = play(place, scenario, seed, baseline)
+        outcome = play(place, scenario, seed, undisturbed)
         print(_told(outcome), flush=True)
         yield outcome
 

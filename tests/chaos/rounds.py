@@ -18,7 +18,7 @@ Arrivals = Sequence[tuple[float, int]]
 """When how many records arrived."""
 
 _MEASURABLE = 0.2
-"""Of the records: when fewer are still to come after the recovery, its throughput says nothing."""
+"""Of the time that undisturbed runs take: when less is expected after the recovery, its throughput says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Outcome:
     story: str
 
 
-def play(arena: Arena, scenario: Scenario, seed: int, baseline: Arrivals = ()) -> Outcome:
+def play(arena: Arena, scenario: Scenario, seed: int, undisturbed: Sequence[Arrivals] = ()) -> Outcome:
     """Play a round of a scenario; AssertionError tells what was lost."""
     arena.make_whole()
     dice, began = random.Random(seed), time.monotonic()
@@ -63,25 +63,27 @@ def play(arena: Arena, scenario: Scenario, seed: int, baseline: Arrivals = ()) -
         repeated=sum(toll.repeated.total() for toll in tolls),
         repeated_deliveries=sum(toll.repeated_deliveries for toll in tolls),
         recovery_seconds=recovery_seconds,
-        throughput=_throughput(arrivals_of(tolls), recovered, baseline) if baseline and not scenario.stops else None,
+        throughput=_throughput([toll.arrivals for toll in tolls], recovered, undisturbed)
+        if undisturbed and not scenario.stops
+        else None,
         story=", ".join(round.story),
     )
 
 
-def measure_undisturbed(arena: Arena, seed: int) -> Arrivals:
-    """Play a round without a fault; give its arrivals."""
+def measure_undisturbed(arena: Arena, seed: int) -> list[Arrivals]:
+    """Play a round without a fault; give the arrivals of each run."""
     arena.make_whole()
     runs = arena.begin(random.Random(seed))
     tolls = [run.judge() for run in runs]
     for toll in tolls:
         assert_none("repeated undisturbed", [unit for unit, times in toll.repeated.items() if times])
     arena.clear(runs)
-    return arrivals_of(tolls)
+    return [toll.arrivals for toll in tolls]
 
 
-def arrivals_of(tolls: Sequence[Toll]) -> Arrivals:
-    """Merge the arrivals of runs."""
-    return sorted(arrival for toll in tolls for arrival in toll.arrivals)
+def seconds_of(arrivals: Arrivals) -> float:
+    """Tell how long records kept coming."""
+    return arrivals[-1][0] - arrivals[0][0]
 
 
 def assert_few_repeats(toll: Toll, interruptions: int, *, pauses: int) -> None:
@@ -138,19 +140,26 @@ def _judge_stopped(round: Round) -> list[Toll]:
         if run.status == "completed":
             tolls.append(run.judge())
             continue
-        run.wait_until_quiet(LEASE_SECONDS / 2)
+        run.wait_until_quiet(LEASE_SECONDS + 1)
         assert run.status == "stopped"
         assert round.row_count(run) == round.rows_at_stop[run.run_id]
         assert run.tells_its_end_last
     return tolls
 
 
-def _throughput(arrivals: Arrivals, recovered: float, baseline: Arrivals) -> float | None:
-    """Compare how long the rest took after the recovery with how long the same rest takes undisturbed."""
-    total = sum(records for _, records in arrivals)
-    here = sum(records for at, records in arrivals if at <= recovered)
-    if total - here < _MEASURABLE * total:
+def _throughput(arrivals: Sequence[Arrivals], recovered: float, undisturbed: Sequence[Arrivals]) -> float | None:
+    """Compare how long the rest took after the recovery with how long the slower run's same rest takes undisturbed."""
+    expected = max(
+        _rest_seconds(own, sum(records for at, records in here if at <= recovered))
+        for here, own in zip(arrivals, undisturbed, strict=True)
+    )
+    if expected < _MEASURABLE * max(seconds_of(own) for own in undisturbed):
         return None
-    sums = list(accumulate(records for _, records in baseline))
-    same = bisect_left(sums, here)
-    return (baseline[-1][0] - baseline[same][0]) / (arrivals[-1][0] - recovered)
+    return expected / (max(here[-1][0] for here in arrivals) - recovered)
+
+
+def _rest_seconds(arrivals: Arrivals, records: int) -> float:
+    """Tell how long a run took from so many records on."""
+    sums = list(accumulate(number for _, number in arrivals))
+    same = min(bisect_left(sums, records), len(arrivals) - 1)
+    return arrivals[-1][0] - arrivals[same][0]
