@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with arena.opened(options.broker) as place:
         try:
             outcomes = list(_played(place, list(islice(cycle(chosen), options.rounds))))
-        except AssertionError:
+        except Exception:
             traceback.print_exc()
             print(f"the logs are in {_kept_logs(place)}", file=sys.stderr)
             return 1
