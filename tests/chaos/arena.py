@@ -43,7 +43,7 @@ SETTINGS: Final[Mapping[str, str]] = {
 
 _UNDER_WAY = """
     select id::text, fencing_token, lease_expires_at from unit
-     where run_id::text = any(%s) and (status = 'leased' or status = 'ready' and coalesce(wake_at, now()) <= now())
+     where run_id::text = any(%s) and status = 'leased'
 """
 
 _STUCK = """
@@ -192,7 +192,7 @@ class Round:
         return int(rows)
 
     def units_under_way(self) -> Callable[[], bool]:
-        """Note the units that are worked on or could be; give what claims that each was carried on since."""
+        """Note the units that are worked on; give what claims that each was carried on since."""
         runs = [run.run_id for run in self.runs]
         waiting = {id: (id, token, expiry) for id, token, expiry in self.arena.fetch(_UNDER_WAY, runs)}
 

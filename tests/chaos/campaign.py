@@ -53,16 +53,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _played(place: Arena, scenarios: Sequence[Scenario]) -> Iterator[Outcome]:
     given = os.environ.get("CHAOS_SEED")
-    undisturbed: list[Arrivals] = []
+    measured: list[list[Arrivals]] = []
     for number, scenario in enumerate(scenarios):
         if number % _BASELINE_EVERY == 0:
-            undisturbed = measure_undisturbed(place, number)
-            print("undisturbed:", *(f"{seconds_of(run):.1f} s" for run in undisturbed), flush=True)
+            measured += [measure_undisturbed(place, number) for _ in range(1 if measured else 3)]
+            print("undisturbed:", *(f"{seconds_of(run):.1f} s" for run in _typical(measured)), flush=True)
         seed = int(given) if given else random.SystemRandom().randrange(10**9)
         print(f"{number + 1:>4}/{len(scenarios)} {scenario.name} CHAOS_SEED={seed}", end=" ", flush=True)
-        outcome = play(place, scenario, seed, undisturbed)
+        outcome = play(place, scenario, seed, _typical(measured))
         print(_told(outcome), flush=True)
         yield outcome
+
+
+def _typical(measured: Sequence[Sequence[Arrivals]]) -> Sequence[Arrivals]:
+    """Choose the undisturbed pair of runs that took neither the longest nor the shortest."""
+    return sorted(measured, key=lambda runs: max(map(seconds_of, runs)))[len(measured) // 2]
 
 
 def _possible(broker_url: str) -> list[Scenario]:

@@ -5,7 +5,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from threading import Thread
 
 from app.client import ApiError
@@ -17,6 +17,7 @@ from tests.support.patience import wait_for
 Arrivals = Sequence[tuple[float, int]]
 """When how many records arrived."""
 
+_STANDSTILL_SECONDS = 1.0
 _MEASURABLE = 0.2
 """Of the time that undisturbed runs take: when less is expected after the recovery, its throughput says nothing."""
 
@@ -47,7 +48,7 @@ def play(arena: Arena, scenario: Scenario, seed: int, undisturbed: Sequence[Arri
     round = Round(arena=arena, dice=dice, runs=arena.begin(dice))
     try:
         round.reach(dice.uniform(*scenario.begin_at))
-        tolls, recovered, recovery_seconds = _fight(round, scenario)
+        tolls, lifted, recovered = _fight(round, scenario)
     finally:
         round.ends.close()
     for toll in tolls:
@@ -62,7 +63,7 @@ def play(arena: Arena, scenario: Scenario, seed: int, undisturbed: Sequence[Arri
         records=sum(toll.records for toll in tolls),
         repeated=sum(toll.repeated.total() for toll in tolls),
         repeated_deliveries=sum(toll.repeated_deliveries for toll in tolls),
-        recovery_seconds=recovery_seconds,
+        recovery_seconds=max(0.0, recovered - lifted),
         throughput=_throughput([toll.arrivals for toll in tolls], recovered, undisturbed)
         if undisturbed and not scenario.stops
         else None,
@@ -100,9 +101,9 @@ def assert_few_repeats(toll: Toll, interruptions: int, *, pauses: int) -> None:
 
 
 def _fight(round: Round, scenario: Scenario) -> tuple[list[Toll], float, float]:
-    """Strike, wait for the recovery, judge; give the tolls, when the recovery was, and how long it took."""
+    """Strike, wait for the recovery, judge; give the tolls, when the cause was gone, and when its effects were."""
     stops = [Thread(target=_stop, args=[round, run, round.dice.uniform(0, 1.5)]) for run in round.runs * scenario.stops]
-    before = round.units_under_way()
+    struck, before = time.monotonic(), round.units_under_way()
     for stop in stops:
         stop.start()
     scenario.strike(round)
@@ -112,8 +113,15 @@ def _fight(round: Round, scenario: Scenario) -> tuple[list[Toll], float, float]:
     for stop in stops:
         stop.join()
     if scenario.stops:
-        return _judge_stopped(round), recovered, recovered - lifted
-    return [run.judge() for run in round.runs], recovered, recovered - lifted
+        return _judge_stopped(round), lifted, recovered
+    tolls = [run.judge() for run in round.runs]
+    return tolls, lifted, max(recovered, *(_end_of_standstill(toll.arrivals, struck) for toll in tolls))
+
+
+def _end_of_standstill(arrivals: Arrivals, struck: float) -> float:
+    """Tell when a run's records came again after the last time that none came for long; 0.0 if they always came."""
+    times = [struck, *(at for at, _ in arrivals if at > struck)]
+    return max((later for at, later in pairwise(times) if later - at > _STANDSTILL_SECONDS), default=0.0)
 
 
 def _stop(round: Round, run: SyncUnderFire, delay: float) -> None:

@@ -58,6 +58,11 @@ def scenario(
     return register
 
 
+@scenario("nothing, for comparison")
+def nothing(round: Round) -> None:
+    round.story.append("nothing")
+
+
 @scenario("`kill -9` of one daemon")
 def daemon_killed(round: Round) -> None:
     round.kill(round.dice.choice(DAEMONS))
