@@ -19,8 +19,10 @@ SEEDS ?= 1000
 FIRST_SEED ?= 0
 SCENARIO ?=
 BROKER ?=
+BENCH_OPTIONS ?=
+PEERS := .venv-peers
 
-.PHONY: help install demo up test chaos proofs check check-static format lock clean
+.PHONY: help install demo up test chaos proofs bench bench-peers check check-static format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +43,13 @@ chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCEN
 
 proofs: $(DEV)  ## The long form of the engine's proofs: every commit, hundreds of models, SEEDS=n histories of each simulated job
 	PROOFS=long SIMULATION_SEEDS=$(SEEDS) SIMULATION_FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest tests/integration/engine
+
+bench: $(DEV)  ## Measure every scenario beside its bar, or SCENARIO=name; BENCH_OPTIONS='--list', '--quick', '--rounds 5'
+	@$(BIN)/python -m bench $(if $(SCENARIO),--scenario $(SCENARIO)) $(BENCH_OPTIONS)
+
+bench-peers:  ## Install dlt and airbyte-cdk into .venv-peers, for the scenario peers alone
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet --requirement bench/peers/requirements.txt
 
 check: check-static test  ## Everything that must hold before a commit
 

@@ -27,7 +27,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
 def test_named_files_exist(document: Path) -> None:
-    named = re.findall(r"`((?:app|workers|docs|tests)/[\w./-]+)`", document.read_text())
+    named = re.findall(r"`((?:app|workers|bench|docs|tests)/[\w./-]+)`", document.read_text())
 
     assert [name for name in named if not (PROJECT_ROOT / name).exists()] == []
 

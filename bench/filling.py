@@ -1,0 +1,104 @@
+"""Fills tables with years of runs and records by SQL alone: what a scenario finds there, never what it measures."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import psycopg
+
+from app.engine.ids import new_id
+
+RUN_SECONDS: Final = 60
+"""Runs were created so far apart."""
+
+# Rows as Ferryman itself writes them, in the order of the primary key: that is how pages come.
+_RECORDS = """
+    insert into record (integrated_account_id, resource, remote_id, data, content_hash, sync_job_run_id, sequence)
+    select %(account_id)s, 'tickets', lpad(number::text, 9, '0'),
+           jsonb_build_object('id', number, 'subject', 'printer login refund ' || number, 'status', 'open',
+                              'priority', 'normal', 'description', repeat('dashboard export import ', 12),
+                              'requester', jsonb_build_object('id', number %% 997), 'tags', '["seat", "api"]'::jsonb),
+           decode(md5(number::text), 'hex'), %(run_id)s, number
+      from generate_series(%(first)s::bigint, %(last)s::bigint) number
+"""
+
+_RUNS = """
+    insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, status, args, args_hash,
+                              resources, sync_job, daemon_group_key, queue, created_at, updated_at, started_at,
+                              finished_at)
+    select gen_random_uuid(), %(environment_id)s, (%(job_ids)s::uuid[])[1 + number %% cardinality(%(job_ids)s::uuid[])],
+           (%(account_ids)s::uuid[])[1 + number %% cardinality(%(account_ids)s::uuid[])],
+           case when number %% 1000 = 0 then 'failed' else 'completed' end, '{}', '\\x00', '[]',
+           jsonb_build_object('id', (%(job_ids)s::uuid[])[1 + number %% cardinality(%(job_ids)s::uuid[])],
+                              'integration_name', 'acme', 'label', 'acme', 'args_schema', '{}'::jsonb, 'resources',
+                              '[{"resource": "tickets", "method": "list", "persist": true}]'::jsonb),
+           'default', 'daemon-group.default', moment, moment, moment, moment
+      from generate_series(1, %(runs)s) number,
+           lateral (select now() - make_interval(secs => %(run_seconds)s * (%(runs)s - number)) as moment) as at
+"""
+
+_RESOURCES = """
+    insert into run_resource (id, run_id, position, name, resource, method, persist, status, pages, fetched, created)
+    select gen_random_uuid(), id, 0, 'tickets', 'tickets', 'list', true, 'done', 1, 100, 100 from sync_job_run
+     where environment_id = %(environment_id)s
+"""
+
+_NEWEST_RUN = """
+    select id from sync_job_run where integrated_account_id = %s and status = 'completed'
+     order by created_at desc limit 1 offset %s
+"""
+
+_PART_OF_LOG = "update run_resource set first_sequence = %s, last_sequence = %s where run_id = %s"
+_END_OF_LOG = """
+    insert into account_log (integrated_account_id, last_sequence) values (%s, %s)
+    on conflict (integrated_account_id) do update set last_sequence = excluded.last_sequence
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilledAccount:
+    """An account with records, all of which came by one run."""
+
+    id: str
+    run_id: str
+    records: int
+
+
+def fill_runs(database_url: str, environment_id: str, *, job_ids: list[str], account_ids: list[str], runs: int) -> None:
+    """Write runs that have ended, spread over jobs and accounts."""
+    values = {
+        "environment_id": environment_id,
+        "job_ids": job_ids,
+        "account_ids": account_ids,
+        "runs": runs,
+        "run_seconds": RUN_SECONDS,
+    }
+    with _hasty(database_url) as connection:
+        connection.execute(_RUNS, values)
+        connection.execute(_RESOURCES, values)
+
+
+def fill_account(database_url: str, account_id: str, records: int, *, parts: int = 1) -> list[FilledAccount]:
+    """Write an account's records, as its newest runs brought them in equal parts; runs need not be there."""
+    filled = []
+    with _hasty(database_url) as connection:
+        for part in range(parts):
+            first, last = part * records // parts + 1, (part + 1) * records // parts
+            found = connection.execute(_NEWEST_RUN, [account_id, part]).fetchone()
+            run_id = str(found[0]) if found else new_id()
+            values = {"account_id": account_id, "run_id": run_id, "first": first, "last": last}
+            connection.execute(_RECORDS, values)
+            connection.execute(_PART_OF_LOG, [first, last, run_id])
+            filled.append(FilledAccount(id=account_id, run_id=run_id, records=last - first + 1))
+        connection.execute(_END_OF_LOG, [account_id, records])
+    return filled
+
+
+def settle(database_url: str) -> None:
+    """Do what autovacuum would have done in the years in between."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("vacuum (analyze)")
+        connection.execute("checkpoint")
+
+
+def _hasty(database_url: str) -> psycopg.Connection:
+    return psycopg.connect(database_url, options="-c synchronous_commit=off")

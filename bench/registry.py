@@ -1,0 +1,19 @@
+"""All scenarios by name, in the order in which they are measured and shown."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from bench.scenario import Scenario
+from bench.scenarios import bulk, growth, lists, memory, nested, peers, runs, scale_out
+
+_ALL: Final = (
+    *bulk.SCENARIOS,
+    *nested.SCENARIOS,
+    *runs.SCENARIOS,
+    *lists.SCENARIOS,
+    *memory.SCENARIOS,
+    *growth.SCENARIOS,
+    *scale_out.SCENARIOS,
+    *peers.SCENARIOS,
+)
+SCENARIOS: Final[Mapping[str, Scenario]] = {scenario.name: scenario for scenario in _ALL}

@@ -1,0 +1,1 @@
+"""One module per group of scenarios; bench.registry lists them all."""

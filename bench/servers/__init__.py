@@ -1,0 +1,1 @@
+"""The world around a measurement, each server a process of its own."""

@@ -1,0 +1,105 @@
+"""What upstreams hold: tickets and their comments, every one of them derivable from its id.
+
+A world's name is the first part of its path and says all about it: ``<records>-<page size>-<delay in ms>-<label>``.
+The label keeps the statistics of rounds apart.
+"""
+
+import json
+import random
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Final
+
+from app.engine.ids import new_id
+from app.engine.json_types import JsonObject
+
+COMMENTS_PER_TICKET: Final = 5
+_WORDS: Final = (
+    *("printer", "login", "refund", "invoice", "dashboard", "export", "import", "timeout", "crash", "billing", "seat"),
+    *("password", "reset", "api", "webhook", "latency"),
+)
+_KINDS_OF_TICKET: Final = 1000
+_CACHED_PAGES: Final = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """An upstream of so many tickets in pages of one size, each answer after a delay."""
+
+    records: int
+    page_size: int = 1000
+    delay_ms: int = 0
+    label: str
+
+    @property
+    def name(self) -> str:
+        """Name the world as its path does."""
+        return f"{self.records}-{self.page_size}-{self.delay_ms}-{self.label}"
+
+    @property
+    def pages(self) -> int:
+        """Count the pages of its tickets."""
+        return -(-self.records // self.page_size)
+
+
+def new_world(records: int, *, page_size: int = 1000, delay_ms: int = 0) -> World:
+    """Make a world of one's own."""
+    return World(records=records, page_size=page_size, delay_ms=delay_ms, label=new_id()[:8])
+
+
+def world_named(name: str) -> World:
+    """Read a world's name; raises ValueError for any other text."""
+    records, page_size, delay_ms, label = name.split("-")
+    return World(records=int(records), page_size=int(page_size), delay_ms=int(delay_ms), label=label)
+
+
+def ticket(id: int) -> JsonObject:
+    """Derive a ticket from its id."""
+    return {"id": id, **_kind_of_ticket(id % _KINDS_OF_TICKET)}
+
+
+def comment(id: int) -> JsonObject:
+    """Derive a comment from its id, which begins with its ticket's."""
+    ticket_id, number = divmod(id, 1000)
+    body = " ".join(_WORDS[number % 5 : number % 5 + 10])
+    return {"id": id, "ticket_id": ticket_id, "body": body, "created_at": "2026-01-01T00:00:00Z"}
+
+
+def comment_ids(ticket_id: int) -> range:
+    """List the ids of a ticket's comments."""
+    return range(ticket_id * 1000, ticket_id * 1000 + COMMENTS_PER_TICKET)
+
+
+@lru_cache(maxsize=_CACHED_PAGES)
+def ticket_page(records: int, page_size: int, page: int) -> bytes:
+    """Encode a page of tickets; those of most worlds stay encoded."""
+    first = page * page_size + 1
+    last = min(records, first + page_size - 1)
+    rows = b", ".join(b'{"id": %d, %b' % (id, _tail_of_ticket(id % _KINDS_OF_TICKET)) for id in range(first, last + 1))
+    next_cursor = b'"%d"' % (page + 1) if last < records else b"null"
+    return b'{"data": [%b], "next_cursor": %b}' % (rows, next_cursor)
+
+
+def comment_page(ticket_id: int) -> bytes:
+    """Encode the only page of a ticket's comments."""
+    return json.dumps({"data": [comment(id) for id in comment_ids(ticket_id)], "next_cursor": None}).encode()
+
+
+@cache
+def _kind_of_ticket(kind: int) -> JsonObject:
+    dice = random.Random(kind)
+    return {
+        "subject": " ".join(dice.choices(_WORDS, k=6)),
+        "description": " ".join(dice.choices(_WORDS, k=30)),
+        "status": dice.choice(["open", "pending", "solved"]),
+        "priority": dice.choice(["low", "normal", "high"]),
+        "requester": {"id": kind % 997, "email": f"user{kind % 997}@example.test"},
+        "tags": dice.choices(_WORDS, k=3),
+        "created_at": "2026-01-01T00:00:00Z",
+        "updated_at": f"2026-02-{1 + kind % 28:02d}T00:00:00Z",
+    }
+
+
+@cache
+def _tail_of_ticket(kind: int) -> bytes:
+    return json.dumps(_kind_of_ticket(kind)).encode()[1:]
