@@ -31,7 +31,7 @@ _PAGES: Final[Mapping[str, JSON]] = {
     "response_path": "data",
 }
 # A poll costs the API a few milliseconds: often enough to be patient, seldom enough not to be what is measured.
-_POLL_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
+
+from psycopg.conninfo import conninfo_to_dict
 
 from app.stack.commands import PROJECT_ROOT
+from bench import checking
 from bench.customer import LISTING, NESTED
 from bench.measurement import BenchError, Figure, Measurement
 from bench.scenario import Scenario
@@ -43,15 +47,24 @@ def _compared(workbench: Workbench, mode: str, world: World) -> list[Figure]:
     records = world.records * (1 if mode == "bulk" else 1 + COMMENTS_PER_TICKET)
     url = workbench.prepare(world)
     workbench.clear()
-    ours = workbench.customer.run(workbench.customer.sync(url, LISTING if mode == "bulk" else NESTED)).seconds
+    sync = workbench.customer.sync(url, LISTING if mode == "bulk" else NESTED)
+    ours = workbench.customer.run(sync).seconds
+    checking.check_tickets(workbench.stack.database_url, [sync.account_id], world.records)
     figures = []
-    for name, arguments in (("dlt", [url, workbench.database(_DATABASE), mode]), ("airbyte", [url, mode])):
+    for name, arguments in (("dlt", [url, _address(workbench.database(_DATABASE)), mode]), ("airbyte", [url, mode])):
         workbench.settle_disk()
         theirs = _run(name, arguments, records)
         workbench.say(f"{mode}: {name} {theirs:.1f} s, Ferryman {ours:.1f} s")
         figures.append(Figure(name=f"{mode}: Ferryman / {name}", value=theirs / ours, unit="×"))
         figures.append(Figure(name=f"{mode}: {name}", value=records / theirs, unit="records/s"))
     return figures
+
+
+def _address(database_url: str) -> str:
+    """Write a URL as dlt takes it: a host, be it a socket's directory, and a password, be it of no use."""
+    parts = conninfo_to_dict(database_url)
+    place = f"{quote(str(parts['host']), safe='')}:{parts['port']}"
+    return f"postgresql://{parts['user']}:none@{place}/{parts['dbname']}"
 
 
 def _run(name: str, arguments: Sequence[str], records: int) -> float:
