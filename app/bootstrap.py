@@ -26,6 +26,7 @@ from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
 from app.services.ports import BudgetStore, Source, WebhookSender
 from app.services.records import RecordService
+from app.services.resuming import Resumption
 from app.services.retention import Retention
 from app.services.roll_call import RollCall
 from app.services.run_context import RunContexts
@@ -162,6 +163,9 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
             drafts=drafts,
             outbox=OutboxStore(shared.engine),
             tracking=shared.tracking,
+            resumption=Resumption(
+                runs=RunMoves(shared.engine), outbox=OutboxStore(shared.engine), bell=shared.bell, clock=shared.clock
+            ),
             bell=shared.bell,
         ),
         jobs=JobService(jobs, shared.integrations),

@@ -25,8 +25,16 @@ class Counters:
     delivered: int = 0
     dead_lettered: int = 0
     skipped: int = 0
-    """Child requests that a failed parent kept from being made."""
+    """Child requests that a failed parent keeps from being made."""
     errors: int = 0
+    """All that ``GET /errors`` lists, those too that a resume has mended."""
+    retried: int = 0
+    """Failed requests that a resume has asked for again."""
+
+    @property
+    def standing_errors(self) -> int:
+        """Count the errors whose request nobody has made again."""
+        return self.errors - self.retried
 
     def __add__(self, other: "Counters") -> "Counters":
         mine, theirs = asdict(self), asdict(other)
@@ -38,6 +46,8 @@ def imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str |
     negative = [name for name, count in asdict(counters).items() if count < 0]
     if negative:
         return f"{negative[0]} is below zero"
+    if counters.standing_errors < 0:
+        return f"retried ({counters.retried}) is above errors ({counters.errors})"
     if not persisted:
         return None
     if to_webhook:

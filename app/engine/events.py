@@ -11,6 +11,7 @@ from app.engine.status import RunStatus
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft
 
+UPDATED = "sync_job_run:updated"
 STARTED = "sync_job_run:started"
 RECORD = "sync_job_run:record"
 RECORD_ERROR = "sync_job_run:record_error"

@@ -1,19 +1,21 @@
 """Which elements of a unit are done, which are under way and at which cursor, and which are still to come."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.engine.json_types import JSON, JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frontier:
-    """The progress of a unit; it grows with the requests in flight, never with the elements."""
+    """The progress of a unit; it grows with the requests in flight and those that failed, not with those done."""
 
     next: int = 0
     """Elements from here on were never started; those below that are not ``open`` are done."""
     open: Mapping[int, JSON] = field(default_factory=dict)
     """Elements under way, each with the cursor of the page to ask for; None for its first page."""
+    failed: Mapping[int, JSON] = field(default_factory=dict)
+    """Elements given up, each with the cursor of the page that it did not get; a resume asks for them again."""
 
     def start(self, index: int) -> "Frontier":
         """Open the next element; one that is open already stays at its cursor."""
@@ -21,17 +23,21 @@ class Frontier:
             return self
         if index != self.next:
             raise ValueError(f"element {index} can not be started: the next one is {self.next}")
-        return Frontier(next=index + 1, open={**self.open, index: None})
+        return replace(self, next=index + 1, open={**self.open, index: None})
 
     def advance(self, index: int, cursor: JSON) -> "Frontier":
         """Move an open element on to the cursor of its next page."""
         self._require_open(index)
-        return Frontier(next=self.next, open={**self.open, index: cursor})
+        return replace(self, open={**self.open, index: cursor})
 
     def finish(self, index: int) -> "Frontier":
         """Close an open element: nothing more will be asked for it."""
         self._require_open(index)
-        return Frontier(next=self.next, open={key: cursor for key, cursor in self.open.items() if key != index})
+        return replace(self, open={key: cursor for key, cursor in self.open.items() if key != index})
+
+    def fail(self, index: int) -> "Frontier":
+        """Close an open element that was given up, and keep where."""
+        return replace(self.finish(index), failed={**self.failed, index: self.open[index]})
 
     def next_to_ask(self, asked: Collection[int], total: int) -> int | None:
         """Choose the element to ask for: one that is open and not asked for yet, else the next new one."""
@@ -46,14 +52,26 @@ class Frontier:
 
     def to_json(self) -> JsonObject:
         """Write it as JSON, whose keys are text."""
-        return {"next": self.next, "open": {str(index): cursor for index, cursor in self.open.items()}}
+        written = {"next": self.next, "open": _with_text_keys(self.open)}
+        return {**written, "failed": _with_text_keys(self.failed)} if self.failed else written
 
     @classmethod
     def from_json(cls, value: JsonObject) -> "Frontier":
         """Read what ``to_json`` wrote; an empty object is a unit that was never begun."""
-        opened = {int(index): cursor for index, cursor in value.get("open", {}).items()}
-        return cls(next=value.get("next", 0), open=opened)
+        return cls(
+            next=value.get("next", 0),
+            open=_with_whole_keys(value.get("open", {})),
+            failed=_with_whole_keys(value.get("failed", {})),
+        )
 
     def _require_open(self, index: int) -> None:
         if index not in self.open:
             raise ValueError(f"element {index} is not open")
+
+
+def _with_text_keys(cursors: Mapping[int, JSON]) -> JsonObject:
+    return {str(index): cursor for index, cursor in cursors.items()}
+
+
+def _with_whole_keys(cursors: JsonObject) -> dict[int, JSON]:
+    return {int(index): cursor for index, cursor in cursors.items()}

@@ -130,6 +130,16 @@ class SyncJobRun:
     """``{code, message, resource, at}`` of the reason a run failed."""
     retry_after: datetime | None = None
     """When a rate-limited run goes on."""
+    mutex_key: str | None = None
+    """Resolved: runs of one job with one key are carried out one at a time."""
+    force: bool = False
+    """Starts in spite of its mutex."""
+    waiting_on: str | None = None
+    """The run that a created one waits for, since both have the same mutex."""
+    resumes: int = 0
+    """How often it was resumed."""
+    completed_at: datetime | None = None
+    """When it first completed: a resumed run may complete again."""
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None = None

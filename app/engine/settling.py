@@ -27,6 +27,8 @@ class ResourceState:
     """Those of the live units that wait until the upstream takes requests again."""
     wakes_at: datetime | None = None
     """When the first of the parked units goes on."""
+    left_out: int = 0
+    """Units with requests that were never made, and that nobody will make: a resume took up the errors only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Verdict:
 
     ended: Mapping[str, ResourceStatus] = field(default_factory=dict)
     status: RunStatus
+    code: str = "books"
+    """Names the reason."""
     reason: str | None = None
     parked: ResourceState | None = None
     """Of a rate-limited run, the resource that goes on first."""
@@ -59,7 +63,7 @@ def judge(progress: Progress, *, fails_fast: bool, to_webhook: bool) -> Verdict:
     has ended when all resources have, and nothing waits for delivery; it completes only when the books balance.
     """
     resources = progress.resources
-    if fails_fast and any(resource.counters.errors for resource in resources):
+    if fails_fast and any(resource.counters.standing_errors for resource in resources):
         return Verdict(status=RunStatus.FAILED)
     ended = _ended(resources)
     live = [resource for resource in resources if not _is_final(resource, ended)]
@@ -70,6 +74,9 @@ def judge(progress: Progress, *, fails_fast: bool, to_webhook: bool) -> Verdict:
         return Verdict(ended=ended, status=RunStatus.RATE_LIMITED, parked=_first_to_wake(live))
     if progress.pending:
         return Verdict(ended=ended, status=RunStatus.RUNNING)
+    if left_out := sum(resource.left_out for resource in resources):
+        message = f"{left_out} units of work that the run had not finished were left out by errors_only"
+        return Verdict(ended=ended, status=RunStatus.FAILED, code="unfinished", reason=message)
     reason = _imbalance(resources, to_webhook=to_webhook)
     return Verdict(ended=ended, status=RunStatus.FAILED if reason else RunStatus.COMPLETED, reason=reason)
 
@@ -81,7 +88,7 @@ def _ended(resources: Sequence[ResourceState]) -> dict[str, ResourceStatus]:
         parent_has_ended = resource.parent_name is None or resource.parent_name in final_names
         if resource.name in final_names or resource.live_units or not parent_has_ended:
             continue
-        got_nothing = resource.counters.errors > 0 and resource.counters.fetched == 0
+        got_nothing = resource.counters.standing_errors > 0 and resource.counters.fetched == 0
         ended[resource.id] = ResourceStatus.FAILED if got_nothing else ResourceStatus.COMPLETED
         final_names.add(resource.name)
     return ended

@@ -7,7 +7,7 @@ class RunStatus(StrEnum):
     """Where a sync job run stands."""
 
     CREATED = "created"
-    """Accepted; waits for a daemon of its group."""
+    """Accepted, or resumed; waits for a daemon of its group, or for the run that holds its mutex."""
     RUNNING = "running"
     """A daemon has begun."""
     RATE_LIMITED = "rate_limited"
@@ -21,7 +21,7 @@ class RunStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Claim that no move leaves this status."""
+        """Claim that the run has ended; it goes on only if a user resumes it."""
         return self in FINAL_RUN_STATUSES
 
 
@@ -44,7 +44,7 @@ class UnitStatus(StrEnum):
     """Where one unit of work stands."""
 
     BLOCKED = "blocked"
-    """Waits for the webhook: its answer to the started event, or its backlog to shrink."""
+    """Waits for the webhook to answer, or its backlog to shrink; or for a resumed run to start."""
     IDLE = "idle"
     """A delivery unit with nothing to deliver now."""
     READY = "ready"
@@ -84,9 +84,9 @@ LIVE_RUN_STATUSES = frozenset(RunStatus) - FINAL_RUN_STATUSES
 FINAL_UNIT_STATUSES = frozenset({UnitStatus.DONE, UnitStatus.FAILED, UnitStatus.CANCELLED})
 FINAL_RESOURCE_STATUSES = frozenset({ResourceStatus.COMPLETED, ResourceStatus.FAILED, ResourceStatus.STOPPED})
 
-# The state machine as data: a status may be entered only from these.
+# The state machine as data: a status may be entered only from these. A run that has ended is created anew by resume.
 RUN_MOVES: dict[RunStatus, frozenset[RunStatus]] = {
-    RunStatus.CREATED: frozenset(),
+    RunStatus.CREATED: FINAL_RUN_STATUSES,
     RunStatus.RUNNING: frozenset({RunStatus.CREATED, RunStatus.RATE_LIMITED}),
     RunStatus.RATE_LIMITED: frozenset({RunStatus.RUNNING}),
     RunStatus.COMPLETED: frozenset({RunStatus.RUNNING, RunStatus.RATE_LIMITED}),

@@ -169,7 +169,7 @@ class FetchWorker:
                 call = _call(current.context, current.item, element, current.frontier.open[index])
             except RecordError as error:
                 batch.add_error(element, error)
-                current.frontier = current.frontier.finish(index)
+                current.frontier = current.frontier.fail(index)
                 continue
             current.in_flight[self._source.submit(call)] = index
             asked.add(index)
@@ -214,7 +214,7 @@ class FetchWorker:
             current.wake_seconds = max(current.wake_seconds, limit.retry_after_seconds or 0.0)
         except RecordError as error:
             batch.add_error(element, error)
-            current.frontier = current.frontier.finish(index)
+            current.frontier = current.frontier.fail(index)
         else:
             failpoints.hit(Failpoint.AFTER_FETCH)
             batch.add_page(element, page)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.engine import args as arguments
-from app.engine import definition, planning, routing
+from app.engine import definition, mutex, planning, routing, scope
 from app.engine.definition import ResourceItem
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import new_id
@@ -33,6 +33,10 @@ class RunRequest:
     """Replaces the job's."""
     resources: JSON = None
     """Replaces the job's resources for this run."""
+    mutex_key: str | None = None
+    """Replaces the job's."""
+    force: bool = False
+    """Start whatever other run holds the mutex."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,8 @@ class RunDraft:
     group_key: str | None
     queue: str
     overlap_seconds: int
+    mutex_key: str | None
+    """Resolved."""
     idempotency: IdempotencyKey | None
 
 
@@ -112,11 +118,18 @@ class RunDrafts:
     ) -> RunDraft:
         """Make a draft; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
         job = self._jobs.get(environment_id, request.sync_job_id) if request.sync_job_id else None
-        failures = [*faults, *self._reference_failures(environment_id, request, job), *_destination_failures(request)]
+        account_id = request.integrated_account_id
+        account = self._accounts.get(environment_id, account_id) if account_id else None
+        failures = [
+            *faults,
+            *self._reference_failures(environment_id, request, job, account),
+            *_destination_failures(request),
+        ]
         bound, arg_failures = arguments.bind(job.args_schema, request.args) if job else (request.args, [])
         resources = job.resources if job and request.resources is None else request.resources
         items, item_failures = definition.parse_resources(resources) if job else ([], [])
-        failures += [*arg_failures, *item_failures]
+        mutex_key, mutex_failures = _mutex_key(request, job, account, bound)
+        failures += [*arg_failures, *item_failures, *([] if arg_failures else mutex_failures)]
         if failures or job is None:
             raise InvalidInputError(failures)
         group_key = None if request.webhook_id else request.daemon_group_key or self._default_group
@@ -133,6 +146,7 @@ class RunDrafts:
             group_key=group_key,
             queue=routing.queue_of(group_key),
             overlap_seconds=self._overlap_seconds(request, job),
+            mutex_key=mutex_key,
             idempotency=idempotency,
         )
 
@@ -141,17 +155,36 @@ class RunDrafts:
         return next(seconds for seconds in chosen if seconds is not None)
 
     def _reference_failures(
-        self, environment_id: EnvironmentId, request: RunRequest, job: SyncJob | None
+        self,
+        environment_id: EnvironmentId,
+        request: RunRequest,
+        job: SyncJob | None,
+        account: IntegratedAccount | None,
     ) -> Sequence[Failure]:
         failures: list[Failure] = []
         if request.sync_job_id and job is None:
             failures.append(_missing("sync_job_id", "sync job", request.sync_job_id))
         if request.integrated_account_id:
-            account = self._accounts.get(environment_id, request.integrated_account_id)
             failures += _account_failures(request, job, account)
         if request.webhook_id and self._webhooks.get(environment_id, request.webhook_id) is None:
             failures.append(_missing("webhook_id", "webhook", request.webhook_id))
         return failures
+
+
+def _mutex_key(
+    request: RunRequest, job: SyncJob | None, account: IntegratedAccount | None, args: JsonObject
+) -> tuple[str | None, Sequence[Failure]]:
+    template = request.mutex_key or (job.mutex_key if job else None)
+    if template is None or job is None or account is None:
+        return None, mutex.failures(template)
+    seen = scope.run_scope(
+        args=args,
+        context=account.context,
+        tenant_id=account.tenant_id,
+        previous_run_date=None,
+        run={"sync_job_id": job.id, "integrated_account_id": account.id},
+    )
+    return mutex.resolve(template, seen)
 
 
 def _account_failures(request: RunRequest, job: SyncJob | None, account: IntegratedAccount | None) -> Sequence[Failure]:

@@ -7,6 +7,7 @@ from typing import Protocol
 from app.engine.errors import Failure, NotFoundError
 from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
 from app.services.ports import Bell
+from app.services.resuming import Resumption
 from app.services.run_drafts import IdempotencyKey, RunDraft, RunDrafts, RunRequest
 from app.services.tracking import Tracking
 
@@ -68,12 +69,14 @@ class RunService:
         drafts: RunDrafts,
         outbox: Outbox,
         tracking: Tracking,
+        resumption: Resumption,
         bell: Bell,
     ) -> None:
         self._runs = runs
         self._drafts = drafts
         self._outbox = outbox
         self._tracking = tracking
+        self._resumption = resumption
         self._bell = bell
 
     def create(
@@ -115,6 +118,11 @@ class RunService:
         """Stop a live run; a run that has ended stays as it is."""
         self.get(environment_id, run_id)
         self._tracking.stop(run_id)
+        return self.get(environment_id, run_id)
+
+    def resume(self, environment_id: EnvironmentId, run_id: str, *, errors_only: bool) -> SyncJobRun:
+        """Let an ended run go on, as ``Resumption`` tells; a live run stays as it is."""
+        self._resumption.resume(self.get(environment_id, run_id), errors_only=errors_only)
         return self.get(environment_id, run_id)
 
     def delete(self, environment_id: EnvironmentId, run_id: str) -> str:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from app.engine import events, scope, settling
-from app.engine.errors import LoopError
+from app.engine import events, settling
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import SyncJobRun
@@ -19,12 +18,13 @@ from app.engine.planning import RunPlan
 from app.engine.routing import queue_of
 from app.engine.run_view import run_view
 from app.engine.settling import Progress, ResourceState, Verdict
-from app.engine.status import ErrorHandling, ResourceStatus, RunStatus, UnitStatus
+from app.engine.status import ErrorHandling, ResourceStatus, RunStatus
 from app.engine.times import iso_utc
-from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind, units_of
+from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft
+from app.services.beginning import Beginning
 from app.services.deleting import Deletions, LockedRecords
 from app.services.ports import Bell, Clock
-from app.services.run_context import RunContext, RunContexts, RunReader, RunUnworkableError, envelope_of
+from app.services.run_context import RunContexts, RunReader, RunUnworkableError, envelope_of
 from app.settings import Settings
 
 
@@ -61,10 +61,17 @@ class LockedRun(LockedRecords, Protocol):
 class Moves(Protocol):
     """Moves runs by conditional updates."""
 
-    def move(
-        self, run_id: str, target: RunStatus, *, error: JsonObject | None = None, daemon_id: str | None = None
-    ) -> bool:
+    def take_up(self, run_id: str, *, daemon_id: str) -> bool:
+        """Move a created run to running, unless it waits for another one's mutex; tell whether it moved."""
+
+    def move(self, run_id: str, target: RunStatus, *, error: JsonObject | None = None) -> bool:
         """Move the run when its status allows it; tell whether it moved."""
+
+    def next_in_line(self, run_id: str) -> tuple[str, str] | None:
+        """Find the run that waited for this one's mutex and may start now, with its queue."""
+
+    def unblock(self, run_id: str, queue: str) -> Sequence[Ring]:
+        """Let the units of a running run go that no event of it holds back; list what to ring."""
 
     def start(
         self,
@@ -103,38 +110,36 @@ class Tracking:
         self._bell = bell
         self._clock = clock
         self._settings = settings
+        self._beginning = Beginning(clock=clock, children_per_unit=settings.children_per_unit)
         self._deletions = Deletions(clock=clock, limit_percent=settings.delete_limit_percent)
 
     def mark_running(self, run_id: str, *, daemon_id: str) -> bool:
-        """Note that a daemon has taken the run up."""
-        return self._moves.move(run_id, RunStatus.RUNNING, daemon_id=daemon_id)
+        """Note that a daemon has taken the run up; False when it may not: it was, or waits for another one's mutex."""
+        return self._moves.take_up(run_id, daemon_id=daemon_id)
 
-    def resume(self, run_id: str) -> bool:
+    def go_on(self, run_id: str) -> bool:
         """Note that a rate-limited run is worked on again."""
         return self._moves.move(run_id, RunStatus.RUNNING)
 
     def begin(self, run_id: str) -> RunStart | None:
-        """Write a running run's first units; None when there is nothing to begin (any more)."""
+        """Write a running run's first units; None when it has units, which a resumed run goes on with."""
         try:
             context = self._contexts.load(run_id)
         except RunUnworkableError as error:
             self.fail(run_id, self._draft(error.code, error.message))
             return None
-        units, errors = self._first_units(context)
-        delivery, first_events = self._delivery(context)
-        if delivery is not None:
-            units = [delivery, *units]
-            first_events += self._error_events(context, errors)
-        if not self._moves.start(run_id, units=units, events=first_events, errors=errors):
+        first = self._beginning.of(context)
+        if not self._moves.start(run_id, units=first.units, events=first.events, errors=first.errors):
+            self._bell.ring(self._moves.unblock(run_id, context.queue))
             return None
-        if errors and context.run.error_handling is ErrorHandling.FAIL_FAST:
-            self.fail(run_id, errors[0])
+        if first.errors and context.run.error_handling is ErrorHandling.FAIL_FAST:
+            self.fail(run_id, first.errors[0])
         return RunStart(
             run_id=run_id,
             queue=context.queue,
             plan=context.plan,
             resource_ids=dict(context.resource_ids),
-            delivery_unit_id=delivery.id if delivery else None,
+            delivery_unit_id=first.delivery_unit_id,
         )
 
     def settle(self, run_id: str) -> None:
@@ -155,6 +160,8 @@ class Tracking:
                 locked.end_resource(resource_id, status)
             rings = self._apply(locked, run, verdict)
         self._bell.ring(rings)
+        if verdict.status.is_final:
+            self._ring_next(run)
 
     def fail(self, run_id: str, error: ErrorDraft) -> None:
         """End the run as failed; its queued events, and the failed event, are still delivered."""
@@ -164,6 +171,7 @@ class Tracking:
         with self._moves.locked(run_id) as locked:
             rings = self._end(locked, run, RunStatus.FAILED, error=_shown(error))
         self._bell.ring(rings)
+        self._ring_next(run)
 
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
         """Keep an error that does not end the run."""
@@ -178,14 +186,24 @@ class Tracking:
 
     def stop(self, run_id: str) -> bool:
         """End the run for its user; within one page every daemon notices, since its next write is refused."""
-        return self._moves.move(run_id, RunStatus.STOPPED)
+        run = self._runs.load(run_id)
+        if run is None or not self._moves.move(run_id, RunStatus.STOPPED):
+            return False
+        self._ring_next(run)
+        return True
+
+    def _ring_next(self, ended: SyncJobRun) -> None:
+        """Start the run that waited for this one's mutex; should nobody get here, the sweeper does it."""
+        if ended.mutex_key is not None and (following := self._moves.next_in_line(ended.id)):
+            run_id, queue = following
+            self._bell.ring_run(run_id, queue=queue)
 
     def _apply(self, locked: LockedRun, run: SyncJobRun, verdict: Verdict) -> list[Ring]:
         match verdict.status:
             case RunStatus.COMPLETED:
                 return self._complete(locked, run)
             case RunStatus.FAILED:
-                reason = _shown(self._draft("books", verdict.reason)) if verdict.reason else locked.first_error()
+                reason = _shown(self._draft(verdict.code, verdict.reason)) if verdict.reason else locked.first_error()
                 return self._end(locked, run, RunStatus.FAILED, error=reason)
             case RunStatus.RATE_LIMITED:
                 return self._park(locked, run, verdict.parked)
@@ -207,7 +225,9 @@ class Tracking:
         return self._queue(locked, run, events.RATE_LIMITED, payload)
 
     def _complete(self, locked: LockedRun, run: SyncJobRun) -> list[Ring]:
-        refusals = self._deletions.apply(run, locked.progress().resources, locked)
+        # What was decided when the run first completed is not undone by a resume, nor decided again.
+        is_first = run.completed_at is None
+        refusals = self._deletions.apply(run, locked.progress().resources, locked) if is_first else []
         locked.record_errors(refusals)
         if refusals and run.error_handling is ErrorHandling.FAIL_FAST:
             return self._end(locked, run, RunStatus.FAILED, error=_shown(refusals[0]))
@@ -227,47 +247,6 @@ class Tracking:
         event = events.event(envelope_of(run, self._clock), id=new_id(), event=kind, payload=payload)
         unit_id = locked.queue_events([event])
         return [Ring(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))] if unit_id else []
-
-    def _first_units(self, context: RunContext) -> tuple[list[UnitDraft], list[ErrorDraft]]:
-        """Make the root resources' units; a loop_on that names no array is an error of that resource alone."""
-        # A webhook run fetches nothing before its receiver has agreed to the started event.
-        status = UnitStatus.BLOCKED if context.run.webhook_id else UnitStatus.READY
-        units: list[UnitDraft] = []
-        errors: list[ErrorDraft] = []
-        for item in context.plan.roots:
-            try:
-                elements = scope.root_elements(item, context.scope)
-            except LoopError as error:
-                errors.append(self._draft(error.code, error.message, resource=item.name, method=item.method))
-            else:
-                units += units_of(
-                    context.resource_ids[item.name], elements, size=self._settings.children_per_unit, status=status
-                )
-        return units, errors
-
-    def _delivery(self, context: RunContext) -> tuple[UnitDraft | None, list[EventDraft]]:
-        if context.run.webhook_id is None:
-            return None, []
-        started = events.event(
-            context.envelope(self._clock),
-            id=new_id(),
-            event=events.STARTED,
-            payload=events.run_payload(run_view(context.run)),
-        )
-        return UnitDraft(id=new_id(), resource_id=None, kind=UnitKind.DELIVERY), [started]
-
-    def _error_events(self, context: RunContext, errors: Sequence[ErrorDraft]) -> list[EventDraft]:
-        return [
-            events.event(
-                context.envelope(self._clock),
-                id=new_id(),
-                event=events.RECORD_ERROR,
-                payload=events.error_payload(
-                    context.run, [error], as_batch=context.run.error_handling is ErrorHandling.BATCH
-                ),
-            )
-            for error in errors
-        ]
 
     def _draft(self, code: str, message: str, *, resource: str | None = None, method: str | None = None) -> ErrorDraft:
         return ErrorDraft(

@@ -6,6 +6,8 @@ from itertools import takewhile
 from sqlalchemy import Connection, Engine, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+START_RUN_TASK = "ferryman.start_run.v1"
+
 _INSERT = text("insert into outbox (task, args, queue) values (:task, :args, :queue) returning id").bindparams(
     bindparam("args", type_=JSONB)
 )

@@ -14,8 +14,9 @@ from app.engine.json_types import JsonObject
 from app.engine.settling import Progress, ResourceState
 from app.engine.status import ResourceStatus, RunStatus, allowed_origins
 from app.engine.times import iso_utc
-from app.engine.work import ErrorDraft, EventDraft, UnitDraft, Vanished
-from app.store import tables, tombstones
+from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, Vanished
+from app.store import mutexes, reopening, tables, tombstones
+from app.store.outbox import START_RUN_TASK, insert_message
 from app.store.pages import insert_errors, insert_events
 from app.store.units import insert_units
 
@@ -23,13 +24,23 @@ from app.store.units import insert_units
 _MOVE = text("""
     update sync_job_run
        set status = :target, updated_at = clock_timestamp(),
-           error = coalesce(:error, error),
+           error = case when :target = 'created' then null else coalesce(:error, error) end,
            retry_after = case when :target = 'rate_limited' then cast(:retry_after as timestamptz) end,
-           daemon_id = coalesce(:daemon_id, daemon_id),
-           started_at = case when :target = 'running' then coalesce(started_at, clock_timestamp()) else started_at end,
+           daemon_id = case when :target = 'created' then null else daemon_id end,
+           resumes = resumes + case when :target = 'created' then 1 else 0 end,
+           rung_at = case when :target = 'created' then now() else rung_at end,
+           completed_at = case when :target = 'completed' then coalesce(completed_at, now()) else completed_at end,
            finished_at = case when :is_final then clock_timestamp() end
      where id = :run_id and status = any(:origins)
 """).bindparams(bindparam("error", type_=JSONB(none_as_null=True)))
+
+# A run that waits for another one's mutex stays as it is.
+_TAKE_UP = text(f"""
+    update sync_job_run
+       set status = 'running', updated_at = clock_timestamp(), daemon_id = :daemon_id,
+           started_at = coalesce(started_at, clock_timestamp())
+     where id = :run_id and status = 'created' and not {mutexes.waits("sync_job_run")}
+""")
 
 _CANCEL_UNITS = text("""
     update unit set status = 'cancelled', fencing_token = fencing_token + 1,
@@ -54,6 +65,7 @@ _PROGRESS = text(
     + ", ".join(f"r.{name}" for name in tables.COUNTERS)
     + """,
            count(u.id) filter (where u.status in ('blocked', 'ready', 'leased')) as live_units,
+           count(u.id) filter (where u.status = 'cancelled') as left_out,
            count(u.id) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as parked_units,
            min(u.wake_at) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as wakes_at,
            (select count(*) from delivery where run_id = :run_id and status = 'pending') as pending
@@ -80,12 +92,28 @@ class RunMoves:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def move(
-        self, run_id: str, target: RunStatus, *, error: JsonObject | None = None, daemon_id: str | None = None
-    ) -> bool:
+    def move(self, run_id: str, target: RunStatus, *, error: JsonObject | None = None) -> bool:
         """Move the run when its status allows it, and end its units with it; tell whether it moved."""
         with self._engine.begin() as connection:
-            return move(connection, run_id, target, error=error, daemon_id=daemon_id)
+            return move(connection, run_id, target, error=error)
+
+    def take_up(self, run_id: str, *, daemon_id: str) -> bool:
+        """Move a created run to running, unless it waits for another one's mutex; tell whether it moved."""
+        with self._engine.begin() as connection:
+            mutexes.lock(connection, run_id)
+            return connection.execute(_TAKE_UP, {"run_id": run_id, "daemon_id": daemon_id}).rowcount == 1
+
+    def next_in_line(self, run_id: str) -> tuple[str, str] | None:
+        """Find the run that waited for this one's mutex and may start now, with its queue."""
+        with self._engine.connect() as connection:
+            return mutexes.next_in_line(connection, run_id)
+
+    def unblock(self, run_id: str, queue: str) -> Sequence[Ring]:
+        """Let the units of a running run go that no event of it holds back; list what to ring."""
+        with self._engine.begin() as connection:
+            if connection.execute(_LOCK, {"run_id": run_id}).scalar_one_or_none() != RunStatus.RUNNING:
+                return []
+            return reopening.unblock(connection, run_id, queue)
 
     def start(
         self,
@@ -146,6 +174,7 @@ class LockedRun:
                 live_units=row["live_units"],
                 parked_units=row["parked_units"],
                 wakes_at=row["wakes_at"],
+                left_out=row["left_out"],
             )
             for row in rows
         ]
@@ -163,6 +192,16 @@ class LockedRun:
     def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
         """Move the run, in this transaction."""
         return move(self._connection, self._run_id, target, error=error, retry_after=retry_after)
+
+    def has_failed_requests(self) -> bool:
+        """Claim that requests of the run failed for good, and were not made again since."""
+        return reopening.has_failed_requests(self._connection, self._run_id)
+
+    def reopen(self, *, errors_only: bool, queue: str) -> int:
+        """Create an ended run anew with what is left of it, in this transaction; give its promised message."""
+        move(self._connection, self._run_id, RunStatus.CREATED)
+        reopening.reopen(self._connection, self._run_id, errors_only=errors_only)
+        return insert_message(self._connection, task=START_RUN_TASK, args=[self._run_id], queue=queue)
 
     def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
         """Keep errors for ``GET /errors``, in this transaction."""
@@ -191,18 +230,18 @@ def move(
     target: RunStatus,
     *,
     error: JsonObject | None = None,
-    daemon_id: str | None = None,
     retry_after: datetime | None = None,
 ) -> bool:
     """Move the run within the caller's transaction; a final status cancels what is left of it."""
+    # Only take_up, which minds mutexes, starts a created run.
+    origins = allowed_origins(target) - ({RunStatus.CREATED} if target is RunStatus.RUNNING else frozenset())
     parameters = {
         "run_id": run_id,
         "target": target,
         "error": error,
-        "daemon_id": daemon_id,
         "retry_after": retry_after,
         "is_final": target.is_final,
-        "origins": [str(origin) for origin in allowed_origins(target)],
+        "origins": [str(origin) for origin in origins],
     }
     if connection.execute(_MOVE, parameters).rowcount != 1:
         return False

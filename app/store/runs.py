@@ -3,21 +3,17 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, DateTime, Engine, RowMapping, bindparam, delete, insert, select, text
+from sqlalchemy import Connection, DateTime, Engine, bindparam, delete, insert, select, text
 
-from app.engine import books
-from app.engine.books import Counters
 from app.engine.errors import IdempotencyKeyReusedError
 from app.engine.ids import new_id
-from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
-from app.engine.status import FINAL_RUN_STATUSES, ErrorHandling, RunStatus
+from app.engine.status import FINAL_RUN_STATUSES
 from app.services.run_drafts import RunDraft
 from app.services.runs import CreatedRun, RunFilters
-from app.store import paging, tables
-from app.store.outbox import insert_message
-
-START_RUN_TASK = "ferryman.start_run.v1"
+from app.store import mutexes, paging, tables
+from app.store.outbox import START_RUN_TASK, insert_message
+from app.store.run_rows import SELECT_RUN, error_of, run_of, stats_of
 
 # A second request with the same key waits here for the first one's commit, and then finds its run.
 _CLAIM_KEY = text("""
@@ -48,20 +44,14 @@ _FREEZE_UPPER_BOUND = text("""
      where id = :run_id and upper_bound is null
 """).bindparams(bindparam("server_date", type_=DateTime(timezone=True)))
 
-_STATS = text(
-    "select run_id, name, method, status, persist, started_at, finished_at, "
-    + ", ".join(tables.COUNTERS)
-    + " from run_resource where run_id = any(:run_ids) order by run_id, position"
-)
-
-
-# A begun run that has no units at all was lost between its move to running and its plan: it is begun again.
-DUE_RUNS = """
+# A running one that has no units at all was lost between its move to running and its plan: it is begun again.
+DUE_RUNS = f"""
     select r.id from sync_job_run r
      where r.status in ('created', 'running') and r.rung_at < now() - make_interval(secs => :ring_after)
            and (r.daemon_group_key is null
                 or exists (select from daemon d where d.group_key = r.daemon_group_key and d.status = 'active'))
-           and not exists (select from unit u where u.run_id = r.id)
+           and (r.status = 'created' or not exists (select from unit u where u.run_id = r.id))
+           and not {mutexes.waits("r")}
 """
 """Runs that nobody came for, though somebody could."""
 
@@ -129,7 +119,7 @@ class RunStore:
     ) -> Page[SyncJobRun]:
         """Read a page of runs, newest first."""
         table = tables.sync_job_run
-        statement = select(table).where(table.c.environment_id == environment_id)
+        statement = SELECT_RUN.where(table.c.environment_id == environment_id)
         if filters.sync_job_id:
             statement = statement.where(table.c.sync_job_id == filters.sync_job_id)
         if filters.integrated_account_id:
@@ -141,8 +131,8 @@ class RunStore:
             page = paging.read_page(
                 connection, statement, table, lambda row: row, limit=limit, cursor=cursor, sort=filters.sort
             )
-            stats = _stats(connection, [str(row["id"]) for row in page.result])
-        runs = [_run(row, stats.get(str(row["id"]), {})) for row in page.result]
+            stats = stats_of(connection, [str(row["id"]) for row in page.result])
+        runs = [run_of(row, stats.get(str(row["id"]), {})) for row in page.result]
         return Page(result=runs, next_cursor=page.next_cursor, limit=limit)
 
     def errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
@@ -150,7 +140,9 @@ class RunStore:
         table = tables.run_error
         statement = select(table).where(table.c.run_id == run_id)
         with self._engine.connect() as connection:
-            return paging.read_page(connection, statement, table, _error, limit=limit, cursor=cursor, sort="created_at")
+            return paging.read_page(
+                connection, statement, table, error_of, limit=limit, cursor=cursor, sort="created_at"
+            )
 
     def ring_due(self, *, ring_after_seconds: float, limit: int) -> Sequence[tuple[str, str]]:
         """Mark and list ``(run id, queue)`` of created runs whose message seems lost and whose group has a daemon."""
@@ -220,6 +212,8 @@ def _insert_run(connection: Connection, draft: RunDraft) -> None:
         "version": draft.version,
         "previous_run_date": previous,
         "overlap_seconds": draft.overlap_seconds,
+        "mutex_key": draft.mutex_key,
+        "force": request.force,
     }
     connection.execute(insert(tables.sync_job_run), values)
 
@@ -244,64 +238,8 @@ def _insert_resources(connection: Connection, draft: RunDraft) -> None:
 
 def _find(connection: Connection, run_id: str, environment_id: EnvironmentId | None) -> SyncJobRun | None:
     table = tables.sync_job_run
-    statement = select(table).where(table.c.id == run_id)
+    statement = SELECT_RUN.where(table.c.id == run_id)
     if environment_id is not None:
         statement = statement.where(table.c.environment_id == environment_id)
     row = connection.execute(statement).mappings().one_or_none()
-    return _run(row, _stats(connection, [run_id]).get(run_id, {})) if row else None
-
-
-def _stats(connection: Connection, run_ids: Sequence[str]) -> dict[str, JsonObject]:
-    """Derive resource_stats of several runs at once: ``{run: {resource: {method: {...}}}}``."""
-    stats: dict[str, JsonObject] = {}
-    for row in connection.execute(_STATS, {"run_ids": list(run_ids)}).mappings():
-        shown = books.stats(
-            Counters(**{name: row[name] for name in tables.COUNTERS}),
-            status=row["status"],
-            started_at=row["started_at"],
-            finished_at=row["finished_at"],
-        )
-        stats.setdefault(str(row["run_id"]), {}).setdefault(row["name"], {})[row["method"]] = shown
-    return stats
-
-
-def _run(row: RowMapping, stats: JsonObject) -> SyncJobRun:
-    return SyncJobRun(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        sync_job_id=str(row["sync_job_id"]),
-        integrated_account_id=str(row["integrated_account_id"]),
-        status=RunStatus(row["status"]),
-        args=row["args"],
-        resources=row["resources"],
-        sync_job=row["sync_job"],
-        daemon_id=row["daemon_id"],
-        daemon_group_key=row["daemon_group_key"],
-        webhook_id=str(row["webhook_id"]) if row["webhook_id"] else None,
-        error_handling=ErrorHandling(row["error_handling"]),
-        ignore_previous_run=row["ignore_previous_run"],
-        version=row["version"],
-        previous_run_date=row["previous_run_date"],
-        upper_bound=row["upper_bound"],
-        overlap_seconds=row["overlap_seconds"],
-        resource_stats=stats,
-        error=row["error"],
-        retry_after=row["retry_after"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-    )
-
-
-def _error(row: RowMapping) -> RunError:
-    return RunError(
-        id=str(row["id"]),
-        sync_job_run_id=str(row["run_id"]),
-        resource=row["resource"],
-        method=row["method"],
-        code=row["code"],
-        message=row["message"],
-        details=row["details"],
-        created_at=row["created_at"],
-    )
+    return run_of(row, stats_of(connection, [run_id]).get(run_id, {})) if row else None

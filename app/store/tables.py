@@ -148,6 +148,7 @@ sync_job_run = Table(
     Column("force", Boolean, nullable=False, server_default=text("false")),  # starts in spite of the mutex
     Column("retry_after", _time),  # when a rate-limited run goes on
     Column("resumes", Integer, nullable=False, server_default="0"),
+    Column("completed_at", _time),  # the first time: what vanished upstream was decided then
     Column("error", JSONB),
     Column("rung_at", _time, nullable=False, server_default=func.now()),  # when a message was last sent for it
     *_times(),
@@ -182,7 +183,7 @@ sync_job_run = Table(
 )
 
 _counters = ("pages", "fetched", "created", "updated", "unchanged", "deleted", "quarantined", "queued")
-COUNTERS = (*_counters, "delivered", "dead_lettered", "skipped", "errors")
+COUNTERS = (*_counters, "delivered", "dead_lettered", "skipped", "errors", "retried")
 
 run_resource = Table(
     "run_resource",

@@ -8,7 +8,7 @@ import flask
 from app.api.parsing import Body, json_body
 from app.api.resource import Resource
 from app.api.schemas.fields import Deleted, Listing, page_of, taken_times
-from app.api.schemas.runs import NewRun, Run, RunError, RunPatch, RunQuery
+from app.api.schemas.runs import NewRun, Run, RunError, RunPatch, RunQuery, RunResume
 from app.api.services import environment, services
 from app.api.views import Answer, created, page_view, path_id, plain_view
 from app.engine.errors import Failure, InvalidInputError
@@ -78,6 +78,14 @@ def stop_run(body: Body, id: str) -> Answer:
     runs, run_id = services().runs, path_id(_KIND, id)
     change = runs.stop if "status" in body.checked() else runs.get
     return run_view(change(environment(), run_id))
+
+
+@sync_job_runs.serves("POST", "/<id>/resume", body=RunResume, answer=Run)
+def resume_run(body: Body, id: str) -> Answer:
+    """Let a run that has ended go on from its cursors; a live one stays as it is."""
+    wishes = body.checked()
+    run = services().runs.resume(environment(), path_id(_KIND, id), errors_only=wishes.get("errors_only", False))
+    return run_view(run)
 
 
 @sync_job_runs.serves("DELETE", "/<id>", answer=Deleted)

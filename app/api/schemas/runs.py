@@ -30,6 +30,11 @@ class NewRun(Input):
         validate=validate.Range(0, 30 * 24 * 3600, error="expected seconds from 0 to 2592000"),
         metadata={"description": "How far an increment reaches back before the last one's upper bound."},
     )
+    mutex_key = fields.String(
+        validate=validate.Length(max=500),
+        metadata={"description": "Replaces the job's mutex_key for this run; may hold placeholders."},
+    )
+    force = Flag(metadata={"description": "Start at once, whatever other run holds the mutex."})
     resources = fields.Raw(metadata={**RESOURCE_LIST, "description": "Replaces the job's resources for this run."})
 
     @pre_load
@@ -44,6 +49,14 @@ class RunPatch(Input):
     status = fields.String(
         validate=validate.Equal(RunStatus.STOPPED.value, error="a run can only be set to 'stopped'"),
         metadata={"enum": [RunStatus.STOPPED.value]},
+    )
+
+
+class RunResume(Input):
+    """How to resume a run."""
+
+    errors_only = Flag(
+        metadata={"description": "Ask again for what failed, and for nothing else that the run has not done."}
     )
 
 
@@ -97,6 +110,14 @@ class Run(Schema):
         metadata={"description": "{resource: {method: {fetched, persisted, errors, ...}}}"}
     )
     error = fields.Nested(RunReason, allow_none=True)
+    mutex_key = fields.String(
+        allow_none=True, metadata={"description": "Resolved: runs of one job with one key never run together."}
+    )
+    force = fields.Boolean(metadata={"description": "It started in spite of its mutex."})
+    waiting_on = fields.String(
+        allow_none=True, metadata={"description": "The run whose end a created one waits for: they share a mutex."}
+    )
+    resumes = fields.Integer(metadata={"description": "How often it was resumed."})
     retry_after = Time(allow_none=True, metadata={"description": "When a rate_limited run goes on by itself."})
     created_at = Time()
     updated_at = Time()

@@ -11,7 +11,7 @@ from app.engine.books import Counters
 from app.engine.json_types import JsonObject
 from app.engine.settling import Progress, ResourceState
 from app.engine.status import FINAL_UNIT_STATUSES, ResourceStatus, RunStatus, UnitStatus, allowed_origins
-from app.engine.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, Vanished
+from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind, Vanished
 
 
 @dataclass
@@ -25,6 +25,8 @@ class FakeMoves:
     errors: list[ErrorDraft] = field(default_factory=list)
     vanished: Vanished = field(default_factory=lambda: Vanished(held=0, vanished=0))
     deleted: dict[str, int] = field(default_factory=dict)
+    reopened: list[bool] = field(default_factory=list)
+    """For each resume, whether it took up the errors only."""
 
     def move(
         self,
@@ -32,19 +34,33 @@ class FakeMoves:
         target: RunStatus,
         *,
         error: JsonObject | None = None,
-        daemon_id: str | None = None,
         retry_after: datetime | None = None,
     ) -> bool:
         run = self.runs.load(run_id)
         if run is None or run.status not in allowed_origins(target):
             return False
-        facts = {"error": error or run.error, "daemon_id": daemon_id or run.daemon_id, "retry_after": retry_after}
+        facts = {"error": error or run.error, "retry_after": retry_after}
         self.runs.add(replace(run, status=target, **facts))  # type: ignore[arg-type]
         for unit in self.units.rows.values():
             is_cancelled = target.is_final and unit.draft.kind is UnitKind.FETCH
             if is_cancelled and unit.status not in FINAL_UNIT_STATUSES:
                 unit.status = UnitStatus.CANCELLED
         return True
+
+    def take_up(self, run_id: str, *, daemon_id: str) -> bool:
+        run = self.runs.load(run_id)
+        if run is None or run.status is not RunStatus.CREATED or run.waiting_on:
+            return False
+        self.runs.add(replace(run, status=RunStatus.RUNNING, daemon_id=daemon_id))
+        return True
+
+    def next_in_line(self, run_id: str) -> tuple[str, str] | None:
+        return next(
+            ((run.id, "daemon-group.blue") for run in self.runs.rows.values() if run.waiting_on == run_id), None
+        )
+
+    def unblock(self, run_id: str, queue: str) -> list[Ring]:
+        return [] if self.deliveries.waiting else self.deliveries.unblocked(run_id)
 
     def start(
         self, run_id: str, *, units: Sequence[UnitDraft], events: Sequence[EventDraft], errors: Sequence[ErrorDraft]
@@ -98,6 +114,14 @@ class FakeLockedRun:
 
     def delete_vanished(self, account_id: str, resource: str, resource_ids: Sequence[str], *, count: int) -> None:
         self._moves.deleted[resource] = count
+
+    def has_failed_requests(self) -> bool:
+        return any("failed" in unit.frontier for unit in self._moves.units.rows.values())
+
+    def reopen(self, *, errors_only: bool, queue: str) -> int:
+        self.move(RunStatus.CREATED)
+        self._moves.reopened.append(errors_only)
+        return 7
 
     def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
         self._moves.errors.extend(errors)

@@ -15,6 +15,7 @@ from app.engine.status import UnitStatus
 from app.engine.work import Claim, SliceOutcome, UnitDraft, UnitKind
 from app.services.delivering import DeliveryOutcomes, DeliveryWorker
 from app.services.fetching import FetchWorker
+from app.services.resuming import Outbox, Resumption
 from app.services.run_context import RunContext, RunContexts
 from app.services.tracking import Tracking
 from app.services.turns import AccountTurns
@@ -90,6 +91,9 @@ class Setting:
             clock=self.clock,
             settings=self.settings,
         )
+
+    def resumption(self, outbox: Outbox) -> Resumption:
+        return Resumption(runs=self.moves, outbox=outbox, bell=self.bell, clock=self.clock)
 
     def fetching(self) -> FetchWorker:
         return FetchWorker(

@@ -173,7 +173,7 @@ class FakeDeliveries:
         else:
             self.dead[event.id] = (status_code, error)
         self.after_settle()
-        return [] if self.is_long(claim.run_id, limit=backlog_limit) else self._unblocked(claim.run_id)
+        return [] if self.is_long(claim.run_id, limit=backlog_limit) else self.unblocked(claim.run_id)
 
     def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
         self.waiting[self.waiting.index(event)] = replace(event, attempts=event.attempts + 1)
@@ -196,7 +196,7 @@ class FakeDeliveries:
         self.units.held(claim).status = UnitStatus.BLOCKED
         return True
 
-    def _unblocked(self, run_id: str) -> list[Ring]:
+    def unblocked(self, run_id: str) -> list[Ring]:
         blocked = {id: unit for id, unit in self.units.rows.items() if unit.status is UnitStatus.BLOCKED}
         for unit in blocked.values():
             unit.status = UnitStatus.READY

@@ -275,7 +275,7 @@ def test_run_that_fails_fast_asks_for_nothing_after_an_error() -> None:
 
     # The second was asked for while the first one's error was written.
     assert [id for id, _ in here.source.asked] == ["a", "b"]
-    assert here.units.rows["unit"].frontier == {"next": 2, "open": {}}
+    assert here.units.rows["unit"].frontier == {"next": 2, "open": {}, "failed": {"0": None}}
 
 
 def test_children_are_written_with_their_parents_page_and_rung() -> None:

@@ -70,7 +70,14 @@ def service(here: Setting, store: FakeRunStore) -> RunService:
     drafts = RunDrafts(
         jobs=jobs, accounts=here.accounts, webhooks=here.webhooks, default_group="blue", default_overlap_seconds=120
     )
-    return RunService(runs=store, drafts=drafts, outbox=store, tracking=here.tracking(), bell=here.bell)
+    return RunService(
+        runs=store,
+        drafts=drafts,
+        outbox=store,
+        tracking=here.tracking(),
+        resumption=here.resumption(store),
+        bell=here.bell,
+    )
 
 
 def test_accepted_run_is_announced_at_once(here: Setting, store: FakeRunStore, service: RunService) -> None:

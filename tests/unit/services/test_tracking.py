@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from service_moves import resource_state
 from service_setting import Setting, setting
-from service_tables import NOON
+from service_tables import NOON, run
 from service_world import DELIVERY_UNIT
 
 from app.engine import events
@@ -27,10 +27,69 @@ def test_run_is_marked_running_with_its_daemon() -> None:
     assert not here.tracking().mark_running("run", daemon_id="d2")
 
 
+def test_run_that_waits_for_another_one_is_not_marked_running() -> None:
+    here = setting(run_fields={"status": RunStatus.CREATED, "mutex_key": "k", "waiting_on": "other"})
+
+    assert not here.tracking().mark_running("run", daemon_id="d1")
+    assert here.runs.rows["run"].status is RunStatus.CREATED
+
+
+@pytest.mark.parametrize("end", ["settle", "fail", "stop"])
+def test_whoever_ends_a_run_starts_the_one_that_waited_for_its_mutex(end: str) -> None:
+    here = setting(run_fields={"mutex_key": "k"})
+    here.runs.add(run(id="next", status=RunStatus.CREATED, mutex_key="k", waiting_on="run"))
+    here.moves.resources = [resource_state()]
+    tracking = here.tracking()
+
+    match end:
+        case "settle":
+            tracking.settle("run")
+        case "fail":
+            tracking.fail("run", ERROR)
+        case "stop":
+            tracking.stop("run")
+
+    assert here.runs.rows["run"].status.is_final
+    assert here.bell.runs == [("next", "daemon-group.blue")]
+
+
+def test_end_of_a_run_that_nobody_waits_for_starts_nothing() -> None:
+    here = setting(run_fields={"mutex_key": "k"})
+
+    here.tracking().stop("run")
+    assert not here.tracking().stop("run")
+    assert not here.tracking().stop("no such run")
+
+    assert here.bell.runs == []
+
+
+def test_resumed_run_lets_its_units_go_when_it_starts() -> None:
+    here = setting()
+    here.add_unit()
+    here.units.rows["unit"].status = UnitStatus.BLOCKED
+
+    assert here.tracking().begin("run") is None
+
+    assert here.units.rows["unit"].status is UnitStatus.READY
+    assert here.bell.unit_ids == ["unit"]
+
+
+def test_what_vanished_is_not_decided_again_when_a_resumed_run_completes_again() -> None:
+    tracked = {"resource": "tickets", "delete_tracking": "soft"}
+    here = setting([tracked], run_fields={"completed_at": NOON})
+    here.moves.resources = [resource_state()]
+    here.moves.vanished = Vanished(held=100, vanished=1)
+
+    here.tracking().settle("run")
+
+    assert here.runs.rows["run"].status is RunStatus.COMPLETED
+    assert here.moves.deleted == {}
+
+
 def test_rate_limited_run_is_resumed() -> None:
     here = setting(run_fields={"status": RunStatus.RATE_LIMITED})
 
-    assert here.tracking().resume("run")
+    assert here.tracking().go_on("run")
     assert here.runs.rows["run"].status is RunStatus.RUNNING
 
 
@@ -68,7 +127,7 @@ def test_webhook_is_told_once_per_parking() -> None:
         "retryAfter": 30,
     }
     assert here.bell.unit_ids == [DELIVERY_UNIT]
-    here.tracking().resume("run")
+    here.tracking().go_on("run")
     here.tracking().settle("run")
     assert len(here.deliveries.waiting) == 2
 
@@ -77,7 +136,7 @@ def test_run_that_goes_on_shows_no_retry_after() -> None:
     here = parked_run()
     here.tracking().settle("run")
 
-    here.tracking().resume("run")
+    here.tracking().go_on("run")
 
     assert here.runs.rows["run"].retry_after is None
 

@@ -18,6 +18,7 @@ def upgrade() -> None:
     op.add_column("webhook", sa.Column("disabled_reason", sa.Text()))
     _widen_runs()
     op.add_column("run_resource", sa.Column("delete_tracking", sa.Text()))
+    op.add_column("run_resource", sa.Column("retried", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("run_resource", sa.Column("first_sequence", sa.BigInteger()))
     op.add_column("run_resource", sa.Column("last_sequence", sa.BigInteger()))
     op.add_column("unit", sa.Column("idle_slices", sa.Integer(), nullable=False, server_default="0"))
@@ -36,6 +37,7 @@ def _widen_runs() -> None:
         sa.Column("force", sa.Boolean(), nullable=False, server_default=sa.text("false")),
         sa.Column("retry_after", _TIME),
         sa.Column("resumes", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("completed_at", _TIME),
     ):
         op.add_column("sync_job_run", column)
     op.create_index(

@@ -1,0 +1,94 @@
+"""What a run begins with: its roots' units, and for a webhook run the event that its receiver has to agree to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.engine import events, scope
+from app.engine.definition import ResourceItem
+from app.engine.errors import LoopError
+from app.engine.ids import new_id
+from app.engine.run_view import run_view
+from app.engine.status import ErrorHandling, UnitStatus
+from app.engine.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, units_of
+from app.services.ports import Clock
+from app.services.run_context import RunContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstWork:
+    """All that a run's beginning writes."""
+
+    units: Sequence[UnitDraft]
+    events: Sequence[EventDraft]
+    errors: Sequence[ErrorDraft]
+    delivery_unit_id: str | None
+
+
+class Beginning:
+    """Makes the first work of runs."""
+
+    def __init__(self, *, clock: Clock, children_per_unit: int) -> None:
+        self._clock = clock
+        self._children_per_unit = children_per_unit
+
+    def of(self, context: RunContext) -> FirstWork:
+        """Make a run's first work."""
+        units, errors = self._first_units(context)
+        delivery, first_events = self._delivery(context)
+        if delivery is None:
+            return FirstWork(units=units, events=(), errors=errors, delivery_unit_id=None)
+        first_events += self._error_events(context, errors)
+        return FirstWork(units=[delivery, *units], events=first_events, errors=errors, delivery_unit_id=delivery.id)
+
+    def _first_units(self, context: RunContext) -> tuple[list[UnitDraft], list[ErrorDraft]]:
+        """Make the root resources' units; a loop_on that names no array is an error of that resource alone."""
+        # A webhook run fetches nothing before its receiver has agreed to the started event.
+        status = UnitStatus.BLOCKED if context.run.webhook_id else UnitStatus.READY
+        units: list[UnitDraft] = []
+        errors: list[ErrorDraft] = []
+        for item in context.plan.roots:
+            try:
+                elements = scope.root_elements(item, context.scope)
+            except LoopError as error:
+                errors.append(_error(error, item, self._clock))
+            else:
+                units += units_of(
+                    context.resource_ids[item.name], elements, size=self._children_per_unit, status=status
+                )
+        return units, errors
+
+    def _delivery(self, context: RunContext) -> tuple[UnitDraft | None, list[EventDraft]]:
+        if context.run.webhook_id is None:
+            return None, []
+        started = events.event(
+            context.envelope(self._clock),
+            id=new_id(),
+            event=events.STARTED,
+            payload=events.run_payload(run_view(context.run)),
+        )
+        return UnitDraft(id=new_id(), resource_id=None, kind=UnitKind.DELIVERY), [started]
+
+    def _error_events(self, context: RunContext, errors: Sequence[ErrorDraft]) -> list[EventDraft]:
+        return [
+            events.event(
+                context.envelope(self._clock),
+                id=new_id(),
+                event=events.RECORD_ERROR,
+                payload=events.error_payload(
+                    context.run, [error], as_batch=context.run.error_handling is ErrorHandling.BATCH
+                ),
+            )
+            for error in errors
+        ]
+
+
+def _error(error: LoopError, item: ResourceItem, clock: Clock) -> ErrorDraft:
+    return ErrorDraft(
+        id=new_id(),
+        resource=item.name,
+        method=item.method,
+        code=error.code,
+        message=error.message,
+        details={},
+        at=clock.now(),
+    )

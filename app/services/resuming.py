@@ -1,0 +1,86 @@
+"""Resume a run that has failed or was stopped, or the requests that failed of one that completed."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from app.engine import events, resuming
+from app.engine.errors import ConflictError
+from app.engine.ids import new_id
+from app.engine.objects import SyncJobRun
+from app.engine.routing import queue_of
+from app.engine.run_view import run_view
+from app.engine.status import RunStatus
+from app.engine.work import EventDraft, Ring
+from app.services.ports import Bell, Clock
+from app.services.run_context import envelope_of
+
+
+class EndedRun(Protocol):
+    """A run whose row is locked for the length of a ``with`` block."""
+
+    status: RunStatus | None
+
+    def __enter__(self) -> "EndedRun":
+        """Lock."""
+
+    def __exit__(self, *exception: object) -> None:
+        """Commit, or roll back after an exception."""
+
+    def has_failed_requests(self) -> bool:
+        """Claim that requests of the run failed for good, and were not made again since."""
+
+    def reopen(self, *, errors_only: bool, queue: str) -> int:
+        """Create an ended run anew with what is left of it; give its promised message."""
+
+    def queue_events(self, events: Sequence[EventDraft]) -> str | None:
+        """Queue events; give the delivery unit to ring."""
+
+
+class EndedRuns(Protocol):
+    """Locks runs."""
+
+    def locked(self, run_id: str) -> EndedRun:
+        """Lock a run."""
+
+
+class Outbox(Protocol):
+    """Keeps promised messages."""
+
+    def remove(self, message_id: int) -> None:
+        """Forget a message that was published."""
+
+
+class Resumption:
+    """Makes ended runs go on."""
+
+    def __init__(self, *, runs: EndedRuns, outbox: Outbox, bell: Bell, clock: Clock) -> None:
+        self._runs = runs
+        self._outbox = outbox
+        self._bell = bell
+        self._clock = clock
+
+    def resume(self, run: SyncJobRun, *, errors_only: bool) -> None:
+        """Go on from the run's cursors, and ask again for what failed, or only that.
+
+        A run that is live, since somebody resumed it before, stays as it is. Raises ConflictError when nothing is left
+        to do.
+        """
+        queue = queue_of(run.daemon_group_key)
+        with self._runs.locked(run.id) as locked:
+            if locked.status is None or not locked.status.is_final:
+                return
+            has_failed = locked.has_failed_requests()
+            if reason := resuming.objection(locked.status, has_failed_requests=has_failed, errors_only=errors_only):
+                raise ConflictError(reason)
+            message_id = locked.reopen(errors_only=errors_only, queue=queue)
+            delivery_unit_id = locked.queue_events([self._updated(run)]) if run.webhook_id else None
+        if self._bell.ring_run(run.id, queue=queue):
+            self._outbox.remove(message_id)
+        if delivery_unit_id:
+            self._bell.ring([Ring(run_id=run.id, unit_id=delivery_unit_id, queue=queue)])
+
+    def _updated(self, run: SyncJobRun) -> EventDraft:
+        """Tell the webhook, which has heard of the run's end, that it goes on."""
+        changed = {"status": RunStatus.CREATED, "error": None, "finished_at": None, "resumes": run.resumes + 1}
+        payload = events.run_payload({**run_view(run), **changed})
+        return events.event(envelope_of(run, self._clock), id=new_id(), event=events.UPDATED, payload=payload)

@@ -1,0 +1,58 @@
+"""Runs of one job with one mutex key, one at a time and in the order of their creation.
+
+Who holds a mutex is read off the runs' own rows, so nothing is left behind by whatever ends a run.
+"""
+
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+
+def _ahead(of: str) -> str:
+    """Tell which runs go before a created one: those under way, and created ones that came earlier."""
+    return f"""
+        from sync_job_run other
+       where other.sync_job_id = {of}.sync_job_id and other.mutex_key = {of}.mutex_key and other.id <> {of}.id
+             and other.status in ('created', 'running', 'rate_limited')
+             and (other.status <> 'created'
+                  or not other.force and (other.created_at, other.id) < ({of}.created_at, {of}.id))
+    """
+
+
+def waits(of: str) -> str:
+    """Claim, in SQL, that a run may not start yet; ``of`` is the alias of its row."""
+    return (
+        f"({of}.status = 'created' and {of}.mutex_key is not null and not {of}.force and exists(select {_ahead(of)}))"
+    )
+
+
+WAITING_ON: Final = f"""
+    case when sync_job_run.status = 'created' and sync_job_run.mutex_key is not null and not sync_job_run.force then (
+        select other.id {_ahead("sync_job_run")}
+         order by other.status = 'created', other.created_at, other.id limit 1) end
+"""
+"""The run that goes before a created one: the one under way, or else the first in line."""
+
+# Whoever would start a run waits here for the others who would; the statement that follows sees what they did.
+_LOCK = text("""
+    select pg_advisory_xact_lock(hashtextextended(sync_job_id::text || ':' || mutex_key, 0))
+      from sync_job_run where id = :run_id and status = 'created' and mutex_key is not null
+""")
+
+_NEXT = text(f"""
+    select run.id, run.queue from sync_job_run ended
+      join sync_job_run run on run.sync_job_id = ended.sync_job_id and run.mutex_key = ended.mutex_key
+     where ended.id = :run_id and run.status = 'created' and not run.force and not {waits("run")}
+     order by run.created_at, run.id limit 1
+""")
+
+
+def lock(connection: Connection, run_id: str) -> None:
+    """Let nobody else start a run with the same mutex until this transaction ends."""
+    connection.execute(_LOCK, {"run_id": run_id})
+
+
+def next_in_line(connection: Connection, run_id: str) -> tuple[str, str] | None:
+    """Find the run that may start now that this one has ended, with its queue."""
+    row = connection.execute(_NEXT, {"run_id": run_id}).one_or_none()
+    return (str(row.id), row.queue) if row else None

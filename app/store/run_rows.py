@@ -1,0 +1,85 @@
+"""Rows of runs and their errors, read as the objects that they stand for."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, RowMapping, Text, literal_column, select, text
+
+from app.engine import books
+from app.engine.books import Counters
+from app.engine.json_types import JsonObject
+from app.engine.objects import EnvironmentId, RunError, SyncJobRun
+from app.engine.status import ErrorHandling, RunStatus
+from app.store import tables
+from app.store.mutexes import WAITING_ON
+
+SELECT_RUN = select(tables.sync_job_run, literal_column(f"cast({WAITING_ON} as text)", Text).label("waiting_on"))
+"""A run's row, and which run it waits for."""
+
+_STATS = text(
+    "select run_id, name, method, status, persist, started_at, finished_at, "
+    + ", ".join(tables.COUNTERS)
+    + " from run_resource where run_id = any(:run_ids) order by run_id, position"
+)
+
+
+def stats_of(connection: Connection, run_ids: Sequence[str]) -> dict[str, JsonObject]:
+    """Derive resource_stats of several runs at once: ``{run: {resource: {method: {...}}}}``."""
+    stats: dict[str, JsonObject] = {}
+    for row in connection.execute(_STATS, {"run_ids": list(run_ids)}).mappings():
+        shown = books.stats(
+            Counters(**{name: row[name] for name in tables.COUNTERS}),
+            status=row["status"],
+            started_at=row["started_at"],
+            finished_at=row["finished_at"],
+        )
+        stats.setdefault(str(row["run_id"]), {}).setdefault(row["name"], {})[row["method"]] = shown
+    return stats
+
+
+def run_of(row: RowMapping, stats: JsonObject) -> SyncJobRun:
+    """Read a run's row, as ``SELECT_RUN`` gives it."""
+    return SyncJobRun(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        sync_job_id=str(row["sync_job_id"]),
+        integrated_account_id=str(row["integrated_account_id"]),
+        status=RunStatus(row["status"]),
+        args=row["args"],
+        resources=row["resources"],
+        sync_job=row["sync_job"],
+        daemon_id=row["daemon_id"],
+        daemon_group_key=row["daemon_group_key"],
+        webhook_id=str(row["webhook_id"]) if row["webhook_id"] else None,
+        error_handling=ErrorHandling(row["error_handling"]),
+        ignore_previous_run=row["ignore_previous_run"],
+        version=row["version"],
+        previous_run_date=row["previous_run_date"],
+        upper_bound=row["upper_bound"],
+        overlap_seconds=row["overlap_seconds"],
+        resource_stats=stats,
+        error=row["error"],
+        mutex_key=row["mutex_key"],
+        force=row["force"],
+        waiting_on=row["waiting_on"],
+        resumes=row["resumes"],
+        completed_at=row["completed_at"],
+        retry_after=row["retry_after"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+    )
+
+
+def error_of(row: RowMapping) -> RunError:
+    """Read an error's row."""
+    return RunError(
+        id=str(row["id"]),
+        sync_job_run_id=str(row["run_id"]),
+        resource=row["resource"],
+        method=row["method"],
+        code=row["code"],
+        message=row["message"],
+        details=row["details"],
+        created_at=row["created_at"],
+    )

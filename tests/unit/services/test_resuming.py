@@ -1,0 +1,103 @@
+"""An ended run is resumed once, and refused when nothing is left of it."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+from service_setting import Setting, setting
+from service_world import DELIVERY_UNIT
+
+from app.engine import events
+from app.engine.errors import ConflictError
+from app.engine.status import RunStatus, UnitStatus
+
+FAILED = {"next": 1, "open": {}, "failed": {"0": None}}
+
+
+@dataclass
+class FakeOutbox:
+    removed: list[int] = field(default_factory=list)
+
+    def remove(self, message_id: int) -> None:
+        self.removed.append(message_id)
+
+
+def ended(status: RunStatus = RunStatus.STOPPED, **run_fields: object) -> Setting:
+    return setting(run_fields={"status": status, "error": {"code": "http_500"}, **run_fields})
+
+
+def resume(here: Setting, *, errors_only: bool = False) -> FakeOutbox:
+    outbox = FakeOutbox()
+    here.resumption(outbox).resume(here.runs.rows["run"], errors_only=errors_only)
+    return outbox
+
+
+@pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.STOPPED])
+def test_ended_run_is_created_anew_and_announced(status: RunStatus) -> None:
+    here = ended(status)
+
+    outbox = resume(here)
+
+    assert here.runs.rows["run"].status is RunStatus.CREATED
+    assert here.bell.runs == [("run", "daemon-group.blue")]
+    assert outbox.removed == [7]
+    assert here.deliveries.waiting == []
+
+
+def test_announcement_stays_promised_while_the_broker_is_away() -> None:
+    here = ended()
+    here.bell.is_broken = True
+
+    assert resume(here).removed == []
+
+
+@pytest.mark.parametrize("status", [RunStatus.CREATED, RunStatus.RUNNING, RunStatus.RATE_LIMITED])
+def test_live_run_stays_as_it_is(status: RunStatus) -> None:
+    here = ended(status)
+
+    resume(here)
+
+    assert here.runs.rows["run"].status is status
+    assert (here.moves.reopened, here.bell.runs) == ([], [])
+
+
+def test_run_that_was_deleted_meanwhile_is_left_alone() -> None:
+    here = ended()
+    gone = here.runs.rows.pop("run")
+
+    here.resumption(FakeOutbox()).resume(gone, errors_only=False)
+
+    assert here.moves.reopened == []
+
+
+def test_completed_run_is_resumed_only_for_its_errors() -> None:
+    here = ended(RunStatus.COMPLETED)
+    with pytest.raises(ConflictError, match="nothing to resume"):
+        resume(here)
+    here.add_unit(frontier=FAILED)
+
+    resume(here, errors_only=True)
+
+    assert here.moves.reopened == [True]
+
+
+def test_errors_only_needs_an_error() -> None:
+    here = ended()
+
+    with pytest.raises(ConflictError, match="without errors_only"):
+        resume(here, errors_only=True)
+
+    assert here.runs.rows["run"].status is RunStatus.STOPPED
+
+
+def test_webhook_hears_that_its_run_goes_on() -> None:
+    here = ended(RunStatus.FAILED, webhook_id="webhook", resumes=1)
+    here.add_delivery_unit(UnitStatus.IDLE)
+
+    resume(here)
+
+    (event,) = here.deliveries.waiting
+    payload = json.loads(event.body)["payload"]
+    assert event.event == events.UPDATED
+    assert (payload["status"], payload["error"], payload["resumes"]) == ("created", None, 2)
+    assert here.bell.unit_ids == [DELIVERY_UNIT]
