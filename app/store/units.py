@@ -30,18 +30,23 @@ _CLAIM = text("""
  returning id, run_id, resource_id, kind, fencing_token, attempts, elements, frontier
 """)
 
-_CROWDED_OUT = text("""
+# A unit whose worker is gone waits for room as well as one that nobody has taken yet.
+_IS_FREE = """
+    (u.status = 'ready' and (u.wake_at is null or u.wake_at <= now())
+     or u.status = 'leased' and u.lease_expires_at < now())
+"""
+
+_CROWDED_OUT = text(f"""
     select u.run_id, u.id, r.queue, r.integrated_account_id from unit u join sync_job_run r on r.id = u.run_id
-     where u.id = :unit_id and u.kind = 'fetch' and u.status = 'ready' and (u.wake_at is null or u.wake_at <= now())
-           and r.status in ('running', 'rate_limited')
+     where u.id = :unit_id and u.kind = 'fetch' and {_IS_FREE} and r.status in ('running', 'rate_limited')
 """)
 
 # Marked as rung, so that two who ask at once get two different ones.
-_NEXT_OF_ACCOUNT = text("""
+_NEXT_OF_ACCOUNT = text(f"""
     with next as (
         select u.id, u.run_id, r.queue from unit u join sync_job_run r on r.id = u.run_id
          where r.status in ('running', 'rate_limited') and r.integrated_account_id = :account_id
-               and u.kind = 'fetch' and u.status = 'ready' and (u.wake_at is null or u.wake_at <= now())
+               and u.kind = 'fetch' and {_IS_FREE}
          order by u.rung_at limit 1 for update of u skip locked)
     update unit set rung_at = now() from next where unit.id = next.id
  returning next.run_id, next.id, next.queue

@@ -108,7 +108,7 @@ def _fight(round: Round, scenario: Scenario) -> tuple[list[Toll], float, float]:
         stop.start()
     scenario.strike(round)
     lifted, after = time.monotonic(), round.units_under_way()
-    wait_for(lambda: (before() and after()) or round.are_over, 60, what="the recovery")
+    wait_for(lambda: before() and after() and round.child("api").is_ready(), 60, what="the recovery")
     recovered = time.monotonic()
     for stop in stops:
         stop.join()
