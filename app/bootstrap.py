@@ -36,6 +36,7 @@ from app.services.sweeping import Chore, Sweeper, TaskBell
 from app.services.tokens import TokenService
 from app.services.tracking import Tracking
 from app.services.turns import AccountTurns
+from app.services.verifying import Verifier
 from app.services.webhooks import WebhookService
 from app.services.working import UnitWorker
 from app.services.workplace import Workplace
@@ -55,6 +56,7 @@ from app.store.log_read import LogReader
 from app.store.outbox import OutboxStore
 from app.store.pages import PageStore
 from app.store.records_read import RecordReader
+from app.store.recounts import RecountStore
 from app.store.retention import RetentionStore
 from app.store.run_moves import RunMoves
 from app.store.runs import RunStore
@@ -166,6 +168,7 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
             resumption=Resumption(
                 runs=RunMoves(shared.engine), outbox=OutboxStore(shared.engine), bell=shared.bell, clock=shared.clock
             ),
+            verifier=Verifier(RecountStore(shared.engine)),
             bell=shared.bell,
         ),
         jobs=JobService(jobs, shared.integrations),

@@ -36,6 +36,8 @@ def print_run(run: JsonObject) -> None:
     """Print a run's status, the reason if it failed, and a table of its resources."""
     output = console()
     output.print(f"run {escape(run['id'])}  {_status(run['status'])}")
+    if run.get("waiting_on"):
+        output.print(f"  waits for run {escape(run['waiting_on'])}")
     if run.get("error"):
         output.print(f"  [red]{escape(run['error']['code'])}[/]: {escape(run['error']['message'])}")
     table = Table("resource", "status", box=None, pad_edge=False)
@@ -45,6 +47,22 @@ def print_run(run: JsonObject) -> None:
         table.add_row(escape(name), _status(stats.get("status", "")), *(f"{stats.get(key, 0):,}" for key in _COUNTERS))
     if table.row_count:
         output.print(table)
+
+
+def print_verification(found: JsonObject) -> None:
+    """Print each equation of a run's books with its two sides, and whether all of them hold."""
+    output = console()
+    verdict = "[green]the books balance[/]" if found["balanced"] else "[red]the books do not balance[/]"
+    output.print(f"run {escape(found['id'])}  {_status(found['status'])}  {verdict}")
+    table = Table("resource", "equation", box=None, pad_edge=False)
+    for side in ("left", "right", ""):
+        table.add_column(side, justify="right")
+    for check in found["checks"]:
+        mark = "[green]holds[/]" if check["holds"] else "[red]does not hold[/]"
+        table.add_row(
+            *map(escape, (check["resource"], check["equation"])), f"{check['left']:,}", f"{check['right']:,}", mark
+        )
+    output.print(table)
 
 
 def print_runs(runs: Sequence[JsonObject]) -> None:

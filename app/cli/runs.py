@@ -62,6 +62,8 @@ def run() -> None:
 @click.option("--webhook", help="Id of a webhook that gets the records, instead of Postgres.")
 @click.option("--error-handling", type=click.Choice([str(kind) for kind in ErrorHandling]), help="What an error does.")
 @click.option("--ignore-previous-run", is_flag=True, help="Fetch everything, not only what changed since.")
+@click.option("--mutex-key", help="Never run together with another run of the job that has the same key.")
+@click.option("--force", is_flag=True, help="Start at once, whatever other run holds the mutex.")
 @click.option("--idempotency-key", help="Repeat the command with the same key and get the same run.")
 @click.option("--follow", is_flag=True, help="Show its progress until it ends.")
 @json_option
@@ -75,6 +77,8 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
     webhook: str | None,
     error_handling: str | None,
     ignore_previous_run: bool,
+    mutex_key: str | None,
+    force: bool,
     idempotency_key: str | None,
     follow: bool,
     as_json: bool,
@@ -88,6 +92,8 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
         "webhook_id": webhook,
         "error_handling": error_handling,
         "ignore_previous_run": ignore_previous_run or None,
+        "mutex_key": mutex_key,
+        "force": force or None,
     }
     body = {name: value for name, value in wishes.items() if value is not None}
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
@@ -138,6 +144,36 @@ def list_runs(
 def stop(client: ApiClient, run_id: str, as_json: bool) -> None:
     """Stop a run; what it has fetched is kept."""
     _print_run(client.patch(_run_path(run_id), {"status": "stopped"}), as_json=as_json)
+
+
+@run.command()
+@click.argument("run_id")
+@click.option("--errors-only", is_flag=True, help="Ask again for what failed, and for nothing else.")
+@click.option("--follow", is_flag=True, help="Show its progress until it ends.")
+@json_option
+@connected
+def resume(client: ApiClient, run_id: str, errors_only: bool, follow: bool, as_json: bool) -> None:
+    """Let a run that failed or was stopped go on where it stood."""
+    resumed = client.call("POST", f"{_run_path(run_id)}/resume", {"errors_only": True} if errors_only else {})
+    if follow:
+        _follow(client, run_id, as_json=as_json)
+    else:
+        _print_run(resumed, as_json=as_json)
+
+
+@run.command()
+@click.argument("run_id")
+@json_option
+@connected
+def verify(client: ApiClient, run_id: str, as_json: bool) -> None:
+    """Count a run's books anew; exit code 1 unless they balance."""
+    found = client.get(f"{_run_path(run_id)}/verify")
+    if as_json:
+        _print_json(found)
+    else:
+        progress.print_verification(found)
+    if not found["balanced"]:
+        sys.exit(1)
 
 
 @run.command()

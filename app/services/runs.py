@@ -10,6 +10,7 @@ from app.services.ports import Bell
 from app.services.resuming import Resumption
 from app.services.run_drafts import IdempotencyKey, RunDraft, RunDrafts, RunRequest
 from app.services.tracking import Tracking
+from app.services.verifying import Verification, Verifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,7 @@ class RunService:
         outbox: Outbox,
         tracking: Tracking,
         resumption: Resumption,
+        verifier: Verifier,
         bell: Bell,
     ) -> None:
         self._runs = runs
@@ -77,6 +79,7 @@ class RunService:
         self._outbox = outbox
         self._tracking = tracking
         self._resumption = resumption
+        self._verifier = verifier
         self._bell = bell
 
     def create(
@@ -124,6 +127,10 @@ class RunService:
         """Let an ended run go on, as ``Resumption`` tells; a live run stays as it is."""
         self._resumption.resume(self.get(environment_id, run_id), errors_only=errors_only)
         return self.get(environment_id, run_id)
+
+    def verify(self, environment_id: EnvironmentId, run_id: str) -> Verification:
+        """Count a run's books anew."""
+        return self._verifier.verify(self.get(environment_id, run_id))
 
     def delete(self, environment_id: EnvironmentId, run_id: str) -> str:
         """Stop a live run, or remove one that has ended."""

@@ -8,7 +8,7 @@ import flask
 from app.api.parsing import Body, json_body
 from app.api.resource import Resource
 from app.api.schemas.fields import Deleted, Listing, page_of, taken_times
-from app.api.schemas.runs import NewRun, Run, RunError, RunPatch, RunQuery, RunResume
+from app.api.schemas.runs import NewRun, Run, RunError, RunPatch, RunQuery, RunResume, RunVerification
 from app.api.services import environment, services
 from app.api.views import Answer, created, page_view, path_id, plain_view
 from app.engine.errors import Failure, InvalidInputError
@@ -86,6 +86,15 @@ def resume_run(body: Body, id: str) -> Answer:
     wishes = body.checked()
     run = services().runs.resume(environment(), path_id(_KIND, id), errors_only=wishes.get("errors_only", False))
     return run_view(run)
+
+
+@sync_job_runs.serves("GET", "/<id>/verify", answer=RunVerification)
+def verify_run(id: str) -> Answer:
+    """Count a run's books anew, from its units, errors, events and records."""
+    found = services().runs.verify(environment(), path_id(_KIND, id))
+    shown = ("resource", "equation", "left", "right", "holds")
+    checks = [{name: getattr(check, name) for name in shown} for check in found.checks]
+    return {"id": found.run_id, "status": found.status, "balanced": found.is_balanced, "checks": checks}
 
 
 @sync_job_runs.serves("DELETE", "/<id>", answer=Deleted)

@@ -139,6 +139,25 @@ class RunError(Schema):
     created_at = Time()
 
 
+class BooksCheck(Schema):
+    """One equation of a run's books, recounted."""
+
+    resource = fields.String()
+    equation = fields.String()
+    left = fields.Integer()
+    right = fields.Integer()
+    holds = fields.Boolean()
+
+
+class RunVerification(Schema):
+    """A run's books, counted anew."""
+
+    id = Id()
+    status = fields.String(validate=validate.OneOf(_STATUSES))
+    balanced = fields.Boolean(metadata={"description": "Every check holds."})
+    checks = fields.List(fields.Nested(BooksCheck))
+
+
 _filters: dict[str, fields.Field[Any]] = {
     "sync_job_id": Id(),
     "integrated_account_id": Id(),

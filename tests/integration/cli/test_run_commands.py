@@ -130,3 +130,40 @@ def test_refusal_tells_every_fault(api: PlannedApi) -> None:
     assert result.exit_code == 1
     assert "args.since: is required" in result.output
     assert "webhook_id: is not an id" in result.output
+
+
+def test_resume_goes_on_and_follows_to_the_end(api: PlannedApi) -> None:
+    api.answers = [
+        (200, RUN | {"status": "created", "waiting_on": "r-0"}),
+        (200, RUN | {"status": "created"}),
+        (200, RUN),
+    ]
+
+    waiting = api.ferryman("resume", "r-1")
+    followed = api.ferryman("resume", "r-1", "--errors-only", "--follow")
+
+    assert "waits for run r-0" in waiting.output
+    assert (waiting.exit_code, followed.exit_code) == (0, 0)
+    assert api.requests == [
+        ("POST", "/sync-job-run/r-1/resume", {}, None),
+        ("POST", "/sync-job-run/r-1/resume", {"errors_only": True}, None),
+        ("GET", "/sync-job-run/r-1", None, None),
+    ]
+
+
+@pytest.mark.parametrize(("balanced", "exit_code"), [(True, 0), (False, 1)])
+def test_verify_tells_by_its_exit_code_whether_the_books_balance(
+    api: PlannedApi, balanced: bool, exit_code: int
+) -> None:
+    check = {"resource": "users", "equation": "fetched = [a] + b", "left": 1200, "right": 1200, "holds": balanced}
+    found = {"id": "r-1", "status": "completed", "balanced": balanced, "checks": [check]}
+    api.answers = [(200, found), (200, found)]
+
+    shown, as_json = api.ferryman("verify", "r-1"), api.ferryman("verify", "r-1", "--json")
+
+    assert (shown.exit_code, as_json.exit_code) == (exit_code, exit_code)
+    assert ("the books balance" in shown.output) is balanced
+    assert "fetched = [a] + b" in shown.output
+    assert "1,200" in shown.output
+    assert json.loads(as_json.output) == found
+    assert api.requests[0][:2] == ("GET", "/sync-job-run/r-1/verify")

@@ -10,9 +10,12 @@ from sqlalchemy import text
 
 from app.engine.errors import ConflictError
 from app.engine.json_types import JsonObject
+from app.engine.objects import SyncJobRun
 from app.engine.status import RunStatus
 from app.services.resuming import Resumption
+from app.services.verifying import Verifier
 from app.store.outbox import OutboxStore
+from app.store.recounts import RecountStore
 from app.store.run_moves import RunMoves
 from app.store.runs import RunStore
 from tests.support.pump import Pump, World
@@ -39,8 +42,21 @@ class Life:
         self.run_id = self.world.post()
 
     def go(self) -> Outcome:
+        """Let the run come to an end, at which its books balance."""
         with Pump(self.world) as pump:
-            return pump.run(self.run_id)
+            outcome = pump.run(self.run_id)
+        assert self.imbalances() == []
+        return outcome
+
+    def imbalances(self) -> list[str]:
+        found = Verifier(RecountStore(self.database.engine)).verify(self.shown())
+        assert len(found.checks) >= len(self.job.resources)
+        return [f"{check.resource}: {check.equation}" for check in found.checks if not check.holds]
+
+    def shown(self) -> SyncJobRun:
+        run = RunStore(self.database.engine).load(self.run_id)
+        assert run is not None
+        return run
 
     def stop(self) -> bool:
         return RunMoves(self.database.engine).move(self.run_id, RunStatus.STOPPED)
@@ -56,7 +72,7 @@ class Life:
         resumption = Resumption(
             runs=RunMoves(engine), outbox=OutboxStore(engine), bell=self.world.mailbox, clock=_Clock(engine)
         )
-        resumption.resume(run, errors_only=errors_only)
+        resumption.resume(self.shown(), errors_only=errors_only)
 
     def heal(self, **records: Sequence[JsonObject]) -> None:
         """Let the upstream answer from here on: faults are gone, and owners that were not there have these records."""
@@ -221,6 +237,35 @@ def test_second_resume_of_a_live_run_changes_nothing_and_a_later_stop_wins(pump_
     assert life.ask("select resumes from sync_job_run where id = :run_id") == 1
     assert outcome.run["status"] == "stopped"
     assert len(life.world.api.asked) == 2
+
+
+@pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
+def test_books_of_every_job_balance_when_recounted(pump_database: PumpDatabase, job: Job) -> None:
+    assert Life(pump_database, job).go().run["status"] == job.status
+
+
+@pytest.mark.parametrize(
+    ("job", "tampering", "imbalance"),
+    [
+        ("family", "update run_resource set fetched = 9 where name = 'members'", "requests = objects of members"),
+        ("family", "update unit set pages = 0", "pages = pages of its units"),
+        ("faults-ignored", "delete from run_error", "errors = errors that are listed"),
+        ("faults-ignored", "update unit set frontier = '{}'", "skipped = failed requests of orders"),
+        ("family", "update run_resource set created = 0, unchanged = created", "records of this run <= created"),
+        ("family", "update unit set elements = '[]'", "requests = objects of teams"),
+        ("pair-to-webhook", "delete from delivery", "queued = records in its events"),
+    ],
+)
+def test_recount_notices_what_was_tampered_with(
+    pump_database: PumpDatabase, job: str, tampering: str, imbalance: str
+) -> None:
+    life = Life(pump_database, BY_NAME[job])
+    life.go()
+    sql = f"{tampering} {'and' if 'where' in tampering else 'where'} run_id = :run_id"
+    with pump_database.engine.begin() as connection:
+        connection.execute(text(sql), {"run_id": life.run_id})
+
+    assert any(imbalance in found for found in life.imbalances())
 
 
 def test_run_that_was_stopped_before_it_began_is_begun(pump_database: PumpDatabase) -> None:

@@ -3,14 +3,18 @@
 from dataclasses import dataclass, field, replace
 
 import pytest
+from service_recounts import recounted
 from service_setting import Setting, setting
 from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, run, sync_job
 
+from app.engine.audit import RunRecount
+from app.engine.books import Counters
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
 from app.engine.status import RunStatus
 from app.services.run_drafts import IdempotencyKey, RunDraft, RunDrafts, RunRequest
 from app.services.runs import CreatedRun, RunFilters, RunService
+from app.services.verifying import Verifier
 
 REQUEST = RunRequest(sync_job_id="job", integrated_account_id="account")
 KEY = IdempotencyKey(key="k", body_hash=b"h")
@@ -54,6 +58,14 @@ class FakeRunStore:
         return Page(result=[], next_cursor=cursor, limit=limit)
 
 
+class FakeRecounts:
+    """Finds that a resource has counted a page too many."""
+
+    def recount(self, run: SyncJobRun) -> RunRecount:
+        resource = recounted(counters=Counters(pages=1))
+        return RunRecount(status=run.status, to_webhook=False, resources=[resource], kept={})
+
+
 @pytest.fixture
 def here() -> Setting:
     return setting()
@@ -76,6 +88,7 @@ def service(here: Setting, store: FakeRunStore) -> RunService:
         outbox=store,
         tracking=here.tracking(),
         resumption=here.resumption(store),
+        verifier=Verifier(FakeRecounts()),
         bell=here.bell,
     )
 
@@ -152,3 +165,21 @@ def test_errors_are_those_of_a_run_that_is_there(service: RunService) -> None:
     assert service.errors(ENVIRONMENT, "run", limit=3, cursor=None).limit == 3
     with pytest.raises(NotFoundError):
         service.errors(ELSEWHERE, "run", limit=3, cursor=None)
+
+
+def test_resumed_run_is_created_anew(store: FakeRunStore, service: RunService) -> None:
+    store.rows["run"] = replace(store.rows["run"], status=RunStatus.STOPPED)
+    store.outbox[7] = "run"
+
+    assert service.resume(ENVIRONMENT, "run", errors_only=False).status is RunStatus.CREATED
+    with pytest.raises(NotFoundError):
+        service.resume(ELSEWHERE, "run", errors_only=False)
+
+
+def test_verification_names_what_does_not_hold(service: RunService) -> None:
+    found = service.verify(ENVIRONMENT, "run")
+
+    assert not found.is_balanced
+    assert [check.equation for check in found.checks if not check.holds] == ["pages = pages of its units"]
+    with pytest.raises(NotFoundError):
+        service.verify(ELSEWHERE, "run")
