@@ -152,25 +152,8 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
     """Build an API process's services."""
     shared = _Shared(settings, outside)
     jobs = JobStore(shared.engine)
-    drafts = RunDrafts(
-        jobs=jobs,
-        accounts=shared.accounts,
-        webhooks=shared.webhooks,
-        default_group=settings.default_group,
-        default_overlap_seconds=settings.overlap_seconds,
-    )
     return ApiServices(
-        runs=RunService(
-            runs=shared.runs,
-            drafts=drafts,
-            outbox=OutboxStore(shared.engine),
-            tracking=shared.tracking,
-            resumption=Resumption(
-                runs=RunMoves(shared.engine), outbox=OutboxStore(shared.engine), bell=shared.bell, clock=shared.clock
-            ),
-            verifier=Verifier(RecountStore(shared.engine)),
-            bell=shared.bell,
-        ),
+        runs=_run_service(shared, jobs, settings),
         jobs=JobService(jobs, shared.integrations),
         integrations=IntegrationService(shared.integrations),
         accounts=AccountService(shared.accounts, shared.integrations),
@@ -189,6 +172,26 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
             daemons=shared.daemons,
         ),
         close=shared.engine.dispose,
+    )
+
+
+def _run_service(shared: _Shared, jobs: JobStore, settings: Settings) -> RunService:
+    drafts = RunDrafts(
+        jobs=jobs,
+        accounts=shared.accounts,
+        webhooks=shared.webhooks,
+        default_group=settings.default_group,
+        default_overlap_seconds=settings.overlap_seconds,
+    )
+    outbox = OutboxStore(shared.engine)
+    return RunService(
+        runs=shared.runs,
+        drafts=drafts,
+        outbox=outbox,
+        tracking=shared.tracking,
+        resumption=Resumption(runs=RunMoves(shared.engine), outbox=outbox, bell=shared.bell, clock=shared.clock),
+        verifier=Verifier(RecountStore(shared.engine)),
+        bell=shared.bell,
     )
 
 

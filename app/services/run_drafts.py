@@ -118,8 +118,7 @@ class RunDrafts:
     ) -> RunDraft:
         """Make a draft; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
         job = self._jobs.get(environment_id, request.sync_job_id) if request.sync_job_id else None
-        account_id = request.integrated_account_id
-        account = self._accounts.get(environment_id, account_id) if account_id else None
+        account = self._accounts.get(environment_id, id) if (id := request.integrated_account_id) else None
         failures = [
             *faults,
             *self._reference_failures(environment_id, request, job, account),
