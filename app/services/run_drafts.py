@@ -118,12 +118,10 @@ class RunDrafts:
     ) -> RunDraft:
         """Make a draft; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
         job = self._jobs.get(environment_id, request.sync_job_id) if request.sync_job_id else None
-        account = self._accounts.get(environment_id, id) if (id := request.integrated_account_id) else None
-        failures = [
-            *faults,
-            *self._reference_failures(environment_id, request, job, account),
-            *_destination_failures(request),
-        ]
+        account_id = request.integrated_account_id
+        account = self._accounts.get(environment_id, account_id) if account_id else None
+        failures = [*faults, *self._reference_failures(environment_id, request, job, account)]
+        failures += _destination_failures(request)
         bound, arg_failures = arguments.bind(job.args_schema, request.args) if job else (request.args, [])
         resources = job.resources if job and request.resources is None else request.resources
         items, item_failures = definition.parse_resources(resources) if job else ([], [])
@@ -131,7 +129,7 @@ class RunDrafts:
         failures += [*arg_failures, *item_failures, *([] if arg_failures else mutex_failures)]
         if failures or job is None:
             raise InvalidInputError(failures)
-        group_key = None if request.webhook_id else request.daemon_group_key or self._default_group
+        group_key = self._group_key(request)
         return RunDraft(
             id=new_id(),
             environment_id=environment_id,
@@ -148,6 +146,9 @@ class RunDrafts:
             mutex_key=mutex_key,
             idempotency=idempotency,
         )
+
+    def _group_key(self, request: RunRequest) -> str | None:
+        return None if request.webhook_id else request.daemon_group_key or self._default_group
 
     def _overlap_seconds(self, request: RunRequest, job: SyncJob) -> int:
         chosen = (request.overlap_seconds, job.overlap_seconds, self._default_overlap_seconds)
