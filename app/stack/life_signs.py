@@ -29,8 +29,11 @@ class LifeSigns:
         draft.rename(file)
 
     def remove(self, daemon_id: str) -> None:
-        """Take a daemon's sign away."""
+        """Take a daemon's sign away, and the directory with the last one."""
         self._file(daemon_id).unlink(missing_ok=True)
+        # Another daemon's sign is in it, or comes at this moment.
+        with suppress(OSError):
+            self._directory.rmdir()
 
     def is_alive(self, group: str, *, within_seconds: float) -> bool:
         """Claim that a daemon of the group runs here, and took a message not longer ago than this."""

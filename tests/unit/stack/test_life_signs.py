@@ -31,14 +31,18 @@ def test_daemon_of_another_database_does_not_count(signs: LifeSigns, tmp_path: P
     assert not LifeSigns("postgresql://two/ferryman", directory=tmp_path / "signs").is_alive("eu", within_seconds=10)
 
 
-def test_daemon_that_signed_off_or_never_came_is_not_alive(signs: LifeSigns) -> None:
+def test_daemon_that_signed_off_or_never_came_is_not_alive_and_leaves_nothing(signs: LifeSigns, tmp_path: Path) -> None:
     assert not signs.is_alive("eu", within_seconds=10)
     signs.leave("a", group="eu", silent_seconds=0)
+    signs.leave("b", group="us", silent_seconds=0)
 
     signs.remove("a")
     signs.remove("a")
-
     assert not signs.is_alive("eu", within_seconds=10)
+    assert signs.is_alive("us", within_seconds=10)
+
+    signs.remove("b")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sign_of_a_dead_process_is_swept_away(signs: LifeSigns, tmp_path: Path) -> None:
