@@ -36,6 +36,7 @@ from app.services.sweeping import Chore, Sweeper, TaskBell
 from app.services.tokens import TokenService
 from app.services.tracking import Tracking
 from app.services.turns import AccountTurns
+from app.services.unsticking import Unsticking
 from app.services.verifying import Verifier
 from app.services.webhooks import WebhookService
 from app.services.working import UnitWorker
@@ -264,6 +265,7 @@ def _sweeper(shared: _Shared, leadership: Leadership, pulses: CeleryPulses, sett
         monotonic=time.monotonic,
     )
     retention = Retention(RetentionStore(shared.engine), settings, monotonic=time.monotonic)
+    unsticking = Unsticking(runs=shared.runs, tracking=shared.tracking, stuck_seconds=settings.stuck_seconds)
     return Sweeper(
         look=DueWorkReader(
             leadership,
@@ -279,5 +281,6 @@ def _sweeper(shared: _Shared, leadership: Leadership, pulses: CeleryPulses, sett
         chores=[
             Chore(roll_call.take, every_seconds=settings.heartbeat_seconds, monotonic=time.monotonic),
             Chore(retention.step, every_seconds=settings.sweep_seconds, monotonic=time.monotonic),
+            Chore(unsticking.step, every_seconds=settings.ring_after_seconds, monotonic=time.monotonic),
         ],
     )

@@ -55,6 +55,10 @@ class Settings:
     """After how long without an answer to its own calls a daemon starts itself anew."""
     sweep_seconds: float = 1.0
     ring_after_seconds: float = 30.0
+    stuck_seconds: float = 300.0
+    """After how long a run that nobody can work on is freed, or ended where there is nothing to free."""
+    stalled_slices: int = 60
+    """Slices of a unit in a row that bring no record and end no pagination, after which its run fails."""
     run_retention_seconds: float = 90 * 24 * 3600.0
     """How long ended runs stay, with their units, errors and events; 0 keeps for ever, here and below."""
     delivered_retention_seconds: float = 7 * 24 * 3600.0

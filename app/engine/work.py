@@ -34,6 +34,8 @@ class Claim:
     """Claims since the last page was committed, this one included."""
     elements: Sequence[JsonObject] = field(repr=False)
     frontier: JsonObject
+    idle_slices: int = 0
+    """Slices in a row that asked and got nothing: no record, and no end of a pagination."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,8 @@ class PageWrite:
     end: UnitStatus | None = None
     """The unit's last status when nothing is left of it; None keeps the lease."""
     lease_seconds: float
+    has_progress: bool = True
+    """It brings records, or ends a pagination; an upstream may give empty pages with new cursors for ever."""
     account_id: str
     resource: str
     records: Sequence[RecordRow] = ()

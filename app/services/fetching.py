@@ -33,7 +33,9 @@ class UnitLeases(Protocol):
     def hold(self, claim: Claim, *, lease_seconds: float) -> None:
         """Prolong the lease; raise LeaseLostError when it is gone."""
 
-    def hand_back(self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ...) -> bool:
+    def hand_back(
+        self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ..., is_idle: bool = ...
+    ) -> bool:
         """Give the lease up; False when it was lost already."""
 
 
@@ -78,6 +80,7 @@ class _Slice:
     is_draining: bool = False
     """Nothing more is asked for; what is in flight is still taken in."""
     is_backlogged: bool = False
+    has_progress: bool = False
     has_bound: bool = False
 
     @property
@@ -232,6 +235,7 @@ class FetchWorker:
             current.has_bound = True
         delivery_unit_id = self._pages.write(write)
         current.held_at = time.monotonic()
+        current.has_progress |= write.has_progress
         new_units = [child.id for child in write.children]
         self._ring(current, [*new_units, delivery_unit_id] if delivery_unit_id else new_units)
         if batch.errors and current.context.run.error_handling is ErrorHandling.FAIL_FAST:
@@ -249,7 +253,16 @@ class FetchWorker:
             claim, backlog_limit=self._settings.delivery_backlog
         ):
             return False
-        return self._leases.hand_back(claim, wake_seconds=current.wake_seconds) and not current.wake_seconds
+        is_idle = self._is_idle(current)
+        return (
+            self._leases.hand_back(claim, wake_seconds=current.wake_seconds, is_idle=is_idle)
+            and not current.wake_seconds
+        )
+
+    def _is_idle(self, current: _Slice) -> bool:
+        """Claim that the upstream had its chance and gave nothing; a slice that was cut short or parked had none."""
+        had_chance = current.answers > 0 or time.monotonic() >= current.deadline
+        return had_chance and not (current.has_progress or current.wake_seconds or self._workplace.is_stopping())
 
     def _ring(self, current: _Slice, unit_ids: Sequence[str]) -> None:
         self._workplace.bell.ring(self._rings(current, unit_ids))

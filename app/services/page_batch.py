@@ -37,6 +37,7 @@ class PageBatch:
         self._server_date: datetime | None = None
         self._pages = 0
         self._fetched = 0
+        self._has_progress = False
         self.errors: list[ErrorDraft] = []
 
     @property
@@ -49,6 +50,7 @@ class PageBatch:
         self._pages += 1
         self._server_date = self._server_date or page.server_date
         self._fetched += len(page.records)
+        self._has_progress |= bool(page.records) or page.next_cursor is None
         if self._item.persist:
             self._records.extend(page.records)
         for record in page.records:
@@ -58,6 +60,7 @@ class PageBatch:
     def add_error(self, element: scope.Element, error: RecordError) -> None:
         """Take a failed request in; the children that it will not have are counted as skipped."""
         self._note(self._item, error, element)
+        self._has_progress = True
         for child in self._child_items:
             self._skip(child)
 
@@ -77,6 +80,7 @@ class PageBatch:
             frontier=frontier.to_json(),
             end=UnitStatus.DONE if is_done else None,
             lease_seconds=self._settings.lease_seconds,
+            has_progress=self._has_progress,
             account_id=self._context.run.integrated_account_id,
             resource=self._item.resource,
             records=rows,

@@ -32,6 +32,8 @@ class LockedRun(LockedRecords, Protocol):
     """A run whose row is locked for the length of a ``with`` block."""
 
     status: RunStatus | None
+    has_begun: bool
+    """Its first units were written, if it has any."""
 
     def __enter__(self) -> "LockedRun":
         """Lock."""
@@ -56,6 +58,12 @@ class LockedRun(LockedRecords, Protocol):
 
     def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
         """Keep errors for ``GET /errors``."""
+
+    def mend(self, queue: str) -> list[Ring]:
+        """Free what waits for nothing; list what to ring."""
+
+    def what_is_left(self) -> str | None:
+        """Describe what the run has left that nobody can work on; None when somebody can."""
 
 
 class Moves(Protocol):
@@ -149,7 +157,7 @@ class Tracking:
         if run is None:
             return
         with self._moves.locked(run_id) as locked:
-            if locked.status is None or locked.status.is_final or locked.status is RunStatus.CREATED:
+            if locked.status not in (RunStatus.RUNNING, RunStatus.RATE_LIMITED) or not locked.has_begun:
                 return
             verdict = settling.judge(
                 locked.progress(),
@@ -170,6 +178,21 @@ class Tracking:
             return
         with self._moves.locked(run_id) as locked:
             rings = self._end(locked, run, RunStatus.FAILED, error=_shown(error))
+        self._bell.ring(rings)
+        self._ring_next(run)
+
+    def unstick(self, run_id: str) -> None:
+        """Free a run that nobody could work on for too long, or end it when there is nothing to free."""
+        self.settle(run_id)
+        run = self._runs.load(run_id)
+        if run is None:
+            return
+        with self._moves.locked(run_id) as locked:
+            if locked.status not in (RunStatus.RUNNING, RunStatus.RATE_LIMITED):
+                return
+            rings = locked.mend(queue_of(run.daemon_group_key))
+            if not rings and (left := locked.what_is_left()):
+                rings = self._end(locked, run, RunStatus.FAILED, error=_shown(self._stuck(left)))
         self._bell.ring(rings)
         self._ring_next(run)
 
@@ -247,6 +270,12 @@ class Tracking:
         event = events.event(envelope_of(run, self._clock), id=new_id(), event=kind, payload=payload)
         unit_id = locked.queue_events([event])
         return [Ring(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))] if unit_id else []
+
+    def _stuck(self, left: str) -> ErrorDraft:
+        seconds = f"{self._settings.stuck_seconds:g} s"
+        return self._draft(
+            "stuck", f"nobody could work on the run for {seconds}, though it was rung and settled again ({left})"
+        )
 
     def _draft(self, code: str, message: str, *, resource: str | None = None, method: str | None = None) -> ErrorDraft:
         return ErrorDraft(

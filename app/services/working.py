@@ -1,9 +1,12 @@
 """Work on one unit for one slice: claim it, and hand it to the worker of its kind."""
 
+import json
 import logging
 import threading
+from dataclasses import replace
 from typing import Protocol
 
+from app.engine.frontier import Frontier
 from app.engine.ids import new_id
 from app.engine.status import RunStatus
 from app.engine.work import NOTHING_DONE, Claim, ErrorDraft, SliceOutcome, UnitKind
@@ -15,6 +18,8 @@ from app.services.turns import AccountTurns
 from app.services.workplace import Workplace
 
 logger = logging.getLogger(__name__)
+
+_LONGEST_CURSOR = 200
 
 MAX_ATTEMPTS = 6
 """Claims in a row without one committed page, after which a unit is poison: it kills or breaks its workers."""
@@ -71,8 +76,11 @@ class UnitWorker:
             self._turns.pass_on(unit_id)
             return NOTHING_DONE
         if claim.attempts > MAX_ATTEMPTS:
-            return self._give_up(claim)
+            message = f"a unit of work was taken up {claim.attempts - 1} times and never got a page done"
+            return self._give_up(claim, self._draft("lost_worker", message))
         try:
+            if claim.idle_slices >= self._settings.stalled_slices:
+                return self._give_up(claim, self._stalled(claim))
             return self._slice(claim)
         except RunUnworkableError as error:
             self._tracking.fail(claim.run_id, self._draft(error.code, error.message))
@@ -100,10 +108,19 @@ class UnitWorker:
             self._tracking.go_on(claim.run_id)
         return self._fetching.work(claim, context)
 
-    def _give_up(self, claim: Claim) -> SliceOutcome:
-        message = f"a unit of work was taken up {claim.attempts - 1} times and never got a page done"
-        self._tracking.fail(claim.run_id, self._draft("lost_worker", message))
+    def _give_up(self, claim: Claim, error: ErrorDraft) -> SliceOutcome:
+        self._tracking.fail(claim.run_id, error)
         return SliceOutcome(run_id=claim.run_id)
+
+    def _stalled(self, claim: Claim) -> ErrorDraft:
+        item = self._contexts.load(claim.run_id).item_of(claim.resource_id)
+        cursors = list(Frontier.from_json(claim.frontier).open.values())
+        at = json.dumps(cursors[0], ensure_ascii=False)[:_LONGEST_CURSOR] if cursors else "its beginning"
+        message = (
+            f"{claim.idle_slices} slices in a row brought no record of '{item.name}' and no end of its pages; "
+            f"unit {claim.unit_id} stands at {at}"
+        )
+        return replace(self._draft("stalled", message), resource=item.name, method=item.method)
 
     def _draft(self, code: str, message: str) -> ErrorDraft:
         return ErrorDraft(

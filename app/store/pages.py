@@ -22,6 +22,7 @@ from app.store.units import insert_units
 _ADVANCE = text("""
     update unit
        set frontier = :frontier, pages = pages + :pages, attempts = 0, updated_at = now(),
+           idle_slices = case when :has_progress then 0 else idle_slices end,
            status = coalesce(:end, status),
            lease_expires_at = case when :end is null then now() + make_interval(secs => :lease_seconds) end
      where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
@@ -138,6 +139,7 @@ def _advance(connection: Connection, page: PageWrite) -> None:
         "frontier": page.frontier,
         "pages": page.counters.pages,
         "end": page.end,
+        "has_progress": page.has_progress,
         "lease_seconds": page.lease_seconds,
         "unit_id": page.claim.unit_id,
         "fencing_token": page.claim.fencing_token,

@@ -15,7 +15,7 @@ from app.engine.settling import Progress, ResourceState
 from app.engine.status import ResourceStatus, RunStatus, allowed_origins
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, Vanished
-from app.store import mutexes, reopening, tables, tombstones
+from app.store import mutexes, reopening, stuck_runs, tables, tombstones
 from app.store.outbox import START_RUN_TASK, insert_message
 from app.store.pages import insert_errors, insert_events
 from app.store.units import insert_units
@@ -57,7 +57,7 @@ _END_RESOURCES = text("""
      where run_id = :run_id and status in ('waiting', 'running')
 """)
 
-_LOCK = text("select status from sync_job_run where id = :run_id for no key update")
+_LOCK = text("select status, begun_at is not null as has_begun from sync_job_run where id = :run_id for no key update")
 
 # One statement, so one snapshot: pages and deliveries are written meanwhile, and each moves several of these.
 _PROGRESS = text(
@@ -83,7 +83,7 @@ _FIRST_ERROR = text("""
      where run_id = :run_id order by created_at, id limit 1
 """)
 
-_BEGUN = text("select exists(select from unit where run_id = :run_id)")
+_BEGIN = text("update sync_job_run set begun_at = now() where id = :run_id and status = 'running' and begun_at is null")
 
 
 class RunMoves:
@@ -111,7 +111,8 @@ class RunMoves:
     def unblock(self, run_id: str, queue: str) -> Sequence[Ring]:
         """Let the units of a running run go that no event of it holds back; list what to ring."""
         with self._engine.begin() as connection:
-            if connection.execute(_LOCK, {"run_id": run_id}).scalar_one_or_none() != RunStatus.RUNNING:
+            row = connection.execute(_LOCK, {"run_id": run_id}).one_or_none()
+            if row is None or row.status != RunStatus.RUNNING:
                 return []
             return reopening.unblock(connection, run_id, queue)
 
@@ -125,9 +126,7 @@ class RunMoves:
     ) -> bool:
         """Write a run's first units, events and errors once; False when it has them already or is not running."""
         with self._engine.begin() as connection:
-            if connection.execute(_LOCK, {"run_id": run_id}).scalar_one_or_none() != RunStatus.RUNNING:
-                return False
-            if connection.execute(_BEGUN, {"run_id": run_id}).scalar_one():
+            if connection.execute(_BEGIN, {"run_id": run_id}).rowcount != 1:
                 return False
             insert_units(connection, run_id, units)
             insert_events(connection, run_id, events)
@@ -150,8 +149,9 @@ class LockedRun:
 
     def __enter__(self) -> "LockedRun":
         self._connection = self._transaction.__enter__()
-        status = self._connection.execute(_LOCK, {"run_id": self._run_id}).scalar_one_or_none()
-        self.status = RunStatus(status) if status else None
+        row = self._connection.execute(_LOCK, {"run_id": self._run_id}).one_or_none()
+        self.status = RunStatus(row.status) if row else None
+        self.has_begun = bool(row and row.has_begun)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -192,6 +192,14 @@ class LockedRun:
     def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
         """Move the run, in this transaction."""
         return move(self._connection, self._run_id, target, error=error, retry_after=retry_after)
+
+    def mend(self, queue: str) -> list[Ring]:
+        """Free what waits for nothing, in this transaction; list what to ring."""
+        return stuck_runs.mend(self._connection, self._run_id, queue)
+
+    def what_is_left(self) -> str | None:
+        """Describe what the run has left that nobody can work on; None when somebody can."""
+        return stuck_runs.what_is_left(self._connection, self._run_id)
 
     def has_failed_requests(self) -> bool:
         """Claim that requests of the run failed for good, and were not made again since."""

@@ -14,6 +14,7 @@ from app.services.runs import CreatedRun, RunFilters
 from app.store import mutexes, paging, tables
 from app.store.outbox import START_RUN_TASK, insert_message
 from app.store.run_rows import SELECT_RUN, error_of, run_of, stats_of
+from app.store.stuck_runs import STUCK_RUNS
 
 # A second request with the same key waits here for the first one's commit, and then finds its run.
 _CLAIM_KEY = text("""
@@ -44,13 +45,13 @@ _FREEZE_UPPER_BOUND = text("""
      where id = :run_id and upper_bound is null
 """).bindparams(bindparam("server_date", type_=DateTime(timezone=True)))
 
-# A running one that has no units at all was lost between its move to running and its plan: it is begun again.
+# A running one that has not begun was lost between its move to running and its first units.
 DUE_RUNS = f"""
     select r.id from sync_job_run r
      where r.status in ('created', 'running') and r.rung_at < now() - make_interval(secs => :ring_after)
            and (r.daemon_group_key is null
                 or exists (select from daemon d where d.group_key = r.daemon_group_key and d.status = 'active'))
-           and (r.status = 'created' or not exists (select from unit u where u.run_id = r.id))
+           and (r.status = 'created' or r.begun_at is null)
            and not {mutexes.waits("r")}
 """
 """Runs that nobody came for, though somebody could."""
@@ -58,7 +59,7 @@ DUE_RUNS = f"""
 UNSETTLED_RUNS = """
     select r.id from sync_job_run r
      where r.status in ('running', 'rate_limited') and r.updated_at < now() - interval '2 seconds'
-           and exists (select from unit u where u.run_id = r.id)
+           and r.begun_at is not null
            and not exists (select from unit u where u.run_id = r.id and u.status in ('blocked', 'ready', 'leased'))
 """
 """Runs that have no work left, and that nobody has ended."""
@@ -70,6 +71,8 @@ _DUE = text(f"""
 """)
 
 _UNSETTLED = text(f"{UNSETTLED_RUNS} limit :limit")
+
+_STUCK = text(f"{STUCK_RUNS} limit :limit")
 
 
 class RunStore:
@@ -154,6 +157,11 @@ class RunStore:
         """List begun runs without work left, which nobody has settled."""
         with self._engine.connect() as connection:
             return [str(run_id) for run_id in connection.execute(_UNSETTLED, {"limit": limit}).scalars()]
+
+    def stuck(self, *, seconds: float, limit: int) -> Sequence[str]:
+        """List live runs that nobody could work on for so long."""
+        with self._engine.connect() as connection:
+            return [str(id) for id in connection.execute(_STUCK, {"stuck_after": seconds, "limit": limit}).scalars()]
 
     def delete(self, environment_id: EnvironmentId, run_id: str) -> bool:
         """Remove a final run with its events and errors, never its records."""

@@ -148,6 +148,7 @@ sync_job_run = Table(
     Column("force", Boolean, nullable=False, server_default=text("false")),  # starts in spite of the mutex
     Column("retry_after", _time),  # when a rate-limited run goes on
     Column("resumes", Integer, nullable=False, server_default="0"),
+    Column("begun_at", _time),  # when its first units were written; it may have none
     Column("completed_at", _time),  # the first time: what vanished upstream was decided then
     Column("error", JSONB),
     Column("rung_at", _time, nullable=False, server_default=func.now()),  # when a message was last sent for it

@@ -27,7 +27,7 @@ _CLAIM = text("""
             where held.status = 'leased' and held.lease_owner = :owner and held.kind = 'fetch'
               and held.lease_expires_at > now() and h.integrated_account_id =
                   (select integrated_account_id from sync_job_run where id = unit.run_id)))
- returning id, run_id, resource_id, kind, fencing_token, attempts, elements, frontier
+ returning id, run_id, resource_id, kind, fencing_token, attempts, idle_slices, elements, frontier
 """)
 
 # A unit whose worker is gone waits for room as well as one that nobody has taken yet.
@@ -68,6 +68,7 @@ _HAND_BACK = text("""
     update unit
        set status = 'ready', lease_owner = null, lease_expires_at = null, updated_at = now(),
            attempts = case when :has_failed then attempts else 0 end,
+           idle_slices = idle_slices + case when :is_idle then 1 else 0 end,
            wake_at = now() + make_interval(secs => :wake_seconds), rung_at = now()
      where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
 """)
@@ -140,15 +141,18 @@ class UnitStore:
         with self._engine.begin() as connection:
             hold_lease(connection, claim, lease_seconds=lease_seconds)
 
-    def hand_back(self, claim: Claim, *, wake_seconds: float = 0.0, has_failed: bool = False) -> bool:
+    def hand_back(
+        self, claim: Claim, *, wake_seconds: float = 0.0, has_failed: bool = False, is_idle: bool = False
+    ) -> bool:
         """Give the lease up; the unit can be claimed again after ``wake_seconds``. False when it was lost already.
 
-        A failed attempt stays counted, one that chose to yield does not.
+        A failed attempt stays counted, one that chose to yield does not; idle slices are counted until one is not.
         """
         parameters = {
             "unit_id": claim.unit_id,
             "fencing_token": claim.fencing_token,
             "has_failed": has_failed,
+            "is_idle": is_idle,
             "wake_seconds": wake_seconds,
         }
         with self._engine.begin() as connection:
@@ -198,6 +202,7 @@ def _claim(row: Any) -> Claim:
         kind=UnitKind(row["kind"]),
         fencing_token=row["fencing_token"],
         attempts=row["attempts"],
+        idle_slices=row["idle_slices"],
         elements=row["elements"],
         frontier=row["frontier"],
     )

@@ -91,3 +91,14 @@ def test_only_an_open_element_moves() -> None:
         Frontier().advance(0, "c")
     with pytest.raises(ValueError, match="element 0 is not open"):
         Frontier().start(0).finish(0).finish(0)
+
+
+def test_a_failed_element_is_closed_and_keeps_the_cursor_of_the_page_it_did_not_get() -> None:
+    frontier = Frontier().start(0).advance(0, {"page": 3}).start(1).fail(0).finish(1)
+
+    assert frontier.failed == {0: {"page": 3}}
+    assert frontier.is_done(2)
+    assert frontier.to_json() == {"next": 2, "open": {}, "failed": {"0": {"page": 3}}}
+    assert Frontier.from_json(json.loads(json.dumps(frontier.to_json()))) == frontier
+    with pytest.raises(ValueError, match="element 0 is not open"):
+        frontier.fail(0)

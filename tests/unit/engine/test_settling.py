@@ -97,3 +97,18 @@ def test_webhook_run_waits_for_its_last_delivery():
 
     assert verdict_of(resource(counters=delivered), to_webhook=True, pending=1).status is RunStatus.RUNNING
     assert verdict_of(resource(counters=delivered), to_webhook=True).status is RunStatus.COMPLETED
+
+
+def test_error_whose_request_was_made_again_neither_ends_a_run_that_fails_fast_nor_fails_its_resource():
+    mended = resource(counters=Counters(errors=2, retried=2))
+
+    verdict = verdict_of(mended, fails_fast=True)
+
+    assert (verdict.status, verdict.ended) == (RunStatus.COMPLETED, {"id-of-tickets": ResourceStatus.COMPLETED})
+
+
+def test_run_that_left_work_out_never_completes():
+    verdict = verdict_of(resource(left_out=2), resource("comments", left_out=1))
+
+    assert (verdict.status, verdict.code) == (RunStatus.FAILED, "unfinished")
+    assert verdict.reason == "3 units of work that the run had not finished were left out by errors_only"

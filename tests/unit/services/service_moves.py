@@ -25,6 +25,8 @@ class FakeMoves:
     errors: list[ErrorDraft] = field(default_factory=list)
     vanished: Vanished = field(default_factory=lambda: Vanished(held=0, vanished=0))
     deleted: dict[str, int] = field(default_factory=dict)
+    left: str | None = None
+    has_begun: bool = True
     reopened: list[bool] = field(default_factory=list)
     """For each resume, whether it took up the errors only."""
 
@@ -85,6 +87,7 @@ class FakeLockedRun:
         self._run_id = run_id
         run = moves.runs.load(run_id)
         self.status = run.status if run else None
+        self.has_begun = moves.has_begun
 
     def __enter__(self) -> "FakeLockedRun":
         return self
@@ -114,6 +117,12 @@ class FakeLockedRun:
 
     def delete_vanished(self, account_id: str, resource: str, resource_ids: Sequence[str], *, count: int) -> None:
         self._moves.deleted[resource] = count
+
+    def mend(self, queue: str) -> list[Ring]:
+        return self._moves.unblock(self._run_id, queue)
+
+    def what_is_left(self) -> str | None:
+        return self._moves.left
 
     def has_failed_requests(self) -> bool:
         return any("failed" in unit.frontier for unit in self._moves.units.rows.values())

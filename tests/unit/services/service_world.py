@@ -48,6 +48,7 @@ class Unit:
     frontier: JsonObject = field(default_factory=dict)
     fencing_token: int = 0
     attempts: int = 0
+    idle_slices: int = 0
     wake_seconds: float = 0.0
     owner: str | None = None
     rung: int = 0
@@ -106,6 +107,7 @@ class FakeUnits:
             attempts=unit.attempts,
             elements=unit.draft.elements,
             frontier=unit.frontier,
+            idle_slices=unit.idle_slices,
         )
 
     def next_of_resource(self, resource_id: str) -> str | None:
@@ -124,13 +126,16 @@ class FakeUnits:
             raise LeaseLostError
         return unit
 
-    def hand_back(self, claim: Claim, *, wake_seconds: float = 0.0, has_failed: bool = False) -> bool:
+    def hand_back(
+        self, claim: Claim, *, wake_seconds: float = 0.0, has_failed: bool = False, is_idle: bool = False
+    ) -> bool:
         try:
             unit = self.held(claim)
         except LeaseLostError:
             return False
         unit.status, unit.wake_seconds = UnitStatus.READY, wake_seconds
         unit.attempts = unit.attempts if has_failed else 0
+        unit.idle_slices += is_idle
         self._mark_rung(claim.unit_id)
         return True
 
@@ -230,6 +235,7 @@ class FakePages:
         self.before_write()
         unit = self.units.held(page.claim)
         unit.frontier, unit.status, unit.attempts = page.frontier, page.end or unit.status, 0
+        unit.idle_slices = 0 if page.has_progress else unit.idle_slices
         self.units.add(*page.children)
         self.deliveries.add(*page.events)
         self.writes.append(page)

@@ -71,3 +71,10 @@ def test_each_environment_sees_its_own_jobs(service: JobService) -> None:
     assert [row.id for row in listed.result] == ["job"]
     with pytest.raises(NotFoundError):
         service.get(ELSEWHERE, "job")
+
+
+def test_mutex_key_with_a_wrong_placeholder_is_refused(service: JobService) -> None:
+    with pytest.raises(InvalidInputError) as raised:
+        service.create(ENVIRONMENT, {"integration_name": "helpdesk", "mutex_key": "{{args.shard:nonsense}}"})
+
+    assert [failure.path for failure in raised.value.failures] == ["mutex_key"]

@@ -142,3 +142,42 @@ def test_account_of_another_integration_is_refused() -> None:
 
     message = "is an account of 'crm'; the sync job is for 'helpdesk'"
     assert found == [Failure("integrated_account_id", message)]
+
+
+@pytest.mark.parametrize(
+    ("job_key", "request_key", "resolved"),
+    [
+        (None, None, None),
+        ("{{tenant_id}}:{{args.shard}}", None, "tenant:a"),
+        ("{{tenant_id}}", "mine-{{subdomain}}", "mine-acme"),
+        ("{{args.none:undefined}}", None, None),
+        ("{{args.list:json}}", None, "[1,2]"),
+        ("{{integrated_account_id?:x}}-{{sync_job_run.sync_job_id}}", None, "x-job"),
+    ],
+)
+def test_mutex_key_is_resolved_for_the_run(job_key: str | None, request_key: str | None, resolved: str | None) -> None:
+    request = replace(REQUEST, mutex_key=request_key, args={"shard": "a", "list": [1, 2]})
+
+    assert draft(request, mutex_key=job_key).mutex_key == resolved
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("{{args.shard}}", "args.shard"),
+        ("{{args.shard:nonsense}}", "nonsense"),
+        ("k" * 501, "at most 500 characters"),
+        ("{{args.long}}", "at most 500 characters"),
+    ],
+)
+def test_mutex_key_that_is_no_key_is_refused(key: str, message: str) -> None:
+    (failure,) = failures(replace(REQUEST, args={"long": "x" * 501}), mutex_key=key)
+
+    assert failure.path == "mutex_key"
+    assert message in failure.message
+
+
+def test_wrong_mutex_key_is_told_beside_the_other_faults() -> None:
+    request = RunRequest(integrated_account_id="nobody", mutex_key="{{a:nonsense}}")
+
+    assert {failure.path for failure in failures(request)} >= {"integrated_account_id", "mutex_key"}

@@ -455,3 +455,63 @@ def test_completing_refuses_to_delete_too_much(error_handling: ErrorHandling, st
     assert here.moves.deleted == {}
     assert [error.code for error in here.moves.errors] == ["delete_guard"]
     assert "21 of 100" in here.moves.errors[0].message
+
+
+def test_run_that_has_not_begun_is_not_settled_though_nothing_of_it_is_left() -> None:
+    here = setting()
+    here.moves.has_begun = False
+
+    here.tracking().settle("run")
+
+    assert here.runs.rows["run"].status is RunStatus.RUNNING
+
+
+def test_stuck_run_whose_units_wait_for_nothing_goes_on() -> None:
+    here = setting()
+    here.add_unit()
+    here.units.rows["unit"].status = UnitStatus.BLOCKED
+    here.moves.resources = [resource_state(live_units=1)]
+    here.moves.left = "units: 1 blocked"
+
+    here.tracking().unstick("run")
+
+    assert here.runs.rows["run"].status is RunStatus.RUNNING
+    assert here.bell.unit_ids == ["unit"]
+
+
+def test_stuck_run_of_which_nothing_can_be_freed_ends_and_tells_what_was_tried() -> None:
+    here = setting(run_fields={"mutex_key": "k"}, stuck_seconds=7.0)
+    here.runs.add(run(id="next", status=RunStatus.CREATED, mutex_key="k", waiting_on="run"))
+    here.moves.has_begun = False
+    here.moves.left = "units: none at all; events that wait: 0"
+
+    here.tracking().unstick("run")
+
+    ended = here.runs.rows["run"]
+    assert (ended.status, ended.error and ended.error["code"]) == (RunStatus.FAILED, "stuck")
+    assert ended.error is not None
+    assert ended.error["message"] == (
+        "nobody could work on the run for 7 s, though it was rung and settled again "
+        "(units: none at all; events that wait: 0)"
+    )
+    assert here.bell.runs == [("next", "daemon-group.blue")]
+
+
+@pytest.mark.parametrize("status", [RunStatus.CREATED, RunStatus.STOPPED])
+def test_run_that_is_not_under_way_is_not_stuck(status: RunStatus) -> None:
+    here = setting(run_fields={"status": status})
+    here.moves.left = "units: none at all"
+
+    here.tracking().unstick("run")
+    here.tracking().unstick("no such run")
+
+    assert here.runs.rows["run"].status is status
+
+
+def test_run_that_somebody_can_work_on_after_all_goes_on() -> None:
+    here = setting()
+    here.moves.has_begun = False
+
+    here.tracking().unstick("run")
+
+    assert here.runs.rows["run"].status is RunStatus.RUNNING

@@ -1,14 +1,17 @@
 """One slice of any unit: who may work on it, and what becomes of one that breaks."""
 
 import pytest
-from service_fakes import FakeReceiver, page
+from service_fakes import FakeReceiver, FakeSource, page
 from service_setting import Setting, setting
 from service_tables import integration
 from service_world import DELIVERY_UNIT
 
 from app.engine import events
+from app.engine.errors import RateLimitedError, SourceError
+from app.engine.json_types import JsonObject
 from app.engine.status import RunStatus, UnitStatus
 from app.engine.work import NOTHING_DONE, EventDraft
+from app.services.ports import FetchedPage
 from app.services.working import MAX_ATTEMPTS
 
 
@@ -113,6 +116,70 @@ def test_unit_that_never_got_a_page_done_fails_the_run_after_six_claims(here: Se
     assert run.error is not None
     assert run.error["code"] == "lost_worker"
     assert run.error["message"] == "a unit of work was taken up 6 times and never got a page done"
+
+
+def empty_page(number: int) -> FetchedPage:
+    return page(cursor={"page": number})
+
+
+@pytest.mark.parametrize(
+    ("frontier", "at"), [({"next": 1, "open": {"0": {"page": 7}}}, '{"page": 7}'), ({}, "its beginning")]
+)
+def test_unit_that_gets_nothing_for_too_many_slices_fails_the_run_as_stalled(frontier: JsonObject, at: str) -> None:
+    here = setting(stalled_slices=3)
+    here.add_unit(frontier=frontier)
+    here.units.rows["unit"].idle_slices = 3
+
+    here.worker().work("unit")
+
+    run = here.runs.rows["run"]
+    assert here.source.calls == []
+    assert run.error is not None
+    assert (run.status, run.error["code"], run.error["resource"]) == (RunStatus.FAILED, "stalled", "tickets")
+    assert run.error["message"] == (
+        "3 slices in a row brought no record of 'tickets' and no end of its pages; unit unit stands at " + at
+    )
+
+
+def test_slices_of_empty_pages_are_counted_until_a_record_comes() -> None:
+    here = setting(slice_pages=1)
+    here.add_unit()
+    here.source.script(empty_page(1), empty_page(2), page({"id": 1}, cursor={"page": 3}), empty_page(4), page())
+    worker, counts = here.worker(), []
+
+    for _ in range(5):
+        worker.work("unit")
+        counts.append(here.units.rows["unit"].idle_slices)
+
+    assert counts == [1, 2, 0, 1, 0]
+    assert here.units.rows["unit"].status is UnitStatus.DONE
+
+
+@pytest.mark.parametrize("excuse", ["rate limit", "daemon that goes", "nothing to ask with"])
+def test_slice_that_had_no_chance_is_not_counted_as_idle(excuse: str) -> None:
+    here = setting(slice_pages=1)
+    here.add_unit()
+    here.source.script(empty_page(1))
+    match excuse:
+        case "rate limit":
+            here.source = FakeSource().script(RateLimitedError(9))
+        case "daemon that goes":
+            here.pages.before_write = here.stop_daemon
+        case "nothing to ask with":
+            here.source.useful = 0
+
+    here.worker().work("unit")
+
+    assert (here.units.rows["unit"].status, here.units.rows["unit"].idle_slices) == (UnitStatus.READY, 0)
+
+
+def test_failed_request_is_progress(here: Setting) -> None:
+    here.source = FakeSource().script(SourceError("http_404", "gone"))
+    here.units.rows["unit"].idle_slices = 2
+
+    here.worker().work("unit")
+
+    assert here.units.rows["unit"].idle_slices == 0
 
 
 def test_written_page_clears_the_count_of_claims(here: Setting) -> None:

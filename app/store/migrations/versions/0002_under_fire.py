@@ -37,9 +37,14 @@ def _widen_runs() -> None:
         sa.Column("force", sa.Boolean(), nullable=False, server_default=sa.text("false")),
         sa.Column("retry_after", _TIME),
         sa.Column("resumes", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("begun_at", _TIME),
         sa.Column("completed_at", _TIME),
     ):
         op.add_column("sync_job_run", column)
+    op.execute(
+        "update sync_job_run set begun_at = started_at "
+        "where exists (select from unit where unit.run_id = sync_job_run.id)"
+    )
     op.create_index(
         "sync_job_run_mutex",
         "sync_job_run",
