@@ -181,18 +181,33 @@ class Tracking:
         self._bell.ring(rings)
         self._ring_next(run)
 
-    def unstick(self, run_id: str) -> None:
-        """Free a run that nobody could work on for too long, or end it when there is nothing to free."""
+    def free(self, run_id: str) -> bool:
+        """Settle a run that nobody can work on, and let go what waits for nothing; tell whether that helped."""
         self.settle(run_id)
+        run = self._runs.load(run_id)
+        if run is None:
+            return True
+        with self._moves.locked(run_id) as locked:
+            if locked.status not in (RunStatus.RUNNING, RunStatus.RATE_LIMITED):
+                return True
+            rings = locked.mend(queue_of(run.daemon_group_key))
+        self._bell.ring(rings)
+        return bool(rings)
+
+    def end_stuck(self, run_id: str, *, attempts: int) -> None:
+        """End a run that could not be freed, unless somebody can work on it by now."""
         run = self._runs.load(run_id)
         if run is None:
             return
         with self._moves.locked(run_id) as locked:
-            if locked.status not in (RunStatus.RUNNING, RunStatus.RATE_LIMITED):
+            left = locked.what_is_left()
+            if locked.status not in (RunStatus.RUNNING, RunStatus.RATE_LIMITED) or left is None:
                 return
-            rings = locked.mend(queue_of(run.daemon_group_key))
-            if not rings and (left := locked.what_is_left()):
-                rings = self._end(locked, run, RunStatus.FAILED, error=_shown(self._stuck(left)))
+            message = (
+                f"nobody could work on the run for {self._settings.stuck_seconds:g} s or more; "
+                f"{attempts} attempts to start, settle and free it have failed ({left})"
+            )
+            rings = self._end(locked, run, RunStatus.FAILED, error=_shown(self._draft("stuck", message)))
         self._bell.ring(rings)
         self._ring_next(run)
 
@@ -270,12 +285,6 @@ class Tracking:
         event = events.event(envelope_of(run, self._clock), id=new_id(), event=kind, payload=payload)
         unit_id = locked.queue_events([event])
         return [Ring(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))] if unit_id else []
-
-    def _stuck(self, left: str) -> ErrorDraft:
-        seconds = f"{self._settings.stuck_seconds:g} s"
-        return self._draft(
-            "stuck", f"nobody could work on the run for {seconds}, though it was rung and settled again ({left})"
-        )
 
     def _draft(self, code: str, message: str, *, resource: str | None = None, method: str | None = None) -> ErrorDraft:
         return ErrorDraft(

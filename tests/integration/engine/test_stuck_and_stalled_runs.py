@@ -5,6 +5,7 @@ from concurrent.futures import Future
 import pytest
 from sqlalchemy import text
 
+from app.bootstrap import api_services
 from app.engine.json_types import JsonObject
 from app.engine.status import RunStatus
 from app.services.ports import FetchedPage, PageCall
@@ -39,6 +40,14 @@ def execute(database: PumpDatabase, run_id: str, *statements: str) -> None:
     with database.engine.begin() as connection:
         for statement in statements:
             connection.execute(text(statement), {"run_id": run_id})
+
+
+def life_goes_on(world: World, run_id: str) -> None:
+    """Let the user resume the run."""
+    services = api_services(world.settings, world.outside(world.database.engine))
+    run = RunStore(world.database.engine).load(run_id)
+    assert run is not None
+    services.runs.resume(run.environment_id, run_id, errors_only=False)
 
 
 def stuck(database: PumpDatabase, run_id: str) -> bool:
@@ -76,7 +85,7 @@ def test_units_that_wait_for_nothing_are_freed(pump_database: PumpDatabase) -> N
     assert stuck(pump_database, run_id)
 
     with Pump(world) as pump:
-        pump.daemon.tracking.unstick(run_id)
+        assert pump.daemon.tracking.free(run_id)
         outcome = pump.run(run_id)
 
     assert outcome.run["status"] == "completed"
@@ -91,7 +100,7 @@ def test_events_without_anybody_to_deliver_them_get_their_unit_back(pump_databas
     )
 
     with Pump(world) as pump:
-        pump.daemon.tracking.unstick(run_id)
+        assert pump.daemon.tracking.free(run_id)
         outcome = pump.run(run_id)
 
     assert outcome.run["status"] == "completed"
@@ -105,12 +114,29 @@ def test_run_whose_start_never_succeeds_ends_as_stuck_and_can_be_resumed(pump_da
     world.mailbox.waiting.clear()
 
     with Pump(world) as pump:
-        pump.daemon.tracking.unstick(run_id)
+        assert not pump.daemon.tracking.free(run_id)
+        pump.daemon.tracking.end_stuck(run_id, attempts=4)
+        failed = pump.run(run_id)
+    life_goes_on(world, run_id)
+    with Pump(world) as pump:
         outcome = pump.run(run_id)
 
-    assert (outcome.run["status"], outcome.run["error"]["code"]) == ("failed", "stuck")
-    assert "300 s" in outcome.run["error"]["message"]
-    assert "units: none at all" in outcome.run["error"]["message"]
+    assert (failed.run["status"], failed.run["error"]["code"]) == ("failed", "stuck")
+    assert "units: none at all" in failed.run["error"]["message"]
+    assert (outcome.run["status"], outcome.records) == ("completed", records_of(world.job))
+
+
+def test_first_sweep_after_an_outage_of_everything_ends_no_run(pump_database: PumpDatabase) -> None:
+    world = World(pump_database, BY_NAME["flat"])
+    run_id = world.post()
+    RunMoves(pump_database.engine).take_up(run_id, daemon_id="d")
+    execute(pump_database, run_id, *AGED)
+    world.mailbox.waiting.clear()
+
+    with Pump(world) as pump:
+        outcome = pump.run(run_id)
+
+    assert outcome.run["status"] == "completed"
 
 
 def test_sweeper_looks_after_stuck_runs_by_itself(pump_database: PumpDatabase) -> None:

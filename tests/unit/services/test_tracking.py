@@ -471,9 +471,8 @@ def test_stuck_run_whose_units_wait_for_nothing_goes_on() -> None:
     here.add_unit()
     here.units.rows["unit"].status = UnitStatus.BLOCKED
     here.moves.resources = [resource_state(live_units=1)]
-    here.moves.left = "units: 1 blocked"
 
-    here.tracking().unstick("run")
+    assert here.tracking().free("run")
 
     assert here.runs.rows["run"].status is RunStatus.RUNNING
     assert here.bell.unit_ids == ["unit"]
@@ -485,13 +484,14 @@ def test_stuck_run_of_which_nothing_can_be_freed_ends_and_tells_what_was_tried()
     here.moves.has_begun = False
     here.moves.left = "units: none at all; events that wait: 0"
 
-    here.tracking().unstick("run")
+    assert not here.tracking().free("run")
+    here.tracking().end_stuck("run", attempts=4)
 
     ended = here.runs.rows["run"]
-    assert (ended.status, ended.error and ended.error["code"]) == (RunStatus.FAILED, "stuck")
     assert ended.error is not None
+    assert (ended.status, ended.error["code"]) == (RunStatus.FAILED, "stuck")
     assert ended.error["message"] == (
-        "nobody could work on the run for 7 s, though it was rung and settled again "
+        "nobody could work on the run for 7 s or more; 4 attempts to start, settle and free it have failed "
         "(units: none at all; events that wait: 0)"
     )
     assert here.bell.runs == [("next", "daemon-group.blue")]
@@ -502,16 +502,22 @@ def test_run_that_is_not_under_way_is_not_stuck(status: RunStatus) -> None:
     here = setting(run_fields={"status": status})
     here.moves.left = "units: none at all"
 
-    here.tracking().unstick("run")
-    here.tracking().unstick("no such run")
+    assert here.tracking().free("run")
+    here.tracking().end_stuck("run", attempts=4)
 
     assert here.runs.rows["run"].status is status
 
 
+def test_run_that_was_deleted_is_not_stuck() -> None:
+    here = setting()
+
+    assert here.tracking().free("no such run")
+    here.tracking().end_stuck("no such run", attempts=4)
+
+
 def test_run_that_somebody_can_work_on_after_all_goes_on() -> None:
     here = setting()
-    here.moves.has_begun = False
 
-    here.tracking().unstick("run")
+    here.tracking().end_stuck("run", attempts=4)
 
     assert here.runs.rows["run"].status is RunStatus.RUNNING
