@@ -18,6 +18,7 @@ from app.limits.redis_budgets import RedisBudgets
 from app.net.loop import LoopThread
 from app.services.accounts import AccountService
 from app.services.daemons import DaemonService
+from app.services.deliveries import DeliveryService
 from app.services.delivering import DeliveryOutcomes, DeliveryWorker
 from app.services.fetching import FetchWorker
 from app.services.health import HealthService
@@ -64,6 +65,7 @@ from app.store.runs import RunStore
 from app.store.tokens import TokenStore
 from app.store.tombstones import TombstoneStore
 from app.store.units import UnitStore
+from app.store.webhook_deliveries import WebhookDeliveryStore
 from app.store.webhooks import WebhookStore
 
 
@@ -153,12 +155,16 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
     """Build an API process's services."""
     shared = _Shared(settings, outside)
     jobs = JobStore(shared.engine)
+    deliveries = DeliveryService(
+        deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, bell=shared.bell
+    )
     return ApiServices(
         runs=_run_service(shared, jobs, settings),
         jobs=JobService(jobs, shared.integrations),
         integrations=IntegrationService(shared.integrations),
         accounts=AccountService(shared.accounts, shared.integrations),
-        webhooks=WebhookService(shared.webhooks, shared.sender),
+        webhooks=WebhookService(shared.webhooks, shared.sender, wake=deliveries.wake),
+        deliveries=deliveries,
         records=RecordService(
             records=RecordReader(shared.engine),
             log=LogReader(shared.engine),

@@ -40,6 +40,7 @@ class Settings:
     response_limit_bytes: int = 100 * 1024 * 1024
     delivery_timeout_seconds: float = 30.0
     delivery_retention_seconds: float = 24 * 3600.0
+    webhook_disable_after_seconds: float = 5 * 24 * 3600.0
     delivery_batch_bytes: int = 1024 * 1024
     delivery_backlog: int = 4
     """Batches of a run that may wait for its webhook before its fetching pauses."""

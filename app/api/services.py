@@ -9,6 +9,7 @@ import flask
 from app.engine.objects import ApiToken, EnvironmentId
 from app.services.accounts import AccountService
 from app.services.daemons import DaemonService
+from app.services.deliveries import DeliveryService
 from app.services.health import HealthService
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
@@ -29,6 +30,7 @@ class ApiServices:
     integrations: IntegrationService
     accounts: AccountService
     webhooks: WebhookService
+    deliveries: DeliveryService
     records: RecordService
     daemons: DaemonService
     tokens: TokenService

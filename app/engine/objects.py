@@ -94,9 +94,36 @@ class Webhook:
     """None subscribes to every event."""
     signature_encoding: str = "hex"
     """How ``v`` of X-Truto-Signature is written: ``hex`` or ``base64``."""
+    failing_since: datetime | None = None
+    """Its first failure after its last success."""
+    disabled_reason: str | None = None
+    """Why Ferryman made it inactive; None when a user did."""
     secret: str = field(repr=False)
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One event on its way to a webhook, or at its end."""
+
+    id: str
+    webhook_id: str
+    sync_job_run_id: str
+    event: str
+    status: str
+    """pending, delivered, dead_lettered (given up), or cancelled (its run was stopped)."""
+    records: int
+    sequence: int | None
+    """A record batch's number in its account's log."""
+    attempts: int
+    last_status_code: int | None
+    last_error: str | None
+    created_at: datetime
+    last_attempt_at: datetime | None
+    delivered_at: datetime | None
+    body: str | None = field(default=None, repr=False)
+    """The exact text that is signed and sent; None in lists, and once retention has removed it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,13 @@
 """Work on a delivery unit: send the run's events to its webhook one after the other, each until it is answered 2xx."""
 
+import logging
 import random
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Protocol
 
 from app import failpoints
@@ -20,6 +22,8 @@ from app.services.ports import WebhookSender
 from app.services.run_context import RunReader
 from app.services.workplace import Workplace
 
+logger = logging.getLogger(__name__)
+
 RETRY_BASE_SECONDS = 0.5
 RETRY_CAP_SECONDS = 300.0
 _POLL_SECONDS = 0.25
@@ -29,11 +33,17 @@ class _LeavingError(Exception):
     """The daemon was told to go, and has waited for this receiver for long enough."""
 
 
-class WebhookReader(Protocol):
-    """Reads webhooks, secrets included."""
+class Webhooks(Protocol):
+    """Reads webhooks, secrets included, and keeps how they fare."""
 
     def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
         """Read one webhook."""
+
+    def note_failure(self, webhook_id: str, reason: str, *, disable_after_seconds: float) -> bool:
+        """Note that a delivery failed; tell whether the webhook is disabled now, having failed for so long."""
+
+    def note_success(self, webhook_id: str) -> None:
+        """Note that a delivery was taken."""
 
 
 class DeliveryQueue(Protocol):
@@ -87,7 +97,7 @@ class DeliveryWorker:
         self,
         *,
         runs: RunReader,
-        webhooks: WebhookReader,
+        webhooks: Webhooks,
         queue: DeliveryQueue,
         leases: Leases,
         sender: WebhookSender,
@@ -119,6 +129,18 @@ class DeliveryWorker:
             pass
         return SliceOutcome(run_id=claim.run_id, may_settle=True)
 
+    def give_up_head(self, claim: Claim, error: ErrorDraft) -> SliceOutcome:
+        """Give up the event that no daemon has survived sending, fail the run, and go on with the next."""
+        event = self._queue.next_event(claim.run_id)
+        self._outcomes.fail_run(claim.run_id, error)
+        try:
+            if event is not None:
+                self._end(claim, event, delivered=False, status_code=None, error=error.message)
+            self._yield(claim)
+        except LeaseLostError:
+            pass
+        return SliceOutcome(run_id=claim.run_id, may_settle=True)
+
     def _step(self, claim: Claim) -> bool:
         """Send the next event; False when the unit was given up."""
         run = self._runs.load(claim.run_id)
@@ -145,6 +167,8 @@ class DeliveryWorker:
             self._yield(claim)
             return False
         failpoints.hit(Failpoint.BEFORE_DELIVERED)
+        if webhook.failing_since is not None:
+            self._webhooks.note_success(webhook.id)
         self._end(claim, event, delivered=True, status_code=status_code, error=None)
         return True
 
@@ -172,6 +196,7 @@ class DeliveryWorker:
     def _failed(self, claim: Claim, run: SyncJobRun, event: PendingEvent, error: DeliveryError) -> bool:
         if event.event == events.STARTED and error.status == 400:
             return self._abort(claim, event, error, code="aborted_by_receiver")
+        self._note_failure(event, error)
         age = (self._clock.now() - event.created_at).total_seconds()
         if age < self._settings.delivery_retention_seconds:
             self._retry_later(claim, event, error)
@@ -181,6 +206,12 @@ class DeliveryWorker:
         (self._outcomes.fail_run if ends_run else self._outcomes.record_error)(run.id, draft)
         self._end(claim, event, delivered=False, status_code=error.status, error=error.message)
         return True
+
+    def _note_failure(self, event: PendingEvent, error: DeliveryError) -> None:
+        """Disable a webhook that has failed for days, or at once when its receiver answers that it is gone for good."""
+        patience = 0.0 if error.status == HTTPStatus.GONE else self._settings.webhook_disable_after_seconds
+        if self._webhooks.note_failure(event.webhook_id, error.message, disable_after_seconds=patience):
+            logger.warning("a webhook was disabled", extra={"webhook_id": event.webhook_id, "status": error.status})
 
     def _abort(self, claim: Claim, event: PendingEvent, error: DeliveryError, *, code: str) -> bool:
         """Fail the run, unless it has ended, and give the event up."""

@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
@@ -42,9 +42,11 @@ class WebhookTester(Protocol):
 class WebhookService:
     """Webhooks as the API's callers see them."""
 
-    def __init__(self, webhooks: WebhookStore, tester: WebhookTester) -> None:
+    def __init__(self, webhooks: WebhookStore, tester: WebhookTester, *, wake: Callable[[str], None]) -> None:
+        """``wake`` has what waits for a webhook sent at once."""
         self._webhooks = webhooks
         self._tester = tester
+        self._wake = wake
 
     def create(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()) -> Webhook:
         """Make a webhook with a fresh secret; raise InvalidInputError with ``faults``, which the caller found."""
@@ -63,11 +65,14 @@ class WebhookService:
     def update(
         self, environment_id: EnvironmentId, webhook_id: str, changes: JsonObject, faults: Sequence[Failure] = ()
     ) -> Webhook:
-        """Change some fields. Raises as ``create`` and ``get`` do."""
+        """Change some fields; what waits is tried at once. Raises as ``create`` and ``get`` do."""
         self.get(environment_id, webhook_id)
         if faults:
             raise InvalidInputError(faults)
-        return _found(self._webhooks.update(environment_id, webhook_id, changes), webhook_id)
+        webhook = _found(self._webhooks.update(environment_id, webhook_id, changes), webhook_id)
+        if changes.get("is_active") or "target_url" in changes:
+            self._wake(webhook_id)
+        return webhook
 
     def delete(self, environment_id: EnvironmentId, webhook_id: str) -> str:
         """Remove a webhook; raise NotFoundError."""

@@ -109,6 +109,8 @@ class UnitWorker:
         return self._fetching.work(claim, context)
 
     def _give_up(self, claim: Claim, error: ErrorDraft) -> SliceOutcome:
+        if claim.kind is UnitKind.DELIVERY:
+            return self._delivering.give_up_head(claim, error)
         self._tracking.fail(claim.run_id, error)
         return SliceOutcome(run_id=claim.run_id)
 

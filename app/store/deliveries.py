@@ -19,7 +19,7 @@ _NEXT = text("""
 _SETTLE = text("""
     update delivery
        set status = :status, attempts = attempts + 1, last_status_code = :status_code, last_error = :error,
-           delivered_at = case when :status = 'delivered' then now() end
+           last_attempt_at = now(), delivered_at = case when :status = 'delivered' then now() end
      where id = :id and status = 'pending'
 """)
 
@@ -27,7 +27,9 @@ _SETTLE = text("""
 _PROGRESS = text("update unit set attempts = 0 where id = :unit_id")
 
 _FAILED_ATTEMPT = text("""
-    update delivery set attempts = attempts + 1, last_status_code = :status_code, last_error = :error where id = :id
+    update delivery
+       set attempts = attempts + 1, last_status_code = :status_code, last_error = :error, last_attempt_at = now()
+     where id = :id
 """)
 
 _PENDING_RECORDS = text("""

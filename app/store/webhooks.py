@@ -3,13 +3,27 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping
+from sqlalchemy import Engine, RowMapping, text
 
 from app.engine.objects import EnvironmentId, ListFilters, Page, Webhook
 from app.store import catalog, tables
 from app.store.encryption import Cipher
 
 _TABLE = tables.webhook
+
+# Writes at the first failure after a success, and when the patience is over; in between nothing changes.
+_NOTE_FAILURE = text("""
+    update webhook
+       set failing_since = coalesce(failing_since, now()),
+           is_active = coalesce(failing_since, now()) > now() - make_interval(secs => :seconds),
+           disabled_reason = case when coalesce(failing_since, now()) <= now() - make_interval(secs => :seconds)
+                                  then :reason end
+     where id = :id and is_active
+           and coalesce(failing_since, '-infinity') <= now() - make_interval(secs => :seconds)
+ returning is_active
+""")
+
+_NOTE_SUCCESS = text("update webhook set failing_since = null where id = :id and failing_since is not null")
 
 
 class WebhookStore:
@@ -34,9 +48,23 @@ class WebhookStore:
         return catalog.list_rows(self._engine, _TABLE, environment_id, self._webhook, filters)
 
     def update(self, environment_id: EnvironmentId, webhook_id: str, values: Mapping[str, Any]) -> Webhook | None:
-        """Change a webhook; its secret stays."""
+        """Change a webhook; its secret stays. One that a user switches on or off starts with a clean record."""
+        if "is_active" in values:
+            values = {**values, "failing_since": None, "disabled_reason": None}
         row = catalog.update_row(self._engine, _TABLE, environment_id, webhook_id, values)
         return self._webhook(row) if row else None
+
+    def note_failure(self, webhook_id: str, reason: str, *, disable_after_seconds: float) -> bool:
+        """Note that a delivery failed; tell whether the webhook is disabled now, having failed for so long."""
+        values = {"id": webhook_id, "reason": reason, "seconds": disable_after_seconds}
+        with self._engine.begin() as connection:
+            row = connection.execute(_NOTE_FAILURE, values).first()
+        return row is not None and not row.is_active
+
+    def note_success(self, webhook_id: str) -> None:
+        """Note that a delivery was taken."""
+        with self._engine.begin() as connection:
+            connection.execute(_NOTE_SUCCESS, {"id": webhook_id})
 
     def delete(self, environment_id: EnvironmentId, webhook_id: str) -> bool:
         """Remove a webhook."""
@@ -50,6 +78,8 @@ class WebhookStore:
             is_active=row["is_active"],
             event_types=row["event_types"],
             signature_encoding=row["signature_encoding"],
+            failing_since=row["failing_since"],
+            disabled_reason=row["disabled_reason"],
             secret=self._cipher.open(row["secret_encrypted"]),
             created_at=row["created_at"],
             updated_at=row["updated_at"],

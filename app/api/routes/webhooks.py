@@ -1,13 +1,14 @@
-"""``/webhook``."""
+"""``/webhook``, and the deliveries below it."""
 
 from app.api.parsing import Body
 from app.api.resource import Resource
 from app.api.schemas import catalog as schemas
-from app.api.schemas.fields import Deleted, Success, page_of
+from app.api.schemas.deliveries import Delivery, DeliveryQuery, DeliveryWithBody
+from app.api.schemas.fields import Deleted, Success, page_of, taken_times
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
-from app.engine.objects import Webhook
+from app.engine.objects import ListFilters, Webhook
 
 webhooks = Resource("webhook", description="Where RapidBridge runs deliver")
 
@@ -49,6 +50,31 @@ def send_test_event(body: Body) -> Answer:
     """Send a test event to a webhook."""
     services().webhooks.test(environment(), body.checked()["id"])
     return {"success": True}
+
+
+@webhooks.serves("GET", "/<id>/deliveries", query=DeliveryQuery, answer=page_of(Delivery))
+def list_deliveries(query: JsonObject, id: str) -> Answer:
+    """List a webhook's deliveries, newest first, without their bodies."""
+    limit, cursor, sort = query.pop("limit"), query.pop("next_cursor", None), query.pop("sort")
+    times = taken_times(query, "created_at", "delivered_at")
+    if "sync_job_run_id" in query:
+        query["run_id"] = query.pop("sync_job_run_id")
+    filters = ListFilters(equal=query, times=times, limit=limit, cursor=cursor, sort=sort)
+    return page_view(services().deliveries.list(environment(), path_id(_KIND, id), filters), plain_view)
+
+
+@webhooks.serves("GET", "/<id>/deliveries/<delivery_id>", answer=DeliveryWithBody)
+def get_delivery(id: str, delivery_id: str) -> Answer:
+    """Show a delivery with what is sent."""
+    found = services().deliveries.get(environment(), path_id(_KIND, id), path_id("delivery", delivery_id))
+    return plain_view(found)
+
+
+@webhooks.serves("POST", "/<id>/deliveries/<delivery_id>/retry", answer=DeliveryWithBody)
+def retry_delivery(id: str, delivery_id: str) -> Answer:
+    """Send a delivery again, or at once if it waits; its id stays the same."""
+    found = services().deliveries.retry(environment(), path_id(_KIND, id), path_id("delivery", delivery_id))
+    return plain_view(found)
 
 
 def _view(webhook: Webhook) -> JsonObject:

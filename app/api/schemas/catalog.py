@@ -195,6 +195,10 @@ class Webhook(Schema):
     is_active = fields.Boolean()
     event_types = fields.List(fields.String(), allow_none=True)
     signature_encoding = fields.String()
+    failing_since = Time(allow_none=True, metadata={"description": "Its first failure after its last success."})
+    disabled_reason = fields.String(
+        allow_none=True, metadata={"description": "Why Ferryman made it inactive; is_active: true resumes."}
+    )
     environment_id = Id()
     created_at = Time()
     updated_at = Time()

@@ -1,12 +1,12 @@
 """One run with its account, stores and workers, put together as bootstrap.py does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from service_fakes import FakeBell, FakeClock, FakeReceiver, FakeSource
 from service_moves import FakeMoves
-from service_tables import FakeTable, account, integration, run, webhook
+from service_tables import NOON, FakeTable, account, integration, run, webhook
 from service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, FakeUnits
 
 from app.engine.json_types import JsonObject
@@ -24,6 +24,21 @@ from app.services.workplace import Workplace
 from app.settings import Settings
 
 
+class FakeWebhooks(FakeTable[Webhook]):
+    """Webhooks that are disabled once their patience is over: here at the second failure, or at the first."""
+
+    def note_failure(self, webhook_id: str, reason: str, *, disable_after_seconds: float) -> bool:
+        webhook = self.rows[webhook_id]
+        is_active = webhook.is_active and webhook.failing_since is None and disable_after_seconds > 0
+        self.rows[webhook_id] = replace(
+            webhook, failing_since=NOON, is_active=is_active, disabled_reason=None if is_active else reason
+        )
+        return webhook.is_active and not is_active
+
+    def note_success(self, webhook_id: str) -> None:
+        self.rows[webhook_id] = replace(self.rows[webhook_id], failing_since=None)
+
+
 @dataclass
 class Setting:
     """All that one run's slices meet."""
@@ -36,7 +51,7 @@ class Setting:
     units: FakeUnits = field(default_factory=FakeUnits)
     accounts: FakeTable[IntegratedAccount] = field(default_factory=lambda: FakeTable(account, account()))
     integrations: FakeTable[Integration] = field(default_factory=lambda: FakeTable(integration, integration()))
-    webhooks: FakeTable[Webhook] = field(default_factory=lambda: FakeTable(webhook, webhook()))
+    webhooks: FakeWebhooks = field(default_factory=lambda: FakeWebhooks(webhook, webhook()))
     receiver: FakeReceiver = field(default_factory=lambda: FakeReceiver(200))
     is_stopping: bool = False
 

@@ -299,3 +299,45 @@ def test_run_that_is_gone_when_the_slice_yields_rings_for_nobody() -> None:
 
     assert here.deliveries.delivered == {"a": 200}
     assert here.bell.rings == []
+
+
+def test_webhook_is_disabled_when_its_patience_is_over_and_its_events_wait(caplog: pytest.LogCaptureFixture) -> None:
+    here = delivery(DeliveryError("no", status=500))
+    here.deliveries.add(event("a"))
+
+    here.deliver()
+    assert here.webhooks.rows["webhook"].failing_since == NOON
+    assert here.webhooks.rows["webhook"].is_active
+    here.deliver()
+
+    assert here.webhooks.rows["webhook"].disabled_reason == "no"
+    assert [record.message for record in caplog.records] == ["a webhook was disabled"]
+    assert [waiting.id for waiting in here.deliveries.waiting] == ["a"]
+
+
+def test_webhook_that_answers_that_it_is_gone_is_disabled_at_once() -> None:
+    here = delivery(DeliveryError("gone", status=410))
+    here.deliveries.add(event("a"))
+
+    here.deliver()
+
+    assert here.webhooks.rows["webhook"].disabled_reason == "gone"
+
+
+def test_success_ends_a_webhooks_bad_time() -> None:
+    here = delivery(DeliveryError("no", status=500), 200)
+    here.deliveries.add(event("a"))
+
+    here.deliver()
+    here.deliver()
+
+    assert here.webhooks.rows["webhook"].failing_since is None
+
+
+def test_refused_start_says_nothing_against_the_webhook() -> None:
+    here = delivery(DeliveryError("not today", status=400), 200)
+    here.deliveries.add(event("a", events.STARTED))
+
+    here.deliver()
+
+    assert here.webhooks.rows["webhook"].failing_since is None

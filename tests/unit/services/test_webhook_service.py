@@ -37,8 +37,14 @@ def webhooks() -> FakeTable[Webhook]:
 
 
 @pytest.fixture
-def service(webhooks: FakeTable[Webhook], tester: FakeTester) -> WebhookService:
-    return WebhookService(webhooks, tester)
+def woken() -> list[str]:
+    """The webhooks whose deliveries were to be tried at once."""
+    return []
+
+
+@pytest.fixture
+def service(webhooks: FakeTable[Webhook], tester: FakeTester, woken: list[str]) -> WebhookService:
+    return WebhookService(webhooks, tester, wake=woken.append)
 
 
 def test_each_webhook_has_a_secret_of_its_own(service: WebhookService) -> None:
@@ -111,3 +117,15 @@ def test_webhook_to_test_that_is_not_there_is_a_fault_of_the_request(service: We
         service.test(ELSEWHERE, "webhook")
 
     assert raised.value.failures[0].missing_reference
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [({"is_active": True}, ["webhook"]), ({"target_url": "https://new.test"}, ["webhook"]), ({"is_active": False}, [])],
+)
+def test_what_waits_for_a_webhook_that_is_mended_is_tried_at_once(
+    service: WebhookService, woken: list[str], change: dict[str, object], expected: list[str]
+) -> None:
+    service.update(ENVIRONMENT, "webhook", change)
+
+    assert woken == expected

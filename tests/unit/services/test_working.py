@@ -205,3 +205,38 @@ def test_broken_delivery_keeps_its_event() -> None:
 
 def _break() -> None:
     raise ZeroDivisionError
+
+
+def test_event_that_no_daemon_survives_sending_is_given_up_and_the_run_fails_with_the_rest_delivered() -> None:
+    made = setting(run_fields={"webhook_id": "webhook"})
+    made.add_delivery_unit()
+    made.deliveries.add(event("poison"), event("next"))
+    made.units.rows[DELIVERY_UNIT].attempts = MAX_ATTEMPTS
+
+    made.worker().work(DELIVERY_UNIT)
+
+    run = made.runs.rows["run"]
+    assert run.error is not None
+    assert (run.status, run.error["code"]) == (RunStatus.FAILED, "lost_worker")
+    assert made.receiver.sent == []
+    assert [waiting.id for waiting in made.deliveries.waiting][:1] == ["next"]
+    assert made.units.rows[DELIVERY_UNIT].attempts == 0
+
+    made.worker().work(DELIVERY_UNIT)
+
+    assert made.receiver.event_ids[0] == "next"
+    assert [waiting.id for waiting in made.deliveries.waiting] == []
+
+
+def test_delivery_unit_that_is_poison_without_an_event_is_handed_back() -> None:
+    made = setting(run_fields={"webhook_id": "webhook", "status": RunStatus.FAILED})
+    made.add_delivery_unit()
+    made.units.rows[DELIVERY_UNIT].attempts = MAX_ATTEMPTS
+
+    made.worker().work(DELIVERY_UNIT)
+
+    assert made.units.rows[DELIVERY_UNIT].status is UnitStatus.READY
+
+
+def event(id: str) -> EventDraft:
+    return EventDraft(id=id, webhook_id="webhook", event=events.RECORD, body=b"{}", records=1)

@@ -1,0 +1,44 @@
+"""Deliveries of webhooks."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from app.api.schemas.fields import Id, SortedListing, Time, narrowed
+
+_STATUSES = ["pending", "delivered", "dead_lettered", "cancelled"]
+
+
+class Delivery(Schema):
+    """One event on its way to a webhook, or at its end."""
+
+    id = Id(metadata={"description": "The webhook-id header: the same at every attempt."})
+    webhook_id = Id()
+    sync_job_run_id = Id()
+    event = fields.String()
+    status = fields.String(validate=validate.OneOf(_STATUSES))
+    records = fields.Integer()
+    sequence = fields.Integer(allow_none=True, metadata={"description": "A batch's number in its account's log."})
+    attempts = fields.Integer()
+    last_status_code = fields.Integer(allow_none=True)
+    last_error = fields.String(allow_none=True)
+    created_at = Time()
+    last_attempt_at = Time(allow_none=True)
+    delivered_at = Time(allow_none=True)
+
+
+class DeliveryWithBody(Delivery):
+    """A delivery with what is sent."""
+
+    body = fields.String(
+        allow_none=True,
+        metadata={"description": "The exact text that is signed and sent; null once retention has removed it."},
+    )
+
+
+_filters: dict[str, fields.Field[Any]] = {
+    "status": fields.String(validate=validate.OneOf(_STATUSES)),
+    "event": fields.String(),
+    "sync_job_run_id": Id(),
+}
+DeliveryQuery = narrowed(SortedListing, "DeliveryQuery", _filters, times=("created_at", "delivered_at"))

@@ -1,0 +1,121 @@
+"""The deliveries of webhooks in Postgres, as their owner sees them: listed, shown, sent again."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping, func, select, text
+
+from app.engine.books import Counters
+from app.engine.objects import Delivery, ListFilters, Page
+from app.engine.work import Ring
+from app.store import paging, tables
+from app.store.pages import count
+
+_TABLE = tables.delivery
+_COLUMNS = tuple(column for column in _TABLE.c if column.name != "body")
+
+# A unit that is at work comes to the event by itself; one that sleeps, or that had nothing left to do, has to be woken.
+_WAKE_UNIT = text("""
+    update unit
+       set status = case when status = 'leased' then status else 'ready' end, wake_at = null, rung_at = now(),
+           attempts = case when status = 'leased' then attempts else 0 end, updated_at = now()
+     where run_id = :run_id and kind = 'delivery'
+""")
+
+_UNIT = text("""
+    select unit.id, unit.run_id, r.queue from unit join sync_job_run r on r.id = unit.run_id
+     where unit.run_id = :run_id and unit.kind = 'delivery'
+""")
+
+_RUN = text("select run_id from delivery where id = :id and webhook_id = :webhook_id")
+
+_LOCK = text("select status, resource_id, records from delivery where id = :id and octet_length(body) > 0 for update")
+
+# It has as long again as a new one to be taken.
+_REOPEN = text("""
+    update delivery set status = 'pending', attempts = 0, delivered_at = null, created_at = now()
+     where id = :id and status <> 'pending'
+""")
+
+_WAKE_ALL = text("""
+    update unit set wake_at = null, rung_at = now(), updated_at = now()
+      from sync_job_run r
+     where r.id = unit.run_id and unit.kind = 'delivery' and unit.status = 'ready'
+           and unit.run_id in (select run_id from delivery where webhook_id = :webhook_id and status = 'pending')
+ returning unit.id, unit.run_id, r.queue
+""")
+
+
+class WebhookDeliveryStore:
+    """The deliveries of all webhooks."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def list(self, webhook_id: str, filters: ListFilters) -> Page[Delivery]:
+        """Read a page of a webhook's deliveries, without their bodies."""
+        statement = select(*_COLUMNS).where(_TABLE.c.webhook_id == webhook_id)
+        for column, value in filters.equal.items():
+            statement = statement.where(_TABLE.c[column] == value)
+        statement = paging.with_times(statement, _TABLE, filters.times)
+        with self._engine.connect() as connection:
+            return paging.read_page(
+                connection, statement, _TABLE, _delivery, limit=filters.limit, cursor=filters.cursor, sort=filters.sort
+            )
+
+    def get(self, webhook_id: str, delivery_id: str) -> Delivery | None:
+        """Read one delivery with its body."""
+        body = func.convert_from(_TABLE.c.body, "UTF8").label("body")
+        statement = select(*_COLUMNS, body).where(_TABLE.c.webhook_id == webhook_id, _TABLE.c.id == delivery_id)
+        with self._engine.connect() as connection:
+            row = connection.execute(statement).mappings().one_or_none()
+        return _delivery(row, row["body"]) if row else None
+
+    def retry(self, webhook_id: str, delivery_id: str) -> Sequence[Ring]:
+        """Make a delivery pending and due; list the unit to ring, none when the delivery has no body left.
+
+        What the run's books have counted of it, they count anew at its next end.
+        """
+        with self._engine.begin() as connection:
+            run_id = connection.execute(_RUN, {"id": delivery_id, "webhook_id": webhook_id}).scalar_one()
+            # In the order of all locks: the unit, the delivery, its resource.
+            connection.execute(_WAKE_UNIT, {"run_id": run_id})
+            row = connection.execute(_LOCK, {"id": delivery_id}).mappings().one_or_none()
+            if row is None:
+                return []
+            connection.execute(_REOPEN, {"id": delivery_id})
+            _uncount(connection, row)
+            return [_ring(unit) for unit in connection.execute(_UNIT, {"run_id": run_id})]
+
+    def wake_all(self, webhook_id: str) -> Sequence[Ring]:
+        """Make due at once whatever waits for a webhook; list the units to ring."""
+        with self._engine.begin() as connection:
+            return [_ring(unit) for unit in connection.execute(_WAKE_ALL, {"webhook_id": webhook_id})]
+
+
+def _uncount(connection: Connection, row: RowMapping) -> None:
+    if row["status"] in ("delivered", "dead_lettered") and row["resource_id"] and row["records"]:
+        count(connection, str(row["resource_id"]), Counters(**{row["status"]: -row["records"]}))
+
+
+def _ring(unit: Any) -> Ring:
+    return Ring(run_id=str(unit.run_id), unit_id=str(unit.id), queue=unit.queue)
+
+
+def _delivery(row: RowMapping, body: str | None = None) -> Delivery:
+    return Delivery(
+        id=str(row["id"]),
+        webhook_id=str(row["webhook_id"]),
+        sync_job_run_id=str(row["run_id"]),
+        event=row["event"],
+        status=row["status"],
+        records=row["records"],
+        sequence=row["log_sequence"],
+        attempts=row["attempts"],
+        last_status_code=row["last_status_code"],
+        last_error=row["last_error"],
+        created_at=row["created_at"],
+        last_attempt_at=row["last_attempt_at"],
+        delivered_at=row["delivered_at"],
+        body=body or None,
+    )
