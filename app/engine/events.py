@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import SyncJobRun
+from app.engine.objects import SyncJobRun, Webhook
 from app.engine.record_rows import encode
 from app.engine.status import RunStatus
 from app.engine.times import iso_utc
@@ -18,6 +19,7 @@ RECORD_ERROR = "sync_job_run:record_error"
 RATE_LIMITED = "sync_job_run:rate_limited"
 COMPLETED = "sync_job_run:completed"
 FAILED = "sync_job_run:failed"
+WEBHOOK_DISABLED = "webhook:disabled"
 TEST = "test"
 
 
@@ -28,6 +30,20 @@ class Envelope:
     environment_id: str
     webhook_id: str
     created_at: datetime
+
+
+def webhook_disabled(webhook: Webhook, reason: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
+    """Tell other webhooks of the environment that one was disabled."""
+    payload = {"id": webhook.id, "target_url": webhook.target_url, "disabled_reason": reason}
+    return [
+        event(
+            Envelope(environment_id=webhook.environment_id, webhook_id=other, created_at=at),
+            id=new_id(),
+            event=WEBHOOK_DISABLED,
+            payload=payload,
+        )
+        for other in to
+    ]
 
 
 def event(

@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from app.engine.errors import DeliveryError, LeaseLostError
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId, SyncJobRun, Webhook
 from app.engine.status import ErrorHandling
-from app.engine.work import Claim, ErrorDraft, PendingEvent, Ring, SliceOutcome
+from app.engine.work import Claim, ErrorDraft, EventDraft, PendingEvent, Ring, SliceOutcome
 from app.failpoints import Failpoint
 from app.services.ports import WebhookSender
 from app.services.run_context import RunReader
@@ -29,6 +29,10 @@ RETRY_CAP_SECONDS = 300.0
 _POLL_SECONDS = 0.25
 
 
+Announcement = Callable[[Sequence[str]], Sequence[EventDraft]]
+"""Makes the events that tell the webhooks of these ids."""
+
+
 class _LeavingError(Exception):
     """The daemon was told to go, and has waited for this receiver for long enough."""
 
@@ -39,8 +43,13 @@ class Webhooks(Protocol):
     def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
         """Read one webhook."""
 
-    def note_failure(self, webhook_id: str, reason: str, *, disable_after_seconds: float) -> bool:
-        """Note that a delivery failed; tell whether the webhook is disabled now, having failed for so long."""
+    def note_failure(
+        self, webhook_id: str, reason: str, *, disable_after_seconds: float, run_id: str, announce: Announcement
+    ) -> bool:
+        """Note that a delivery of a run failed; disable a webhook that has failed for so long, and tell so.
+
+        Then the run's delivery unit has the announcement to send, which is written with it.
+        """
 
     def note_success(self, webhook_id: str) -> None:
         """Note that a delivery was taken."""
@@ -157,11 +166,13 @@ class DeliveryWorker:
                 claim, event, DeliveryError(f"webhook '{event.webhook_id}' was deleted"), code="unworkable"
             )
         if not webhook.is_active:
-            return self._failed(claim, run, event, DeliveryError(f"webhook '{event.webhook_id}' is not active"))
+            return self._failed(
+                claim, run, webhook, event, DeliveryError(f"webhook '{event.webhook_id}' is not active")
+            )
         try:
             status_code = self._sent(claim, self._sender.submit(webhook, event.id, event.body))
         except DeliveryError as error:
-            return self._failed(claim, run, event, error)
+            return self._failed(claim, run, webhook, event, error)
         except _LeavingError:
             # Whoever comes next sends it again under the same id; nobody counts it as a failed attempt.
             self._yield(claim)
@@ -193,10 +204,15 @@ class DeliveryWorker:
         finally:
             sending.cancel()
 
-    def _failed(self, claim: Claim, run: SyncJobRun, event: PendingEvent, error: DeliveryError) -> bool:
+    def _failed(
+        self, claim: Claim, run: SyncJobRun, webhook: Webhook, event: PendingEvent, error: DeliveryError
+    ) -> bool:
         if event.event == events.STARTED and error.status == 400:
             return self._abort(claim, event, error, code="aborted_by_receiver")
-        self._note_failure(event, error)
+        if self._is_disabled_by(error, webhook, run.id):
+            # The event waits for as long as any; first the others are told.
+            self._queue.failed_attempt(event, status_code=error.status, error=error.message)
+            return True
         age = (self._clock.now() - event.created_at).total_seconds()
         if age < self._settings.delivery_retention_seconds:
             self._retry_later(claim, event, error)
@@ -207,11 +223,20 @@ class DeliveryWorker:
         self._end(claim, event, delivered=False, status_code=error.status, error=error.message)
         return True
 
-    def _note_failure(self, event: PendingEvent, error: DeliveryError) -> None:
+    def _is_disabled_by(self, error: DeliveryError, webhook: Webhook, run_id: str) -> bool:
         """Disable a webhook that has failed for days, or at once when its receiver answers that it is gone for good."""
-        patience = 0.0 if error.status == HTTPStatus.GONE else self._settings.webhook_disable_after_seconds
-        if self._webhooks.note_failure(event.webhook_id, error.message, disable_after_seconds=patience):
-            logger.warning("a webhook was disabled", extra={"webhook_id": event.webhook_id, "status": error.status})
+        is_disabled = self._webhooks.note_failure(
+            webhook.id,
+            error.message,
+            disable_after_seconds=0.0
+            if error.status == HTTPStatus.GONE
+            else self._settings.webhook_disable_after_seconds,
+            run_id=run_id,
+            announce=lambda others: events.webhook_disabled(webhook, error.message, to=others, at=self._clock.now()),
+        )
+        if is_disabled:
+            logger.warning("a webhook was disabled", extra={"webhook_id": webhook.id, "status": error.status})
+        return is_disabled
 
     def _abort(self, claim: Claim, event: PendingEvent, error: DeliveryError, *, code: str) -> bool:
         """Fail the run, unless it has ended, and give the event up."""

@@ -11,9 +11,12 @@ from app.engine.work import Claim, PendingEvent, Ring
 from app.store.pages import count
 from app.store.units import hold_lease
 
+# What waits for a webhook that is not active lets others go first.
 _NEXT = text("""
-    select id, webhook_id, resource_id, event, body, records, attempts, created_at from delivery
-     where run_id = :run_id and status = 'pending' order by sequence limit 1
+    select d.id, d.webhook_id, d.resource_id, d.event, d.body, d.records, d.attempts, d.created_at
+      from delivery d left join webhook w on w.id = d.webhook_id
+     where d.run_id = :run_id and d.status = 'pending'
+     order by coalesce(w.is_active, true) desc, d.sequence limit 1
 """)
 
 _SETTLE = text("""

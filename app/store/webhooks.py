@@ -5,9 +5,12 @@ from typing import Any
 
 from sqlalchemy import Engine, RowMapping, text
 
+from app.engine.events import WEBHOOK_DISABLED
 from app.engine.objects import EnvironmentId, ListFilters, Page, Webhook
+from app.services.delivering import Announcement
 from app.store import catalog, tables
 from app.store.encryption import Cipher
+from app.store.pages import insert_events
 
 _TABLE = tables.webhook
 
@@ -21,6 +24,12 @@ _NOTE_FAILURE = text("""
      where id = :id and is_active
            and coalesce(failing_since, '-infinity') <= now() - make_interval(secs => :seconds)
  returning is_active
+""")
+
+_SUBSCRIBERS = text("""
+    select other.id from webhook other join webhook disabled on disabled.environment_id = other.environment_id
+     where disabled.id = :id and other.id <> disabled.id and other.is_active
+           and (other.event_types is null or :event = any(other.event_types))
 """)
 
 _NOTE_SUCCESS = text("update webhook set failing_since = null where id = :id and failing_since is not null")
@@ -54,12 +63,21 @@ class WebhookStore:
         row = catalog.update_row(self._engine, _TABLE, environment_id, webhook_id, values)
         return self._webhook(row) if row else None
 
-    def note_failure(self, webhook_id: str, reason: str, *, disable_after_seconds: float) -> bool:
-        """Note that a delivery failed; tell whether the webhook is disabled now, having failed for so long."""
+    def note_failure(
+        self, webhook_id: str, reason: str, *, disable_after_seconds: float, run_id: str, announce: Announcement
+    ) -> bool:
+        """Note that a delivery of a run failed; tell whether the webhook is disabled now, having failed for so long.
+
+        Then the events that tell the environment's other webhooks so are queued in the same transaction.
+        """
         values = {"id": webhook_id, "reason": reason, "seconds": disable_after_seconds}
         with self._engine.begin() as connection:
             row = connection.execute(_NOTE_FAILURE, values).first()
-        return row is not None and not row.is_active
+            if row is None or row.is_active:
+                return False
+            others = connection.execute(_SUBSCRIBERS, {"id": webhook_id, "event": WEBHOOK_DISABLED}).scalars()
+            insert_events(connection, run_id, announce([str(other) for other in others]))
+        return True
 
     def note_success(self, webhook_id: str) -> None:
         """Note that a delivery was taken."""

@@ -1,6 +1,7 @@
 """How long a webhook has failed, and when it is disabled for it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -14,6 +15,8 @@ from app.store.tokens import TokenStore
 from app.store.webhooks import WebhookStore
 
 DAY = 24 * 3600.0
+# Nobody else is there to be told.
+ALONE: Any = {"run_id": new_id(), "announce": lambda others: []}
 
 
 @pytest.fixture
@@ -27,14 +30,14 @@ def test_webhook_is_disabled_after_days_without_a_success(engine: Engine) -> Non
     store, environment_id = WebhookStore(engine, Cipher(Fernet.generate_key().decode())), _environment(engine)
     id = store.create(environment_id, new_id(), {"target_url": "https://x.test"}, secret="whsec_x").id
 
-    assert not store.note_failure(id, "no answer", disable_after_seconds=5 * DAY)
+    assert not store.note_failure(id, "no answer", disable_after_seconds=5 * DAY, **ALONE)
     _age(engine, id, days=4)
-    assert not store.note_failure(id, "no answer", disable_after_seconds=5 * DAY)
+    assert not store.note_failure(id, "no answer", disable_after_seconds=5 * DAY, **ALONE)
     store.note_success(id)
-    assert not store.note_failure(id, "no answer", disable_after_seconds=5 * DAY)
+    assert not store.note_failure(id, "no answer", disable_after_seconds=5 * DAY, **ALONE)
     _age(engine, id, days=5)
-    assert store.note_failure(id, "no answer", disable_after_seconds=5 * DAY)
-    assert not store.note_failure(id, "another", disable_after_seconds=5 * DAY)
+    assert store.note_failure(id, "no answer", disable_after_seconds=5 * DAY, **ALONE)
+    assert not store.note_failure(id, "another", disable_after_seconds=5 * DAY, **ALONE)
 
     webhook = store.get(environment_id, id)
     assert webhook is not None
@@ -48,7 +51,7 @@ def test_webhook_that_is_gone_is_disabled_by_its_first_failure(engine: Engine) -
     store, environment_id = WebhookStore(engine, Cipher(Fernet.generate_key().decode())), _environment(engine)
     id = store.create(environment_id, new_id(), {"target_url": "https://x.test"}, secret="whsec_x").id
 
-    assert store.note_failure(id, "410", disable_after_seconds=0)
+    assert store.note_failure(id, "410", disable_after_seconds=0, **ALONE)
 
 
 def _environment(engine: Engine) -> EnvironmentId:

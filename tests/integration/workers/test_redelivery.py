@@ -1,11 +1,22 @@
 """The deliveries of a webhook: listed, sent again, held back while it is disabled and let go when it is not."""
 
+from collections.abc import Iterator
+
+import pytest
+
 from app.engine.json_types import JSON, JsonObject
 from tests.support.http_server import Response
 from tests.support.patience import WaitFor
 from tests.support.receiver import Receiver
 from tests.support.upstream import Upstream, numbered
 from tests.support.workspace import Sync, Workspace, listed
+
+
+@pytest.fixture
+def watcher() -> Iterator[Receiver]:
+    server = Receiver()
+    yield server
+    server.close()
 
 
 def deliveries(sync: Sync, webhook_id: str, **query: JSON) -> list[JsonObject]:
@@ -76,17 +87,23 @@ def test_a_waiting_delivery_can_be_tried_at_once(
 
 
 def test_an_endpoint_that_is_gone_is_disabled_and_goes_on_where_it_was_when_enabled(
-    workspace: Workspace, upstream: Upstream, receiver: Receiver, wait_for: WaitFor
+    workspace: Workspace, upstream: Upstream, receiver: Receiver, watcher: Receiver, wait_for: WaitFor
 ) -> None:
     upstream.lists("/users", numbered("user", 25), page_size=10)
     receiver.answer = lambda delivery: Response(status=410 if delivery.event.endswith(":record") else 200)
     sync, webhook_id = workspace.sync(upstream.url, [listed("users")]), workspace.webhook(receiver)
+    watcher.secret = sync.api.post("/webhook", {"target_url": watcher.url, "event_types": ["webhook:disabled"]})[
+        "secret"
+    ]
+    sync.api.post("/webhook", {"target_url": watcher.url, "event_types": ["sync_job_run:failed"]})
     run_id = sync.start(webhook_id=webhook_id)
     wait_for(lambda: not sync.api.get(f"/webhook/{webhook_id}")["is_active"], what="the webhook's end")
     webhook = sync.api.get(f"/webhook/{webhook_id}")
     assert "410" in webhook["disabled_reason"]
     assert webhook["failing_since"] is not None
     assert sync.status(run_id) == "running"
+    wait_for(lambda: watcher.events, what="the announcement")
+    assert watcher.deliveries[0].payload == {key: webhook[key] for key in ("id", "target_url", "disabled_reason")}
 
     receiver.answer = lambda _delivery: Response()
     changed = sync.api.patch(f"/webhook/{webhook_id}", {"is_active": True})
@@ -94,3 +111,4 @@ def test_an_endpoint_that_is_gone_is_disabled_and_goes_on_where_it_was_when_enab
     assert (changed["failing_since"], changed["disabled_reason"]) == (None, None)
     assert sync.finished(run_id)["status"] == "completed"
     assert {user["id"] for user in receiver.records("users")} == {f"user-{number}" for number in range(1, 26)}
+    assert (watcher.events, watcher.forgeries) == (["webhook:disabled"], 0)

@@ -12,8 +12,8 @@ from service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, Fa
 from app.engine.json_types import JsonObject
 from app.engine.objects import IntegratedAccount, Integration, Webhook
 from app.engine.status import UnitStatus
-from app.engine.work import Claim, SliceOutcome, UnitDraft, UnitKind
-from app.services.delivering import DeliveryOutcomes, DeliveryWorker
+from app.engine.work import Claim, EventDraft, SliceOutcome, UnitDraft, UnitKind
+from app.services.delivering import Announcement, DeliveryOutcomes, DeliveryWorker
 from app.services.fetching import FetchWorker
 from app.services.resuming import Outbox, Resumption
 from app.services.run_context import RunContext, RunContexts
@@ -27,13 +27,20 @@ from app.settings import Settings
 class FakeWebhooks(FakeTable[Webhook]):
     """Webhooks that are disabled once their patience is over: here at the second failure, or at the first."""
 
-    def note_failure(self, webhook_id: str, reason: str, *, disable_after_seconds: float) -> bool:
+    announced: list[EventDraft]
+
+    def note_failure(
+        self, webhook_id: str, reason: str, *, disable_after_seconds: float, run_id: str, announce: Announcement
+    ) -> bool:
         webhook = self.rows[webhook_id]
-        is_active = webhook.is_active and webhook.failing_since is None and disable_after_seconds > 0
+        if not webhook.is_active:
+            return False
+        is_active = webhook.failing_since is None and disable_after_seconds > 0
         self.rows[webhook_id] = replace(
             webhook, failing_since=NOON, is_active=is_active, disabled_reason=None if is_active else reason
         )
-        return webhook.is_active and not is_active
+        self.announced = [] if is_active else [*announce(["other"])]
+        return not is_active
 
     def note_success(self, webhook_id: str) -> None:
         self.rows[webhook_id] = replace(self.rows[webhook_id], failing_since=None)

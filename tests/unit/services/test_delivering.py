@@ -311,6 +311,7 @@ def test_webhook_is_disabled_when_its_patience_is_over_and_its_events_wait(caplo
     here.deliver()
 
     assert here.webhooks.rows["webhook"].disabled_reason == "no"
+    assert [(event.event, event.webhook_id) for event in here.webhooks.announced] == [("webhook:disabled", "other")]
     assert [record.message for record in caplog.records] == ["a webhook was disabled"]
     assert [waiting.id for waiting in here.deliveries.waiting] == ["a"]
 
