@@ -73,7 +73,7 @@ _HAND_BACK = text("""
      where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
 """)
 
-# Each has its own partial index (tables.py), so that looking is cheap however many units are done or parked.
+# Each has its own partial index (tables/runs.py), so that looking is cheap however many units are done or parked.
 PARKED_UNITS = "select id from unit where status = 'ready' and rung_at < wake_at and wake_at <= now()"
 """The timer is due, and nobody was rung since it was set."""
 UNHEARD_UNITS = """

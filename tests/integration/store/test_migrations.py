@@ -1,4 +1,4 @@
-"""The migrations make exactly the tables that app/store/tables.py describes, and keep what an older schema held."""
+"""The migrations make exactly the tables that app/store/tables/ describes, and keep what an older schema held."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime

@@ -1,0 +1,32 @@
+"""Every table, as SQLAlchemy Core; migrations/ makes the same in the database.
+
+Ids are UUIDs made by the application. Times are ``timestamptz``. ``*_encrypted`` columns hold Fernet tokens.
+"""
+
+from app.store.tables.base import metadata
+from app.store.tables.catalog import api_token, environment, integrated_account, integration, sync_job, webhook
+from app.store.tables.deliveries import delivery
+from app.store.tables.records import account_log, record, record_seen
+from app.store.tables.runs import COUNTERS, daemon, idempotency_key, outbox, run_error, run_resource, sync_job_run, unit
+
+__all__ = [
+    "COUNTERS",
+    "account_log",
+    "api_token",
+    "daemon",
+    "delivery",
+    "environment",
+    "idempotency_key",
+    "integrated_account",
+    "integration",
+    "metadata",
+    "outbox",
+    "record",
+    "record_seen",
+    "run_error",
+    "run_resource",
+    "sync_job",
+    "sync_job_run",
+    "unit",
+    "webhook",
+]

@@ -1,0 +1,96 @@
+"""What users describe: environments, tokens, integrations, accounts, jobs and webhooks."""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from app.store.tables.base import environment_column, id_column, metadata, time_type, times, uuid_type
+
+environment = Table("environment", metadata, id_column(), Column("name", Text, nullable=False, unique=True), *times())
+
+api_token = Table(
+    "api_token",
+    metadata,
+    id_column(),
+    environment_column(),
+    Column("name", Text, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),  # SHA-256 of the token's text
+    Column("created_at", time_type, nullable=False, server_default=func.now()),
+    Column("last_used_at", time_type),
+    Column("expires_at", time_type),
+    Column("revoked_at", time_type),
+)
+
+integration = Table(
+    "integration",
+    metadata,
+    id_column(),
+    environment_column(),
+    Column("name", Text, nullable=False),
+    Column("category", Text),
+    Column("is_beta", Boolean, nullable=False, server_default=text("false")),
+    Column("sharing", Text, nullable=False, server_default="deny"),
+    Column("config", JSONB, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),  # optimistic lock
+    *times(),
+    UniqueConstraint("environment_id", "name", name="integration_environment_name"),
+)
+
+integrated_account = Table(
+    "integrated_account",
+    metadata,
+    id_column(),
+    environment_column(),
+    Column("integration_id", uuid_type, ForeignKey("integration.id"), nullable=False),
+    Column("tenant_id", Text, nullable=False),
+    Column("authentication_method", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default="active"),
+    Column("context_encrypted", LargeBinary, nullable=False),
+    *times(),
+    Index("integrated_account_page", "environment_id", "created_at", "id"),
+)
+
+sync_job = Table(
+    "sync_job",
+    metadata,
+    id_column(),
+    environment_column(),
+    Column("integration_name", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("args_schema", JSONB, nullable=False),
+    Column("args_validation", Text),
+    Column("resources", JSONB, nullable=False),
+    Column("default_runtime_version", Integer, nullable=False, server_default="3"),
+    Column("mutex_key", Text),
+    Column("state_key", Text),
+    Column("overlap_seconds", Integer),  # None: the setting
+    *times(),
+    Index("sync_job_page", "environment_id", "created_at", "id"),
+)
+
+webhook = Table(
+    "webhook",
+    metadata,
+    id_column(),
+    environment_column(),
+    Column("target_url", Text, nullable=False),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    Column("event_types", ARRAY(Text)),
+    Column("signature_encoding", Text, nullable=False, server_default="hex"),
+    Column("secret_encrypted", LargeBinary, nullable=False),
+    Column("failing_since", time_type),  # the first failure after the last success
+    Column("disabled_reason", Text),  # why Ferryman, not a user, made it inactive
+    *times(),
+    Index("webhook_page", "environment_id", "created_at", "id"),
+)

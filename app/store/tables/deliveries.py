@@ -1,0 +1,42 @@
+"""Events on their way to webhooks."""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Index, Integer, LargeBinary, Table, Text, func, text
+
+from app.store.tables.base import id_column, metadata, time_type, uuid_type
+
+delivery = Table(
+    "delivery",
+    metadata,
+    id_column(),  # the event's id: the same at every attempt
+    Column("sequence", BigInteger, Identity(always=True), nullable=False),  # the order of events within a run
+    Column("run_id", uuid_type, ForeignKey("sync_job_run.id", ondelete="CASCADE"), nullable=False),
+    Column("resource_id", uuid_type),
+    Column("webhook_id", uuid_type, nullable=False),
+    Column("integrated_account_id", uuid_type),
+    Column("log_sequence", BigInteger),  # a record batch's number in its account's log
+    Column("previous_log_sequence", BigInteger),  # that of the batch before it to the same webhook
+    Column("event", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # the exact bytes that are signed and sent
+    Column("records", Integer, nullable=False, server_default="0"),
+    Column("status", Text, nullable=False, server_default="pending"),  # pending, delivered, dead_lettered
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("last_status_code", Integer),
+    Column("last_error", Text),
+    Column("created_at", time_type, nullable=False, server_default=func.now()),
+    Column("last_attempt_at", time_type),
+    Column("delivered_at", time_type),
+    Index("delivery_by_run", "run_id"),
+    Index("delivery_by_webhook", "webhook_id", "created_at", "id"),
+    Index(
+        "delivery_log",
+        "integrated_account_id",
+        "log_sequence",
+        postgresql_where=text("log_sequence is not null"),
+    ),
+    Index(
+        "delivery_with_body",
+        "delivered_at",
+        postgresql_where=text("status = 'delivered' and octet_length(body) > 0"),
+    ),
+    Index("delivery_pending", "run_id", "sequence", postgresql_where=text("status = 'pending'")),
+)

@@ -1,0 +1,60 @@
+"""What was synced: records, and the log that numbers their changes."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from app.store.tables.base import metadata, time_type, uuid_type
+
+record = Table(
+    "record",
+    metadata,
+    Column("integrated_account_id", uuid_type, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("remote_id", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("sync_job_run_id", uuid_type, nullable=False),  # the last run that saw it
+    Column("created_at", time_type, nullable=False, server_default=func.now()),
+    Column("updated_at", time_type, nullable=False, server_default=func.now()),  # when its content last changed
+    Column("synced_at", time_type, nullable=False, server_default=func.now()),  # when a run last saw it
+    Column("sequence", BigInteger, nullable=False, server_default="0"),  # of its last change in the account's log
+    Column("deleted_at", time_type),  # a tombstone: vanished upstream
+    PrimaryKeyConstraint("integrated_account_id", "resource", "remote_id"),
+    Index("record_by_sequence", "integrated_account_id", "sequence"),
+    Index("record_tombstone", "deleted_at", postgresql_where=text("deleted_at is not null")),
+    # Times grow with the table: a few bytes per megabyte serve the filters on them, where a B-tree would slow each row.
+    Index("record_by_time", "updated_at", "synced_at", "created_at", postgresql_using="brin"),
+)
+
+# The last number that an account's log has given out. Its row is locked from there to the commit, so that whoever has
+# read up to a number has missed nothing before it.
+account_log = Table(
+    "account_log",
+    metadata,
+    Column("integrated_account_id", uuid_type, primary_key=True),
+    Column("last_sequence", BigInteger, nullable=False, server_default="0"),
+    Column("trimmed_through", BigInteger, nullable=False, server_default="0"),  # retention removed up to here
+    postgresql_with={"fillfactor": "50"},
+)
+
+# Which records a pass with delete tracking has seen, a row per page: what is not among them has vanished.
+record_seen = Table(
+    "record_seen",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("resource_id", uuid_type, ForeignKey("run_resource.id", ondelete="CASCADE"), nullable=False),
+    Column("remote_ids", ARRAY(Text), nullable=False),
+    Index("record_seen_by_resource", "resource_id"),
+)

@@ -1,0 +1,195 @@
+"""Runs, their resources and units of work, their errors, and how they are told to daemons."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from app.store.tables.base import environment_column, id_column, metadata, time_type, times, uuid_type
+
+sync_job_run = Table(
+    "sync_job_run",
+    metadata,
+    id_column(),
+    environment_column(),
+    # No foreign keys to job, account and webhook: a run outlives them.
+    Column("sync_job_id", uuid_type, nullable=False),
+    Column("integrated_account_id", uuid_type, nullable=False),
+    Column("status", Text, nullable=False, server_default="created"),
+    Column("args", JSONB, nullable=False),
+    Column("args_hash", LargeBinary, nullable=False),  # SHA-256 of the canonical JSON: "the same args"
+    Column("resources", JSONB, nullable=False),
+    Column("sync_job", JSONB, nullable=False),
+    Column("daemon_id", Text),
+    Column("daemon_group_key", Text),
+    Column("webhook_id", uuid_type),
+    Column("queue", Text, nullable=False),
+    Column("error_handling", Text, nullable=False, server_default="ignore"),
+    Column("ignore_previous_run", Boolean, nullable=False, server_default=text("false")),
+    Column("version", Integer, nullable=False, server_default="3"),
+    Column("previous_run_date", time_type),  # the lower bound of an increment
+    Column("upper_bound", time_type),  # its upper bound, on the upstream's clock: frozen by the run's first answer
+    Column("overlap_seconds", Integer, nullable=False, server_default="120"),
+    Column("mutex_key", Text),  # resolved: runs of one job with one key never run together
+    Column("force", Boolean, nullable=False, server_default=text("false")),  # starts in spite of the mutex
+    Column("retry_after", time_type),  # when a rate-limited run goes on
+    Column("resumes", Integer, nullable=False, server_default="0"),
+    Column("begun_at", time_type),  # when its first units were written; it may have none
+    Column("completed_at", time_type),  # the first time: what vanished upstream was decided then
+    Column("error", JSONB),
+    Column("rung_at", time_type, nullable=False, server_default=func.now()),  # when a message was last sent for it
+    *times(),
+    Column("started_at", time_type),
+    Column("finished_at", time_type),
+    Index("sync_job_run_page", "environment_id", "created_at", "id"),
+    Index("sync_job_run_by_job", "sync_job_id", "created_at", "id"),
+    Index("sync_job_run_by_account", "integrated_account_id", "created_at", "id"),
+    # The sweeper and the daemons ask only for live runs, a sliver of the table.
+    Index(
+        "sync_job_run_live",
+        "status",
+        "rung_at",
+        postgresql_where=text("status in ('created', 'running', 'rate_limited')"),
+    ),
+    Index(
+        "sync_job_run_mutex",
+        "sync_job_id",
+        "mutex_key",
+        "created_at",
+        postgresql_where=text("mutex_key is not null and status in ('created', 'running', 'rate_limited')"),
+    ),
+    Index("sync_job_run_finished", "finished_at", "id", postgresql_where=text("finished_at is not null")),
+    Index(
+        "sync_job_run_previous",
+        "sync_job_id",
+        "integrated_account_id",
+        "args_hash",
+        "started_at",
+        postgresql_where=text("status = 'completed'"),
+    ),
+)
+
+_counters = ("pages", "fetched", "created", "updated", "unchanged", "deleted", "quarantined", "queued")
+COUNTERS = (*_counters, "delivered", "dead_lettered", "skipped", "errors", "retried")
+
+run_resource = Table(
+    "run_resource",
+    metadata,
+    id_column(),
+    Column("run_id", uuid_type, ForeignKey("sync_job_run.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("parent_name", Text),
+    Column("persist", Boolean, nullable=False),
+    Column("delete_tracking", Text),  # soft, hard, or None: records that vanished upstream stay
+    Column("status", Text, nullable=False, server_default="waiting"),
+    *(Column(name, BigInteger, nullable=False, server_default="0") for name in COUNTERS),
+    # Where in the account's log the run's changes lie.
+    Column("first_sequence", BigInteger),
+    Column("last_sequence", BigInteger),
+    Column("started_at", time_type),
+    Column("finished_at", time_type),
+    UniqueConstraint("run_id", "name", name="run_resource_name"),
+    # Counters move with every page: room on the page keeps those updates in place (HOT).
+    postgresql_with={"fillfactor": "70"},
+)
+
+unit = Table(
+    "unit",
+    metadata,
+    id_column(),
+    Column("run_id", uuid_type, ForeignKey("sync_job_run.id", ondelete="CASCADE"), nullable=False),
+    Column("resource_id", uuid_type, ForeignKey("run_resource.id", ondelete="CASCADE"), nullable=True),
+    # 'fetch': elements of one resource; 'delivery': the run's events to its webhook, in order.
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("elements", JSONB, nullable=False, server_default="[]"),  # what each request binds: parents, loop value
+    Column("frontier", JSONB, nullable=False, server_default="{}"),  # which elements are done, and open cursors
+    Column("lease_owner", uuid_type),
+    Column("lease_expires_at", time_type),
+    Column("fencing_token", BigInteger, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),  # claims since the last committed page
+    Column("slices", Integer, nullable=False, server_default="0"),
+    Column("idle_slices", Integer, nullable=False, server_default="0"),  # in a row, without a committed page
+    Column("pages", BigInteger, nullable=False, server_default="0"),
+    Column("wake_at", time_type),
+    Column("rung_at", time_type, nullable=False, server_default=func.now()),
+    *times(),
+    Index("unit_by_run", "run_id", "status"),
+    Index("unit_by_resource", "resource_id", "status"),
+    # The sweeper's three questions (units.py), a sliver of the table each.
+    Index("unit_parked", "wake_at", postgresql_where=text("status = 'ready' and rung_at < wake_at")),
+    Index(
+        "unit_unheard",
+        "rung_at",
+        postgresql_where=text("status = 'ready' and (wake_at is null or wake_at <= rung_at)"),
+    ),
+    # Not by lease_expires_at, which moves with every page: an index on it would cost each page an index entry.
+    Index("unit_leased", "rung_at", postgresql_where=text("status = 'leased'")),
+    postgresql_with={"fillfactor": "70"},
+)
+
+run_error = Table(
+    "run_error",
+    metadata,
+    id_column(),
+    Column("run_id", uuid_type, ForeignKey("sync_job_run.id", ondelete="CASCADE"), nullable=False),
+    Column("resource", Text),
+    Column("method", Text),
+    Column("code", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("details", JSONB, nullable=False, server_default="{}"),
+    Column("created_at", time_type, nullable=False, server_default=func.now()),
+    Index("run_error_page", "run_id", "created_at", "id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("task", Text, nullable=False),
+    Column("args", JSONB, nullable=False),  # ids only
+    Column("queue", Text, nullable=False),
+    Column("created_at", time_type, nullable=False, server_default=func.now()),
+)
+
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    environment_column(),
+    Column("key", Text, nullable=False),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("run_id", uuid_type, nullable=False),
+    Column("created_at", time_type, nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("environment_id", "key"),
+    Index("idempotency_key_age", "created_at"),
+)
+
+daemon = Table(
+    "daemon",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("label", Text, nullable=False),
+    Column("group_key", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("metadata", JSONB, nullable=False, server_default="{}"),
+    *times(),
+    Column("last_active_at", time_type),
+    Column("consumed_at", time_type),  # when it last took a canary message from its queue
+    Index("daemon_by_group", "group_key", "status", "last_active_at"),
+)
