@@ -5,6 +5,7 @@ FerrymanError
 ├── NotFoundError              a thing that is not there, or belongs to another environment
 ├── ConflictError              a thing in a state that does not allow the call
 ├── IdempotencyKeyReusedError  the same key with another body
+├── ExpressionSyntaxError      a text that is not JSONata, with the position of the fault
 ├── UnauthorizedError          no valid bearer token
 ├── StoreUnavailableError      Postgres is away for the moment
 ├── BrokerUnavailableError     the broker is; whatever it was for waits in Postgres
@@ -74,6 +75,16 @@ class IdempotencyKeyReusedError(FerrymanError):
     code = "idempotency_key_reused"
 
 
+class ExpressionSyntaxError(FerrymanError):
+    """The text is not a JSONata expression."""
+
+    code = "expression_syntax"
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        self.position = position
+        super().__init__(message if position is None else f"{message} (at character {position})")
+
+
 class UnauthorizedError(FerrymanError):
     """A valid API token is required: send 'Authorization: Bearer <token>'."""
 
@@ -112,6 +123,20 @@ class LoopError(RecordError):
     """loop_on does not name an array."""
 
     code = "loop_on"
+
+
+class ExpressionError(RecordError):
+    """A JSONata expression fails for this input.
+
+    ``reason`` is the JSONata error code where there is one; ``position`` counts the characters of the expression.
+    """
+
+    code = "expression"
+
+    def __init__(self, message: str, *, reason: str | None = None, position: int | None = None) -> None:
+        self.reason = reason
+        self.position = position
+        super().__init__(message)
 
 
 class SourceError(RecordError):

@@ -1,0 +1,146 @@
+"""JSONata, the language of mappings and conditions: a text is compiled once and evaluated within limits.
+
+The expressions are the tenants' own, so every evaluation is limited in time, steps, depth and sizes. The first attempt
+is short and runs where it is called. What needs more time or more steps is evaluated again by a thread of its own: no
+chain of values within the limits can exhaust its stack when it is freed, and the process's other threads run meanwhile.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Mapping
+from typing import Final, TypedDict
+
+import jlens
+import orjson
+
+from app.engine.errors import ExpressionError, ExpressionSyntaxError
+from app.engine.expression_functions import FUNCTIONS
+from app.engine.json_types import JSON
+from app.engine.paths import UNDEFINED
+
+MAX_LENGTH: Final = 100_000
+_ENOUGH_STACK_BYTES: Final = 256 * 1024 * 1024
+_VARIABLE: Final = re.compile(r"\$([A-Za-z_]\w*)")
+_MORE_WOULD_HELP: Final = frozenset({"D1012", "U1006"})
+
+
+class _Sizes(TypedDict):
+    max_depth: int
+    max_string_length: int
+    max_array_length: int
+    max_result_size: int
+
+
+class _Options(_Sizes):
+    timeout: float
+    max_steps: int
+
+
+# The depth is the deepest that the official suite asks for.
+_SIZES: Final[_Sizes] = {
+    "max_depth": 302,
+    "max_string_length": 10_000_000,
+    "max_array_length": 200_000,
+    "max_result_size": 10_000_000,
+}
+# 100,000 steps can not build a chain of values that overflows a stack of 8 MB when it is freed.
+_SHORT: Final[_Options] = {"timeout": 0.2, "max_steps": 100_000, **_SIZES}
+_LONG: Final[_Options] = {"timeout": 1.0, "max_steps": 1_000_000, **_SIZES}
+
+
+def parse(text: str) -> "Expression":
+    """Compile an expression; raise ExpressionSyntaxError with the position of the fault."""
+    if len(text) > MAX_LENGTH:
+        raise ExpressionSyntaxError(f"an expression has at most {MAX_LENGTH} characters", MAX_LENGTH)
+    return Expression(text)
+
+
+class Expression:
+    """A compiled expression; any number of threads may evaluate it at once."""
+
+    __slots__ = ("_compiled", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._compiled = _compiled(text)
+
+    def evaluate(self, data: JSON, bindings: Mapping[str, JSON] | None = None) -> JSON:
+        """Evaluate against ``data`` (UNDEFINED is no input) with ``bindings`` as ``$name``; UNDEFINED is no result.
+
+        Raises ExpressionError, at the latest some 1.2 seconds after the call.
+        """
+        given = dict(bindings) if bindings else None
+        try:
+            return _evaluate(self._compiled, data, given)
+        except jlens.JlensError as error:
+            raise ExpressionError(f"{error} ({error.code})", reason=error.code, position=error.position) from error
+        except Exception as error:  # whatever a function of ours or of the engine does with a tenant's values
+            raise ExpressionError(str(error) or type(error).__name__) from error
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+            raise ExpressionError(f"the engine gave up: {error}") from error
+
+
+def _compiled(text: str) -> jlens.Expression:
+    try:
+        compiled = jlens.Expression(text)
+        for name in _names_of_functions(text):
+            compiled.register_function(name, FUNCTIONS[name])
+    except (jlens.JlensError, UnicodeError) as error:
+        raise ExpressionSyntaxError(str(error), getattr(error, "position", None)) from error
+    return compiled
+
+
+def _names_of_functions(text: str) -> frozenset[str]:
+    """Name the functions that a text may call: a registered one costs time at every evaluation."""
+    names = frozenset(_VARIABLE.findall(text))
+    return frozenset(FUNCTIONS) if "eval" in names else names & FUNCTIONS.keys()
+
+
+def _evaluate(compiled: jlens.Expression, data: JSON, bindings: dict[str, JSON] | None) -> JSON:
+    try:
+        if data is not None:
+            result = compiled.evaluate(None if data is UNDEFINED else data, bindings, **_SHORT)
+            if result is not None:
+                return result
+        return _evaluate_exactly(compiled, data, bindings, _SHORT)
+    except jlens.JlensError as error:
+        if error.code not in _MORE_WOULD_HELP:
+            raise
+    return _with_enough_stack(lambda: _evaluate_exactly(compiled, data, bindings, _LONG))
+
+
+def _evaluate_exactly(
+    compiled: jlens.Expression, data: JSON, bindings: dict[str, JSON] | None, limits: _Options
+) -> JSON:
+    """Evaluate by way of JSON text: slower, but it parts nothing from null and lets other threads run."""
+    text = None if data is UNDEFINED else orjson.dumps(data).decode()
+    result = compiled.evaluate_json(text, bindings, **limits)
+    return UNDEFINED if result is None else orjson.loads(result)
+
+
+def _with_enough_stack(evaluation: Callable[[], JSON]) -> JSON:
+    outcome: list[Callable[[], JSON]] = []
+    before = threading.stack_size(_ENOUGH_STACK_BYTES)
+    try:
+        thread = threading.Thread(target=lambda: outcome.append(_caught(evaluation)), name="expression")
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    thread.join()
+    return outcome[0]()
+
+
+def _caught(evaluation: Callable[[], JSON]) -> Callable[[], JSON]:
+    """Give a function that gives, or raises, what the evaluation does."""
+    try:
+        result = evaluation()
+    except BaseException as error:
+        raised = error
+
+        def again() -> JSON:
+            raise raised
+
+        return again
+    return lambda: result
