@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
-from workers import canary, pulse
+from workers import canary, garbage, pulse
 from workers.runtime import identity, life_signs, services
 
 logger = logging.getLogger(__name__)
@@ -77,6 +77,7 @@ def stop_revoked(sender: Task, request: Any, **_: object) -> None:
 
 def register(**_: object) -> None:
     """Write this daemon down as active, once it consumes."""
+    garbage.calm()
     pulse.register()
 
 

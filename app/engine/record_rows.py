@@ -1,18 +1,68 @@
-"""Shape a record for the records table: its id, its JSON text and the hash that tells whether it changed."""
+"""Shape records for the records table: their ids, their JSON text and the hash that tells whether one has changed."""
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import orjson
 
 from app.engine.json_types import JSON
-from app.engine.placeholders import UNDEFINED, lookup
-from app.engine.work import RecordRow
+from app.engine.paths import Path, lookup
 
 _HASH_BYTES = 16
 # A longer id would not fit into the primary key's index: it is known by its hash.
 _LONGEST_ID = 500
+
+
+class RecordRow(NamedTuple):
+    """One record as the records table takes it; a tuple, since there are a thousand of them per page."""
+
+    remote_id: str
+    data: bytes
+    """Its JSON in UTF-8, keys sorted."""
+    content_hash: bytes
+
+
+class RecordBatch:
+    """Records on their way into the table, each id once: of several with one id the last is kept.
+
+    To write a record as text and to hash it is the dearest part of the way, and Postgres needs only the ids to look for
+    what it holds. So ids are read at once, and rows are made when they are asked for: while Postgres is busy.
+    """
+
+    def __init__(self, records: Iterable[JSON] = (), id_path: Sequence[str] = ("id",)) -> None:
+        path = tuple(id_path)
+        self._drafts: dict[str, JSON | RecordRow] = {}
+        self.given = 0
+        for record in records:
+            self.given += 1
+            if (known := remote_id(record, path)) is not None:
+                self._drafts[known] = record
+            else:
+                row = record_row(record, path)
+                self._drafts[row.remote_id] = row
+
+    def __len__(self) -> int:
+        return len(self._drafts)
+
+    @property
+    def ids(self) -> list[str]:
+        """The records' ids in their order."""
+        return list(self._drafts)
+
+    def make_rows(self, ids: Iterable[str]) -> None:
+        """Make the rows of these records now."""
+        for _ in self.rows(ids):
+            pass
+
+    def rows(self, ids: Iterable[str]) -> Iterator[RecordRow]:
+        """Make the rows of these records, one as it is asked for; none is made twice."""
+        for known in ids:
+            draft = self._drafts[known]
+            if not isinstance(draft, RecordRow):
+                draft = self._drafts[known] = _row(known, draft)
+            yield draft
 
 
 def record_row(record: JSON, id_path: Sequence[str]) -> RecordRow:
@@ -20,23 +70,19 @@ def record_row(record: JSON, id_path: Sequence[str]) -> RecordRow:
 
     The text has its keys sorted: the same content in another key order is the same record.
     """
-    data = encode(record)
-    content_hash = hashlib.blake2b(data, digest_size=_HASH_BYTES).digest()
-    return RecordRow(
-        remote_id=remote_id(record, id_path) or f"content:{content_hash.hex()}",
-        data=data,
-        content_hash=content_hash,
-    )
+    known = remote_id(record, tuple(id_path))
+    row = _row(known or "", record)
+    return row if known else row._replace(remote_id=f"content:{row.content_hash.hex()}")
 
 
-def remote_id(record: JSON, id_path: Sequence[str]) -> str | None:
+def remote_id(record: JSON, id_path: Path) -> str | None:
     """Read a record's id as text; None when it has none."""
-    value = lookup(record, tuple(id_path)) if isinstance(record, dict | list) else UNDEFINED
+    if not isinstance(record, dict | list):
+        return None
+    value = record.get(id_path[0]) if len(id_path) == 1 and isinstance(record, dict) else lookup(record, id_path)
     match value:
-        case str() if len(value) > _LONGEST_ID:
-            return f"hash:{hashlib.blake2b(value.encode(), digest_size=_HASH_BYTES).hexdigest()}"
         case str():
-            return value or None
+            return (value if len(value) <= _LONGEST_ID else _hashed(value)) or None
         case bool():
             return None
         case int() | float():
@@ -45,9 +91,18 @@ def remote_id(record: JSON, id_path: Sequence[str]) -> str | None:
             return None
 
 
+def _hashed(text: str) -> str:
+    return f"hash:{hashlib.blake2b(text.encode(), digest_size=_HASH_BYTES).hexdigest()}"
+
+
 def encode(value: JSON) -> bytes:
     """Write JSON with sorted keys; integers beyond 64 bits, which orjson refuses, by the standard library."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _row(known: str, record: JSON) -> RecordRow:
+    data = encode(record)
+    return RecordRow(known, data, hashlib.blake2b(data, digest_size=_HASH_BYTES).digest())

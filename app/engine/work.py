@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
 
 from app.engine.books import Counters
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
+from app.engine.record_rows import RecordBatch
 from app.engine.status import UnitStatus
 
 
@@ -57,15 +57,6 @@ def units_of(
         UnitDraft(id=new_id(), resource_id=resource_id, status=status, elements=elements[start : start + size])
         for start in range(0, len(elements), size)
     ]
-
-
-class RecordRow(NamedTuple):
-    """One record as the records table takes it; a tuple, since there are a thousand of them per page."""
-
-    remote_id: str
-    data: bytes
-    """Its JSON in UTF-8, keys sorted."""
-    content_hash: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +110,7 @@ class PageWrite:
     """It brings records, or ends a pagination; an upstream may give empty pages with new cursors for ever."""
     account_id: str
     resource: str
-    records: Sequence[RecordRow] = ()
+    records: RecordBatch = field(default_factory=RecordBatch)
     tracks_deletes: bool = False
     """The records' ids are kept until the resource ends: those that are not among them have vanished."""
     server_date: datetime | None = None

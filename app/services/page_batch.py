@@ -11,9 +11,9 @@ from app.engine.errors import RecordError, SourceError
 from app.engine.frontier import Frontier
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.record_rows import record_row
+from app.engine.record_rows import RecordBatch
 from app.engine.status import ErrorHandling, UnitStatus
-from app.engine.work import Claim, ErrorDraft, EventDraft, PageWrite, RecordRow, UnitDraft, units_of
+from app.engine.work import Claim, ErrorDraft, EventDraft, PageWrite, UnitDraft, units_of
 from app.services.ports import Clock, FetchedPage
 from app.services.run_context import RunContext
 from app.settings import Settings
@@ -124,11 +124,11 @@ class PageBatch:
             )
         )
 
-    def _rows(self) -> list[RecordRow]:
+    def _rows(self) -> RecordBatch:
         if self._context.run.webhook_id or not self._records:
-            return []
+            return RecordBatch()
         id_path = self._context.config.method(self._item.resource, self._item.method).id_path
-        return [record_row(record, id_path) for record in self._records]
+        return RecordBatch(self._records, id_path)
 
     def _record_events(self) -> list[EventDraft]:
         if not self._context.run.webhook_id:

@@ -87,7 +87,8 @@ def _utf8(response: HttpResponse) -> bytes:
 
 
 def _parsed(body: bytes) -> JSON:
-    if rb"\u0000" not in body and not _may_hold_long_integer(body):
+    # Looking for one byte first is twenty times as fast.
+    if (b"\\" not in body or rb"\u0000" not in body) and not _may_hold_long_integer(body):
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:

@@ -27,9 +27,12 @@ _SETTINGS = {
     "unix_socket_permissions": "0700",
     "max_connections": 200,
     "shared_buffers": "128MB",
-    "min_wal_size": "128MB",
+    "min_wal_size": "512MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "10min",
+    # What a page writes is on its way to the disk before its commit waits for it: a millisecond less per page.
+    "wal_writer_delay": "10ms",
+    "wal_writer_flush_after": "256kB",
     # A promise of Ferryman rests on these two: what was committed stays.
     "fsync": "on",
     "synchronous_commit": "on",

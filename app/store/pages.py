@@ -153,7 +153,7 @@ def _record_page(page: PageWrite) -> RecordPage:
         account_id=page.account_id,
         resource=page.resource,
         run_id=page.claim.run_id,
-        rows=page.records,
+        batch=page.records,
         seen_by=page.claim.resource_id if page.tracks_deletes else None,
     )
 

@@ -3,21 +3,26 @@
 This is the hot path: psycopg directly, no ORM, and only rows that differ are sent. Most pages of a sync that runs again
 hold nothing new: those cost one comparison, and neither a lock nor a write.
 
+Postgres and this process take turns as little as they can: rows are made while Postgres looks for the page's ids, and
+while it takes in the rows before them.
+
 Whatever is written gets a number in its account's log. The log's row is locked from there to the commit, so that
 numbers become visible in their order, and so that nobody else writes records of the account meanwhile: a row that was
 found missing can be copied straight into the table.
 """
 
+import select
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg import Connection as PostgresConnection
 from psycopg import Cursor
 from sqlalchemy import Connection
 
 from app.engine.books import Counters
 from app.engine.errors import StoreUnavailableError
-from app.engine.work import RecordRow
+from app.engine.record_rows import RecordBatch
 from app.store.account_log import ALLOCATE
 from app.store.database import PASSING_FAULTS
 
@@ -45,6 +50,9 @@ _UPDATE = """
 
 _SEE = "insert into record_seen (resource_id, remote_ids) values (%(resource_id)s, %(ids)s)"
 
+_COPIED_AT_ONCE = 100
+_MADE_AT_ONCE = 50
+
 # What text COPY takes for itself: https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -56,7 +64,7 @@ class RecordPage:
     account_id: str
     resource: str
     run_id: str
-    rows: Sequence[RecordRow]
+    batch: RecordBatch
     seen_by: str | None = None
     """The run's resource that keeps track of what it has seen, to find out what has vanished."""
 
@@ -66,26 +74,28 @@ class WrittenRecords:
     """What a write of records has come to."""
 
     counters: Counters
-    """Created, updated and unchanged, which add up to the rows given."""
+    """Created, updated and unchanged, which add up to the records given."""
     sequences: tuple[int, int] | None = None
     """The first and the last number in the account's log; None when nothing differed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Difference:
-    new: Sequence[RecordRow]
-    changed: Sequence[RecordRow]
+    """Ids of records that the table does not hold, and of those that it holds otherwise."""
+
+    new: Sequence[str]
+    changed: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.new) + len(self.changed)
 
 
 def write_records(connection: Connection, page: RecordPage) -> WrittenRecords:
-    """Persist the rows within the caller's transaction.
+    """Persist the records within the caller's transaction.
 
-    Of several rows with one id the last is kept; the others count as unchanged.
+    Of several records with one id the last is kept; the others count as unchanged.
     """
-    if not page.rows:
+    if not page.batch:
         return WrittenRecords(counters=Counters())
     raw = connection.connection.driver_connection
     assert raw is not None
@@ -98,15 +108,15 @@ def write_records(connection: Connection, page: RecordPage) -> WrittenRecords:
 
 
 def _write(cursor: Cursor[Any], page: RecordPage) -> WrittenRecords:
-    rows = list({row.remote_id: row for row in page.rows}.values())
     sequences = None
-    last_sequence = _last_sequence(cursor, page)
-    difference = _compare(cursor, page, rows)
+    ids = page.batch.ids
+    last_sequence, held = _look(cursor, page, ids)
+    difference = _compare(page.batch, ids, held)
     if difference:
         last = _allocate(cursor, page, len(difference))
         if last - len(difference) != last_sequence:
             # Somebody wrote to the account in between. Nobody can any more; a number too many is only a gap.
-            again = _compare(cursor, page, rows)
+            again = _compare(page.batch, ids, _held(cursor, page, ids).fetchall())
             last = _allocate(cursor, page, len(again)) if len(again) > len(difference) else last
             difference = again
         first = last - len(difference) + 1
@@ -114,27 +124,48 @@ def _write(cursor: Cursor[Any], page: RecordPage) -> WrittenRecords:
         _copy(cursor, page, difference.new, first)
         _update(cursor, page, difference.changed, first + len(difference.new))
     if page.seen_by:
-        cursor.execute(_SEE, {"resource_id": page.seen_by, "ids": [row.remote_id for row in rows]})
+        cursor.execute(_SEE, {"resource_id": page.seen_by, "ids": ids})
     created, updated = len(difference.new), len(difference.changed)
-    counters = Counters(created=created, updated=updated, unchanged=len(page.rows) - created - updated)
+    counters = Counters(created=created, updated=updated, unchanged=page.batch.given - created - updated)
     return WrittenRecords(counters=counters, sequences=sequences)
 
 
-def _compare(cursor: Cursor[Any], page: RecordPage, rows: Sequence[RecordRow]) -> _Difference:
-    values = {"account_id": page.account_id, "resource": page.resource, "ids": [row.remote_id for row in rows]}
-    held = dict(cursor.execute(_HELD, values).fetchall())
-    if not held:
-        return _Difference(rows, ())
+def _look(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str]) -> tuple[int, list[tuple[str, bytes]]]:
+    """Read the log's last number and what the table holds of the page, and make rows until Postgres has found it.
+
+    Once the log is locked, its number tells whether somebody has written since.
+    """
+    connection = cursor.connection
+    with connection.pipeline(), connection.cursor(binary=True) as log:
+        log.execute(_LAST, {"account_id": page.account_id})
+        _held(cursor, page, ids)
+        connection.pgconn.send_flush_request()
+        connection.pgconn.flush()
+        for start in range(0, len(ids), _MADE_AT_ONCE):
+            if _has_answered(connection):
+                break
+            page.batch.make_rows(ids[start : start + _MADE_AT_ONCE])
+        last = log.fetchone()
+        return int(last[0]) if last else 0, cursor.fetchall()
+
+
+def _has_answered(connection: PostgresConnection[Any]) -> bool:
+    return bool(select.select([connection.fileno()], [], [], 0)[0])
+
+
+def _held(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str]) -> Cursor[Any]:
+    return cursor.execute(_HELD, {"account_id": page.account_id, "resource": page.resource, "ids": ids})
+
+
+def _compare(batch: RecordBatch, ids: Sequence[str], rows: Sequence[tuple[str, bytes]]) -> _Difference:
+    if not rows:
+        return _Difference(ids, ())
+    held = dict(rows)
+    known = [remote_id for remote_id in ids if remote_id in held]
     return _Difference(
-        new=[row for row in rows if row.remote_id not in held],
-        changed=[row for row in rows if held.get(row.remote_id, row.content_hash) != row.content_hash],
+        new=[remote_id for remote_id in ids if remote_id not in held],
+        changed=[row.remote_id for row in batch.rows(known) if held[row.remote_id] != row.content_hash],
     )
-
-
-def _last_sequence(cursor: Cursor[Any], page: RecordPage) -> int:
-    """Read the log's last number: once the log is locked, it tells whether somebody has written since."""
-    row = cursor.execute(_LAST, {"account_id": page.account_id}).fetchone()
-    return int(row[0]) if row else 0
 
 
 def _allocate(cursor: Cursor[Any], page: RecordPage, count: int) -> int:
@@ -143,37 +174,42 @@ def _allocate(cursor: Cursor[Any], page: RecordPage, count: int) -> int:
     return int(row[0])
 
 
-def _copy(cursor: Cursor[Any], page: RecordPage, rows: Sequence[RecordRow], first: int) -> None:
-    """Copy rows that the table does not hold; the lines are made by hand, which takes half the driver's time."""
-    if not rows:
+def _copy(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], first: int) -> None:
+    """Copy records that the table does not hold, in parts: Postgres takes one in while the next is made.
+
+    The lines are made by hand, which takes half the driver's time.
+    """
+    if not ids:
         return
     head = f"{page.account_id}\t{page.resource.translate(_ESCAPES)}\t".encode()
     run_id = page.run_id.encode()
-    lines = [
-        b"%b%b\t%b\t\\\\x%b\t%b\t%d\n"
-        % (
-            head,
-            row.remote_id.translate(_ESCAPES).encode(),
-            row.data.replace(b"\\", b"\\\\"),
-            row.content_hash.hex().encode(),
-            run_id,
-            sequence,
-        )
-        for sequence, row in enumerate(rows, first)
-    ]
     with cursor.copy(_COPY) as copy:
-        copy.write(b"".join(lines))
+        for start in range(0, len(ids), _COPIED_AT_ONCE):
+            lines = [
+                b"%b%b\t%b\t\\\\x%b\t%b\t%d\n"
+                % (
+                    head,
+                    row.remote_id.translate(_ESCAPES).encode(),
+                    row.data.replace(b"\\", b"\\\\"),
+                    row.content_hash.hex().encode(),
+                    run_id,
+                    sequence,
+                )
+                for sequence, row in enumerate(page.batch.rows(ids[start : start + _COPIED_AT_ONCE]), first + start)
+            ]
+            copy.write(b"".join(lines))
 
 
-def _update(cursor: Cursor[Any], page: RecordPage, rows: Sequence[RecordRow], first: int) -> None:
-    if not rows:
+def _update(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], first: int) -> None:
+    if not ids:
         return
+    rows = list(page.batch.rows(ids))
     values = {
         "account_id": page.account_id,
         "resource": page.resource,
         "run_id": page.run_id,
         "sequence": first - 1,
-        "ids": [row.remote_id for row in rows],
+        "ids": ids,
         "data": [row.data.decode() for row in rows],
         "hashes": [row.content_hash for row in rows],
     }

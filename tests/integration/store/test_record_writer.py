@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 from app.engine.books import Counters
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.record_rows import record_row
+from app.engine.record_rows import RecordBatch
 from app.store.database import connect
 from app.store.record_writer import RecordPage, write_records
 from tests.support.servers import PostgresServer
@@ -37,8 +37,7 @@ class Account:
         self.id = new_id()
 
     def write(self, records: Sequence[JSON], resource: str = "tickets") -> Counters:
-        rows = [record_row(record, ("id",)) for record in records]
-        page = RecordPage(account_id=self.id, resource=resource, run_id=new_id(), rows=rows)
+        page = RecordPage(account_id=self.id, resource=resource, run_id=new_id(), batch=RecordBatch(records))
         with self.engine.begin() as connection:
             return write_records(connection, page).counters
 

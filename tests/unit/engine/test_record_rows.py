@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.engine.record_rows import encode, record_row
+from app.engine.record_rows import RecordBatch, encode, record_row
 
 
 def test_row_has_the_id_as_text_and_sorted_json():
@@ -35,3 +35,21 @@ def test_id_too_long_for_an_index_is_known_by_its_hash():
 
     assert row.remote_id.startswith("hash:")
     assert len(row.remote_id) < 100
+
+
+def test_batch_keeps_the_last_of_several_records_with_one_id_and_counts_all():
+    batch = RecordBatch([{"id": 1, "a": 1}, {"id": 2}, {"id": "1", "a": 2}, {"no": "id"}])
+
+    assert (batch.given, len(batch)) == (4, 3)
+    assert [row.data for row in batch.rows(["1", "2"])] == [b'{"a":2,"id":"1"}', b'{"id":2}']
+    assert batch.ids[2] == record_row({"no": "id"}, ("id",)).remote_id
+
+
+def test_batch_makes_a_row_when_it_is_asked_for_and_once():
+    records = [{"id": 1}, {"id": 2}]
+    batch = RecordBatch(records)
+
+    batch.make_rows(["1"])
+    records[0]["late"] = records[1]["late"] = True
+
+    assert [row.data for row in batch.rows(batch.ids)] == [b'{"id":1}', b'{"id":2,"late":true}']

@@ -10,8 +10,9 @@ from service_tables import NOON
 from app.engine.errors import LeaseLostError
 from app.engine.json_types import JsonObject
 from app.engine.objects import SyncJobRun
+from app.engine.record_rows import RecordRow
 from app.engine.status import UnitStatus
-from app.engine.work import Claim, ErrorDraft, EventDraft, PageWrite, PendingEvent, RecordRow, Ring, UnitDraft
+from app.engine.work import Claim, ErrorDraft, EventDraft, PageWrite, PendingEvent, Ring, UnitDraft
 
 DELIVERY_UNIT = "delivery-unit"
 
@@ -221,7 +222,7 @@ class FakePages:
 
     @property
     def records(self) -> list[RecordRow]:
-        return [row for write in self.writes for row in write.records]
+        return [row for write in self.writes for row in write.records.rows(write.records.ids)]
 
     @property
     def record_ids(self) -> list[str]:
