@@ -15,6 +15,7 @@ from app.broker.pulses import CeleryPulses
 from app.destinations.webhook_sender import HttpWebhookSender
 from app.limits import redis_budgets
 from app.limits.redis_budgets import RedisBudgets
+from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.accounts import AccountService
 from app.services.daemons import DaemonService
@@ -147,7 +148,10 @@ class _Shared:
             settings=settings,
         )
         self.sender = HttpWebhookSender(
-            loop=LoopThread("ferryman-webhooks"), clock=self.clock, timeout_seconds=settings.delivery_timeout_seconds
+            loop=LoopThread("ferryman-webhooks"),
+            clock=self.clock,
+            timeout_seconds=settings.delivery_timeout_seconds,
+            allowed=AllowedNetworks.parse(settings.allowed_networks),
         )
 
 

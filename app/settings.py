@@ -1,5 +1,6 @@
 """The only reader of the environment: every setting of a Ferryman process, checked at start."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ class Settings:
     request_timeout_seconds: float = 30.0
     request_attempts: int = 5
     retry_base_seconds: float = 0.5
+    allowed_networks: str = ""
+    """Networks such as ``10.0.0.0/8``, parted by commas, that may be connected to although they are not public."""
     response_limit_bytes: int = 100 * 1024 * 1024
     delivery_timeout_seconds: float = 30.0
     delivery_retention_seconds: float = 24 * 3600.0
@@ -84,6 +87,17 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
             values[name] = spec.type(text) if callable(spec.type) else text
         except ValueError:
             faults.append(f"{variable} is not a number: expected a value like {spec.default!r}")
+    faults += _network_faults(source.get("FERRYMAN_ALLOWED_NETWORKS", ""))
     if faults:
         raise MissingSettingError("; ".join(faults))
     return Settings(**values)  # type: ignore[arg-type]  # checked field by field above
+
+
+def _network_faults(text: str) -> list[str]:
+    faults = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        try:
+            ipaddress.ip_network(part)
+        except ValueError:
+            faults.append(f"FERRYMAN_ALLOWED_NETWORKS: '{part}' is not a network such as 10.1.0.0/16")
+    return faults

@@ -10,19 +10,31 @@ from app.engine import events, retry, signatures
 from app.engine.errors import DeliveryError
 from app.engine.ids import new_id
 from app.engine.objects import Webhook
+from app.net import guarded_connections
+from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.ports import Clock
 
 _EXCERPT_BYTES = 500
+_CONNECTIONS = 100
+_ONLY_PUBLIC = AllowedNetworks()
 
 
 class HttpWebhookSender:
     """Posts one event at a time; a redirect is a failure, since the signature was made for the configured address."""
 
-    def __init__(self, *, loop: LoopThread, clock: Clock, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        *,
+        loop: LoopThread,
+        clock: Clock,
+        timeout_seconds: float,
+        allowed: AllowedNetworks = _ONLY_PUBLIC,
+    ) -> None:
         self._loop = loop
         self._clock = clock
         self._timeout_seconds = timeout_seconds
+        self._allowed = allowed
         self._session: aiohttp.ClientSession | None = None
         self._generation = (0, 0)
 
@@ -38,6 +50,13 @@ class HttpWebhookSender:
         event = events.event(envelope, id=new_id(), event=events.TEST, payload={"foo": "bar"})
         self.submit(webhook, event.id, event.body).result()
 
+    def close(self) -> None:
+        """Close every connection; a later event opens new ones."""
+        if self._session is not None and self._generation[0] == os.getpid():
+            self._loop.submit(self._session.close()).result()
+            self._session = None
+        self._loop.close()
+
     async def _post(self, webhook: Webhook, event_id: str, body: bytes) -> int:
         signed = signatures.headers(
             webhook.secret,
@@ -46,10 +65,11 @@ class HttpWebhookSender:
             timestamp_seconds=int(self._clock.now().timestamp()),
             body=body,
         )
-        headers = {"Content-Type": "application/json", "User-Agent": "ferryman", **signed}
+        # Not compressed: what is read of an answer is counted in the bytes that come.
+        standing = {"Content-Type": "application/json", "User-Agent": "ferryman", "Accept-Encoding": "identity"}
         try:
             async with self._open_session().post(
-                webhook.target_url, data=body, headers=headers, allow_redirects=False
+                webhook.target_url, data=body, headers={**standing, **signed}, allow_redirects=False
             ) as response:
                 if 200 <= response.status < 300:
                     return response.status
@@ -61,9 +81,13 @@ class HttpWebhookSender:
                         response.headers.get("Retry-After"), self._clock.now()
                     ),
                 )
+        except aiohttp.InvalidURL as error:
+            raise DeliveryError("the target's address is not a valid URL", code="request", is_final=True) from error
         except TimeoutError as error:
             raise DeliveryError(f"no answer within {self._timeout_seconds:.0f} s") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            if (blocked := guarded_connections.blocked_in(error)) is not None:
+                raise DeliveryError(str(blocked), code="blocked_address", is_final=True) from error
             raise DeliveryError(f"the receiver can not be reached: {type(error).__name__}") from error
 
     def _open_session(self) -> aiohttp.ClientSession:
@@ -71,7 +95,10 @@ class HttpWebhookSender:
         generation = (os.getpid(), id(asyncio.get_running_loop()))
         if self._session is None or self._generation != generation:
             self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=self._timeout_seconds), cookie_jar=aiohttp.DummyCookieJar()
+                connector=guarded_connections.connector(self._allowed, limit=_CONNECTIONS),
+                timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
             )
             self._generation = generation
         return self._session

@@ -142,8 +142,9 @@ class ExpressionError(RecordError):
 class SourceError(RecordError):
     """The upstream API did not give what was asked.
 
-    ``code`` is one of: connect, timeout, http_<status>, not_json, empty_body, no_records, repeated_cursor,
-    repeated_page, too_large, request. ``excerpt`` holds at most 500 characters of the answer, never headers.
+    ``code`` is one of: blocked_address, needs_reauth, token_endpoint, connect, timeout, http_<status>, not_json,
+    empty_body, no_records, repeated_cursor, repeated_page, too_large, request. ``excerpt`` holds at most 500 characters
+    of the answer, never headers.
     """
 
     def __init__(
@@ -182,9 +183,20 @@ class DeliveryError(FerrymanError):
 
     code = "delivery"
 
-    def __init__(self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        retry_after_seconds: float | None = None,
+        is_final: bool = False,
+    ) -> None:
+        """``is_final`` claims that to send it again can not help."""
+        self.code = code or self.code
         self.status = status
         self.retry_after_seconds = retry_after_seconds
+        self.is_final = is_final
         super().__init__(message)
 
 

@@ -214,10 +214,11 @@ class DeliveryWorker:
             self._queue.failed_attempt(event, status_code=error.status, error=error.message)
             return True
         age = (self._clock.now() - event.created_at).total_seconds()
-        if age < self._settings.delivery_retention_seconds:
+        if age < self._settings.delivery_retention_seconds and not error.is_final:
             self._retry_later(claim, event, error)
             return False
-        draft = self._draft("undelivered", f"{event.event} was given up after {age:.0f} s: {error.message}")
+        code = error.code if error.is_final else "undelivered"
+        draft = self._draft(code, f"{event.event} was given up after {age:.0f} s: {error.message}")
         ends_run = run.error_handling is ErrorHandling.FAIL_FAST or event.event == events.STARTED
         (self._outcomes.fail_run if ends_run else self._outcomes.record_error)(run.id, draft)
         self._end(claim, event, delivered=False, status_code=error.status, error=error.message)

@@ -10,6 +10,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from app.engine import retry
 from app.engine.errors import SourceError
+from app.net import guarded_connections
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.redaction import masked
 
@@ -83,6 +84,8 @@ def foreign(error: Exception, request: HttpRequest) -> SourceError:
 
     The code ``connect`` claims that nothing was sent, so that any request may be repeated.
     """
+    if (blocked := guarded_connections.blocked_in(error)) is not None:
+        return SourceError("blocked_address", _said(request, f"was not sent: {blocked}"))
     kind = next(kind for kind in _KINDS if isinstance(error, kind.exceptions))
     reason = getattr(error, "strerror", None)
     words = f"{kind.words}: {reason}" if kind.shows_reason and reason else kind.words

@@ -14,6 +14,8 @@ from app.engine.budget_state import BudgetLimits
 from app.engine.errors import SourceError
 from app.engine.ids import new_id
 from app.engine.rate_limit_config import RateLimitConfig
+from app.net import guarded_connections
+from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.ports import BudgetStore
 from app.settings import Settings
@@ -26,7 +28,6 @@ from app.sources.sending import Sending
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 10.0
-_DNS_CACHE_SECONDS = 60
 # Next-page links with long cursors travel in headers; aiohttp's own limit is 8 KiB.
 _HEADER_LIMIT_BYTES = 64 * 1024
 _ERROR_BODY_BYTES = 64 * 1024
@@ -145,7 +146,7 @@ class _Pool:
         self.gates: dict[str, AccountGate] = {}
         self.session = aiohttp.ClientSession(
             # The gates bound the connections; a limit here would let one slow account starve the others.
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=_DNS_CACHE_SECONDS),
+            connector=guarded_connections.connector(AllowedNetworks.parse(settings.allowed_networks), limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             max_line_size=_HEADER_LIMIT_BYTES,

@@ -1,8 +1,10 @@
 """The settings by which a process joins the stack of a data directory."""
 
+import os
 import shutil
 from pathlib import Path
 
+from app.net import addresses
 from app.stack import postgres, redis, sockets
 from app.stack.data_directory import DataDirectory
 from app.stack.errors import StackError
@@ -15,6 +17,7 @@ def server_environment(data: DataDirectory) -> dict[str, str]:
         "DATABASE_URL": postgres.database_url(place),
         "BROKER_URL": redis.broker_url(place),
         "FERRYMAN_ENCRYPTION_KEY": data.encryption_key(),
+        addresses.SETTING: os.environ.get(addresses.SETTING) or addresses.LOOPBACK,
     }
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from app.client import ApiClient
 from app.engine.ids import new_id
+from app.net.addresses import LOOPBACK
 from app.services.tokens import TokenService
 from app.store.database import connect
 from app.store.tokens import TokenStore
@@ -20,6 +21,7 @@ IMPATIENT: Final[Mapping[str, str]] = {
     "FERRYMAN_LEASE_SECONDS": "3",
     "FERRYMAN_DAEMON_SILENCE_SECONDS": "5",
     "FERRYMAN_STOP_GRACE_SECONDS": "1",
+    "FERRYMAN_ALLOWED_NETWORKS": LOOPBACK,
 }
 """What in production waits for minutes is over in seconds here."""
 

@@ -14,6 +14,7 @@ from app.api.services import ApiServices
 from app.bootstrap import api_services
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId
+from app.net.addresses import LOOPBACK
 from app.settings import Settings
 from app.store.database import connect
 from app.store.tokens import TokenStore
@@ -36,6 +37,7 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
         broker_url=f"redis+socket://{nobody}",
         encryption_key=Fernet.generate_key().decode(),
         request_limit_bytes=1024 * 1024,
+        allowed_networks=LOOPBACK,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from app.engine.integration_config import IntegrationConfig, parse_config
+from app.net.addresses import LOOPBACK
 from app.net.loop import LoopThread
 from app.services.ports import FetchedPage, PageCall
 from app.settings import Settings
@@ -22,6 +23,7 @@ SETTINGS = Settings(
     retry_base_seconds=0.01,
     response_limit_bytes=1_000_000,
     requests_per_account=4,
+    allowed_networks=LOOPBACK,
 )
 
 

@@ -342,3 +342,14 @@ def test_refused_start_says_nothing_against_the_webhook() -> None:
     here.deliver()
 
     assert here.webhooks.rows["webhook"].failing_since is None
+
+
+def test_event_to_an_address_that_is_not_allowed_is_given_up_at_once() -> None:
+    here = delivery(DeliveryError("not public", code="blocked_address", is_final=True), 200)
+    here.deliveries.add(event("a"), event("b"))
+
+    here.deliver()
+
+    assert here.deliveries.dead == {"a": (None, "not public")}
+    assert here.deliveries.delivered == {"b": 200}
+    assert [error.code for error in here.moves.errors] == ["blocked_address"]

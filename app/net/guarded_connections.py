@@ -1,0 +1,79 @@
+"""Connections of aiohttp that lead only where they may: every address is checked when it is connected to.
+
+A check of names or URLs alone could be deceived: by a name that resolves to another address the next moment, by a
+redirect, by the many ways to write an address. Here both the answers of DNS and the address of each new socket are
+checked; a connection that is kept alive was checked when it was made.
+"""
+
+import socket
+from typing import Final
+
+import aiohttp
+from aiohappyeyeballs import AddrInfoType, SocketFactoryType
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+
+from app.net.addresses import SETTING, AllowedNetworks
+
+DNS_CACHE_SECONDS: Final = 60
+
+
+class BlockedAddressError(OSError):
+    """A host leads to an address that is not to be connected to."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        super().__init__(blocked_words(host))
+
+
+def blocked_words(host: str) -> str:
+    """Tell why a host is not connected to, and what would allow it. Where it leads stays untold: names are probes."""
+    return f"the host '{host}' leads to an address that is not public, and {SETTING} does not list it"
+
+
+def connector(allowed: AllowedNetworks, *, limit: int) -> aiohttp.TCPConnector:
+    """Make the connector of a client session."""
+    return aiohttp.TCPConnector(
+        limit=limit,
+        ttl_dns_cache=DNS_CACHE_SECONDS,
+        resolver=GuardedResolver(allowed),
+        socket_factory=_socket_factory(allowed),
+    )
+
+
+def blocked_in(error: BaseException) -> BlockedAddressError | None:
+    """Find the refusal within an exception of aiohttp's."""
+    cause = getattr(error, "os_error", error)
+    return cause if isinstance(cause, BlockedAddressError) else None
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves names to the addresses that may be connected to."""
+
+    def __init__(self, allowed: AllowedNetworks, inner: AbstractResolver | None = None) -> None:
+        self._allowed = allowed
+        self._inner = inner or ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Resolve a name; raise BlockedAddressError when nothing is left of its addresses."""
+        found = await self._inner.resolve(host, port, family)
+        usable = [result for result in found if self._allowed.allow(result["host"])]
+        if found and not usable:
+            raise BlockedAddressError(host)
+        return usable
+
+    async def close(self) -> None:
+        """Close the resolver within."""
+        await self._inner.close()
+
+
+def _socket_factory(allowed: AllowedNetworks) -> SocketFactoryType:
+    def make(address_info: AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, address = address_info
+        if not allowed.allow(str(address[0])):
+            raise BlockedAddressError(str(address[0]))
+        return socket.socket(family=family, type=kind, proto=protocol)
+
+    return make
