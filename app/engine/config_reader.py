@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from app.engine import placeholders
-from app.engine.errors import Failure, InvalidInputError
+from app.engine import expressions, placeholders
+from app.engine.errors import ExpressionSyntaxError, Failure, InvalidInputError
+from app.engine.expressions import Expression
 from app.engine.json_types import JSON
 from app.engine.paths import Path
 from app.engine.placeholders import Template
@@ -112,6 +113,20 @@ class ConfigReader:
             self.fault(name, f"expected an object, found {shown(value)}")
             return None
         return self._parsed(name, value)
+
+    def expression(self, name: str) -> Expression | None:
+        """Read a JSONata expression; absent is none."""
+        value = self.value.get(name)
+        if value is None or value == "":
+            return None
+        if not isinstance(value, str):
+            self.fault(name, f"expected a JSONata expression, found {type_name(value)}")
+            return None
+        try:
+            return expressions.parse(value)
+        except ExpressionSyntaxError as error:
+            self.fault(name, error.message)
+            return None
 
     def any_template(self, name: str) -> Template | None:
         """Read any JSON with placeholders; absent is none."""

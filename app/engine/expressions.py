@@ -8,6 +8,7 @@ chain of values within the limits can exhaust its stack when it is freed, and th
 import re
 import threading
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final, TypedDict
 
 import jlens
@@ -48,8 +49,12 @@ _SHORT: Final[_Options] = {"timeout": 0.2, "max_steps": 100_000, **_SIZES}
 _LONG: Final[_Options] = {"timeout": 1.0, "max_steps": 1_000_000, **_SIZES}
 
 
+@lru_cache(maxsize=2000)
 def parse(text: str) -> "Expression":
-    """Compile an expression; raise ExpressionSyntaxError with the position of the fault."""
+    """Compile an expression; raise ExpressionSyntaxError with the position of the fault.
+
+    Compiled ones are kept: each slice of work reads its mappings anew.
+    """
     if len(text) > MAX_LENGTH:
         raise ExpressionSyntaxError(f"an expression has at most {MAX_LENGTH} characters", MAX_LENGTH)
     return Expression(text)

@@ -7,6 +7,7 @@ from app.engine import integration_config
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
+from app.engine.merging import merged
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page
 from app.engine.redaction import restored
 
@@ -91,7 +92,7 @@ def _checked_changes(current: Integration, changes: JsonObject, faults: Sequence
     """Give the new values of the fields that change; raise InvalidInputError with every fault."""
     fields = dict(changes)
     if "config" in fields:
-        fields["config"] = _merged(current.config, restored(fields["config"], current.config))
+        fields["config"] = merged(current.config, restored(fields["config"], current.config))
     failures = [*faults, *_config_failures(fields)]
     if changes.get("name", current.name) != current.name:
         message = f"can not be changed: sync jobs refer to this integration as '{current.name}'"
@@ -107,14 +108,6 @@ def _outdated(version: int) -> Failure:
 
 def _config_failures(fields: JsonObject) -> list[Failure]:
     return integration_config.parse_config(fields["config"])[1] if "config" in fields else []
-
-
-def _merged(current: JSON, changes: JSON) -> JSON:
-    if not isinstance(current, dict) or not isinstance(changes, dict):
-        return changes
-    kept = {key: value for key, value in current.items() if key not in changes}
-    changed = {key: _merged(current.get(key), value) for key, value in changes.items() if value is not None}
-    return kept | changed
 
 
 def _found(integration: Integration | None, integration_id: str) -> Integration:

@@ -1,0 +1,12 @@
+"""Lay one configuration over another."""
+
+from app.engine.json_types import JSON
+
+
+def merged(current: JSON, changes: JSON) -> JSON:
+    """Merge objects deeply, where a null takes a key away; anything else is replaced whole."""
+    if not isinstance(current, dict) or not isinstance(changes, dict):
+        return changes
+    kept = {key: value for key, value in current.items() if key not in changes}
+    changed = {key: merged(current.get(key), value) for key, value in changes.items() if value is not None}
+    return kept | changed

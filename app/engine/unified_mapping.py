@@ -1,0 +1,125 @@
+"""How one method of a unified API is carried out by one integration (wire.md A10): read, and checked whole."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from app.engine.config_reader import ConfigReader, shown
+from app.engine.errors import Failure
+from app.engine.expressions import Expression
+from app.engine.json_types import JSON
+from app.engine.placeholders import Template
+
+_KNOWN: Final = frozenset(
+    {
+        "resource",
+        "method",
+        "response_mapping",
+        "response_mapping_method",
+        "query",
+        "query_mapping",
+        "query_schema",
+        "body",
+        "request_body_mapping",
+        "request_body_schema",
+        "path_mapping",
+        "error_mapping",
+        "description",
+    }
+)
+_TO_COME: Final = frozenset(
+    {
+        "request_header_mapping",
+        "response_header_mapping",
+        "is_partial_expression",
+        "before",
+        "after",
+        "side_load",
+        "file_upload",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A name of the integration's that an expression chooses for each call."""
+
+    expression: Expression
+    names: frozenset[str]
+    """What it may choose from; empty is anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnifiedMapping:
+    """One method of one resource of a unified model, as one integration carries it out."""
+
+    resource: str | Choice
+    method: str | Choice
+    response_mapping: Expression | None
+    """None leaves records as they are."""
+    maps_pages: bool
+    """The response mapping takes all records of a page at once, and may give fewer or more."""
+    query: Template | None
+    """Sent with each request, whatever the caller asks."""
+    query_mapping: Expression | None
+    body: Template | None
+    request_body_mapping: Expression | None
+    path_mapping: Expression | None
+    error_mapping: Expression | None
+
+
+def parse_mapping(
+    raw: JSON, path: str = "config", *, resource: str, method: str
+) -> tuple[UnifiedMapping | None, list[Failure]]:
+    """Read a mapping, which speaks of ``resource`` and ``method`` unless it names others.
+
+    Gives None beside every fault when it has one; an expression's fault has its position. Never raises.
+    """
+    failures: list[Failure] = []
+    reader = ConfigReader(raw, path, failures)
+    if not reader.is_object():
+        return None, failures
+    _refuse_unknown(reader)
+    mapping = UnifiedMapping(
+        resource=_read_choice(reader, "resource", default=resource, names="resources"),
+        method=_read_choice(reader, "method", default=method, names="methods"),
+        response_mapping=reader.expression("response_mapping"),
+        maps_pages=_read_maps_pages(reader),
+        query=reader.object_template("query"),
+        query_mapping=reader.expression("query_mapping"),
+        body=reader.object_template("body"),
+        request_body_mapping=reader.expression("request_body_mapping"),
+        path_mapping=reader.expression("path_mapping"),
+        error_mapping=reader.expression("error_mapping"),
+    )
+    return (None if failures else mapping), failures
+
+
+def _refuse_unknown(reader: ConfigReader) -> None:
+    for key in sorted(reader.value.keys() - _KNOWN):
+        expected = "is not supported yet" if key in _TO_COME else f"is unknown: expected {', '.join(sorted(_KNOWN))}"
+        if reader.value[key] not in (None, [], {}, False):
+            reader.fault(key, expected)
+
+
+def _read_maps_pages(reader: ConfigReader) -> bool:
+    value = reader.value.get("response_mapping_method")
+    if value not in (None, "item", "array"):
+        reader.fault("response_mapping_method", f"expected 'item' or 'array', found {shown(value)}")
+    return bool(value == "array")
+
+
+def _read_choice(reader: ConfigReader, key: str, *, default: str, names: str) -> str | Choice:
+    value = reader.value.get(key)
+    if not isinstance(value, dict):
+        return reader.text(key, default=default)
+    choice = reader.child(key)
+    expression = choice.expression("expression")
+    if expression is None:
+        if not choice.value.get("expression"):
+            choice.fault("expression", "expected a JSONata expression that gives a name")
+        return default
+    listed = choice.value.get(names, choice.value.get("resources"))
+    if listed is not None and not (isinstance(listed, list) and all(isinstance(name, str) for name in listed)):
+        choice.fault(names, "expected a list of names")
+        listed = None
+    return Choice(expression=expression, names=frozenset(listed or ()))
