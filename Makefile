@@ -11,6 +11,8 @@ RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 UP_OPTIONS ?=
 PYTEST_OPTIONS ?=
+# Most tests wait for processes: one worker more than two cores have. A file stays with one worker, for its fixtures.
+TEST_WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -36,7 +38,7 @@ up: $(RUNTIME)  ## Run everything on this machine until Ctrl-C; options by UP_OP
 	@$(BIN)/ferryman up $(UP_OPTIONS)
 
 test: $(DEV)  ## Run the whole test suite
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile $(PYTEST_OPTIONS)
 
 chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCENARIO=name; BROKER=amqp://... for RabbitMQ
 	@CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) --scenario "$(SCENARIO)" --broker "$(BROKER)"
