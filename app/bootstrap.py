@@ -26,6 +26,7 @@ from app.services.health import HealthService
 from app.services.hearing import Hearing
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
+from app.services.key_rotation import KeyRotation
 from app.services.ports import BudgetStore, Source, WebhookSender
 from app.services.records import RecordService
 from app.services.resuming import Resumption
@@ -52,6 +53,7 @@ from app.store.database import connect, is_reachable
 from app.store.deliveries import DeliveryStore
 from app.store.due_work import DueWorkReader
 from app.store.encryption import Cipher
+from app.store.encryption_keys import KeyStore
 from app.store.integrations import IntegrationStore
 from app.store.jobs import JobStore
 from app.store.leadership import Leadership
@@ -63,6 +65,7 @@ from app.store.recounts import RecountStore
 from app.store.retention import RetentionStore
 from app.store.run_moves import RunMoves
 from app.store.runs import RunStore
+from app.store.sealed_rows import SealedRows
 from app.store.tokens import TokenStore
 from app.store.tombstones import TombstoneStore
 from app.store.units import UnitStore
@@ -127,15 +130,16 @@ class _Shared:
     """What API processes and daemons are both built on; nothing connects before its first use."""
 
     def __init__(self, settings: Settings, outside: Outside = _REAL) -> None:
-        cipher = Cipher(settings.encryption_key)
         self.clock = SystemClock()
         self.engine = outside.engine or connect(settings.database_url, pool_size=settings.database_pool_size)
+        self.keys = KeyStore(self.engine)
+        self.cipher = cipher = Cipher(settings.encryption_key, self.keys)
         self.bell = outside.bell or CeleryBell(
             publisher(settings.broker_url, timeout_seconds=settings.publish_timeout_seconds)
         )
         self.runs = RunStore(self.engine)
         self.accounts = AccountStore(self.engine, cipher)
-        self.integrations = IntegrationStore(self.engine)
+        self.integrations = IntegrationStore(self.engine, cipher)
         self.webhooks = WebhookStore(self.engine, cipher)
         self.daemons = DaemonStore(self.engine)
         self.contexts = RunContexts(runs=self.runs, accounts=self.accounts, integrations=self.integrations)
@@ -177,6 +181,9 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
         ),
         daemons=DaemonService(shared.daemons),
         tokens=TokenService(TokenStore(shared.engine)),
+        keys=KeyRotation(
+            keys=shared.keys, maker=shared.cipher, rows=SealedRows(shared.engine, shared.cipher), pause=time.sleep
+        ),
         health=HealthService(
             is_store_reachable=lambda: is_reachable(shared.engine),
             others={"redis": shared.bell.is_reachable},

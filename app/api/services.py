@@ -13,6 +13,7 @@ from app.services.deliveries import DeliveryService
 from app.services.health import HealthService
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
+from app.services.key_rotation import KeyRotation
 from app.services.records import RecordService
 from app.services.runs import RunService
 from app.services.tokens import TokenService
@@ -34,6 +35,7 @@ class ApiServices:
     records: RecordService
     daemons: DaemonService
     tokens: TokenService
+    keys: KeyRotation
     health: HealthService
     close: Callable[[], None]
     """Lets go of connections, once no request is under way any more."""

@@ -8,6 +8,7 @@ FerrymanError
 ├── ExpressionSyntaxError      a text that is not JSONata, with the position of the fault
 ├── UnauthorizedError          no valid bearer token
 ├── StoreUnavailableError      Postgres is away for the moment
+├── UnreadableSecretError      a credential or secret that none of the keys at hand has sealed
 ├── BrokerUnavailableError     the broker is; whatever it was for waits in Postgres
 ├── RecordError                one unit of work could not be done; kept, listed at /errors
 │   ├── PlaceholderError       a placeholder that does not resolve, or can not be cast
@@ -95,6 +96,12 @@ class StoreUnavailableError(FerrymanError):
     """The database can not be reached at the moment; try again."""
 
     code = "store_unavailable"
+
+
+class UnreadableSecretError(FerrymanError):
+    """A stored secret can not be decrypted: FERRYMAN_ENCRYPTION_KEY lacks the key that it was encrypted with."""
+
+    code = "unreadable_secret"
 
 
 class BrokerUnavailableError(FerrymanError):

@@ -1,6 +1,8 @@
 """Mask secrets in what is shown of accounts and integrations, and keep them when the masks come back."""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from app.engine.json_types import JSON, JsonObject
@@ -23,6 +25,7 @@ _SECRET_ENDINGS: Final = (
 )
 # Under ``authorization`` of a config these hold what is sent, whatever their names look like.
 _AUTHORIZATION_KEYS: Final = frozenset({"header_value", "value", "token", "username", "password"})
+_PASSWORD_IN_URL: Final = re.compile(r"[a-z]+://[^/?#@\s]+:[^/?#@\s]+@", re.IGNORECASE)
 _WORD_BORDER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 
 
@@ -33,7 +36,15 @@ def redacted(context: JsonObject) -> JsonObject:
 
 def redacted_config(config: JsonObject) -> JsonObject:
     """Show an integration's config with its literal secrets masked; placeholders, which hold none, stay readable."""
-    return {key: _masked_setting(key, value, in_authorization=False) for key, value in config.items()}
+    return with_secrets(config, lambda _text: MASK)
+
+
+def with_secrets(
+    config: JsonObject, change: Callable[[str], str], *, is_secret: Callable[[str], bool] = lambda _text: False
+) -> JsonObject:
+    """Copy an integration's config with every literal secret in it changed, and each text that ``is_secret`` claims."""
+    walk = _Walk(change, is_secret)
+    return {key: walk.setting(key, value, in_authorization=False) for key, value in config.items()}
 
 
 def restored(sent: JSON, stored: JSON) -> JSON:
@@ -81,17 +92,31 @@ def _all_masked(value: JSON) -> JSON:
             return MASK
 
 
-def _masked_setting(key: str, value: JSON, *, in_authorization: bool) -> JSON:
-    inside = in_authorization or key == "authorization"
-    match value:
-        case dict():
-            return {name: _masked_setting(name, one, in_authorization=inside) for name, one in value.items()}
-        case list():
-            return [_masked_setting("", one, in_authorization=inside) for one in value]
-        case str() if value and "{{" not in value:
-            return MASK if _is_secret(key) or (in_authorization and key in _AUTHORIZATION_KEYS) else value
-        case _:
-            return value
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Goes through a config and changes its secrets."""
+
+    change: Callable[[str], str]
+    is_secret: Callable[[str], bool]
+
+    def setting(self, key: str, value: JSON, *, in_authorization: bool) -> JSON:
+        inside = in_authorization or key == "authorization"
+        match value:
+            case dict():
+                return {name: self.setting(name, one, in_authorization=inside) for name, one in value.items()}
+            case list():
+                return [self.setting(key, one, in_authorization=inside) for one in value]
+            case str() if self.is_secret(value) or _is_secret_setting(key, value, in_authorization=in_authorization):
+                return self.change(value)
+            case _:
+                return value
+
+
+def _is_secret_setting(key: str, value: str, *, in_authorization: bool) -> bool:
+    if not value or "{{" in value:
+        return False
+    is_named_so = _is_secret(key) or (in_authorization and key in _AUTHORIZATION_KEYS)
+    return is_named_so or _PASSWORD_IN_URL.match(value) is not None
 
 
 def _is_secret(key: str) -> bool:

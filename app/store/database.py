@@ -38,10 +38,20 @@ def connect(database_url: str, *, pool_size: int = 10) -> Engine:
         json_serializer=_dumps,
         # Not orjson: it reads an integer beyond 64 bits as a float.
         json_deserializer=json.loads,
-        connect_args={"connect_timeout": 5, "application_name": "ferryman", "options": _OPTIONS},
+        connect_args=connect_arguments(),
     )
-    event.listen(engine, "handle_error", _translate)
+    translate_faults(engine)
     return engine
+
+
+def connect_arguments() -> dict[str, object]:
+    """Give what every connection is made with."""
+    return {"connect_timeout": 5, "application_name": "ferryman", "options": _OPTIONS}
+
+
+def translate_faults(engine: Engine) -> None:
+    """Have faults that pass raised as StoreUnavailableError."""
+    event.listen(engine, "handle_error", _translate)
 
 
 def is_reachable(engine: Engine) -> bool:

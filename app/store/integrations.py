@@ -1,4 +1,4 @@
-"""Integrations in Postgres."""
+"""Integrations in Postgres; the literal secrets of their configs are encrypted."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,8 @@ from sqlalchemy.exc import IntegrityError
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page
-from app.store import catalog, tables
+from app.store import catalog, sealed_config, tables
+from app.store.encryption import Cipher
 
 _TABLE = tables.integration
 
@@ -16,33 +17,35 @@ _TABLE = tables.integration
 class IntegrationStore:
     """The integrations of all environments."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, cipher: Cipher) -> None:
         self._engine = engine
+        self._cipher = cipher
 
     def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> Integration:
         """Write an integration; raise InvalidInputError when its name is taken."""
         try:
-            row = catalog.insert_row(self._engine, _TABLE, {**values, "id": id, "environment_id": environment_id})
+            owned = {**self._sealed(values), "id": id, "environment_id": environment_id}
+            row = catalog.insert_row(self._engine, _TABLE, owned)
         except IntegrityError as error:
             message = f"an integration called '{values['name']}' exists already"
             raise InvalidInputError([Failure("name", message)]) from error
-        return _integration(row)
+        return self._integration(row)
 
     def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
         """Read one integration."""
         row = catalog.find_row(self._engine, _TABLE, environment_id, integration_id)
-        return _integration(row) if row else None
+        return self._integration(row) if row else None
 
     def by_name(self, environment_id: EnvironmentId, name: str) -> Integration | None:
         """Find an integration by its name."""
         with self._engine.connect() as connection:
             statement = catalog.select_in(_TABLE, environment_id).where(_TABLE.c.name == name)
             row = connection.execute(statement).mappings().one_or_none()
-        return _integration(row) if row else None
+        return self._integration(row) if row else None
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Integration]:
         """Read a page of integrations."""
-        return catalog.list_rows(self._engine, _TABLE, environment_id, _integration, filters)
+        return catalog.list_rows(self._engine, _TABLE, environment_id, self._integration, filters)
 
     def update(
         self, environment_id: EnvironmentId, integration_id: str, values: Mapping[str, Any], *, version: int
@@ -52,12 +55,12 @@ class IntegrationStore:
             update(_TABLE)
             .where(_TABLE.c.id == integration_id, _TABLE.c.environment_id == environment_id)
             .where(_TABLE.c.version == version)
-            .values(**values, version=version + 1, updated_at=func.now())
+            .values(**self._sealed(values), version=version + 1, updated_at=func.now())
             .returning(_TABLE)
         )
         with self._engine.begin() as connection:
             row = connection.execute(statement).mappings().one_or_none()
-        return _integration(row) if row else None
+        return self._integration(row) if row else None
 
     def delete(self, environment_id: EnvironmentId, integration_id: str) -> bool:
         """Remove an integration; raise InvalidInputError while accounts belong to it."""
@@ -73,17 +76,20 @@ class IntegrationStore:
             named = ", ".join(str(id) for id in ids.scalars())
         return f"integrated accounts belong to this integration, delete them first: {named}"
 
+    def _sealed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        config = {"config": sealed_config.sealed(values["config"], self._cipher)} if "config" in values else {}
+        return {**values, **config}
 
-def _integration(row: RowMapping) -> Integration:
-    return Integration(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
-        name=row["name"],
-        category=row["category"],
-        is_beta=row["is_beta"],
-        sharing=row["sharing"],
-        config=row["config"],
-        version=row["version"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    def _integration(self, row: RowMapping) -> Integration:
+        return Integration(
+            id=str(row["id"]),
+            environment_id=EnvironmentId(str(row["environment_id"])),
+            name=row["name"],
+            category=row["category"],
+            is_beta=row["is_beta"],
+            sharing=row["sharing"],
+            config=sealed_config.opened(row["config"], self._cipher),
+            version=row["version"],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+        )

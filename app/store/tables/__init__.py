@@ -1,10 +1,19 @@
 """Every table, as SQLAlchemy Core; migrations/ makes the same in the database.
 
-Ids are UUIDs made by the application. Times are ``timestamptz``. ``*_encrypted`` columns hold Fernet tokens.
+Ids are UUIDs made by the application. Times are ``timestamptz``. ``*_encrypted`` columns hold what
+app/store/encryption.py sealed.
 """
 
 from app.store.tables.base import metadata
-from app.store.tables.catalog import api_token, environment, integrated_account, integration, sync_job, webhook
+from app.store.tables.catalog import (
+    api_token,
+    encryption_key,
+    environment,
+    integrated_account,
+    integration,
+    sync_job,
+    webhook,
+)
 from app.store.tables.deliveries import delivery
 from app.store.tables.records import account_log, record, record_seen
 from app.store.tables.runs import COUNTERS, daemon, idempotency_key, outbox, run_error, run_resource, sync_job_run, unit
@@ -15,6 +24,7 @@ __all__ = [
     "api_token",
     "daemon",
     "delivery",
+    "encryption_key",
     "environment",
     "idempotency_key",
     "integrated_account",

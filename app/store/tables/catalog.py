@@ -32,6 +32,16 @@ api_token = Table(
     Column("revoked_at", time_type),
 )
 
+encryption_key = Table(
+    "encryption_key",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),  # the data key, encrypted by a key that is not in the database
+    Column("is_current", Boolean, unique=True),  # true of the one that seals, else null
+    Column("created_at", time_type, nullable=False, server_default=func.now()),
+    Column("retired_at", time_type),
+)
+
 integration = Table(
     "integration",
     metadata,

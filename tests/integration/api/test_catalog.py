@@ -6,8 +6,10 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, text
 
+from app.api.services import ApiServices
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
+from app.engine.objects import EnvironmentId
 from app.engine.redaction import MASK
 from tests.integration.api.calling import CONFIG, RESOURCES, Caller, Catalog
 
@@ -163,7 +165,9 @@ def test_refuses_to_delete_an_integration_that_has_accounts(api: Caller, catalog
     assert (unused.status, unused.body) == (200, {"id": catalog.integration["id"]})
 
 
-def test_masks_literal_secrets_of_a_config_and_keeps_them(api: Caller, engine: Engine) -> None:
+def test_masks_encrypts_and_keeps_literal_secrets_of_a_config(
+    api: Caller, engine: Engine, services: ApiServices, environment_id: EnvironmentId
+) -> None:
     secret = {"format": "header", "config": {"header_name": "x-api-key", "header_value": "s3cret"}}
     made = api.post("/integration", {"name": "masked", "config": {**CONFIG, "authorization": secret}}).body
 
@@ -172,7 +176,8 @@ def test_masks_literal_secrets_of_a_config_and_keeps_them(api: Caller, engine: E
     assert changed["config"]["authorization"]["config"] == {"header_name": "x-api-key", "header_value": MASK}
     with engine.connect() as connection:
         stored = connection.execute(text("select config from integration where id = :id"), {"id": made["id"]}).scalar()
-    assert stored["authorization"] == secret
+    assert stored["authorization"]["config"]["header_value"].startswith("ferryman-sealed:")
+    assert services.integrations.get(environment_id, made["id"]).config["authorization"] == secret
 
 
 def test_encrypts_masks_and_merges_a_context(api: Caller, catalog: Catalog, engine: Engine) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from app.client import ApiClient
 from app.stack.stack import Stack, StackOptions
 
 
@@ -51,6 +52,19 @@ def test_revoke_of_no_token_is_one_sentence(stack: Stack) -> None:
     result = ferryman(stack, "token", "revoke", "none")
 
     assert (result.returncode, result.stderr) == (1, "Error: token 'none' does not exist\n")
+
+
+def test_keys_are_rotated_while_the_stack_runs(stack: Stack) -> None:
+    call = ApiClient(stack.api_url, stack.token)
+    webhook = call.post("/webhook", {"target_url": "https://example.com"})
+
+    rotated = ferryman(stack, "keys", "rotate")
+    listed = ferryman(stack, "keys", "list")
+
+    assert (rotated.returncode, rotated.stderr) == (0, "")
+    assert "made a new key; 1 rows are encrypted anew" in rotated.stdout
+    assert [line.split()[2:] for line in listed.stdout.splitlines()][1] == ["current", "1"]
+    assert call.get(f"/webhook/{webhook['id']}")["id"] == webhook["id"]
 
 
 def test_run_commands_find_the_stack_by_its_directory(stack: Stack) -> None:

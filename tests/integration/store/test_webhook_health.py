@@ -11,6 +11,7 @@ from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId
 from app.store.database import connect
 from app.store.encryption import Cipher
+from app.store.encryption_keys import KeyStore
 from app.store.tokens import TokenStore
 from app.store.webhooks import WebhookStore
 
@@ -27,7 +28,10 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 
 def test_webhook_is_disabled_after_days_without_a_success(engine: Engine) -> None:
-    store, environment_id = WebhookStore(engine, Cipher(Fernet.generate_key().decode())), _environment(engine)
+    store, environment_id = (
+        WebhookStore(engine, Cipher(Fernet.generate_key().decode(), KeyStore(engine))),
+        _environment(engine),
+    )
     id = store.create(environment_id, new_id(), {"target_url": "https://x.test"}, secret="whsec_x").id
 
     assert not store.note_failure(id, "no answer", disable_after_seconds=5 * DAY, **ALONE)
@@ -48,7 +52,10 @@ def test_webhook_is_disabled_after_days_without_a_success(engine: Engine) -> Non
 
 
 def test_webhook_that_is_gone_is_disabled_by_its_first_failure(engine: Engine) -> None:
-    store, environment_id = WebhookStore(engine, Cipher(Fernet.generate_key().decode())), _environment(engine)
+    store, environment_id = (
+        WebhookStore(engine, Cipher(Fernet.generate_key().decode(), KeyStore(engine))),
+        _environment(engine),
+    )
     id = store.create(environment_id, new_id(), {"target_url": "https://x.test"}, secret="whsec_x").id
 
     assert store.note_failure(id, "410", disable_after_seconds=0, **ALONE)

@@ -25,7 +25,7 @@ def test_help_names_every_command_in_a_newcomers_order(ferryman: Ferryman) -> No
 
     names = re.findall(r"^  ([a-z]+)  ", result.output.partition("Commands:\n")[2], re.MULTILINE)
     assert result.exit_code == 0
-    assert names == ["demo", "up", "run", "token", "api", "daemon", "migrate", "health"]
+    assert names == ["demo", "up", "run", "token", "keys", "api", "daemon", "migrate", "health"]
 
 
 @pytest.mark.parametrize("command", ["demo", "up", "run", "token", "api", "daemon", "migrate", "health"])

@@ -1,0 +1,146 @@
+"""Replace the key that seals credentials and secrets, while everything runs and whatever dies in the middle.
+
+A new key is made current first: from then on every process seals with it. Then what other keys have sealed is sealed
+anew, row by row; how far that is stands in the rows themselves, so that a rotation which broke off goes on.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+logger = logging.getLogger(__name__)
+
+_ROWS_AT_ONCE: Final = 100
+_SETTLE_SECONDS: Final = 2.0
+"""A transaction that sealed with the old key just before may take so long to be seen."""
+_KEPT_SECONDS: Final = 3600.0
+"""A retired key stays for so long: a row may come back by a transaction that hung."""
+
+
+class KeyEntry(Protocol):
+    """A key as operators see it."""
+
+    @property
+    def id(self) -> str:
+        """Its id, which everything begins with that it sealed."""
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was made."""
+
+    @property
+    def retired_at(self) -> datetime | None:
+        """Since when another one seals."""
+
+
+class Keys(Protocol):
+    """Keeps the wrapped keys."""
+
+    def current(self) -> tuple[str, bytes] | None:
+        """Give the key that seals."""
+
+    def list(self) -> Sequence[KeyEntry]:
+        """List the keys, the newest first."""
+
+    def wrapped(self) -> Mapping[str, bytes]:
+        """Give all keys' wrapped forms."""
+
+    def rewrap(self, key_id: str, wrapped: bytes) -> None:
+        """Replace a key's wrapped form."""
+
+    def remove(self, key_id: str, *, retired_for_seconds: float) -> bool:
+        """Remove a key that was retired so long ago."""
+
+
+class KeyMaker(Protocol):
+    """Makes and wraps keys."""
+
+    def rotate(self, old_key_id: str | None) -> tuple[str, bytes]:
+        """Make a new key current in the place of an old one; give what is current then."""
+
+    def rewrapped(self, wrapped: bytes) -> bytes:
+        """Wrap a key by the first master key."""
+
+
+class Rows(Protocol):
+    """The rows in which something is sealed."""
+
+    def reseal_some(self, key_id: str, *, limit: int) -> int:
+        """Seal some rows anew that another key has sealed; tell how many were found."""
+
+    def count_by_key(self) -> Mapping[str, int]:
+        """Count the rows by the key that sealed them; without a data key the id is empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyUse:
+    """One key, and how many rows it seals."""
+
+    id: str
+    """Empty is the master key, for what was sealed before there were data keys."""
+    created_at: datetime | None
+    retired_at: datetime | None
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotated:
+    """What a rotation did."""
+
+    key_id: str
+    went_on: bool
+    """It finished one that had broken off, and made no new key."""
+    rows: int
+    removed: Sequence[str]
+
+
+class KeyRotation:
+    """Rotates keys; two at a time do no harm."""
+
+    def __init__(self, *, keys: Keys, maker: KeyMaker, rows: Rows, pause: Callable[[float], None]) -> None:
+        self._keys = keys
+        self._maker = maker
+        self._rows = rows
+        self._pause = pause
+
+    def list(self) -> Sequence[KeyUse]:
+        """List the keys, the newest first, with how much each of them still seals."""
+        counts = dict(self._rows.count_by_key())
+        uses = [
+            KeyUse(id=key.id, created_at=key.created_at, retired_at=key.retired_at, rows=counts.get(key.id, 0))
+            for key in self._keys.list()
+        ]
+        unkeyed = counts.get("", 0)
+        return [*uses, KeyUse(id="", created_at=None, retired_at=None, rows=unkeyed)] if unkeyed else uses
+
+    def rotate(self) -> Rotated:
+        """Seal everything by a new key; or finish, with the present one, what an earlier rotation has left."""
+        self._rewrap()
+        current = self._keys.current()
+        went_on = current is not None and self._leaves(current[0]) > 0
+        key_id = current[0] if current is not None and went_on else self._maker.rotate(current and current[0])[0]
+        rows = self._reseal(key_id)
+        self._pause(_SETTLE_SECONDS)
+        rows += self._reseal(key_id)
+        return Rotated(key_id=key_id, went_on=went_on, rows=rows, removed=self._remove_unused())
+
+    def _rewrap(self) -> None:
+        """Have the first master key wrap every data key, so that the others can be taken out of the setting."""
+        for key_id, wrapped in self._keys.wrapped().items():
+            self._keys.rewrap(key_id, self._maker.rewrapped(wrapped))
+
+    def _leaves(self, key_id: str) -> int:
+        return sum(rows for sealed_by, rows in self._rows.count_by_key().items() if sealed_by != key_id)
+
+    def _reseal(self, key_id: str) -> int:
+        rows = 0
+        while found := self._rows.reseal_some(key_id, limit=_ROWS_AT_ONCE):
+            rows += found
+        return rows
+
+    def _remove_unused(self) -> Sequence[str]:
+        counts = self._rows.count_by_key()
+        idle = [key.id for key in self._keys.list() if key.retired_at is not None and not counts.get(key.id)]
+        return [key_id for key_id in idle if self._keys.remove(key_id, retired_for_seconds=_KEPT_SECONDS)]

@@ -1,0 +1,189 @@
+"""Keys are rotated on a real database while others read and write, and after a death in the middle."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import Engine, text
+
+from app.engine.errors import UnreadableSecretError
+from app.engine.ids import new_id
+from app.engine.objects import EnvironmentId
+from app.services.key_rotation import KeyRotation
+from app.store.accounts import AccountStore
+from app.store.database import connect
+from app.store.encryption import Cipher
+from app.store.encryption_keys import KeyStore
+from app.store.integrations import IntegrationStore
+from app.store.sealed_rows import SealedRows
+from app.store.tokens import TokenStore
+from app.store.webhooks import WebhookStore
+from tests.support.servers import PostgresServer
+
+OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+CONFIG = {
+    "base_url": "https://user:url-canary@api.example.com",
+    "headers": {"X-Api-Key": "header-canary", "Accept": "text/plain"},
+    "credentials": {"format": "oauth2", "config": {"client": {"id": "client", "secret": "client-canary"}}},
+}
+
+
+@pytest.fixture
+def engine(postgres_server: PostgresServer) -> Iterator[Engine]:
+    with postgres_server.fresh_database() as url:
+        engine = connect(url, pool_size=2)
+        yield engine
+        engine.dispose()
+
+
+class Place:
+    """One process's view of the database."""
+
+    def __init__(self, engine: Engine, master_keys: str = OLD) -> None:
+        self.keys = KeyStore(engine)
+        self.cipher = Cipher(master_keys, self.keys)
+        self.accounts = AccountStore(engine, self.cipher)
+        self.integrations = IntegrationStore(engine, self.cipher)
+        self.webhooks = WebhookStore(engine, self.cipher)
+        self.rows = SealedRows(engine, self.cipher)
+        self.rotation = KeyRotation(keys=self.keys, maker=self.cipher, rows=self.rows, pause=lambda _seconds: None)
+
+    def fill(self, environment: EnvironmentId, number: int = 1) -> list[str]:
+        integration = self.integrations.create(environment, new_id(), {"name": new_id(), "config": CONFIG})
+        values = {"integration_id": integration.id, "tenant_id": "t", "authentication_method": "oauth2"}
+        ids = [new_id() for _ in range(number)]
+        for id in ids:
+            self.accounts.create(environment, id, values, context={"token": id})
+        self.webhooks.create(environment, new_id(), {"target_url": "https://example.com"}, secret="webhook-canary")
+        return ids
+
+
+@pytest.fixture
+def environment(engine: Engine) -> EnvironmentId:
+    return TokenStore(engine).ensure_environment("default")
+
+
+def test_secrets_are_never_in_the_clear(engine: Engine, environment: EnvironmentId) -> None:
+    place = Place(engine)
+    place.fill(environment)
+
+    with engine.connect() as connection:
+        dumped = "".join(
+            str(row) for table in ("integration", "integrated_account", "webhook") for row in _rows(connection, table)
+        )
+    config = place.integrations.by_name(environment, _name(engine))
+
+    assert "canary" not in dumped
+    assert "text/plain" in dumped
+    assert config is not None
+    assert config.config == CONFIG
+
+
+def test_a_rotation_seals_every_row_anew_and_other_processes_read_on(
+    engine: Engine, environment: EnvironmentId
+) -> None:
+    place, other = Place(engine), Place(engine)
+    (account_id,) = place.fill(environment)
+    first = place.keys.current()
+
+    rotated = place.rotation.rotate()
+
+    assert first is not None
+    assert rotated.rows == 3
+    assert dict(place.rows.count_by_key()) == {rotated.key_id: 3}
+    assert rotated.key_id != first[0]
+    account = other.accounts.get(environment, account_id)
+    assert account is not None
+    assert account.context == {"token": account_id}
+
+
+def test_a_rotation_that_dies_in_the_middle_is_finished_by_the_next(engine: Engine, environment: EnvironmentId) -> None:
+    place = Place(engine)
+    place.fill(environment, 5)
+    key_id, _ = place.cipher.rotate(place.keys.current()[0])  # type: ignore[index]
+    place.rows.reseal_some(key_id, limit=2)
+
+    assert len(place.rows.count_by_key()) == 2
+    rotated = Place(engine).rotation.rotate()
+
+    assert (rotated.key_id, rotated.went_on) == (key_id, True)
+    assert dict(place.rows.count_by_key()) == {key_id: 7}
+
+
+def test_changes_during_rotations_are_not_lost(engine: Engine, environment: EnvironmentId) -> None:
+    place, writer = Place(engine), Place(engine)
+    ids = place.fill(environment, 4)
+    stop = threading.Event()
+    counts = dict.fromkeys(ids, 0)
+
+    def write() -> None:
+        while not stop.is_set():
+            for id in ids:
+                counts[id] += 1
+                change = {"count": counts[id]}
+                writer.accounts.update(environment, id, {}, change_context=lambda _current, change=change: change)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    for _ in range(3):
+        place.rotation.rotate()
+    stop.set()
+    thread.join()
+
+    kept = {id: place.accounts.get(environment, id) for id in ids}
+    assert {id: account and account.context for id, account in kept.items()} == {
+        id: {"count": count} for id, count in counts.items()
+    }
+    assert min(counts.values()) > 0
+
+
+def test_the_setting_itself_is_replaced_in_three_steps(engine: Engine, environment: EnvironmentId) -> None:
+    (account_id,) = Place(engine, OLD).fill(environment)
+
+    Place(engine, f"{NEW},{OLD}").rotation.rotate()
+
+    account = Place(engine, NEW).accounts.get(environment, account_id)
+    assert account is not None
+    assert account.context == {"token": account_id}
+    with pytest.raises(UnreadableSecretError, match="FERRYMAN_ENCRYPTION_KEY"):
+        Place(engine, OLD).accounts.get(environment, account_id)
+
+
+def test_what_was_sealed_before_there_were_data_keys_is_read_and_rotated(
+    engine: Engine, environment: EnvironmentId
+) -> None:
+    place = Place(engine)
+    (account_id,) = place.fill(environment)
+    legacy = Fernet(OLD.encode()).encrypt(b'{"token": "legacy"}')
+    with engine.begin() as connection:
+        connection.execute(text("update integrated_account set context_encrypted = :sealed"), {"sealed": legacy})
+
+    before = place.accounts.get(environment, account_id)
+    place.rotation.rotate()
+    after = place.accounts.get(environment, account_id)
+
+    assert before is not None
+    assert after is not None
+    assert before.context == after.context == {"token": "legacy"}
+    assert "" not in place.rows.count_by_key()
+
+
+def test_two_processes_that_seal_at_once_make_one_first_key(engine: Engine) -> None:
+    places = [Place(engine) for _ in range(4)]
+    threads = [threading.Thread(target=place.cipher.seal, args=("x",)) for place in places]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(places[0].keys.list()) == 1
+
+
+def _rows(connection: object, table: str) -> list[object]:
+    return list(connection.execute(text(f"select * from {table}")))  # type: ignore[attr-defined]
+
+
+def _name(engine: Engine) -> str:
+    with engine.connect() as connection:
+        return str(connection.execute(text("select name from integration")).scalar_one())
