@@ -39,6 +39,9 @@ from app.services.sweeping import Chore, Sweeper, TaskBell
 from app.services.tokens import TokenService
 from app.services.tracking import Tracking
 from app.services.turns import AccountTurns
+from app.services.unified_mappings import UnifiedMappings
+from app.services.unified_methods import MappingLayer, MappingService
+from app.services.unified_models import InstalledModelService, UnifiedModelService
 from app.services.unsticking import Unsticking
 from app.services.verifying import Verifier
 from app.services.webhooks import WebhookService
@@ -68,6 +71,7 @@ from app.store.runs import RunStore
 from app.store.sealed_rows import SealedRows
 from app.store.tokens import TokenStore
 from app.store.tombstones import TombstoneStore
+from app.store.unified_models import EnvironmentUnifiedModelStore, MappingStore, UnifiedModelStore
 from app.store.units import UnitStore
 from app.store.webhook_deliveries import WebhookDeliveryStore
 from app.store.webhooks import WebhookStore
@@ -142,7 +146,11 @@ class _Shared:
         self.integrations = IntegrationStore(self.engine, cipher)
         self.webhooks = WebhookStore(self.engine, cipher)
         self.daemons = DaemonStore(self.engine)
-        self.contexts = RunContexts(runs=self.runs, accounts=self.accounts, integrations=self.integrations)
+        self.unified_models = UnifiedModelStore(self.engine)
+        self.unified = UnifiedMappings(self.unified_models)
+        self.contexts = RunContexts(
+            runs=self.runs, accounts=self.accounts, integrations=self.integrations, unified=self.unified
+        )
         self.tracking = Tracking(
             moves=RunMoves(self.engine),
             runs=self.runs,
@@ -163,12 +171,13 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
     """Build an API process's services."""
     shared = _Shared(settings, outside)
     jobs = JobStore(shared.engine)
+    installed = EnvironmentUnifiedModelStore(shared.engine)
     deliveries = DeliveryService(
         deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, bell=shared.bell
     )
     return ApiServices(
         runs=_run_service(shared, jobs, settings),
-        jobs=JobService(jobs, shared.integrations),
+        jobs=JobService(jobs, shared.integrations, shared.unified),
         integrations=IntegrationService(shared.integrations),
         accounts=AccountService(shared.accounts, shared.integrations),
         webhooks=WebhookService(shared.webhooks, shared.sender, wake=deliveries.wake),
@@ -184,6 +193,17 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
         keys=KeyRotation(
             keys=shared.keys, maker=shared.cipher, rows=SealedRows(shared.engine, shared.cipher), pause=time.sleep
         ),
+        unified_models=UnifiedModelService(shared.unified_models),
+        installed_models=InstalledModelService(installed, shared.unified_models),
+        unified_mappings=MappingService(
+            MappingStore(shared.engine, MappingLayer.BASE), shared.unified_models, shared.integrations
+        ),
+        environment_mappings=MappingService(
+            MappingStore(shared.engine, MappingLayer.ENVIRONMENT),
+            shared.unified_models,
+            shared.integrations,
+            installed,
+        ),
         health=HealthService(
             is_store_reachable=lambda: is_reachable(shared.engine),
             others={"redis": shared.bell.is_reachable},
@@ -198,6 +218,7 @@ def _run_service(shared: _Shared, jobs: JobStore, settings: Settings) -> RunServ
         jobs=jobs,
         accounts=shared.accounts,
         webhooks=shared.webhooks,
+        unified=shared.unified,
         default_group=settings.default_group,
         default_overlap_seconds=settings.overlap_seconds,
     )

@@ -17,12 +17,26 @@ from app.api.routes.observed import daemons, records
 from app.api.routes.service import service
 from app.api.routes.sync_job_runs import sync_job_runs
 from app.api.routes.sync_jobs import sync_jobs
+from app.api.routes.unified_mappings import environment_mappings, unified_mappings
+from app.api.routes.unified_models import installed_models, unified_models
 from app.api.routes.webhooks import webhooks
 from app.api.services import ApiServices, attach
 from app.engine.json_types import JSON
 from app.settings import Settings
 
-_RESOURCES: Final = (sync_job_runs, sync_jobs, integrations, integrated_accounts, webhooks, records, daemons)
+_RESOURCES: Final = (
+    sync_job_runs,
+    sync_jobs,
+    integrations,
+    integrated_accounts,
+    webhooks,
+    records,
+    daemons,
+    unified_models,
+    unified_mappings,
+    installed_models,
+    environment_mappings,
+)
 
 
 def create_app(services: ApiServices, settings: Settings) -> flask.Flask:

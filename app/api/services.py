@@ -17,6 +17,8 @@ from app.services.key_rotation import KeyRotation
 from app.services.records import RecordService
 from app.services.runs import RunService
 from app.services.tokens import TokenService
+from app.services.unified_methods import MappingService
+from app.services.unified_models import InstalledModelService, UnifiedModelService
 from app.services.webhooks import WebhookService
 
 _KEY = "ferryman"
@@ -36,6 +38,10 @@ class ApiServices:
     daemons: DaemonService
     tokens: TokenService
     keys: KeyRotation
+    unified_models: UnifiedModelService
+    installed_models: InstalledModelService
+    unified_mappings: MappingService
+    environment_mappings: MappingService
     health: HealthService
     close: Callable[[], None]
     """Lets go of connections, once no request is under way any more."""

@@ -12,6 +12,7 @@ from app.engine.errors import Failure
 from app.engine.json_types import JSON
 from app.engine.paths import Path
 from app.engine.placeholders import Template
+from app.engine.unified_model import unified_name
 
 _MAX_RESOURCES: Final = 1000
 _MAX_NAME_LENGTH: Final = 200
@@ -94,7 +95,7 @@ def _read_item(reader: ConfigReader, position: int) -> ResourceItem:
         body=_read_body(reader),
         loop_on=_read_loop(reader),
         depends_on=_read_parent(reader),
-        persist=reader.flag("persist"),
+        persist=_is_persisted(reader, resource),
         position=position,
         delete_tracking=_read_delete_tracking(reader),
     )
@@ -112,10 +113,15 @@ def _refuse_unsupported(reader: ConfigReader) -> None:
 
 def _read_resource(reader: ConfigReader) -> str:
     resource = _read_name(reader, "resource")
-    if "/" in resource:
-        message = f"'{resource}' names a unified API, whose mappings Ferryman does not have yet: use a proxy resource"
-        reader.fault("resource", f"{message}, a name without '/'")
+    name = unified_name(resource)
+    if name is not None and ("/" in name.resource or not all(name)):
+        reader.fault("resource", f"expected a resource, or 'model/resource' of a unified API, found {shown(resource)}")
     return resource
+
+
+def _is_persisted(reader: ConfigReader, resource: str) -> bool:
+    """Read whether records are kept: those of a unified API always are."""
+    return reader.flag("persist") or unified_name(resource) is not None
 
 
 def _read_name(reader: ConfigReader, key: str) -> str:
@@ -164,7 +170,7 @@ def _read_delete_tracking(reader: ConfigReader) -> DeleteTracking | None:
     if value not in list(DeleteTracking):
         reader.fault("delete_tracking", f"expected 'soft' or 'hard', found {shown(value)}")
         return None
-    if not reader.value.get("persist"):
+    if not _is_persisted(reader, str(reader.value.get("resource"))):
         reader.fault("delete_tracking", "needs 'persist': only records that are kept can vanish")
     return DeleteTracking(value)
 

@@ -19,8 +19,8 @@ FerrymanError
 └── LeaseLostError             this worker no longer owns the unit: nothing of it may be written
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,28 @@ class ExpressionError(RecordError):
         super().__init__(message)
 
 
+class MappingError(RecordError):
+    """A unified mapping does not fit a request or a record; ``path`` is the mapping's key."""
+
+    code = "mapping"
+
+    def __init__(self, path: str, message: str, *, record_id: str | None = None) -> None:
+        self.path = path
+        self.record_id = record_id
+        of_record = f" of record '{record_id}'" if record_id is not None else ""
+        super().__init__(f"{path}{of_record}: {message}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderAnswer:
+    """What an upstream answered instead of what was asked, its secrets masked."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    """Only those that tell of limits, waits and the request's id; names in lower case."""
+    body: str = field(repr=False)
+
+
 class SourceError(RecordError):
     """The upstream API did not give what was asked.
 
@@ -163,8 +185,10 @@ class SourceError(RecordError):
         retryable: bool = False,
         retry_after_seconds: float | None = None,
         excerpt: str | None = None,
+        answer: ProviderAnswer | None = None,
     ) -> None:
         self.code = code
+        self.answer = answer
         self.status = status
         self.retryable = retryable
         self.retry_after_seconds = retry_after_seconds

@@ -22,6 +22,12 @@ def distinct(value: JSON = None) -> JSON:
     return list(seen.values())
 
 
+def first_non_empty(*values: JSON) -> JSON:
+    """Give the first value that is not null, an empty text, an empty array or an empty object."""
+    return next((value for value in values if value is not None and value not in ("", [], {})), None)
+
+
 FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {
     "distinct": distinct,
+    "firstNonEmpty": first_non_empty,
 }

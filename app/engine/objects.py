@@ -58,6 +58,54 @@ class IntegratedAccount:
     authentication_method: str
     status: str = "active"
     context: JsonObject = field(repr=False)
+    unified_model_override: JsonObject = field(default_factory=dict)
+    """``{model: {resource: {method: mapping}}}``, laid over the mappings of its integration."""
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnifiedModel:
+    """Resources that mean the same at every integration (wire.md A10)."""
+
+    id: str
+    environment_id: EnvironmentId
+    name: str
+    category: str | None = None
+    description: str | None = None
+    sharing: str = "deny"
+    resources: JsonObject
+    version: int = 1
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentUnifiedModel:
+    """What an environment changes about a unified model."""
+
+    id: str
+    environment_id: EnvironmentId
+    unified_model_id: str
+    override: JsonObject
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnifiedModelMethod:
+    """How an integration carries out one method of a unified model: the base, or an environment's layer over it."""
+
+    id: str
+    environment_id: EnvironmentId
+    unified_model_id: str
+    resource_name: str
+    integration_name: str
+    method_name: str
+    config: JsonObject
+    environment_unified_model_id: str | None = None
+    """Set on an environment's layer."""
+    version: int = 1
     created_at: datetime
     updated_at: datetime
 

@@ -94,6 +94,20 @@ def parse_mapping(
     return (None if failures else mapping), failures
 
 
+def override_failures(raw: JSON, path: str) -> list[Failure]:
+    """Check an account's overrides, ``{model: {resource: {method: mapping}}}``."""
+    failures: list[Failure] = []
+    for model in _children(ConfigReader(raw, path, failures)):
+        for resource in _children(model):
+            for method in _children(resource):
+                failures += parse_mapping(method.value, method.at, resource="resource", method="method")[1]
+    return failures
+
+
+def _children(reader: ConfigReader) -> list[ConfigReader]:
+    return [reader.child(name) for name in reader.value] if reader.is_object() else []
+
+
 def _refuse_unknown(reader: ConfigReader) -> None:
     for key in sorted(reader.value.keys() - _KNOWN):
         expected = "is not supported yet" if key in _TO_COME else f"is unknown: expected {', '.join(sorted(_KNOWN))}"

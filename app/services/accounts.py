@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from app.engine import unified_mapping
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
@@ -58,7 +59,7 @@ class AccountService:
         self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()
     ) -> IntegratedAccount:
         """Make an account; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
-        failures = list(faults)
+        failures = [*faults, *_override_failures(fields)]
         name = fields.get("integration_name")
         integration = self._integrations.by_name(environment_id, name) if name else None
         if name and integration is None:
@@ -70,6 +71,7 @@ class AccountService:
             "integration_id": integration.id,
             "tenant_id": fields["tenant_id"],
             "authentication_method": fields.get("authentication_method") or _credentials_format(integration.config),
+            "unified_model_override": fields.get("unified_model_override", {}),
         }
         return self._accounts.create(environment_id, new_id(), values, context=fields.get("context", {}))
 
@@ -86,8 +88,8 @@ class AccountService:
     ) -> IntegratedAccount:
         """Change some fields; ``context`` is merged, key by key, into the present one. Raises as ``get`` does."""
         self.get(environment_id, account_id)
-        if faults:
-            raise InvalidInputError(faults)
+        if failures := [*faults, *_override_failures(changes)]:
+            raise InvalidInputError(failures)
         values = {name: value for name, value in changes.items() if name != "context"}
         sent = changes.get("context", {})
         updated = self._accounts.update(
@@ -100,6 +102,12 @@ class AccountService:
         if not self._accounts.delete(environment_id, account_id):
             raise NotFoundError("integrated account", account_id)
         return account_id
+
+
+def _override_failures(fields: JsonObject) -> Sequence[Failure]:
+    if "unified_model_override" not in fields:
+        return []
+    return unified_mapping.override_failures(fields["unified_model_override"], "unified_model_override")
 
 
 def _credentials_format(config: JsonObject) -> str:

@@ -15,8 +15,10 @@ from app.engine.frontier import Frontier
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
 from app.engine.status import ErrorHandling
+from app.engine.unified_calls import UnifiedRequest
 from app.engine.work import Claim, PageWrite, Ring, SliceOutcome
 from app.failpoints import Failpoint
+from app.services import unified_pages
 from app.services.page_batch import PageBatch
 from app.services.ports import FetchedPage, PageCall, Source
 from app.services.run_context import RunContext
@@ -63,6 +65,14 @@ class Backlog(Protocol):
         """Block the unit when too many wait; tell whether it was blocked."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request that is under way: for which element, and the call itself."""
+
+    index: int
+    call: PageCall
+
+
 @dataclass(slots=True)
 class _Slice:
     """One slice under way: what is asked for, what was written, and why it will end."""
@@ -72,7 +82,7 @@ class _Slice:
     item: ResourceItem
     frontier: Frontier
     deadline: float
-    in_flight: dict[Future[FetchedPage], int] = field(default_factory=dict)
+    in_flight: dict[Future[FetchedPage], _Asked] = field(default_factory=dict)
     held_at: float = field(default_factory=time.monotonic)
     abandon_at: float | None = None
     wake_seconds: float = 0.0
@@ -161,7 +171,7 @@ class FetchWorker:
         current.is_draining = (
             current.is_draining or self._workplace.is_stopping() or time.monotonic() >= current.deadline
         )
-        asked = set(current.in_flight.values())
+        asked = {each.index for each in current.in_flight.values()}
         while not current.is_draining and len(asked) < self._most_in_flight(current):
             index = current.frontier.next_to_ask(asked, current.total)
             if index is None:
@@ -174,7 +184,7 @@ class FetchWorker:
                 batch.add_error(element, error)
                 current.frontier = current.frontier.fail(index)
                 continue
-            current.in_flight[self._source.submit(call)] = index
+            current.in_flight[self._source.submit(call)] = _Asked(index, call)
             asked.add(index)
 
     def _most_in_flight(self, current: _Slice) -> int:
@@ -206,17 +216,17 @@ class FetchWorker:
                 future.cancel()
             current.in_flight.clear()
 
-    def _take(self, current: _Slice, batch: PageBatch, index: int, future: Future[FetchedPage]) -> None:
-        element = current.claim.elements[index]
+    def _take(self, current: _Slice, batch: PageBatch, asked: _Asked, future: Future[FetchedPage]) -> None:
+        index, element = asked.index, current.claim.elements[asked.index]
         current.answers += 1
         try:
-            page = future.result()
+            page = unified_pages.mapped(asked.call, future.result())
         except RateLimitedError as limit:
             # The element stays open at its cursor; the whole unit waits, since all of it is one account's.
             current.is_draining = True
             current.wake_seconds = max(current.wake_seconds, limit.retry_after_seconds or 0.0)
         except RecordError as error:
-            batch.add_error(element, error)
+            batch.add_error(element, unified_pages.mapped_error(asked.call, error))
             current.frontier = current.frontier.fail(index)
         else:
             failpoints.hit(Failpoint.AFTER_FETCH)
@@ -273,17 +283,21 @@ class FetchWorker:
 
 
 def _call(context: RunContext, item: ResourceItem, element: scope.Element, cursor: JSON) -> PageCall:
-    """Resolve an element's request; raise PlaceholderError when a value is missing."""
+    """Resolve an element's request; raise PlaceholderError when a value is missing, MappingError for a mapping."""
     values = scope.element_scope(item, context.plan, element, context.scope)
+    id, body = _text(_resolve(item.id, values)), _resolve(item.body, values)
+    query = _resolve(item.query, values) or {}
+    if mapping := context.unified.get(item.name):
+        return mapping.page_call(UnifiedRequest(id=id, query=query, body=body), cursor)
     return PageCall(
         account_id=context.account.id,
         config=context.config,
         context=context.account.context,
         resource=item.resource,
         method=item.method,
-        id=_text(_resolve(item.id, values)),
-        query=_resolve(item.query, values) or {},
-        body=_resolve(item.body, values),
+        id=id,
+        query=query,
+        body=body,
         cursor=cursor,
     )
 

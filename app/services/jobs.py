@@ -8,6 +8,7 @@ from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, SyncJob
+from app.services.unified_mappings import UnifiedMappings
 
 _DEFAULTS: JsonObject = {"label": "Untitled", "args_schema": {}, "resources": [], "default_runtime_version": 3}
 
@@ -41,7 +42,8 @@ class IntegrationNames(Protocol):
 class JobService:
     """Sync jobs as the API's callers see them."""
 
-    def __init__(self, jobs: JobStore, integrations: IntegrationNames) -> None:
+    def __init__(self, jobs: JobStore, integrations: IntegrationNames, unified: UnifiedMappings) -> None:
+        self._unified = unified
         self._jobs = jobs
         self._integrations = integrations
 
@@ -78,7 +80,8 @@ class JobService:
             failures += args.schema_failures(fields["args_schema"])
         failures += mutex.failures(fields.get("mutex_key"))
         if "resources" in fields:
-            failures += definition.parse_resources(fields["resources"])[1]
+            items, item_failures = definition.parse_resources(fields["resources"])
+            failures += item_failures or self._unified.model_failures(environment_id, items)
         if failures:
             raise InvalidInputError(failures)
 

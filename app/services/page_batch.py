@@ -37,6 +37,7 @@ class PageBatch:
         self._server_date: datetime | None = None
         self._pages = 0
         self._fetched = 0
+        self._quarantined = 0
         self._has_progress = False
         self.errors: list[ErrorDraft] = []
 
@@ -49,8 +50,11 @@ class PageBatch:
         """Take a page in: its records, and the child requests that they lead to."""
         self._pages += 1
         self._server_date = self._server_date or page.server_date
-        self._fetched += len(page.records)
-        self._has_progress |= bool(page.records) or page.next_cursor is None
+        self._fetched += len(page.records) + page.quarantined
+        self._quarantined += page.quarantined
+        for error in page.errors:
+            self._note(self._item, error, element)
+        self._has_progress |= bool(page.records or page.errors) or page.next_cursor is None
         if self._item.persist:
             self._records.extend(page.records)
         for record in page.records:
@@ -72,6 +76,7 @@ class PageBatch:
         counters = Counters(
             pages=self._pages,
             fetched=self._fetched,
+            quarantined=self._quarantined,
             queued=sum(event.records for event in batches),
             errors=len(self.errors) - sum(self._child_errors.values()),
         )
@@ -127,8 +132,7 @@ class PageBatch:
     def _rows(self) -> RecordBatch:
         if self._context.run.webhook_id or not self._records:
             return RecordBatch()
-        id_path = self._context.config.method(self._item.resource, self._item.method).id_path
-        return RecordBatch(self._records, id_path)
+        return RecordBatch(self._records, self._context.id_path_of(self._item))
 
     def _record_events(self) -> list[EventDraft]:
         if not self._context.run.webhook_id:
@@ -185,8 +189,8 @@ def _details(error: RecordError, element: scope.Element) -> JsonObject:
     details: JsonObject = {}
     if isinstance(error, SourceError):
         details = {"status": error.status, "excerpt": error.excerpt}
-    if path := getattr(error, "path", None):
-        details["path"] = path
+    for name in ("path", "record_id"):
+        details[name] = getattr(error, name, None)
     if parents := element.get("parents"):
         details["parents"] = parents
     if "loop" in element:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from app.engine.errors import RecordError
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import Webhook
+from app.engine.unified_calls import CallMapping
 from app.engine.work import Ring
 
 
@@ -25,6 +27,10 @@ class PageCall:
     id: str | None = None
     query: JsonObject = field(default_factory=dict)
     body: JSON = None
+    path: str | None = None
+    """Replaces the path of the integration's method."""
+    mapping: CallMapping | None = field(default=None, repr=False)
+    """Of a unified API's call: what the answer's records, or its error, become once they are here."""
     cursor: JsonObject | None = None
     """Opaque; None asks for the first page, else what ``FetchedPage.next_cursor`` gave."""
 
@@ -41,6 +47,10 @@ class FetchedPage:
     url: str
     """Without its query, which may hold secrets."""
     status: int
+    errors: Sequence[RecordError] = ()
+    """Those of records that could not be mapped."""
+    quarantined: int = 0
+    """The records that could not be mapped, which are not among ``records``."""
 
 
 class Source(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from app.engine import definition, integration_config, planning, routing, scope
 from app.engine.definition import ResourceItem
@@ -11,9 +11,13 @@ from app.engine.events import Envelope
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
+from app.engine.paths import Path
 from app.engine.planning import RunPlan
 from app.engine.times import iso_utc_or_none
 from app.services.ports import Clock
+from app.services.unified_mappings import AccountMapping, UnifiedMappings, account_mapping
+
+_UNIFIED_ID: Final[Path] = ("id",)
 
 
 class RunUnworkableError(FerrymanError):
@@ -61,6 +65,12 @@ class RunContext:
     config: IntegrationConfig
     account: IntegratedAccount = field(repr=False)
     scope: JsonObject = field(repr=False)
+    unified: Mapping[str, AccountMapping] = field(default_factory=dict)
+    """The mappings of unified APIs' items, by name."""
+
+    def id_path_of(self, item: ResourceItem) -> Path:
+        """Tell where the id of an item's records is."""
+        return _UNIFIED_ID if item.name in self.unified else self.config.method(item.resource, item.method).id_path
 
     def item_of(self, resource_id: str | None) -> ResourceItem:
         """Find the item that a resource row stands for."""
@@ -81,7 +91,10 @@ def envelope_of(run: SyncJobRun, clock: Clock) -> Envelope:
 class RunContexts:
     """Loads what slices need to know."""
 
-    def __init__(self, *, runs: RunReader, accounts: AccountReader, integrations: IntegrationReader) -> None:
+    def __init__(
+        self, *, runs: RunReader, accounts: AccountReader, integrations: IntegrationReader, unified: UnifiedMappings
+    ) -> None:
+        self._unified = unified
         self._runs = runs
         self._accounts = accounts
         self._integrations = integrations
@@ -97,15 +110,20 @@ class RunContexts:
         items, faults = definition.parse_resources(run.resources)
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
+        config = self._config(account)
+        mappings, faults = self._unified.find_all(account, items)
+        if faults:
+            raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
         return RunContext(
             run=run,
             queue=routing.queue_of(run.daemon_group_key),
             plan=planning.plan(items),
             items={item.name: item for item in items},
             resource_ids=self._runs.resource_ids(run_id),
-            config=self._config(account),
+            config=config,
             account=account,
             scope=_scope(run, account),
+            unified={name: account_mapping(mapping, account, config) for name, mapping in mappings.items()},
         )
 
     def _config(self, account: IntegratedAccount) -> IntegrationConfig:

@@ -15,6 +15,7 @@ from app.engine.objects import EnvironmentId, IntegratedAccount, SyncJob, Webhoo
 from app.engine.record_rows import encode
 from app.engine.status import ErrorHandling
 from app.engine.times import iso_utc
+from app.services.unified_mappings import UnifiedMappings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +100,14 @@ class RunDrafts:
         jobs: JobReader,
         accounts: AccountReader,
         webhooks: WebhookReader,
+        unified: UnifiedMappings,
         default_group: str,
         default_overlap_seconds: int,
     ) -> None:
         self._jobs = jobs
         self._accounts = accounts
         self._webhooks = webhooks
+        self._unified = unified
         self._default_group = default_group
         self._default_overlap_seconds = default_overlap_seconds
 
@@ -127,6 +130,7 @@ class RunDrafts:
         items, item_failures = definition.parse_resources(resources) if job else ([], [])
         mutex_key, mutex_failures = _mutex_key(request, job, account, bound)
         failures += [*arg_failures, *item_failures, *([] if arg_failures else mutex_failures)]
+        failures += self._unified.find_all(account, items)[1] if account and not item_failures else []
         if failures or job is None:
             raise InvalidInputError(failures)
         group_key = self._group_key(request)

@@ -1,5 +1,6 @@
 """What can go wrong between here and an upstream, in Ferryman's own words: the edge where foreign exceptions end."""
 
+import re
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
 from app.engine import retry
-from app.engine.errors import SourceError
+from app.engine.errors import ProviderAnswer, SourceError
 from app.net import guarded_connections
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.redaction import masked
@@ -17,6 +18,8 @@ from app.sources.redaction import masked
 EXCERPT_CHARACTERS = 500
 # Read before masking, so that a secret which the excerpt's end would cut in two is still found.
 _EXCERPT_BYTES = 8 * EXCERPT_CHARACTERS
+
+_SHOWN_HEADER = re.compile(r"retry-after|(x-)?rate-?limit-[a-z-]+|(x-)?request-id")
 
 # 425 asks to repeat the request by definition; 52x and 529 are a CDN's words for an origin that is down or busy.
 _PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
@@ -102,6 +105,18 @@ def refused(request: HttpRequest, response: HttpResponse) -> SourceError:
         retryable=response.status in _PASSING_STATUSES,
         retry_after_seconds=retry.retry_after_seconds(response.header("Retry-After"), now),
         excerpt=excerpt(response.body, request.secrets),
+        answer=provider_answer(request, response),
+    )
+
+
+def provider_answer(request: HttpRequest, response: HttpResponse) -> ProviderAnswer:
+    """Keep of an answer what its caller may see."""
+    shown = {name: value for name, value in response.plain_headers.items() if _SHOWN_HEADER.fullmatch(name)}
+    text = response.body.decode("utf-8", "replace").replace("\0", "\ufffd")
+    return ProviderAnswer(
+        status=response.status,
+        headers={name: masked(value, request.secrets) for name, value in shown.items()},
+        body=masked(text, request.secrets),
     )
 
 

@@ -4,7 +4,7 @@ import base64
 import importlib.metadata
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import orjson
@@ -58,6 +58,7 @@ class RequestDraft:
 def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     """Resolve a call's templates; raise PlaceholderError for a missing value and SourceError for an unusable one."""
     scope = _scope(call)
+    config = config if call.path is None else replace(config, path=Template(call.path, frozenset()))
     path, _, path_query = _path(call, config, scope).partition("?")
     standing_query = _fields(call.config.query, scope)
     used_by_path = {reference[1] for reference in config.path.references if reference[0] == "query" and reference[1:]}

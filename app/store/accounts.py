@@ -87,6 +87,7 @@ class AccountStore:
             authentication_method=row["authentication_method"],
             status=row["status"],
             context=self._cipher.open(row["context_encrypted"]),
+            unified_model_override=row["unified_model_override"],
             created_at=row["created_at"],
             updated_at=row["updated_at"],
         )

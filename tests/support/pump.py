@@ -107,6 +107,9 @@ class World:
         """Give what a process of this world reaches."""
         return Outside(engine=engine, bell=self.mailbox, source=self.api, sender=self.receiver)
 
+    def prepare(self, environment: EnvironmentId) -> None:
+        """Make what else a job needs."""
+
     def post(self) -> str:
         """Create the job's run through the API's services, in an environment of its own; give the run's id."""
         engine = self.database.engine
@@ -114,6 +117,7 @@ class World:
         environment: EnvironmentId = TokenStore(engine).ensure_environment(new_id())
         config = {"base_url": "http://memory.invalid"}
         services.integrations.create(environment, {"name": "acme", "config": config})
+        self.prepare(environment)
         account = services.accounts.create(environment, {"integration_name": "acme", "tenant_id": "tenant"})
         job = services.jobs.create(environment, {"integration_name": "acme", "resources": list(self.job.resources)})
         webhook_id = None

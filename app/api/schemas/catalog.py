@@ -12,7 +12,7 @@ from app.engine.json_types import JSON
 
 _TIMES: Final = ("created_at", "updated_at")
 _TEXT: Final = validate.Length(min=1, max=1000)
-_SLUG: Final = validate.Regexp(
+SLUG: Final = validate.Regexp(
     re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z"),
     error="expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit",
 )
@@ -93,7 +93,7 @@ JobQuery = narrowed(
 class IntegrationPatch(Input):
     """A change of an integration; its config is merged deeply, and null takes a key away."""
 
-    name = fields.String(validate=_SLUG, metadata={"description": "Can not be changed; the present one is accepted."})
+    name = fields.String(validate=SLUG, metadata={"description": "Can not be changed; the present one is accepted."})
     config = fields.Raw(metadata=CONFIG_CHANGE)
     category = fields.String(allow_none=True)
     is_beta = Flag()
@@ -104,7 +104,7 @@ class IntegrationPatch(Input):
 class NewIntegration(Input):
     """An integration to create."""
 
-    name = fields.String(required=True, validate=_SLUG)
+    name = fields.String(required=True, validate=SLUG)
     config = fields.Raw(required=True, metadata=CONFIG)
     category = fields.String(allow_none=True)
     is_beta = Flag()
@@ -137,6 +137,9 @@ class AccountPatch(Input):
     tenant_id = fields.String(validate=_TEXT)
     authentication_method = fields.String(validate=_TEXT)
     context = JsonObjectField()
+    unified_model_override = JsonObjectField(
+        metadata={"description": "{model: {resource: {method: mapping}}}, laid over the integration's mappings."}
+    )
 
 
 class NewAccount(AccountPatch):
@@ -156,6 +159,7 @@ class Account(Schema):
     authentication_method = fields.String()
     status = fields.String()
     context = JsonObjectField()
+    unified_model_override = JsonObjectField()
     environment_id = Id()
     created_at = Time()
     updated_at = Time()

@@ -17,6 +17,7 @@ from app.store.tables.catalog import (
 from app.store.tables.deliveries import delivery
 from app.store.tables.records import account_log, record, record_seen
 from app.store.tables.runs import COUNTERS, daemon, idempotency_key, outbox, run_error, run_resource, sync_job_run, unit
+from app.store.tables.unified import environment_unified_model, unified_model, unified_model_method
 
 __all__ = [
     "COUNTERS",
@@ -26,6 +27,7 @@ __all__ = [
     "delivery",
     "encryption_key",
     "environment",
+    "environment_unified_model",
     "idempotency_key",
     "integrated_account",
     "integration",
@@ -37,6 +39,8 @@ __all__ = [
     "run_resource",
     "sync_job",
     "sync_job_run",
+    "unified_model",
+    "unified_model_method",
     "unit",
     "webhook",
 ]

@@ -67,6 +67,7 @@ integrated_account = Table(
     Column("authentication_method", Text, nullable=False),
     Column("status", Text, nullable=False, server_default="active"),
     Column("context_encrypted", LargeBinary, nullable=False),
+    Column("unified_model_override", JSONB, nullable=False, server_default=text("'{}'")),
     *times(),
     Index("integrated_account_page", "environment_id", "created_at", "id"),
 )

@@ -133,7 +133,8 @@ def test_what_is_no_list_is_refused(raw: Any) -> None:
     [
         ({"resource": None}, "resource", "expected a text"),
         ({"resource": 5}, "resource", "'5'"),
-        ({"resource": "crm/contacts"}, "resource", "unified"),
+        ({"resource": "crm/"}, "resource", "unified"),
+        ({"resource": "a/b/c"}, "resource", "unified"),
         ({"resource": "{{args.resource}}"}, "resource", "placeholders"),
         ({"resource": "x" * 201}, "resource", "200 characters"),
         ({"name": 5}, "name", "expected a text"),
@@ -230,3 +231,13 @@ ITEMS = st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES | st.sampled_from([
 @given(JSON_VALUES | st.lists(ITEMS | JSON_VALUES, max_size=4))
 def test_no_input_breaks_the_parser(raw: Any) -> None:
     parse_resources(raw)
+
+
+def test_a_resource_of_a_unified_api_is_always_persisted() -> None:
+    items, failures = parse_resources([{"resource": "crm/contacts", "method": "list", "delete_tracking": "soft"}])
+
+    assert failures == []
+    assert (items[0].persist, items[0].binding_paths) == (
+        True,
+        {("resources", "crm", "contacts"), ("resources", "crm/contacts")},
+    )

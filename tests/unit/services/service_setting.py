@@ -6,7 +6,7 @@ from typing import Any
 
 from service_fakes import FakeBell, FakeClock, FakeReceiver, FakeSource
 from service_moves import FakeMoves
-from service_tables import NOON, FakeTable, account, integration, run, webhook
+from service_tables import NOON, FakeMappings, FakeTable, account, integration, run, webhook
 from service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, FakeUnits
 
 from app.engine.json_types import JsonObject
@@ -19,6 +19,7 @@ from app.services.resuming import Outbox, Resumption
 from app.services.run_context import RunContext, RunContexts
 from app.services.tracking import Tracking
 from app.services.turns import AccountTurns
+from app.services.unified_mappings import UnifiedMappings
 from app.services.working import UnitWorker
 from app.services.workplace import Workplace
 from app.settings import Settings
@@ -60,6 +61,7 @@ class Setting:
     integrations: FakeTable[Integration] = field(default_factory=lambda: FakeTable(integration, integration()))
     webhooks: FakeWebhooks = field(default_factory=lambda: FakeWebhooks(webhook, webhook()))
     receiver: FakeReceiver = field(default_factory=lambda: FakeReceiver(200))
+    mappings: FakeMappings = field(default_factory=FakeMappings)
     is_stopping: bool = False
 
     def __post_init__(self) -> None:
@@ -99,7 +101,12 @@ class Setting:
         return self.contexts().load("run")
 
     def contexts(self) -> RunContexts:
-        return RunContexts(runs=self.runs, accounts=self.accounts, integrations=self.integrations)
+        return RunContexts(
+            runs=self.runs,
+            accounts=self.accounts,
+            integrations=self.integrations,
+            unified=UnifiedMappings(self.mappings),
+        )
 
     def workplace(self) -> Workplace:
         return Workplace(clock=self.clock, settings=self.settings, bell=self.bell, is_stopping=lambda: self.is_stopping)

@@ -17,6 +17,8 @@ from app.engine.objects import (
     Webhook,
 )
 from app.engine.status import RunStatus
+from app.engine.unified_model import UnifiedName
+from app.services.unified_mappings import MappingLayers, UnifiedMappings
 
 T = TypeVar("T", IntegratedAccount, Integration, SyncJob, Webhook)
 
@@ -116,3 +118,23 @@ def run(**fields: Any) -> SyncJobRun:
 
 def _stored(defaults: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
     return {"environment_id": ENVIRONMENT, "created_at": NOON, "updated_at": NOON, **defaults, **fields}
+
+
+class FakeMappings:
+    """Unified models and mappings: ``{"model/resource": {method: MappingLayers}}``."""
+
+    def __init__(self, layers: Mapping[str, Mapping[str, MappingLayers]] | None = None) -> None:
+        self.configured = layers or {}
+
+    def layers(
+        self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
+    ) -> MappingLayers | None:
+        methods = self.configured.get("/".join(name), {})
+        known = [key for key in self.configured if key.startswith(f"{name.model}/")]
+        resources: JsonObject = {key.partition("/")[2]: {} for key in known}
+        nothing = MappingLayers(resources=resources, base=None, environment=None)
+        return methods.get(method, nothing) if known else None
+
+
+def unified(layers: Mapping[str, Mapping[str, MappingLayers]] | None = None) -> UnifiedMappings:
+    return UnifiedMappings(FakeMappings(layers))

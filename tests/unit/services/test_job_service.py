@@ -1,7 +1,7 @@
 """Sync jobs: checked whole before they are kept."""
 
 import pytest
-from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, integration, sync_job
+from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, integration, sync_job, unified
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
@@ -20,7 +20,7 @@ def jobs() -> FakeTable[SyncJob]:
 
 @pytest.fixture
 def service(jobs: FakeTable[SyncJob]) -> JobService:
-    return JobService(jobs, FakeTable(integration, integration()))
+    return JobService(jobs, FakeTable(integration, integration()), unified())
 
 
 def test_job_is_made_with_defaults(jobs: FakeTable[SyncJob], service: JobService) -> None:

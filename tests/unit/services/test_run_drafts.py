@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, account, sync_job, webhook
+from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, account, sync_job, unified, webhook
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
@@ -19,6 +19,7 @@ def drafts(**job_fields: Any) -> RunDrafts:
         jobs=FakeTable(sync_job, sync_job(**job_fields)),
         accounts=FakeTable(account, account(), account(id="other", integration_name="crm")),
         webhooks=FakeTable(webhook, webhook(), webhook(id="foreign", environment_id=ELSEWHERE)),
+        unified=unified(),
         default_group="blue",
         default_overlap_seconds=120,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from service_recounts import recounted
 from service_setting import Setting, setting
-from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, run, sync_job
+from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, run, sync_job, unified
 
 from app.engine.audit import RunRecount
 from app.engine.books import Counters
@@ -80,7 +80,12 @@ def store(here: Setting) -> FakeRunStore:
 def service(here: Setting, store: FakeRunStore) -> RunService:
     jobs = FakeTable(sync_job, sync_job())
     drafts = RunDrafts(
-        jobs=jobs, accounts=here.accounts, webhooks=here.webhooks, default_group="blue", default_overlap_seconds=120
+        jobs=jobs,
+        accounts=here.accounts,
+        webhooks=here.webhooks,
+        unified=unified(),
+        default_group="blue",
+        default_overlap_seconds=120,
     )
     return RunService(
         runs=store,

@@ -2,13 +2,18 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0003"
 down_revision = "0002"
 
+_UUID = sa.UUID(as_uuid=False)
+_TIME = sa.DateTime(timezone=True)
+
 
 def upgrade() -> None:
     _encryption_keys()
+    _add_unified_models()
 
 
 def _encryption_keys() -> None:
@@ -21,4 +26,68 @@ def _encryption_keys() -> None:
         sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("is_current"),
+    )
+
+
+def _add_unified_models() -> None:
+    empty = sa.text("'{}'")
+    op.add_column(
+        "integrated_account",
+        sa.Column("unified_model_override", postgresql.JSONB(), nullable=False, server_default=empty),
+    )
+    op.create_table(
+        "unified_model",
+        *_owned(),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("category", sa.Text()),
+        sa.Column("description", sa.Text()),
+        sa.Column("sharing", sa.Text(), nullable=False, server_default="deny"),
+        sa.Column("resources", postgresql.JSONB(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False, server_default="1"),
+        *_times(),
+        sa.UniqueConstraint("environment_id", "name", name="unified_model_environment_name"),
+    )
+    op.create_table(
+        "environment_unified_model",
+        *_owned(),
+        _child_of("unified_model"),
+        sa.Column("override", postgresql.JSONB(), nullable=False),
+        *_times(),
+        sa.UniqueConstraint("unified_model_id", name="environment_unified_model_model"),
+    )
+    place = ("unified_model_id", "integration_name", "resource_name", "method_name", "layer")
+    op.create_table(
+        "unified_model_method",
+        *_owned(),
+        _child_of("unified_model"),
+        _child_of("environment_unified_model", nullable=True),
+        sa.Column("layer", sa.Text(), nullable=False),
+        sa.Column("integration_name", sa.Text(), nullable=False),
+        sa.Column("resource_name", sa.Text(), nullable=False),
+        sa.Column("method_name", sa.Text(), nullable=False),
+        sa.Column("config", postgresql.JSONB(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False, server_default="1"),
+        *_times(),
+        sa.CheckConstraint("layer in ('base', 'environment')", name="unified_model_method_layer"),
+        sa.UniqueConstraint(*place, name="unified_model_method_place"),
+    )
+    page = ["environment_id", "layer", "created_at", "id"]
+    op.create_index("unified_model_method_page", "unified_model_method", page)
+
+
+def _owned() -> tuple[sa.Column[str], sa.Column[str]]:
+    return (
+        sa.Column("id", _UUID, primary_key=True),
+        sa.Column("environment_id", _UUID, sa.ForeignKey("environment.id"), nullable=False),
+    )
+
+
+def _child_of(table: str, *, nullable: bool = False) -> sa.Column[str]:
+    return sa.Column(f"{table}_id", _UUID, sa.ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=nullable)
+
+
+def _times() -> tuple[sa.Column[object], sa.Column[object]]:
+    return (
+        sa.Column("created_at", _TIME, nullable=False, server_default=sa.func.now()),
+        sa.Column("updated_at", _TIME, nullable=False, server_default=sa.func.now()),
     )

@@ -1,0 +1,75 @@
+"""``/unified-model-resource-method`` and ``/environment-unified-model-resource-method``: mappings, a layer each."""
+
+from collections.abc import Callable
+
+from marshmallow import Schema
+
+from app.api.parsing import Body
+from app.api.resource import Resource
+from app.api.schemas import unified as schemas
+from app.api.schemas.fields import Deleted, page_of
+from app.api.services import environment, services
+from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.engine.json_types import JsonObject
+from app.services.unified_methods import MappingService
+
+unified_mappings = Resource("unified-model-resource-method", description="How integrations carry out unified APIs")
+environment_mappings = Resource(
+    "environment-unified-model-resource-method", description="What an environment changes about mappings"
+)
+
+_KIND = "unified model resource method"
+
+
+def _serve(
+    resource: Resource,
+    mappings: Callable[[], MappingService],
+    *,
+    new: type[Schema],
+    answer: type[Schema],
+    query: type[Schema],
+) -> None:
+    """Serve the mappings of one layer."""
+
+    @resource.serves("POST", body=new, answer=answer, status=201)
+    def create_mapping(body: Body) -> Answer:
+        """Create a mapping; the faults of its expressions have their positions."""
+        return created(plain_view(mappings().create(environment(), body.fields, body.faults)))
+
+    @resource.serves("GET", query=query, answer=page_of(answer))
+    def list_mappings(query: JsonObject) -> Answer:
+        """List mappings, newest first."""
+        return page_view(mappings().list(environment(), filters_of(query)), plain_view)
+
+    @resource.serves("GET", "/<id>", answer=answer)
+    def get_mapping(id: str) -> Answer:
+        """Show a mapping."""
+        return plain_view(mappings().get(environment(), path_id(_KIND, id)))
+
+    @resource.serves("PATCH", "/<id>", body=schemas.MappingPatch, answer=answer)
+    def update_mapping(body: Body, id: str) -> Answer:
+        """Change a mapping: its config is merged deeply, and null takes a key away."""
+        version = body.fields.pop("version", None)
+        changed = mappings().update(environment(), path_id(_KIND, id), body.fields, body.faults, version=version)
+        return plain_view(changed)
+
+    @resource.serves("DELETE", "/<id>", answer=Deleted)
+    def delete_mapping(id: str) -> Answer:
+        """Remove a mapping."""
+        return {"id": mappings().delete(environment(), path_id(_KIND, id))}
+
+
+_serve(
+    unified_mappings,
+    lambda: services().unified_mappings,
+    new=schemas.NewMapping,
+    answer=schemas.Mapping,
+    query=schemas.MappingQuery,
+)
+_serve(
+    environment_mappings,
+    lambda: services().environment_mappings,
+    new=schemas.NewEnvironmentMapping,
+    answer=schemas.EnvironmentMapping,
+    query=schemas.EnvironmentMappingQuery,
+)

@@ -1,0 +1,80 @@
+"""``/unified-model`` and ``/environment-unified-model``."""
+
+from app.api.parsing import Body
+from app.api.resource import Resource
+from app.api.schemas import unified as schemas
+from app.api.schemas.fields import Deleted, page_of
+from app.api.services import environment, services
+from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.engine.json_types import JsonObject
+
+unified_models = Resource("unified-model", description="Resources that mean the same at every integration")
+installed_models = Resource("environment-unified-model", description="What an environment changes about unified models")
+
+_MODEL = "unified model"
+_INSTALLED = "environment unified model"
+
+
+@unified_models.serves("POST", body=schemas.NewUnifiedModel, answer=schemas.UnifiedModel, status=201)
+def create_model(body: Body) -> Answer:
+    """Create a unified model."""
+    return created(plain_view(services().unified_models.create(environment(), body.fields, body.faults)))
+
+
+@unified_models.serves("GET", query=schemas.UnifiedModelQuery, answer=page_of(schemas.UnifiedModel))
+def list_models(query: JsonObject) -> Answer:
+    """List unified models, newest first."""
+    return page_view(services().unified_models.list(environment(), filters_of(query)), plain_view)
+
+
+@unified_models.serves("GET", "/<id>", answer=schemas.UnifiedModel)
+def get_model(id: str) -> Answer:
+    """Show a unified model."""
+    return plain_view(services().unified_models.get(environment(), path_id(_MODEL, id)))
+
+
+@unified_models.serves("PATCH", "/<id>", body=schemas.UnifiedModelPatch, answer=schemas.UnifiedModel)
+def update_model(body: Body, id: str) -> Answer:
+    """Change a unified model: its resources are merged deeply, and null takes a key away."""
+    version = body.fields.pop("version", None)
+    changed = services().unified_models.update(
+        environment(), path_id(_MODEL, id), body.fields, body.faults, version=version
+    )
+    return plain_view(changed)
+
+
+@unified_models.serves("DELETE", "/<id>", answer=Deleted)
+def delete_model(id: str) -> Answer:
+    """Remove a unified model with its mappings."""
+    return {"id": services().unified_models.delete(environment(), path_id(_MODEL, id))}
+
+
+@installed_models.serves("POST", body=schemas.NewInstalledModel, answer=schemas.InstalledModel, status=201)
+def install_model(body: Body) -> Answer:
+    """Install a unified model into the environment, or change what the environment changes about it."""
+    return created(plain_view(services().installed_models.put(environment(), body.fields, body.faults)))
+
+
+@installed_models.serves("GET", query=schemas.InstalledModelQuery, answer=page_of(schemas.InstalledModel))
+def list_installed_models(query: JsonObject) -> Answer:
+    """List the environment's unified models, newest first."""
+    return page_view(services().installed_models.list(environment(), filters_of(query)), plain_view)
+
+
+@installed_models.serves("GET", "/<id>", answer=schemas.InstalledModel)
+def get_installed_model(id: str) -> Answer:
+    """Show what the environment changes about a unified model."""
+    return plain_view(services().installed_models.get(environment(), path_id(_INSTALLED, id)))
+
+
+@installed_models.serves("PATCH", "/<id>", body=schemas.InstalledModelPatch, answer=schemas.InstalledModel)
+def update_installed_model(body: Body, id: str) -> Answer:
+    """Replace what the environment changes about a unified model."""
+    changed = services().installed_models.update(environment(), path_id(_INSTALLED, id), body.fields, body.faults)
+    return plain_view(changed)
+
+
+@installed_models.serves("DELETE", "/<id>", answer=Deleted)
+def remove_installed_model(id: str) -> Answer:
+    """Take a unified model out of the environment, with the environment's mappings of it."""
+    return {"id": services().installed_models.delete(environment(), path_id(_INSTALLED, id))}

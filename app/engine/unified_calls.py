@@ -1,0 +1,237 @@
+"""Carry out one call of a unified API by a mapping: its request before, its records and its error after.
+
+What mappings see: ``query`` (what the caller asks, without what is meant for the integration alone), ``rawQuery`` (all
+of it), ``context`` (the account's, secrets masked), ``id``, ``body``, and ``response``: a record, or a page's records.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+from app.engine import placeholders
+from app.engine.config_reader import type_name
+from app.engine.errors import ExpressionError, MappingError, PlaceholderError, SourceError
+from app.engine.expressions import Expression
+from app.engine.json_types import JSON, JsonObject
+from app.engine.merging import merged
+from app.engine.paths import UNDEFINED, Path
+from app.engine.record_rows import remote_id
+from app.engine.unified_mapping import Choice, UnifiedMapping
+from app.engine.wanted_fields import WantedFields, read_wanted
+
+REMOTE_QUERY: Final = "remote_query"
+"""The key of a query whose fields go to the integration as they are."""
+
+_MOST_SECONDS_PER_PAGE: Final = 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnifiedRequest:
+    """What a caller asks of a unified API."""
+
+    id: str | None = None
+    query: JsonObject = field(default_factory=dict)
+    body: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegrationRequest:
+    """The same, as the integration is asked."""
+
+    resource: str
+    method: str
+    path: str | None
+    """Replaces the integration's."""
+    id: str | None
+    query: JsonObject
+    body: JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappedPage:
+    """What became of a page's records."""
+
+    records: list[JSON]
+    errors: Sequence[MappingError] = ()
+    quarantined: int = 0
+    """The records that could not be mapped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMapping:
+    """The mapping of one call: what its answers become."""
+
+    mapping: UnifiedMapping
+    scope: JsonObject = field(repr=False)
+    wanted: WantedFields
+    monotonic: Callable[[], float] = field(repr=False)
+
+    def page(self, records: Sequence[JSON], id_path: Path) -> MappedPage:
+        """Map a page's records. One that can not be mapped is an error, and the others go on."""
+        expression = self.mapping.response_mapping
+        if expression is not None and self.mapping.maps_pages:
+            return self._whole_page(expression, records)
+        return self._each_record(expression, records, id_path)
+
+    def error(self, error: SourceError) -> SourceError:
+        """Put an upstream's error into the words of the mapping, when it has some."""
+        expression, answer = self.mapping.error_mapping, error.answer
+        if expression is None or answer is None:
+            return error
+        seen = {"response": _decoded(answer.body), "status": answer.status, "headers": dict(answer.headers)}
+        try:
+            found = expression.evaluate({**self.scope, **seen, "message": error.message})
+        except ExpressionError as failure:
+            error.message = f"{error.message} (error_mapping: {failure.message})"
+            return error
+        described = {"message": found} if isinstance(found, str) else found if isinstance(found, dict) else {}
+        if isinstance(message := described.get("message"), str):
+            error.message = message
+        if isinstance(code := described.get("code"), str):
+            error.code = code
+        if isinstance(status := described.get("status"), int):
+            error.status = status
+        return error
+
+    def _each_record(self, expression: Expression | None, records: Sequence[JSON], id_path: Path) -> MappedPage:
+        made: list[JSON] = []
+        errors: list[MappingError] = []
+        deadline = self.monotonic() + _MOST_SECONDS_PER_PAGE
+        for record in records:
+            try:
+                made.append(self._record(expression, record, id_path, is_late=self.monotonic() > deadline))
+            except MappingError as error:
+                errors.append(error)
+        return MappedPage(records=made, errors=errors, quarantined=len(errors))
+
+    def _record(self, expression: Expression | None, record: JSON, id_path: Path, *, is_late: bool) -> JSON:
+        id = remote_id(record, id_path)
+        if is_late:
+            limit = f"its page had used up the {_MOST_SECONDS_PER_PAGE:g} s that a page's mapping may take"
+            raise MappingError("response_mapping", limit, record_id=id)
+        try:
+            found = record if expression is None else expression.evaluate({**self.scope, "response": record})
+        except ExpressionError as error:
+            raise MappingError("response_mapping", error.message, record_id=id) from error
+        if not isinstance(found, dict):
+            message = f"expected an object, the mapping gives {_named(found)}"
+            raise MappingError("response_mapping", message, record_id=id)
+        if found.get("id") is None and id is not None:
+            found = {"id": id, **{key: value for key, value in found.items() if key != "id"}}
+        return self.wanted.of(found, remote=record)
+
+    def _whole_page(self, expression: Expression, records: Sequence[JSON]) -> MappedPage:
+        try:
+            found = expression.evaluate({**self.scope, "response": records})
+        except ExpressionError as error:
+            failure = MappingError("response_mapping", error.message)
+            return MappedPage(records=[], errors=[failure], quarantined=len(records))
+        made = [] if found is UNDEFINED or found is None else found if isinstance(found, list) else [found]
+        if other := [one for one in made if not isinstance(one, dict)]:
+            message = f"expected an array of objects, the mapping gives {_named(other[0])} in it"
+            failure = MappingError("response_mapping", message)
+            return MappedPage(records=[], errors=[failure], quarantined=len(records))
+        return MappedPage(records=[self.wanted.of(one, remote=UNDEFINED) for one in made])
+
+
+def call_mapping(
+    mapping: UnifiedMapping, asked: UnifiedRequest, context: JsonObject, *, monotonic: Callable[[], float]
+) -> CallMapping:
+    """Make ready to map one call; raise MappingError. ``context`` is the account's with its secrets masked."""
+    wanted, raw_query = read_wanted(asked.query)
+    scope: JsonObject = {
+        "query": {name: value for name, value in raw_query.items() if name != REMOTE_QUERY},
+        "rawQuery": raw_query,
+        "context": context,
+    }
+    given = {"id": asked.id, "body": asked.body}
+    scope |= {name: value for name, value in given.items() if value is not None}
+    return CallMapping(mapping=mapping, scope=scope, wanted=wanted, monotonic=monotonic)
+
+
+def integration_request(call: CallMapping) -> IntegrationRequest:
+    """Turn a unified request into the integration's own; raise MappingError."""
+    mapping, scope = call.mapping, call.scope
+    return IntegrationRequest(
+        resource=_chosen(mapping.resource, "resource", scope),
+        method=_chosen(mapping.method, "method", scope),
+        path=_path(mapping, scope),
+        id=scope.get("id"),
+        query=_query(mapping, scope),
+        body=_body(mapping, scope),
+    )
+
+
+def _chosen(choice: str | Choice, key: str, scope: JsonObject) -> str:
+    if isinstance(choice, str):
+        return choice
+    name = _evaluated(choice.expression, key, scope)
+    if not isinstance(name, str) or not name:
+        raise MappingError(key, f"expected a name, the expression gives {_named(name)}")
+    if choice.names and name not in choice.names:
+        raise MappingError(key, f"the expression gives '{name}', which is none of {', '.join(sorted(choice.names))}")
+    return name
+
+
+def _path(mapping: UnifiedMapping, scope: JsonObject) -> str | None:
+    if mapping.path_mapping is None:
+        return None
+    path = _evaluated(mapping.path_mapping, "path_mapping", scope)
+    if path is None or path is UNDEFINED:
+        return None
+    if not isinstance(path, str):
+        raise MappingError("path_mapping", f"expected a path, the mapping gives {_named(path)}")
+    return path
+
+
+def _query(mapping: UnifiedMapping, scope: JsonObject) -> JsonObject:
+    mapped = scope["query"]
+    if mapping.query_mapping is not None:
+        mapped = _object(_evaluated(mapping.query_mapping, "query_mapping", scope), "query_mapping")
+    standing = _object(_resolved(mapping.query, "query", scope), "query")
+    return {**standing, **mapped, **_object(scope["rawQuery"].get(REMOTE_QUERY), REMOTE_QUERY)}
+
+
+def _body(mapping: UnifiedMapping, scope: JsonObject) -> JSON:
+    body = scope.get("body")
+    if mapping.request_body_mapping is not None:
+        body = _evaluated(mapping.request_body_mapping, "request_body_mapping", scope)
+    standing = _resolved(mapping.body, "body", scope)
+    if standing is None:
+        return None if body is UNDEFINED else body
+    return merged(standing, _object(body, "request_body_mapping"))
+
+
+def _evaluated(expression: Expression, key: str, scope: JsonObject) -> JSON:
+    try:
+        return expression.evaluate(scope)
+    except ExpressionError as error:
+        raise MappingError(key, error.message) from error
+
+
+def _resolved(template: placeholders.Template | None, key: str, scope: JsonObject) -> JSON:
+    try:
+        return None if template is None else template.resolve(scope)
+    except PlaceholderError as error:
+        raise MappingError(key, error.message) from error
+
+
+def _object(value: JSON, key: str) -> JsonObject:
+    if value is None or value is UNDEFINED:
+        return {}
+    if not isinstance(value, dict):
+        raise MappingError(key, f"expected an object, found {_named(value)}")
+    return value
+
+
+def _named(value: JSON) -> str:
+    return "nothing" if value is UNDEFINED else type_name(value)
+
+
+def _decoded(text: str) -> JSON:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text

@@ -1,0 +1,21 @@
+"""Give a unified API's answers in the model's words, once they are here and where they are taken in."""
+
+from dataclasses import replace
+
+from app.engine.errors import RecordError, SourceError
+from app.services.ports import FetchedPage, PageCall
+
+
+def mapped(call: PageCall, page: FetchedPage) -> FetchedPage:
+    """Map a page's records; those that can not be mapped are its errors."""
+    if call.mapping is None:
+        return page
+    made = call.mapping.page(page.records, call.config.method(call.resource, call.method).id_path)
+    return replace(page, records=made.records, errors=made.errors, quarantined=made.quarantined)
+
+
+def mapped_error(call: PageCall, error: RecordError) -> RecordError:
+    """Put an upstream's error into the mapping's words, when it has some."""
+    if call.mapping is None or not isinstance(error, SourceError):
+        return error
+    return call.mapping.error(error)

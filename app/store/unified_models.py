@@ -1,0 +1,213 @@
+"""Unified models, what an environment changes about them, and the mappings of their methods, in Postgres."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, RowMapping, Select, Table, and_, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from app.engine.errors import Failure, InvalidInputError
+from app.engine.objects import (
+    EnvironmentId,
+    EnvironmentUnifiedModel,
+    ListFilters,
+    Page,
+    UnifiedModel,
+    UnifiedModelMethod,
+)
+from app.engine.unified_model import UnifiedName
+from app.services.unified_mappings import MappingLayers
+from app.services.unified_methods import MappingLayer
+from app.store import catalog, paging, tables
+
+T = TypeVar("T")
+
+_MODEL = tables.unified_model
+_INSTALLED = tables.environment_unified_model
+_METHOD = tables.unified_model_method
+
+
+class UnifiedModelStore:
+    """The unified models of all environments."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> UnifiedModel:
+        """Write a model; raise InvalidInputError when its name is taken."""
+        try:
+            row = catalog.insert_row(self._engine, _MODEL, {**values, "id": id, "environment_id": environment_id})
+        except IntegrityError as error:
+            message = f"a unified model called '{values['name']}' exists already"
+            raise InvalidInputError([Failure("name", message)]) from error
+        return _made(UnifiedModel, row)
+
+    def get(self, environment_id: EnvironmentId, model_id: str) -> UnifiedModel | None:
+        """Read one model."""
+        row = catalog.find_row(self._engine, _MODEL, environment_id, model_id)
+        return _made(UnifiedModel, row) if row else None
+
+    def by_name(self, environment_id: EnvironmentId, name: str) -> UnifiedModel | None:
+        """Find a model by its name."""
+        with self._engine.connect() as connection:
+            statement = catalog.select_in(_MODEL, environment_id).where(_MODEL.c.name == name)
+            row = connection.execute(statement).mappings().one_or_none()
+        return _made(UnifiedModel, row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[UnifiedModel]:
+        """Read a page of models."""
+        return catalog.list_rows(self._engine, _MODEL, environment_id, lambda row: _made(UnifiedModel, row), filters)
+
+    def update(
+        self, environment_id: EnvironmentId, model_id: str, values: Mapping[str, Any], *, version: int
+    ) -> UnifiedModel | None:
+        """Change a model that is still at ``version``; None when it is not, or not there."""
+        row = _versioned_update(self._engine, _MODEL, environment_id, model_id, values, version)
+        return _made(UnifiedModel, row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, model_id: str) -> bool:
+        """Remove a model with its mappings."""
+        return catalog.delete_row(self._engine, _MODEL, environment_id, model_id)
+
+    def layers(
+        self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
+    ) -> MappingLayers | None:
+        """Read what is configured for a method at an integration; None when there is no such model."""
+        at_place = and_(
+            _METHOD.c.unified_model_id == _MODEL.c.id,
+            _METHOD.c.integration_name == integration_name,
+            _METHOD.c.resource_name == name.resource,
+            _METHOD.c.method_name == method,
+        )
+        statement = (
+            select(_MODEL.c.resources, _METHOD.c.layer, _METHOD.c.config)
+            .outerjoin(_METHOD, at_place)
+            .where(_MODEL.c.environment_id == environment_id, _MODEL.c.name == name.model)
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(statement).all()
+        if not rows:
+            return None
+        configs = {row.layer: row.config for row in rows}
+        return MappingLayers(
+            resources=rows[0].resources, base=configs.get("base"), environment=configs.get("environment")
+        )
+
+
+class EnvironmentUnifiedModelStore:
+    """What environments change about their unified models."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def put(
+        self, environment_id: EnvironmentId, id: str, unified_model_id: str, override: Mapping[str, Any] | None
+    ) -> EnvironmentUnifiedModel:
+        """Write a model's row, or change the one that is there."""
+        values = {"id": id, "environment_id": environment_id, "unified_model_id": unified_model_id}
+        changed = {"updated_at": func.now(), **({} if override is None else {"override": override})}
+        statement = (
+            insert(_INSTALLED)
+            .values(**values, override=override or {})
+            .on_conflict_do_update(constraint="environment_unified_model_model", set_=changed)
+            .returning(_INSTALLED)
+        )
+        with self._engine.begin() as connection:
+            return _made(EnvironmentUnifiedModel, connection.execute(statement).mappings().one())
+
+    def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentUnifiedModel | None:
+        """Read one row."""
+        row = catalog.find_row(self._engine, _INSTALLED, environment_id, id)
+        return _made(EnvironmentUnifiedModel, row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentUnifiedModel]:
+        """Read a page of rows."""
+        return catalog.list_rows(
+            self._engine, _INSTALLED, environment_id, lambda row: _made(EnvironmentUnifiedModel, row), filters
+        )
+
+    def update(
+        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]
+    ) -> EnvironmentUnifiedModel | None:
+        """Change a row."""
+        row = catalog.update_row(self._engine, _INSTALLED, environment_id, id, values)
+        return _made(EnvironmentUnifiedModel, row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, id: str) -> bool:
+        """Remove a row with its mappings."""
+        return catalog.delete_row(self._engine, _INSTALLED, environment_id, id)
+
+
+class MappingStore:
+    """The mappings of one layer."""
+
+    def __init__(self, engine: Engine, layer: MappingLayer) -> None:
+        self._engine = engine
+        self._layer = layer
+
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> UnifiedModelMethod:
+        """Write a mapping; raise InvalidInputError when there is one of the same place."""
+        row = {**values, "id": id, "environment_id": environment_id, "layer": self._layer.value}
+        try:
+            return _made(UnifiedModelMethod, catalog.insert_row(self._engine, _METHOD, row))
+        except IntegrityError as error:
+            message = "exists already for this integration and resource: change it by PATCH"
+            raise InvalidInputError([Failure("method_name", message)]) from error
+
+    def get(self, environment_id: EnvironmentId, id: str) -> UnifiedModelMethod | None:
+        """Read one mapping."""
+        with self._engine.connect() as connection:
+            row = connection.execute(self._selected(environment_id).where(_METHOD.c.id == id)).mappings().first()
+        return _made(UnifiedModelMethod, row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[UnifiedModelMethod]:
+        """Read a page of mappings."""
+        statement = self._selected(environment_id)
+        for column, value in filters.equal.items():
+            statement = statement.where(_METHOD.c[column] == value)
+        statement = paging.with_times(statement, _METHOD, filters.times)
+        with self._engine.connect() as connection:
+            return paging.read_page(
+                connection,
+                statement,
+                _METHOD,
+                lambda row: _made(UnifiedModelMethod, row),
+                limit=filters.limit,
+                cursor=filters.cursor,
+                sort=filters.sort,
+            )
+
+    def update(
+        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, version: int
+    ) -> UnifiedModelMethod | None:
+        """Change a mapping that is still at ``version``; None when it is not, or not there."""
+        row = _versioned_update(self._engine, _METHOD, environment_id, id, values, version)
+        return _made(UnifiedModelMethod, row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, id: str) -> bool:
+        """Remove a mapping."""
+        return self.get(environment_id, id) is not None and catalog.delete_row(
+            self._engine, _METHOD, environment_id, id
+        )
+
+    def _selected(self, environment_id: EnvironmentId) -> Select[Any]:
+        return catalog.select_in(_METHOD, environment_id).where(_METHOD.c.layer == self._layer.value)
+
+
+def _versioned_update(
+    engine: Engine, table: Table, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], version: int
+) -> RowMapping | None:
+    statement = (
+        update(table)
+        .where(table.c.id == id, table.c.environment_id == environment_id, table.c.version == version)
+        .values(**values, version=version + 1, updated_at=func.now())
+        .returning(table)
+    )
+    with engine.begin() as connection:
+        return connection.execute(statement).mappings().one_or_none()
+
+
+def _made(kind: type[T], row: RowMapping) -> T:
+    return kind(**{field.name: row[field.name] for field in fields(kind)})  # type: ignore[arg-type]
