@@ -21,6 +21,7 @@ from app.services.accounts import AccountService
 from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
 from app.services.delivering import DeliveryOutcomes, DeliveryWorker
+from app.services.direct_calls import DirectCalls
 from app.services.fetching import FetchWorker
 from app.services.health import HealthService
 from app.services.hearing import Hearing
@@ -171,6 +172,7 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
     """Build an API process's services."""
     shared = _Shared(settings, outside)
     jobs = JobStore(shared.engine)
+    source = outside.source or HttpSource(settings, _budgets(settings))
     installed = EnvironmentUnifiedModelStore(shared.engine)
     deliveries = DeliveryService(
         deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, bell=shared.bell
@@ -193,6 +195,14 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
         keys=KeyRotation(
             keys=shared.keys, maker=shared.cipher, rows=SealedRows(shared.engine, shared.cipher), pause=time.sleep
         ),
+        direct=DirectCalls(
+            accounts=shared.accounts,
+            integrations=shared.integrations,
+            unified=shared.unified,
+            source=source,
+            seal=shared.cipher,
+            timeout_seconds=settings.direct_call_seconds,
+        ),
         unified_models=UnifiedModelService(shared.unified_models),
         installed_models=InstalledModelService(installed, shared.unified_models),
         unified_mappings=MappingService(
@@ -209,8 +219,16 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
             others={"redis": shared.bell.is_reachable},
             daemons=shared.daemons,
         ),
-        close=shared.engine.dispose,
+        close=_closing(source, shared.engine),
     )
+
+
+def _closing(source: ClosableSource, engine: Engine) -> Callable[[], None]:
+    def close() -> None:
+        source.close()
+        engine.dispose()
+
+    return close
 
 
 def _run_service(shared: _Shared, jobs: JobStore, settings: Settings) -> RunService:

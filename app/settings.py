@@ -36,6 +36,7 @@ class Settings:
     requests_at_start: int = 8
     """What an account begins with; the window grows and shrinks from there."""
     request_timeout_seconds: float = 30.0
+    direct_call_seconds: float = 40.0
     request_attempts: int = 5
     retry_base_seconds: float = 0.5
     allowed_networks: str = ""

@@ -11,6 +11,7 @@ from flask.json.provider import JSONProvider
 
 from app.api import docs, gate
 from app.api.errors import ErrorAwareApi
+from app.api.routes.direct import proxy, unified
 from app.api.routes.integrated_accounts import integrated_accounts
 from app.api.routes.integrations import integrations
 from app.api.routes.observed import daemons, records
@@ -32,6 +33,8 @@ _RESOURCES: Final = (
     webhooks,
     records,
     daemons,
+    unified,
+    proxy,
     unified_models,
     unified_mappings,
     installed_models,

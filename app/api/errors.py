@@ -11,6 +11,7 @@ from flask_smorest import Api
 from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
 
+from app.api import remote_errors
 from app.engine.errors import (
     ConflictError,
     DeliveryError,
@@ -19,6 +20,7 @@ from app.engine.errors import (
     IdempotencyKeyReusedError,
     InvalidInputError,
     NotFoundError,
+    RecordError,
     StoreUnavailableError,
     UnauthorizedError,
 )
@@ -63,6 +65,9 @@ class ErrorAnswer(Schema):
     error = fields.String(required=True)
     message = fields.String(required=True)
     details = fields.Nested(ErrorDetails, required=True)
+    truto_is_remote_error = fields.Boolean(metadata={"description": "The API of the account refused."})
+    raw_response = fields.Raw(metadata={"description": "What that API answered, secrets masked."})
+    truto_error_insight = fields.Dict()
 
 
 class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
@@ -87,10 +92,18 @@ def _answer_own(error: FerrymanError) -> ResponseReturnValue:
         are_missing = bool(error.failures) and all(failure.missing_reference for failure in error.failures)
         status = HTTPStatus.NOT_FOUND if are_missing else HTTPStatus.BAD_REQUEST
         return _body(status, error.message, error.failures), status
+    if isinstance(error, RecordError):
+        remote = remote_errors.status_of(error)
+        return {**_body(remote, error.message), **remote_errors.details_of(error)}, remote, _remote_headers(error)
     if type(error) not in _STATUSES:
         return _answer_unforeseen(error)
     status = _STATUSES[type(error)]
     return _body(status, error.message), status, _HEADERS.get(status, {})
+
+
+def _remote_headers(error: RecordError) -> dict[str, str]:
+    """Give the provider's headers; a value that a header can not hold is left out."""
+    return {name: value for name, value in remote_errors.headers_of(error).items() if value.isprintable()}
 
 
 def _answer_http(error: HTTPException) -> ResponseReturnValue:

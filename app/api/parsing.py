@@ -73,6 +73,14 @@ def json_body(request: flask.Request) -> JsonObject:
     return body
 
 
+def free_body(request: flask.Request) -> JsonObject:
+    """Read a body of any fields; raise InvalidInputError for what JSON can say and nobody can keep."""
+    body = json_body(request)
+    if failures := [failure for key, value in body.items() for failure in _unstorable(value, key, 1)]:
+        raise InvalidInputError(failures)
+    return body
+
+
 def _load_body(schema: Schema, body: JsonObject) -> Body:
     """Load what the schema knows of a body; what it does not know is let pass unseen."""
     known = {field.data_key or name for name, field in schema.fields.items()}

@@ -10,6 +10,7 @@ from app.engine.objects import ApiToken, EnvironmentId
 from app.services.accounts import AccountService
 from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
+from app.services.direct_calls import DirectCalls
 from app.services.health import HealthService
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
@@ -38,6 +39,7 @@ class ApiServices:
     daemons: DaemonService
     tokens: TokenService
     keys: KeyRotation
+    direct: DirectCalls
     unified_models: UnifiedModelService
     installed_models: InstalledModelService
     unified_mappings: MappingService

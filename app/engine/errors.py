@@ -13,6 +13,8 @@ FerrymanError
 ├── RecordError                one unit of work could not be done; kept, listed at /errors
 │   ├── PlaceholderError       a placeholder that does not resolve, or can not be cast
 │   ├── LoopError              loop_on that is not an array
+│   ├── ExpressionError        a JSONata expression that fails, or reaches a limit
+│   ├── MappingError           a unified mapping that does not fit a request or a record
 │   └── SourceError            the upstream API did not give what was asked
 │       └── RateLimitedError   the upstream asks to come back later
 ├── DeliveryError              a webhook receiver did not take an event

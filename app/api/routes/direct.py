@@ -1,0 +1,143 @@
+"""``/unified/{model}/{resource}`` and ``/proxy/{resource}``: call an account's API at once."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import flask
+
+from app.api import free_queries
+from app.api.parsing import free_body
+from app.api.resource import Resource
+from app.api.schemas import direct as schemas
+from app.api.services import environment, services
+from app.api.views import Answer
+from app.engine.errors import Failure, InvalidInputError, SourceError
+from app.engine.json_types import JSON, JsonObject
+from app.services.direct_calls import DirectPage, DirectRequest
+
+unified = Resource("unified", description="Call accounts by unified models, to try a mapping before running it")
+proxy = Resource("proxy", description="Call accounts as their integrations describe them")
+
+_MOST: Final = 1000
+
+
+@unified.serves("GET", "/<model>/<resource>", answer=schemas.DirectList, documented=schemas.PAGED)
+def list_unified(model: str, resource: str) -> Answer:
+    """List an account's records as the model describes them."""
+    return _listed(f"{model}/{resource}")
+
+
+@unified.serves("GET", "/<model>/<resource>/<id>", answer=schemas.AnyAnswer, documented=schemas.CALLED)
+def get_unified(model: str, resource: str, id: str) -> Answer:
+    """Show one record of an account as the model describes it."""
+    return _one(f"{model}/{resource}", "get", id=id)
+
+
+@unified.serves("POST", "/<model>/<resource>", answer=schemas.AnyAnswer, status=201, documented=schemas.SENT)
+def create_unified(model: str, resource: str) -> Answer:
+    """Create a record at the account's API."""
+    return _one(f"{model}/{resource}", "create", body=free_body(flask.request))
+
+
+@unified.serves("PATCH", "/<model>/<resource>/<id>", answer=schemas.AnyAnswer, documented=schemas.SENT)
+def update_unified(model: str, resource: str, id: str) -> Answer:
+    """Change a record at the account's API."""
+    return _one(f"{model}/{resource}", "update", id=id, body=free_body(flask.request))
+
+
+@unified.serves("DELETE", "/<model>/<resource>/<id>", answer=schemas.DeletedRecord, documented=schemas.CALLED)
+def delete_unified(model: str, resource: str, id: str) -> Answer:
+    """Remove a record at the account's API."""
+    _called(f"{model}/{resource}", "delete", id=id)
+    return {"id": id}
+
+
+@unified.serves("POST", "/<model>/<resource>/<method>", answer=schemas.CustomResult, documented=schemas.SENT)
+def call_unified(model: str, resource: str, method: str) -> Answer:
+    """Call a custom method of a model's resource."""
+    page = _called(f"{model}/{resource}", method, body=free_body(flask.request))
+    return {"result": page.records[0] if len(page.records) == 1 else page.records}
+
+
+@proxy.serves("GET", "/<resource>", answer=schemas.DirectList, documented=schemas.PAGED)
+def list_proxied(resource: str) -> Answer:
+    """List an account's records as the API gives them."""
+    return _listed(resource)
+
+
+@proxy.serves("GET", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=schemas.CALLED)
+def get_proxied(resource: str, id: str) -> Answer:
+    """Show one record of an account as the API gives it."""
+    return _one(resource, "get", id=id)
+
+
+@proxy.serves("POST", "/<resource>", answer=schemas.AnyAnswer, status=201, documented=schemas.SENT)
+def create_proxied(resource: str) -> Answer:
+    """Create a record at the account's API."""
+    return _one(resource, "create", body=free_body(flask.request))
+
+
+@proxy.serves("PATCH", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=schemas.SENT)
+def update_proxied(resource: str, id: str) -> Answer:
+    """Change a record at the account's API."""
+    return _one(resource, "update", id=id, body=free_body(flask.request))
+
+
+@proxy.serves("DELETE", "/<resource>/<id>", answer=schemas.DeletedRecord, documented=schemas.CALLED)
+def delete_proxied(resource: str, id: str) -> Answer:
+    """Remove a record at the account's API."""
+    _called(resource, "delete", id=id)
+    return {"id": id}
+
+
+def _listed(resource: str) -> Answer:
+    query = _query()
+    limit = _limit(query.pop("limit", None))
+    page = _called(resource, "list", query=query, limit=limit)
+    shown: JsonObject = {
+        "result": page.records,
+        "next_cursor": page.next_cursor,
+        "prev_cursor": None,
+        "limit": limit,
+        "result_count": len(page.records),
+        "is_partial_response": bool(page.errors),
+    }
+    if page.errors:
+        shown["errors"] = [
+            {"code": error.code, "message": error.message, "record_id": getattr(error, "record_id", None)}
+            for error in page.errors
+        ]
+    return shown
+
+
+def _one(resource: str, method: str, **options: JSON) -> Answer:
+    page = _called(resource, method, **options)
+    if len(page.records) == 1:
+        record: Any = page.records[0]
+        return record if method != "create" else (record, HTTPStatus.CREATED, {})
+    if method == "get":
+        raise SourceError("no_records", f"expected one record, the API gave {len(page.records)}", status=404)
+    return {} if method != "create" else ({}, HTTPStatus.CREATED, {})
+
+
+def _called(resource: str, method: str, *, query: JsonObject | None = None, **options: JSON) -> DirectPage:
+    query = _query() if query is None else query
+    account_id, cursor = query.pop("integrated_account_id", ""), query.pop("next_cursor", None)
+    if not isinstance(account_id, str) or not isinstance(cursor, str | None):
+        raise InvalidInputError([Failure("integrated_account_id", "expected one UUID, and one next_cursor at most")])
+    request = DirectRequest(
+        account_id=account_id, resource=resource, method=method, query=query, next_cursor=cursor, **options
+    )
+    return services().direct.call(environment(), request)
+
+
+def _query() -> JsonObject:
+    return free_queries.nested(flask.request.args.items(multi=True))
+
+
+def _limit(text: JSON) -> int | None:
+    if text is None or text == "":
+        return None
+    if not isinstance(text, str) or not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= _MOST:
+        raise InvalidInputError([Failure("limit", f"expected a number from 1 to {_MOST}")])
+    return int(text)

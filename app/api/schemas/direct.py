@@ -1,0 +1,84 @@
+"""Answers of direct calls to accounts' APIs."""
+
+from typing import Any, Final
+
+from marshmallow import Schema, fields, post_dump
+
+from app.engine.json_types import JsonObject
+
+
+class RecordFault(Schema):
+    """A record that the mapping does not fit."""
+
+    code = fields.String()
+    message = fields.String()
+    record_id = fields.String(allow_none=True)
+
+
+class DirectList(Schema):
+    """A page of records."""
+
+    result = fields.List(fields.Raw(), required=True)
+    next_cursor = fields.String(allow_none=True, required=True)
+    prev_cursor = fields.String(allow_none=True)
+    limit = fields.Integer(allow_none=True)
+    result_count = fields.Integer(required=True)
+    is_partial_response = fields.Boolean(
+        required=True, metadata={"description": "Some records could not be mapped; `errors` tells which."}
+    )
+    errors = fields.List(fields.Nested(RecordFault))
+
+
+class AnyAnswer(Schema):
+    """A record of any fields."""
+
+    @post_dump(pass_original=True)
+    def _whole(self, _: JsonObject, record: JsonObject, **__: Any) -> JsonObject:
+        return record
+
+
+class CustomResult(Schema):
+    """What a custom method gave."""
+
+    result = fields.Raw(required=True)
+
+
+class DeletedRecord(Schema):
+    """What was removed."""
+
+    id = fields.String(required=True)
+
+
+_QUERY: Final[list[dict[str, Any]]] = [
+    {
+        "name": "integrated_account_id",
+        "in": "query",
+        "required": True,
+        "schema": {"type": "string", "format": "uuid"},
+        "description": "The account whose API is called.",
+    },
+    {
+        "name": "truto_ignore_remote_data",
+        "in": "query",
+        "schema": {"type": "boolean"},
+        "description": "false: each record holds `remote_data`, what the API gave.",
+    },
+    {
+        "name": "truto_exclude_fields",
+        "in": "query",
+        "schema": {"type": "string"},
+        "description": "Fields to leave out.",
+    },
+]
+PAGED: Final[dict[str, Any]] = {
+    "parameters": [
+        *_QUERY,
+        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000}},
+        {"name": "next_cursor", "in": "query", "schema": {"type": "string"}},
+    ]
+}
+CALLED: Final[dict[str, Any]] = {"parameters": _QUERY}
+SENT: Final[dict[str, Any]] = {
+    "parameters": _QUERY,
+    "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
+}

@@ -1,0 +1,178 @@
+"""Call an account's API at once: by its integration as it is, or by a unified model and its mapping."""
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from app.engine import integration_config, unified_model
+from app.engine.errors import (
+    Failure,
+    InvalidInputError,
+    MappingError,
+    NotFoundError,
+    RecordError,
+    SourceError,
+    UnreadableSecretError,
+)
+from app.engine.ids import canonical_id
+from app.engine.integration_config import IntegrationConfig
+from app.engine.json_types import JSON, JsonObject
+from app.engine.objects import EnvironmentId, IntegratedAccount
+from app.engine.unified_calls import UnifiedRequest
+from app.services import unified_pages
+from app.services.ports import FetchedPage, PageCall, Source
+from app.services.run_context import AccountReader, IntegrationReader
+from app.services.unified_mappings import UnifiedMappings, account_mapping
+
+_ACCOUNT: Final = "integrated_account_id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectRequest:
+    """One call of one method."""
+
+    account_id: str
+    resource: str
+    """``model/resource`` is a unified API's."""
+    method: str
+    id: str | None = None
+    query: JsonObject = field(default_factory=dict)
+    body: JSON = None
+    limit: int | None = None
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectPage:
+    """What came of it."""
+
+    records: list[JSON]
+    next_cursor: str | None
+    errors: Sequence[RecordError]
+    """Those of records that could not be mapped."""
+
+
+class Seal(Protocol):
+    """Keeps what a caller carries from page to page from being read or changed."""
+
+    def seal(self, value: JSON) -> bytes:
+        """Encrypt a JSON value."""
+
+    def open(self, sealed: bytes) -> JSON:
+        """Decrypt what ``seal`` gave; raise UnreadableSecretError for anything else."""
+
+
+class DirectCalls:
+    """Calls the API of an account and waits for the answer, within a bounded time."""
+
+    def __init__(
+        self,
+        *,
+        accounts: AccountReader,
+        integrations: IntegrationReader,
+        unified: UnifiedMappings,
+        source: Source,
+        seal: Seal,
+        timeout_seconds: float,
+    ) -> None:
+        self._accounts = accounts
+        self._integrations = integrations
+        self._unified = unified
+        self._source = source
+        self._seal = seal
+        self._timeout_seconds = timeout_seconds
+
+    def call(self, environment_id: EnvironmentId, request: DirectRequest) -> DirectPage:
+        """Fetch one page or one record; raise RecordError when the API or the mapping refuses."""
+        account = self._account(environment_id, request.account_id)
+        call = self._page_call(account, request, self._config(account))
+        page = self._answer(_limited(call, request.limit))
+        if page.errors and request.method != "list":
+            raise page.errors[0]
+        return DirectPage(records=page.records, next_cursor=self._sealed(request, page.next_cursor), errors=page.errors)
+
+    def _account(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
+        if not account_id:
+            raise InvalidInputError([Failure(_ACCOUNT, "is required: the account whose API is called")])
+        id = canonical_id(account_id)
+        if id is None:
+            raise InvalidInputError([Failure(_ACCOUNT, "expected a UUID")])
+        account = self._accounts.get(environment_id, id)
+        if account is None:
+            raise NotFoundError("integrated account", id)
+        return account
+
+    def _config(self, account: IntegratedAccount) -> IntegrationConfig:
+        integration = self._integrations.get(account.environment_id, account.integration_id)
+        if integration is None:
+            raise NotFoundError("integration", account.integration_name)
+        config, faults = integration_config.parse_config(integration.config)
+        if config is None:
+            raise InvalidInputError([replace(fault, path=f"integration.{fault.path}") for fault in faults])
+        return config
+
+    def _page_call(self, account: IntegratedAccount, request: DirectRequest, config: IntegrationConfig) -> PageCall:
+        cursor = self._opened(request)
+        if name := unified_model.unified_name(request.resource):
+            mapping, faults = self._unified.find(account, name, request.method)
+            if mapping is None:
+                raise InvalidInputError(faults)
+            asked = UnifiedRequest(id=request.id, query=request.query, body=request.body)
+            return account_mapping(mapping, account, config).page_call(asked, cursor)
+        return PageCall(
+            account_id=account.id,
+            config=config,
+            context=account.context,
+            resource=request.resource,
+            method=request.method,
+            id=request.id,
+            query=request.query,
+            body=request.body,
+            cursor=cursor,
+        )
+
+    def _answer(self, call: PageCall) -> FetchedPage:
+        future = self._source.submit(call)
+        try:
+            return unified_pages.mapped(call, future.result(timeout=self._timeout_seconds))
+        except FutureTimeoutError as error:
+            future.cancel()
+            message = f"the API gave no answer within the {self._timeout_seconds:g} s that a direct call may take"
+            raise SourceError("timeout", message) from error
+        except SourceError as error:
+            raise unified_pages.mapped_error(call, error) from error
+
+    def _sealed(self, request: DirectRequest, cursor: JsonObject | None) -> str | None:
+        if cursor is None:
+            return None
+        return self._seal.seal({"of": _place(request), "cursor": cursor}).decode()
+
+    def _opened(self, request: DirectRequest) -> JsonObject | None:
+        if not request.next_cursor:
+            return None
+        try:
+            opened = self._seal.open(request.next_cursor.encode())
+        except (UnreadableSecretError, UnicodeError, ValueError, json.JSONDecodeError):
+            opened = None
+        if not isinstance(opened, dict) or opened.get("of") != _place(request):
+            raise InvalidInputError([Failure("next_cursor", "is not one that this list gave")])
+        cursor = opened["cursor"]
+        return cursor if isinstance(cursor, dict) else None
+
+
+def _place(request: DirectRequest) -> list[str]:
+    return [canonical_id(request.account_id) or "", request.resource, request.method]
+
+
+def _limited(call: PageCall, limit: int | None) -> PageCall:
+    """Ask for so many records, where the integration says how."""
+    try:
+        pagination = call.config.method(call.resource, call.method).pagination
+    except SourceError as error:
+        raise MappingError("method", error.message) from error
+    name = getattr(pagination, "limit_param", None)
+    if limit is None or name is None or name in call.query:
+        return call
+    return replace(call, query={**call.query, name: limit})
