@@ -18,6 +18,7 @@ from app.limits.redis_budgets import RedisBudgets
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.accounts import AccountService
+from app.services.credentials import CredentialService
 from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
 from app.services.delivering import DeliveryOutcomes, DeliveryWorker
@@ -50,8 +51,11 @@ from app.services.working import UnitWorker
 from app.services.workplace import Workplace
 from app.settings import Settings
 from app.sources.http_source import HttpSource
+from app.sources.kept_credentials import KeptCredentials
 from app.sources.local_budgets import LocalBudgets
+from app.sources.token_endpoint import HttpTokenEndpoint
 from app.store.accounts import AccountStore
+from app.store.credentials import CredentialStore
 from app.store.daemons import DaemonStore
 from app.store.database import connect, is_reachable
 from app.store.deliveries import DeliveryStore
@@ -136,6 +140,7 @@ class _Shared:
 
     def __init__(self, settings: Settings, outside: Outside = _REAL) -> None:
         self.clock = SystemClock()
+        self.allowed = AllowedNetworks.parse(settings.allowed_networks)
         self.engine = outside.engine or connect(settings.database_url, pool_size=settings.database_pool_size)
         self.keys = KeyStore(self.engine)
         self.cipher = cipher = Cipher(settings.encryption_key, self.keys)
@@ -164,8 +169,18 @@ class _Shared:
             loop=LoopThread("ferryman-webhooks"),
             clock=self.clock,
             timeout_seconds=settings.delivery_timeout_seconds,
-            allowed=AllowedNetworks.parse(settings.allowed_networks),
+            allowed=self.allowed,
         )
+
+    def kept_credentials(self) -> KeptCredentials:
+        """Make what keeps accounts' tokens fresh in this process."""
+        service = CredentialService(
+            store=CredentialStore(self.engine, self.cipher),
+            endpoint=HttpTokenEndpoint(loop=LoopThread("ferryman-tokens"), allowed=self.allowed),
+            clock=self.clock,
+            pause=time.sleep,
+        )
+        return KeptCredentials(service, self.clock.now)
 
 
 def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
@@ -256,7 +271,7 @@ def daemon_services(settings: Settings, outside: Outside = _REAL) -> DaemonServi
     """Build a daemon's services."""
     shared = _Shared(settings, outside)
     stopping = threading.Event()
-    source = outside.source or HttpSource(settings, _budgets(settings))
+    source = outside.source or HttpSource(settings, _budgets(settings), shared.kept_credentials())
     leadership = Leadership(shared.engine, silence_seconds=max(6.0, 3 * settings.sweep_seconds))
     timeout = settings.publish_timeout_seconds
     pulses = CeleryPulses(publisher(settings.broker_url, timeout_seconds=timeout, is_watched=False))

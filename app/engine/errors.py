@@ -16,6 +16,7 @@ FerrymanError
 │   ├── ExpressionError        a JSONata expression that fails, or reaches a limit
 │   ├── MappingError           a unified mapping that does not fit a request or a record
 │   └── SourceError            the upstream API did not give what was asked
+│       ├── InvalidGrantError  an account's token can not be renewed: a person has to sign in again
 │       └── RateLimitedError   the upstream asks to come back later
 ├── DeliveryError              a webhook receiver did not take an event
 └── LeaseLostError             this worker no longer owns the unit: nothing of it may be written
@@ -196,6 +197,13 @@ class SourceError(RecordError):
         self.retry_after_seconds = retry_after_seconds
         self.excerpt = excerpt
         super().__init__(message)
+
+
+class InvalidGrantError(SourceError):
+    """The token endpoint takes neither the account's refresh token nor its client any more."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__("needs_reauth", f"its token can not be renewed: the token endpoint answered '{word}'")
 
 
 class RateLimitedError(SourceError):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import SyncJobRun, Webhook
+from app.engine.objects import IntegratedAccount, SyncJobRun, Webhook
 from app.engine.record_rows import encode
 from app.engine.status import RunStatus
 from app.engine.times import iso_utc
@@ -20,6 +20,7 @@ RATE_LIMITED = "sync_job_run:rate_limited"
 COMPLETED = "sync_job_run:completed"
 FAILED = "sync_job_run:failed"
 WEBHOOK_DISABLED = "webhook:disabled"
+AUTHENTICATION_ERROR = "integrated_account:authentication_error"
 TEST = "test"
 
 
@@ -35,15 +36,30 @@ class Envelope:
 def webhook_disabled(webhook: Webhook, reason: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
     """Tell other webhooks of the environment that one was disabled."""
     payload = {"id": webhook.id, "target_url": webhook.target_url, "disabled_reason": reason}
-    return [
-        event(
-            Envelope(environment_id=webhook.environment_id, webhook_id=other, created_at=at),
-            id=new_id(),
-            event=WEBHOOK_DISABLED,
-            payload=payload,
-        )
-        for other in to
-    ]
+    return _to_each(to, WEBHOOK_DISABLED, payload, environment_id=webhook.environment_id, at=at)
+
+
+def authentication_error(
+    account: IntegratedAccount, reason: str, *, to: Sequence[str], at: datetime
+) -> list[EventDraft]:
+    """Tell webhooks that an account has to be connected anew."""
+    payload = {
+        "id": account.id,
+        "tenant_id": account.tenant_id,
+        "integration_id": account.integration_id,
+        "integration_name": account.integration_name,
+        "authentication_method": account.authentication_method,
+        "status": account.status,
+        "last_error": reason,
+    }
+    return _to_each(to, AUTHENTICATION_ERROR, payload, environment_id=account.environment_id, at=at)
+
+
+def _to_each(
+    webhook_ids: Sequence[str], name: str, payload: JsonObject, *, environment_id: str, at: datetime
+) -> list[EventDraft]:
+    envelopes = [Envelope(environment_id=environment_id, webhook_id=id, created_at=at) for id in webhook_ids]
+    return [event(envelope, id=new_id(), event=name, payload=payload) for envelope in envelopes]
 
 
 def event(

@@ -14,6 +14,7 @@ from app.engine.authorization_config import (
     read_authorization,
 )
 from app.engine.config_reader import ConfigReader, shown
+from app.engine.credentials_config import OAuthGrant, read_grants
 from app.engine.errors import Failure, SourceError
 from app.engine.json_types import JSON
 from app.engine.pagination_config import (
@@ -101,6 +102,8 @@ class IntegrationConfig:
     methods: Mapping[tuple[str, str], MethodConfig] = field(default_factory=dict)
     """By resource and method."""
     rate_limit: RateLimitConfig = field(default_factory=RateLimitConfig)
+    grants: tuple[OAuthGrant, ...] = ()
+    """How accounts' tokens are renewed."""
 
     def method(self, resource: str, method: str) -> MethodConfig:
         """Find how to call a method; raise SourceError when a custom one is not in the config."""
@@ -127,6 +130,7 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
         defaults=defaults,
         methods=_read_resources(reader, defaults),
         rate_limit=read_rate_limit(reader.child("rate_limit")),
+        grants=read_grants(reader.child("credentials")),
     )
     return (None if failures else config), failures
 

@@ -57,6 +57,9 @@ class IntegratedAccount:
     tenant_id: str
     authentication_method: str
     status: str = "active"
+    """active, or needs_reauth when the upstream refuses its credentials."""
+    last_error: str | None = None
+    """Why it needs to be connected anew."""
     context: JsonObject = field(repr=False)
     unified_model_override: JsonObject = field(default_factory=dict)
     """``{model: {resource: {method: mapping}}}``, laid over the mappings of its integration."""

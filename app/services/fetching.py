@@ -291,6 +291,7 @@ def _call(context: RunContext, item: ResourceItem, element: scope.Element, curso
         return mapping.page_call(UnifiedRequest(id=id, query=query, body=body), cursor)
     return PageCall(
         account_id=context.account.id,
+        run_id=context.run.id,
         config=context.config,
         context=context.account.context,
         resource=item.resource,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from app.engine.credentials_config import OAuthGrant
 from app.engine.errors import RecordError
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
@@ -31,6 +32,8 @@ class PageCall:
     """Replaces the path of the integration's method."""
     mapping: CallMapping | None = field(default=None, repr=False)
     """Of a unified API's call: what the answer's records, or its error, become once they are here."""
+    run_id: str = ""
+    """The run that asks."""
     cursor: JsonObject | None = None
     """Opaque; None asks for the first page, else what ``FetchedPage.next_cursor`` gave."""
 
@@ -51,6 +54,16 @@ class FetchedPage:
     """Those of records that could not be mapped."""
     quarantined: int = 0
     """The records that could not be mapped, which are not among ``records``."""
+
+
+class CredentialKeeper(Protocol):
+    """Keeps accounts' tokens fresh; both calls block, and any number of threads and processes may make them at once."""
+
+    def renew(self, account_id: str, grant: OAuthGrant, *, stale: str | None) -> JsonObject:
+        """Give a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
+
+    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
+        """Note, once, that the upstream refuses an account's credentials, and tell the environment's webhooks so."""
 
 
 class Source(Protocol):

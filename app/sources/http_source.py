@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
+from http import HTTPStatus
+from typing import Final
 
 from app.engine.errors import SourceError
 from app.engine.integration_config import MethodConfig, Pagination
@@ -10,23 +12,33 @@ from app.services.ports import BudgetStore, FetchedPage, PageCall
 from app.settings import Settings
 from app.sources import pagination, requests, responses
 from app.sources.exchange import HttpRequest, HttpResponse
+from app.sources.kept_credentials import KeptCredentials
 from app.sources.local_budgets import LocalBudgets
 from app.sources.pagination import PageAnswer, PageAsk, PageTurn
 from app.sources.redaction import masked
 from app.sources.requests import RequestDraft
 from app.sources.transport import Transport
 
+_REFUSED: Final = "the upstream answered 401 Unauthorized"
+
 
 class HttpSource:
     """The read side over HTTP; one per process, safe to use from many threads."""
 
-    def __init__(self, settings: Settings, budgets: Callable[[], BudgetStore] = LocalBudgets) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        budgets: Callable[[], BudgetStore] = LocalBudgets,
+        credentials: KeptCredentials | None = None,
+    ) -> None:
+        """Without ``credentials`` no token is renewed."""
+        self._credentials = credentials
         self._timeout_seconds = settings.request_timeout_seconds
         self._transport = Transport(settings, budgets)
 
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
         """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""
-        return self._transport.run(self._fetch(call))
+        return self._transport.run(self._fetch_signed_in(call))
 
     def useful_requests(self, account_id: str) -> int:
         """Tell how many requests to an account are worth having under way; more would only wait."""
@@ -35,6 +47,29 @@ class HttpSource:
     def close(self) -> None:
         """Cancel what is under way and close every connection."""
         self._transport.close()
+        if self._credentials is not None:
+            self._credentials.close()
+
+    async def _fetch_signed_in(self, call: PageCall) -> FetchedPage:
+        """Fetch with a token that is fresh; when it is refused, once more with another one."""
+        if self._credentials is None or call.config.method(call.resource, call.method).authorization is None:
+            return await self._fetch(call)
+        call = await self._credentials.fresh(call)
+        try:
+            return await self._fetch(call)
+        except SourceError as error:
+            if error.status != HTTPStatus.UNAUTHORIZED:
+                raise
+            refusal = error
+        renewed = await self._credentials.after_refusal(call)
+        if renewed is not None:
+            try:
+                return await self._fetch(renewed)
+            except SourceError as error:
+                if error.status != HTTPStatus.UNAUTHORIZED:
+                    raise
+                refusal = error
+        raise await self._credentials.refuse(renewed or call, _REFUSED, excerpt=refusal.excerpt) from refusal
 
     async def _fetch(self, call: PageCall) -> FetchedPage:
         config = call.config.method(call.resource, call.method)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, Select, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, func, select, update
 
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page
@@ -35,6 +35,11 @@ class AccountStore:
         with self._engine.connect() as connection:
             row = connection.execute(_selected(environment_id).where(_TABLE.c.id == account_id)).mappings().first()
         return self._account(row) if row else None
+
+    def within(self, connection: Connection, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
+        """Read an account that is there within the caller's transaction."""
+        selected = _selected(environment_id).where(_TABLE.c.id == account_id)
+        return self._account(connection.execute(selected).mappings().one())
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[IntegratedAccount]:
         """Read a page of accounts; ``integration_name`` is one more filter."""
@@ -68,8 +73,11 @@ class AccountStore:
             row = connection.execute(selected.with_for_update(of=_TABLE)).mappings().one_or_none()
             if row is None:
                 return None
-            context = change_context(self._cipher.open(row["context_encrypted"]))
-            changed = {**values, "context_encrypted": self._cipher.seal(context), "updated_at": func.now()}
+            context = self._cipher.open(row["context_encrypted"])
+            changed = {**values, "updated_at": func.now()}
+            if (new := change_context(context)) != context:
+                # Whoever brings new credentials deserves that they are tried.
+                changed |= {"context_encrypted": self._cipher.seal(new), "status": "active", "last_error": None}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**changed))
             return self._account(connection.execute(selected).mappings().one())
 
@@ -86,6 +94,7 @@ class AccountStore:
             tenant_id=row["tenant_id"],
             authentication_method=row["authentication_method"],
             status=row["status"],
+            last_error=row["last_error"],
             context=self._cipher.open(row["context_encrypted"]),
             unified_model_override=row["unified_model_override"],
             created_at=row["created_at"],

@@ -68,7 +68,8 @@ _PROGRESS = text(
            count(u.id) filter (where u.status = 'cancelled') as left_out,
            count(u.id) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as parked_units,
            min(u.wake_at) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as wakes_at,
-           (select count(*) from delivery where run_id = :run_id and status = 'pending') as pending
+           (select count(*) from delivery d join sync_job_run own on own.id = d.run_id
+             where d.run_id = :run_id and d.status = 'pending' and d.webhook_id = own.webhook_id) as pending
       from run_resource r left join unit u on u.resource_id = r.id
      where r.run_id = :run_id group by r.id order by r.position
     """

@@ -158,6 +158,7 @@ class Account(Schema):
     integration_name = fields.String()
     authentication_method = fields.String()
     status = fields.String()
+    last_error = fields.String(allow_none=True)
     context = JsonObjectField()
     unified_model_override = JsonObjectField()
     environment_id = Id()

@@ -66,6 +66,7 @@ integrated_account = Table(
     Column("tenant_id", Text, nullable=False),
     Column("authentication_method", Text, nullable=False),
     Column("status", Text, nullable=False, server_default="active"),
+    Column("last_error", Text),  # why it needs_reauth
     Column("context_encrypted", LargeBinary, nullable=False),
     Column("unified_model_override", JSONB, nullable=False, server_default=text("'{}'")),
     *times(),

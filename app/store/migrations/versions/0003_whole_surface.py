@@ -14,6 +14,7 @@ _TIME = sa.DateTime(timezone=True)
 def upgrade() -> None:
     _encryption_keys()
     _add_unified_models()
+    _account_errors()
 
 
 def _encryption_keys() -> None:
@@ -91,3 +92,7 @@ def _times() -> tuple[sa.Column[object], sa.Column[object]]:
         sa.Column("created_at", _TIME, nullable=False, server_default=sa.func.now()),
         sa.Column("updated_at", _TIME, nullable=False, server_default=sa.func.now()),
     )
+
+
+def _account_errors() -> None:
+    op.add_column("integrated_account", sa.Column("last_error", sa.Text(), nullable=True))

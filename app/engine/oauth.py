@@ -1,0 +1,143 @@
+"""OAuth 2 tokens within an account's context: which one is used, when it is renewed, and where a new one goes.
+
+A context keeps its token at ``oauth.token`` (``access_token``, ``refresh_token``, ``expires_at``), or the same keys at
+its top level.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from app.engine.credentials_config import OAuthGrant
+from app.engine.errors import SourceError
+from app.engine.json_types import JSON, JsonObject
+from app.engine.placeholders import UNDEFINED, Template
+from app.engine.times import iso_utc
+
+EARLY_SECONDS: Final = 60.0
+"""A token is renewed so long before it expires: it must outlive the request that carries it."""
+LEAST_LIFE_SECONDS: Final = 30.0
+"""A token that is refused sooner after its renewal is not renewed again: that would not help."""
+
+_EPOCH_MILLISECONDS: Final = 1e11
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """What is sent to a token endpoint."""
+
+    url: str
+    fields: JsonObject = field(repr=False)
+    basic: tuple[str, str] | None = field(default=None, repr=False)
+    """The client's id and secret, when they travel in a header."""
+    is_json: bool = False
+
+
+def access_token(context: JsonObject) -> str | None:
+    """Give the token that requests carry."""
+    return _text(_token(context).get("access_token")) or _text(context.get("access_token"))
+
+
+def refresh_token(context: JsonObject) -> str | None:
+    """Give the token that a new one is asked for with."""
+    return _text(_token(context).get("refresh_token")) or _text(context.get("refresh_token"))
+
+
+def usable_grant(grants: Sequence[OAuthGrant], context: JsonObject) -> OAuthGrant | None:
+    """Choose how an account's token is renewed; None when it can not be."""
+    has_refresh_token = refresh_token(context) is not None
+    usable = [grant for grant in grants if grant.kind == "client_credentials" or has_refresh_token]
+    return min(usable, key=lambda grant: grant.kind != "refresh_token", default=None)
+
+
+def is_due(grant: OAuthGrant, context: JsonObject, now: datetime) -> bool:
+    """Claim that the token should be renewed before it is used again, or asked for the first time."""
+    if access_token(context) is None:
+        return True
+    expires_at = _moment(_expiry(context))
+    return expires_at is not None and expires_at <= now + timedelta(seconds=EARLY_SECONDS)
+
+
+def was_just_renewed(context: JsonObject, now: datetime) -> bool:
+    """Claim that the token is so new that a renewal can not be what it lacks."""
+    renewed_at = _moment(_token(context).get("renewed_at") or context.get("renewed_at"))
+    return renewed_at is not None and now < renewed_at + timedelta(seconds=LEAST_LIFE_SECONDS)
+
+
+def token_request(grant: OAuthGrant, context: JsonObject) -> TokenRequest:
+    """Make the request for a new token; raise PlaceholderError or SourceError when a part of it is missing."""
+    scope = {**context, "context": context, "credentials": context.get("credentials", context)}
+    client_id, secret = _resolved(grant.client_id, scope), _resolved(grant.client_secret, scope)
+    fields: JsonObject = {"grant_type": grant.kind}
+    if grant.kind == "refresh_token":
+        fields["refresh_token"] = refresh_token(context)
+    elif grant.scope:
+        fields["scope"] = grant.scope
+    if not grant.is_client_in_header:
+        fields |= {"client_id": client_id, **({"client_secret": secret} if secret else {})}
+    return TokenRequest(
+        url=_resolved(grant.token_host, scope).rstrip("/") + "/" + _resolved(grant.token_path, scope).lstrip("/"),
+        fields=fields,
+        basic=(client_id, secret) if grant.is_client_in_header else None,
+        is_json=grant.is_json,
+    )
+
+
+def renewed(context: JsonObject, answer: JsonObject, now: datetime) -> JsonObject:
+    """Put a token endpoint's answer into a context; a refresh token stays when the answer names no other."""
+    if _text(answer.get("access_token")) is None:
+        raise SourceError("token_endpoint", "the token endpoint's answer holds no access_token")
+    token = {name: value for name, value in answer.items() if value is not None}
+    token["renewed_at"] = iso_utc(now)
+    seconds = _number(answer.get("expires_in"))
+    # An expiry that the answer does not name is unknown, whatever the old token's was.
+    token["expires_at"] = token.get("expires_at") if seconds is None else iso_utc(now + timedelta(seconds=seconds))
+    kept_at_top = "oauth" not in context and "access_token" in context
+    if kept_at_top:
+        return {**context, **token}
+    oauth = context.get("oauth") if isinstance(context.get("oauth"), dict) else {}
+    top = {"access_token": token["access_token"]} if "access_token" in context else {}
+    return {**context, **top, "oauth": {**(oauth or {}), "token": {**_token(context), **token}}}
+
+
+def _token(context: JsonObject) -> JsonObject:
+    oauth = context.get("oauth")
+    token = oauth.get("token") if isinstance(oauth, dict) else None
+    return token if isinstance(token, dict) else {}
+
+
+def _expiry(context: JsonObject) -> JSON:
+    token = _token(context)
+    return token.get("expires_at") if token else context.get("expires_at")
+
+
+def _moment(value: JSON) -> datetime | None:
+    """Read a time in ISO 8601, or in seconds or milliseconds since 1970."""
+    number = _number(value)
+    try:
+        if number is not None:
+            return datetime.fromtimestamp(number / (1000 if number > _EPOCH_MILLISECONDS else 1), UTC)
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError, OSError):
+        return None
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _number(value: JSON) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if 0 < number < 1e15 else None
+
+
+def _text(value: JSON) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _resolved(template: Template, scope: JsonObject) -> str:
+    value = template.resolve(scope)
+    return "" if value is UNDEFINED or value is None else str(value)

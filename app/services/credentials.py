@@ -1,0 +1,123 @@
+"""Keep accounts' OAuth tokens fresh: one renewal for all who need it, in however many processes they are.
+
+Whoever needs a new token locks the account's row and looks whether somebody else has renewed it meanwhile. A renewal
+that is lost with its process costs one more; a new token that can not be written at once is written later, as long as
+nobody else has written another: some servers take the old one back at the first use of its refresh token.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from app.engine import events, oauth
+from app.engine.credentials_config import OAuthGrant
+from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableError
+from app.engine.json_types import JsonObject
+from app.engine.oauth import TokenRequest
+from app.engine.objects import IntegratedAccount
+from app.engine.work import EventDraft
+from app.services.ports import Clock
+
+logger = logging.getLogger(__name__)
+
+_SAVE_ATTEMPTS: Final = 5
+_SAVE_PAUSE_SECONDS: Final = 1.0
+
+Announcement = Callable[[IntegratedAccount, Sequence[str]], Sequence[EventDraft]]
+"""Makes the events that tell the webhooks of these ids of an account."""
+
+
+class LockedCredentials(Protocol):
+    """An account's context while its row is locked."""
+
+    context: JsonObject
+
+    def write(self, context: JsonObject) -> None:
+        """Replace the context, in the transaction that holds the lock."""
+
+
+class CredentialStore(Protocol):
+    """Keeps the credentials of all accounts."""
+
+    def locked(self, account_id: str) -> AbstractContextManager[LockedCredentials]:
+        """Lock an account for the length of a ``with`` block; raise SourceError when it is gone."""
+
+    def context(self, account_id: str) -> JsonObject:
+        """Read an account's context; raise SourceError when it is gone."""
+
+    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str, announce: Announcement) -> bool:
+        """Note that an account has to be connected anew, if ``token`` is still its own; tell whether that is news.
+
+        With the note, the run's delivery unit gets the events of ``announce`` to send.
+        """
+
+
+class TokenEndpoint(Protocol):
+    """Asks for tokens."""
+
+    def ask(self, request: TokenRequest) -> JsonObject:
+        """Give the answer; raise InvalidGrantError, or SourceError for anything else that is no token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialService:
+    """The tokens of all accounts."""
+
+    store: CredentialStore
+    endpoint: TokenEndpoint
+    clock: Clock
+    pause: Callable[[float], None]
+
+    def renew(self, account_id: str, grant: OAuthGrant, *, stale: str | None) -> JsonObject:
+        """Give a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
+        try:
+            with self.store.locked(account_id) as account:
+                if oauth.access_token(account.context) != stale:
+                    return account.context
+                fresh = self._asked(account.context, grant)
+                self._write(account_id, account, fresh, stale=stale)
+                return fresh
+        except InvalidGrantError:
+            # Somebody who did not wait for the lock may have been first, such as a person who has signed in again.
+            context = self.store.context(account_id)
+            if oauth.access_token(context) != stale:
+                return context
+            raise
+
+    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
+        """Note that the upstream refuses an account's credentials, and tell the environment's webhooks so."""
+        is_news = self.store.refuse(
+            account_id, token=token, reason=reason, run_id=run_id, announce=self._announcement(reason)
+        )
+        if is_news:
+            logger.warning("an account needs to be connected anew", extra={"account_id": account_id, "run_id": run_id})
+
+    def _asked(self, context: JsonObject, grant: OAuthGrant) -> JsonObject:
+        answer = self.endpoint.ask(oauth.token_request(grant, context))
+        return oauth.renewed(context, answer, self.clock.now())
+
+    def _write(self, account_id: str, account: LockedCredentials, fresh: JsonObject, *, stale: str | None) -> None:
+        try:
+            account.write(fresh)
+        except StoreUnavailableError:
+            self._write_later(account_id, fresh, stale=stale)
+
+    def _write_later(self, account_id: str, fresh: JsonObject, *, stale: str | None) -> None:
+        """Write a token whose lock was lost, unless another one stands there by then."""
+        for attempt in range(_SAVE_ATTEMPTS):
+            self.pause(_SAVE_PAUSE_SECONDS * (attempt + 1))
+            try:
+                with self.store.locked(account_id) as account:
+                    if oauth.access_token(account.context) == stale:
+                        account.write(fresh)
+                    return
+            except StoreUnavailableError:
+                continue
+        raise SourceError("token_endpoint", "the new token could not be stored: the database is away", retryable=True)
+
+    def _announcement(self, reason: str) -> Announcement:
+        return lambda account, webhook_ids: events.authentication_error(
+            account, reason, to=webhook_ids, at=self.clock.now()
+        )

@@ -1,0 +1,139 @@
+"""What one process knows of its accounts' tokens: the newest of each, the renewals under way, and those refused.
+
+All of it lives on one event loop. A slice has read its account's context when it began; a token that was renewed since
+is put in its place here, without a look at the database for every request.
+"""
+
+import asyncio
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, TypeVar
+
+from app.engine import oauth
+from app.engine.credentials_config import OAuthGrant
+from app.engine.errors import InvalidGrantError, SourceError
+from app.engine.json_types import JsonObject
+from app.services.ports import CredentialKeeper, PageCall
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_ACCOUNTS: Final = 1000
+_STALE_TOKENS: Final = 20
+_THREADS: Final = 4
+
+
+@dataclass(slots=True)
+class _Known:
+    """One account's newest context, and the tokens that it replaces."""
+
+    context: JsonObject
+    stale: OrderedDict[str | None, None] = field(default_factory=OrderedDict)
+
+
+class KeptCredentials:
+    """Gives calls their account's newest token, and has tokens renewed."""
+
+    def __init__(self, keeper: CredentialKeeper, now: Callable[[], datetime]) -> None:
+        self._keeper = keeper
+        self._now = now
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._renewals: dict[str, asyncio.Task[JsonObject]] = {}
+        self._refused: OrderedDict[tuple[str, str | None], None] = OrderedDict()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-credentials")
+        self._pid = os.getpid()
+
+    async def fresh(self, call: PageCall) -> PageCall:
+        """Give the call with a token that has not expired; raise SourceError when none is to be had."""
+        self._leave_the_parents()
+        call = self._newest(call)
+        grant = oauth.usable_grant(call.config.grants, call.context)
+        if grant is None or not oauth.is_due(grant, call.context, self._now()):
+            return call
+        try:
+            return await self._renewed(call, grant)
+        except SourceError as error:
+            if error.retryable and oauth.access_token(call.context) is not None:
+                # The token endpoint is away, the old token may still do.
+                return call
+            raise
+
+    async def after_refusal(self, call: PageCall) -> PageCall | None:
+        """Give the call with another token than the one that was answered 401; None when there can be none."""
+        newest = self._newest(call)
+        if oauth.access_token(newest.context) != oauth.access_token(call.context):
+            return newest
+        grant = oauth.usable_grant(call.config.grants, call.context)
+        if grant is None or oauth.was_just_renewed(call.context, self._now()):
+            return None
+        return await self._renewed(call, grant)
+
+    async def refuse(self, call: PageCall, reason: str, *, excerpt: str | None = None) -> SourceError:
+        """Note that the account has to be connected anew; give the error to raise."""
+        token = oauth.access_token(call.context)
+        if (call.account_id, token) not in self._refused:
+            self._refused[call.account_id, token] = None
+            _bound(self._refused, _ACCOUNTS)
+            await self._in_thread(
+                lambda: self._keeper.refuse(call.account_id, token=token, reason=reason, run_id=call.run_id)
+            )
+        return SourceError(
+            "needs_reauth",
+            f"integrated account '{call.account_id}' has to be connected anew: {reason}",
+            status=401,
+            excerpt=excerpt,
+        )
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _leave_the_parents(self) -> None:
+        """After a fork, neither the threads nor the renewals of the parent exist here."""
+        if self._pid != os.getpid():
+            self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-credentials")
+            self._renewals = {}
+            self._pid = os.getpid()
+
+    def _newest(self, call: PageCall) -> PageCall:
+        known = self._known.get(call.account_id)
+        if known is None or oauth.access_token(call.context) not in known.stale:
+            return call
+        self._known.move_to_end(call.account_id)
+        return replace(call, context=known.context)
+
+    async def _renewed(self, call: PageCall, grant: OAuthGrant) -> PageCall:
+        """Renew once for all calls that wait for it."""
+        task = self._renewals.get(call.account_id)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._renew(call, grant))
+            self._renewals[call.account_id] = task
+            task.add_done_callback(lambda _done: self._renewals.pop(call.account_id, None))
+        try:
+            # One that gives up waiting does not end it for the others.
+            return replace(call, context=await asyncio.shield(task))
+        except InvalidGrantError as error:
+            raise await self.refuse(call, error.message) from error
+
+    async def _renew(self, call: PageCall, grant: OAuthGrant) -> JsonObject:
+        stale = oauth.access_token(call.context)
+        context = await self._in_thread(lambda: self._keeper.renew(call.account_id, grant, stale=stale))
+        known = self._known.setdefault(call.account_id, _Known(context))
+        known.context = context
+        known.stale[stale] = None
+        known.stale.pop(oauth.access_token(context), None)
+        _bound(known.stale, _STALE_TOKENS)
+        _bound(self._known, _ACCOUNTS)
+        return context
+
+    async def _in_thread(self, work: Callable[[], JsonObject | None]) -> JsonObject:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work) or {}
+
+
+def _bound(kept: OrderedDict[K, V], most: int) -> None:
+    while len(kept) > most:
+        kept.popitem(last=False)

@@ -1,0 +1,127 @@
+"""Ask OAuth 2 token endpoints for tokens: guarded like every outbound request, bounded in size, time and attempts."""
+
+import asyncio
+import base64
+import random
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+
+import aiohttp
+import orjson
+
+from app.engine import retry
+from app.engine.errors import InvalidGrantError, SourceError
+from app.engine.json_types import JsonObject
+from app.engine.oauth import TokenRequest
+from app.net import guarded_connections
+from app.net.addresses import AllowedNetworks
+from app.net.loop import LoopThread
+
+_ANSWER_LIMIT_BYTES: Final = 256 * 1024
+_ATTEMPTS: Final = 3
+_ATTEMPT_SECONDS: Final = 8.0
+"""Three of them with their pauses end before the row's lock does."""
+_CONNECTIONS: Final = 50
+_WORD_CHARACTERS: Final = 60
+_DEAD_GRANTS: Final = frozenset({"invalid_grant", "bad_refresh_token", "token_revoked", "invalid_refresh_token"})
+
+
+class HttpTokenEndpoint:
+    """Token endpoints over HTTP; one per process."""
+
+    def __init__(
+        self, *, loop: LoopThread, allowed: AllowedNetworks, attempt_seconds: float = _ATTEMPT_SECONDS
+    ) -> None:
+        self._loop = loop
+        self._allowed = allowed
+        self._attempt_seconds = attempt_seconds
+
+    def ask(self, request: TokenRequest) -> JsonObject:
+        """Give the answer; raise InvalidGrantError, or SourceError for anything else that is no token."""
+        return self._loop.submit(self._ask(request)).result()
+
+    def close(self) -> None:
+        """Stop the loop."""
+        self._loop.close()
+
+    async def _ask(self, request: TokenRequest) -> JsonObject:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return await self._attempt(request)
+            except SourceError as error:
+                if not error.retryable or attempt == _ATTEMPTS:
+                    raise
+            await asyncio.sleep(retry.backoff_seconds(attempt, 0.3, 2.0, random.random))
+        raise AssertionError("unreachable")
+
+    async def _attempt(self, request: TokenRequest) -> JsonObject:
+        try:
+            status, body = await self._exchanged(request)
+        except TimeoutError as error:
+            raise _fault(request, f"gave no answer within {self._attempt_seconds:.0f} s", retryable=True) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if (blocked := guarded_connections.blocked_in(error)) is not None:
+                raise SourceError("blocked_address", f"the token endpoint was not asked: {blocked}") from error
+            retryable = not isinstance(error, aiohttp.InvalidURL)
+            raise _fault(request, f"can not be reached ({type(error).__name__})", retryable=retryable) from error
+        return _judged(request, status, body)
+
+    async def _exchanged(self, request: TokenRequest) -> tuple[int, bytes]:
+        # A session for each call: there is one per account and hour, and none is left over at a fork.
+        async with (
+            aiohttp.ClientSession(
+                connector=guarded_connections.connector(self._allowed, limit=_CONNECTIONS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=self._attempt_seconds),
+            ) as session,
+            session.post(
+                request.url, data=_body(request), headers=_headers(request), allow_redirects=False
+            ) as response,
+        ):
+            chunks, size = [], 0
+            async for chunk in response.content.iter_any():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > _ANSWER_LIMIT_BYTES:
+                    raise _fault(request, f"answered more than {_ANSWER_LIMIT_BYTES} bytes")
+            return response.status, b"".join(chunks)
+
+
+def _body(request: TokenRequest) -> bytes:
+    return orjson.dumps(request.fields) if request.is_json else urlencode(request.fields).encode()
+
+
+def _headers(request: TokenRequest) -> dict[str, str]:
+    kind = "application/json" if request.is_json else "application/x-www-form-urlencoded"
+    headers = {"Accept": "application/json", "Content-Type": kind, "User-Agent": "ferryman"}
+    if request.basic is not None:
+        # RFC 6749 2.3.1: both are form-encoded before they are joined.
+        pair = ":".join(quote(part, safe="") for part in request.basic)
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return headers
+
+
+def _judged(request: TokenRequest, status: int, body: bytes) -> JsonObject:
+    answer = _parsed(body)
+    word = str(answer.get("error") or "")[:_WORD_CHARACTERS]
+    if word in _DEAD_GRANTS:
+        raise InvalidGrantError(word)
+    if 200 <= status < 300 and not word and answer:
+        return answer
+    if status >= 500 or status in (408, 429):
+        raise _fault(request, f"answered {status}", retryable=True)
+    said = f" '{word}'" if word.replace("_", "").isalnum() else ""
+    raise _fault(request, f"answered {status}{said}")
+
+
+def _parsed(body: bytes) -> JsonObject:
+    try:
+        answer: Any = orjson.loads(body)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _fault(request: TokenRequest, what: str, *, retryable: bool = False) -> SourceError:
+    parts = urlsplit(request.url)
+    return SourceError("token_endpoint", f"the token endpoint of {parts.hostname} {what}", retryable=retryable)

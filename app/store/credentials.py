@@ -1,0 +1,111 @@
+"""The credentials of integrated accounts under their rows' locks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, Row, func, select, text, update
+
+from app.engine import oauth
+from app.engine.errors import SourceError
+from app.engine.events import AUTHENTICATION_ERROR
+from app.engine.ids import new_id
+from app.engine.json_types import JsonObject
+from app.services.credentials import Announcement
+from app.store import tables
+from app.store.accounts import AccountStore
+from app.store.encryption import Cipher
+from app.store.pages import insert_events
+
+_TABLE = tables.integrated_account
+
+_LOCK_SECONDS: Final = 40
+"""Longer than a token endpoint may take; a process that is frozen meanwhile loses its lock then."""
+
+_SUBSCRIBERS = text("""
+    select id from webhook
+     where environment_id = :environment_id and is_active and (event_types is null or :event = any(event_types))
+""")
+
+# Before it has begun, a run asks nobody, and so is refused by nobody.
+_RUN = text("select id from sync_job_run where id = :run_id and begun_at is not null for key share")
+
+# A run that stores its records has none yet. Its account's row is locked, so nobody else adds one now.
+_ADD_DELIVERY_UNIT = text("""
+    insert into unit (id, run_id, kind, status, rung_at)
+    select :id, :run_id, 'delivery', 'ready', now() - interval '1 hour'
+     where not exists (select from unit where run_id = :run_id and kind = 'delivery')
+""")
+
+
+class _Locked:
+    """One account's row, locked."""
+
+    def __init__(self, connection: Connection, account_id: str, cipher: Cipher, context: JsonObject) -> None:
+        self._connection = connection
+        self._account_id = account_id
+        self._cipher = cipher
+        self.context = context
+
+    def write(self, context: JsonObject) -> None:
+        """Replace the context and commit, which lets go of the lock."""
+        sealed = self._cipher.seal(context)
+        statement = update(_TABLE).where(_TABLE.c.id == self._account_id)
+        self._connection.execute(
+            statement.values(context_encrypted=sealed, status="active", last_error=None, updated_at=func.now())
+        )
+        self._connection.commit()
+
+
+class CredentialStore:
+    """The credentials of all accounts."""
+
+    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+        self._engine = engine
+        self._cipher = cipher
+        self._accounts = AccountStore(engine, cipher)
+
+    @contextmanager
+    def locked(self, account_id: str) -> Iterator[_Locked]:
+        """Lock an account; raise SourceError when it is gone. Rows that refer to it may be written meanwhile."""
+        with self._engine.connect() as connection:
+            connection.execute(text(f"set local idle_in_transaction_session_timeout = '{_LOCK_SECONDS}s'"))
+            row = connection.execute(_selected(account_id).with_for_update(key_share=True)).first()
+            yield _Locked(connection, account_id, self._cipher, self._context(row, account_id))
+
+    def context(self, account_id: str) -> JsonObject:
+        """Read an account's context; raise SourceError when it is gone."""
+        with self._engine.connect() as connection:
+            row = connection.execute(_selected(account_id)).first()
+        return self._context(row, account_id)
+
+    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str, announce: Announcement) -> bool:
+        """Note that an account has to be connected anew, with its events, if ``token`` is still its own."""
+        with self._engine.begin() as connection:
+            # The order of all locks: the run's rows come before the account's log, and those of accounts first of all.
+            row = connection.execute(_selected(account_id).with_for_update(key_share=True)).first()
+            if row is None or row.status == "needs_reauth":
+                return False
+            context = self._context(row, account_id)
+            if oauth.access_token(context) != token:
+                return False
+            noted = {"status": "needs_reauth", "last_error": reason, "updated_at": func.now()}
+            connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**noted))
+            account = self._accounts.within(connection, row.environment_id, account_id)
+            subscribed = {"environment_id": row.environment_id, "event": AUTHENTICATION_ERROR}
+            webhook_ids = [str(id) for id in connection.execute(_SUBSCRIBERS, subscribed).scalars()]
+            if webhook_ids and connection.execute(_RUN, {"run_id": run_id}).first() is not None:
+                connection.execute(_ADD_DELIVERY_UNIT, {"id": new_id(), "run_id": run_id})
+                insert_events(connection, run_id, announce(account, webhook_ids))
+        return True
+
+    def _context(self, row: Row[Any] | None, account_id: str) -> JsonObject:
+        if row is None:
+            raise SourceError("needs_reauth", f"integrated account '{account_id}' was deleted")
+        context: JsonObject = self._cipher.open(row.context_encrypted)
+        return context
+
+
+def _selected(account_id: str) -> Any:
+    columns = (_TABLE.c.environment_id, _TABLE.c.status, _TABLE.c.context_encrypted)
+    return select(*columns).where(_TABLE.c.id == account_id)

@@ -1,0 +1,95 @@
+"""An account whose credentials are refused is marked once, and the environment's webhooks are told by the run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.bootstrap import SystemClock, api_services
+from app.engine import events
+from app.engine.ids import new_id
+from app.engine.json_types import JsonObject
+from app.engine.oauth import TokenRequest
+from app.engine.objects import EnvironmentId
+from app.services.credentials import CredentialService
+from app.store.credentials import CredentialStore
+from app.store.encryption import Cipher
+from app.store.encryption_keys import KeyStore
+from tests.support.pump import Pump, World, handle
+from tests.support.pump_database import PumpDatabase
+from tests.support.pump_jobs import JOBS
+
+ANNOUNCED = events.AUTHENTICATION_ERROR
+
+
+class _Nobody:
+    def ask(self, request: TokenRequest) -> JsonObject:
+        raise AssertionError("no token is asked for")
+
+
+class Place:
+    """A world with one run, and further webhooks in its environment."""
+
+    def __init__(self, database: PumpDatabase, job: str) -> None:
+        self.world = World(database, next(one for one in JOBS if one.name == job))
+        self.run_id = self.world.post()
+        self.services = api_services(self.world.settings, self.world.outside(database.engine))
+        row = self._run_row()
+        self.environment, self.account_id = EnvironmentId(str(row.environment_id)), str(row.integrated_account_id)
+        self.store = CredentialStore(
+            database.engine, Cipher(self.world.settings.encryption_key, KeyStore(database.engine))
+        )
+
+    def subscribe(self, event_types: Sequence[str] | None) -> str:
+        fields = {"target_url": "http://memory.invalid", "event_types": event_types and list(event_types)}
+        return self.services.webhooks.create(self.environment, fields).id
+
+    def refuse(self, *, run_id: str = "", token: str | None = None) -> None:
+        service = CredentialService(store=self.store, endpoint=_Nobody(), clock=SystemClock(), pause=print)
+        service.refuse(self.account_id, token=token, reason="answered 401", run_id=run_id or self.run_id)
+
+    def told(self) -> list[tuple[str, str, str]]:
+        bodies = [body for _, body in self.world.receiver.taken if body["event"] == ANNOUNCED]
+        return [(body["webhook_id"], body["payload"]["id"], body["payload"]["last_error"]) for body in bodies]
+
+    def _run_row(self) -> Any:
+        with self.world.database.engine.connect() as connection:
+            statement = text("select environment_id, integrated_account_id from sync_job_run where id = :id")
+            return connection.execute(statement, {"id": self.run_id}).one()
+
+
+@pytest.mark.parametrize("job", ["flat", "family-to-webhook"])
+def test_the_webhooks_that_want_it_are_told_once_and_the_run_goes_on(pump_database: PumpDatabase, job: str) -> None:
+    place = Place(pump_database, job)
+    wanting, _other = place.subscribe([ANNOUNCED]), place.subscribe(["sync_job_run:record"])
+
+    with Pump(place.world) as pump:
+        handle(pump.daemon, place.world.mailbox, place.world.mailbox.waiting.pop(0))
+        place.refuse()
+        place.refuse()
+        outcome = pump.run(place.run_id)
+        pump.sweep()
+
+    assert (wanting, place.account_id, "answered 401") in place.told()
+    assert len(place.told()) == (1 if job == "flat" else 2)
+    assert outcome.run["status"] == "completed"
+    account = place.services.accounts.get(place.environment, place.account_id)
+    assert (account.status, account.last_error) == ("needs_reauth", "answered 401")
+
+
+def test_a_token_that_is_the_accounts_no_more_says_nothing_against_it(pump_database: PumpDatabase) -> None:
+    place = Place(pump_database, "flat")
+
+    place.refuse(token="an older one")
+
+    assert place.services.accounts.get(place.environment, place.account_id).status == "active"
+
+
+def test_an_account_is_marked_also_when_its_run_is_gone(pump_database: PumpDatabase) -> None:
+    place = Place(pump_database, "flat")
+    place.subscribe(None)
+
+    place.refuse(run_id=new_id())
+
+    assert place.services.accounts.get(place.environment, place.account_id).status == "needs_reauth"

@@ -1,0 +1,389 @@
+"""OAuth tokens are renewed once for all who need them, by a real token server, over a real database."""
+
+import base64
+import multiprocessing
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from raw_upstream import SETTINGS
+from sqlalchemy import Engine, text
+
+from app.engine.errors import SourceError
+from app.engine.ids import new_id
+from app.engine.integration_config import parse_config
+from app.engine.json_types import JsonObject
+from app.engine.objects import EnvironmentId
+from app.net.addresses import LOOPBACK, AllowedNetworks
+from app.net.loop import LoopThread
+from app.services.credentials import CredentialService
+from app.services.ports import PageCall
+from app.sources.http_source import HttpSource
+from app.sources.kept_credentials import KeptCredentials
+from app.sources.token_endpoint import HttpTokenEndpoint
+from app.store.accounts import AccountStore
+from app.store.credentials import CredentialStore
+from app.store.database import connect
+from app.store.encryption import Cipher
+from app.store.encryption_keys import KeyStore
+from app.store.integrations import IntegrationStore
+from app.store.tokens import TokenStore
+from tests.support.http_server import HttpServer, Request, Response
+
+# The same in every process of a test.
+KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
+
+
+class _Clock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class TokenServer:
+    """An upstream and its token endpoint; each refresh token works once."""
+
+    def __init__(self) -> None:
+        self.access, self.refresh = "access-0", "refresh-0"
+        self.asked: list[dict[str, str]] = []
+        self.refused = 0
+        self.answer: Response | None = None
+        self.takes_any_token = True
+        self._server = HttpServer(self._answer)
+        self.url = self._server.url
+
+    def close(self) -> None:
+        self._server.close()
+
+    def _answer(self, request: Request) -> Response:
+        if request.path == "/oauth/token":
+            return self._token(dict(parse_qsl(request.body.decode())))
+        if request.headers.get("authorization") == f"Bearer {self.access}" and self.takes_any_token:
+            return Response(body=b'[{"id": 1}]', headers={"Content-Type": "application/json"})
+        self.refused += 1
+        return Response(status=401, body=b"{}")
+
+    def _token(self, fields: dict[str, str]) -> Response:
+        self.asked.append(fields)
+        time.sleep(0.2)
+        if self.answer is not None:
+            return self.answer
+        is_known = fields.get("refresh_token") == self.refresh or fields["grant_type"] == "client_credentials"
+        if not is_known:
+            return Response(status=400, body=b'{"error": "invalid_grant"}')
+        number = len(self.asked)
+        self.access, self.refresh = f"access-{number}", f"refresh-{number}"
+        body = f'{{"access_token": "{self.access}", "refresh_token": "{self.refresh}", "expires_in": 3600}}'
+        return Response(body=body.encode())
+
+
+@dataclass
+class Place:
+    """An account of an integration with OAuth, and one process that fetches for it."""
+
+    engine: Engine = field(repr=False)
+    base_url: str
+    account_id: str = ""
+    grant: str = "oauth2"
+
+    def __post_init__(self) -> None:
+        cipher = Cipher(KEY, KeyStore(self.engine))
+        self.accounts = AccountStore(self.engine, cipher)
+        self.integrations = IntegrationStore(self.engine, cipher)
+        self.endpoint = HttpTokenEndpoint(
+            loop=LoopThread("tokens"), allowed=AllowedNetworks.parse(LOOPBACK), attempt_seconds=2.0
+        )
+        self.service = CredentialService(
+            store=CredentialStore(self.engine, cipher), endpoint=self.endpoint, clock=_Clock(), pause=time.sleep
+        )
+        self.source = HttpSource(
+            replace(SETTINGS, requests_per_account=20, requests_at_start=20),
+            credentials=KeptCredentials(self.service, _Clock().now),
+        )
+
+    def close(self) -> None:
+        self.source.close()
+        self.endpoint.close()
+
+    def connect_account(self, token: JsonObject) -> EnvironmentId:
+        environment = TokenStore(self.engine).ensure_environment(new_id())
+        made = self.integrations.create(environment, new_id(), {"name": new_id(), "config": self.raw_config})
+        values = {"integration_id": made.id, "tenant_id": "t", "authentication_method": "oauth2"}
+        self.account_id = new_id()
+        self.accounts.create(environment, self.account_id, values, context={"oauth": {"token": token}})
+        return environment
+
+    @property
+    def raw_config(self) -> JsonObject:
+        client = {"id": "client", "secret": "client-secret"}
+        config = {"client": client, "auth": {"tokenHost": self.base_url}, "scope": ["read", "all"]}
+        return {
+            "base_url": self.base_url,
+            "credentials": {"format": self.grant, "config": config},
+            "authorization": {"format": "bearer"},
+        }
+
+    def call(self, context: JsonObject) -> PageCall:
+        config, _ = parse_config(self.raw_config)
+        assert config is not None
+        return PageCall(
+            account_id=self.account_id,
+            config=config,
+            context=context,
+            resource="things",
+            method="list",
+            run_id=new_id(),
+        )
+
+    def fetch(self, context: JsonObject, times: int = 1) -> list[Any]:
+        futures = [self.source.submit(self.call(context)) for _ in range(times)]
+        return [future.result(timeout=30).records for future in futures]
+
+    def row(self) -> Any:
+        with self.engine.connect() as connection:
+            statement = text("select status, last_error from integrated_account where id = :id")
+            return connection.execute(statement, {"id": self.account_id}).one()
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = connect(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def server() -> Iterator[TokenServer]:
+    server = TokenServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def place(engine: Engine, server: TokenServer) -> Iterator[Place]:
+    place = Place(engine, server.url)
+    yield place
+    place.close()
+
+
+def context(token: str = "stale", refresh: str | None = "refresh-0", **fields: object) -> JsonObject:
+    return {"oauth": {"token": {"access_token": token, "refresh_token": refresh, **fields}}}
+
+
+def token_of(stale: JsonObject) -> JsonObject:
+    token: JsonObject = stale["oauth"]["token"]
+    return token
+
+
+def fetch_in_process(database_url: str, base_url: str, account_id: str, results: Any) -> None:
+    """Fetch five times at once, as a daemon of its own."""
+    engine = connect(database_url)
+    place = Place(engine, base_url, account_id)
+    results.put(len(place.fetch(context(), times=5)))
+    place.close()
+    engine.dispose()
+
+
+def test_ten_requests_in_two_processes_renew_a_refused_token_once(
+    place: Place, server: TokenServer, database_url: str
+) -> None:
+    environment = place.connect_account(token_of(context()))
+    spawned = multiprocessing.get_context("spawn")
+    results = spawned.Queue()
+    arguments = (database_url, server.url, place.account_id, results)
+    processes = [spawned.Process(target=fetch_in_process, args=arguments) for _ in range(2)]
+
+    for process in processes:
+        process.start()
+    fetched = [results.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join(timeout=30)
+
+    assert fetched == [5, 5]
+    assert len(server.asked) == 1
+    account = place.accounts.get(environment, place.account_id)
+    assert account is not None
+    kept = token_of(account.context)
+    assert (kept["access_token"], kept["refresh_token"]) == ("access-1", "refresh-1")
+    assert account.status == "active"
+
+
+def test_processes_that_need_a_token_at_the_same_moment_ask_once(
+    engine: Engine, place: Place, server: TokenServer
+) -> None:
+    place.connect_account(token_of(context()))
+    others = [Place(engine, server.url, place.account_id) for _ in range(4)]
+
+    with ThreadPoolExecutor(5) as pool:
+        results = list(pool.map(lambda one: one.fetch(context(), times=2), [place, *others]))
+    for other in others:
+        other.close()
+
+    assert results == [[[{"id": 1}]] * 2] * 5
+    assert len(server.asked) == 1
+
+
+def test_a_token_that_expires_soon_is_renewed_before_it_is_used(place: Place, server: TokenServer) -> None:
+    stale = context(expires_at=(datetime.now(UTC) + timedelta(seconds=20)).isoformat())
+    place.connect_account(token_of(stale))
+
+    place.fetch(stale)
+
+    assert (server.refused, len(server.asked)) == (0, 1)
+    assert server.asked[0] == {
+        "grant_type": "refresh_token",
+        "refresh_token": "refresh-0",
+        "client_id": "client",
+        "client_secret": "client-secret",
+    }
+
+
+def test_client_credentials_ask_for_the_first_token(engine: Engine, server: TokenServer) -> None:
+    place = Place(engine, server.url, grant="oauth2_client_credentials")
+    place.connect_account({})
+
+    assert place.fetch({}) == [[{"id": 1}]]
+    assert place.fetch({}) == [[{"id": 1}]]
+
+    assert [asked["grant_type"] for asked in server.asked] == ["client_credentials"]
+    assert server.asked[0]["scope"] == "read all"
+    place.close()
+
+
+def test_a_renewed_token_is_used_without_another_look(place: Place, server: TokenServer) -> None:
+    place.connect_account(token_of(context()))
+
+    place.fetch(context())
+    place.fetch(context(), times=3)
+
+    assert (server.refused, len(server.asked)) == (1, 1)
+
+
+def test_a_dead_grant_makes_the_account_need_a_person(place: Place, server: TokenServer) -> None:
+    place.connect_account(token_of(context(refresh="revoked")))
+
+    with pytest.raises(SourceError) as caught:
+        place.fetch(context(refresh="revoked"))
+
+    assert caught.value.code == "needs_reauth"
+    assert "'invalid_grant'" in caught.value.message
+    assert place.account_id in caught.value.message
+    assert place.row().status == "needs_reauth"
+    assert "invalid_grant" in place.row().last_error
+
+
+def test_a_dead_grant_of_an_old_token_is_no_fault_of_the_account(place: Place, server: TokenServer) -> None:
+    environment = place.connect_account(token_of(context(refresh="revoked")))
+    server.answer = Response(status=400, body=b'{"error": "invalid_grant"}')
+
+    def sign_in_again() -> None:
+        time.sleep(0.1)
+        place.accounts.update(environment, place.account_id, {}, change_context=lambda _: context("access-0"))
+
+    with ThreadPoolExecutor(1) as pool:
+        person = pool.submit(sign_in_again)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(place.service.store, "context", lambda _id: (person.result(), context("access-0"))[1])
+            fetched = place.fetch(context(refresh="revoked"))
+
+    assert fetched == [[{"id": 1}]]
+    assert place.row().status == "active"
+
+
+def test_a_fresh_token_that_is_refused_is_not_renewed_again(place: Place, server: TokenServer) -> None:
+    place.connect_account(token_of(context()))
+    server.takes_any_token = False
+
+    for _ in range(3):
+        with pytest.raises(SourceError, match="401") as caught:
+            place.fetch(context())
+
+    assert caught.value.code == "needs_reauth"
+    assert len(server.asked) == 1
+    assert place.row().status == "needs_reauth"
+
+
+def test_new_credentials_make_an_account_active_again(place: Place, server: TokenServer) -> None:
+    environment = place.connect_account(token_of(context(refresh="revoked")))
+    with pytest.raises(SourceError):
+        place.fetch(context(refresh="revoked"))
+
+    place.accounts.update(environment, place.account_id, {}, change_context=lambda _: context("access-0"))
+
+    assert tuple(place.row()) == ("active", None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "asked"),
+    [
+        (Response(status=503), "token_endpoint", 3),
+        (Response(status=401, body=b'{"error": "invalid_client"}'), "token_endpoint", 1),
+        (Response(status=302, headers={"Location": "http://169.254.169.254/"}), "token_endpoint", 1),
+        (Response(body=b"<html>"), "token_endpoint", 1),
+        (Response(body=b'{"token_type": "bearer"}'), "token_endpoint", 1),
+        (Response(body=b'{"access_token": "' + b"x" * 300_000 + b'"}'), "token_endpoint", 1),
+    ],
+    ids=["down", "wrong client", "redirect", "not JSON", "no token", "too large"],
+)
+def test_a_token_endpoint_that_gives_none_is_an_error_that_keeps_the_account(
+    place: Place, server: TokenServer, answer: Response, code: str, asked: int
+) -> None:
+    place.connect_account(token_of(context()))
+    server.answer = answer
+
+    with pytest.raises(SourceError) as caught:
+        place.fetch(context())
+
+    assert (caught.value.code, len(server.asked)) == (code, asked)
+    assert not any(secret in str(caught.value) for secret in ("client-secret", "refresh-0", "stale"))
+    assert place.row().status == "active"
+
+
+def test_a_token_endpoint_can_not_be_a_place_within(place: Place) -> None:
+    guarded = HttpTokenEndpoint(loop=LoopThread("tokens"), allowed=AllowedNetworks())
+    place.service = replace(place.service, endpoint=guarded)
+    place.connect_account(token_of(context()))
+    grant = place.call({}).config.grants[0]
+
+    with pytest.raises(SourceError) as caught:
+        place.service.renew(place.account_id, grant, stale="stale")
+
+    assert caught.value.code == "blocked_address"
+    assert "FERRYMAN_ALLOWED_NETWORKS" in caught.value.message
+    guarded.close()
+
+
+def test_a_token_that_could_not_be_stored_at_once_is_stored_later(place: Place, server: TokenServer) -> None:
+    environment = place.connect_account(token_of(context()))
+    grant = place.call({}).config.grants[0]
+    begun = _end_sessions_when_asked(server, place.engine)
+
+    fresh = place.service.renew(place.account_id, grant, stale="stale")
+
+    account = place.accounts.get(environment, place.account_id)
+    assert begun
+    assert account is not None
+    assert token_of(account.context)["access_token"] == token_of(fresh)["access_token"] == "access-1"
+    assert len(server.asked) == 1
+
+
+def _end_sessions_when_asked(server: TokenServer, engine: Engine) -> list[int]:
+    """Have Postgres end the session that holds the row's lock while the token server is asked."""
+    ended: list[int] = []
+    inner = server._token
+
+    def token(fields: dict[str, str]) -> Response:
+        with engine.connect() as connection:
+            statement = text(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+            )
+            ended.append(connection.execute(statement).scalar_one())
+        return inner(fields)
+
+    server._token = token  # type: ignore[method-assign]
+    return ended
