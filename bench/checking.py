@@ -30,6 +30,13 @@ def check_comments(database_url: str, account_id: str, tickets: int) -> None:
     _check(_kept(database_url, [account_id], COMMENTS), COMMENTS, expected, largest=comment_ids(tickets)[-1])
 
 
+def check_derived(
+    database_url: str, account_id: str, resource: str, derive: Callable[[int], JsonObject], *, expected: int
+) -> None:
+    """Raise BenchError unless an account holds exactly what is derived from the ids of a world."""
+    _check_by(derive, _kept(database_url, [account_id], resource), resource, expected, largest=expected)
+
+
 def check_floor(database_url: str, table: str, records: int) -> None:
     """Raise BenchError unless the floor's table holds exactly the tickets of a world."""
     query = sql.SQL("select remote_id, data from {}").format(sql.Identifier(table))
@@ -53,8 +60,19 @@ def _rows(database_url: str, query: sql.SQL | sql.Composed, values: list[Any]) -
 
 
 def _check(rows: Iterator[tuple[str, JsonObject]], resource: str, expected: int, *, largest: int) -> None:
+    _check_by(_DERIVED[resource], rows, resource, expected, largest=largest)
+
+
+def _check_by(
+    derive: Callable[[int], JsonObject],
+    rows: Iterator[tuple[str, JsonObject]],
+    resource: str,
+    expected: int,
+    *,
+    largest: int,
+) -> None:
     """Compare every row; ids are the primary key, so that as many right rows as expected are all of them."""
-    derive, count, wrong = _DERIVED[resource], 0, 0
+    count, wrong = 0, 0
     for remote_id, data in rows:
         count += 1
         id = int(remote_id)

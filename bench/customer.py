@@ -26,7 +26,7 @@ NESTED: Final[Sequence[JsonObject]] = (
     },
 )
 
-_PAGES: Final[Mapping[str, JSON]] = {
+PAGES: Final[Mapping[str, JSON]] = {
     "pagination": {"format": "cursor", "config": {"cursor_path": "next_cursor", "cursor_param": "cursor"}},
     "response_path": "data",
 }
@@ -76,7 +76,7 @@ class Customer:
     def syncs(self, base_url: str, accounts: int, resources: Sequence[JsonObject] = LISTING) -> list[Sync]:
         """Make an integration, a job and so many accounts."""
         name = f"bench-{new_id()}"
-        self.api.post("/integration", {"name": name, "config": {"base_url": base_url, **_PAGES}})
+        self.api.post("/integration", {"name": name, "config": {"base_url": base_url, **PAGES}})
         job = self.api.post("/sync-job", {"integration_name": name, "resources": list(resources), "args_schema": {}})
         account = {"integration_name": name, "tenant_id": "bench", "context": {}}
         made = [self.api.post("/integrated-account", account)["id"] for _ in range(accounts)]

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from bench.scenario import Scenario
-from bench.scenarios import bulk, growth, lists, memory, nested, peers, runs, scale_out
+from bench.scenarios import bulk, growth, lists, memory, nested, peers, runs, scale_out, unified
 
 _ALL: Final = (
     *bulk.SCENARIOS,
+    *unified.SCENARIOS,
     *nested.SCENARIOS,
     *runs.SCENARIOS,
     *lists.SCENARIOS,

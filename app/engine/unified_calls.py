@@ -4,13 +4,15 @@ What mappings see: ``query`` (what the caller asks, without what is meant for th
 of it), ``context`` (the account's, secrets masked), ``id``, ``body``, and ``response``: a record, or a page's records.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Final
 
 import orjson
 
 from app.engine import placeholders
+from app.engine.bulk_expressions import evaluate_each
 from app.engine.config_reader import type_name
 from app.engine.errors import ExpressionError, MappingError, PlaceholderError, SourceError
 from app.engine.expressions import Expression
@@ -25,6 +27,7 @@ REMOTE_QUERY: Final = "remote_query"
 """The key of a query whose fields go to the integration as they are."""
 
 _MOST_SECONDS_PER_PAGE: Final = 8.0
+_OUT_OF_TIME: Final = f"its page had used up the {_MOST_SECONDS_PER_PAGE:g} s that a page's mapping may take"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,29 +101,30 @@ class CallMapping:
     def _each_record(self, expression: Expression | None, records: Sequence[JSON], id_path: Path) -> MappedPage:
         made: list[JSON] = []
         errors: list[MappingError] = []
-        deadline = self.monotonic() + _MOST_SECONDS_PER_PAGE
-        for record in records:
-            try:
-                made.append(self._record(expression, record, id_path, is_late=self.monotonic() > deadline))
-            except MappingError as error:
-                errors.append(error)
+        for record, found in zip(records, self._found(expression, records), strict=True):
+            if type(found) is dict:
+                made.append(self._finished(found, record, id_path))
+            else:
+                errors.append(_refused(found, remote_id(record, id_path)))
         return MappedPage(records=made, errors=errors, quarantined=len(errors))
 
-    def _record(self, expression: Expression | None, record: JSON, id_path: Path, *, is_late: bool) -> JSON:
-        id = remote_id(record, id_path)
-        if is_late:
-            limit = f"its page had used up the {_MOST_SECONDS_PER_PAGE:g} s that a page's mapping may take"
-            raise MappingError("response_mapping", limit, record_id=id)
-        try:
-            found = record if expression is None else expression.evaluate({**self.scope, "response": record})
-        except ExpressionError as error:
-            raise MappingError("response_mapping", error.message, record_id=id) from error
-        if not isinstance(found, dict):
-            message = f"expected an object, the mapping gives {_named(found)}"
-            raise MappingError("response_mapping", message, record_id=id)
-        if found.get("id") is None and id is not None:
+    def _found(self, expression: Expression | None, records: Sequence[JSON]) -> Iterator[JSON]:
+        """Give what the mapping makes of each record: anything that is no object can not be kept."""
+        if expression is None:
+            yield from records
+            return
+        deadline = self.monotonic() + _MOST_SECONDS_PER_PAGE
+        found = evaluate_each(expression, [{**self.scope, "response": record} for record in records])
+        for position in range(len(records)):
+            if self.monotonic() > deadline:
+                yield from repeat(ExpressionError(_OUT_OF_TIME), len(records) - position)
+                return
+            yield next(found)
+
+    def _finished(self, found: JsonObject, record: JSON, id_path: Path) -> JsonObject:
+        if found.get("id") is None and (id := remote_id(record, id_path)) is not None:
             found = {"id": id, **{key: value for key, value in found.items() if key != "id"}}
-        return self.wanted.of(found, remote=record)
+        return self.wanted.of(found, remote=record) if self.wanted.is_special else found
 
     def _whole_page(self, expression: Expression, records: Sequence[JSON]) -> MappedPage:
         try:
@@ -134,6 +138,11 @@ class CallMapping:
             failure = MappingError("response_mapping", message)
             return MappedPage(records=[], errors=[failure], quarantined=len(records))
         return MappedPage(records=[self.wanted.of(one, remote=UNDEFINED) for one in made])
+
+
+def _refused(found: JSON, record_id: str | None) -> MappingError:
+    message = found.message if isinstance(found, ExpressionError) else f"expected an object, found {_named(found)}"
+    return MappingError("response_mapping", message, record_id=record_id)
 
 
 def call_mapping(

@@ -23,6 +23,11 @@ class WantedFields:
     """The record as the upstream gave it stands beside the mapped fields."""
     excluded: frozenset[str] = frozenset()
 
+    @property
+    def is_special(self) -> bool:
+        """Claim that a mapped record does not stay as it is."""
+        return self.has_remote_data or bool(self.excluded)
+
     def of(self, record: JsonObject, *, remote: JSON) -> JsonObject:
         """Finish a mapped record; ``remote`` is UNDEFINED where records have no one counterpart."""
         if self.has_remote_data and remote is not UNDEFINED:

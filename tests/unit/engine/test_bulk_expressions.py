@@ -1,0 +1,61 @@
+"""Many inputs at once give what each gives alone, errors too."""
+
+import pytest
+
+from app.engine import expressions
+from app.engine.bulk_expressions import evaluate_each
+from app.engine.errors import ExpressionError
+from app.engine.json_types import JSON
+from app.engine.paths import UNDEFINED
+
+INPUTS = [{"a": n, "b": [n, n], "c": {"d": None}} for n in range(120)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a",
+        "b",
+        "b[0]",
+        "[a]",
+        "[]",
+        "missing",
+        "c.d",
+        '{"x": a, "y": missing}',
+        "a > 60 ? a",
+        "$uppercase(a > 60 ? a : 'low')",
+        "$$.a",
+        "b.{'v': $, 'p': %.a}",
+        "a /* comment */",
+        "b[]",
+        "($x := a; $x + 1)",
+        "function($v){$v}",
+        "$error('no')",
+    ],
+)
+def test_bulk_gives_what_each_input_gives_alone(text: str) -> None:
+    expression = expressions.parse(text)
+
+    assert [_shown(found) for found in evaluate_each(expression, INPUTS)] == [
+        _shown(_alone(expression, one)) for one in INPUTS
+    ]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 51])
+def test_any_number_of_inputs_is_taken(count: int) -> None:
+    found = list(evaluate_each(expressions.parse("a"), INPUTS[:count]))
+
+    assert found == [one["a"] for one in INPUTS[:count]]
+
+
+def _alone(expression: expressions.Expression, one: JSON) -> JSON:
+    try:
+        return expression.evaluate(one)
+    except ExpressionError as error:
+        return error
+
+
+def _shown(found: JSON) -> JSON:
+    if isinstance(found, ExpressionError):
+        return ("error", found.reason)
+    return "nothing" if found is UNDEFINED else found
