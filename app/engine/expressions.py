@@ -15,7 +15,7 @@ import jlens
 import orjson
 
 from app.engine.errors import ExpressionError, ExpressionSyntaxError
-from app.engine.expression_functions import FUNCTIONS
+from app.engine.expression_functions import FUNCTIONS, PRELUDES
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED
 
@@ -63,11 +63,11 @@ def parse(text: str) -> "Expression":
 class Expression:
     """A compiled expression; any number of threads may evaluate it at once."""
 
-    __slots__ = ("_compiled", "text")
+    __slots__ = ("_compiled", "_offset", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._compiled = _compiled(text)
+        self._compiled, self._offset = _compiled(text)
 
     def evaluate(self, data: JSON, bindings: Mapping[str, JSON] | None = None) -> JSON:
         """Evaluate against ``data`` (UNDEFINED is no input) with ``bindings`` as ``$name``; UNDEFINED is no result.
@@ -78,7 +78,8 @@ class Expression:
         try:
             return _evaluate(self._compiled, data, given)
         except jlens.JlensError as error:
-            raise ExpressionError(f"{error} ({error.code})", reason=error.code, position=error.position) from error
+            position = None if error.position is None else max(0, error.position - self._offset)
+            raise ExpressionError(f"{error} ({error.code})", reason=error.code, position=position) from error
         except Exception as error:  # whatever a function of ours or of the engine does with a tenant's values
             raise ExpressionError(str(error) or type(error).__name__) from error
         except BaseException as error:
@@ -87,20 +88,26 @@ class Expression:
             raise ExpressionError(f"the engine gave up: {error}") from error
 
 
-def _compiled(text: str) -> jlens.Expression:
+def _compiled(text: str) -> tuple[jlens.Expression, int]:
+    """Compile a text with what it calls; give also how many characters stand before it."""
+    names = _names_called(text)
     try:
-        compiled = jlens.Expression(text)
-        for name in _names_of_functions(text):
+        compiled, offset = jlens.Expression(text), 0
+        if preludes := [PRELUDES[name] for name in sorted(names & PRELUDES.keys())]:
+            before = f"( {' '.join(preludes)} "
+            compiled, offset = jlens.Expression(f"{before}{text}\n)"), len(before)
+            names |= frozenset(_VARIABLE.findall(before))
+        for name in names & FUNCTIONS.keys():
             compiled.register_function(name, FUNCTIONS[name])
     except (jlens.JlensError, UnicodeError) as error:
         raise ExpressionSyntaxError(str(error), getattr(error, "position", None)) from error
-    return compiled
+    return compiled, offset
 
 
-def _names_of_functions(text: str) -> frozenset[str]:
-    """Name the functions that a text may call: a registered one costs time at every evaluation."""
+def _names_called(text: str) -> frozenset[str]:
+    """Name what a text may call: each registered function costs time at every evaluation."""
     names = frozenset(_VARIABLE.findall(text))
-    return frozenset(FUNCTIONS) if "eval" in names else names & FUNCTIONS.keys()
+    return names | FUNCTIONS.keys() | PRELUDES.keys() if "eval" in names else names
 
 
 def _evaluate(compiled: jlens.Expression, data: JSON, bindings: dict[str, JSON] | None) -> JSON:

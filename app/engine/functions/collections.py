@@ -1,0 +1,167 @@
+"""Functions over arrays."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+import orjson
+
+from app.engine.json_types import JSON
+from app.engine.paths import UNDEFINED, lookup, parse_path
+
+
+def distinct(value: JSON = None) -> JSON:
+    """Replace JSONata's, which compares every item with every other and does not look at the clock."""
+    if not isinstance(value, list) or len(value) < 2:
+        return value
+    seen: dict[bytes, JSON] = {}
+    for item in value:
+        seen.setdefault(key_of(item), item)
+    return list(seen.values())
+
+
+def compact(values: JSON = None) -> JSON:
+    """Leave out what is false, null, 0 or an empty text."""
+    return None if values is None else [value for value in as_list(values) if value not in (None, False, 0, "")]
+
+
+def chunk(values: JSON = None, size: JSON = 1) -> JSON:
+    """Cut an array into arrays of at most ``size`` items."""
+    if values is None:
+        return None
+    items, length = as_list(values), max(1, int(size))
+    return [items[start : start + length] for start in range(0, len(items), length)]
+
+
+def difference(values: JSON = None, *others: JSON) -> JSON:
+    """Leave out the items that the other arrays hold."""
+    held = {key_of(item) for other in others for item in as_list(other)}
+    return None if values is None else [item for item in as_list(values) if key_of(item) not in held]
+
+
+def find(values: JSON = None, wanted: JSON = None) -> JSON:
+    """Give the first item that a function takes, or that has the given fields."""
+    return next((item for item in as_list(values) if _fits(item, wanted)), None)
+
+
+def lofilter(values: JSON = None, wanted: JSON = None) -> JSON:
+    """Keep the items that a function takes, or that have the given fields."""
+    return None if values is None else [item for item in as_list(values) if _fits(item, wanted)]
+
+
+def flatten(values: JSON = None) -> JSON:
+    """Take one level of arrays away."""
+    return flatten_depth(values, 1)
+
+
+def flatten_deep(values: JSON = None) -> JSON:
+    """Take all levels of arrays away."""
+    return flatten_depth(values, 1000)
+
+
+def flatten_depth(values: JSON = None, depth: JSON = 1) -> JSON:
+    """Take so many levels of arrays away."""
+    return None if values is None else list(_flat(as_list(values), int(depth)))
+
+
+def group_by(values: JSON = None, by: JSON = None) -> JSON:
+    """Put the items under what a path or a function gives of them; an array each."""
+    if values is None:
+        return None
+    groups: dict[str, list[JSON]] = {}
+    for item in as_list(values):
+        groups.setdefault(name_of(taken(item, by)), []).append(item)
+    return groups
+
+
+def key_by(values: JSON = None, by: JSON = None) -> JSON:
+    """Put the items under what a path or a function gives of them; of several the last."""
+    return None if values is None else {name_of(taken(item, by)): item for item in as_list(values)}
+
+
+def order_by(values: JSON = None, paths: JSON = None, orders: JSON = None) -> JSON:
+    """Sort by paths, each ``asc`` or ``desc``; what is missing comes last."""
+    if values is None:
+        return None
+    items = list(as_list(values))
+    directions = [str(order).lower() for order in as_list(orders)]
+    for path, direction in reversed(list(itertools.zip_longest(as_list(paths), directions, fillvalue="asc"))):
+        present = [item for item in items if taken(item, path) is not None]
+        absent = [item for item in items if taken(item, path) is None]
+        # JSON's kinds do not compare with each other: numbers first, then texts.
+        present.sort(key=lambda item, path=path: _sortable(taken(item, path)), reverse=direction == "desc")  # type: ignore[misc]
+        items = present + absent
+    return items
+
+
+def wrap(value: JSON = None) -> JSON:
+    """Make an array of what is none."""
+    return None if value is None else as_list(value)
+
+
+def as_list(value: JSON) -> list[JSON]:
+    """Take one value as an array of one, and nothing as an empty one."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def taken(item: JSON, by: JSON) -> JSON:
+    """Take of an item what a path, or a function, says."""
+    if by is None:
+        return item
+    if callable(by):
+        return by(item)
+    found = lookup(item, parse_path(str(by)))
+    return None if found is UNDEFINED else found
+
+
+def name_of(value: JSON) -> str:
+    """Write a value as the name of a field."""
+    if isinstance(value, str):
+        return value
+    return "undefined" if value is None else orjson.dumps(value).decode()
+
+
+def key_of(value: JSON) -> bytes:
+    """Write a value so that equal ones are alike."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _fits(item: JSON, wanted: JSON) -> bool:
+    if callable(wanted):
+        return bool(wanted(item))
+    if isinstance(wanted, Mapping):
+        return isinstance(item, Mapping) and all(item.get(name) == value for name, value in wanted.items())
+    return bool(taken(item, wanted))
+
+
+def _flat(values: list[JSON], depth: int) -> Iterator[JSON]:
+    for value in values:
+        if isinstance(value, list) and depth > 0:
+            yield from _flat(value, depth - 1)
+        else:
+            yield value
+
+
+def _sortable(value: JSON) -> tuple[int, JSON]:
+    if isinstance(value, bool | int | float):
+        return (0, value)
+    return (1, value if isinstance(value, str) else name_of(value))
+
+
+FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {
+    "distinct": distinct,
+    "compact": compact,
+    "chunk": chunk,
+    "difference": difference,
+    "find": find,
+    "lofilter": lofilter,
+    "flatten": flatten,
+    "flattenDeep": flatten_deep,
+    "flattenDepth": flatten_depth,
+    "groupBy": group_by,
+    "keyBy": key_by,
+    "orderBy": order_by,
+    "wrap": wrap,
+}
