@@ -20,6 +20,7 @@ from app.store.database import connect
 from app.store.tokens import TokenStore
 from tests.integration.api.calling import CONFIG, RESOURCES, Caller, Catalog
 from tests.support.servers import PostgresServer
+from tests.support.upstream import Upstream
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +86,14 @@ def catalog(api: Caller) -> Catalog:
     account = api.post("/integrated-account", {"integration_name": "acme", "tenant_id": "t1"}).body
     job = api.post("/sync-job", {"integration_name": "acme", "resources": RESOURCES}).body
     return Catalog(integration, account, job)
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """A third-party API."""
+    server = Upstream()
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Unified models, their mappings in layers, and direct calls, over HTTP and a real upstream."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +32,6 @@ class Crm:
 
     def call(self, method: str, path: str, body: JSON = None) -> Answer:
         return self.api.call(method, f"{path}?integrated_account_id={self.account_id}", body)
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.close()
 
 
 def place(resource: str, method: str) -> JsonObject:
