@@ -187,7 +187,7 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
     """Build an API process's services."""
     shared = _Shared(settings, outside)
     jobs = JobStore(shared.engine)
-    source = outside.source or HttpSource(settings, _budgets(settings))
+    source = outside.source or HttpSource(settings, _budgets(settings), shared.kept_credentials())
     installed = EnvironmentUnifiedModelStore(shared.engine)
     deliveries = DeliveryService(
         deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, bell=shared.bell

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from app.engine.config_reader import ConfigReader
+from app.engine.expressions import Expression
 from app.engine.json_types import JSON
 from app.engine.placeholders import Template
 
@@ -32,7 +33,15 @@ class BasicAuthorization:
     password: Template
 
 
-Authorization: TypeAlias = BearerAuthorization | HeaderAuthorization | BasicAuthorization
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputedAuthorization:
+    """Headers that an expression makes of each request, such as a signature of its address."""
+
+    expression: Expression
+    """JSONata over ``url``, ``requestOptions`` (method, headers, body, query) and ``context``; gives an object."""
+
+
+Authorization: TypeAlias = BearerAuthorization | HeaderAuthorization | BasicAuthorization | ComputedAuthorization
 
 # Where a connected account usually keeps its token.
 _DEFAULT_TOKEN: Final = "{{context.access_token|context.oauth.token.access_token|context.api_token|context.token}}"  # noqa: S105 - a template, no token
@@ -49,7 +58,10 @@ def _read_bearer(reader: ConfigReader) -> Authorization:
     return BearerAuthorization(token=reader.template("token", default=_DEFAULT_TOKEN))
 
 
-def _read_header(reader: ConfigReader) -> Authorization:
+def _read_header(reader: ConfigReader) -> Authorization | None:
+    if reader.value.get("expression") is not None:
+        expression = reader.expression("expression")
+        return None if expression is None else ComputedAuthorization(expression=expression)
     return HeaderAuthorization(
         name=reader.template("header_name", "name", "header"), value=reader.template("header_value", "value")
     )

@@ -10,30 +10,37 @@ from app.engine.authorization_config import (
     Authorization,
     BasicAuthorization,
     BearerAuthorization,
+    ComputedAuthorization,
     HeaderAuthorization,
     read_authorization,
 )
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.credentials_config import OAuthGrant, read_grants
 from app.engine.errors import Failure, SourceError
+from app.engine.expressions import Expression
 from app.engine.json_types import JSON
 from app.engine.pagination_config import (
     CursorPagination,
+    DynamicPagination,
     LinkHeaderPagination,
     OffsetPagination,
     PagePagination,
     Pagination,
+    RangePagination,
     read_pagination,
 )
 from app.engine.paths import Path
 from app.engine.placeholders import Template
 from app.engine.rate_limit_config import RateLimitConfig, read_rate_limit
+from app.engine.request_formats import RequestFormats, read_formats
 
 __all__ = [
     "Authorization",
     "BasicAuthorization",
     "BearerAuthorization",
+    "ComputedAuthorization",
     "CursorPagination",
+    "DynamicPagination",
     "HeaderAuthorization",
     "IntegrationConfig",
     "LinkHeaderPagination",
@@ -41,6 +48,7 @@ __all__ = [
     "OffsetPagination",
     "PagePagination",
     "Pagination",
+    "RangePagination",
     "RateLimitConfig",
     "parse_config",
 ]
@@ -57,9 +65,6 @@ _REST_ROUTES: Final[Mapping[str, tuple[str, str]]] = {
 }
 _CUSTOM_ROUTE: Final = ("GET", "/{resource}")
 _DEFAULT_ID_PATH: Final[Path] = ("id",)
-
-# What these say when they are absent; anything else would be sent wrongly without a word.
-_ONLY_FORMATS: Final[Mapping[str, str]] = {"body_format": "json", "query_array_format": "repeat"}
 
 _ADDRESS: Final = re.compile(r"(https?://[^/?#\s]|\{\{)", re.IGNORECASE)
 _PLACEHOLDER: Final = re.compile(r"\{\{[\w\-./|:?\s]+\}\}", re.ASCII)
@@ -83,6 +88,9 @@ class MethodConfig:
     id_path: Path = _DEFAULT_ID_PATH
     """Where a record's id is."""
     timeout_seconds: float | None = None
+    formats: RequestFormats = field(default_factory=RequestFormats)
+    error_expression: Expression | None = None
+    """Sees errors in answers, whatever their status."""
 
     @property
     def query_keys_in_path(self) -> frozenset[str]:
@@ -136,7 +144,6 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
 
 
 def _read_defaults(reader: ConfigReader) -> MethodConfig:
-    _refuse_other_formats(reader)
     return MethodConfig(
         path=placeholders.parse(""),
         http_method="GET",
@@ -148,6 +155,8 @@ def _read_defaults(reader: ConfigReader) -> MethodConfig:
         pagination=read_pagination(reader.child("pagination")),
         authorization=read_authorization(reader.child("authorization")),
         id_path=reader.path("id_path") or _DEFAULT_ID_PATH,
+        formats=read_formats(reader, RequestFormats()),
+        error_expression=reader.expression("error_expression"),
     )
 
 
@@ -169,7 +178,6 @@ def _read_resources(reader: ConfigReader, defaults: MethodConfig) -> dict[tuple[
 def _read_method(
     reader: ConfigReader, defaults: MethodConfig, *, headers: Template | None, name: str, method: str
 ) -> MethodConfig:
-    _refuse_other_formats(reader)
     own = reader.value
     http_method, route = _REST_ROUTES.get(method, _CUSTOM_ROUTE)
     return MethodConfig(
@@ -184,13 +192,11 @@ def _read_method(
         authorization=_read_authorization(reader, defaults),
         id_path=reader.path("id_path") or defaults.id_path,
         timeout_seconds=reader.integer("timeout_seconds", default=None, least=1),
+        formats=read_formats(reader, defaults.formats),
+        error_expression=reader.expression("error_expression")
+        if "error_expression" in own
+        else defaults.error_expression,
     )
-
-
-def _refuse_other_formats(reader: ConfigReader) -> None:
-    for key, only in _ONLY_FORMATS.items():
-        if reader.value.get(key) not in (None, only):
-            reader.fault(key, f"{shown(reader.value[key])} is not supported yet: expected '{only}'")
 
 
 def _read_headers(reader: ConfigReader, *, inherited: JSON) -> Template | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from app.engine.config_reader import ConfigReader
+from app.engine.expressions import Expression
 from app.engine.json_types import JSON
 from app.engine.paths import Path
 
@@ -49,7 +50,34 @@ class OffsetPagination:
     limit: int | None
 
 
-Pagination: TypeAlias = PagePagination | CursorPagination | LinkHeaderPagination | OffsetPagination
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RangePagination:
+    """Pages are asked for by the header ``Range``, and found by ``Content-Range`` or ``Next-Range``."""
+
+    range_unit: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynamicPagination:
+    """Expressions tell what each page is asked with.
+
+    A result is an object: its ``query``, ``headers`` and ``body`` are added to the request and its ``url`` is asked
+    instead; one with none of these is a query. The scope has ``query``, ``url`` and ``requestOptions`` of the request
+    and, of an answer, ``response`` (status, headers, body), ``body``, ``paginationValues`` and ``cursor``.
+    """
+
+    first: Expression | None
+    """Makes the values of the first page; none when it gives nothing."""
+    following: Expression
+    """Makes the values of the next page; nothing or null ends."""
+    cursor: Expression | None
+    """Finds the cursor in an answer; nothing ends."""
+
+
+Pagination: TypeAlias = (
+    PagePagination | CursorPagination | LinkHeaderPagination | OffsetPagination | RangePagination | DynamicPagination
+)
 
 
 def read_pagination(reader: ConfigReader) -> Pagination | None:
@@ -90,6 +118,22 @@ def _read_offset(reader: ConfigReader) -> Pagination:
     )
 
 
+def _read_range(reader: ConfigReader) -> Pagination:
+    return RangePagination(
+        range_unit=reader.text("range_unit", default="items"),
+        limit=reader.integer("limit", "page_size", default=100, least=1) or 100,
+    )
+
+
+def _read_dynamic(reader: ConfigReader) -> Pagination | None:
+    first = reader.expression("get_initial_pagination_values_expression")
+    following = reader.expression("get_pagination_values_expression")
+    cursor = reader.expression("get_cursor_from_response_expression")
+    if reader.value.get("get_pagination_values_expression") in (None, ""):
+        reader.fault("get_pagination_values_expression", "expected a JSONata expression, found nothing")
+    return None if following is None else DynamicPagination(first=first, following=following, cursor=cursor)
+
+
 def _limit(reader: ConfigReader) -> int | None:
     """Read the page size; 100 where the API takes one and none is named."""
     has_param = reader.value.get("limit_param") is not None
@@ -101,4 +145,6 @@ _FORMATS: Final[Mapping[str, Callable[[ConfigReader], JSON]]] = {
     "cursor": _read_cursor,
     "link_header": _read_link_header,
     "offset": _read_offset,
+    "range": _read_range,
+    "dynamic": _read_dynamic,
 }

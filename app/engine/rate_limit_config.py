@@ -1,7 +1,8 @@
 """The ``rate_limit`` part of an integration's config (wire.md A9): a known pace, and where an API tells of its limit.
 
-Until whole JSONata is read, an expression names a header (``headers.`x-reset```, or the bare name), and a condition
-compares ``status`` and headers, joined by ``and`` and ``or``.
+Expressions are JSONata over ``headers`` (names in lower case) and ``status``. The usual forms are read without it,
+since every answer is judged: an expression that names a header (``headers.`x-reset```, or the bare name), and a
+condition that compares ``status`` and headers, joined by ``and`` and ``or``.
 """
 
 import re
@@ -12,6 +13,8 @@ from typing import Final
 
 from app.engine import rate_signs
 from app.engine.config_reader import ConfigReader, shown
+from app.engine.errors import ExpressionError
+from app.engine.expressions import Expression
 from app.engine.json_types import JSON
 
 _HEADER: Final = r"""(?:headers\s*(?:\.\s*(?:`([^`]+)`|"([^"]+)"|([\w-]+))|\[\s*["']([^"']+)["']\s*\]))"""
@@ -50,9 +53,11 @@ class RateLimitConfig:
     per_seconds: float = 1.0
     limited_when: tuple[tuple[Term, ...], ...] = ()
     """Any of these, all of whose terms hold, beside the status 429, which always means it."""
-    retry_after_header: str | None = None
+    limited_if: Expression | None = None
+    """The condition where it is of no usual form."""
+    retry_after_header: str | Expression | None = None
     """Says in seconds how long to wait."""
-    reset_header: str | None = None
+    reset_header: str | Expression | None = None
     """Says when the limit is lifted."""
 
     @property
@@ -62,12 +67,16 @@ class RateLimitConfig:
 
     def is_limited(self, status: int, headers: Mapping[str, str]) -> bool:
         """Claim that an answer turns the request away for its rate."""
-        return status == 429 or any(all(term.holds(status, headers) for term in terms) for terms in self.limited_when)
+        if status == 429 or any(all(term.holds(status, headers) for term in terms) for terms in self.limited_when):
+            return True
+        found = None if self.limited_if is None else _evaluated(self.limited_if, status, headers)
+        return found is True or (isinstance(found, str | int | float) and bool(found))
 
-    def wait_seconds(self, headers: Mapping[str, str], clock: datetime) -> float | None:
+    def wait_seconds(self, headers: Mapping[str, str], clock: datetime, *, status: int = 429) -> float | None:
         """Tell the longer of the waits that the configured headers ask for."""
-        names = [name for name in (self.retry_after_header, self.reset_header) if name is not None]
-        told = [seconds for name in names if (seconds := rate_signs.seconds_told(headers.get(name), clock)) is not None]
+        sources = [source for source in (self.retry_after_header, self.reset_header) if source is not None]
+        texts = [_told(source, status, headers) for source in sources]
+        told = [seconds for text in texts if (seconds := rate_signs.seconds_told(text, clock)) is not None]
         return min(max(told), rate_signs.LONGEST_WAIT_SECONDS) if told else None
 
 
@@ -78,7 +87,8 @@ def read_rate_limit(reader: ConfigReader) -> RateLimitConfig:
     return RateLimitConfig(
         requests=reader.integer("requests", default=None, least=1),
         per_seconds=_per_seconds(reader),
-        limited_when=_condition(reader, "is_rate_limited"),
+        limited_when=_condition(reader, "is_rate_limited") or (),
+        limited_if=_other_condition(reader, "is_rate_limited"),
         retry_after_header=_header(reader, "retry_after_header_expression"),
         reset_header=_header(reader, "rate_limit_header_expression"),
     )
@@ -92,7 +102,22 @@ def _per_seconds(reader: ConfigReader) -> float:
     return float(value)
 
 
-def _header(reader: ConfigReader, name: str) -> str | None:
+def _told(source: str | Expression, status: int, headers: Mapping[str, str]) -> str | None:
+    if isinstance(source, str):
+        return headers.get(source)
+    found = _evaluated(source, status, headers)
+    return str(found) if isinstance(found, str | int | float) and not isinstance(found, bool) else None
+
+
+def _evaluated(expression: Expression, status: int, headers: Mapping[str, str]) -> JSON:
+    """Evaluate; an expression that fails on an answer says nothing of it."""
+    try:
+        return expression.evaluate({"headers": dict(headers), "status": status})
+    except ExpressionError:
+        return None
+
+
+def _header(reader: ConfigReader, name: str) -> str | Expression | None:
     text = reader.optional_text(name)
     if not text:
         return None
@@ -101,21 +126,22 @@ def _header(reader: ConfigReader, name: str) -> str | None:
         return _named(match.groups())
     if _BARE_HEADER.fullmatch(text):
         return text.lower()
-    reader.fault(name, f"{shown(text)} is not supported yet: expected a header such as headers.`retry-after`")
-    return None
+    return reader.expression(name)
 
 
-def _condition(reader: ConfigReader, name: str) -> tuple[tuple[Term, ...], ...]:
+def _other_condition(reader: ConfigReader, name: str) -> Expression | None:
+    value = reader.value.get(name)
+    return None if value is False or _condition(reader, name) is not None else reader.expression(name)
+
+
+def _condition(reader: ConfigReader, name: str) -> tuple[tuple[Term, ...], ...] | None:
+    """Read a condition of the usual form; None when it is of another."""
     value = reader.value.get(name)
     if value is None or value is False:
         return ()
     alternatives = tuple(_terms(part) for part in re.split(r"\s+or\s+", value)) if isinstance(value, str) else (None,)
     terms = tuple(alternative for alternative in alternatives if alternative is not None)
-    if len(terms) < len(alternatives):
-        expected = "comparisons of status and headers, such as 'status = 403 and headers.`x-left` = \"0\"'"
-        reader.fault(name, f"{shown(value)} is not supported yet: expected {expected}")
-        return ()
-    return terms
+    return None if len(terms) < len(alternatives) else terms
 
 
 def _terms(text: str) -> tuple[Term, ...] | None:

@@ -7,6 +7,8 @@ from email.utils import parsedate_to_datetime
 
 from multidict import CIMultiDictProxy
 
+from app.engine.expressions import Expression
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
@@ -21,6 +23,8 @@ class HttpRequest:
     """For one attempt, from connecting to the last byte of the body."""
     is_repeatable: bool
     """To send it twice does no harm."""
+    error_expression: Expression | None = None
+    """Sees errors in answers."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Texts that no error may show."""
 
@@ -62,3 +66,11 @@ class HttpResponse:
         except (ValueError, OverflowError):
             return None
         return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundError:
+    """An error that the expression sees in an answer."""
+
+    message: str
+    status: int

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from app.engine import retry
 from app.engine.errors import ProviderAnswer, SourceError
 from app.net import guarded_connections
-from app.sources.exchange import HttpRequest, HttpResponse
+from app.sources.exchange import FoundError, HttpRequest, HttpResponse
 from app.sources.redaction import masked
 
 EXCERPT_CHARACTERS = 500
@@ -95,14 +95,16 @@ def foreign(error: Exception, request: HttpRequest) -> SourceError:
     return SourceError(kind.code, _said(request, words), retryable=kind.is_passing)
 
 
-def refused(request: HttpRequest, response: HttpResponse) -> SourceError:
-    """Tell of an answer that is not a success."""
+def refused(request: HttpRequest, response: HttpResponse, found: FoundError | None = None) -> SourceError:
+    """Tell of an answer that is not a success, or in which the integration's expression found an error."""
     now = response.server_date or datetime.now(UTC)
+    status = response.status if found is None else found.status
+    what = f"was answered {response.status} {_phrase(response.status)}".rstrip()
     return SourceError(
-        f"http_{response.status}",
-        _said(request, f"was answered {response.status} {_phrase(response.status)}".rstrip()),
-        status=response.status,
-        retryable=response.status in _PASSING_STATUSES,
+        f"http_{status}",
+        _said(request, what if found is None else f"{what}: {found.message}"),
+        status=status,
+        retryable=status in _PASSING_STATUSES,
         retry_after_seconds=retry.retry_after_seconds(response.header("Retry-After"), now),
         excerpt=excerpt(response.body, request.secrets),
         answer=provider_answer(request, response),

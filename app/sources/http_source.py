@@ -1,20 +1,22 @@
 """Fetch pages from upstream HTTP APIs, as an integration's config describes them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
 from app.engine.errors import SourceError
-from app.engine.integration_config import MethodConfig, Pagination
+from app.engine.integration_config import DynamicPagination, MethodConfig, Pagination, RangePagination
+from app.engine.json_types import JsonObject
 from app.services.ports import BudgetStore, FetchedPage, PageCall
 from app.settings import Settings
 from app.sources import pagination, requests, responses
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.kept_credentials import KeptCredentials
 from app.sources.local_budgets import LocalBudgets
-from app.sources.pagination import PageAnswer, PageAsk, PageTurn
+from app.sources.page_values import PageAnswer, PageTurn
 from app.sources.redaction import masked
 from app.sources.requests import RequestDraft
 from app.sources.transport import Transport
@@ -75,9 +77,9 @@ class HttpSource:
         config = call.config.method(call.resource, call.method)
         paging = _paging(call, config)
         drafted = requests.draft(call, config)
-        request = requests.finish(
-            drafted, _ask(paging, call, drafted), timeout_seconds=config.timeout_seconds or self._timeout_seconds
-        )
+        with _masking(drafted):
+            ask = pagination.ask(paging, call.cursor, drafted.query, request=_shown(drafted))
+        request = requests.finish(drafted, ask, timeout_seconds=config.timeout_seconds or self._timeout_seconds)
         try:
             response = await self._transport.send(
                 request,
@@ -89,7 +91,9 @@ class HttpSource:
             if error.status is not None and pagination.is_past_the_end(paging, call.cursor, error.status):
                 return _page(request, PageTurn(records=[], cursor=None), status=error.status)
             raise
-        turned = pagination.turn(paging, call.cursor, drafted.query, _answer(call, config, request, response))
+        answer = _answer(call, config, request, response)
+        with _masking(drafted):
+            turned = pagination.turn(paging, call.cursor, drafted.query, answer, request=_shown(drafted))
         return _page(request, turned, status=response.status, server_date=response.server_date)
 
 
@@ -99,23 +103,34 @@ def _paging(call: PageCall, config: MethodConfig) -> Pagination | None:
     return config.pagination if call.method == "list" or is_own else None
 
 
-def _ask(paging: Pagination | None, call: PageCall, drafted: RequestDraft) -> PageAsk:
+@contextmanager
+def _masking(drafted: RequestDraft) -> Iterator[None]:
+    """Keep secrets out of pagination's errors, which may quote a cursor: an address with a key in it, say."""
     try:
-        return pagination.ask(paging, call.cursor, drafted.query)
+        yield
     except SourceError as error:
-        # Its message quotes the cursor, which may be an address with a key in it.
         raise SourceError(error.code, masked(error.message, drafted.secrets)) from None
 
 
 def _answer(call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse) -> PageAnswer:
     if not responses.has_content(response, method=call.method):
         return PageAnswer(records=[], document=None)
-    document = responses.decode(request, response)
+    document = responses.decode(request, response, config.formats.answer)
+    find = responses.xml_records if responses.is_xml(response, config.formats.answer) else responses.records
+    is_dynamic = isinstance(config.pagination, DynamicPagination | RangePagination)
     return PageAnswer(
-        records=responses.records(document, method=call.method, response_path=config.response_path),
+        records=find(document, method=call.method, response_path=config.response_path),
         document=document,
         links=response.header_values("Link"),
+        status=response.status,
+        headers=response.plain_headers if is_dynamic else {},
     )
+
+
+def _shown(drafted: RequestDraft) -> JsonObject:
+    """Give what a pagination's expressions see of a request: no headers, since what they make is kept as a cursor."""
+    options = {"method": drafted.method, "body": drafted.body, "query": drafted.query}
+    return {"query": drafted.query, "url": drafted.url, "requestOptions": options}
 
 
 def _page(request: HttpRequest, turned: PageTurn, *, status: int, server_date: datetime | None = None) -> FetchedPage:

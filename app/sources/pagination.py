@@ -1,28 +1,33 @@
 """How an upstream hands out its pages: what to ask for the next one, and whether there is one.
 
 A cursor here is JSON that only this module reads. Page and offset keep ``{position, size, seen}``, cursor and link
-header keep ``{next, current, trail}``.
+header, range and dynamic ones keep ``{next, current, trail}``.
 """
 
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TypeAlias
 
 from app.engine.errors import SourceError
 from app.engine.integration_config import (
     CursorPagination,
+    DynamicPagination,
     LinkHeaderPagination,
     OffsetPagination,
     PagePagination,
     Pagination,
+    RangePagination,
 )
 from app.engine.json_types import JSON, JsonObject
-from app.engine.loops import CursorTrail
 from app.engine.placeholders import UNDEFINED, lookup
 from app.engine.record_rows import encode
+from app.sources import dynamic_pages, page_values, range_pages
+from app.sources.page_values import PageAnswer, PageAsk, PageTurn
 
 _FINGERPRINT_BYTES = 16
+_Limited: TypeAlias = PagePagination | OffsetPagination | CursorPagination | LinkHeaderPagination
 
 # A cursor that is an address: absolute, or relative with a query (base64 may begin with a slash, but has no "?").
 _ADDRESS = re.compile(r"https?://|(?:/[^?\s]*)?\?", re.IGNORECASE)
@@ -31,36 +36,11 @@ _LINK = re.compile(r"""<([^<>]*)>((?:\s*;\s*[^\s=;,<>]+(?:\s*=\s*(?:"(?:[^"\\]|\
 _LINK_PARAMETER = re.compile(r""";\s*([^\s=;,]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";,]*))""")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageAsk:
-    """What pagination changes of a request."""
-
-    query: JsonObject = field(default_factory=dict)
-    """Parameters to add; they win over others of the same name."""
-    address: str | None = None
-    """The next page's whole address, to ask instead."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageTurn:
-    """One answered page, and the cursor behind it; None at the end."""
-
-    records: list[JSON]
-    cursor: JsonObject | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageAnswer:
-    """What pagination reads of an answer."""
-
-    records: list[JSON]
-    document: JSON
-    links: Iterable[str] = ()
-    """The values of its Link headers."""
-
-
-def ask(pagination: Pagination | None, cursor: JsonObject | None, query: JsonObject) -> PageAsk:
-    """Tell how to ask for the page at a cursor; ``query`` is what the request holds already.
+def ask(
+    pagination: Pagination | None, cursor: JsonObject | None, query: JsonObject, *, request: JsonObject | None = None
+) -> PageAsk:
+    """Tell how to ask for the page at a cursor; ``query`` is what the request holds already, and
+    ``request`` what expressions see of it.
 
     Raises SourceError ``repeated_cursor``. A cursor that came twice is an error only here, once the page that brought
     it is written.
@@ -68,6 +48,10 @@ def ask(pagination: Pagination | None, cursor: JsonObject | None, query: JsonObj
     match pagination:
         case None:
             return PageAsk()
+        case RangePagination():
+            return range_pages.ask(pagination, cursor)
+        case DynamicPagination():
+            return dynamic_pages.ask(pagination, cursor, request or {})
         case PagePagination() | OffsetPagination():
             position = _start(pagination, query) if cursor is None else cursor["position"]
             return PageAsk(query={**_limit_query(pagination, query), _position_param(pagination): position})
@@ -76,22 +60,35 @@ def ask(pagination: Pagination | None, cursor: JsonObject | None, query: JsonObj
             return PageAsk(query=limit_query) if cursor is None else _ask_at(pagination, cursor, limit_query)
 
 
-def turn(pagination: Pagination | None, cursor: JsonObject | None, query: JsonObject, answer: PageAnswer) -> PageTurn:
+def turn(
+    pagination: Pagination | None,
+    cursor: JsonObject | None,
+    query: JsonObject,
+    answer: PageAnswer,
+    *,
+    request: JsonObject | None = None,
+) -> PageTurn:
     """Take the page at a cursor in; raise SourceError ``repeated_page`` when it is the page before once more."""
     match pagination:
         case None:
             return PageTurn(records=answer.records, cursor=None)
+        case RangePagination():
+            return range_pages.turn(pagination, cursor, answer)
+        case DynamicPagination():
+            return dynamic_pages.turn(pagination, cursor, request or {}, answer)
         case PagePagination() | OffsetPagination():
             return _turn_counted(pagination, cursor, query, answer.records)
         case CursorPagination():
             value = _next_value(pagination, answer.document)
         case LinkHeaderPagination():
             value = _next_link(answer.links)
-    return PageTurn(records=answer.records, cursor=None if value is None else _follow(cursor, value))
+    return PageTurn(records=answer.records, cursor=None if value is None else page_values.follow(cursor, value))
 
 
 def is_past_the_end(pagination: Pagination | None, cursor: JsonObject | None, status: int) -> bool:
     """Claim that an error status only says that there is no such page: some servers answer 404 behind the last one."""
+    if isinstance(pagination, RangePagination):
+        return status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
     return isinstance(pagination, PagePagination | OffsetPagination) and cursor is not None and status == 404
 
 
@@ -106,13 +103,13 @@ def _start(pagination: PagePagination | OffsetPagination, query: JsonObject) -> 
     return default if own is None else own
 
 
-def _limit_query(pagination: Pagination, query: JsonObject) -> JsonObject:
+def _limit_query(pagination: _Limited, query: JsonObject) -> JsonObject:
     """Give the limit to add, unless the query has its own; a null there keeps it from being sent."""
     name = pagination.limit_param
     return {} if name is None or pagination.limit is None or name in query else {name: pagination.limit}
 
 
-def _limit(pagination: Pagination, query: JsonObject) -> int | None:
+def _limit(pagination: _Limited, query: JsonObject) -> int | None:
     name = pagination.limit_param
     return _integer(query[name]) if name is not None and name in query else pagination.limit
 
@@ -158,24 +155,11 @@ def _fingerprint(records: list[JSON]) -> str:
 def _ask_at(
     pagination: CursorPagination | LinkHeaderPagination, cursor: JsonObject, limit_query: JsonObject
 ) -> PageAsk:
-    _trail(cursor)
+    page_values.trail(cursor)
     value = cursor["next"]
     if isinstance(pagination, LinkHeaderPagination) or (isinstance(value, str) and _ADDRESS.match(value)):
         return PageAsk(address=value)
     return PageAsk(query={**limit_query, pagination.cursor_param: value})
-
-
-def _follow(cursor: JsonObject | None, value: int | str) -> JsonObject:
-    if cursor is None:
-        return {"next": value, "current": None, "trail": CursorTrail().to_json()}
-    return {"next": value, "current": cursor["next"], "trail": _trail(cursor).to_json()}
-
-
-def _trail(cursor: JsonObject) -> CursorTrail:
-    """Give the trail up to and with the cursor's own value; raise SourceError when it was there before."""
-    current = cursor["current"]
-    trail = CursorTrail.from_json(cursor["trail"])
-    return trail.follow(None if current is None else str(current), str(cursor["next"]))
 
 
 def _next_value(pagination: CursorPagination, document: JSON) -> int | str | None:

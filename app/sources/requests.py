@@ -2,29 +2,31 @@
 
 import base64
 import importlib.metadata
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, quote, urlsplit
 
-import orjson
 from multidict import CIMultiDict
 
-from app.engine.errors import SourceError
+from app.engine.errors import ExpressionError, SourceError
+from app.engine.expressions import Expression
 from app.engine.integration_config import (
     Authorization,
     BasicAuthorization,
     BearerAuthorization,
+    ComputedAuthorization,
     HeaderAuthorization,
     MethodConfig,
 )
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
+from app.engine.request_formats import RequestFormats
 from app.services.ports import PageCall
-from app.sources import origins
+from app.sources import bodies, origins
+from app.sources.bodies import plain
 from app.sources.exchange import HttpRequest
-from app.sources.pagination import PageAsk
-from app.sources.redaction import secrets_in
+from app.sources.page_values import PageAsk
+from app.sources.redaction import masked, secrets_in
 
 
 def _version() -> str:
@@ -49,8 +51,13 @@ class RequestDraft:
     query: JsonObject = field(repr=False)
     standing_query: JsonObject = field(repr=False)
     """The integration's own part of the query, such as a key, which a next page's address may leave out."""
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes | None = field(repr=False)
+    headers: JsonObject = field(repr=False)
+    """A null takes a standing one away."""
+    body: JSON = field(repr=False)
+    formats: RequestFormats
+    error_expression: Expression | None
+    sign: Callable[[JsonObject], JsonObject] | None = field(repr=False)
+    """Makes further headers of the finished request."""
     is_repeatable: bool
     secrets: frozenset[str] = field(repr=False)
 
@@ -64,7 +71,7 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     used_by_path = {reference[1] for reference in config.path.references if reference[0] == "query" and reference[1:]}
     credentials = _credentials(config.authorization, scope)
     base_url = _base_url(config, scope)
-    body = _body(call.body if config.body is None else _resolved(config.body, scope))
+    body = call.body if config.body is None else _resolved(config.body, scope)
     return RequestDraft(
         method=config.http_method,
         url=base_url + path,
@@ -75,38 +82,43 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
             **{name: value for name, value in call.query.items() if name not in used_by_path},
         },
         standing_query=standing_query,
-        headers=_headers(_fields(config.headers, scope), credentials, has_body=body is not None),
+        headers={**_fields(config.headers, scope), **credentials},
         body=body,
+        formats=config.formats,
+        error_expression=config.error_expression,
+        sign=_signer(config.authorization, call.context),
         is_repeatable=call.method in _READING_METHODS or config.http_method in ("GET", "HEAD"),
         secrets=secrets_in(
             call.context,
             urlsplit(base_url).password,
-            [value.partition(" ")[2] or value for value in credentials.values()],
+            [_credential(value) for value in credentials.values()],
         ),
     )
 
 
 def finish(drafted: RequestDraft, ask: PageAsk, *, timeout_seconds: float) -> HttpRequest:
     """Add what pagination asks for."""
+    query = {**drafted.query, **ask.query}
     if ask.address is None:
-        url = _with_query(drafted.url, {**drafted.query, **ask.query})
+        url = _with_query(drafted.url, query, drafted.formats)
     else:
         url = _next_address(drafted, ask.address)
+    payload = {**drafted.body, **ask.body} if isinstance(drafted.body, dict) and ask.body else ask.body or drafted.body
+    body, content_type = bodies.written(payload, drafted.formats)
+    headers, signed = {**drafted.headers, **ask.headers}, {}
+    if drafted.sign is not None:
+        options = {"method": drafted.method, "headers": headers, "body": payload, "query": query}
+        signed = drafted.sign({"url": url, "requestOptions": options})
     return HttpRequest(
         method=drafted.method,
         url=url,
-        headers=drafted.headers,
-        body=drafted.body,
+        headers=_headers({**headers, **signed}, content_type),
+        body=body,
         timeout_seconds=timeout_seconds,
         is_repeatable=drafted.is_repeatable,
-        secrets=drafted.secrets,
+        error_expression=drafted.error_expression,
+        secrets=drafted.secrets | secrets_in(*(_credential(text) for text in signed.values())),
     )
-
-
-def query_text(query: Mapping[str, JSON]) -> str:
-    """Write a query: arrays repeat their name, objects go into brackets, null is left out."""
-    pairs = (pair for name, value in query.items() for pair in _pairs(name, value))
-    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
 
 
 def _scope(call: PageCall) -> JsonObject:
@@ -163,70 +175,66 @@ def _credentials(authorization: Authorization | None, scope: JsonObject) -> dict
     match authorization:
         case None:
             return {}
+        case ComputedAuthorization():
+            return {}
         case BearerAuthorization(token=token):
             return {"Authorization": f"Bearer {_text(token, scope)}"}
         case HeaderAuthorization(name=name, value=value):
             return {_text(name, scope): _text(value, scope)}
         case BasicAuthorization(username=username, password=password):
-            pair = f"{_plain(_resolved(username, scope) or '')}:{_plain(_resolved(password, scope) or '')}"
+            pair = f"{plain(_resolved(username, scope) or '')}:{plain(_resolved(password, scope) or '')}"
             return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
 
-def _headers(configured: JsonObject, credentials: Mapping[str, str], *, has_body: bool) -> CIMultiDict[str]:
+def _signer(authorization: Authorization | None, context: JsonObject) -> Callable[[JsonObject], JsonObject] | None:
+    """Give what makes the headers of an integration whose authorization is an expression."""
+    if not isinstance(authorization, ComputedAuthorization):
+        return None
+    expression = authorization.expression
+
+    def sign(request: JsonObject) -> JsonObject:
+        try:
+            made = expression.evaluate({**request, "context": context})
+        except ExpressionError as error:
+            message = f"authorization.expression can not be evaluated: {error.message}"
+            raise SourceError("expression", masked(message, secrets_in(context))) from error
+        if not isinstance(made, dict) or not all(isinstance(value, str) for value in made.values()):
+            raise SourceError("expression", "authorization.expression gave no object of texts")
+        return made
+
+    return sign
+
+
+def _credential(header: str) -> str:
+    """Give what is secret of a header: the token of ``Bearer <token>``."""
+    return header.partition(" ")[2] or header
+
+
+def _headers(configured: JsonObject, content_type: str) -> CIMultiDict[str]:
     """Put headers together; later ones win, and a null takes one away."""
     headers = CIMultiDict({"Accept": "application/json", "User-Agent": _USER_AGENT})
-    if has_body:
-        headers["Content-Type"] = "application/json"
-    for name, value in {**configured, **credentials}.items():
+    if content_type:
+        headers["Content-Type"] = content_type
+    for name, value in configured.items():
         if value is None:
             headers.popall(name, None)
         else:
-            headers[name] = _plain(value)
+            headers[name] = plain(value)
     return headers
-
-
-def _body(body: JSON) -> bytes | None:
-    match body:
-        case None:
-            return None
-        case str():
-            return body.encode()
-        case _:
-            try:
-                return orjson.dumps(body)
-            except TypeError:  # an integer beyond 64 bits
-                return json.dumps(body, separators=(",", ":")).encode()
 
 
 def _next_address(drafted: RequestDraft, address: str) -> str:
     url = origins.follow(drafted.url, address)
     named = {name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
-    return _with_query(url, {name: value for name, value in drafted.standing_query.items() if name not in named})
+    standing = {name: value for name, value in drafted.standing_query.items() if name not in named}
+    return _with_query(url, standing, drafted.formats)
 
 
-def _with_query(url: str, query: JsonObject) -> str:
-    text = query_text(query)
+def _with_query(url: str, query: JsonObject, formats: RequestFormats) -> str:
+    text = bodies.query_text(query, formats.arrays)
     if not text:
         return url
     return f"{url}{'&' if '?' in url else '?'}{text}"
-
-
-def _pairs(name: str, value: JSON) -> Iterator[tuple[str, str]]:
-    match value:
-        case None:
-            return
-        case list():
-            for item in value:
-                yield from _pairs(name, item)
-        case dict():
-            for key, item in value.items():
-                yield from _pairs(f"{name}[{key}]", item)
-        case _:
-            yield name, _plain(value)
-
-
-def _plain(value: JSON) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _fields(templates: Template | None, scope: JsonObject) -> JsonObject:
@@ -238,7 +246,7 @@ def _text(template: Template, scope: JsonObject) -> str:
     value = _resolved(template, scope)
     if value is None:
         raise SourceError("request", "a part of the path or of the credentials is null")
-    return _plain(value)
+    return plain(value)
 
 
 def _resolved(template: Template, scope: JsonObject) -> JSON:

@@ -14,8 +14,11 @@ import orjson
 from app.engine.errors import SourceError
 from app.engine.json_types import JSON
 from app.engine.placeholders import UNDEFINED, Path, lookup
+from app.engine.request_formats import AnswerFormat
+from app.sources import xml_documents
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.faults import excerpt
+from app.sources.xml_documents import XmlError
 
 _NO_CONTENT_STATUSES = frozenset({204, 205})
 
@@ -28,6 +31,7 @@ _DIGITS_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _NINETEEN_DIGITS = b"0" * 19
 _LONG_INTEGER = re.compile(rb"(?:^|[\s:,\[])(?:-\d{19}|\d{20})")
 
+_XML_TYPE = re.compile(r"[/+]xml\s*(?:;|$)", re.IGNORECASE)
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u0000|u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
@@ -47,8 +51,16 @@ def has_content(response: HttpResponse, *, method: str) -> bool:
     return False
 
 
-def decode(request: HttpRequest, response: HttpResponse) -> JSON:
-    """Read the body as JSON; raise SourceError ``not_json``."""
+def is_xml(response: HttpResponse, answer: AnswerFormat = AnswerFormat.AUTO) -> bool:
+    """Claim that an answer is to be read as XML."""
+    is_named = _XML_TYPE.search(response.header("Content-Type") or "") is not None
+    return answer is AnswerFormat.XML or (answer is AnswerFormat.AUTO and is_named)
+
+
+def decode(request: HttpRequest, response: HttpResponse, answer: AnswerFormat = AnswerFormat.AUTO) -> JSON:
+    """Read the body; raise SourceError ``not_json`` or ``not_xml``."""
+    if is_xml(response, answer):
+        return _decode_xml(request, response)
     try:
         return _parsed(_utf8(response))
     except LookupError:
@@ -65,6 +77,28 @@ def decode(request: HttpRequest, response: HttpResponse) -> JSON:
         status=response.status,
         excerpt=excerpt(response.body, request.secrets),
     )
+
+
+def _decode_xml(request: HttpRequest, response: HttpResponse) -> JSON:
+    try:
+        return xml_documents.parse(response.body)
+    except XmlError as error:
+        raise SourceError(
+            "not_xml",
+            f"the answer is not XML that can be read: {error}",
+            status=response.status,
+            excerpt=excerpt(response.body, request.secrets),
+        ) from error
+
+
+def xml_records(document: JSON, *, method: str, response_path: Path | None) -> list[JSON]:
+    """Find the records of an XML document, in which a list of one looks like an object, and an empty one like none."""
+    found = document if response_path is None else lookup(document, response_path)
+    if found is UNDEFINED and response_path and lookup(document, response_path[:-1]) is not UNDEFINED:
+        found = None
+    if found is UNDEFINED or response_path is None:
+        return records(document, method=method, response_path=response_path)
+    return found if isinstance(found, list) else [] if found is None else [found]
 
 
 def records(document: JSON, *, method: str, response_path: Path | None) -> list[JSON]:

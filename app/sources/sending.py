@@ -16,9 +16,9 @@ from app.engine.errors import RateLimitedError, SourceError
 from app.engine.rate_limit_config import RateLimitConfig
 from app.engine.rate_signs import RateSigns
 from app.settings import Settings
-from app.sources import faults
+from app.sources import error_rules, faults
 from app.sources.account_gate import LONGEST_WAIT_IN_PLACE_SECONDS, AccountGate, Passage
-from app.sources.exchange import HttpRequest, HttpResponse
+from app.sources.exchange import FoundError, HttpRequest, HttpResponse
 
 _PATIENCE_SECONDS: Final = 60.0
 """All attempts of one request and the backoff between them; waits at the gate do not count."""
@@ -73,19 +73,31 @@ class Sending:
         headers = response.plain_headers
         now = datetime.now(UTC)
         signs = rate_signs.read(headers, now=now, server_date=response.server_date)
-        told = _told(signs, self.config.wait_seconds(headers, response.server_date or now))
-        is_limited = self.config.is_limited(response.status, headers)
-        if is_limited or (response.status == 503 and signs.retry_after_seconds is not None):
+        found = self._found_error(passage, response, signs)
+        status = response.status if found is None else found.status
+        told = _told(signs, self.config.wait_seconds(headers, response.server_date or now, status=status))
+        is_limited = self.config.is_limited(status, headers)
+        if is_limited or (status == 503 and signs.retry_after_seconds is not None):
             self.gate.leave_refused(passage, told, signs)
-            self._bear_refusal(response.status, told)
+            self._bear_refusal(status, told)
             return None
-        if response.status == 503:
+        if status == 503:
             self.gate.leave_troubled(passage, signs)
         else:
             self.gate.leave_served(passage, signs)
-        if 200 <= response.status < 300:
+        if 200 <= status < 300:
             return response
-        raise faults.refused(self.request, response)
+        raise faults.refused(self.request, response, found)
+
+    def _found_error(self, passage: Passage, response: HttpResponse, signs: RateSigns) -> FoundError | None:
+        expression = self.request.error_expression
+        if expression is None:
+            return None
+        try:
+            return error_rules.found(expression, self.request, response)
+        except SourceError:
+            self.gate.leave_served(passage, signs)
+            raise
 
     def _bear_refusal(self, status: int, told: float | None) -> None:
         self.refusals += 1

@@ -94,7 +94,8 @@ class CredentialStore:
             account = self._accounts.within(connection, row.environment_id, account_id)
             subscribed = {"environment_id": row.environment_id, "event": AUTHENTICATION_ERROR}
             webhook_ids = [str(id) for id in connection.execute(_SUBSCRIBERS, subscribed).scalars()]
-            if webhook_ids and connection.execute(_RUN, {"run_id": run_id}).first() is not None:
+            # A call of the API belongs to no run: then there is nobody to send events.
+            if webhook_ids and run_id and connection.execute(_RUN, {"run_id": run_id}).first() is not None:
                 connection.execute(_ADD_DELIVERY_UNIT, {"id": new_id(), "run_id": run_id})
                 insert_events(connection, run_id, announce(account, webhook_ids))
         return True

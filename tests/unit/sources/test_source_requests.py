@@ -5,9 +5,9 @@ import pytest
 from app.engine.errors import PlaceholderError, SourceError
 from app.engine.integration_config import IntegrationConfig, parse_config
 from app.services.ports import PageCall
-from app.sources import requests
+from app.sources import bodies, requests
 from app.sources.exchange import HttpRequest
-from app.sources.pagination import PageAsk
+from app.sources.page_values import PageAsk
 
 
 def config(**parts: Any) -> IntegrationConfig:
@@ -39,7 +39,7 @@ def test_the_base_url_takes_bare_context_values() -> None:
     ],
 )
 def test_a_query_is_written(query: dict[str, Any], text: str) -> None:
-    assert requests.query_text(query) == text
+    assert bodies.query_text(query) == text
 
 
 def test_headers_win_by_the_later_and_a_null_takes_one_away() -> None:

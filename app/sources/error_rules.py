@@ -1,0 +1,59 @@
+"""What an integration's ``error_expression`` makes of an answer: some APIs answer 200 to what went wrong.
+
+JSONata over ``response`` and ``data`` (the decoded body), ``headers`` and ``status``. Nothing, null and false mean that
+the status says it all; a text is an error's message; an object may have ``message`` and ``status``.
+"""
+
+from app.engine.errors import ExpressionError, SourceError
+from app.engine.expressions import Expression
+from app.engine.json_types import JSON
+from app.engine.paths import UNDEFINED
+from app.sources import responses
+from app.sources.exchange import FoundError, HttpRequest, HttpResponse
+from app.sources.redaction import masked
+
+_LONGEST_MESSAGE = 500
+
+
+def found(expression: Expression, request: HttpRequest, response: HttpResponse) -> FoundError | None:
+    """Judge an answer; raise SourceError when the expression itself fails."""
+    data = _data(request, response)
+    scope = {"response": data, "data": data, "headers": response.plain_headers, "status": response.status}
+    try:
+        result = expression.evaluate(scope)
+    except ExpressionError as error:
+        message = f"error_expression can not be evaluated: {error.message}"
+        raise SourceError("expression", masked(message, request.secrets), status=response.status) from error
+    return _read(result, request, response.status)
+
+
+def _data(request: HttpRequest, response: HttpResponse) -> JSON:
+    try:
+        return responses.decode(request, response) if response.body else None
+    except SourceError:
+        return response.body.decode("utf-8", "replace")
+
+
+def _read(result: JSON, request: HttpRequest, status: int) -> FoundError | None:
+    fallback = status if status >= 400 else 502
+    match result:
+        case _ if result is UNDEFINED or not result:
+            return None
+        case dict():
+            told = result.get("status", result.get("statusCode"))
+            text = result.get("message") or result.get("error") or "an error"
+            return FoundError(message=_shown(text, request), status=_status(told) or fallback)
+        case True:
+            return FoundError(message="error_expression says so", status=fallback)
+        case _:
+            return FoundError(message=_shown(result, request), status=fallback)
+
+
+def _status(told: JSON) -> int | None:
+    if isinstance(told, bool) or not isinstance(told, int | float):
+        return None
+    return int(told) if 400 <= told <= 599 else None
+
+
+def _shown(text: JSON, request: HttpRequest) -> str:
+    return masked(str(text), request.secrets)[:_LONGEST_MESSAGE]

@@ -1,0 +1,88 @@
+"""Read XML into JSON: an element is an object, or a text when it holds nothing else.
+
+Children go by their names, an array where several have one name; an attribute is ``@name``, text beside others
+``#text``. A document type is refused, and with it every entity of the document's own: there is nothing to expand
+without end, and nothing outside to fetch.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+from xml.parsers import expat
+
+from app.engine.json_types import JSON, JsonObject
+
+_DEEPEST: Final = 200
+_MOST_ELEMENTS: Final = 2_000_000
+
+
+class XmlError(ValueError):
+    """It is no XML that is read here."""
+
+
+@dataclass(slots=True)
+class _Element:
+    name: str
+    content: JsonObject
+    texts: list[str] = field(default_factory=list)
+
+
+class _Reader:
+    """Takes the parser's events."""
+
+    def __init__(self) -> None:
+        self.open: list[_Element] = [_Element("", {})]
+        self.elements = 0
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.elements += 1
+        if len(self.open) > _DEEPEST:
+            raise XmlError(f"it is nested more than {_DEEPEST} deep")
+        if self.elements > _MOST_ELEMENTS:
+            raise XmlError(f"it has more than {_MOST_ELEMENTS} elements")
+        self.open.append(_Element(name, {f"@{key}": value for key, value in attributes.items()}))
+
+    def text(self, text: str) -> None:
+        self.open[-1].texts.append(text)
+
+    def end(self, name: str) -> None:
+        element = self.open.pop()
+        _add(self.open[-1].content, name, _value(element))
+
+
+def parse(body: bytes) -> JSON:
+    """Read a document as ``{root: ...}``; raise XmlError."""
+    reader, parser = _Reader(), expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    parser.CharacterDataHandler = reader.text
+    parser.StartDoctypeDeclHandler = _refuse_document_type
+    try:
+        parser.Parse(body, True)
+    except expat.ExpatError as error:
+        raise XmlError(f"it does not parse: {expat.ErrorString(error.code)} at line {error.lineno}") from error
+    except (LookupError, UnicodeError) as error:
+        raise XmlError("it is in an encoding that is not known") from error
+    return reader.open[0].content
+
+
+def _refuse_document_type(*_: object) -> None:
+    raise XmlError("it has a document type, which is not allowed")
+
+
+def _value(element: _Element) -> JSON:
+    text = "".join(element.texts).strip()
+    if not element.content:
+        return text or None
+    if text:
+        element.content["#text"] = text
+    return element.content
+
+
+def _add(content: JsonObject, name: str, value: JSON) -> None:
+    if name not in content:
+        content[name] = value
+    elif isinstance(content[name], list):
+        content[name].append(value)
+    else:
+        content[name] = [content[name], value]
