@@ -274,7 +274,7 @@ def daemon_services(settings: Settings, outside: Outside = _REAL) -> DaemonServi
     source = outside.source or HttpSource(settings, _budgets(settings), shared.kept_credentials())
     leadership = Leadership(shared.engine, silence_seconds=max(6.0, 3 * settings.sweep_seconds))
     timeout = settings.publish_timeout_seconds
-    pulses = CeleryPulses(publisher(settings.broker_url, timeout_seconds=timeout, is_watched=False))
+    pulses = CeleryPulses(publisher(settings.broker_url, timeout_seconds=timeout))
     workplace = Workplace(clock=shared.clock, settings=settings, bell=shared.bell, is_stopping=stopping.is_set)
     return DaemonServices(
         settings=settings,

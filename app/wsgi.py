@@ -1,6 +1,6 @@
 """The WSGI application that gunicorn serves: ``app.wsgi:app``."""
 
-from app import settings
+from app import garbage, settings
 from app.api.application import create_app
 from app.bootstrap import api_services
 from app.logs import configure
@@ -8,3 +8,4 @@ from app.logs import configure
 configure()
 _settings = settings.from_environment()
 app = create_app(api_services(_settings), _settings)
+garbage.calm()

@@ -12,10 +12,11 @@ from typing import Any
 from celery import Task, signals
 from kombu.exceptions import OperationalError
 
+from app import garbage
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
-from workers import canary, garbage, pulse
+from workers import canary, pulse
 from workers.runtime import identity, life_signs, services
 
 logger = logging.getLogger(__name__)

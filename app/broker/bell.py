@@ -63,14 +63,10 @@ class CeleryBell:
         return True
 
 
-def publisher(broker_url: str, *, timeout_seconds: float, is_watched: bool = True) -> Celery:
-    """Make the Celery application of a process that only publishes: nothing it does with the broker takes long.
-
-    Flower is told of what is sent, unless it is not to be watched.
-    """
+def publisher(broker_url: str, *, timeout_seconds: float) -> Celery:
+    """Make the Celery application of a process that only publishes: nothing it does with the broker takes long."""
     celery = Celery("ferryman-publisher", set_as_current=False)
     celery.config_from_object("celeryconfig")
-    celery.conf.task_send_sent_event = is_watched
     celery.conf.broker_url = broker_url
     celery.conf.broker_connection_timeout = timeout_seconds / 2
     celery.conf.broker_transport_options = transport.hasty_options(broker_url, timeout_seconds=timeout_seconds / 2)

@@ -1,6 +1,6 @@
 """The books of a run: what each resource counted, and the equations that must hold before it says completed."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from app.engine.json_types import JsonObject
@@ -41,6 +41,9 @@ class Counters:
         return Counters(**{name: mine[name] + theirs[name] for name in mine})
 
 
+_NAMES = tuple(field.name for field in fields(Counters))
+
+
 def imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str | None:
     """Tell which equation does not hold; None when the books balance."""
     negative = [name for name, count in asdict(counters).items() if count < 0]
@@ -64,7 +67,7 @@ def stats(counters: Counters, *, status: str, started_at: datetime | None, finis
     """Show a resource's books as ``resource_stats`` does."""
     kept = counters.created + counters.updated + counters.unchanged
     return {
-        **asdict(counters),
+        **{name: getattr(counters, name) for name in _NAMES},
         "persisted": kept + counters.delivered,
         "status": status,
         "started_at": iso_utc_or_none(started_at),

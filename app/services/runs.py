@@ -56,8 +56,8 @@ class RunStore(Protocol):
 class Outbox(Protocol):
     """Keeps promised messages."""
 
-    def remove(self, message_id: int) -> None:
-        """Forget a message that was published."""
+    def remove_soon(self, message_id: int) -> None:
+        """Forget a message that was published; it need not be at once."""
 
 
 class RunService:
@@ -101,7 +101,7 @@ class RunService:
             return created.run, True
         # The run is safe: publishing now only saves the sweeper's second.
         if self._bell.ring_run(created.run.id, queue=draft.queue):
-            self._outbox.remove(created.outbox_id)
+            self._outbox.remove_soon(created.outbox_id)
         return created.run, False
 
     def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun:

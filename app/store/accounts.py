@@ -3,14 +3,19 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, bindparam, func, select, update
 
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page
 from app.store import catalog, paging, tables
+from app.store.database import reading
 from app.store.encryption import Cipher
 
 _TABLE = tables.integrated_account
+_ALL = select(_TABLE, tables.integration.c.name.label("integration_name")).join(
+    tables.integration, tables.integration.c.id == _TABLE.c.integration_id
+)
+_ONE = _ALL.where(_TABLE.c.environment_id == bindparam("environment"), _TABLE.c.id == bindparam("id"))
 
 
 class AccountStore:
@@ -32,8 +37,8 @@ class AccountStore:
 
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
         """Read one account, credentials included."""
-        with self._engine.connect() as connection:
-            row = connection.execute(_selected(environment_id).where(_TABLE.c.id == account_id)).mappings().first()
+        with reading(self._engine) as connection:
+            row = connection.execute(_ONE, {"environment": environment_id, "id": account_id}).mappings().first()
         return self._account(row) if row else None
 
     def within(self, connection: Connection, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
@@ -48,7 +53,7 @@ class AccountStore:
             source = tables.integration.c.name if column == "integration_name" else _TABLE.c[column]
             statement = statement.where(source == value)
         statement = paging.with_times(statement, _TABLE, filters.times)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return paging.read_page(
                 connection,
                 statement,
@@ -103,9 +108,4 @@ class AccountStore:
 
 
 def _selected(environment_id: EnvironmentId) -> Select[Any]:
-    integration = tables.integration
-    return (
-        select(_TABLE, integration.c.name.label("integration_name"))
-        .join(integration, integration.c.id == _TABLE.c.integration_id)
-        .where(_TABLE.c.environment_id == environment_id)
-    )
+    return _ALL.where(_TABLE.c.environment_id == environment_id)

@@ -11,6 +11,7 @@ from app.engine.objects import Daemon, Page
 from app.engine.status import DaemonStatus
 from app.services.roll_call import Pulse
 from app.store import tables
+from app.store.database import reading
 
 # A daemon that signed off is not called back by a report that it sent before; one that only fell silent is.
 _NOTE = text("""
@@ -69,7 +70,7 @@ class DaemonStore:
 
     def get(self, daemon_id: str) -> Daemon | None:
         """Find one daemon."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(select(tables.daemon).where(tables.daemon.c.id == daemon_id)).mappings().first()
         return _daemon(row) if row else None
 
@@ -80,7 +81,7 @@ class DaemonStore:
             statement = statement.where(tables.daemon.c.id > cursor)
         if group_key:
             statement = statement.where(tables.daemon.c.group_key == group_key)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             daemons = [_daemon(row) for row in connection.execute(statement).mappings()]
         next_cursor = daemons[limit - 1].id if len(daemons) > limit else None
         return Page(result=daemons[:limit], next_cursor=next_cursor, limit=limit)
@@ -93,7 +94,7 @@ class DaemonStore:
             .where(table.c.status.in_([DaemonStatus.ACTIVE, DaemonStatus.STARTING]))
             .group_by(table.c.group_key)
         )
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return {row[0]: row[1] for row in connection.execute(statement)}
 
 

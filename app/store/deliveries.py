@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, text
 from app.engine.books import Counters
 from app.engine.status import UnitStatus
 from app.engine.work import Claim, PendingEvent, Ring
+from app.store.database import reading
 from app.store.pages import count
 from app.store.units import hold_lease
 
@@ -64,7 +65,7 @@ class DeliveryStore:
 
     def next_event(self, run_id: str) -> PendingEvent | None:
         """Find the run's oldest event that is not delivered."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(_NEXT, {"run_id": run_id}).mappings().one_or_none()
         if row is None:
             return None
@@ -122,7 +123,7 @@ class DeliveryStore:
 
     def is_long(self, run_id: str, *, limit: int) -> bool:
         """Tell whether so many batches of a run wait for delivery."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return _backlog(connection, run_id, limit) >= limit
 
     def wait_for_backlog(self, claim: Claim, *, backlog_limit: int) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.pool import NullPool
 
 from app.store import tables
-from app.store.database import connect_arguments, translate_faults
+from app.store.database import connect_arguments, reading, translate_faults
 
 _TABLE = tables.encryption_key
 
@@ -37,13 +37,13 @@ class KeyStore:
     def current(self) -> tuple[str, bytes] | None:
         """Give the key that seals."""
         statement = select(_TABLE.c.id, _TABLE.c.wrapped).where(_TABLE.c.is_current)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(statement).first()
         return (row.id, bytes(row.wrapped)) if row else None
 
     def find(self, key_id: str) -> bytes | None:
         """Give a key's wrapped form."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             wrapped = connection.execute(select(_TABLE.c.wrapped).where(_TABLE.c.id == key_id)).scalar_one_or_none()
         return None if wrapped is None else bytes(wrapped)
 
@@ -58,13 +58,13 @@ class KeyStore:
     def list(self) -> Sequence[DataKey]:
         """List the keys, the newest first."""
         columns = (_TABLE.c.id, _TABLE.c.created_at, _TABLE.c.retired_at)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(select(*columns).order_by(_TABLE.c.created_at.desc(), _TABLE.c.id)).all()
         return [DataKey(id=row.id, created_at=row.created_at, retired_at=row.retired_at) for row in rows]
 
     def wrapped(self) -> dict[str, bytes]:
         """Give all keys' wrapped forms by their ids."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return {row.id: bytes(row.wrapped) for row in connection.execute(select(_TABLE.c.id, _TABLE.c.wrapped))}
 
     def rewrap(self, key_id: str, wrapped: bytes) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page
 from app.store import catalog, sealed_config, tables
+from app.store.database import reading
 from app.store.encryption import Cipher
 
 _TABLE = tables.integration
@@ -38,7 +39,7 @@ class IntegrationStore:
 
     def by_name(self, environment_id: EnvironmentId, name: str) -> Integration | None:
         """Find an integration by its name."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             statement = catalog.select_in(_TABLE, environment_id).where(_TABLE.c.name == name)
             row = connection.execute(statement).mappings().one_or_none()
         return self._integration(row) if row else None
@@ -71,7 +72,7 @@ class IntegrationStore:
 
     def _in_use(self, integration_id: str) -> str:
         accounts = tables.integrated_account
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             ids = connection.execute(select(accounts.c.id).where(accounts.c.integration_id == integration_id).limit(5))
             named = ", ".join(str(id) for id in ids.scalars())
         return f"integrated accounts belong to this integration, delete them first: {named}"

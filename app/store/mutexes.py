@@ -3,8 +3,6 @@
 Who holds a mutex is read off the runs' own rows, so nothing is left behind by whatever ends a run.
 """
 
-from typing import Final
-
 from sqlalchemy import Connection, text
 
 
@@ -26,12 +24,14 @@ def waits(of: str) -> str:
     )
 
 
-WAITING_ON: Final = f"""
-    case when sync_job_run.status = 'created' and sync_job_run.mutex_key is not null and not sync_job_run.force then (
-        select other.id {_ahead("sync_job_run")}
-         order by other.status = 'created', other.created_at, other.id limit 1) end
-"""
-"""The run that goes before a created one: the one under way, or else the first in line."""
+def waiting_on(of: str) -> str:
+    """Name, in SQL, the run that goes before a created one: the one under way, or else the first in line."""
+    return f"""
+        case when {of}.status = 'created' and {of}.mutex_key is not null and not {of}.force then (
+            select other.id {_ahead(of)}
+             order by other.status = 'created', other.created_at, other.id limit 1) end
+    """
+
 
 # Whoever would start a run waits here for the others who would; the statement that follows sees what they did.
 _LOCK = text("""

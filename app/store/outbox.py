@@ -1,10 +1,22 @@
 """Messages that were promised to the broker: written with the run, removed once published."""
 
-from collections.abc import Callable
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import takewhile
 
 from sqlalchemy import Connection, Engine, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
+
+from app.engine.errors import StoreUnavailableError
+from app.store.database import reading
+
+logger = logging.getLogger(__name__)
+
+_GATHER_SECONDS = 0.05
 
 START_RUN_TASK = "ferryman.start_run.v1"
 
@@ -25,11 +37,40 @@ class OutboxStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._published: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._remover: threading.Thread | None = None
+        self._starting = threading.Lock()
 
     def remove(self, message_id: int) -> None:
         """Forget a message that was published."""
-        with self._engine.begin() as connection:
-            connection.execute(_REMOVE, {"ids": [message_id]})
+        self._remove([message_id])
+
+    def remove_soon(self, message_id: int) -> None:
+        """Forget a message that was published, together with others of the next moment.
+
+        If it stays for whatever reason, the sweeper publishes it once more, which costs its receiver one look.
+        """
+        with self._starting:
+            if self._remover is None:
+                self._remover = threading.Thread(target=self._remove_gathered, name="ferryman-outbox", daemon=True)
+                self._remover.start()
+        self._published.put(message_id)
+
+    def _remove_gathered(self) -> None:
+        while True:
+            message_ids = [self._published.get()]
+            time.sleep(_GATHER_SECONDS)
+            with suppress(queue.Empty):
+                while True:
+                    message_ids.append(self._published.get_nowait())
+            try:
+                self._remove(message_ids)
+            except StoreUnavailableError:
+                logger.warning("published messages stay in the outbox", extra={"messages": len(message_ids)})
+
+    def _remove(self, message_ids: Sequence[int]) -> None:
+        with reading(self._engine) as connection:
+            connection.execute(_REMOVE, {"ids": list(message_ids)})
 
     def publish_waiting(
         self, publish: Callable[[str, list[str], str], bool], *, older_than_seconds: float, limit: int

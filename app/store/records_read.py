@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Text, cast, fu
 from app.engine.objects import Page, StoredRecord
 from app.services.records import RecordFilters
 from app.store import paging, tables
+from app.store.database import reading
 
 _TABLE = tables.record
 # Read as text: integers beyond 64 bits stay exact, which the driver's JSON reader would round.
@@ -29,7 +30,7 @@ class RecordReader:
         of_run = filters.sync_job_run_id is not None
         order = (_TABLE.c.sequence, _TABLE.c.remote_id) if of_run else (_TABLE.c.resource, _TABLE.c.remote_id)
         statement = _narrowed(filters, order).order_by(*order).limit(filters.limit + 1)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(statement).mappings().all()
         shown = rows[: filters.limit]
         has_next = len(rows) > filters.limit

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, TextClause, text
 
 from app.engine.json_types import JSON
 from app.services.retention import ExpiredRun
+from app.store.database import reading
 
 # Who reads an account's log learns that what stood up to here may be missing.
 _TRIM: Final = """
@@ -136,7 +137,7 @@ class RetentionStore:
         """List runs that ended so long ago, oldest first, on from a place."""
         time, id = after or (None, None)
         parameters = {"seconds": seconds, "after_time": time, "after_id": id, "limit": limit}
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return [
                 ExpiredRun(id=str(row.id), place=(row.finished_at, str(row.id)), may_go=row.may_go)
                 for row in connection.execute(_EXPIRED, parameters)

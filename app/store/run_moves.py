@@ -16,6 +16,7 @@ from app.engine.status import ResourceStatus, RunStatus, allowed_origins
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, Vanished
 from app.store import mutexes, reopening, stuck_runs, tables, tombstones
+from app.store.database import reading
 from app.store.outbox import START_RUN_TASK, insert_message
 from app.store.pages import insert_errors, insert_events
 from app.store.units import insert_units
@@ -106,7 +107,7 @@ class RunMoves:
 
     def next_in_line(self, run_id: str) -> tuple[str, str] | None:
         """Find the run that waited for this one's mutex and may start now, with its queue."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return mutexes.next_in_line(connection, run_id)
 
     def unblock(self, run_id: str, queue: str) -> Sequence[Ring]:

@@ -10,9 +10,11 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, RunError, SyncJobRun
 from app.engine.status import ErrorHandling, RunStatus
 from app.store import tables
-from app.store.mutexes import WAITING_ON
+from app.store.mutexes import waiting_on
 
-SELECT_RUN = select(tables.sync_job_run, literal_column(f"cast({WAITING_ON} as text)", Text).label("waiting_on"))
+SELECT_RUN = select(
+    tables.sync_job_run, literal_column(f"cast({waiting_on('sync_job_run')} as text)", Text).label("waiting_on")
+)
 """A run's row, and which run it waits for."""
 
 _STATS = text(

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, DateTime, Engine, bindparam, delete, insert, select, text
+from sqlalchemy import Connection, DateTime, Engine, RowMapping, bindparam, delete, select, text
 
+from app.engine import books
+from app.engine.books import Counters
 from app.engine.errors import IdempotencyKeyReusedError
-from app.engine.ids import new_id
+from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
-from app.engine.status import FINAL_RUN_STATUSES
-from app.services.run_drafts import RunDraft
+from app.engine.status import FINAL_RUN_STATUSES, ResourceStatus
+from app.services.run_drafts import IdempotencyKey, RunDraft
 from app.services.runs import CreatedRun, RunFilters
 from app.store import mutexes, paging, tables
-from app.store.outbox import START_RUN_TASK, insert_message
+from app.store.database import reading
+from app.store.run_creation import insert_run
 from app.store.run_rows import SELECT_RUN, error_of, run_of, stats_of
 from app.store.stuck_runs import STUCK_RUNS
 
@@ -27,14 +30,6 @@ _CLAIM_KEY = text("""
 """)
 
 _FIND_KEY = text("select run_id, body_hash from idempotency_key where environment_id = :environment_id and key = :key")
-
-# The last run that completed has seen everything up to its own start, told by the upstream's clock where that is known.
-_PREVIOUS = text("""
-    select coalesce(upper_bound, started_at) - make_interval(secs => :overlap_seconds) from sync_job_run
-     where sync_job_id = :sync_job_id and integrated_account_id = :integrated_account_id
-           and args_hash = :args_hash and status = 'completed'
-     order by started_at desc limit 1
-""")
 
 # Both clocks are read at about the same moment. A date that is off by more than a day is a fault, not a clock.
 _FREEZE_UPPER_BOUND = text("""
@@ -83,23 +78,23 @@ class RunStore:
 
     def create(self, draft: RunDraft) -> CreatedRun:
         """Write the run, its resources, its idempotency key and its outbox message in one transaction."""
+        if draft.idempotency is None:
+            with reading(self._engine) as connection:
+                return _created(insert_run(connection, draft), draft)
         with self._engine.begin() as connection:
-            replayed = _replayed(connection, draft)
+            replayed = _replayed(connection, draft, draft.idempotency)
             if replayed is not None:
                 return CreatedRun(run=self._one(connection, replayed), outbox_id=None)
-            _insert_run(connection, draft)
-            _insert_resources(connection, draft)
-            outbox_id = insert_message(connection, task=START_RUN_TASK, args=[draft.id], queue=draft.queue)
-            return CreatedRun(run=self._one(connection, draft.id), outbox_id=outbox_id)
+            return _created(insert_run(connection, draft), draft)
 
     def load(self, run_id: str) -> SyncJobRun | None:
         """Read a run of any environment."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return _find(connection, run_id, None)
 
     def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun | None:
         """Read a run of this environment."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return _find(connection, run_id, environment_id)
 
     def freeze_upper_bound(self, run_id: str, server_date: datetime) -> None:
@@ -113,7 +108,7 @@ class RunStore:
     def resource_ids(self, run_id: str) -> dict[str, str]:
         """Map the names of the run's resources to the ids of their rows."""
         table = tables.run_resource
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(select(table.c.name, table.c.id).where(table.c.run_id == run_id))
             return {name: str(id) for name, id in rows}
 
@@ -130,7 +125,7 @@ class RunStore:
         if filters.status:
             statement = statement.where(table.c.status.in_(filters.status))
         statement = paging.with_times(statement, table, filters.times)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             page = paging.read_page(
                 connection, statement, table, lambda row: row, limit=limit, cursor=cursor, sort=filters.sort
             )
@@ -142,7 +137,7 @@ class RunStore:
         """Read a page of a run's errors, oldest first."""
         table = tables.run_error
         statement = select(table).where(table.c.run_id == run_id)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return paging.read_page(
                 connection, statement, table, error_of, limit=limit, cursor=cursor, sort="created_at"
             )
@@ -155,12 +150,12 @@ class RunStore:
 
     def unsettled(self, *, limit: int) -> Sequence[str]:
         """List begun runs without work left, which nobody has settled."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return [str(run_id) for run_id in connection.execute(_UNSETTLED, {"limit": limit}).scalars()]
 
     def stuck(self, *, seconds: float, limit: int) -> Sequence[str]:
         """List live runs that nobody could work on for so long."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return [str(id) for id in connection.execute(_STUCK, {"stuck_after": seconds, "limit": limit}).scalars()]
 
     def delete(self, environment_id: EnvironmentId, run_id: str) -> bool:
@@ -179,12 +174,18 @@ class RunStore:
         return run
 
 
-def _replayed(connection: Connection, draft: RunDraft) -> str | None:
+def _created(row: RowMapping, draft: RunDraft) -> CreatedRun:
+    nothing = books.stats(Counters(), status=ResourceStatus.WAITING, started_at=None, finished_at=None)
+    stats: JsonObject = {}
+    for item in draft.items:
+        stats.setdefault(item.name, {})[item.method] = dict(nothing)
+    return CreatedRun(run=run_of(row, stats), outbox_id=row["outbox_id"])
+
+
+def _replayed(connection: Connection, draft: RunDraft, idempotency: IdempotencyKey) -> str | None:
     """Claim the draft's idempotency key; give the earlier run's id when the key was used before."""
-    if draft.idempotency is None:
-        return None
-    body_hash = draft.idempotency.body_hash
-    key = {"environment_id": draft.environment_id, "key": draft.idempotency.key}
+    body_hash = idempotency.body_hash
+    key = {"environment_id": draft.environment_id, "key": idempotency.key}
     claimed = connection.execute(_CLAIM_KEY, {**key, "body_hash": body_hash, "run_id": draft.id})
     if claimed.first() is not None:
         return None
@@ -192,56 +193,6 @@ def _replayed(connection: Connection, draft: RunDraft) -> str | None:
     if bytes(first_hash) != body_hash:
         raise IdempotencyKeyReusedError
     return str(run_id)
-
-
-def _insert_run(connection: Connection, draft: RunDraft) -> None:
-    request = draft.request
-    origin = {
-        "sync_job_id": request.sync_job_id,
-        "integrated_account_id": request.integrated_account_id,
-        "args_hash": draft.args_hash,
-    }
-    previous = None
-    if not request.ignore_previous_run:
-        asked = {**origin, "overlap_seconds": draft.overlap_seconds}
-        previous = connection.execute(_PREVIOUS, asked).scalar_one_or_none()
-    values = {
-        **origin,
-        "id": draft.id,
-        "environment_id": draft.environment_id,
-        "args": draft.args,
-        "resources": list(draft.resources),
-        "sync_job": draft.sync_job,
-        "daemon_group_key": draft.group_key,
-        "webhook_id": request.webhook_id,
-        "queue": draft.queue,
-        "error_handling": request.error_handling,
-        "ignore_previous_run": request.ignore_previous_run,
-        "version": draft.version,
-        "previous_run_date": previous,
-        "overlap_seconds": draft.overlap_seconds,
-        "mutex_key": draft.mutex_key,
-        "force": request.force,
-    }
-    connection.execute(insert(tables.sync_job_run), values)
-
-
-def _insert_resources(connection: Connection, draft: RunDraft) -> None:
-    rows = [
-        {
-            "id": new_id(),
-            "run_id": draft.id,
-            "position": position,
-            "name": item.name,
-            "resource": item.resource,
-            "method": item.method,
-            "parent_name": item.depends_on,
-            "persist": item.persist,
-            "delete_tracking": item.delete_tracking,
-        }
-        for position, item in enumerate(draft.items)
-    ]
-    connection.execute(insert(tables.run_resource), rows)
 
 
 def _find(connection: Connection, run_id: str, environment_id: EnvironmentId | None) -> SyncJobRun | None:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Column, Engine, Table, func, select, update
 
 from app.store import sealed_config, tables
+from app.store.database import reading
 from app.store.encryption import Cipher, key_id_of, prefix
 
 # Whole columns of bytes; each table's id is its key.
@@ -34,7 +35,7 @@ class SealedRows:
     def count_by_key(self) -> Mapping[str, int]:
         """Count the rows by the key that sealed them; of those without a data key, the id is empty."""
         counts: Counter[str] = Counter()
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             for table, name in _COLUMNS:
                 # Only the beginning is read, which names the key.
                 head = func.substring(table.c[name], 1, 24)
@@ -48,13 +49,13 @@ class SealedRows:
         column: Column[Any] = table.c[name]
         start = prefix(key_id)
         outdated = select(table.c.id, column).where(func.substring(column, 1, len(start)) != start).limit(limit)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(outdated).all()
         return self._replace(table, name, rows, lambda sealed: self._cipher.seal(self._cipher.open(sealed)))
 
     def _reseal_configs(self, key_id: str, limit: int) -> int:
         table = tables.integration
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(select(table.c.id, table.c.config)).all()
         outdated = [row for row in rows if set(sealed_config.key_ids(row.config)) - {key_id}][:limit]
         return self._replace(

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, RowMapping, func, insert, select, text, update
 from app.engine.ids import new_id
 from app.engine.objects import ApiToken, EnvironmentId
 from app.store import tables
+from app.store.database import reading
 
 _TABLE = tables.api_token
 
@@ -54,7 +55,7 @@ class TokenStore:
 
     def find(self, token_hash: bytes) -> ApiToken | None:
         """Find the valid token with a hash, and note its use."""
-        with self._engine.begin() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(_FIND, {"hash": token_hash}).mappings().one_or_none()
             if row is None:
                 return None
@@ -65,7 +66,7 @@ class TokenStore:
     def all(self, environment_id: EnvironmentId) -> list[ApiToken]:
         """List an environment's tokens, newest first."""
         statement = select(_TABLE).where(_TABLE.c.environment_id == environment_id).order_by(_TABLE.c.created_at.desc())
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return [_token(row) for row in connection.execute(statement).mappings()]
 
     def revoke(self, environment_id: EnvironmentId, token_id: str) -> bool:

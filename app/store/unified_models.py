@@ -21,6 +21,7 @@ from app.engine.unified_model import UnifiedName
 from app.services.unified_mappings import MappingLayers
 from app.services.unified_methods import MappingLayer
 from app.store import catalog, paging, tables
+from app.store.database import reading
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class UnifiedModelStore:
 
     def by_name(self, environment_id: EnvironmentId, name: str) -> UnifiedModel | None:
         """Find a model by its name."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             statement = catalog.select_in(_MODEL, environment_id).where(_MODEL.c.name == name)
             row = connection.execute(statement).mappings().one_or_none()
         return _made(UnifiedModel, row) if row else None
@@ -86,7 +87,7 @@ class UnifiedModelStore:
             .outerjoin(_METHOD, at_place)
             .where(_MODEL.c.environment_id == environment_id, _MODEL.c.name == name.model)
         )
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(statement).all()
         if not rows:
             return None
@@ -158,7 +159,7 @@ class MappingStore:
 
     def get(self, environment_id: EnvironmentId, id: str) -> UnifiedModelMethod | None:
         """Read one mapping."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(self._selected(environment_id).where(_METHOD.c.id == id)).mappings().first()
         return _made(UnifiedModelMethod, row) if row else None
 
@@ -168,7 +169,7 @@ class MappingStore:
         for column, value in filters.equal.items():
             statement = statement.where(_METHOD.c[column] == value)
         statement = paging.with_times(statement, _METHOD, filters.times)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return paging.read_page(
                 connection,
                 statement,

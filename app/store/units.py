@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, insert, text
 from app.engine.errors import LeaseLostError
 from app.engine.work import Claim, Ring, UnitDraft, UnitKind
 from app.store import tables
+from app.store.database import reading
 
 _CLAIM = text("""
     update unit
@@ -120,7 +121,7 @@ class UnitStore:
 
     def crowded_out(self, unit_id: str) -> tuple[str, Ring] | None:
         """Tell the account of a unit that could be claimed now, if only there were room for it, and how to ring it."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(_CROWDED_OUT, {"unit_id": unit_id}).one_or_none()
         return (str(row.integrated_account_id), _ring(row.run_id, row.id, row.queue)) if row else None
 
@@ -132,7 +133,7 @@ class UnitStore:
 
     def next_of_resource(self, resource_id: str) -> str | None:
         """Find the oldest unit of a resource that can be claimed now."""
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             unit_id = connection.execute(_NEXT_OF_RESOURCE, {"resource_id": resource_id}).scalar_one_or_none()
         return str(unit_id) if unit_id else None
 

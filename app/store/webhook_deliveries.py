@@ -9,6 +9,7 @@ from app.engine.books import Counters
 from app.engine.objects import Delivery, ListFilters, Page
 from app.engine.work import Ring
 from app.store import paging, tables
+from app.store.database import reading
 from app.store.pages import count
 
 _TABLE = tables.delivery
@@ -58,7 +59,7 @@ class WebhookDeliveryStore:
         for column, value in filters.equal.items():
             statement = statement.where(_TABLE.c[column] == value)
         statement = paging.with_times(statement, _TABLE, filters.times)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             return paging.read_page(
                 connection, statement, _TABLE, _delivery, limit=filters.limit, cursor=filters.cursor, sort=filters.sort
             )
@@ -67,7 +68,7 @@ class WebhookDeliveryStore:
         """Read one delivery with its body."""
         body = func.convert_from(_TABLE.c.body, "UTF8").label("body")
         statement = select(*_COLUMNS, body).where(_TABLE.c.webhook_id == webhook_id, _TABLE.c.id == delivery_id)
-        with self._engine.connect() as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(statement).mappings().one_or_none()
         return _delivery(row, row["body"]) if row else None
 

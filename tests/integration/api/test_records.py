@@ -12,7 +12,7 @@ _INSERT = text("""
     insert into record (integrated_account_id, resource, remote_id, data, content_hash, sync_job_run_id, synced_at)
     values (:account_id, :resource, :id, cast(:data as jsonb), '', :run_id, :synced_at)
 """)
-RUN_ID = new_id()
+RUN_ID = "0190f0f0-0000-7000-8000-00000000000a"
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def broker() -> Iterator[RedisContainer]:
 
 @pytest.fixture
 def pulses(broker: RedisContainer) -> CeleryPulses:
-    return CeleryPulses(publisher(broker.celeryconfig["url"], timeout_seconds=1, is_watched=False))
+    return CeleryPulses(publisher(broker.celeryconfig["url"], timeout_seconds=1))
 
 
 @pytest.fixture

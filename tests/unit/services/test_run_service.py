@@ -41,6 +41,8 @@ class FakeRunStore:
     def remove(self, message_id: int) -> None:
         del self.outbox[message_id]
 
+    remove_soon = remove
+
     def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun | None:
         found = self.rows.get(run_id)
         return found if found and found.environment_id == environment_id else None

@@ -1,14 +1,15 @@
-"""A daemon's garbage collector stays out of the way of pages."""
+"""The garbage collector stays out of the way of pages."""
 
 import subprocess
 import sys
 
 _PROGRAM = """
 import gc, orjson
-import workers.garbage
+import celery, flask, sqlalchemy
+import app.garbage
 collections = []
 gc.callbacks.append(lambda phase, _: collections.append(phase))
-workers.garbage.calm()
+app.garbage.calm()
 collections.clear()
 orjson.loads(b'[' + b','.join([b'{"requester":{},"tags":[]}'] * 5000) + b']')
 print(len(collections), gc.get_freeze_count() > 1000)
