@@ -118,7 +118,9 @@ def test_run_goes_on_from_every_commit_at_which_its_daemon_dies(proof: Proof, jo
             outcome = pump.run(run_id)
 
         proof.check(world, run_id, outcome)
-        assert pump.kills == 1, f"nobody died {moment} commit {number}"
+        # Answers that come side by side share a commit or not, as it happens: such a run may end a few commits sooner.
+        ended_sooner = job.has_parallel_requests and pump.commits.count < number
+        assert pump.kills == 1 or ended_sooner, f"nobody died {moment} commit {number}"
         assert_few_repeats(world)
 
 

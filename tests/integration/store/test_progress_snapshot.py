@@ -35,8 +35,8 @@ def _run_with_events(connection: Connection) -> str:
     for statement in (
         "insert into environment (id, name) values (:environment, 'e')",
         """insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, status, args, args_hash,
-                                     resources, sync_job, queue)
-           values (:run, :environment, :run, :run, 'running', '{}', '', '[]', '{}', 'q')""",
+                                     resources, sync_job, queue, webhook_id)
+           values (:run, :environment, :run, :run, 'running', '{}', '', '[]', '{}', 'q', :run)""",
         """insert into run_resource (id, run_id, position, name, resource, method, persist, queued)
            values (:resource, :run, 0, 'users', 'users', 'list', true, :events)""",
         """insert into delivery (id, run_id, resource_id, webhook_id, event, body, records)
