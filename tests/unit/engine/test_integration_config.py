@@ -276,7 +276,7 @@ def test_all_faults_come_at_once_and_an_inherited_one_only_where_it_stands() -> 
     found = faults(
         {
             "headers": {"X": "{{x:date}}"},
-            "pagination": {"format": "dynamic"},
+            "pagination": {"format": "scroll"},
             "resources": {"a": {"list": {"method": 5, "headers": {"Y": "{{y:date}}"}}, "get": {}}},
         }
     )
