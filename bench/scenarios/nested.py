@@ -1,5 +1,6 @@
 """Parents and one child request for each, all of them slow: what side-by-side requests are worth."""
 
+from collections.abc import Sequence
 from statistics import median
 from typing import Final
 
@@ -35,32 +36,37 @@ def measure(workbench: Workbench) -> Measurement:
         return seconds
 
     (seconds,) = in_turn(workbench.effort.rounds, sync)
-    samples = {"seconds": seconds, "requests at once at most": peaks[1:]}
     return Measurement(
         scenario="nested",
-        figures=[
-            Figure(
-                name="whole run",
-                value=median(seconds),
-                unit="s",
-                bar=at_most(4 * parents / _PARENTS),
-                samples=samples,
-                noise=noise(seconds),
-            ),
-            Figure(
-                name=f"run / ideal at {_CONCURRENCY} requests at once",
-                value=median(seconds) / ideal_seconds,
-                unit="×",
-                bar=at_most(1.4),
-            ),
-            Figure(name="requests at once at most", value=median(peaks[1:]), unit=""),
-        ],
+        figures=_figures(seconds, peaks[1:], most_seconds=4 * parents / _PARENTS, ideal_seconds=ideal_seconds),
         notes=[
             f"{parents:,} parents in pages of {_PAGE_SIZE}, {parents:,} child requests, {_DELAY_MS} ms each",
             f"the ideal is requests × latency / concurrency = {ideal_seconds:.2f} s; the pages of parents can only be "
             "asked for one after the other",
         ],
     )
+
+
+def _figures(
+    seconds: Sequence[float], peaks: Sequence[float], *, most_seconds: float, ideal_seconds: float
+) -> list[Figure]:
+    return [
+        Figure(
+            name="whole run",
+            value=median(seconds),
+            unit="s",
+            bar=at_most(most_seconds),
+            samples={"seconds": seconds, "requests at once at most": peaks},
+            noise=noise(seconds),
+        ),
+        Figure(
+            name=f"run / ideal at {_CONCURRENCY} requests at once",
+            value=median(seconds) / ideal_seconds,
+            unit="×",
+            bar=at_most(1.4),
+        ),
+        Figure(name="requests at once at most", value=median(peaks), unit=""),
+    ]
 
 
 def _sync(workbench: Workbench, world: World) -> float:
