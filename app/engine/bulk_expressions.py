@@ -42,9 +42,8 @@ def _at_once(bulk: Expression, inputs: Sequence[JsonObject]) -> list[JSON] | Non
         found = bulk.evaluate({"each": inputs})
     except ExpressionError:
         return None
-    if not isinstance(found, list) or len(found) != len(inputs):
-        return None
-    return [one.get(_RESULT, UNDEFINED) for one in found]
+    # Each input gives one object: a count that differs is a fault of the engine's, and no page may be written by it.
+    return [one.get(_RESULT, UNDEFINED) for one, _ in zip(found, inputs, strict=True)]
 
 
 def _one(expression: Expression, input: JsonObject) -> JSON | ExpressionError:

@@ -59,3 +59,11 @@ def _shown(found: JSON) -> JSON:
     if isinstance(found, ExpressionError):
         return ("error", found.reason)
     return "nothing" if found is UNDEFINED else found
+
+
+def test_an_expression_that_is_too_deep_for_the_bulk_is_evaluated_alone() -> None:
+    text = "[" * 996 + "a" + "]" * 996
+
+    found = list(evaluate_each(expressions.parse(text), INPUTS[:2]))
+
+    assert [isinstance(one, ExpressionError) for one in found] == [True, True]

@@ -130,3 +130,18 @@ def test_many_threads_evaluate_one_expression() -> None:
         results = list(pool.map(lambda n: expression.evaluate({"a": n}), range(1, 200)))
 
     assert results == [n * (n + 1) // 2 for n in range(1, 200)]
+
+
+def test_a_panic_of_the_engine_is_an_expression_error() -> None:
+    text = f'$formatNumber(1, "0.{"0" * 70_000}")'
+
+    with pytest.raises(ExpressionError, match="the engine gave up"):
+        expressions.parse(text).evaluate({})
+
+
+def test_an_interrupt_is_none() -> None:
+    def interrupt() -> JSON:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        expressions.parse("$now_is_the_time()").evaluate({}, {"now_is_the_time": interrupt})

@@ -8,12 +8,15 @@ from typing import Any, Generic, TypeVar
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import (
     EnvironmentId,
+    EnvironmentUnifiedModel,
     IntegratedAccount,
     Integration,
     ListFilters,
     Page,
     SyncJob,
     SyncJobRun,
+    UnifiedModel,
+    UnifiedModelMethod,
     Webhook,
 )
 from app.engine.status import RunStatus
@@ -118,6 +121,20 @@ def run(**fields: Any) -> SyncJobRun:
 
 def _stored(defaults: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
     return {"environment_id": ENVIRONMENT, "created_at": NOON, "updated_at": NOON, **defaults, **fields}
+
+
+def unified_model(**fields: Any) -> UnifiedModel:
+    defaults = {"id": "model", "name": "crm", "resources": {"contacts": {}, "notes": {"methods": [{"name": "list"}]}}}
+    return UnifiedModel(**_stored(defaults, fields))
+
+
+def installed_model(**fields: Any) -> EnvironmentUnifiedModel:
+    return EnvironmentUnifiedModel(**_stored({"id": "installed", "unified_model_id": "model", "override": {}}, fields))
+
+
+def model_method(**fields: Any) -> UnifiedModelMethod:
+    place = {"resource_name": "contacts", "integration_name": "helpdesk", "method_name": "list"}
+    return UnifiedModelMethod(**_stored({"id": "method", "unified_model_id": "model", **place, "config": {}}, fields))
 
 
 class FakeMappings:
