@@ -15,6 +15,7 @@ from app.engine import placeholders
 from app.engine.bulk_expressions import evaluate_each
 from app.engine.config_reader import type_name
 from app.engine.errors import ExpressionError, MappingError, PlaceholderError, SourceError
+from app.engine.exact_integers import with_long_integers_as_texts
 from app.engine.expressions import Expression
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
@@ -71,7 +72,7 @@ class CallMapping:
     wanted: WantedFields
     monotonic: Callable[[], float] = field(repr=False)
 
-    def page(self, records: Sequence[JSON], id_path: Path) -> MappedPage:
+    def page(self, records: list[JSON], id_path: Path) -> MappedPage:
         """Map a page's records. One that can not be mapped is an error, and the others go on."""
         expression = self.mapping.response_mapping
         if expression is not None and self.mapping.maps_pages:
@@ -87,18 +88,17 @@ class CallMapping:
         try:
             found = expression.evaluate({**self.scope, **seen, "message": error.message})
         except ExpressionError as failure:
-            error.message = f"{error.message} (error_mapping: {failure.message})"
-            return error
+            return _reworded(error, f"{error.message} (error_mapping: {failure.message})")
         described = {"message": found} if isinstance(found, str) else found if isinstance(found, dict) else {}
         if isinstance(message := described.get("message"), str):
-            error.message = message
+            _reworded(error, message)
         if isinstance(code := described.get("code"), str):
             error.code = code
         if isinstance(status := described.get("status"), int):
             error.status = status
         return error
 
-    def _each_record(self, expression: Expression | None, records: Sequence[JSON], id_path: Path) -> MappedPage:
+    def _each_record(self, expression: Expression | None, records: list[JSON], id_path: Path) -> MappedPage:
         made: list[JSON] = []
         errors: list[MappingError] = []
         for record, found in zip(records, self._found(expression, records), strict=True):
@@ -108,13 +108,14 @@ class CallMapping:
                 errors.append(_refused(found, remote_id(record, id_path)))
         return MappedPage(records=made, errors=errors, quarantined=len(errors))
 
-    def _found(self, expression: Expression | None, records: Sequence[JSON]) -> Iterator[JSON]:
+    def _found(self, expression: Expression | None, records: list[JSON]) -> Iterator[JSON]:
         """Give what the mapping makes of each record: anything that is no object can not be kept."""
         if expression is None:
             yield from records
             return
         deadline = self.monotonic() + _MOST_SECONDS_PER_PAGE
-        found = evaluate_each(expression, [{**self.scope, "response": record} for record in records])
+        exact = with_long_integers_as_texts(records)
+        found = evaluate_each(expression, [{**self.scope, "response": record} for record in exact])
         for position in range(len(records)):
             if self.monotonic() > deadline:
                 yield from repeat(ExpressionError(_OUT_OF_TIME), len(records) - position)
@@ -126,9 +127,9 @@ class CallMapping:
             found = {"id": id, **{key: value for key, value in found.items() if key != "id"}}
         return self.wanted.of(found, remote=record) if self.wanted.is_special else found
 
-    def _whole_page(self, expression: Expression, records: Sequence[JSON]) -> MappedPage:
+    def _whole_page(self, expression: Expression, records: list[JSON]) -> MappedPage:
         try:
-            found = expression.evaluate({**self.scope, "response": records})
+            found = expression.evaluate({**self.scope, "response": with_long_integers_as_texts(records)})
         except ExpressionError as error:
             failure = MappingError("response_mapping", error.message)
             return MappedPage(records=[], errors=[failure], quarantined=len(records))
@@ -138,6 +139,11 @@ class CallMapping:
             failure = MappingError("response_mapping", message)
             return MappedPage(records=[], errors=[failure], quarantined=len(records))
         return MappedPage(records=[self.wanted.of(one, remote=UNDEFINED) for one in made])
+
+
+def _reworded(error: SourceError, message: str) -> SourceError:
+    error.message, error.args = message, (message,)
+    return error
 
 
 def _refused(found: JSON, record_id: str | None) -> MappingError:

@@ -9,7 +9,7 @@ from jsonschema.validators import validator_for
 
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.errors import Failure
-from app.engine.json_types import JSON, JsonObject
+from app.engine.json_types import JSON
 
 USUAL_METHODS: Final = ("list", "get", "create", "update", "delete")
 
@@ -51,12 +51,6 @@ def methods_of(resources: Mapping[str, JSON], resource: str) -> Sequence[str] | 
     if described is None:
         return None
     return [_method_name(method) for method in described.get("methods") or USUAL_METHODS]
-
-
-def schema_of(resources: Mapping[str, JSON], resource: str) -> JsonObject:
-    """Give the JSON Schema of a resource's records."""
-    schema = resources.get(resource, {}).get("schema")
-    return schema if isinstance(schema, dict) else {}
 
 
 def _check_resource(resource: ConfigReader) -> None:

@@ -141,6 +141,15 @@ def test_a_whole_page_that_fails_is_one_error(expression: str) -> None:
     assert (page.records, len(page.errors), page.quarantined) == ([], 1, 2)
 
 
+@pytest.mark.parametrize("method", ["item", "array"])
+def test_an_id_of_many_digits_stays_whole(method: str) -> None:
+    config = {"response_mapping": "response.{'id': $string(id), 'same': id}", "response_mapping_method": method}
+
+    assert call(config).page([{"id": 2**63 - 1}], ID).records == [
+        {"id": "9223372036854775807", "same": "9223372036854775807"}
+    ]
+
+
 def test_wanted_fields_are_added_and_left_out() -> None:
     query = {"truto_ignore_remote_data": "false", "truto_exclude_fields": "b, c"}
     mapped = {"response_mapping": "{'a': response.x, 'b': 2, 'c': 3}"}

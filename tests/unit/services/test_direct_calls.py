@@ -8,7 +8,14 @@ import pytest
 from service_fakes import FakeSource, page
 from service_tables import CONFIG, ENVIRONMENT, FakeTable, account, integration, unified
 
-from app.engine.errors import InvalidInputError, MappingError, NotFoundError, SourceError, UnreadableSecretError
+from app.engine.errors import (
+    InvalidInputError,
+    MappingError,
+    NotFoundError,
+    ProviderAnswer,
+    SourceError,
+    UnreadableSecretError,
+)
 from app.engine.json_types import JSON
 from app.services.direct_calls import DirectCalls, DirectPage, DirectRequest
 from app.services.ports import FetchedPage, PageCall
@@ -94,6 +101,28 @@ def test_the_integration_must_be_there_and_be_valid() -> None:
     gone._integrations = FakeTable(integration)
     with pytest.raises(NotFoundError, match="helpdesk"):
         gone.call(ENVIRONMENT, request)
+
+
+@pytest.mark.parametrize("account_id", ["", "no uuid"])
+def test_an_account_must_be_named(account_id: str) -> None:
+    with pytest.raises(InvalidInputError, match="integrated_account_id"):
+        call(FakeSource(), account_id=account_id)
+
+
+def test_an_account_and_a_mapping_must_be_there() -> None:
+    with pytest.raises(NotFoundError):
+        call(FakeSource(), account_id=ACCOUNT.replace("7b3a", "0000"))
+    with pytest.raises(InvalidInputError, match="Unified Model not found"):
+        call(FakeSource(), resource="hr/people")
+
+
+def test_an_error_of_the_upstream_is_told_in_the_mappings_words() -> None:
+    answer = ProviderAnswer(status=400, headers={}, body="why")
+    source = FakeSource().script(SourceError("http_400", "answered 400", status=400, answer=answer))
+    mapped = calls(source, mapping={"error_mapping": "response & '!'"})
+
+    with pytest.raises(SourceError, match="why!"):
+        mapped.call(ENVIRONMENT, DirectRequest(account_id=ACCOUNT, resource="crm/contacts", method="list"))
 
 
 def test_limit_is_asked_for_as_the_integration_says() -> None:

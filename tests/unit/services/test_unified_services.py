@@ -222,3 +222,24 @@ def test_items_that_are_no_unified_api_are_not_looked_up() -> None:
 
     assert unified().find_all(account(), items) == ({}, [])
     assert unified().model_failures(ENVIRONMENT, items) == []
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ({"resource": "hr/people", "method": "list"}, "Unified Model not found: 'hr'"),
+        ({"resource": "crm/deals", "method": "list"}, "Resource deals not found in unified model crm"),
+        ({"resource": "crm/contacts", "method": "merge"}, "has no method 'merge'"),
+    ],
+)
+def test_items_over_what_no_model_has_are_told(item: JsonObject, message: str) -> None:
+    layers = MappingLayers(resources={"contacts": {}}, base={"query_mapping": "1 +"}, environment=None)
+    known = unified({"crm/contacts": {"list": layers}})
+    items, _ = definition.parse_resources([item])
+
+    (failure,) = known.model_failures(ENVIRONMENT, items)
+    _, (at_account,) = known.find_all(account(), items)
+
+    assert (failure.path, failure.missing_reference) == ("resources.0.resource", True)
+    assert message in failure.message
+    assert message in at_account.message
