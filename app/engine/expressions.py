@@ -21,6 +21,8 @@ from app.engine.paths import UNDEFINED
 
 MAX_LENGTH: Final = 100_000
 _ENOUGH_STACK_BYTES: Final = 256 * 1024 * 1024
+# The size of new threads' stacks is the process's: it must be restored by whoever changed it first.
+_STACK_SIZE: Final = threading.Lock()
 _VARIABLE: Final = re.compile(r"\$([A-Za-z_]\w*)")
 _MORE_WOULD_HELP: Final = frozenset({"D1012", "U1006"})
 
@@ -134,12 +136,13 @@ def _evaluate_exactly(
 
 def _with_enough_stack(evaluation: Callable[[], JSON]) -> JSON:
     outcome: list[Callable[[], JSON]] = []
-    before = threading.stack_size(_ENOUGH_STACK_BYTES)
-    try:
-        thread = threading.Thread(target=lambda: outcome.append(_caught(evaluation)), name="expression")
-        thread.start()
-    finally:
-        threading.stack_size(before)
+    thread = threading.Thread(target=lambda: outcome.append(_caught(evaluation)), name="expression")
+    with _STACK_SIZE:
+        before = threading.stack_size(_ENOUGH_STACK_BYTES)
+        try:
+            thread.start()
+        finally:
+            threading.stack_size(before)
     thread.join()
     return outcome[0]()
 

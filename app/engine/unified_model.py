@@ -30,6 +30,11 @@ def unified_name(resource: str) -> UnifiedName | None:
     return UnifiedName(model, name) if separator else None
 
 
+def are_names(*texts: str) -> bool:
+    """Claim that each text could name a model, a resource or a method; what could not names nothing that exists."""
+    return all(_SLUG.fullmatch(text) for text in texts)
+
+
 def resource_failures(raw: JSON, path: str = "resources") -> list[Failure]:
     """Check a model's resources, ``{name: {schema, description, methods}}``."""
     failures: list[Failure] = []

@@ -76,9 +76,7 @@ class UnifiedMappings:
         self, account: IntegratedAccount, name: UnifiedName, method: str
     ) -> tuple[UnifiedMapping | None, list[Failure]]:
         """Find a method's mapping for an account; None beside the faults when there is none that can be used."""
-        layers = self._reader.layers(
-            account.environment_id, name, method=method, integration_name=account.integration_name
-        )
+        layers = self._layers(account.environment_id, name, method=method, integration_name=account.integration_name)
         if reason := _missing(layers, name, method):
             return None, [Failure("resource", reason, missing_reference=True)]
         raw = _laid_over(layers, _override(account, name, method))
@@ -108,11 +106,18 @@ class UnifiedMappings:
         failures: list[Failure] = []
         for item in items:
             if name := unified_model.unified_name(item.resource):
-                layers = self._reader.layers(environment_id, name, method=item.method, integration_name="")
+                layers = self._layers(environment_id, name, method=item.method, integration_name="")
                 if reason := _missing(layers, name, item.method):
                     at = f"resources.{item.position}.resource"
                     failures.append(Failure(at, reason, missing_reference=True))
         return failures
+
+    def _layers(
+        self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
+    ) -> MappingLayers | None:
+        if not unified_model.are_names(*name, method):
+            return None
+        return self._reader.layers(environment_id, name, method=method, integration_name=integration_name)
 
 
 def account_mapping(mapping: UnifiedMapping, account: IntegratedAccount, config: IntegrationConfig) -> AccountMapping:
@@ -122,7 +127,7 @@ def account_mapping(mapping: UnifiedMapping, account: IntegratedAccount, config:
 
 def _missing(layers: MappingLayers | None, name: UnifiedName, method: str) -> str | None:
     if layers is None:
-        return f"Unified Model not found: '{name.model}'"
+        return f"Unified Model not found: '{name.model[:100]}'"
     methods = unified_model.methods_of(layers.resources, name.resource)
     if methods is None:
         known = ", ".join(sorted(layers.resources)) or "none"

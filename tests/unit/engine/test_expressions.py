@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -145,3 +146,13 @@ def test_an_interrupt_is_none() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         expressions.parse("$now_is_the_time()").evaluate({}, {"now_is_the_time": interrupt})
+
+
+def test_long_evaluations_side_by_side_leave_the_stacks_of_other_threads_as_they_were() -> None:
+    before = threading.stack_size()
+    expression = expressions.parse("$count($map([1..20000], function($n) { $n + n }))")
+
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(lambda n: expression.evaluate({"n": n}), range(8)))
+
+    assert (counts, threading.stack_size()) == ([20_000] * 8, before)
