@@ -24,6 +24,7 @@ from app.services.deliveries import DeliveryService
 from app.services.delivering import DeliveryOutcomes, DeliveryWorker
 from app.services.direct_calls import DirectCalls
 from app.services.fetching import FetchWorker
+from app.services.firing import Firing
 from app.services.health import HealthService
 from app.services.hearing import Hearing
 from app.services.integrations import IntegrationService
@@ -40,6 +41,7 @@ from app.services.runs import RunService
 from app.services.sweeping import Chore, Sweeper, TaskBell
 from app.services.tokens import TokenService
 from app.services.tracking import Tracking
+from app.services.triggers import TriggerService
 from app.services.turns import AccountTurns
 from app.services.unified_mappings import UnifiedMappings
 from app.services.unified_methods import MappingLayer, MappingService
@@ -76,6 +78,7 @@ from app.store.runs import RunStore
 from app.store.sealed_rows import SealedRows
 from app.store.tokens import TokenStore
 from app.store.tombstones import TombstoneStore
+from app.store.triggers import TriggerStore
 from app.store.unified_models import EnvironmentUnifiedModelStore, MappingStore, UnifiedModelStore
 from app.store.units import UnitStore
 from app.store.webhook_deliveries import WebhookDeliveryStore
@@ -187,13 +190,15 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
     """Build an API process's services."""
     shared = _Shared(settings, outside)
     jobs = JobStore(shared.engine)
+    drafts = _drafts(shared, jobs, settings)
     source = outside.source or HttpSource(settings, _budgets(settings), shared.kept_credentials())
     installed = EnvironmentUnifiedModelStore(shared.engine)
     deliveries = DeliveryService(
         deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, bell=shared.bell
     )
     return ApiServices(
-        runs=_run_service(shared, jobs, settings),
+        runs=_run_service(shared, drafts),
+        triggers=TriggerService(TriggerStore(shared.engine), drafts, shared.clock),
         jobs=JobService(jobs, shared.integrations, shared.unified),
         integrations=IntegrationService(shared.integrations),
         accounts=AccountService(shared.accounts, shared.integrations),
@@ -246,8 +251,8 @@ def _closing(source: ClosableSource, engine: Engine) -> Callable[[], None]:
     return close
 
 
-def _run_service(shared: _Shared, jobs: JobStore, settings: Settings) -> RunService:
-    drafts = RunDrafts(
+def _drafts(shared: _Shared, jobs: JobStore, settings: Settings) -> RunDrafts:
+    return RunDrafts(
         jobs=jobs,
         accounts=shared.accounts,
         webhooks=shared.webhooks,
@@ -255,6 +260,9 @@ def _run_service(shared: _Shared, jobs: JobStore, settings: Settings) -> RunServ
         default_group=settings.default_group,
         default_overlap_seconds=settings.overlap_seconds,
     )
+
+
+def _run_service(shared: _Shared, drafts: RunDrafts) -> RunService:
     outbox = OutboxStore(shared.engine)
     return RunService(
         runs=shared.runs,
@@ -336,6 +344,7 @@ def _sweeper(shared: _Shared, leadership: Leadership, pulses: CeleryPulses, sett
         monotonic=time.monotonic,
     )
     retention = Retention(RetentionStore(shared.engine), settings, monotonic=time.monotonic)
+    outbox = OutboxStore(shared.engine)
     unsticking = Unsticking(runs=shared.runs, tracking=shared.tracking, stuck_seconds=settings.stuck_seconds)
     return Sweeper(
         look=DueWorkReader(
@@ -345,7 +354,13 @@ def _sweeper(shared: _Shared, leadership: Leadership, pulses: CeleryPulses, sett
         ),
         units=UnitStore(shared.engine),
         runs=shared.runs,
-        messages=OutboxStore(shared.engine),
+        messages=outbox,
+        triggers=Firing(
+            triggers=TriggerStore(shared.engine),
+            drafts=_drafts(shared, JobStore(shared.engine), settings),
+            outbox=outbox,
+            bell=shared.bell,
+        ),
         tracking=shared.tracking,
         bell=shared.bell,
         settings=settings,

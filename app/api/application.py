@@ -16,6 +16,7 @@ from app.api.routes.integrated_accounts import integrated_accounts
 from app.api.routes.integrations import integrations
 from app.api.routes.observed import daemons, records
 from app.api.routes.service import service
+from app.api.routes.sync_job_cron_triggers import sync_job_cron_triggers
 from app.api.routes.sync_job_runs import sync_job_runs
 from app.api.routes.sync_jobs import sync_jobs
 from app.api.routes.unified_mappings import environment_mappings, unified_mappings
@@ -28,6 +29,7 @@ from app.settings import Settings
 _RESOURCES: Final = (
     sync_job_runs,
     sync_jobs,
+    sync_job_cron_triggers,
     integrations,
     integrated_accounts,
     webhooks,

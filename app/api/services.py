@@ -18,6 +18,7 @@ from app.services.key_rotation import KeyRotation
 from app.services.records import RecordService
 from app.services.runs import RunService
 from app.services.tokens import TokenService
+from app.services.triggers import TriggerService
 from app.services.unified_methods import MappingService
 from app.services.unified_models import InstalledModelService, UnifiedModelService
 from app.services.webhooks import WebhookService
@@ -30,6 +31,7 @@ class ApiServices:
     """The services of an API process."""
 
     runs: RunService
+    triggers: TriggerService
     jobs: JobService
     integrations: IntegrationService
     accounts: AccountService

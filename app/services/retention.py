@@ -43,6 +43,9 @@ class Attic(Protocol):
     def forget_daemons(self, *, seconds: float, limit: int) -> int:
         """Remove daemons that stopped so long ago."""
 
+    def forget_fires(self, *, seconds: float, limit: int) -> int:
+        """Remove what became of triggers' due times so long ago."""
+
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""
 
@@ -67,6 +70,7 @@ class Retention:
             lambda: self._is_full(attic.forget_keys(limit=BATCH)),
             lambda: self._is_full(attic.forget_messages(limit=BATCH)),
             self._forget_daemons,
+            self._forget_fires,
             self._forget_runs,
         )
         self._place = 0
@@ -95,6 +99,10 @@ class Retention:
     def _forget_daemons(self) -> bool:
         seconds = self._settings.daemon_retention_seconds
         return seconds > 0 and self._is_full(self._attic.forget_daemons(seconds=seconds, limit=BATCH))
+
+    def _forget_fires(self) -> bool:
+        seconds = self._settings.run_retention_seconds
+        return seconds > 0 and self._is_full(self._attic.forget_fires(seconds=seconds, limit=BATCH))
 
     def _forget_runs(self) -> bool:
         """Go once over all expired runs, one batch of one run at a time."""

@@ -31,6 +31,8 @@ class DueWork:
     """Nobody came for a run."""
     unsettled: bool = False
     """A run has no work left, and nobody has ended it."""
+    triggers: bool = False
+    """A cron trigger's time has come."""
 
 
 class Look(Protocol):
@@ -66,6 +68,13 @@ class Messages(Protocol):
         """Publish what waits for longer than this, until the first that can not be published."""
 
 
+class Triggers(Protocol):
+    """Makes runs by the clock."""
+
+    def fire_due(self) -> None:
+        """Make the runs of a batch of triggers whose time has come."""
+
+
 class TaskBell(Bell, Protocol):
     """A bell that publishes any task by its name."""
 
@@ -94,13 +103,14 @@ class Chore:
 class Sweeper:
     """The duties of the leader."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one parameter per duty
         self,
         *,
         look: Look,
         units: Units,
         runs: Runs,
         messages: Messages,
+        triggers: Triggers,
         tracking: Tracking,
         bell: TaskBell,
         settings: Settings,
@@ -110,6 +120,7 @@ class Sweeper:
         self._units = units
         self._runs = runs
         self._messages = messages
+        self._triggers = triggers
         self._tracking = tracking
         self._bell = bell
         self._settings = settings
@@ -129,6 +140,8 @@ class Sweeper:
         if due.unsettled:
             for run_id in self._runs.unsettled(limit=BATCH):
                 self._tracking.settle(run_id)
+        if due.triggers:
+            self._triggers.fire_due()
         for chore in self._chores:
             chore.do_when_due()
 

@@ -7,17 +7,19 @@ from sqlalchemy import text
 from app.services.sweeping import DueWork
 from app.store.leadership import Leadership
 from app.store.runs import DUE_RUNS, UNSETTLED_RUNS
+from app.store.triggers import DUE_TRIGGERS
 from app.store.units import EXPIRED_UNITS, PARKED_UNITS, UNHEARD_UNITS
 
 _PROMPT: Final = f"""
     exists(select from outbox where created_at < now() - make_interval(secs => :publish_after)) as messages,
-    exists({PARKED_UNITS}) or exists({EXPIRED_UNITS}) as units
+    exists({PARKED_UNITS}) or exists({EXPIRED_UNITS}) as units,
+    exists({DUE_TRIGGERS}) as triggers
 """
 
 _LOOK: Final = text(f"select {_PROMPT}, false as runs, false as unsettled")
 
 _LOOK_THOROUGHLY: Final = text(f"""
-    select messages, units or exists({UNHEARD_UNITS}) as units, exists({DUE_RUNS}) as runs,
+    select messages, triggers, units or exists({UNHEARD_UNITS}) as units, exists({DUE_RUNS}) as runs,
            exists({UNSETTLED_RUNS}) as unsettled
       from (select {_PROMPT}) prompt
 """)
@@ -33,4 +35,10 @@ class DueWorkReader:
     def look(self, *, is_thorough: bool) -> DueWork:
         """Tell which duties have work; timers, leases and promised messages always, lost ones when thorough."""
         found = self._leadership.ask(_LOOK_THOROUGHLY if is_thorough else _LOOK, self._seconds)
-        return DueWork(messages=found.messages, units=found.units, runs=found.runs, unsettled=found.unsettled)
+        return DueWork(
+            messages=found.messages,
+            units=found.units,
+            runs=found.runs,
+            unsettled=found.unsettled,
+            triggers=found.triggers,
+        )

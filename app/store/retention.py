@@ -64,6 +64,12 @@ _DAEMONS: Final = text("""
          limit :limit for update skip locked)
 """)
 
+_FIRES: Final = text("""
+    delete from cron_trigger_fire where id in (
+        select id from cron_trigger_fire where created_at < now() - make_interval(secs => :seconds)
+         order by created_at limit :limit for update skip locked)
+""")
+
 # The last completed run of a job, an account and the same args stays: the next increment begins where it began.
 _EXPIRED: Final = text("""
     select r.id, r.finished_at,
@@ -132,6 +138,10 @@ class RetentionStore:
     def forget_daemons(self, *, seconds: float, limit: int) -> int:
         """Remove daemons that stopped so long ago."""
         return self._forget(_DAEMONS, {"seconds": seconds, "limit": limit})
+
+    def forget_fires(self, *, seconds: float, limit: int) -> int:
+        """Remove what became of triggers' due times so long ago."""
+        return self._forget(_FIRES, {"seconds": seconds, "limit": limit})
 
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""

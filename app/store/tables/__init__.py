@@ -17,12 +17,14 @@ from app.store.tables.catalog import (
 from app.store.tables.deliveries import delivery
 from app.store.tables.records import account_log, record, record_seen
 from app.store.tables.runs import COUNTERS, daemon, idempotency_key, outbox, run_error, run_resource, sync_job_run, unit
+from app.store.tables.scheduled import cron_trigger_fire, sync_job_cron_trigger
 from app.store.tables.unified import environment_unified_model, unified_model, unified_model_method
 
 __all__ = [
     "COUNTERS",
     "account_log",
     "api_token",
+    "cron_trigger_fire",
     "daemon",
     "delivery",
     "encryption_key",
@@ -38,6 +40,7 @@ __all__ = [
     "run_error",
     "run_resource",
     "sync_job",
+    "sync_job_cron_trigger",
     "sync_job_run",
     "unified_model",
     "unified_model_method",

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from app.broker.bell import CeleryBell, publisher
+from app.services.firing import Firing
 from app.services.roll_call import Pulse, RollCall
 from app.services.sweeping import Chore, Sweeper
 from app.services.tracking import Tracking
@@ -85,6 +86,7 @@ def make_sweeper(engine: Engine, settings: Settings, leadership: Leadership, *ch
         units=UnitStore(engine),
         runs=runs,
         messages=OutboxStore(engine),
+        triggers=Firing.__new__(Firing),  # no trigger is due
         tracking=tracking,
         bell=bell,
         settings=settings,

@@ -36,6 +36,9 @@ class FakeAttic:
     def forget_daemons(self, *, seconds: float, limit: int) -> int:
         return self._nothing("daemons")
 
+    def forget_fires(self, *, seconds: float, limit: int) -> int:
+        return self._nothing("fires")
+
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
         self.done.append("runs")
         start = "" if after is None else after[1]
@@ -64,7 +67,7 @@ def steps(attic: FakeAttic, count: int, settings: Settings = SETTINGS, now: floa
 
 
 def test_each_duty_has_its_turn_and_then_there_is_a_rest() -> None:
-    assert steps(FakeAttic(), 20) == ["bodies", "tombstones", "keys", "messages", "daemons", "runs"]
+    assert steps(FakeAttic(), 20) == ["bodies", "tombstones", "keys", "messages", "daemons", "fires", "runs"]
 
 
 def test_duty_with_more_to_do_goes_on_before_the_next() -> None:
@@ -76,7 +79,7 @@ def test_runs_go_one_after_the_other_and_those_that_are_needed_stay() -> None:
 
     done = steps(attic, 20)
 
-    assert done[5:] == ["runs", f"a: {BATCH}", "a: 3", "a: 0", "runs", "c: 0", "runs"]
+    assert done[6:] == ["runs", f"a: {BATCH}", "a: 3", "a: 0", "runs", "c: 0", "runs"]
     assert set(attic.rows_of_runs) == {"b"}
 
 

@@ -22,6 +22,7 @@ class Neglected:
     runs: list[tuple[str, str]] = field(default_factory=list)
     unsettled_runs: list[str] = field(default_factory=list)
     messages: list[tuple[str, list[str], str]] = field(default_factory=list)
+    triggers: int = 0
     looks: list[bool] = field(default_factory=list)
     """How thorough each look was."""
     is_hidden: bool = False
@@ -33,10 +34,14 @@ class Neglected:
             return DueWork()
         return DueWork(
             messages=bool(self.messages),
+            triggers=bool(self.triggers),
             units=bool(self.units),
             runs=is_thorough and bool(self.runs),
             unsettled=is_thorough and bool(self.unsettled_runs),
         )
+
+    def fire_due(self) -> None:
+        self.triggers -= 1
 
     def unsettled(self, *, limit: int) -> list[str]:
         return self.unsettled_runs[:limit]
@@ -81,6 +86,7 @@ def sweeper(here: Setting, neglected: Neglected, *chores: Chore) -> Sweeper:
         units=DueUnits(neglected),
         runs=DueRuns(neglected),
         messages=neglected,
+        triggers=neglected,
         tracking=here.tracking(),
         bell=here.bell,
         settings=here.settings,
@@ -95,6 +101,16 @@ def test_sweep_rings_for_what_waits() -> None:
 
     assert here.bell.rings == [DUE]
     assert here.bell.runs == [("r1", "q1"), ("r2", "q2")]
+
+
+def test_sweep_fires_triggers_whose_time_has_come() -> None:
+    neglected = Neglected(triggers=1)
+    sweeping = sweeper(setting(), neglected)
+
+    sweeping.sweep()
+    sweeping.sweep()
+
+    assert neglected.triggers == 0
 
 
 def test_sweep_publishes_promised_messages() -> None:

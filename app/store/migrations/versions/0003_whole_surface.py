@@ -15,6 +15,7 @@ def upgrade() -> None:
     _encryption_keys()
     _add_unified_models()
     _account_errors()
+    _cron_triggers()
 
 
 def _encryption_keys() -> None:
@@ -96,3 +97,40 @@ def _times() -> tuple[sa.Column[object], sa.Column[object]]:
 
 def _account_errors() -> None:
     op.add_column("integrated_account", sa.Column("last_error", sa.Text(), nullable=True))
+
+
+def _cron_triggers() -> None:
+    op.create_table(
+        "sync_job_cron_trigger",
+        *_owned(),
+        sa.Column("sync_job_id", _UUID, nullable=False),
+        sa.Column("integrated_account_id", _UUID, nullable=False),
+        sa.Column("cron_expression", sa.Text(), nullable=False),
+        sa.Column("timezone", sa.Text(), nullable=False),
+        sa.Column("args", postgresql.JSONB(), nullable=False),
+        sa.Column("resources", postgresql.JSONB()),
+        sa.Column("daemon_group_key", sa.Text()),
+        sa.Column("webhook_id", _UUID),
+        sa.Column("error_handling", sa.Text()),
+        sa.Column("events_to_send", postgresql.ARRAY(sa.Text())),
+        sa.Column("meta", postgresql.JSONB()),
+        sa.Column("enabled", sa.Boolean(), nullable=False, server_default=sa.text("false")),
+        sa.Column("next_run_at", _TIME),
+        sa.Column("last_run", postgresql.JSONB()),
+        *_times(),
+    )
+    op.create_index("sync_job_cron_trigger_page", "sync_job_cron_trigger", ["environment_id", "created_at", "id"])
+    is_due = sa.text("next_run_at is not null")
+    op.create_index("sync_job_cron_trigger_due", "sync_job_cron_trigger", ["next_run_at"], postgresql_where=is_due)
+    op.create_table(
+        "cron_trigger_fire",
+        *_owned(),
+        _child_of("sync_job_cron_trigger"),
+        sa.Column("due_at", _TIME, nullable=False),
+        sa.Column("sync_job_run_id", _UUID),
+        sa.Column("error", sa.Text()),
+        sa.Column("created_at", _TIME, nullable=False, server_default=sa.func.now()),
+        sa.UniqueConstraint("sync_job_cron_trigger_id", "due_at", name="cron_trigger_fire_due"),
+    )
+    op.create_index("cron_trigger_fire_page", "cron_trigger_fire", ["environment_id", "created_at", "id"])
+    op.create_index("cron_trigger_fire_age", "cron_trigger_fire", ["created_at"])

@@ -1,0 +1,55 @@
+"""``/sync-job-cron-trigger``."""
+
+from app.api.parsing import Body
+from app.api.resource import Resource
+from app.api.schemas.fields import Deleted, Success, page_of
+from app.api.schemas.triggers import NewTrigger, Trigger, TriggerPatch, TriggerQuery
+from app.api.services import environment, services
+from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.engine.json_types import JsonObject
+
+sync_job_cron_triggers = Resource("sync-job-cron-trigger", description="When sync jobs run by themselves")
+
+_KIND = "sync job cron trigger"
+
+
+@sync_job_cron_triggers.serves("POST", body=NewTrigger, answer=Trigger, status=201)
+def create_trigger(body: Body) -> Answer:
+    """Create a cron trigger; it makes no run before it is scheduled."""
+    return created(plain_view(services().triggers.create(environment(), _known(body.fields), body.faults)))
+
+
+@sync_job_cron_triggers.serves("GET", query=TriggerQuery, answer=page_of(Trigger))
+def list_triggers(query: JsonObject) -> Answer:
+    """List cron triggers, newest first."""
+    return page_view(services().triggers.list(environment(), filters_of(query)), plain_view)
+
+
+@sync_job_cron_triggers.serves("GET", "/<id>", answer=Trigger)
+def get_trigger(id: str) -> Answer:
+    """Show a cron trigger."""
+    return plain_view(services().triggers.get(environment(), path_id(_KIND, id)))
+
+
+@sync_job_cron_triggers.serves("PATCH", "/<id>", body=TriggerPatch, answer=Trigger)
+def update_trigger(body: Body, id: str) -> Answer:
+    """Change a cron trigger; one whose time changes has to be scheduled again."""
+    fields = _known(body.fields)
+    return plain_view(services().triggers.update(environment(), path_id(_KIND, id), fields, body.faults))
+
+
+@sync_job_cron_triggers.serves("POST", "/<id>/schedule", answer=Success)
+def schedule_trigger(id: str) -> Answer:
+    """Have a cron trigger make runs from now on."""
+    services().triggers.schedule(environment(), path_id(_KIND, id))
+    return {"success": True}
+
+
+@sync_job_cron_triggers.serves("DELETE", "/<id>", answer=Deleted)
+def delete_trigger(id: str) -> Answer:
+    """Remove a cron trigger; its runs stay."""
+    return {"id": services().triggers.delete(environment(), path_id(_KIND, id))}
+
+
+def _known(fields: JsonObject) -> JsonObject:
+    return {name: value for name, value in fields.items() if name != "super_query"}

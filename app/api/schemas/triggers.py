@@ -1,0 +1,85 @@
+"""Cron triggers of sync jobs: the fields of wire.md A4, and ours beside them."""
+
+from typing import Final
+
+from marshmallow import Schema, fields, pre_load, validate
+
+from app.api.schemas.documented import RESOURCE_LIST
+from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, SortedListing, Time, narrowed
+from app.engine.json_types import JSON, JsonObject
+from app.engine.status import ErrorHandling
+
+_ERROR_HANDLINGS: Final = [str(kind) for kind in ErrorHandling]
+
+
+class TriggerPatch(Input):
+    """A change of a cron trigger."""
+
+    sync_job_id = Id(metadata={"description": "Can not be changed; the present one is accepted."})
+    integrated_account_id = Id(metadata={"description": "Can not be changed; the present one is accepted."})
+    cron_expression = fields.String(
+        metadata={"description": "Minute, hour, day of month, month and day of week; a new one has to be scheduled."}
+    )
+    timezone = fields.String(metadata={"description": "The IANA zone whose clock is meant; UTC."})
+    args = JsonObjectField(metadata={"description": "The arguments of the runs."})
+    resources = fields.Raw(allow_none=True, metadata={**RESOURCE_LIST, "description": "Replaces the job's resources."})
+    daemon_group_key = fields.String(allow_none=True)
+    webhook_id = Id(allow_none=True)
+    error_handling = fields.String(allow_none=True, validate=validate.OneOf(_ERROR_HANDLINGS))
+    meta = JsonObjectField(allow_none=True, metadata={"description": "Yours: kept and shown, read by nobody."})
+    enabled = Flag(metadata={"description": "Whether it makes runs; true does what POST .../schedule does."})
+    super_query = fields.Raw(
+        allow_none=True, validate=validate.Equal(None, error="is not offered: leave it out or send null")
+    )
+
+    @pre_load
+    def _without_empty(self, data: JSON, **_: object) -> JsonObject:
+        """Take "" as null: a typed SDK sends fields that it has no value for."""
+        return {name: None if value == "" else value for name, value in data.items()}
+
+
+class NewTrigger(TriggerPatch):
+    """A cron trigger to create."""
+
+    sync_job_id = Id(required=True)
+    integrated_account_id = Id(required=True)
+    cron_expression = fields.String(required=True)
+
+
+class LastRun(Schema):
+    """What a trigger's last due time made."""
+
+    due_at = Time()
+    fired_at = Time()
+    sync_job_run_id = Id(allow_none=True)
+    error = fields.String(allow_none=True, metadata={"description": "Why it made no run."})
+
+
+class Trigger(Schema):
+    """A cron trigger."""
+
+    id = Id()
+    sync_job_id = Id()
+    integrated_account_id = Id()
+    cron_expression = fields.String()
+    timezone = fields.String()
+    args = JsonObjectField()
+    resources = fields.List(JsonObjectField(), allow_none=True)
+    daemon_group_key = fields.String(allow_none=True)
+    webhook_id = Id(allow_none=True)
+    error_handling = fields.String(allow_none=True)
+    meta = JsonObjectField(allow_none=True)
+    enabled = fields.Boolean()
+    next_run_at = Time(allow_none=True)
+    last_run = fields.Nested(LastRun, allow_none=True)
+    environment_id = Id()
+    created_at = Time()
+    updated_at = Time()
+
+
+TriggerQuery = narrowed(
+    SortedListing,
+    "TriggerQuery",
+    {"sync_job_id": Id(), "integrated_account_id": Id(), "enabled": Flag()},
+    times=("created_at", "updated_at"),
+)

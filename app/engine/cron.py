@@ -1,0 +1,54 @@
+"""When a cron expression is due: five fields, read by the clock of a named zone.
+
+Where the zone's clock jumps forward, a fixed time inside the gap is due right after it; where the clock goes back, a
+fixed time is due once, and ``*`` or ``*/n`` go on evenly.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim, CronSimError
+
+from app.engine.errors import Failure, InvalidInputError
+
+FIELDS: Final = 5
+_LONGEST: Final = 200
+_AN_INSTANT: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def failures(expression: str | None, zone: str | None) -> list[Failure]:
+    """Tell what is wrong with an expression and the name of a zone; None is not looked at."""
+    found = []
+    if zone is not None and _zone(zone) is None:
+        found.append(Failure("timezone", f"'{zone[:100]}' is not a zone of the IANA database, such as Europe/Berlin"))
+    if expression is not None and (message := _expression_fault(expression)):
+        found.append(Failure("cron_expression", message))
+    return found
+
+
+def next_after(expression: str, zone: str, after: datetime) -> datetime:
+    """Give the first due time after a moment, in UTC; raise InvalidInputError when there can be none."""
+    if faults := failures(expression, zone):
+        raise InvalidInputError(faults)
+    due = next(CronSim(expression, after.astimezone(_zone(zone))))
+    return due.astimezone(UTC)
+
+
+def _expression_fault(expression: str) -> str | None:
+    if len(expression) > _LONGEST or len(expression.split()) != FIELDS:
+        return "expected five fields: minute, hour, day of month, month, day of week, such as '0 6 * * 1-5'"
+    try:
+        next(CronSim(expression, _AN_INSTANT))
+    except CronSimError as error:
+        return f"{str(error).lower()}: expected five fields such as '0 6 * * 1-5'"
+    except StopIteration:
+        return "is never due"
+    return None
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown; not a relative path; a folder of zones
+        return None

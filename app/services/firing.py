@@ -1,0 +1,75 @@
+"""Make the runs of cron triggers whose time has come, each due time once, whenever the leader dies.
+
+A due time is taken away in the transaction that writes its run. Times that were missed while nobody led make one run.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, Protocol
+
+from app.engine import cron
+from app.engine.errors import InvalidInputError
+from app.engine.triggers import DueTrigger
+from app.services.ports import Bell
+from app.services.run_drafts import RunDraft
+from app.services.triggers import Drafts, request_of
+
+logger = logging.getLogger(__name__)
+
+BATCH: Final = 50
+
+
+class DueTriggers(Protocol):
+    """Knows which triggers are due."""
+
+    def due(self, *, limit: int) -> Sequence[DueTrigger]:
+        """List triggers whose time has come, the longest due first."""
+
+    def fire(self, due: DueTrigger, draft: RunDraft, *, next_run_at: datetime) -> int | None:
+        """Write the run and the next due time at once; give the outbox message's id, None when it was not due any more.
+
+        Of any number of callers for one due time, one writes its run.
+        """
+
+    def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None) -> None:
+        """Write that a due time made no run, and the next one; does nothing when it was not due any more."""
+
+
+class Outbox(Protocol):
+    """Keeps promised messages."""
+
+    def remove_soon(self, message_id: int) -> None:
+        """Forget a message that was published; it need not be at once."""
+
+
+class Firing:
+    """Fires triggers."""
+
+    def __init__(self, *, triggers: DueTriggers, drafts: Drafts, outbox: Outbox, bell: Bell) -> None:
+        self._triggers = triggers
+        self._drafts = drafts
+        self._outbox = outbox
+        self._bell = bell
+
+    def fire_due(self) -> None:
+        """Fire a batch of what is due."""
+        for due in self._triggers.due(limit=BATCH):
+            self._fire(due)
+
+    def _fire(self, due: DueTrigger) -> None:
+        trigger = due.trigger
+        next_run_at: datetime | None = None
+        try:
+            # The clocks of two machines may differ: never the same due time again.
+            next_run_at = cron.next_after(trigger.cron_expression, trigger.timezone, max(due.now, due.due_at))
+            request = request_of(trigger)
+            draft = self._drafts.draft(trigger.environment_id, request, idempotency=None, faults=())
+        except InvalidInputError as error:
+            logger.warning("a trigger made no run", extra={"trigger_id": trigger.id})
+            self._triggers.fail(due, error.message, next_run_at=next_run_at)
+            return
+        message_id = self._triggers.fire(due, draft, next_run_at=next_run_at)
+        # The run is safe: publishing now only saves the sweeper's second.
+        if message_id is not None and self._bell.ring_run(draft.id, queue=draft.queue):
+            self._outbox.remove_soon(message_id)

@@ -1,0 +1,125 @@
+"""Cron triggers in Postgres; a due time and the run that it makes are one transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, RowMapping, bindparam, insert, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from app.engine.ids import new_id
+from app.engine.objects import EnvironmentId, ListFilters, Page
+from app.engine.times import iso_utc
+from app.engine.triggers import CronTrigger, DueTrigger
+from app.services.run_drafts import RunDraft
+from app.store import catalog, tables
+from app.store.database import reading
+from app.store.run_creation import insert_run
+
+_TABLE = tables.sync_job_cron_trigger
+
+DUE_TRIGGERS: Final = "select from sync_job_cron_trigger where next_run_at <= now()"
+"""Triggers whose time has come."""
+
+_DUE = text("""
+    select *, now() as now from sync_job_cron_trigger where next_run_at <= now() order by next_run_at limit :limit
+""")
+
+# Whoever else fired it, or changed it since it was read, has left another time or another version of it here.
+_TAKE = text("""
+    update sync_job_cron_trigger
+       set next_run_at = :next_run_at, enabled = cast(:next_run_at as timestamptz) is not null, last_run = :last_run
+     where id = :id and next_run_at = :due_at and updated_at = :updated_at
+ returning id
+""").bindparams(bindparam("last_run", type_=JSONB))
+
+
+class TriggerStore:
+    """The cron triggers of all environments."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> CronTrigger:
+        """Write a trigger."""
+        owned = {**values, "id": id, "environment_id": environment_id}
+        return _trigger(catalog.insert_row(self._engine, _TABLE, owned))
+
+    def get(self, environment_id: EnvironmentId, trigger_id: str) -> CronTrigger | None:
+        """Read one trigger."""
+        row = catalog.find_row(self._engine, _TABLE, environment_id, trigger_id)
+        return _trigger(row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[CronTrigger]:
+        """Read a page of triggers."""
+        return catalog.list_rows(self._engine, _TABLE, environment_id, _trigger, filters)
+
+    def update(self, environment_id: EnvironmentId, trigger_id: str, values: Mapping[str, Any]) -> CronTrigger | None:
+        """Change a trigger."""
+        row = catalog.update_row(self._engine, _TABLE, environment_id, trigger_id, values)
+        return _trigger(row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, trigger_id: str) -> bool:
+        """Remove a trigger; its runs stay."""
+        return catalog.delete_row(self._engine, _TABLE, environment_id, trigger_id)
+
+    def due(self, *, limit: int) -> Sequence[DueTrigger]:
+        """List triggers whose time has come, the longest due first."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(_DUE, {"limit": limit}).mappings().all()
+        return [DueTrigger(trigger=_trigger(row), due_at=row["next_run_at"], now=row["now"]) for row in rows]
+
+    def fire(self, due: DueTrigger, draft: RunDraft, *, next_run_at: datetime) -> int | None:
+        """Write the run and the next due time at once; None when it was not due any more."""
+        with self._engine.begin() as connection:
+            if not _take(connection, due, next_run_at=next_run_at, run_id=draft.id, error=None):
+                return None
+            return int(insert_run(connection, draft)["outbox_id"])
+
+    def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None) -> None:
+        """Write that a due time made no run, and the next one."""
+        with self._engine.begin() as connection:
+            _take(connection, due, next_run_at=next_run_at, run_id=None, error=error)
+
+
+def _take(
+    connection: Connection, due: DueTrigger, *, next_run_at: datetime | None, run_id: str | None, error: str | None
+) -> bool:
+    """Take a due time away and write down what it made; False when it is not there any more."""
+    trigger = due.trigger
+    outcome = {"sync_job_run_id": run_id, "error": error}
+    values = {
+        "id": trigger.id,
+        "due_at": due.due_at,
+        "updated_at": trigger.updated_at,
+        "next_run_at": next_run_at,
+        "last_run": {"due_at": iso_utc(due.due_at), "fired_at": iso_utc(due.now), **outcome},
+    }
+    if connection.execute(_TAKE, values).first() is None:
+        return False
+    fire = {"id": new_id(), "environment_id": trigger.environment_id, "sync_job_cron_trigger_id": trigger.id}
+    connection.execute(insert(tables.cron_trigger_fire).values(**fire, due_at=due.due_at, **outcome))
+    return True
+
+
+def _trigger(row: RowMapping) -> CronTrigger:
+    return CronTrigger(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        sync_job_id=str(row["sync_job_id"]),
+        integrated_account_id=str(row["integrated_account_id"]),
+        cron_expression=row["cron_expression"],
+        timezone=row["timezone"],
+        args=row["args"],
+        resources=row["resources"],
+        daemon_group_key=row["daemon_group_key"],
+        webhook_id=str(row["webhook_id"]) if row["webhook_id"] else None,
+        error_handling=row["error_handling"],
+        events_to_send=row["events_to_send"],
+        meta=row["meta"],
+        enabled=row["enabled"],
+        next_run_at=row["next_run_at"],
+        last_run=row["last_run"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
