@@ -14,9 +14,10 @@ from workers.runtime import services
 def start_run(run_id: str) -> str | None:
     """Begin a run that its daemon has marked as running: write its first units and set its canvas off."""
     start = services().tracking.begin(run_id)
-    if start is not None:
-        canvas.build(start).apply_async()
-    return run_id
+    if start is None:
+        return run_id
+    canvas.set_off(start)
+    return None if start.has_work else run_id
 
 
 @app.task(name=tasks.SYNC_RESOURCE)

@@ -1,9 +1,11 @@
 """The books of a run: what each resource counted, and the equations that must hold before it says completed."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from app.engine.json_types import JsonObject
+from app.engine.status import ResourceStatus
 from app.engine.times import iso_utc_or_none
 
 
@@ -73,6 +75,15 @@ def stats(counters: Counters, *, status: str, started_at: datetime | None, finis
         "started_at": iso_utc_or_none(started_at),
         "finished_at": iso_utc_or_none(finished_at),
     }
+
+
+def first_stats(names_and_methods: Iterable[tuple[str, str]]) -> JsonObject:
+    """Show the books of resources that have not begun."""
+    first: JsonObject = {}
+    for name, method in names_and_methods:
+        nothing = stats(Counters(), status=ResourceStatus.WAITING, started_at=None, finished_at=None)
+        first.setdefault(name, {})[method] = nothing
+    return first
 
 
 def _inequality(left_name: str, left: int, right_name: str, right: int) -> str | None:

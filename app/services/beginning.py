@@ -1,9 +1,9 @@
 """What a run begins with: its roots' units, and for a webhook run the event that its receiver has to agree to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from app.engine import events, scope
+from app.engine import books, events, scope
 from app.engine.definition import ResourceItem
 from app.engine.errors import LoopError
 from app.engine.ids import new_id
@@ -60,11 +60,12 @@ class Beginning:
     def _delivery(self, context: RunContext) -> tuple[UnitDraft | None, list[EventDraft]]:
         if context.run.webhook_id is None:
             return None, []
+        stats = books.first_stats((item.name, item.method) for item in context.plan.order)
         started = events.event(
             context.envelope(self._clock),
             id=new_id(),
             event=events.STARTED,
-            payload=events.run_payload(run_view(context.run)),
+            payload=events.run_payload(run_view(replace(context.run, resource_stats=stats))),
         )
         return UnitDraft(id=new_id(), resource_id=None, kind=UnitKind.DELIVERY), [started]
 

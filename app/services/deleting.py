@@ -7,7 +7,7 @@ from typing import Protocol
 from app.engine import definition, deletes, planning
 from app.engine.ids import new_id
 from app.engine.objects import SyncJobRun
-from app.engine.settling import ResourceState
+from app.engine.settling import Progress, ResourceState
 from app.engine.work import ErrorDraft, Vanished
 from app.services.ports import Clock
 
@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 class LockedRecords(Protocol):
     """The records of a run whose row is locked."""
+
+    def progress(self) -> Progress:
+        """Tell how far the run is, all of it as of one moment."""
 
     def count_vanished(self, account_id: str, resource: str, resource_ids: Sequence[str]) -> Vanished:
         """Count what the run's pass has not seen."""
@@ -31,15 +34,19 @@ class Deletions:
         self._clock = clock
         self._limit_percent = limit_percent
 
-    def apply(self, run: SyncJobRun, states: Sequence[ResourceState], locked: LockedRecords) -> list[ErrorDraft]:
+    def apply(self, run: SyncJobRun, locked: LockedRecords) -> list[ErrorDraft]:
         """Delete what a run that is about to complete has not seen; give an error for each resource it refuses to."""
         items, _ = definition.parse_resources(run.resources)
         plan = planning.plan(items)
+        tracked = deletes.tracked(plan)
+        if not tracked:
+            return []
+        states = locked.progress().resources
         by_name = {state.name: state for state in states}
         is_increment = run.previous_run_date is not None
         refusals = [
             self._delete(run, [state for state in states if state.resource == resource], locked)
-            for resource in deletes.tracked(plan)
+            for resource in tracked
             if deletes.was_complete(resource, plan, by_name, is_increment=is_increment)
         ]
         return [refusal for refusal in refusals if refusal is not None]

@@ -1,5 +1,7 @@
 """Everything that a slice of a run must know, read from Postgres once per slice."""
 
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -17,6 +19,7 @@ from app.engine.times import iso_utc_or_none
 from app.services.ports import Clock
 from app.services.unified_mappings import AccountMapping, UnifiedMappings, account_mapping
 
+_RECENT_SECONDS: Final = 0.5
 _UNIFIED_ID: Final[Path] = ("id",)
 
 
@@ -88,19 +91,37 @@ def envelope_of(run: SyncJobRun, clock: Clock) -> Envelope:
     return Envelope(environment_id=run.environment_id, webhook_id=run.webhook_id, created_at=clock.now())
 
 
+@dataclass(frozen=True, slots=True)
+class _Recent:
+    context: RunContext
+    until: float
+
+
 class RunContexts:
     """Loads what slices need to know."""
 
     def __init__(
         self, *, runs: RunReader, accounts: AccountReader, integrations: IntegrationReader, unified: UnifiedMappings
     ) -> None:
+        self._own = threading.local()
         self._unified = unified
         self._runs = runs
         self._accounts = accounts
         self._integrations = integrations
 
     def load(self, run_id: str) -> RunContext:
-        """Read a run's context; raise RunUnworkableError when a part of it is gone."""
+        """Read a run's context; raise RunUnworkableError when a part of it is gone.
+
+        What a thread has just read it does not read again: a run's first slice often follows at once on its beginning.
+        """
+        recent: _Recent | None = self._own.__dict__.pop("recent", None)
+        if recent and recent.context.run.id == run_id and time.monotonic() < recent.until:
+            return recent.context
+        context = self._read(run_id)
+        self._own.recent = _Recent(context, time.monotonic() + _RECENT_SECONDS)
+        return context
+
+    def _read(self, run_id: str) -> RunContext:
         run = self._runs.load(run_id)
         if run is None:
             raise RunUnworkableError(f"run '{run_id}' was deleted")

@@ -17,7 +17,7 @@ from app.engine.objects import SyncJobRun
 from app.engine.planning import RunPlan
 from app.engine.routing import queue_of
 from app.engine.run_view import run_view
-from app.engine.settling import Progress, ResourceState, Verdict
+from app.engine.settling import ResourceState, Verdict
 from app.engine.status import ErrorHandling, ResourceStatus, RunStatus
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft
@@ -41,8 +41,8 @@ class LockedRun(LockedRecords, Protocol):
     def __exit__(self, *exception: object) -> None:
         """Commit, or roll back after an exception."""
 
-    def progress(self) -> Progress:
-        """Tell how far the run is, all of it as of one moment."""
+    def shown(self) -> SyncJobRun:
+        """Give the run with its stats, as the block leaves it."""
 
     def end_resource(self, resource_id: str, status: ResourceStatus) -> None:
         """Give a resource its last status."""
@@ -104,6 +104,8 @@ class RunStart:
     plan: RunPlan
     resource_ids: JsonObject
     delivery_unit_id: str | None
+    has_work: bool
+    """There is a unit to work on; else the run may have come to its end already."""
 
 
 class Tracking:
@@ -148,6 +150,7 @@ class Tracking:
             plan=context.plan,
             resource_ids=dict(context.resource_ids),
             delivery_unit_id=first.delivery_unit_id,
+            has_work=bool(first.units) and not first.errors,
         )
 
     def settle(self, run_id: str) -> None:
@@ -265,7 +268,7 @@ class Tracking:
     def _complete(self, locked: LockedRun, run: SyncJobRun) -> list[Ring]:
         # What was decided when the run first completed is not undone by a resume, nor decided again.
         is_first = run.completed_at is None
-        refusals = self._deletions.apply(run, locked.progress().resources, locked) if is_first else []
+        refusals = self._deletions.apply(run, locked) if is_first else []
         locked.record_errors(refusals)
         if refusals and run.error_handling is ErrorHandling.FAIL_FAST:
             return self._end(locked, run, RunStatus.FAILED, error=_shown(refusals[0]))
@@ -277,8 +280,7 @@ class Tracking:
         if not locked.move(status, error=error) or run.webhook_id is None:
             return []
         kind = events.COMPLETED if status is RunStatus.COMPLETED else events.FAILED
-        ended = {"status": status, "error": error, "retry_after": None, "finished_at": iso_utc(self._clock.now())}
-        payload = events.run_payload({**run_view(run), **ended})
+        payload = events.run_payload(run_view(locked.shown()))
         return self._queue(locked, run, kind, payload)
 
     def _queue(self, locked: LockedRun, run: SyncJobRun, kind: str, payload: JsonObject) -> list[Ring]:

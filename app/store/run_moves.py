@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.books import Counters
 from app.engine.json_types import JsonObject
+from app.engine.objects import SyncJobRun
 from app.engine.settling import Progress, ResourceState
 from app.engine.status import ResourceStatus, RunStatus, allowed_origins
 from app.engine.times import iso_utc
@@ -19,6 +20,7 @@ from app.store import mutexes, reopening, stuck_runs, tables, tombstones
 from app.store.database import reading
 from app.store.outbox import START_RUN_TASK, insert_message
 from app.store.pages import insert_errors, insert_events
+from app.store.run_rows import find_run
 from app.store.units import insert_units
 
 # clock_timestamp(), not now(): a stop that waited for a page's lock must not end before that page.
@@ -158,6 +160,12 @@ class LockedRun:
 
     def __exit__(self, *exception: object) -> None:
         self._transaction.__exit__(*exception)  # type: ignore[arg-type]  # the three values of __exit__
+
+    def shown(self) -> SyncJobRun:
+        """Read the run with its stats, as this transaction leaves it."""
+        run = find_run(self._connection, self._run_id, with_stats=True)
+        assert run is not None
+        return run
 
     def progress(self) -> Progress:
         """Read the run's resources with their counters and units that are left, and what waits for the webhook."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, RowMapping, Text, literal_column, select, text
+from sqlalchemy import Connection, RowMapping, Text, bindparam, literal_column, select, text
 
 from app.engine import books
 from app.engine.books import Counters
@@ -16,6 +16,8 @@ SELECT_RUN = select(
     tables.sync_job_run, literal_column(f"cast({waiting_on('sync_job_run')} as text)", Text).label("waiting_on")
 )
 """A run's row, and which run it waits for."""
+
+_ONE = SELECT_RUN.where(tables.sync_job_run.c.id == bindparam("id"))
 
 _STATS = text(
     "select run_id, name, method, status, persist, started_at, finished_at, "
@@ -36,6 +38,14 @@ def stats_of(connection: Connection, run_ids: Sequence[str]) -> dict[str, JsonOb
         )
         stats.setdefault(str(row["run_id"]), {}).setdefault(row["name"], {})[row["method"]] = shown
     return stats
+
+
+def find_run(connection: Connection, run_id: str, *, with_stats: bool) -> SyncJobRun | None:
+    """Read a run of any environment; without stats it costs one question, and its ``resource_stats`` are empty."""
+    row = connection.execute(_ONE, {"id": run_id}).mappings().one_or_none()
+    if row is None:
+        return None
+    return run_of(row, stats_of(connection, [run_id]).get(run_id, {}) if with_stats else {})
 
 
 def run_of(row: RowMapping, stats: JsonObject) -> SyncJobRun:

@@ -6,17 +6,15 @@ from datetime import datetime
 from sqlalchemy import Connection, DateTime, Engine, RowMapping, bindparam, delete, select, text
 
 from app.engine import books
-from app.engine.books import Counters
 from app.engine.errors import IdempotencyKeyReusedError
-from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
-from app.engine.status import FINAL_RUN_STATUSES, ResourceStatus
+from app.engine.status import FINAL_RUN_STATUSES
 from app.services.run_drafts import IdempotencyKey, RunDraft
 from app.services.runs import CreatedRun, RunFilters
 from app.store import mutexes, paging, tables
 from app.store.database import reading
 from app.store.run_creation import insert_run
-from app.store.run_rows import SELECT_RUN, error_of, run_of, stats_of
+from app.store.run_rows import SELECT_RUN, error_of, find_run, run_of, stats_of
 from app.store.stuck_runs import STUCK_RUNS
 
 # A second request with the same key waits here for the first one's commit, and then finds its run.
@@ -39,6 +37,8 @@ _FREEZE_UPPER_BOUND = text("""
                then :server_date - clock_timestamp() else interval '0' end
      where id = :run_id and upper_bound is null
 """).bindparams(bindparam("server_date", type_=DateTime(timezone=True)))
+
+_RESOURCE_IDS = text("select name, id from run_resource where run_id = :run_id")
 
 # A running one that has not begun was lost between its move to running and its first units.
 DUE_RUNS = f"""
@@ -88,28 +88,28 @@ class RunStore:
             return _created(insert_run(connection, draft), draft)
 
     def load(self, run_id: str) -> SyncJobRun | None:
-        """Read a run of any environment."""
+        """Read a run of any environment, without its stats."""
         with reading(self._engine) as connection:
-            return _find(connection, run_id, None)
+            return find_run(connection, run_id, with_stats=False)
 
     def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun | None:
         """Read a run of this environment."""
         with reading(self._engine) as connection:
-            return _find(connection, run_id, environment_id)
+            run = find_run(connection, run_id, with_stats=True)
+        return run if run and run.environment_id == environment_id else None
 
     def freeze_upper_bound(self, run_id: str, server_date: datetime) -> None:
         """Translate the run's start into the upstream's clock, which shows ``server_date`` now; only the first counts.
 
         What the upstream changes later is left to the next run, whatever part of it this one may have seen.
         """
-        with self._engine.begin() as connection:
+        with reading(self._engine) as connection:
             connection.execute(_FREEZE_UPPER_BOUND, {"run_id": run_id, "server_date": server_date})
 
     def resource_ids(self, run_id: str) -> dict[str, str]:
         """Map the names of the run's resources to the ids of their rows."""
-        table = tables.run_resource
         with reading(self._engine) as connection:
-            rows = connection.execute(select(table.c.name, table.c.id).where(table.c.run_id == run_id))
+            rows = connection.execute(_RESOURCE_IDS, {"run_id": run_id})
             return {name: str(id) for name, id in rows}
 
     def list(
@@ -168,17 +168,14 @@ class RunStore:
             return connection.execute(statement).rowcount == 1
 
     def _one(self, connection: Connection, run_id: str) -> SyncJobRun:
-        run = _find(connection, run_id, None)
+        run = find_run(connection, run_id, with_stats=True)
         if run is None:
             raise IdempotencyKeyReusedError("The run that this Idempotency-Key made was deleted; use a new key.")
         return run
 
 
 def _created(row: RowMapping, draft: RunDraft) -> CreatedRun:
-    nothing = books.stats(Counters(), status=ResourceStatus.WAITING, started_at=None, finished_at=None)
-    stats: JsonObject = {}
-    for item in draft.items:
-        stats.setdefault(item.name, {})[item.method] = dict(nothing)
+    stats = books.first_stats((item.name, item.method) for item in draft.items)
     return CreatedRun(run=run_of(row, stats), outbox_id=row["outbox_id"])
 
 
@@ -193,12 +190,3 @@ def _replayed(connection: Connection, draft: RunDraft, idempotency: IdempotencyK
     if bytes(first_hash) != body_hash:
         raise IdempotencyKeyReusedError
     return str(run_id)
-
-
-def _find(connection: Connection, run_id: str, environment_id: EnvironmentId | None) -> SyncJobRun | None:
-    table = tables.sync_job_run
-    statement = SELECT_RUN.where(table.c.id == run_id)
-    if environment_id is not None:
-        statement = statement.where(table.c.environment_id == environment_id)
-    row = connection.execute(statement).mappings().one_or_none()
-    return run_of(row, stats_of(connection, [run_id]).get(run_id, {})) if row else None

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from service_world import DELIVERY_UNIT, FakeDeliveries, FakeRuns, FakeUnits
 
 from app.engine.books import Counters
 from app.engine.json_types import JsonObject
+from app.engine.objects import SyncJobRun
 from app.engine.settling import Progress, ResourceState
 from app.engine.status import FINAL_UNIT_STATUSES, ResourceStatus, RunStatus, UnitStatus, allowed_origins
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind, Vanished
@@ -41,7 +42,8 @@ class FakeMoves:
         run = self.runs.load(run_id)
         if run is None or run.status not in allowed_origins(target):
             return False
-        facts = {"error": error or run.error, "retry_after": retry_after}
+        ended = datetime(2026, 3, 1, 12, tzinfo=UTC) if target.is_final else None
+        facts = {"error": error or run.error, "retry_after": retry_after, "finished_at": ended}
         self.runs.add(replace(run, status=target, **facts))  # type: ignore[arg-type]
         for unit in self.units.rows.values():
             is_cancelled = target.is_final and unit.draft.kind is UnitKind.FETCH
@@ -91,6 +93,9 @@ class FakeLockedRun:
 
     def __enter__(self) -> "FakeLockedRun":
         return self
+
+    def shown(self) -> SyncJobRun:
+        return self._moves.runs.rows[self._run_id]
 
     def __exit__(self, *exception: object) -> None:
         pass

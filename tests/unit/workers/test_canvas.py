@@ -23,7 +23,7 @@ def run_start(resources: list[JsonObject], **options: Any) -> RunStart:
     items, failures = definition.parse_resources(resources)
     assert not failures
     ids = {item.name: f"{item.name}-id" for item in items}
-    given = {"queue": "daemon-group.eu", "delivery_unit_id": None, **options}
+    given = {"queue": "daemon-group.eu", "delivery_unit_id": None, "has_work": True, **options}
     return RunStart(run_id="run-1", plan=planning.plan(items), resource_ids=ids, **given)
 
 
@@ -74,3 +74,12 @@ def test_webhook_run_rings_its_delivery_unit_alone() -> None:
     found = canvas.build(run_start(TREE, queue="rapid-bridge", delivery_unit_id="unit-1"))
 
     assert (found.task, found.args, found.options) == (tasks.SYNC_UNIT, ("run-1", "unit-1"), {"queue": "rapid-bridge"})
+
+
+def test_lone_resource_is_a_subtask_carried_out_on_the_spot(monkeypatch: pytest.MonkeyPatch) -> None:
+    applied: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Signature, "apply", lambda self: applied.append(self.args))
+
+    canvas.set_off(run_start(TREE[:1]))
+
+    assert applied == [("run-1", "users-id")]
