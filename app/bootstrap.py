@@ -37,8 +37,10 @@ from app.services.retention import Retention
 from app.services.roll_call import RollCall
 from app.services.run_context import RunContexts
 from app.services.run_drafts import RunDrafts
+from app.services.run_states import StateService
 from app.services.runs import RunService
 from app.services.sweeping import Chore, Sweeper, TaskBell
+from app.services.templates import TemplateService
 from app.services.tokens import TokenService
 from app.services.tracking import Tracking
 from app.services.triggers import TriggerService
@@ -74,8 +76,10 @@ from app.store.records_read import RecordReader
 from app.store.recounts import RecountStore
 from app.store.retention import RetentionStore
 from app.store.run_moves import RunMoves
+from app.store.run_states import StateStore
 from app.store.runs import RunStore
 from app.store.sealed_rows import SealedRows
+from app.store.templates import TemplateStore
 from app.store.tokens import TokenStore
 from app.store.tombstones import TombstoneStore
 from app.store.triggers import TriggerStore
@@ -190,6 +194,7 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
     """Build an API process's services."""
     shared = _Shared(settings, outside)
     jobs = JobStore(shared.engine)
+    job_service = JobService(jobs, shared.integrations, shared.unified)
     drafts = _drafts(shared, jobs, settings)
     source = outside.source or HttpSource(settings, _budgets(settings), shared.kept_credentials())
     installed = EnvironmentUnifiedModelStore(shared.engine)
@@ -199,7 +204,9 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
     return ApiServices(
         runs=_run_service(shared, drafts),
         triggers=TriggerService(TriggerStore(shared.engine), drafts, shared.clock),
-        jobs=JobService(jobs, shared.integrations, shared.unified),
+        jobs=job_service,
+        templates=TemplateService(TemplateStore(shared.engine), job_service),
+        states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
         accounts=AccountService(shared.accounts, shared.integrations),
         webhooks=WebhookService(shared.webhooks, shared.sender, wake=deliveries.wake),

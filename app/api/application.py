@@ -17,7 +17,9 @@ from app.api.routes.integrations import integrations
 from app.api.routes.observed import daemons, records
 from app.api.routes.service import service
 from app.api.routes.sync_job_cron_triggers import sync_job_cron_triggers
+from app.api.routes.sync_job_run_states import sync_job_run_states
 from app.api.routes.sync_job_runs import sync_job_runs
+from app.api.routes.sync_job_templates import sync_job_templates
 from app.api.routes.sync_jobs import sync_jobs
 from app.api.routes.unified_mappings import environment_mappings, unified_mappings
 from app.api.routes.unified_models import installed_models, unified_models
@@ -30,6 +32,8 @@ _RESOURCES: Final = (
     sync_job_runs,
     sync_jobs,
     sync_job_cron_triggers,
+    sync_job_run_states,
+    sync_job_templates,
     integrations,
     integrated_accounts,
     webhooks,

@@ -16,7 +16,9 @@ from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
 from app.services.key_rotation import KeyRotation
 from app.services.records import RecordService
+from app.services.run_states import StateService
 from app.services.runs import RunService
+from app.services.templates import TemplateService
 from app.services.tokens import TokenService
 from app.services.triggers import TriggerService
 from app.services.unified_methods import MappingService
@@ -33,6 +35,8 @@ class ApiServices:
     runs: RunService
     triggers: TriggerService
     jobs: JobService
+    templates: TemplateService
+    states: StateService
     integrations: IntegrationService
     accounts: AccountService
     webhooks: WebhookService

@@ -74,6 +74,10 @@ class JobService:
             raise NotFoundError("sync job", job_id)
         return job_id
 
+    def check(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure]) -> None:
+        """Raise InvalidInputError with ``faults`` and every other one of a job's fields."""
+        self._check(environment_id, fields, faults)
+
     def _check(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure]) -> None:
         failures = [*faults, *self._integration_failures(environment_id, fields.get("integration_name"))]
         if "args_schema" in fields:

@@ -17,7 +17,12 @@ from app.store.tables.catalog import (
 from app.store.tables.deliveries import delivery
 from app.store.tables.records import account_log, record, record_seen
 from app.store.tables.runs import COUNTERS, daemon, idempotency_key, outbox, run_error, run_resource, sync_job_run, unit
-from app.store.tables.scheduled import cron_trigger_fire, sync_job_cron_trigger
+from app.store.tables.scheduled import (
+    cron_trigger_fire,
+    sync_job_cron_trigger,
+    sync_job_run_state,
+    sync_job_template,
+)
 from app.store.tables.unified import environment_unified_model, unified_model, unified_model_method
 
 __all__ = [
@@ -42,6 +47,8 @@ __all__ = [
     "sync_job",
     "sync_job_cron_trigger",
     "sync_job_run",
+    "sync_job_run_state",
+    "sync_job_template",
     "unified_model",
     "unified_model_method",
     "unit",

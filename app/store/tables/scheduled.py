@@ -1,6 +1,6 @@
-"""Cron triggers, and what became of each of their due times."""
+"""What stands beside jobs and runs: cron triggers with their due times, templates, states."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Table, Text, UniqueConstraint, func, text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from app.store.tables.base import environment_column, id_column, metadata, time_type, times, uuid_type
@@ -48,4 +48,35 @@ cron_trigger_fire = Table(
     UniqueConstraint("sync_job_cron_trigger_id", "due_at", name="cron_trigger_fire_due"),
     Index("cron_trigger_fire_page", "environment_id", "created_at", "id"),
     Index("cron_trigger_fire_age", "created_at"),
+)
+
+sync_job_template = Table(
+    "sync_job_template",
+    metadata,
+    id_column(),
+    environment_column(),
+    Column("label", Text, nullable=False),
+    Column("integration_name", Text),
+    Column("description", Text),
+    Column("sharing", Text, nullable=False, server_default="deny"),
+    Column("args_schema", JSONB, nullable=False),
+    Column("args_validation", Text),
+    Column("resources", JSONB, nullable=False),
+    Column("default_runtime_version", Integer, nullable=False, server_default="3"),
+    *times(),
+    Index("sync_job_template_page", "environment_id", "created_at", "id"),
+)
+
+sync_job_run_state = Table(
+    "sync_job_run_state",
+    metadata,
+    id_column(),
+    environment_column(),
+    Column("state_key", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", JSONB, nullable=False),
+    Column("sync_job_run_id", uuid_type),  # no foreign key: a state outlives the run that it was written for
+    *times(),
+    UniqueConstraint("environment_id", "state_key", "key", name="sync_job_run_state_place"),
+    Index("sync_job_run_state_page", "environment_id", "state_key", "created_at", "id"),
 )

@@ -8,7 +8,7 @@ from tests.integration.api.calling import Caller, Catalog
 
 PAGE = (Path(__file__).parents[3] / "docs" / "objects.md").read_text()
 EXAMPLES = re.findall(r"^```json (GET|POST|PATCH|DELETE) (\S+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-NAMES = {"/sync-job-cron-trigger": "trigger"}
+NAMES = {"/sync-job-cron-trigger": "trigger", "/sync-job-template": "template"}
 """What a created object is called in the examples after it."""
 
 
@@ -29,5 +29,5 @@ def test_examples_are_answered_as_the_page_says(api: Caller, catalog: Catalog) -
         if path in NAMES:
             names[NAMES[path]] = answer.body["id"]
 
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 6
     assert api.get(f"/sync-job-cron-trigger/{names['trigger']}").body["enabled"]

@@ -16,6 +16,7 @@ def upgrade() -> None:
     _add_unified_models()
     _account_errors()
     _cron_triggers()
+    _templates_and_states()
 
 
 def _encryption_keys() -> None:
@@ -134,3 +135,32 @@ def _cron_triggers() -> None:
     )
     op.create_index("cron_trigger_fire_page", "cron_trigger_fire", ["environment_id", "created_at", "id"])
     op.create_index("cron_trigger_fire_age", "cron_trigger_fire", ["created_at"])
+
+
+def _templates_and_states() -> None:
+    op.create_table(
+        "sync_job_template",
+        *_owned(),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("integration_name", sa.Text()),
+        sa.Column("description", sa.Text()),
+        sa.Column("sharing", sa.Text(), nullable=False, server_default="deny"),
+        sa.Column("args_schema", postgresql.JSONB(), nullable=False),
+        sa.Column("args_validation", sa.Text()),
+        sa.Column("resources", postgresql.JSONB(), nullable=False),
+        sa.Column("default_runtime_version", sa.Integer(), nullable=False, server_default="3"),
+        *_times(),
+    )
+    op.create_index("sync_job_template_page", "sync_job_template", ["environment_id", "created_at", "id"])
+    op.create_table(
+        "sync_job_run_state",
+        *_owned(),
+        sa.Column("state_key", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", postgresql.JSONB(), nullable=False),
+        sa.Column("sync_job_run_id", _UUID),
+        *_times(),
+        sa.UniqueConstraint("environment_id", "state_key", "key", name="sync_job_run_state_place"),
+    )
+    page = ["environment_id", "state_key", "created_at", "id"]
+    op.create_index("sync_job_run_state_page", "sync_job_run_state", page)

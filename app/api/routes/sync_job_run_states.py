@@ -1,0 +1,54 @@
+"""``/sync-job-run-state``; the id in a path is the state's key."""
+
+from http import HTTPStatus
+from urllib.parse import quote, urlencode
+
+from app.api.parsing import Body
+from app.api.resource import Resource
+from app.api.schemas.fields import Deleted, page_of
+from app.api.schemas.run_states import NewState, State, StateListQuery, StatePatch, StateQuery
+from app.api.services import environment, services
+from app.api.views import Answer, filters_of, page_view, plain_view
+from app.engine.errors import NotFoundError
+from app.engine.json_types import JsonObject
+
+sync_job_run_states = Resource("sync-job-run-state", description="What is kept from one run to the next")
+
+
+@sync_job_run_states.serves("POST", body=NewState, answer=State, status=201)
+def put_state(body: Body) -> Answer:
+    """Keep a value; one that has its key is replaced, which is answered 200."""
+    state, is_new = services().states.put(environment(), body.fields, body.faults)
+    place = f"/sync-job-run-state/{quote(state.key, safe='')}?{urlencode({'state_key': state.state_key})}"
+    return plain_view(state), HTTPStatus.CREATED if is_new else HTTPStatus.OK, {"Location": place}
+
+
+@sync_job_run_states.serves("GET", query=StateListQuery, answer=page_of(State))
+def list_states(query: JsonObject) -> Answer:
+    """List the values of a state key, newest first."""
+    return page_view(services().states.list(environment(), filters_of(query)), plain_view)
+
+
+@sync_job_run_states.serves("GET", "/<path:id>", query=StateQuery, answer=State)
+def get_state(query: JsonObject, id: str) -> Answer:
+    """Show a value."""
+    return plain_view(services().states.get(environment(), query["state_key"], _key(id)))
+
+
+@sync_job_run_states.serves("PATCH", "/<path:id>", body=StatePatch, query=StateQuery, answer=State)
+def update_state(query: JsonObject, body: Body, id: str) -> Answer:
+    """Replace a value that is there."""
+    found = services().states.update(environment(), query["state_key"], _key(id), body.checked())
+    return plain_view(found)
+
+
+@sync_job_run_states.serves("DELETE", "/<path:id>", query=StateQuery, answer=Deleted)
+def delete_state(query: JsonObject, id: str) -> Answer:
+    """Remove a value."""
+    return {"id": services().states.delete(environment(), query["state_key"], _key(id))}
+
+
+def _key(id: str) -> str:
+    if "\0" in id:
+        raise NotFoundError("sync job run state", id.replace("\0", ""))
+    return id

@@ -1,0 +1,55 @@
+"""States that are kept from one run to the next."""
+
+from typing import Final
+
+from marshmallow import Schema, fields, validate
+
+from app.api.schemas.fields import Id, Input, SortedListing, Time, narrowed
+
+_NAME: Final = validate.Length(min=1, max=500)
+_STATE_KEY: Final = {"description": "The namespace: what a run's state_key resolved to."}
+_VALUE: Final = {"description": "Any JSON."}
+
+
+class StateQuery(Input):
+    """Which namespace is meant."""
+
+    state_key = fields.String(required=True, validate=_NAME, metadata=_STATE_KEY)
+
+
+class StatePatch(Input):
+    """Another value."""
+
+    value = fields.Raw(required=True, allow_none=True, metadata=_VALUE)
+    sync_job_run_id = Id(allow_none=True, metadata={"description": "The run that it is written for."})
+
+
+class NewState(StatePatch):
+    """A value to keep, in the place of the one with its key."""
+
+    state_key = fields.String(required=True, validate=_NAME, metadata=_STATE_KEY)
+    key = fields.String(required=True, validate=_NAME)
+
+
+class State(Schema):
+    """A value that is kept."""
+
+    state_key = fields.String()
+    key = fields.String()
+    value = fields.Raw(allow_none=True, metadata=_VALUE)
+    sync_job_run_id = Id(allow_none=True)
+    environment_id = Id()
+    created_at = Time()
+    updated_at = Time()
+
+
+StateListQuery = narrowed(
+    SortedListing,
+    "StateListQuery",
+    {
+        "state_key": fields.String(required=True, validate=_NAME, metadata=_STATE_KEY),
+        "key": fields.String(),
+        "sync_job_run_id": Id(),
+    },
+    times=("created_at", "updated_at"),
+)

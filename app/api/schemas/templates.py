@@ -1,0 +1,55 @@
+"""Templates of sync jobs."""
+
+from typing import Final
+
+from marshmallow import Schema, fields, validate
+
+from app.api.schemas.catalog import RuntimeVersion
+from app.api.schemas.documented import ARGS_SCHEMA, RESOURCE_LIST
+from app.api.schemas.fields import Id, Input, JsonObjectField, SortedListing, Time, narrowed
+
+_TEXT: Final = validate.Length(min=1, max=1000)
+
+
+class TemplatePatch(Input):
+    """A change of a template."""
+
+    label = fields.String(validate=_TEXT)
+    integration_name = fields.String(allow_none=True, validate=_TEXT)
+    description = fields.String(allow_none=True)
+    sharing = fields.String(validate=validate.OneOf(["deny", "ask", "allow"]))
+    args_schema = fields.Raw(metadata=ARGS_SCHEMA)
+    args_validation = fields.String(allow_none=True)
+    resources = fields.Raw(metadata=RESOURCE_LIST)
+    default_runtime_version = RuntimeVersion()
+
+
+class NewTemplate(TemplatePatch):
+    """A template to create."""
+
+    label = fields.String(required=True, validate=_TEXT)
+
+
+class Template(Schema):
+    """A template."""
+
+    id = Id()
+    label = fields.String()
+    integration_name = fields.String(allow_none=True)
+    description = fields.String(allow_none=True)
+    sharing = fields.String()
+    args_schema = JsonObjectField()
+    args_validation = fields.String(allow_none=True)
+    resources = fields.List(JsonObjectField())
+    default_runtime_version = fields.Integer()
+    environment_id = Id()
+    created_at = Time()
+    updated_at = Time()
+
+
+TemplateQuery = narrowed(
+    SortedListing,
+    "TemplateQuery",
+    {"id": Id(), "integration_name": fields.String(), "label": fields.String()},
+    times=("created_at", "updated_at"),
+)

@@ -1,0 +1,59 @@
+"""Templates of sync jobs in Postgres."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Engine, RowMapping
+
+from app.engine.objects import EnvironmentId, ListFilters, Page
+from app.engine.templates import JobTemplate
+from app.store import catalog, tables
+
+_TABLE = tables.sync_job_template
+
+
+class TemplateStore:
+    """The templates of all environments."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> JobTemplate:
+        """Write a template."""
+        owned = {**values, "id": id, "environment_id": environment_id}
+        return _template(catalog.insert_row(self._engine, _TABLE, owned))
+
+    def get(self, environment_id: EnvironmentId, template_id: str) -> JobTemplate | None:
+        """Read one template."""
+        row = catalog.find_row(self._engine, _TABLE, environment_id, template_id)
+        return _template(row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[JobTemplate]:
+        """Read a page of templates."""
+        return catalog.list_rows(self._engine, _TABLE, environment_id, _template, filters)
+
+    def update(self, environment_id: EnvironmentId, template_id: str, values: Mapping[str, Any]) -> JobTemplate | None:
+        """Change a template."""
+        row = catalog.update_row(self._engine, _TABLE, environment_id, template_id, values)
+        return _template(row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, template_id: str) -> bool:
+        """Remove a template."""
+        return catalog.delete_row(self._engine, _TABLE, environment_id, template_id)
+
+
+def _template(row: RowMapping) -> JobTemplate:
+    return JobTemplate(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        label=row["label"],
+        integration_name=row["integration_name"],
+        description=row["description"],
+        sharing=row["sharing"],
+        args_schema=row["args_schema"],
+        args_validation=row["args_validation"],
+        resources=row["resources"],
+        default_runtime_version=row["default_runtime_version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
