@@ -2,7 +2,7 @@
 
 import os
 
-from app.broker import transport
+from app.broker import signing, transport
 
 broker_url = os.environ.get("BROKER_URL", "redis://localhost:6379/0")
 broker_connection_retry_on_startup = True
@@ -13,8 +13,10 @@ broker_transport_options = transport.options(broker_url)
 broker_heartbeat = 10
 visibility_timeout = 900
 
-task_serializer = "json"
-accept_content = ["json"]
+# Nothing but JSON is ever read; with a key, nothing but what it has signed.
+task_serializer = signing.serializer(os.environ.get("FERRYMAN_MESSAGE_KEY", ""))
+accept_content = [task_serializer]
+event_serializer = task_serializer
 task_ignore_result = True
 task_track_started = False
 task_acks_late = True

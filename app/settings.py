@@ -19,6 +19,8 @@ class Settings:
     encryption_key: str = field(repr=False)
     """A Fernet key (32 bytes, url-safe base64) that encrypts credentials and webhook secrets."""
     default_group: str = "default"
+    message_key: str = field(default="", repr=False)
+    """Signs Celery messages, and has those refused that it has not signed; empty: none is signed."""
     publish_timeout_seconds: float = 2.0
     slice_seconds: float = 5.0
     slice_pages: int = 0

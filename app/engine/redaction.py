@@ -1,5 +1,6 @@
 """Mask secrets in what is shown of accounts and integrations, and keep them when the masks come back."""
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ def restored(sent: JSON, stored: JSON) -> JSON:
 
 
 def _masked_entry(key: str, value: JSON) -> JSON:
-    if not _is_secret(key):
+    if not is_secret_name(key):
         return _masked_inside(value)
     # ``oauth.token`` is an object that names its own secrets beside harmless facts such as its expiry.
     if isinstance(value, dict) and _words(key)[-1] == "token":
@@ -115,11 +116,13 @@ class _Walk:
 def _is_secret_setting(key: str, value: str, *, in_authorization: bool) -> bool:
     if not value or "{{" in value:
         return False
-    is_named_so = _is_secret(key) or (in_authorization and key in _AUTHORIZATION_KEYS)
+    is_named_so = is_secret_name(key) or (in_authorization and key in _AUTHORIZATION_KEYS)
     return is_named_so or _PASSWORD_IN_URL.match(value) is not None
 
 
-def _is_secret(key: str) -> bool:
+@functools.lru_cache(maxsize=1024)
+def is_secret_name(key: str) -> bool:
+    """Claim that a field, header or parameter of such a name holds a secret."""
     words = _words(key)
     return (
         not _SECRET_WORDS.isdisjoint(words)

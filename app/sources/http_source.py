@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Final
@@ -94,7 +95,8 @@ class HttpSource:
         answer = _answer(call, config, request, response)
         with _masking(drafted):
             turned = pagination.turn(paging, call.cursor, drafted.query, answer, request=_shown(drafted))
-        return _page(request, turned, status=response.status, server_date=response.server_date)
+        safe = replace(turned, cursor=requests.without_secrets(drafted, turned.cursor))
+        return _page(request, safe, status=response.status, server_date=response.server_date)
 
 
 def _paging(call: PageCall, config: MethodConfig) -> Pagination | None:

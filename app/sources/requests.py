@@ -2,9 +2,9 @@
 
 import base64
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote_plus, urlsplit
 
 from multidict import CIMultiDict
 
@@ -20,6 +20,7 @@ from app.engine.integration_config import (
 )
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
+from app.engine.redaction import is_secret_name
 from app.engine.request_formats import RequestFormats
 from app.services.ports import PageCall
 from app.sources import bodies, origins
@@ -72,17 +73,19 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     credentials = _credentials(config.authorization, scope)
     base_url = _base_url(config, scope)
     body = call.body if config.body is None else _resolved(config.body, scope)
+    headers = _fields(config.headers, scope)
+    query = {
+        **standing_query,
+        **_fields(config.query, scope),
+        **dict(parse_qsl(path_query, keep_blank_values=True)),
+        **{name: value for name, value in call.query.items() if name not in used_by_path},
+    }
     return RequestDraft(
         method=config.http_method,
         url=base_url + path,
-        query={
-            **standing_query,
-            **_fields(config.query, scope),
-            **dict(parse_qsl(path_query, keep_blank_values=True)),
-            **{name: value for name, value in call.query.items() if name not in used_by_path},
-        },
+        query=query,
         standing_query=standing_query,
-        headers={**_fields(config.headers, scope), **credentials},
+        headers={**headers, **credentials},
         body=body,
         formats=config.formats,
         error_expression=config.error_expression,
@@ -92,6 +95,8 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
             call.context,
             urlsplit(base_url).password,
             [_credential(value) for value in credentials.values()],
+            # Literal secrets of the integration itself, such as an API key in a header.
+            [value for name, value in [*headers.items(), *query.items()] if is_secret_name(name)],
         ),
     )
 
@@ -226,8 +231,34 @@ def _headers(configured: JsonObject, content_type: str) -> CIMultiDict[str]:
 def _next_address(drafted: RequestDraft, address: str) -> str:
     url = origins.follow(drafted.url, address)
     named = {name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
-    standing = {name: value for name, value in drafted.standing_query.items() if name not in named}
-    return _with_query(url, standing, drafted.formats)
+    standing = {**drafted.standing_query, **_secret_parameters(drafted)}
+    missing = {name: value for name, value in standing.items() if name not in named}
+    return _with_query(url, missing, drafted.formats)
+
+
+def without_secrets(drafted: RequestDraft, cursor: JsonObject | None) -> JsonObject | None:
+    """Take what of a next page's address is secret out of its cursor, which is stored: ``finish`` adds it again."""
+    address = cursor["next"] if cursor is not None and "next" in cursor else None
+    if cursor is None or not isinstance(address, str) or "?" not in address:
+        return cursor
+    secret = {name: quote(plain(value), safe="") for name, value in _secret_parameters(drafted).items()}
+    head, _, query = address.partition("?")
+    pairs = query.split("&")
+    kept = [pair for pair in pairs if not _is_secret_pair(pair, secret)]
+    if len(kept) == len(pairs):
+        return cursor
+    return {**cursor, "next": f"{head}?{'&'.join(kept)}"}
+
+
+def _secret_parameters(drafted: RequestDraft) -> JsonObject:
+    """Give the parameters of a query that are as they stand a secret of the account."""
+    return {name: value for name, value in drafted.query.items() if isinstance(value, str) and value in drafted.secrets}
+
+
+def _is_secret_pair(pair: str, secret: Mapping[str, str]) -> bool:
+    name, _, value = pair.partition("=")
+    expected = secret.get(unquote_plus(name))
+    return expected is not None and quote(unquote_plus(value), safe="") == expected
 
 
 def _with_query(url: str, query: JsonObject, formats: RequestFormats) -> str:
