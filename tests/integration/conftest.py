@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.engine.ids import new_id
 from app.stack.stack import Stack, StackOptions
 from tests.support.ferryman import IMPATIENT, new_workspace
 from tests.support.receiver import Receiver
@@ -37,8 +38,10 @@ def database_url(postgres_server: PostgresServer) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def ferryman(session_directory: Path) -> Iterator[Stack]:
     """A whole Ferryman with two daemons; tests share it, each in an environment of its own."""
+    # Messages are signed here; those between the nodes of tests/integration/workers are not.
+    environment = {**IMPATIENT, "FERRYMAN_MESSAGE_KEY": new_id()}
     options = StackOptions(
-        data_dir=session_directory / "stack", port=0, daemons=2, flower=False, environment=dict(IMPATIENT)
+        data_dir=session_directory / "stack", port=0, daemons=2, flower=False, environment=environment
     )
     with Stack(options) as stack:
         yield stack
