@@ -11,7 +11,10 @@ RESOURCE_LIST: Final[dict[str, Any]] = {
         "type": "object",
         "required": ["resource", "method"],
         "properties": {
-            "resource": {**_TEXT, "description": "What to sync, by its name in the integration."},
+            "resource": {
+                **_TEXT,
+                "description": "What to sync: the integration's name for it, or `model/resource` of a unified API.",
+            },
             "method": {**_TEXT, "description": "list, get, create, update, delete or a custom method."},
             "name": {**_TEXT, "description": "What others depend on; the resource by default."},
             "id": {"type": "string", "description": "The one record that is meant; holds placeholders."},

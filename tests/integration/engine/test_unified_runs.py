@@ -59,14 +59,23 @@ class UnifiedWorld(World):
             services.unified_mappings.create(environment, {**place, "unified_model_id": model.id, "config": config})
 
 
-def run(database: PumpDatabase, *, overrides: Any = None, resources: Any = RESOURCES, **fields: Any) -> Any:
+def run(
+    database: PumpDatabase, *, overrides: Any = None, resources: Any = RESOURCES, kill_before: int = 0, **fields: Any
+) -> tuple[UnifiedWorld, Outcome]:
+    world, outcome, _ = counted_run(database, overrides, resources, kill_before, **fields)
+    return world, outcome
+
+
+def counted_run(
+    database: PumpDatabase, overrides: Any, resources: Any, kill_before: int, **fields: Any
+) -> tuple[UnifiedWorld, Outcome, int]:
     people: Any = {"people": {None: PEOPLE}, "annotations": {}}
     job = Job(name="unified", resources=resources, api=people, **fields)
     world = UnifiedWorld(database, job, overrides=overrides or {})
     world.api._job = _Answering(job)  # type: ignore[assignment]
-    with Pump(world) as pump:
+    with Pump(world, kill_before=kill_before) as pump:
         outcome = pump.run(world.post())
-    return world, outcome
+        return world, outcome, pump.commits.count
 
 
 class _Answering:
@@ -148,3 +157,12 @@ def test_a_job_over_an_unknown_model_or_resource_is_refused(
 ) -> None:
     with pytest.raises(InvalidInputError, match=words):
         run(pump_database, resources=[{"resource": resource, "method": "list"}])
+
+
+def test_a_daemon_that_dies_at_any_commit_changes_nothing_of_the_outcome(pump_database: PumpDatabase) -> None:
+    _, expected, commits = counted_run(pump_database, None, RESOURCES, 0)
+
+    outcomes = [run(pump_database, kill_before=at)[1] for at in range(2, commits + 1, 3)]
+
+    assert books(expected, "crm/contacts")["quarantined"] == 1
+    assert outcomes == [expected] * len(outcomes)
