@@ -1,0 +1,139 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app.engine import oauth
+from app.engine.credentials_config import OAuthGrant
+from app.engine.errors import SourceError
+from app.engine.integration_config import parse_config
+from app.engine.json_types import JSON, JsonObject
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+AUTH = {"auth": {"tokenHost": "https://id.test/", "tokenPath": "token"}}
+
+
+def grants(credentials: JSON) -> tuple[OAuthGrant, ...]:
+    config, faults = parse_config({"base_url": "https://up.test", "credentials": credentials})
+    assert faults == []
+    assert config is not None
+    return config.grants
+
+
+def grant(**more: Any) -> OAuthGrant:
+    (found,) = grants({"oauth2": {"client": {"id": "c", "secret": "s"}, **AUTH, **more}})
+    return found
+
+
+def nested(**token: JSON) -> JsonObject:
+    return {"oauth": {"token": token}}
+
+
+@pytest.mark.parametrize(
+    ("credentials", "kinds"),
+    [
+        (None, []),
+        ({"format": "api_key", "config": {"fields": []}}, []),
+        ({"format": "oauth2"}, []),
+        ({"format": "oauth2", **AUTH}, ["refresh_token"]),
+        ({"oauth2": {"config": AUTH}, "api_key": {}}, ["refresh_token"]),
+        ({"oauth2_client_credentials": AUTH, "oauth2": AUTH}, ["client_credentials", "refresh_token"]),
+    ],
+)
+def test_the_ways_to_renew_are_read(credentials: JSON, kinds: list[str]) -> None:
+    assert [one.kind for one in grants(credentials)] == kinds
+
+
+def test_an_account_is_renewed_by_its_refresh_token_if_it_has_one() -> None:
+    both = grants({"oauth2_client_credentials": AUTH, "oauth2": AUTH})
+
+    chosen = [oauth.usable_grant(both, context) for context in ({}, nested(refresh_token="r"), {"refresh_token": "r"})]
+
+    assert [one and one.kind for one in chosen] == ["client_credentials", "refresh_token", "refresh_token"]
+    assert oauth.usable_grant(both[1:], {}) is None
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "is_due"),
+    [
+        (None, False),
+        ("2026-01-05T12:00:59Z", True),
+        ("2026-01-05T12:01:01+00:00", False),
+        ("2026-01-05T11:00:00", True),
+        (NOON.timestamp() + 30, True),
+        ((NOON.timestamp() + 90) * 1000, False),
+        (str(int(NOON.timestamp())), True),
+        ("soon", False),
+        (True, False),
+        (1e300, False),
+    ],
+)
+def test_a_token_is_due_a_minute_before_it_expires(expires_at: JSON, is_due: bool) -> None:
+    assert oauth.is_due(grant(), nested(access_token="a", expires_at=expires_at), NOON) is is_due
+    assert oauth.is_due(grant(), {"access_token": "a", "expires_at": expires_at}, NOON) is is_due
+
+
+def test_a_token_that_is_not_there_is_due() -> None:
+    assert oauth.is_due(grant(), {}, NOON)
+
+
+def test_a_request_for_a_token_is_made_of_the_context() -> None:
+    templated = grant(client={"id": "{{context.app.id}}"}, options={"authorizationMethod": "header"})
+
+    request = oauth.token_request(templated, {**nested(refresh_token="r"), "app": {"id": "i"}, "client_secret": "s"})
+
+    assert request.url == "https://id.test/token"
+    assert request.fields == {"grant_type": "refresh_token", "refresh_token": "r"}
+    assert request.basic == ("i", "s")
+
+
+def test_a_client_without_a_secret_sends_none() -> None:
+    (public,) = grants({"oauth2_client_credentials": {**AUTH, "client": {"id": "c"}, "scope": ["a", "b"]}})
+
+    assert oauth.token_request(public, {}).fields == {
+        "grant_type": "client_credentials",
+        "scope": "a b",
+        "client_id": "c",
+    }
+
+
+def test_a_renewed_token_replaces_the_old_one_and_keeps_what_the_answer_leaves_out() -> None:
+    context = {**nested(access_token="a", refresh_token="r", expires_at="2026-01-05T12:00:00Z"), "region": "eu"}
+
+    fresh = oauth.renewed(context, {"access_token": "b", "expires_in": 60, "refresh_token": None}, NOON)
+
+    assert fresh == {
+        "region": "eu",
+        "oauth": {
+            "token": {
+                "access_token": "b",
+                "refresh_token": "r",
+                "expires_in": 60,
+                "expires_at": "2026-01-05T12:01:00.000Z",
+                "renewed_at": "2026-01-05T12:00:00.000Z",
+            }
+        },
+    }
+    assert oauth.was_just_renewed(fresh, NOON)
+    assert not oauth.was_just_renewed(context, NOON)
+
+
+def test_an_expiry_that_is_not_told_is_unknown() -> None:
+    fresh = oauth.renewed(nested(access_token="a", expires_at="2020-01-01T00:00:00Z"), {"access_token": "b"}, NOON)
+
+    assert not oauth.is_due(grant(), fresh, NOON)
+
+
+@pytest.mark.parametrize("context", [{"access_token": "a"}, {"access_token": "a", "oauth": {"token": {}}}])
+def test_a_token_at_the_top_stays_where_requests_read_it(context: JsonObject) -> None:
+    fresh = oauth.renewed(context, {"access_token": "b"}, NOON)
+
+    assert fresh["access_token"] == oauth.access_token(fresh) == "b"
+
+
+@pytest.mark.parametrize("answer", [{}, {"access_token": ""}, {"access_token": 5}])
+def test_an_answer_without_a_token_is_an_error(answer: JsonObject) -> None:
+    with pytest.raises(SourceError) as caught:
+        oauth.renewed({}, answer, NOON)
+
+    assert caught.value.code == "token_endpoint"

@@ -1,0 +1,140 @@
+"""Renewing tokens: who asks, who finds that another one has asked, and what becomes of a token that is not stored."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app.engine import oauth
+from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableError
+from app.engine.integration_config import parse_config
+from app.engine.json_types import JsonObject
+from app.engine.oauth import TokenRequest
+from app.services.credentials import CredentialService
+
+CONFIG, _ = parse_config(
+    {"base_url": "https://up.test", "credentials": {"oauth2": {"auth": {"tokenHost": "https://id.test"}}}}
+)
+assert CONFIG is not None
+GRANT = CONFIG.grants[0]
+
+
+def context(token: str) -> JsonObject:
+    return {"client_id": "c", "oauth": {"token": {"access_token": token, "refresh_token": f"refresh-{token}"}}}
+
+
+@dataclass
+class FakeCredentials:
+    """One account and its token endpoint."""
+
+    stored: JsonObject = field(default_factory=lambda: context("old"))
+    answers: list[Any] = field(default_factory=lambda: [{"access_token": "new"}])
+    failing_writes: int = 0
+    while_asked: JsonObject | None = None
+    """What somebody else stores meanwhile, without the lock."""
+    asked: int = 0
+    pauses: list[float] = field(default_factory=list)
+
+    def write(self, context: JsonObject) -> None:
+        if self.failing_writes:
+            self.failing_writes -= 1
+            self.stored = self.while_asked or self.stored
+            raise StoreUnavailableError
+        self.stored = context
+
+    def ask(self, request: TokenRequest) -> JsonObject:
+        self.asked += 1
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            self.stored = self.while_asked or self.stored
+            raise answer
+        found: JsonObject = answer
+        return found
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+
+class _Store:
+    def __init__(self, fake: FakeCredentials) -> None:
+        self.fake = fake
+
+    def locked(self, account_id: str) -> Any:
+        class Locked:
+            context = self.fake.stored
+            write = staticmethod(self.fake.write)
+
+        @contextmanager
+        def lock() -> Iterator[Any]:
+            yield Locked()
+
+        return lock()
+
+    def context(self, account_id: str) -> JsonObject:
+        return self.fake.stored
+
+    def refuse(self, account_id: str, **_: object) -> bool:
+        return False
+
+
+def service(fake: FakeCredentials) -> CredentialService:
+    return CredentialService(store=_Store(fake), endpoint=fake, clock=fake, pause=fake.pauses.append)
+
+
+def renewed(fake: FakeCredentials, stale: str = "old") -> str | None:
+    return oauth.access_token(service(fake).renew("account", GRANT, stale=stale))
+
+
+def test_a_stale_token_is_renewed_and_stored() -> None:
+    fake = FakeCredentials()
+
+    assert renewed(fake) == "new"
+    assert oauth.access_token(fake.stored) == "new"
+
+
+def test_a_token_that_somebody_has_renewed_is_taken_without_asking() -> None:
+    fake = FakeCredentials(stored=context("theirs"))
+
+    assert (renewed(fake), fake.asked) == ("theirs", 0)
+
+
+def test_a_dead_grant_is_no_fault_when_another_token_is_there_by_then() -> None:
+    fake = FakeCredentials(answers=[InvalidGrantError("invalid_grant")], while_asked=context("theirs"))
+
+    assert renewed(fake) == "theirs"
+
+
+def test_a_dead_grant_is_told() -> None:
+    with pytest.raises(InvalidGrantError, match="invalid_grant"):
+        renewed(FakeCredentials(answers=[InvalidGrantError("invalid_grant")]))
+
+
+def test_a_token_that_can_not_be_stored_is_stored_later() -> None:
+    fake = FakeCredentials(failing_writes=3)
+
+    assert renewed(fake) == "new"
+    assert oauth.access_token(fake.stored) == "new"
+    assert fake.pauses == [1.0, 2.0, 3.0]
+
+
+def test_a_token_that_comes_late_does_not_replace_another_one() -> None:
+    fake = FakeCredentials(failing_writes=1, while_asked=context("theirs"))
+
+    assert renewed(fake) == "new"
+    assert oauth.access_token(fake.stored) == "theirs"
+
+
+def test_a_token_that_can_never_be_stored_is_an_error_that_passes() -> None:
+    with pytest.raises(SourceError, match="could not be stored") as caught:
+        renewed(FakeCredentials(failing_writes=9))
+
+    assert caught.value.retryable
+
+
+def test_a_refusal_that_is_no_news_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    service(FakeCredentials()).refuse("account", token="old", reason="401", run_id="run")
+
+    assert caplog.records == []
