@@ -18,6 +18,7 @@ from app.limits.redis_budgets import RedisBudgets
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.accounts import AccountService
+from app.services.batch_source import BatchSource
 from app.services.credentials import CredentialService
 from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
@@ -79,6 +80,7 @@ from app.store.run_moves import RunMoves
 from app.store.run_states import StateStore
 from app.store.runs import RunStore
 from app.store.sealed_rows import SealedRows
+from app.store.spools import SpoolStore
 from app.store.templates import TemplateStore
 from app.store.tokens import TokenStore
 from app.store.tombstones import TombstoneStore
@@ -321,6 +323,7 @@ def _unit_worker(shared: _Shared, source: Source, sender: WebhookSender, workpla
         contexts=shared.contexts,
         fetching=FetchWorker(
             source=source,
+            batches=BatchSource(SpoolStore(shared.engine), spool_bytes=workplace.settings.spool_bytes),
             leases=units,
             pages=PageStore(shared.engine),
             bounds=shared.runs,

@@ -22,6 +22,8 @@ class Settings:
     message_key: str = field(default="", repr=False)
     """Signs Celery messages, and has those refused that it has not signed; empty: none is signed."""
     publish_timeout_seconds: float = 2.0
+    spool_bytes: int = 32 * 1024 * 1024
+    """The JSON that one spool may give on as one batch: a daemon holds all of it at once."""
     slice_seconds: float = 5.0
     slice_pages: int = 0
     """After how many pages, or webhook events, a slice ends too; 0: only time ends it."""

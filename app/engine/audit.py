@@ -81,13 +81,13 @@ class Check:
 def audit(run: RunRecount, plan: RunPlan) -> list[Check]:
     """Check every resource of a run, live or ended."""
     by_name = {resource.name: resource for resource in run.resources}
-    looped = {item.name for item in plan.order if item.loop_on is not None}
+    uncounted = {item.name for item in plan.order if item.loop_on or item.recursion or not item.is_request}
     checks: list[Check] = []
     for resource in run.resources:
         checks += _own(resource)
         checks += _fate_of_records(resource, to_webhook=run.to_webhook)
         if resource.parent_name is not None:
-            checks += _children(resource, by_name[resource.parent_name], is_looped=resource.name in looped)
+            checks += _children(resource, by_name[resource.parent_name], is_countable=resource.name not in uncounted)
         if run.status is RunStatus.COMPLETED:
             checks.append(_check(resource, "unfinished units = 0", resource.unfinished_units, 0))
     return [*checks, *_kept(run)]
@@ -123,11 +123,11 @@ def _fate_of_records(resource: Recount, *, to_webhook: bool) -> Iterator[Check]:
     )
 
 
-def _children(child: Recount, parent: Recount, *, is_looped: bool) -> Iterator[Check]:
+def _children(child: Recount, parent: Recount, *, is_countable: bool) -> Iterator[Check]:
     counters = child.counters
     lost = parent.failed_elements + child.loop_errors
     yield _check(child, f"skipped = failed requests of {parent.name} + its own loop errors", counters.skipped, lost)
-    if not is_looped:
+    if is_countable:
         asked = parent.counters.fetched + counters.retried
         yield _check(child, f"requests = objects of {parent.name} + retried", child.elements, asked)
 

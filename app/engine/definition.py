@@ -1,17 +1,16 @@
 """A sync job's resources: the flat list of wire.md A2, checked whole and typed."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Final
 
-from app.engine import placeholders
+from app.engine import placeholders, resource_tree
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.errors import Failure
+from app.engine.expressions import Expression
 from app.engine.json_types import JSON
 from app.engine.paths import Path
 from app.engine.placeholders import Template
+from app.engine.resource_items import DeleteTracking, NodeKind, Recursion, ResourceItem
 from app.engine.unified_model import unified_name
 
 _MAX_RESOURCES: Final = 1000
@@ -19,53 +18,8 @@ _MAX_NAME_LENGTH: Final = 200
 
 _LOOP_PATH: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
 _SCOPE_ROOTS: Final = frozenset({"args", "resources", "context", "sync_job_run", "tenant_id", "previous_run_date"})
-_NODE_TYPES_TO_COME: Final = frozenset({"spool", "transform"})
-
-
-class DeleteTracking(StrEnum):
-    """What becomes of records that have vanished upstream."""
-
-    SOFT = "soft"
-    """A tombstone for good."""
-    HARD = "hard"
-    """A tombstone, removed once its retention has passed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceItem:
-    """One resource of a job: what to call, once or for each of something."""
-
-    name: str
-    """What others depend on and what stats are kept under; the resource unless it was given one."""
-    resource: str
-    method: str
-    id: Template | None
-    query: Template | None
-    body: Template | None
-    loop_on: Path | None
-    """The array whose elements the request is repeated for; inside, this path is the element."""
-    depends_on: str | None
-    """The parent's name."""
-    persist: bool
-    position: int
-    delete_tracking: DeleteTracking | None = None
-    """What becomes of records that a complete pass did not see; None keeps them."""
-
-    @property
-    def templates(self) -> Sequence[Template]:
-        """Every template of the item."""
-        return [template for template in (self.id, self.query, self.body) if template is not None]
-
-    @property
-    def references(self) -> frozenset[Path]:
-        """Every path that its placeholders and its loop read."""
-        paths = frozenset(path for template in self.templates for path in template.references)
-        return paths | {self.loop_on} if self.loop_on else paths
-
-    @property
-    def binding_paths(self) -> frozenset[Path]:
-        """Where its children find an object of it: under its resource, and under its name."""
-        return frozenset({("resources", *self.resource.split("/")), ("resources", self.name)})
+# What only a request can have.
+_OF_REQUESTS: Final = ("id", "query", "body", "loop_on", "recurse", "delete_tracking")
 
 
 def parse_resources(raw: JSON, path: str = "resources") -> tuple[list[ResourceItem], list[Failure]]:
@@ -77,14 +31,16 @@ def parse_resources(raw: JSON, path: str = "resources") -> tuple[list[ResourceIt
     failures: list[Failure] = []
     readers = [ConfigReader(value, f"{path}.{position}", failures) for position, value in enumerate(raw)]
     items = [_read_item(reader, position) for position, reader in enumerate(readers) if reader.is_object()]
-    items, tree_failures = _as_tree(items, path)
+    items, tree_failures = resource_tree.as_tree(items, path)
     if not tree_failures:
-        items, tree_failures = _with_checked_references(items, path)
+        items, tree_failures = resource_tree.with_checked_references(items, path)
     return items, failures + tree_failures
 
 
 def _read_item(reader: ConfigReader, position: int) -> ResourceItem:
-    _refuse_unsupported(reader)
+    kind = _read_kind(reader)
+    if kind is not NodeKind.REQUEST:
+        return _read_node(reader, kind, position)
     resource = _read_resource(reader)
     return ResourceItem(
         name=_read_name(reader, "name") if reader.value.get("name") is not None else resource,
@@ -98,17 +54,68 @@ def _read_item(reader: ConfigReader, position: int) -> ResourceItem:
         persist=_is_persisted(reader, resource),
         position=position,
         delete_tracking=_read_delete_tracking(reader),
+        recursion=_read_recursion(reader),
     )
 
 
-def _refuse_unsupported(reader: ConfigReader) -> None:
+def _read_node(reader: ConfigReader, kind: NodeKind, position: int) -> ResourceItem:
+    """Read an item that works on what its parent has given; without a resource of its own it has its parent's."""
+    for key in _OF_REQUESTS:
+        if reader.value.get(key) is not None:
+            reader.fault(key, f"a '{kind}' item asks nothing, so it has none")
+    is_kept = reader.flag("persist")
+    if is_kept and kind is NodeKind.SPOOL:
+        reader.fault("persist", "a spool gives on what it gathers: keep its parent's records, or a transform's")
+    parent = _read_parent(reader)
+    if parent is None:
+        reader.fault("depends_on", f"a '{kind}' item needs the name of the item whose records it works on")
+    return ResourceItem(
+        name=_read_name(reader, "name"),
+        resource=_read_name(reader, "resource") if reader.value.get("resource") is not None else "",
+        method=str(kind),
+        id=None,
+        query=None,
+        body=None,
+        loop_on=None,
+        depends_on=parent,
+        persist=is_kept,
+        position=position,
+        kind=kind,
+        expression=_read_expression(reader) if kind is NodeKind.TRANSFORM else None,
+    )
+
+
+def _read_expression(reader: ConfigReader) -> Expression | None:
+    config = reader.child("config")
+    if not config.is_object():
+        return None
+    if not config.value.get("expression"):
+        config.fault("expression", "expected a JSONata expression over 'records'")
+        return None
+    return config.expression("expression")
+
+
+def _read_kind(reader: ConfigReader) -> NodeKind:
     kind = reader.value.get("type")
-    if isinstance(kind, str) and kind in _NODE_TYPES_TO_COME:
-        reader.fault("type", f"'{kind}' items are not supported yet")
-    elif kind not in (None, "request"):
-        reader.fault("type", f"expected 'request' or nothing, found {shown(kind)}")
-    if reader.value.get("recurse") is not None:
-        reader.fault("recurse", "is not supported yet")
+    if kind is None or kind in list(NodeKind):
+        return NodeKind(kind or NodeKind.REQUEST)
+    reader.fault("type", f"expected 'request', 'transform', 'spool' or nothing, found {shown(kind)}")
+    return NodeKind.REQUEST
+
+
+def _read_recursion(reader: ConfigReader) -> Recursion | None:
+    if reader.value.get("recurse") is None:
+        return None
+    recurse = reader.child("recurse")
+    if not recurse.is_object():
+        return None
+    if recurse.value.get("config") is None:
+        recurse.fault("config", "expected an object with the 'id' or the 'query' of the repeated request")
+        return None
+    config = recurse.child("config")
+    if not config.is_object():
+        return None
+    return Recursion(condition=recurse.template("if"), id=_read_id(config), query=config.object_template("query"))
 
 
 def _read_resource(reader: ConfigReader) -> str:
@@ -186,90 +193,3 @@ def _read_parent(reader: ConfigReader) -> str | None:
         reader.fault("depends_on", f"expected the name of one other resource, found {shown(value)}")
         return None
     return value
-
-
-def _as_tree(items: Sequence[ResourceItem], path: str) -> tuple[list[ResourceItem], list[Failure]]:
-    """Point every item at its parent's name; give what keeps the items from being a tree."""
-    failures = _name_failures(items, path)
-    parents: dict[int, str | None] = {}
-    for item in items:
-        try:
-            parents[item.position] = _parent_name(item, items)
-        except LookupError as error:
-            parents[item.position] = None
-            failures.append(Failure(f"{path}.{item.position}.depends_on", str(error.args[0])))
-    tree = [replace(item, depends_on=parents[item.position]) for item in items]
-    return tree, failures + _cycle_failures(tree, path)
-
-
-def _parent_name(item: ResourceItem, items: Sequence[ResourceItem]) -> str | None:
-    """Find the parent by its name, else by its resource; raise LookupError that says what is wrong."""
-    wanted = item.depends_on
-    if wanted is None or any(other.name == wanted for other in items):
-        return wanted
-    named = [other.name for other in items if other.resource == wanted and other is not item]
-    if len(named) == 1:
-        return named[0]
-    if named:
-        raise LookupError(f"'{wanted}' is the resource of several items: expected one of {_shown_names(named)}")
-    others = [other.name for other in items if other is not item and other.name]
-    expected = f"expected one of {_shown_names(others)}" if others else "there is no other"
-    raise LookupError(f"'{wanted}' names no other resource of this job: {expected}")
-
-
-def _shown_names(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names[:10]) + (", …" if len(names) > 10 else "")
-
-
-def _name_failures(items: Sequence[ResourceItem], path: str) -> list[Failure]:
-    failures: list[Failure] = []
-    first: dict[str, int] = {}
-    for item in items:
-        if item.name and item.name in first:
-            message = f"is called '{item.name}' like {path}.{first[item.name]}: give one of them a 'name' of its own"
-            failures.append(Failure(f"{path}.{item.position}", message))
-        first.setdefault(item.name, item.position)
-    return failures
-
-
-def _cycle_failures(items: Sequence[ResourceItem], path: str) -> list[Failure]:
-    """Follow every item to its root; name each cycle once."""
-    by_name = {item.name: item for item in items}
-    failures: list[Failure] = []
-    settled: set[str] = set()
-    for item in items:
-        trail: list[str] = []
-        name: str | None = item.name
-        while name is not None and name not in settled:
-            settled.add(name)
-            trail.append(name)
-            name = by_name[name].depends_on
-        if name in trail:
-            cycle = " → ".join([*trail[trail.index(name) :], name])
-            failures.append(Failure(f"{path}.{by_name[name].position}.depends_on", f"depends on itself: {cycle}"))
-    return failures
-
-
-def _with_checked_references(items: Sequence[ResourceItem], path: str) -> tuple[list[ResourceItem], list[Failure]]:
-    """Check that placeholders read the objects of ancestors only; a loop over one such object is none."""
-    by_name = {item.name: item for item in items}
-    failures: list[Failure] = []
-    checked: list[ResourceItem] = []
-    for item in items:
-        bound = _bound_paths(item, by_name)
-        for reference in sorted(item.references):
-            if reference[0] == "resources" and not any(reference[: len(at)] == at for at in bound):
-                message = f"reads '{'.'.join(reference)}', which is no resource that '{item.name}' depends on"
-                failures.append(Failure(f"{path}.{item.position}", message))
-        # The request is made once per object already, and that path is the object.
-        checked.append(replace(item, loop_on=None) if item.loop_on in bound else item)
-    return checked, failures
-
-
-def _bound_paths(item: ResourceItem, by_name: Mapping[str, ResourceItem]) -> set[Path]:
-    bound: set[Path] = set()
-    parent = item.depends_on
-    while parent is not None:
-        bound |= by_name[parent].binding_paths
-        parent = by_name[parent].depends_on
-    return bound

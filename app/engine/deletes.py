@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from app.engine.definition import ResourceItem
 from app.engine.planning import RunPlan
+from app.engine.resource_items import ResourceItem
 from app.engine.settling import ResourceState
 
 _INCREMENT = ("previous_run_date",)

@@ -13,6 +13,9 @@ FerrymanError
 ├── RecordError                one unit of work could not be done; kept, listed at /errors
 │   ├── PlaceholderError       a placeholder that does not resolve, or can not be cast
 │   ├── LoopError              loop_on that is not an array
+│   ├── RecursionFaultError    a recurse that leads back to where it came from, or too deep
+│   ├── TransformError         a transform that does not give records
+│   ├── SpoolError             a spool that gathered more than it may give on at once
 │   ├── ExpressionError        a JSONata expression that fails, or reaches a limit
 │   ├── MappingError           a unified mapping that does not fit a request or a record
 │   └── SourceError            the upstream API did not give what was asked
@@ -133,6 +136,24 @@ class LoopError(RecordError):
     """loop_on does not name an array."""
 
     code = "loop_on"
+
+
+class RecursionFaultError(RecordError):
+    """A recurse leads back to where it came from, or too deep."""
+
+    code = "recurse"
+
+
+class TransformError(RecordError):
+    """A transform does not give records."""
+
+    code = "transform"
+
+
+class SpoolError(RecordError):
+    """A spool has gathered more than it may give on at once."""
+
+    code = "spool"
 
 
 class ExpressionError(RecordError):

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.engine.definition import ResourceItem
 from app.engine.paths import Path
+from app.engine.resource_items import NodeKind, ResourceItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,15 @@ def _kept(item: ResourceItem, children: Mapping[str, Sequence[ResourceItem]]) ->
     descendants = list(children.get(item.name, ()))
     while descendants:
         descendant = descendants.pop()
-        descendants.extend(children.get(descendant.name, ()))
-        for reference in descendant.references:
+        if descendant.kind is NodeKind.TRANSFORM and descendant.depends_on != item.name:
+            # Which of its ancestors' fields an expression reads is not known.
+            return None
+        if descendant.kind is not NodeKind.SPOOL:
+            descendants.extend(children.get(descendant.name, ()))
+        for reference in descendant.references | _of_recursion(descendant):
             read |= {reference[len(at) :] for at in item.binding_paths if reference[: len(at)] == at}
     return None if () in read else frozenset(read)
+
+
+def _of_recursion(item: ResourceItem) -> frozenset[Path]:
+    return item.recursion.references if item.recursion is not None else frozenset()

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from app.engine.config_reader import type_name
-from app.engine.definition import ResourceItem
 from app.engine.errors import LoopError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED, Path, lookup
 from app.engine.planning import RunPlan
+from app.engine.resource_items import ResourceItem
 
 Element: TypeAlias = JsonObject
 
@@ -57,11 +57,36 @@ def element_scope(item: ResourceItem, plan: RunPlan, element: Element, scope: Js
     """Give what one request sees: the run's scope, the ancestors' objects, and the loop's path bound to its value."""
     seen = scope
     for ancestor in reversed(plan.ancestors_of(item.name)):
+        if ancestor.name not in element.get("parents", {}):
+            # A transform or a spool stands between: no one object of it has led here.
+            continue
         for path in sorted(ancestor.binding_paths):
             seen = _bind(seen, path, element["parents"][ancestor.name])
     if item.loop_on is not None and "loop" in element:
         seen = _bind(seen, item.loop_on, element["loop"])
     return seen
+
+
+def record_scope(item: ResourceItem, plan: RunPlan, element: Element, record: JSON, scope: JsonObject) -> JsonObject:
+    """Give what a recursion sees: all that the request saw, and the record that came of it."""
+    seen = element_scope(item, plan, element, scope)
+    for path in sorted(item.binding_paths):
+        seen = _bind(seen, path, record)
+    return seen
+
+
+def batch_element(parent_element: Element, records: Sequence[JSON]) -> Element:
+    """Make the element of a transform: a batch of its parent's, and the ancestors that the batch came of."""
+    return {"parents": parent_element.get("parents", {}), "records": list(records)}
+
+
+def batch_scope(item: ResourceItem, plan: RunPlan, element: Element, scope: JsonObject) -> JsonObject:
+    """Give what a transform's expression sees: ``records``, which stand also where its parent's objects would."""
+    records = element["records"]
+    seen = element_scope(item, plan, element, scope)
+    for path in sorted(plan.ancestors_of(item.name)[0].binding_paths):
+        seen = _bind(seen, path, records)
+    return {**seen, "records": records, "total_records_size": len(records)}
 
 
 def _loop_values(item: ResourceItem, path: Path, scope: JsonObject) -> list[JSON]:
@@ -75,7 +100,7 @@ def _loop_values(item: ResourceItem, path: Path, scope: JsonObject) -> list[JSON
 def _with_loop_value(parents: JsonObject, loop: Path, ancestors: Sequence[ResourceItem], value: JSON) -> JsonObject:
     """Put a loop's value in the place of its array, which would else be kept with every one of its values."""
     for ancestor in ancestors:
-        for at in ancestor.binding_paths:
+        for at in ancestor.binding_paths if ancestor.name in parents else ():
             if loop[: len(at)] == at:
                 return {**parents, ancestor.name: _bind(parents[ancestor.name], loop[len(at) :], value)}
     return parents

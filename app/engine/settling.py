@@ -65,7 +65,7 @@ def judge(progress: Progress, *, fails_fast: bool, to_webhook: bool) -> Verdict:
     resources = progress.resources
     if fails_fast and any(resource.counters.standing_errors for resource in resources):
         return Verdict(status=RunStatus.FAILED)
-    ended = _ended(resources)
+    ended = ended_resources(resources)
     live = [resource for resource in resources if not _is_final(resource, ended)]
     if live:
         units = sum(resource.live_units for resource in live)
@@ -81,7 +81,8 @@ def judge(progress: Progress, *, fails_fast: bool, to_webhook: bool) -> Verdict:
     return Verdict(ended=ended, status=RunStatus.FAILED if reason else RunStatus.COMPLETED, reason=reason)
 
 
-def _ended(resources: Sequence[ResourceState]) -> dict[str, ResourceStatus]:
+def ended_resources(resources: Sequence[ResourceState]) -> dict[str, ResourceStatus]:
+    """Tell which resources have ended that are not noted as such, by id, and how."""
     ended: dict[str, ResourceStatus] = {}
     final_names = {resource.name for resource in resources if resource.status in FINAL_RESOURCE_STATUSES}
     for resource in resources:

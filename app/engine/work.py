@@ -98,6 +98,15 @@ class ErrorDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GatheredBatch:
+    """A batch that a spool keeps until the end of its parent."""
+
+    resource_id: str
+    records: bytes = field(repr=False)
+    """A JSON array."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PageWrite:
     """All that one or more fetched pages of a unit change, written in one transaction."""
 
@@ -123,6 +132,9 @@ class PageWrite:
     """Resource id to the number of child requests that a failed parent request keeps from being made."""
     child_errors: Mapping[str, int] = field(default_factory=dict)
     """Resource id to those of the errors that are a child's, each of which skips it too."""
+    gathered: Sequence[GatheredBatch] = ()
+    given_on: Sequence[str] = ()
+    """What spools have gathered and given on by this write: nobody needs it any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

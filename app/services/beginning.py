@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.engine import books, events, scope
-from app.engine.definition import ResourceItem
 from app.engine.errors import LoopError
 from app.engine.ids import new_id
+from app.engine.resource_items import ResourceItem
 from app.engine.run_view import run_view
 from app.engine.status import ErrorHandling, UnitStatus
 from app.engine.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, units_of

@@ -8,17 +8,18 @@ from datetime import datetime
 from typing import Protocol
 
 from app import failpoints
-from app.engine import scope
-from app.engine.definition import ResourceItem
+from app.engine import recursion, scope
 from app.engine.errors import LeaseLostError, RateLimitedError, RecordError
 from app.engine.frontier import Frontier
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
+from app.engine.resource_items import ResourceItem
 from app.engine.status import ErrorHandling
 from app.engine.unified_calls import UnifiedRequest
 from app.engine.work import Claim, PageWrite, Ring, SliceOutcome
 from app.failpoints import Failpoint
 from app.services import unified_pages
+from app.services.batch_source import BatchSource
 from app.services.page_batch import PageBatch
 from app.services.ports import FetchedPage, PageCall, Source
 from app.services.run_context import RunContext
@@ -70,7 +71,8 @@ class _Asked:
     """A request that is under way: for which element, and the call itself."""
 
     index: int
-    call: PageCall
+    call: PageCall | None
+    """None of a transform or a spool, which ask nobody."""
 
 
 @dataclass(slots=True)
@@ -105,6 +107,7 @@ class FetchWorker:
         self,
         *,
         source: Source,
+        batches: BatchSource,
         leases: UnitLeases,
         pages: PageWriter,
         bounds: Bounds,
@@ -113,6 +116,7 @@ class FetchWorker:
         workplace: Workplace,
     ) -> None:
         self._source = source
+        self._batches = batches
         self._leases = leases
         self._pages = pages
         self._bounds = bounds
@@ -179,13 +183,20 @@ class FetchWorker:
             current.frontier = current.frontier.start(index)
             element = current.claim.elements[index]
             try:
-                call = _call(current.context, current.item, element, current.frontier.open[index])
+                asked_for, future = self._begin(current, index)
             except RecordError as error:
                 batch.add_error(element, error)
                 current.frontier = current.frontier.fail(index)
                 continue
-            current.in_flight[self._source.submit(call)] = _Asked(index, call)
+            current.in_flight[future] = asked_for
             asked.add(index)
+
+    def _begin(self, current: _Slice, index: int) -> tuple[_Asked, Future[FetchedPage]]:
+        context, item, element = current.context, current.item, current.claim.elements[index]
+        if not item.is_request:
+            return _Asked(index, None), self._batches.submit(context, item, element)
+        call = _call(context, item, element, current.frontier.open[index])
+        return _Asked(index, call), self._source.submit(call)
 
     def _most_in_flight(self, current: _Slice) -> int:
         useful = self._source.useful_requests(current.context.account.id)
@@ -287,6 +298,9 @@ def _call(context: RunContext, item: ResourceItem, element: scope.Element, curso
     values = scope.element_scope(item, context.plan, element, context.scope)
     id, body = _text(_resolve(item.id, values)), _resolve(item.body, values)
     query = _resolve(item.query, values) or {}
+    if item.recursion is not None:
+        id, query = recursion.overridden(element, id, query)
+        id = _text(id)
     if mapping := context.unified.get(item.name):
         return mapping.page_call(UnifiedRequest(id=id, query=query, body=body), cursor)
     return PageCall(

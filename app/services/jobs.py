@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from app.engine import args, definition, mutex
+from app.engine import args, args_validation, definition, mutex
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
@@ -82,6 +82,7 @@ class JobService:
         failures = [*faults, *self._integration_failures(environment_id, fields.get("integration_name"))]
         if "args_schema" in fields:
             failures += args.schema_failures(fields["args_schema"])
+        failures += args_validation.rule_failures(fields.get("args_validation"))
         failures += mutex.failures(fields.get("mutex_key"))
         if "resources" in fields:
             items, item_failures = definition.parse_resources(fields["resources"])

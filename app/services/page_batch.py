@@ -4,16 +4,16 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.engine import events, scope
+from app.engine import events, recursion, scope
 from app.engine.books import Counters
-from app.engine.definition import ResourceItem
 from app.engine.errors import RecordError, SourceError
 from app.engine.frontier import Frontier
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.record_rows import RecordBatch
+from app.engine.record_rows import RecordBatch, encode
+from app.engine.resource_items import NodeKind, ResourceItem
 from app.engine.status import ErrorHandling, UnitStatus
-from app.engine.work import Claim, ErrorDraft, EventDraft, PageWrite, UnitDraft, units_of
+from app.engine.work import Claim, ErrorDraft, EventDraft, GatheredBatch, PageWrite, UnitDraft, units_of
 from app.services.ports import Clock, FetchedPage
 from app.services.run_context import RunContext
 from app.settings import Settings
@@ -31,9 +31,11 @@ class PageBatch:
         self._settings = settings
         self._clock = clock
         self._records: list[JSON] = []
-        self._children: dict[str, list[scope.Element]] = {child.name: [] for child in self._child_items}
+        self._children: dict[str, list[scope.Element]] = {child.name: [] for child in (*self._requested_children, item)}
+        self._batches: dict[str, list[scope.Element]] = {child.name: [] for child in self._batch_children}
         self._skipped: Counter[str] = Counter()
         self._child_errors: Counter[str] = Counter()
+        self._given_on: list[str] = []
         self._server_date: datetime | None = None
         self._pages = 0
         self._fetched = 0
@@ -49,6 +51,7 @@ class PageBatch:
     def add_page(self, element: scope.Element, page: FetchedPage) -> None:
         """Take a page in: its records, and the child requests that they lead to."""
         self._pages += 1
+        self._given_on += [element["spool"]] if "spool" in element else []
         self._server_date = self._server_date or page.server_date
         self._fetched += len(page.records) + page.quarantined
         self._quarantined += page.quarantined
@@ -57,8 +60,12 @@ class PageBatch:
         self._has_progress |= bool(page.records or page.errors) or page.next_cursor is None
         if self._item.persist:
             self._records.extend(page.records)
+        for child in self._batch_children if page.records else ():
+            self._batches[child.name].append(scope.batch_element(element, page.records))
+        if self._item.recursion is not None:
+            self._recurse(element, page.records)
         for record in page.records:
-            for child in self._child_items:
+            for child in self._requested_children:
                 self._expand(child, element, record)
 
     def add_error(self, element: scope.Element, error: RecordError) -> None:
@@ -97,11 +104,30 @@ class PageBatch:
             counters=counters,
             skipped=self._skipped,
             child_errors=self._child_errors,
+            gathered=self._gathered(),
+            given_on=self._given_on,
         )
 
     @property
     def _child_items(self) -> Sequence[ResourceItem]:
         return self._context.plan.children_of(self._item.name)
+
+    @property
+    def _requested_children(self) -> Sequence[ResourceItem]:
+        return [child for child in self._child_items if child.is_request]
+
+    @property
+    def _batch_children(self) -> Sequence[ResourceItem]:
+        return [child for child in self._child_items if not child.is_request]
+
+    def _recurse(self, element: scope.Element, records: Sequence[JSON]) -> None:
+        for record in records:
+            try:
+                found = recursion.repeated(self._item, self._context.plan, element, record, self._context.scope)
+            except RecordError as error:
+                self._note(self._item, error, element)
+            else:
+                self._children[self._item.name].extend([found] if found is not None else [])
 
     def _expand(self, child: ResourceItem, element: scope.Element, record: JSON) -> None:
         try:
@@ -170,10 +196,22 @@ class PageBatch:
         ]
 
     def _child_units(self) -> list[UnitDraft]:
+        ids, most = self._context.resource_ids, self._settings.children_per_unit
+        drafts = [
+            unit for name, elements in self._children.items() for unit in units_of(ids[name], elements, size=most)
+        ]
+        # A batch is as much as a page: each has a unit of its own, so that a claim holds no more than one.
+        for child in self._batch_children:
+            if child.kind is NodeKind.TRANSFORM:
+                drafts += units_of(ids[child.name], self._batches[child.name], size=1)
+        return drafts
+
+    def _gathered(self) -> list[GatheredBatch]:
         return [
-            unit
-            for name, elements in self._children.items()
-            for unit in units_of(self._context.resource_ids[name], elements, size=self._settings.children_per_unit)
+            GatheredBatch(resource_id=self._context.resource_ids[child.name], records=encode(element["records"]))
+            for child in self._batch_children
+            if child.kind is NodeKind.SPOOL
+            for element in self._batches[child.name]
         ]
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from app.engine import definition, integration_config, planning, routing, scope
-from app.engine.definition import ResourceItem
 from app.engine.errors import FerrymanError
 from app.engine.events import Envelope
 from app.engine.integration_config import IntegrationConfig
@@ -15,6 +14,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
 from app.engine.paths import Path
 from app.engine.planning import RunPlan
+from app.engine.resource_items import ResourceItem
 from app.engine.times import iso_utc_or_none
 from app.services.ports import Clock
 from app.services.unified_mappings import AccountMapping, UnifiedMappings, account_mapping
@@ -72,8 +72,11 @@ class RunContext:
     """The mappings of unified APIs' items, by name."""
 
     def id_path_of(self, item: ResourceItem) -> Path:
-        """Tell where the id of an item's records is."""
-        return _UNIFIED_ID if item.name in self.unified else self.config.method(item.resource, item.method).id_path
+        """Tell where the id of an item's records is; a transform's is where that of its origin is."""
+        origin = next(one for one in (item, *self.plan.ancestors_of(item.name)) if one.is_request)
+        if origin.name in self.unified:
+            return _UNIFIED_ID
+        return self.config.method(origin.resource, origin.method).id_path
 
     def item_of(self, resource_id: str | None) -> ResourceItem:
         """Find the item that a resource row stands for."""

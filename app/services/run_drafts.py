@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.engine import args as arguments
-from app.engine import definition, mutex, planning, routing, scope
-from app.engine.definition import ResourceItem
+from app.engine import args_validation, definition, mutex, planning, routing, scope
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, SyncJob, Webhook
 from app.engine.record_rows import encode
+from app.engine.resource_items import ResourceItem
 from app.engine.status import ErrorHandling
 from app.engine.times import iso_utc
 from app.services.unified_mappings import UnifiedMappings
@@ -125,7 +125,7 @@ class RunDrafts:
         account = self._accounts.get(environment_id, account_id) if account_id else None
         failures = [*faults, *self._reference_failures(environment_id, request, job, account)]
         failures += _destination_failures(request)
-        bound, arg_failures = arguments.bind(job.args_schema, request.args) if job else (request.args, [])
+        bound, arg_failures = _bound_args(request, job)
         resources = job.resources if job and request.resources is None else request.resources
         items, item_failures = definition.parse_resources(resources) if job else ([], [])
         mutex_key, mutex_failures = _mutex_key(request, job, account, bound)
@@ -173,6 +173,14 @@ class RunDrafts:
         if request.webhook_id and self._webhooks.get(environment_id, request.webhook_id) is None:
             failures.append(_missing("webhook_id", "webhook", request.webhook_id))
         return failures
+
+
+def _bound_args(request: RunRequest, job: SyncJob | None) -> tuple[JsonObject, Sequence[Failure]]:
+    """Fill defaults in and check: the job's own rule sees only arguments that its schema takes."""
+    if job is None:
+        return request.args, []
+    bound, failures = arguments.bind(job.args_schema, request.args)
+    return bound, failures or args_validation.failures(job.args_validation, bound)
 
 
 def _mutex_key(

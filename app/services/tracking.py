@@ -21,6 +21,7 @@ from app.engine.settling import ResourceState, Verdict
 from app.engine.status import ErrorHandling, ResourceStatus, RunStatus
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft
+from app.services import gathering
 from app.services.beginning import Beginning
 from app.services.deleting import Deletions, LockedRecords
 from app.services.ports import Bell, Clock
@@ -58,6 +59,9 @@ class LockedRun(LockedRecords, Protocol):
 
     def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
         """Keep errors for ``GET /errors``."""
+
+    def close_spool(self, resource_id: str) -> str | None:
+        """Make a unit of what a spool has gathered, unless all of it was given on; give the unit's id."""
 
     def mend(self, queue: str) -> list[Ring]:
         """Free what waits for nothing; list what to ring."""
@@ -155,21 +159,21 @@ class Tracking:
 
     def settle(self, run_id: str) -> None:
         """End what is done: resources without work left, then the run, once its books balance."""
-        rings: list[Ring] = []
         run = self._runs.load(run_id)
         if run is None:
             return
         with self._moves.locked(run_id) as locked:
             if locked.status not in (RunStatus.RUNNING, RunStatus.RATE_LIMITED) or not locked.has_begun:
                 return
+            progress, rings = gathering.close_spools(locked, run, locked.progress())
             verdict = settling.judge(
-                locked.progress(),
+                progress,
                 fails_fast=run.error_handling is ErrorHandling.FAIL_FAST,
                 to_webhook=run.webhook_id is not None,
             )
             for resource_id, status in verdict.ended.items():
                 locked.end_resource(resource_id, status)
-            rings = self._apply(locked, run, verdict)
+            rings += self._apply(locked, run, verdict)
         self._bell.ring(rings)
         if verdict.status.is_final:
             self._ring_next(run)

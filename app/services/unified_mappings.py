@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from app.engine import unified_mapping, unified_model
-from app.engine.definition import ResourceItem
 from app.engine.errors import Failure
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
 from app.engine.objects import EnvironmentId, IntegratedAccount
 from app.engine.redaction import redacted
+from app.engine.resource_items import ResourceItem
 from app.engine.unified_calls import UnifiedRequest, call_mapping, integration_request
 from app.engine.unified_mapping import UnifiedMapping
 from app.engine.unified_model import UnifiedName
@@ -94,7 +94,7 @@ class UnifiedMappings:
         found: dict[str, UnifiedMapping] = {}
         failures: list[Failure] = []
         for item in items:
-            if name := unified_model.unified_name(item.resource):
+            if name := _unified_name(item):
                 mapping, faults = self.find(account, name, item.method)
                 failures += [replace(fault, path=f"resources.{item.position}.{fault.path}") for fault in faults]
                 if mapping is not None:
@@ -105,7 +105,7 @@ class UnifiedMappings:
         """Tell which items name a model, a resource or a method that there is none of."""
         failures: list[Failure] = []
         for item in items:
-            if name := unified_model.unified_name(item.resource):
+            if name := _unified_name(item):
                 layers = self._layers(environment_id, name, method=item.method, integration_name="")
                 if reason := _missing(layers, name, item.method):
                     at = f"resources.{item.position}.resource"
@@ -123,6 +123,10 @@ class UnifiedMappings:
 def account_mapping(mapping: UnifiedMapping, account: IntegratedAccount, config: IntegrationConfig) -> AccountMapping:
     """Tie a mapping to the account that it is used for."""
     return AccountMapping(mapping=mapping, config=config, account=account, shown_context=redacted(account.context))
+
+
+def _unified_name(item: ResourceItem) -> UnifiedName | None:
+    return unified_model.unified_name(item.resource) if item.is_request else None
 
 
 def _missing(layers: MappingLayers | None, name: UnifiedName, method: str) -> str | None:

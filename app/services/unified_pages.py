@@ -6,16 +6,16 @@ from app.engine.errors import RecordError, SourceError
 from app.services.ports import FetchedPage, PageCall
 
 
-def mapped(call: PageCall, page: FetchedPage) -> FetchedPage:
+def mapped(call: PageCall | None, page: FetchedPage) -> FetchedPage:
     """Map a page's records; those that can not be mapped are its errors."""
-    if call.mapping is None:
+    if call is None or call.mapping is None:
         return page
     made = call.mapping.page(page.records, call.config.method(call.resource, call.method).id_path)
     return replace(page, records=made.records, errors=made.errors, quarantined=made.quarantined)
 
 
-def mapped_error(call: PageCall, error: RecordError) -> RecordError:
+def mapped_error(call: PageCall | None, error: RecordError) -> RecordError:
     """Put an upstream's error into the mapping's words, when it has some."""
-    if call.mapping is None or not isinstance(error, SourceError):
+    if call is None or call.mapping is None or not isinstance(error, SourceError):
         return error
     return call.mapping.error(error)

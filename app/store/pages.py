@@ -15,7 +15,7 @@ from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
-from app.store import account_log, tables
+from app.store import account_log, spools, tables
 from app.store.record_writer import RecordPage, WrittenRecords, write_records
 from app.store.units import insert_units
 
@@ -74,6 +74,8 @@ class PageStore:
             written = write_records(connection, _record_page(page))
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
             insert_units(connection, page.claim.run_id, page.children)
+            if page.gathered or page.given_on:
+                spools.write(connection, page)
             insert_errors(connection, page.claim.run_id, page.errors)
             delivery_unit_id = insert_events(connection, page.claim.run_id, _numbered(connection, page))
             _count(connection, page, written)

@@ -16,7 +16,7 @@ from app.engine.settling import Progress, ResourceState
 from app.engine.status import ResourceStatus, RunStatus, allowed_origins
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, Vanished
-from app.store import mutexes, reopening, stuck_runs, tables, tombstones
+from app.store import mutexes, reopening, spools, stuck_runs, tables, tombstones
 from app.store.database import reading
 from app.store.outbox import START_RUN_TASK, insert_message
 from app.store.pages import insert_errors, insert_events
@@ -193,6 +193,10 @@ class LockedRun:
     def end_resource(self, resource_id: str, status: ResourceStatus) -> None:
         """Give a resource its last status."""
         self._connection.execute(_END_RESOURCE, {"id": resource_id, "status": status})
+
+    def close_spool(self, resource_id: str) -> str | None:
+        """Make a unit of what a spool has gathered, unless all of it was given on; give the unit's id."""
+        return spools.close(self._connection, self._run_id, resource_id)
 
     def first_error(self) -> JsonObject | None:
         """Give the run's first recorded error as ``{code, message, resource, at}``."""

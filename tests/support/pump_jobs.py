@@ -31,11 +31,13 @@ class Job:
     to_webhook: bool = False
     error_handling: ErrorHandling = ErrorHandling.IGNORE
     status: RunStatus = RunStatus.COMPLETED
+    keeps: Mapping[tuple[str, str], JSON] | None = None
+    """What it must have kept, where that is not what the API gave."""
 
     @property
     def has_parallel_requests(self) -> bool:
         """Claim that a unit of it asks for several elements side by side."""
-        return any("depends_on" in item or "loop_on" in item for item in self.resources)
+        return any({"depends_on", "loop_on", "recurse"} & item.keys() for item in self.resources)
 
 
 class MemoryApi:
@@ -150,6 +152,53 @@ _FAILING: Final[Mapping[str, Any]] = {
     "status": RunStatus.FAILED,
 }
 
+_FOLDERS: Final = {
+    None: [*numbered("folder", 2, open=True), {"id": "leaf", "open": False}],
+    "folder-1": [{"id": "folder-3", "open": True}, {"id": "leaf-1", "open": False}],
+    "folder-2": [],
+    "folder-3": [{"id": "leaf-3", "open": False}],
+}
+_FOLDER_ITEM: Final = listed(
+    "folders",
+    query={"parent": "{{args.top:undefined}}"},
+    recurse={
+        "if": "{{resources.folders.open:bool}}",
+        "config": {"query": {"parent": "{{resources.folders.id}}"}},
+    },
+)
+_NODES: Final[Sequence[JsonObject]] = [
+    {"resource": "teams", "method": "list"},
+    {
+        "type": "transform",
+        "name": "renamed",
+        "depends_on": "teams",
+        "persist": True,
+        "config": {"expression": 'records[number > 1].{"id": id, "size": number}'},
+    },
+    child_of("renamed", "members", query={"parent": "{{resources.renamed.id}}"}),
+    {"type": "spool", "name": "all", "depends_on": "members"},
+    {
+        "type": "transform",
+        "name": "sizes",
+        "resource": "sizes",
+        "depends_on": "all",
+        "persist": True,
+        "config": {"expression": '{"id": "sum", "members": $count(records), "size": total_records_size}'},
+    },
+    child_of("all", "badges", query={"parent": "{{resources.members.id}}"}),
+]
+_LATE_MEMBERS: Final = [record for record in _all(_MEMBERS) if not record["id"].startswith("team-1")]
+_NODES_JOB: Final[Mapping[str, Any]] = {
+    "resources": _NODES,
+    "api": {"teams": {None: _TEAMS}, "members": _MEMBERS, "badges": _BADGES},
+    "keeps": {
+        **{("teams", team["id"]): {"id": team["id"], "size": team["number"]} for team in _TEAMS[1:]},
+        **{("members", record["id"]): record for record in _LATE_MEMBERS},
+        ("sizes", "sum"): {"id": "sum", "members": 5, "size": 5},
+        **{("badges", badge["id"]): badge for member in _LATE_MEMBERS for badge in _BADGES[member["id"]]},
+    },
+}
+
 JOBS: Final[Sequence[Job]] = (
     Job(name="flat", resources=[listed("users")], api={"users": {None: _USERS}}),
     Job(name="family", **_FAMILY),
@@ -185,11 +234,16 @@ JOBS: Final[Sequence[Job]] = (
         api={"users": {"user-1": _USERS[:1]}, "exports": {None: [{"id": "export-1"}]}},
         args={"user": "user-1"},
     ),
+    Job(name="recursion", resources=[_FOLDER_ITEM], api={"folders": _FOLDERS}),
+    Job(name="transforms-and-spools", **_NODES_JOB),
+    Job(name="transforms-and-spools-to-webhook", **_NODES_JOB, to_webhook=True),
 )
 
 
 def records_of(job: Job) -> dict[tuple[str, str], JSON]:
     """Give the records that a complete run of a job without faults must keep."""
+    if job.keeps is not None:
+        return dict(job.keeps)
     persisted = {item["resource"] for item in job.resources if item.get("persist")}
     return {
         (resource, record["id"]): record

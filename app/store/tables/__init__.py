@@ -16,7 +16,17 @@ from app.store.tables.catalog import (
 )
 from app.store.tables.deliveries import delivery
 from app.store.tables.records import account_log, record, record_seen
-from app.store.tables.runs import COUNTERS, daemon, idempotency_key, outbox, run_error, run_resource, sync_job_run, unit
+from app.store.tables.runs import (
+    COUNTERS,
+    daemon,
+    idempotency_key,
+    outbox,
+    run_error,
+    run_resource,
+    spool_batch,
+    sync_job_run,
+    unit,
+)
 from app.store.tables.scheduled import (
     cron_trigger_fire,
     sync_job_cron_trigger,
@@ -44,6 +54,7 @@ __all__ = [
     "record_seen",
     "run_error",
     "run_resource",
+    "spool_batch",
     "sync_job",
     "sync_job_cron_trigger",
     "sync_job_run",

@@ -144,6 +144,19 @@ unit = Table(
     postgresql_with={"fillfactor": "70"},
 )
 
+# The batches that a spool gathers, until it gives them on as one.
+spool_batch = Table(
+    "spool_batch",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("resource_id", uuid_type, ForeignKey("run_resource.id", ondelete="CASCADE"), nullable=False),
+    Column("closed_as", uuid_type),  # what the spool's unit gives on together; null while more may come
+    Column("bytes", Integer, nullable=False),
+    Column("records", LargeBinary, nullable=False),  # a JSON array
+    Index("spool_batch_by_resource", "resource_id", "id"),
+    Index("spool_batch_closed", "closed_as", "id"),
+)
+
 run_error = Table(
     "run_error",
     metadata,

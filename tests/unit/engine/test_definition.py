@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.definition import ResourceItem, parse_resources
+from app.engine.definition import parse_resources
+from app.engine.resource_items import ResourceItem
 
 USERS = {"resource": "users", "method": "list"}
 TICKETS = {"resource": "tickets", "method": "list"}
@@ -152,9 +153,10 @@ def test_what_is_no_list_is_refused(raw: Any) -> None:
         ({"depends_on": False}, "depends_on", "expected the name"),
         ({"depends_on": ["a", "b"]}, "depends_on", "expected the name"),
         ({"depends_on": "contacts"}, "depends_on", "there is no other"),
-        ({"type": "spool"}, "type", "not supported yet"),
         ({"type": {}}, "type", "expected 'request'"),
-        ({"recurse": {"if": "{{x}}"}}, "recurse", "not supported yet"),
+        ({"recurse": 5}, "recurse", "expected an object"),
+        ({"recurse": {"if": "{{x}}"}}, "recurse.config", "expected an object with"),
+        ({"recurse": {"config": {"id": "1"}}}, "recurse.if", "expected a text"),
     ],
     ids=lambda value: json.dumps(value)[:40],
 )

@@ -9,10 +9,12 @@ from service_moves import FakeMoves
 from service_tables import NOON, FakeMappings, FakeTable, account, integration, run, webhook
 from service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, FakeUnits
 
-from app.engine.json_types import JsonObject
+from app.engine.errors import SpoolError
+from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import IntegratedAccount, Integration, Webhook
 from app.engine.status import UnitStatus
 from app.engine.work import Claim, EventDraft, SliceOutcome, UnitDraft, UnitKind
+from app.services.batch_source import BatchSource
 from app.services.delivering import Announcement, DeliveryOutcomes, DeliveryWorker
 from app.services.fetching import FetchWorker
 from app.services.resuming import Outbox, Resumption
@@ -47,6 +49,18 @@ class FakeWebhooks(FakeTable[Webhook]):
         self.rows[webhook_id] = replace(self.rows[webhook_id], failing_since=None)
 
 
+class FakeSpools:
+    """What spools have gathered, by what it was closed as."""
+
+    def __init__(self) -> None:
+        self.gathered: dict[str, list[JSON]] = {}
+
+    def read(self, closed_as: str, *, limit_bytes: int) -> list[JSON]:
+        if len(self.gathered[closed_as]) > limit_bytes:
+            raise SpoolError
+        return self.gathered[closed_as]
+
+
 @dataclass
 class Setting:
     """All that one run's slices meet."""
@@ -66,6 +80,7 @@ class Setting:
 
     def __post_init__(self) -> None:
         self.source = FakeSource(self.journal)
+        self.spools = FakeSpools()
         self.deliveries = FakeDeliveries(self.units)
         self.pages = FakePages(self.units, self.deliveries, self.journal)
         self.moves = FakeMoves(self.runs, self.units, self.deliveries)
@@ -127,6 +142,7 @@ class Setting:
     def fetching(self) -> FetchWorker:
         return FetchWorker(
             source=self.source,
+            batches=BatchSource(self.spools, spool_bytes=self.settings.spool_bytes),
             leases=self.units,
             pages=self.pages,
             bounds=self.runs,

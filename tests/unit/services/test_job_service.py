@@ -78,3 +78,10 @@ def test_mutex_key_with_a_wrong_placeholder_is_refused(service: JobService) -> N
         service.create(ENVIRONMENT, {"integration_name": "helpdesk", "mutex_key": "{{args.shard:nonsense}}"})
 
     assert [failure.path for failure in raised.value.failures] == ["mutex_key"]
+
+
+def test_a_rule_for_args_that_is_no_jsonata_is_refused(service: JobService) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        service.create(ENVIRONMENT, {"integration_name": "acme", "args_validation": "args.("})
+
+    assert "args_validation" in [failure.path for failure in refused.value.failures]

@@ -65,6 +65,17 @@ def test_defaults_are_filled_into_the_args_and_hashed_with_them() -> None:
     assert filled.args_hash != other.args_hash
 
 
+def test_the_jobs_own_rule_sees_args_that_its_schema_takes() -> None:
+    rule = 'args.limit > 5 ? {"message": "at most 5"}'
+
+    draft(replace(REQUEST, args={"limit": 5, "since": "now"}), args_schema=SCHEMA, args_validation=rule)
+    (own,) = failures(replace(REQUEST, args={"limit": 6, "since": "now"}), args_schema=SCHEMA, args_validation=rule)
+    of_schema = failures(replace(REQUEST, args={"limit": 6, "since": 5}), args_schema=SCHEMA, args_validation=rule)
+
+    assert (own.path, own.message) == ("args", "at most 5")
+    assert [failure.path for failure in of_schema] == ["args.since"]
+
+
 def test_own_resources_of_a_run_replace_the_jobs() -> None:
     users = {"resource": "users", "method": "list"}
 

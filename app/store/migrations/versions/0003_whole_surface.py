@@ -17,6 +17,7 @@ def upgrade() -> None:
     _account_errors()
     _cron_triggers()
     _templates_and_states()
+    _spools()
 
 
 def _encryption_keys() -> None:
@@ -164,3 +165,16 @@ def _templates_and_states() -> None:
     )
     page = ["environment_id", "state_key", "created_at", "id"]
     op.create_index("sync_job_run_state_page", "sync_job_run_state", page)
+
+
+def _spools() -> None:
+    op.create_table(
+        "spool_batch",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), primary_key=True),
+        sa.Column("resource_id", _UUID, sa.ForeignKey("run_resource.id", ondelete="CASCADE"), nullable=False),
+        sa.Column("closed_as", _UUID, nullable=True),
+        sa.Column("bytes", sa.Integer(), nullable=False),
+        sa.Column("records", sa.LargeBinary(), nullable=False),
+    )
+    op.create_index("spool_batch_by_resource", "spool_batch", ["resource_id", "id"])
+    op.create_index("spool_batch_closed", "spool_batch", ["closed_as", "id"])
