@@ -24,6 +24,7 @@ from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
 from app.services.delivering import DeliveryOutcomes, DeliveryWorker
 from app.services.direct_calls import DirectCalls
+from app.services.environment_integrations import EnvironmentIntegrationService
 from app.services.fetching import FetchWorker
 from app.services.firing import Firing
 from app.services.health import HealthService
@@ -67,6 +68,7 @@ from app.store.deliveries import DeliveryStore
 from app.store.due_work import DueWorkReader
 from app.store.encryption import Cipher
 from app.store.encryption_keys import KeyStore
+from app.store.environment_integrations import EffectiveIntegrations, EnvironmentIntegrationStore
 from app.store.integrations import IntegrationStore
 from app.store.jobs import JobStore
 from app.store.leadership import Leadership
@@ -159,12 +161,14 @@ class _Shared:
         self.runs = RunStore(self.engine)
         self.accounts = AccountStore(self.engine, cipher)
         self.integrations = IntegrationStore(self.engine, cipher)
+        self.installed_integrations = EnvironmentIntegrationStore(self.engine, cipher)
+        self.effective_integrations = EffectiveIntegrations(self.integrations, self.installed_integrations)
         self.webhooks = WebhookStore(self.engine, cipher)
         self.daemons = DaemonStore(self.engine)
         self.unified_models = UnifiedModelStore(self.engine)
         self.unified = UnifiedMappings(self.unified_models)
         self.contexts = RunContexts(
-            runs=self.runs, accounts=self.accounts, integrations=self.integrations, unified=self.unified
+            runs=self.runs, accounts=self.accounts, integrations=self.effective_integrations, unified=self.unified
         )
         self.tracking = Tracking(
             moves=RunMoves(self.engine),
@@ -210,6 +214,7 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
         templates=TemplateService(TemplateStore(shared.engine), job_service),
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
+        installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
         accounts=AccountService(shared.accounts, shared.integrations),
         webhooks=WebhookService(shared.webhooks, shared.sender, wake=deliveries.wake),
         deliveries=deliveries,
@@ -226,7 +231,7 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
         ),
         direct=DirectCalls(
             accounts=shared.accounts,
-            integrations=shared.integrations,
+            integrations=shared.effective_integrations,
             unified=shared.unified,
             source=source,
             seal=shared.cipher,

@@ -12,6 +12,7 @@ from flask.json.provider import JSONProvider
 from app.api import docs, gate
 from app.api.errors import ErrorAwareApi
 from app.api.routes.direct import proxy, unified
+from app.api.routes.environment_integrations import environment_integrations
 from app.api.routes.integrated_accounts import integrated_accounts
 from app.api.routes.integrations import integrations
 from app.api.routes.observed import daemons, records
@@ -35,6 +36,7 @@ _RESOURCES: Final = (
     sync_job_run_states,
     sync_job_templates,
     integrations,
+    environment_integrations,
     integrated_accounts,
     webhooks,
     records,

@@ -11,6 +11,7 @@ from app.services.accounts import AccountService
 from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
 from app.services.direct_calls import DirectCalls
+from app.services.environment_integrations import EnvironmentIntegrationService
 from app.services.health import HealthService
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
@@ -38,6 +39,7 @@ class ApiServices:
     templates: TemplateService
     states: StateService
     integrations: IntegrationService
+    installed_integrations: EnvironmentIntegrationService
     accounts: AccountService
     webhooks: WebhookService
     deliveries: DeliveryService

@@ -17,6 +17,13 @@ _COLUMNS: tuple[tuple[Table, str], ...] = (
 )
 
 
+# Columns of JSON, whose secret texts alone are sealed.
+_CONFIGS: tuple[tuple[Table, str], ...] = (
+    (tables.integration, "config"),
+    (tables.environment_integration, "override"),
+)
+
+
 class SealedRows:
     """Accounts, webhooks and integrations, as far as something in them is sealed."""
 
@@ -30,7 +37,7 @@ class SealedRows:
         A row that somebody changes meanwhile is left to the next call: nothing is locked while a secret is worked on.
         """
         found = sum(self._reseal_column(table, name, key_id, limit) for table, name in _COLUMNS)
-        return found + self._reseal_configs(key_id, limit)
+        return found + sum(self._reseal_configs(table, name, key_id, limit) for table, name in _CONFIGS)
 
     def count_by_key(self) -> Mapping[str, int]:
         """Count the rows by the key that sealed them; of those without a data key, the id is empty."""
@@ -41,8 +48,9 @@ class SealedRows:
                 head = func.substring(table.c[name], 1, 24)
                 for value in connection.execute(select(head)).scalars():
                     counts[key_id_of(value)] += 1
-            for config in connection.execute(select(tables.integration.c.config)).scalars():
-                counts.update(set(sealed_config.key_ids(config)))
+            for table, name in _CONFIGS:
+                for config in connection.execute(select(table.c[name])).scalars():
+                    counts.update(set(sealed_config.key_ids(config)))
         return counts
 
     def _reseal_column(self, table: Table, name: str, key_id: str, limit: int) -> int:
@@ -53,14 +61,13 @@ class SealedRows:
             rows = connection.execute(outdated).all()
         return self._replace(table, name, rows, lambda sealed: self._cipher.seal(self._cipher.open(sealed)))
 
-    def _reseal_configs(self, key_id: str, limit: int) -> int:
-        table = tables.integration
+    def _reseal_configs(self, table: Table, name: str, key_id: str, limit: int) -> int:
         with reading(self._engine) as connection:
-            rows = connection.execute(select(table.c.id, table.c.config)).all()
+            rows = connection.execute(select(table.c.id, table.c[name].label("config"))).all()
         outdated = [row for row in rows if set(sealed_config.key_ids(row.config)) - {key_id}][:limit]
         return self._replace(
             table,
-            "config",
+            name,
             outdated,
             lambda config: sealed_config.sealed(sealed_config.opened(config, self._cipher), self._cipher),
         )

@@ -57,6 +57,18 @@ integration = Table(
     UniqueConstraint("environment_id", "name", name="integration_environment_name"),
 )
 
+environment_integration = Table(
+    "environment_integration",
+    metadata,
+    id_column(),
+    environment_column(),
+    Column("integration_id", uuid_type, ForeignKey("integration.id", ondelete="CASCADE"), nullable=False),
+    Column("override", JSONB, nullable=False),  # laid over the integration's config; secrets within are sealed
+    Column("show_in_catalog", Boolean, nullable=False, server_default=text("true")),
+    *times(),
+    UniqueConstraint("integration_id", name="environment_integration_integration"),
+)
+
 integrated_account = Table(
     "integrated_account",
     metadata,

@@ -13,7 +13,7 @@ NAMES = {"/sync-job-cron-trigger": "trigger", "/sync-job-template": "template"}
 
 
 def test_examples_are_answered_as_the_page_says(api: Caller, catalog: Catalog) -> None:
-    names = {"job": catalog.job["id"], "account": catalog.account["id"]}
+    names = {"job": catalog.job["id"], "account": catalog.account["id"], "integration": catalog.integration["id"]}
 
     def filled(text: str) -> str:
         for name, value in names.items():
@@ -29,5 +29,5 @@ def test_examples_are_answered_as_the_page_says(api: Caller, catalog: Catalog) -
         if path in NAMES:
             names[NAMES[path]] = answer.body["id"]
 
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 7
     assert api.get(f"/sync-job-cron-trigger/{names['trigger']}").body["enabled"]

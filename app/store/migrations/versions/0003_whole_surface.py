@@ -18,6 +18,7 @@ def upgrade() -> None:
     _cron_triggers()
     _templates_and_states()
     _spools()
+    _installed_integrations()
 
 
 def _encryption_keys() -> None:
@@ -178,3 +179,15 @@ def _spools() -> None:
     )
     op.create_index("spool_batch_by_resource", "spool_batch", ["resource_id", "id"])
     op.create_index("spool_batch_closed", "spool_batch", ["closed_as", "id"])
+
+
+def _installed_integrations() -> None:
+    op.create_table(
+        "environment_integration",
+        *_owned(),
+        _child_of("integration"),
+        sa.Column("override", postgresql.JSONB(), nullable=False),
+        sa.Column("show_in_catalog", sa.Boolean(), nullable=False, server_default=sa.text("true")),
+        *_times(),
+        sa.UniqueConstraint("integration_id", name="environment_integration_integration"),
+    )

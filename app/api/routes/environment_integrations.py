@@ -1,0 +1,63 @@
+"""``/environment-integration``."""
+
+from dataclasses import asdict
+
+from app.api.parsing import Body
+from app.api.resource import Resource
+from app.api.schemas import environment_integrations as schemas
+from app.api.schemas.fields import Deleted, page_of
+from app.api.services import environment, services
+from app.api.views import Answer, created, filters_of, page_view, path_id
+from app.engine.environment_integration import EnvironmentIntegration
+from app.engine.json_types import JsonObject
+from app.engine.redaction import redacted_config
+
+environment_integrations = Resource("environment-integration", description="How an environment uses integrations")
+
+_KIND = "environment integration"
+
+
+@environment_integrations.serves(
+    "POST", body=schemas.NewEnvironmentIntegration, answer=schemas.EnvironmentIntegration, status=201
+)
+def install_integration(body: Body) -> Answer:
+    """Install an integration; one that is installed is changed, which is answered 200."""
+    found, is_new = services().installed_integrations.install(environment(), _known(body.fields), body.faults)
+    return created(_view(found)) if is_new else (_view(found), 200, {})
+
+
+@environment_integrations.serves(
+    "GET", query=schemas.EnvironmentIntegrationQuery, answer=page_of(schemas.EnvironmentIntegration)
+)
+def list_installed_integrations(query: JsonObject) -> Answer:
+    """List installed integrations, newest first."""
+    return page_view(services().installed_integrations.list(environment(), filters_of(query)), _view)
+
+
+@environment_integrations.serves("GET", "/<id>", answer=schemas.EnvironmentIntegration)
+def get_installed_integration(id: str) -> Answer:
+    """Show an installed integration."""
+    return _view(services().installed_integrations.get(environment(), path_id(_KIND, id)))
+
+
+@environment_integrations.serves(
+    "PATCH", "/<id>", body=schemas.EnvironmentIntegrationPatch, answer=schemas.EnvironmentIntegration
+)
+def update_installed_integration(body: Body, id: str) -> Answer:
+    """Change an installed integration; its override is replaced whole, and masks that come back change nothing."""
+    fields = _known(body.fields)
+    return _view(services().installed_integrations.update(environment(), path_id(_KIND, id), fields, body.faults))
+
+
+@environment_integrations.serves("DELETE", "/<id>", answer=Deleted)
+def uninstall_integration(id: str) -> Answer:
+    """Take an environment's override away; the integration stays, with its config as it is."""
+    return {"id": services().installed_integrations.uninstall(environment(), path_id(_KIND, id))}
+
+
+def _known(fields: JsonObject) -> JsonObject:
+    return {name: value for name, value in fields.items() if name != "is_enabled"}
+
+
+def _view(installed: EnvironmentIntegration) -> JsonObject:
+    return {**asdict(installed), "is_enabled": True, "override": redacted_config(installed.override)}

@@ -1,0 +1,109 @@
+"""Installed integrations: what an environment lays over an integration's config."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from app.engine import integration_config
+from app.engine.environment_integration import EnvironmentIntegration
+from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.json_types import JsonObject
+from app.engine.merging import merged
+from app.engine.objects import EnvironmentId, Integration, ListFilters, Page
+from app.engine.redaction import restored
+
+
+class InstalledStore(Protocol):
+    """Keeps installed integrations, at most one of each integration."""
+
+    def install(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[EnvironmentIntegration, bool]:
+        """Write one, or change the one of its integration; tell whether it is new."""
+
+    def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentIntegration | None:
+        """Read one."""
+
+    def of(self, environment_id: EnvironmentId, integration_id: str) -> EnvironmentIntegration | None:
+        """Read the one of an integration."""
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentIntegration]:
+        """Read a page of them."""
+
+    def delete(self, environment_id: EnvironmentId, id: str) -> bool:
+        """Remove one; tell whether it was there."""
+
+
+class Integrations(Protocol):
+    """Reads integrations."""
+
+    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration."""
+
+
+class EnvironmentIntegrationService:
+    """Installed integrations of an environment; overrides hold their secrets in plain."""
+
+    def __init__(self, installed: InstalledStore, integrations: Integrations) -> None:
+        self._installed = installed
+        self._integrations = integrations
+
+    def install(
+        self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()
+    ) -> tuple[EnvironmentIntegration, bool]:
+        """Install an integration, and tell whether it was not before; what is sent replaces what it had.
+
+        Raises InvalidInputError with ``faults``, which the caller found, and every other one.
+        """
+        integration_id = fields.get("integration_id")
+        integration = self._integrations.get(environment_id, integration_id) if integration_id else None
+        failures = list(faults)
+        if integration_id and integration is None:
+            message = f"integration '{integration_id}' does not exist"
+            failures.append(Failure("integration_id", message, missing_reference=True))
+        current = self._installed.of(environment_id, integration.id) if integration else None
+        return self._installed.install(environment_id, _checked(fields, integration, current, failures))
+
+    def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentIntegration:
+        """Read one; raise NotFoundError."""
+        found = self._installed.get(environment_id, id)
+        if found is None:
+            raise NotFoundError("environment integration", id)
+        return found
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentIntegration]:
+        """Read a page of them."""
+        return self._installed.list(environment_id, filters)
+
+    def update(
+        self, environment_id: EnvironmentId, id: str, changes: JsonObject, faults: Sequence[Failure] = ()
+    ) -> EnvironmentIntegration:
+        """Change one; ``override`` is replaced whole. Raises as ``install`` and ``get`` do."""
+        current = self.get(environment_id, id)
+        failures = list(faults)
+        if changes.get("integration_id", current.integration_id) != current.integration_id:
+            failures.append(Failure("integration_id", "can not be changed: install the other integration"))
+        integration = self._integrations.get(environment_id, current.integration_id)
+        values = _checked(changes, integration, current, failures)
+        return self._installed.install(environment_id, {**values, "integration_id": current.integration_id})[0]
+
+    def uninstall(self, environment_id: EnvironmentId, id: str) -> str:
+        """Remove one: its integration's config is used as it is. Raises NotFoundError."""
+        if not self._installed.delete(environment_id, id):
+            raise NotFoundError("environment integration", id)
+        return id
+
+
+def _checked(
+    fields: JsonObject,
+    integration: Integration | None,
+    current: EnvironmentIntegration | None,
+    failures: Sequence[Failure],
+) -> JsonObject:
+    """Give the fields with the secrets whose masks came back; raise InvalidInputError with every fault."""
+    values, found = dict(fields), list(failures)
+    if "override" in fields:
+        if current is not None:
+            values["override"] = restored(fields["override"], current.override)
+        if integration is not None:
+            found += integration_config.parse_config(merged(integration.config, values["override"]), "override")[1]
+    if found:
+        raise InvalidInputError(found)
+    return values

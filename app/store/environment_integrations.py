@@ -1,0 +1,90 @@
+"""Installed integrations in Postgres; the literal secrets of their overrides are encrypted."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from sqlalchemy import Engine, RowMapping, bindparam, func, literal_column, select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.engine.environment_integration import EnvironmentIntegration
+from app.engine.ids import new_id
+from app.engine.json_types import JsonObject
+from app.engine.merging import merged
+from app.engine.objects import EnvironmentId, Integration, ListFilters, Page
+from app.store import catalog, sealed_config, tables
+from app.store.database import reading
+from app.store.encryption import Cipher
+from app.store.integrations import IntegrationStore
+
+_TABLE = tables.environment_integration
+_OF: Final = select(_TABLE).where(
+    _TABLE.c.environment_id == bindparam("environment"), _TABLE.c.integration_id == bindparam("integration")
+)
+
+
+class EnvironmentIntegrationStore:
+    """The installed integrations of all environments."""
+
+    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+        self._engine = engine
+        self._cipher = cipher
+
+    def install(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[EnvironmentIntegration, bool]:
+        """Write one, or change the one of its integration; tell whether it is new."""
+        sealed: dict[str, Any] = dict(values)
+        if "override" in values:
+            sealed["override"] = sealed_config.sealed(values["override"], self._cipher)
+        written = insert(_TABLE).values(**{"override": {}, **sealed}, id=new_id(), environment_id=environment_id)
+        statement = written.on_conflict_do_update(
+            index_elements=["integration_id"], set_={**sealed, "updated_at": func.now()}
+        ).returning(_TABLE, literal_column("xmax = 0").label("is_new"))
+        with self._engine.begin() as connection:
+            row = connection.execute(statement).mappings().one()
+        return self._installed(row), row["is_new"]
+
+    def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentIntegration | None:
+        """Read one."""
+        row = catalog.find_row(self._engine, _TABLE, environment_id, id)
+        return self._installed(row) if row else None
+
+    def of(self, environment_id: EnvironmentId, integration_id: str) -> EnvironmentIntegration | None:
+        """Read the one of an integration."""
+        with reading(self._engine) as connection:
+            found = connection.execute(_OF, {"environment": environment_id, "integration": integration_id})
+            row = found.mappings().one_or_none()
+        return self._installed(row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentIntegration]:
+        """Read a page of them."""
+        return catalog.list_rows(self._engine, _TABLE, environment_id, self._installed, filters)
+
+    def delete(self, environment_id: EnvironmentId, id: str) -> bool:
+        """Remove one."""
+        return catalog.delete_row(self._engine, _TABLE, environment_id, id)
+
+    def _installed(self, row: RowMapping) -> EnvironmentIntegration:
+        return EnvironmentIntegration(
+            id=str(row["id"]),
+            environment_id=EnvironmentId(str(row["environment_id"])),
+            integration_id=str(row["integration_id"]),
+            override=sealed_config.opened(row["override"], self._cipher),
+            show_in_catalog=row["show_in_catalog"],
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+        )
+
+
+class EffectiveIntegrations:
+    """Integrations as their environment uses them: with its override laid over their configs."""
+
+    def __init__(self, integrations: IntegrationStore, installed: EnvironmentIntegrationStore) -> None:
+        self._integrations = integrations
+        self._installed = installed
+
+    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration."""
+        integration = self._integrations.get(environment_id, integration_id)
+        installed = self._installed.of(environment_id, integration_id)
+        if integration is None or installed is None:
+            return integration
+        return replace(integration, config=merged(integration.config, installed.override))
