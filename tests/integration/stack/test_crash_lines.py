@@ -1,5 +1,7 @@
 """Whatever dies below `ferryman up` is started again and works, and no caller loses what was accepted."""
 
+import base64
+import http.client
 import os
 import signal
 import tempfile
@@ -135,6 +137,23 @@ def test_api_that_dies_in_mid_request_makes_one_run_of_a_repeated_request(
 def _waits_for_lock(connection: psycopg.Connection[Any]) -> bool:
     row = connection.execute("select count(*) from pg_locks where not granted").fetchone()
     return bool(row and row[0])
+
+
+@pytest.mark.parametrize("path", ["/", "/workers", "/tasks", "/broker", "/api/workers", "/api/tasks"])
+def test_flower_lets_nobody_in_without_a_password(stack: Stack, path: str) -> None:
+    assert stack.flower_url is not None
+    assert _flower_status(stack.flower_url, path, "") == 401
+    assert _flower_status(stack.flower_url, path, "ferryman:wrong") == 401
+    assert _flower_status(stack.flower_url, path, f"ferryman:{stack.token}") == 200
+
+
+def _flower_status(url: str, path: str, user: str) -> int:
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    headers = {"Authorization": f"Basic {base64.b64encode(user.encode()).decode()}"} if user else {}
+    connection.request("GET", path, headers=headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def test_flower_comes_back(stack: Stack, wait_for: WaitFor) -> None:

@@ -245,6 +245,11 @@ def test_a_method_may_have_its_own_authorization() -> None:
         ({"resources": {"a": {"list": {"error_expression": 5}}}}, "resources.a.list.error_expression", "JSONata"),
         ({"authorization": {"format": "header", "config": {"expression": "{"}}}, "authorization.config.expression", ""),
         ({"pagination": {"format": "range", "limit": 0}}, "pagination.limit", "at least 1"),
+        (
+            {"pagination": {"format": "dynamic", "get_pagination_values_expression": "("}},
+            "pagination.get_pagination_values_expression",
+            "end of expression",
+        ),
         ({"pagination": {"format": "dynamic"}}, "pagination.get_pagination_values_expression", "found nothing"),
         ({"rate_limit": {"is_rate_limited": "status ="}}, "rate_limit.is_rate_limited", ""),
         ({"credentials": {"format": "magic"}}, "credentials.format", "oauth2"),

@@ -137,3 +137,13 @@ def test_an_answer_without_a_token_is_an_error(answer: JsonObject) -> None:
         oauth.renewed({}, answer, NOON)
 
     assert caught.value.code == "token_endpoint"
+
+
+def test_client_credentials_without_scopes_ask_for_none() -> None:
+    (plain,) = grants({"oauth2_client_credentials": {**AUTH, "client": {"id": "c", "secret": "s"}}})
+
+    assert oauth.token_request(plain, {}).fields == {
+        "grant_type": "client_credentials",
+        "client_id": "c",
+        "client_secret": "s",
+    }

@@ -73,3 +73,13 @@ def test_masks_only_the_literal_secrets_of_a_config() -> None:
 )
 def test_restores_what_a_mask_stands_for(sent: JSON, stored: JSON, result: JSON) -> None:
     assert restored(sent, stored) == result
+
+
+def test_masks_secrets_within_lists_of_a_config_and_addresses_with_a_password() -> None:
+    config = {"base_url": "https://user:pass@up.test", "steps": [{"api_key": "k"}, "plain"], "tokens": {"token": ["t"]}}
+
+    assert redacted_config(config) == {
+        "base_url": MASK,
+        "steps": [{"api_key": MASK}, "plain"],
+        "tokens": {"token": [MASK]},
+    }

@@ -13,6 +13,7 @@ from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableEr
 from app.engine.integration_config import parse_config
 from app.engine.json_types import JsonObject
 from app.engine.oauth import TokenRequest
+from app.engine.objects import EnvironmentId, IntegratedAccount
 from app.services.credentials import CredentialService
 
 CONFIG, _ = parse_config(
@@ -20,6 +21,21 @@ CONFIG, _ = parse_config(
 )
 assert CONFIG is not None
 GRANT = CONFIG.grants[0]
+
+
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+ACCOUNT = IntegratedAccount(
+    id="account",
+    environment_id=EnvironmentId("environment"),
+    integration_id="integration",
+    integration_name="acme",
+    tenant_id="tenant",
+    authentication_method="oauth2",
+    status="needs_reauth",
+    context={"secret": "canary"},
+    created_at=NOON,
+    updated_at=NOON,
+)
 
 
 def context(token: str) -> JsonObject:
@@ -37,6 +53,8 @@ class FakeCredentials:
     """What somebody else stores meanwhile, without the lock."""
     asked: int = 0
     pauses: list[float] = field(default_factory=list)
+    is_news: bool = False
+    announced: Any = None
 
     def write(self, context: JsonObject) -> None:
         if self.failing_writes:
@@ -55,7 +73,7 @@ class FakeCredentials:
         return found
 
     def now(self) -> datetime:
-        return datetime(2026, 1, 5, 12, tzinfo=UTC)
+        return NOON
 
 
 class _Store:
@@ -76,8 +94,9 @@ class _Store:
     def context(self, account_id: str) -> JsonObject:
         return self.fake.stored
 
-    def refuse(self, account_id: str, **_: object) -> bool:
-        return False
+    def refuse(self, account_id: str, *, announce: Any, **_: object) -> bool:
+        self.fake.announced = announce(ACCOUNT, ["webhook"])
+        return self.fake.is_news
 
 
 def service(fake: FakeCredentials) -> CredentialService:
@@ -138,3 +157,15 @@ def test_a_refusal_that_is_no_news_is_not_logged(caplog: pytest.LogCaptureFixtur
     service(FakeCredentials()).refuse("account", token="old", reason="401", run_id="run")
 
     assert caplog.records == []
+
+
+def test_a_refusal_is_announced_without_the_credentials(caplog: pytest.LogCaptureFixture) -> None:
+    fake = FakeCredentials(is_news=True)
+
+    service(fake).refuse("account", token="old", reason="answered 401", run_id="run")
+
+    (event,) = fake.announced
+    assert (event.event, event.webhook_id) == ("integrated_account:authentication_error", "webhook")
+    assert b'"last_error":"answered 401"' in event.body
+    assert b"canary" not in event.body
+    assert [record.message for record in caplog.records] == ["an account needs to be connected anew"]
