@@ -24,6 +24,7 @@ from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
 from app.services.delivering import DeliveryOutcomes, DeliveryWorker
 from app.services.direct_calls import DirectCalls
+from app.services.dry_runs import DryRuns, PreviewingSource
 from app.services.environment_integrations import EnvironmentIntegrationService
 from app.services.fetching import FetchWorker
 from app.services.firing import Firing
@@ -126,7 +127,7 @@ class ReachableBell(TaskBell, Protocol):
         """Tell whether the broker takes connections."""
 
 
-class ClosableSource(Source, Protocol):
+class ClosableSource(PreviewingSource, Protocol):
     """A source that holds connections."""
 
     def close(self) -> None:
@@ -208,7 +209,7 @@ def api_services(settings: Settings, outside: Outside = _REAL) -> ApiServices:
         deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, bell=shared.bell
     )
     return ApiServices(
-        runs=_run_service(shared, drafts),
+        runs=_run_service(shared, drafts, _dry_runs(shared, source, settings)),
         triggers=TriggerService(TriggerStore(shared.engine), drafts, shared.clock),
         jobs=job_service,
         templates=TemplateService(TemplateStore(shared.engine), job_service),
@@ -276,7 +277,17 @@ def _drafts(shared: _Shared, jobs: JobStore, settings: Settings) -> RunDrafts:
     )
 
 
-def _run_service(shared: _Shared, drafts: RunDrafts) -> RunService:
+def _dry_runs(shared: _Shared, source: PreviewingSource, settings: Settings) -> DryRuns:
+    return DryRuns(
+        contexts=shared.contexts,
+        previous=shared.runs,
+        source=source,
+        clock=shared.clock,
+        timeout_seconds=settings.direct_call_seconds,
+    )
+
+
+def _run_service(shared: _Shared, drafts: RunDrafts, dry_runs: DryRuns) -> RunService:
     outbox = OutboxStore(shared.engine)
     return RunService(
         runs=shared.runs,
@@ -284,6 +295,7 @@ def _run_service(shared: _Shared, drafts: RunDrafts) -> RunService:
         outbox=outbox,
         tracking=shared.tracking,
         resumption=Resumption(runs=RunMoves(shared.engine), outbox=outbox, bell=shared.bell, clock=shared.clock),
+        dry_runs=dry_runs,
         verifier=Verifier(RecountStore(shared.engine)),
         bell=shared.bell,
     )

@@ -66,6 +66,7 @@ def run() -> None:
 @click.option("--force", is_flag=True, help="Start at once, whatever other run holds the mutex.")
 @click.option("--idempotency-key", help="Repeat the command with the same key and get the same run.")
 @click.option("--follow", is_flag=True, help="Show its progress until it ends.")
+@click.option("--dry-run", is_flag=True, help="Print the plan, first requests and first pages; create nothing.")
 @json_option
 @connected
 def create(  # noqa: PLR0913, PLR0917  # one parameter per option
@@ -81,6 +82,7 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
     force: bool,
     idempotency_key: str | None,
     follow: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Run a sync job for an integrated account."""
@@ -97,6 +99,9 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
     }
     body = {name: value for name, value in wishes.items() if value is not None}
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+    if dry_run:
+        _print_json(client.post(f"{_PATH}?dry_run=true", body))
+        return
     made = client.call("POST", _PATH, body, headers=headers)
     if follow:
         _follow(client, made["id"], as_json=as_json)

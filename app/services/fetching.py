@@ -195,7 +195,7 @@ class FetchWorker:
         context, item, element = current.context, current.item, current.claim.elements[index]
         if not item.is_request:
             return _Asked(index, None), self._batches.submit(context, item, element)
-        call = _call(context, item, element, current.frontier.open[index])
+        call = page_call(context, item, element, current.frontier.open[index])
         return _Asked(index, call), self._source.submit(call)
 
     def _most_in_flight(self, current: _Slice) -> int:
@@ -293,7 +293,7 @@ class FetchWorker:
         return [Ring(run_id=current.claim.run_id, unit_id=unit_id, queue=queue) for unit_id in unit_ids]
 
 
-def _call(context: RunContext, item: ResourceItem, element: scope.Element, cursor: JSON) -> PageCall:
+def page_call(context: RunContext, item: ResourceItem, element: scope.Element, cursor: JSON) -> PageCall:
     """Resolve an element's request; raise PlaceholderError when a value is missing, MappingError for a mapping."""
     values = scope.element_scope(item, context.plan, element, context.scope)
     id, body = _text(_resolve(item.id, values)), _resolve(item.body, values)

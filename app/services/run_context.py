@@ -128,6 +128,10 @@ class RunContexts:
         run = self._runs.load(run_id)
         if run is None:
             raise RunUnworkableError(f"run '{run_id}' was deleted")
+        return self.of(run, self._runs.resource_ids(run_id))
+
+    def of(self, run: SyncJobRun, resource_ids: Mapping[str, str]) -> RunContext:
+        """Make a run's context, which may be no more than planned; raise RunUnworkableError."""
         account = self._accounts.get(run.environment_id, run.integrated_account_id)
         if account is None:
             raise RunUnworkableError(f"integrated account '{run.integrated_account_id}' was deleted")
@@ -143,7 +147,7 @@ class RunContexts:
             queue=routing.queue_of(run.daemon_group_key),
             plan=planning.plan(items),
             items={item.name: item for item in items},
-            resource_ids=self._runs.resource_ids(run_id),
+            resource_ids=resource_ids,
             config=config,
             account=account,
             scope=_scope(run, account),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.engine.errors import Failure, NotFoundError
+from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
 from app.services.ports import Bell
 from app.services.resuming import Resumption
@@ -60,6 +61,13 @@ class Outbox(Protocol):
         """Forget a message that was published; it need not be at once."""
 
 
+class DryRunner(Protocol):
+    """Tries runs without writing anything."""
+
+    def try_out(self, draft: RunDraft) -> JsonObject:
+        """Show what a valid draft's run would begin with."""
+
+
 class RunService:
     """Runs as the API's callers see them."""
 
@@ -72,6 +80,7 @@ class RunService:
         tracking: Tracking,
         resumption: Resumption,
         verifier: Verifier,
+        dry_runs: DryRunner,
         bell: Bell,
     ) -> None:
         self._runs = runs
@@ -80,6 +89,7 @@ class RunService:
         self._tracking = tracking
         self._resumption = resumption
         self._verifier = verifier
+        self._dry_runs = dry_runs
         self._bell = bell
 
     def create(
@@ -103,6 +113,12 @@ class RunService:
         if self._bell.ring_run(created.run.id, queue=draft.queue):
             self._outbox.remove_soon(created.outbox_id)
         return created.run, False
+
+    def try_out(
+        self, environment_id: EnvironmentId, request: RunRequest, *, faults: Sequence[Failure] = ()
+    ) -> JsonObject:
+        """Show what a run would begin with, and write nothing; raise as ``create`` does."""
+        return self._dry_runs.try_out(self._drafts.draft(environment_id, request, idempotency=None, faults=faults))
 
     def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun:
         """Read one run; raise NotFoundError."""

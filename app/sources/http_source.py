@@ -11,6 +11,7 @@ from typing import Final
 from app.engine.errors import SourceError
 from app.engine.integration_config import DynamicPagination, MethodConfig, Pagination, RangePagination
 from app.engine.json_types import JsonObject
+from app.engine.redaction import MASK, is_secret_name
 from app.services.ports import BudgetStore, FetchedPage, PageCall
 from app.settings import Settings
 from app.sources import pagination, requests, responses
@@ -42,6 +43,21 @@ class HttpSource:
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
         """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""
         return self._transport.run(self._fetch_signed_in(call))
+
+    def preview(self, call: PageCall) -> JsonObject:
+        """Show the request of a call with its secrets masked, and send nothing; raise as ``submit``'s future does."""
+        config = call.config.method(call.resource, call.method)
+        drafted = requests.draft(call, config)
+        with _masking(drafted):
+            ask = pagination.ask(_paging(call, config), call.cursor, drafted.query, request=_shown(drafted))
+        request = requests.finish(drafted, ask, timeout_seconds=self._timeout_seconds)
+        headers = {
+            name: MASK if is_secret_name(name) else masked(value, request.secrets)
+            for name, value in request.headers.items()
+        }
+        body = None if request.body is None else masked(request.body.decode(errors="replace"), request.secrets)
+        url = masked(request.url, request.secrets)
+        return {"method": request.method.upper(), "url": url, "headers": headers, "body": body}
 
     def useful_requests(self, account_id: str) -> int:
         """Tell how many requests to an account are worth having under way; more would only wait."""

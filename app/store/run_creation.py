@@ -1,5 +1,6 @@
 """Write a run whole: its row, its resources and its promised message, in one statement and so in one trip."""
 
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, bindparam, text
@@ -79,6 +80,20 @@ def insert_run(connection: Connection, draft: RunDraft) -> RowMapping:
         "task": START_RUN_TASK,
     }
     return connection.execute(_CREATE, values).mappings().one()
+
+
+def previous_run_date(connection: Connection, draft: RunDraft) -> datetime | None:
+    """Tell from when an increment would ask, were the run created now."""
+    if draft.request.ignore_previous_run:
+        return None
+    values = {
+        "sync_job_id": draft.request.sync_job_id,
+        "integrated_account_id": draft.request.integrated_account_id,
+        "args_hash": draft.args_hash,
+        "overlap_seconds": draft.overlap_seconds,
+    }
+    found: datetime | None = connection.execute(text(_PREVIOUS), values).scalar_one_or_none()
+    return found
 
 
 def _items(draft: RunDraft) -> list[JSON]:

@@ -13,7 +13,7 @@ from app.services.run_drafts import IdempotencyKey, RunDraft
 from app.services.runs import CreatedRun, RunFilters
 from app.store import mutexes, paging, tables
 from app.store.database import reading
-from app.store.run_creation import insert_run
+from app.store.run_creation import insert_run, previous_run_date
 from app.store.run_rows import SELECT_RUN, error_of, find_run, run_of, stats_of
 from app.store.stuck_runs import STUCK_RUNS
 
@@ -97,6 +97,11 @@ class RunStore:
         with reading(self._engine) as connection:
             run = find_run(connection, run_id, with_stats=True)
         return run if run and run.environment_id == environment_id else None
+
+    def previous_run_date(self, draft: RunDraft) -> datetime | None:
+        """Tell from when an increment would ask, were the run created now."""
+        with reading(self._engine) as connection:
+            return previous_run_date(connection, draft)
 
     def freeze_upper_bound(self, run_id: str, server_date: datetime) -> None:
         """Translate the run's start into the upstream's clock, which shows ``server_date`` now; only the first counts.

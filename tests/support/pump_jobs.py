@@ -60,6 +60,10 @@ class MemoryApi:
             future.set_exception(error)
         return future
 
+    def preview(self, call: PageCall) -> JsonObject:
+        """Show whom it would ask for."""
+        return {"resource": call.resource, "id": call.id, "query": call.query}
+
     def useful_requests(self, account_id: str) -> int:
         """Take as many as there are."""
         return 64

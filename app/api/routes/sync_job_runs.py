@@ -22,6 +22,7 @@ sync_job_runs = Resource("sync-job-run", description="Runs of sync jobs")
 
 _KIND = "sync job run"
 _LONGEST_KEY = 255
+_RUN: JsonObject = {"$ref": "#/components/schemas/Run"}
 _IDEMPOTENCY: JsonObject = {
     "parameters": [
         {
@@ -29,23 +30,31 @@ _IDEMPOTENCY: JsonObject = {
             "name": "Idempotency-Key",
             "description": "Within 24 hours a repeat with the same key gives the same run.",
             "schema": {"type": "string", "minLength": 1, "maxLength": _LONGEST_KEY},
-        }
+        },
+        {
+            "in": "query",
+            "name": "dry_run",
+            "description": "true: show the plan, the first requests and the roots' first pages, and write nothing.",
+            "schema": {"type": "string", "enum": ["true", "false", ""]},
+        },
     ],
     "responses": {
         "200": {
-            "description": "The run that an earlier request with this Idempotency-Key made",
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Run"}}},
+            "description": "The run that an earlier request with this Idempotency-Key made, or what a dry run found",
+            "content": {"application/json": {"schema": {"anyOf": [_RUN, {"type": "object"}]}}},
         }
     },
 }
 
 
 @sync_job_runs.serves("POST", body=NewRun, answer=Run, status=201, documented=_IDEMPOTENCY)
-def create_run(body: Body) -> Answer:
+def create_run(body: Body) -> Answer | flask.Response:
     """Create a run; a repeat with the same Idempotency-Key gives the first one's run."""
     fields = body.fields
     if "error_handling" in fields:
         fields["error_handling"] = ErrorHandling(fields["error_handling"])
+    if _is_dry():
+        return flask.jsonify(services().runs.try_out(environment(), RunRequest(**fields), faults=body.faults))
     run, is_replay = services().runs.create(
         environment(), RunRequest(**fields), idempotency=_idempotency(), faults=body.faults
     )
@@ -110,6 +119,13 @@ def list_run_errors(query: JsonObject, id: str) -> Answer:
         environment(), path_id(_KIND, id), limit=query["limit"], cursor=query.get("next_cursor")
     )
     return page_view(found, plain_view)
+
+
+def _is_dry() -> bool:
+    wish = flask.request.args.get("dry_run", "")
+    if wish not in ("", "true", "false"):
+        raise InvalidInputError([Failure("dry_run", "expected true or false")])
+    return wish == "true"
 
 
 def _idempotency() -> IdempotencyKey | None:

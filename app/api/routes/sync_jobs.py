@@ -2,7 +2,7 @@
 
 from app.api.parsing import Body
 from app.api.resource import Resource
-from app.api.schemas.catalog import Job, JobPatch, JobQuery, NewJob
+from app.api.schemas.catalog import Job, JobPatch, JobQuery, JobVerdict, NewJob
 from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
@@ -17,6 +17,13 @@ _KIND = "sync job"
 def create_job(body: Body) -> Answer:
     """Create a sync job."""
     return created(plain_view(services().jobs.create(environment(), body.fields, body.faults)))
+
+
+@sync_jobs.serves("POST", "/validate", body=NewJob, answer=JobVerdict)
+def validate_job(body: Body) -> Answer:
+    """Judge a whole job as its creation would, all faults at once, and write nothing."""
+    services().jobs.check(environment(), body.fields, body.faults)
+    return {"valid": True}
 
 
 @sync_jobs.serves("GET", query=JobQuery, answer=page_of(Job))

@@ -85,6 +85,12 @@ class Job(Schema):
     updated_at = Time()
 
 
+class JobVerdict(Schema):
+    """That a job has no fault; one that has is answered 400, as its creation would be."""
+
+    valid = fields.Boolean(validate=validate.Equal(True))
+
+
 JobQuery = narrowed(
     SortedListing, "JobQuery", {"integration_name": fields.String(), "label": fields.String()}, times=_TIMES
 )

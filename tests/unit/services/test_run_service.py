@@ -10,6 +10,7 @@ from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, run, sync_job, uni
 from app.engine.audit import RunRecount
 from app.engine.books import Counters
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
 from app.engine.status import RunStatus
 from app.services.run_drafts import IdempotencyKey, RunDraft, RunDrafts, RunRequest
@@ -18,6 +19,13 @@ from app.services.verifying import Verifier
 
 REQUEST = RunRequest(sync_job_id="job", integrated_account_id="account")
 KEY = IdempotencyKey(key="k", body_hash=b"h")
+
+
+class FakeDryRuns:
+    """Tells which arguments it would run with."""
+
+    def try_out(self, draft: RunDraft) -> JsonObject:
+        return {"args": draft.args}
 
 
 @dataclass
@@ -95,6 +103,7 @@ def service(here: Setting, store: FakeRunStore) -> RunService:
         outbox=store,
         tracking=here.tracking(),
         resumption=here.resumption(store),
+        dry_runs=FakeDryRuns(),
         verifier=Verifier(FakeRecounts()),
         bell=here.bell,
     )
@@ -190,3 +199,12 @@ def test_verification_names_what_does_not_hold(service: RunService) -> None:
     assert [check.equation for check in found.checks if not check.holds] == ["pages = pages of its units"]
     with pytest.raises(NotFoundError):
         service.verify(ELSEWHERE, "run")
+
+
+def test_a_dry_run_makes_no_run(store: FakeRunStore, service: RunService) -> None:
+    rows = dict(store.rows)
+
+    shown = service.try_out(ENVIRONMENT, REQUEST)
+
+    assert shown == {"args": REQUEST.args}
+    assert (store.rows, store.outbox) == (rows, {})

@@ -1,0 +1,135 @@
+"""A run tried: what is asked, what is shown, and what is left alone."""
+
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Any
+
+import pytest
+from service_fakes import FakeClock, page
+from service_setting import setting
+from service_tables import ENVIRONMENT, NOON
+
+from app.engine import planning
+from app.engine.definition import parse_resources
+from app.engine.errors import InvalidInputError, SourceError
+from app.engine.json_types import JsonObject
+from app.services.dry_runs import DryRuns
+from app.services.ports import FetchedPage, PageCall
+from app.services.run_drafts import RunDraft, RunRequest
+
+TICKETS: JsonObject = {"resource": "tickets", "method": "list"}
+COMMENTS: JsonObject = {
+    **{"resource": "comments", "method": "list", "depends_on": "tickets"},
+    "query": {"ticket": "{{resources.tickets.id}}"},
+}
+
+
+class Source:
+    """Gives one answer to all, or none."""
+
+    def __init__(self, answer: FetchedPage | Exception | None) -> None:
+        self.answer = answer
+        self.asked: list[PageCall] = []
+
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
+        self.asked.append(call)
+        future: Future[FetchedPage] = Future()
+        if isinstance(self.answer, Exception):
+            future.set_exception(self.answer)
+        elif self.answer is not None:
+            future.set_result(self.answer)
+        return future
+
+    def preview(self, call: PageCall) -> JsonObject:
+        return {"resource": call.resource, "query": call.query}
+
+    def useful_requests(self, account_id: str) -> int:
+        return 1
+
+
+class Previous:
+    """Knows that a run was at noon."""
+
+    def previous_run_date(self, draft: RunDraft) -> datetime:
+        return NOON
+
+
+def try_out(source: Source, *resources: JsonObject, account: str = "account", **args: Any) -> JsonObject:
+    items, failures = parse_resources(list(resources))
+    assert failures == []
+    draft = RunDraft(
+        id="run",
+        environment_id=ENVIRONMENT,
+        request=RunRequest(sync_job_id="job", integrated_account_id=account),
+        args=args,
+        args_hash=b"",
+        sync_job={},
+        resources=resources,
+        items=planning.plan(items).order,
+        version=3,
+        group_key=None,
+        queue="queue",
+        overlap_seconds=0,
+        mutex_key=None,
+        idempotency=None,
+    )
+    runs = DryRuns(
+        contexts=setting().contexts(), previous=Previous(), source=source, clock=FakeClock(), timeout_seconds=0.01
+    )
+    return runs.try_out(draft)
+
+
+def shown(found: JsonObject, name: str) -> JsonObject:
+    return next(one for one in found["resources"] if one["name"] == name)
+
+
+def test_one_page_of_one_root_is_all_there_is() -> None:
+    source = Source(page({"id": 1}))
+
+    found = try_out(source, {**TICKETS, "query": {"since": "{{previous_run_date}}"}})
+
+    assert source.asked[0].query["since"].startswith("2026")
+    assert shown(found, "tickets")["first_page"]["records"] == [{"id": 1}]
+    assert found["estimate"] == {
+        **{"requests_at_least": 1, "is_exact": True},
+        **{"requests_per_second": None, "seconds_at_least": None},
+    }
+
+
+def test_a_child_is_shown_by_its_parents_first_record_and_not_asked_for() -> None:
+    source = Source(page({"id": 1}, {"id": 2}))
+
+    found = try_out(source, TICKETS, COMMENTS)
+
+    assert [call.resource for call in source.asked] == ["tickets"]
+    assert shown(found, "comments")["request"]["query"] == {"ticket": "1"}
+    assert (found["estimate"]["requests_at_least"], found["estimate"]["is_exact"]) == (3, False)
+
+
+def test_a_child_of_a_record_that_lacks_a_field_is_an_error() -> None:
+    found = try_out(Source(page({"key": 1})), TICKETS, COMMENTS)
+
+    assert shown(found, "comments")["error"]["code"] == "placeholder"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"), [(None, "timeout"), (SourceError("http_500", "broke", status=500), "http_500")]
+)
+def test_what_gives_no_page_is_told_and_its_children_are_not_known(answer: Exception | None, code: str) -> None:
+    found = try_out(Source(answer), TICKETS, COMMENTS)
+
+    assert shown(found, "tickets")["error"]["code"] == code
+    assert shown(found, "comments")["request"] is None
+
+
+def test_a_loop_over_nothing_asks_nothing() -> None:
+    source = Source(page())
+
+    found = try_out(source, {**TICKETS, "loop_on": "args.ids"}, ids=[])
+
+    assert (source.asked, found["estimate"]["requests_at_least"]) == ([], 0)
+
+
+def test_a_run_that_nobody_could_work_on_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="deleted"):
+        try_out(Source(None), TICKETS, account="gone")
