@@ -6,27 +6,27 @@ writes, deliveries and stops never wait for each other in a circle.
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Engine, Text, bindparam, insert, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Connection, Engine, insert, text
 
 from app import failpoints
 from app.engine import events
 from app.engine.books import Counters
-from app.engine.errors import LeaseLostError
+from app.engine.record_rows import encode
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
 from app.store import account_log, spools, tables
-from app.store.record_writer import RecordPage, WrittenRecords, write_records
+from app.store.record_writer import Fence, RecordPage, WrittenRecords, write_records
 from app.store.units import insert_units
 
-_ADVANCE = text("""
+_ADVANCE = """
     update unit
-       set frontier = :frontier, pages = pages + :pages, attempts = 0, updated_at = now(),
-           idle_slices = case when :has_progress then 0 else idle_slices end,
-           status = coalesce(:end, status),
-           lease_expires_at = case when :end is null then now() + make_interval(secs => :lease_seconds) end
-     where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
-""").bindparams(bindparam("frontier", type_=JSONB), bindparam("end", type_=Text))
+       set frontier = %(frontier)s::jsonb, pages = pages + %(pages)s, attempts = 0, updated_at = now(),
+           idle_slices = case when %(has_progress)s then 0 else idle_slices end,
+           status = coalesce(%(end)s::text, status),
+           lease_expires_at = case when %(end)s::text is null
+                                   then now() + make_interval(secs => %(lease_seconds)s) end
+     where id = %(unit_id)s and fencing_token = %(fencing_token)s and status = 'leased'
+"""
 
 # Takes the row's lock even where nothing changes, so that a delivery unit that is about to go idle sees the new events.
 _WAKE_DELIVERY = text("""
@@ -70,8 +70,7 @@ class PageStore:
         Gives the id of the run's delivery unit when there are events for it to send.
         """
         with self._engine.begin() as connection:
-            _advance(connection, page)
-            written = write_records(connection, _record_page(page))
+            written = write_records(connection, _record_page(page), fence=_fence(page))
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
             insert_units(connection, page.claim.run_id, page.children)
             if page.gathered or page.given_on:
@@ -136,9 +135,10 @@ def count(
     connection.execute(_COUNT, {**values, "resource_id": resource_id, "first": first, "last": last})
 
 
-def _advance(connection: Connection, page: PageWrite) -> None:
+def _fence(page: PageWrite) -> Fence:
+    """Move the unit on: only who holds its lease can."""
     parameters = {
-        "frontier": page.frontier,
+        "frontier": encode(page.frontier).decode(),
         "pages": page.counters.pages,
         "end": page.end,
         "has_progress": page.has_progress,
@@ -146,8 +146,7 @@ def _advance(connection: Connection, page: PageWrite) -> None:
         "unit_id": page.claim.unit_id,
         "fencing_token": page.claim.fencing_token,
     }
-    if connection.execute(_ADVANCE, parameters).rowcount != 1:
-        raise LeaseLostError
+    return Fence(statement=_ADVANCE, parameters=parameters)
 
 
 def _record_page(page: PageWrite) -> RecordPage:

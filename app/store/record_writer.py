@@ -12,8 +12,8 @@ found missing can be copied straight into the table.
 """
 
 import select
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import Connection as PostgresConnection
@@ -21,7 +21,7 @@ from psycopg import Cursor
 from sqlalchemy import Connection
 
 from app.engine.books import Counters
-from app.engine.errors import StoreUnavailableError
+from app.engine.errors import LeaseLostError, StoreUnavailableError
 from app.engine.record_rows import RecordBatch
 from app.store.account_log import ALLOCATE
 from app.store.database import PASSING_FAULTS
@@ -90,27 +90,37 @@ class _Difference:
         return len(self.new) + len(self.changed)
 
 
-def write_records(connection: Connection, page: RecordPage) -> WrittenRecords:
-    """Persist the records within the caller's transaction.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """A statement that changes one row as long as the writer may write; it travels with the first question."""
+
+    statement: str
+    parameters: Mapping[str, object] = field(repr=False)
+
+
+def write_records(connection: Connection, page: RecordPage, *, fence: Fence | None = None) -> WrittenRecords:
+    """Persist the records within the caller's transaction; raise LeaseLostError when the fence is shut.
 
     Of several records with one id the last is kept; the others count as unchanged.
     """
-    if not page.batch:
-        return WrittenRecords(counters=Counters())
     raw = connection.connection.driver_connection
     assert raw is not None
     try:
         with raw.cursor(binary=True) as cursor:
-            return _write(cursor, page)
+            if page.batch:
+                return _write(cursor, page, fence)
+            if fence is not None and cursor.execute(fence.statement, fence.parameters).rowcount != 1:
+                raise LeaseLostError
+            return WrittenRecords(counters=Counters())
     except PASSING_FAULTS as error:
         # SQLAlchemy does not see what is done on the raw connection, so neither does its error handler.
         raise StoreUnavailableError from error
 
 
-def _write(cursor: Cursor[Any], page: RecordPage) -> WrittenRecords:
+def _write(cursor: Cursor[Any], page: RecordPage, fence: Fence | None) -> WrittenRecords:
     sequences = None
     ids = page.batch.ids
-    last_sequence, held = _look(cursor, page, ids)
+    last_sequence, held = _look(cursor, page, ids, fence)
     difference = _compare(page.batch, ids, held)
     if difference:
         last = _allocate(cursor, page, len(difference))
@@ -130,13 +140,17 @@ def _write(cursor: Cursor[Any], page: RecordPage) -> WrittenRecords:
     return WrittenRecords(counters=counters, sequences=sequences)
 
 
-def _look(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str]) -> tuple[int, list[tuple[str, bytes]]]:
+def _look(
+    cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], fence: Fence | None
+) -> tuple[int, list[tuple[str, bytes]]]:
     """Read the log's last number and what the table holds of the page, and make rows until Postgres has found it.
 
     Once the log is locked, its number tells whether somebody has written since.
     """
     connection = cursor.connection
-    with connection.pipeline(), connection.cursor(binary=True) as log:
+    with connection.pipeline(), connection.cursor() as guard, connection.cursor(binary=True) as log:
+        if fence is not None:
+            guard.execute(fence.statement, fence.parameters)
         log.execute(_LAST, {"account_id": page.account_id})
         _held(cursor, page, ids)
         connection.pgconn.send_flush_request()
@@ -145,8 +159,11 @@ def _look(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str]) -> tuple[in
             if _has_answered(connection):
                 break
             page.batch.make_rows(ids[start : start + _MADE_AT_ONCE])
+        held = cursor.fetchall()
+        if fence is not None and guard.rowcount != 1:
+            raise LeaseLostError
         last = log.fetchone()
-        return int(last[0]) if last else 0, cursor.fetchall()
+        return int(last[0]) if last else 0, held
 
 
 def _has_answered(connection: PostgresConnection[Any]) -> bool:
