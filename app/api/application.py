@@ -15,6 +15,7 @@ from app.api.routes.direct import proxy, unified
 from app.api.routes.environment_integrations import environment_integrations
 from app.api.routes.integrated_accounts import integrated_accounts
 from app.api.routes.integrations import integrations
+from app.api.routes.logs import logs
 from app.api.routes.observed import daemons, records
 from app.api.routes.service import service
 from app.api.routes.sync_job_cron_triggers import sync_job_cron_triggers
@@ -41,6 +42,7 @@ _RESOURCES: Final = (
     webhooks,
     records,
     daemons,
+    logs,
     unified,
     proxy,
     unified_models,

@@ -42,3 +42,17 @@ class DueTrigger:
     due_at: datetime
     now: datetime
     """The database's clock when it was found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fire:
+    """What became of one due time of a trigger."""
+
+    id: str
+    environment_id: EnvironmentId
+    sync_job_cron_trigger_id: str
+    due_at: datetime
+    sync_job_run_id: str | None
+    error: str | None
+    """Why it made no run."""
+    created_at: datetime

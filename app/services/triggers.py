@@ -10,7 +10,7 @@ from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import EnvironmentId, ListFilters, Page
 from app.engine.status import ErrorHandling
-from app.engine.triggers import CronTrigger
+from app.engine.triggers import CronTrigger, Fire
 from app.services.ports import Clock
 from app.services.run_drafts import IdempotencyKey, RunDraft, RunRequest
 
@@ -39,6 +39,9 @@ class TriggerStore(Protocol):
 
     def delete(self, environment_id: EnvironmentId, trigger_id: str) -> bool:
         """Remove a trigger; tell whether there was one."""
+
+    def fires(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Fire]:
+        """Read a page of what became of due times."""
 
 
 class Drafts(Protocol):
@@ -108,6 +111,10 @@ class TriggerService:
         if not self._triggers.delete(environment_id, trigger_id):
             raise NotFoundError("sync job cron trigger", trigger_id)
         return trigger_id
+
+    def fires(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Fire]:
+        """Read a page of what became of due times."""
+        return self._triggers.fires(environment_id, filters)
 
     def _check_run(self, environment_id: EnvironmentId, values: JsonObject, failures: Sequence[Failure]) -> None:
         """Raise InvalidInputError with the failures, and with those of the run that would be made."""

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId, ListFilters, Page
 from app.engine.times import iso_utc
-from app.engine.triggers import CronTrigger, DueTrigger
+from app.engine.triggers import CronTrigger, DueTrigger, Fire
 from app.services.run_drafts import RunDraft
 from app.store import catalog, tables
 from app.store.database import reading
@@ -63,6 +63,10 @@ class TriggerStore:
         """Remove a trigger; its runs stay."""
         return catalog.delete_row(self._engine, _TABLE, environment_id, trigger_id)
 
+    def fires(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Fire]:
+        """Read a page of what became of due times."""
+        return catalog.list_rows(self._engine, tables.cron_trigger_fire, environment_id, _fire, filters)
+
     def due(self, *, limit: int) -> Sequence[DueTrigger]:
         """List triggers whose time has come, the longest due first."""
         with reading(self._engine) as connection:
@@ -100,6 +104,18 @@ def _take(
     fire = {"id": new_id(), "environment_id": trigger.environment_id, "sync_job_cron_trigger_id": trigger.id}
     connection.execute(insert(tables.cron_trigger_fire).values(**fire, due_at=due.due_at, **outcome))
     return True
+
+
+def _fire(row: RowMapping) -> Fire:
+    return Fire(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        sync_job_cron_trigger_id=str(row["sync_job_cron_trigger_id"]),
+        due_at=row["due_at"],
+        sync_job_run_id=str(row["sync_job_run_id"]) if row["sync_job_run_id"] else None,
+        error=row["error"],
+        created_at=row["created_at"],
+    )
 
 
 def _trigger(row: RowMapping) -> CronTrigger:

@@ -32,6 +32,10 @@ class TriggerPatch(Input):
         allow_none=True, validate=validate.Equal(None, error="is not offered: leave it out or send null")
     )
 
+    events_to_send = fields.Raw(
+        allow_none=True, validate=validate.Equal(None, error="is not offered: every event of a run is sent")
+    )
+
     @pre_load
     def _without_empty(self, data: JSON, **_: object) -> JsonObject:
         """Take "" as null: a typed SDK sends fields that it has no value for."""

@@ -100,7 +100,13 @@ def test_schedule_wakes_a_trigger_and_a_new_time_puts_it_to_sleep(api: Caller, t
 
 
 def test_all_faults_are_told_at_once(api: Caller, catalog: Catalog) -> None:
-    wrong = {"cron_expression": "every day", "timezone": "Mars", "error_handling": "?", "super_query": "apac"}
+    wrong = {
+        "cron_expression": "every day",
+        "timezone": "Mars",
+        "error_handling": "?",
+        "super_query": "apac",
+        "events_to_send": ["a"],
+    }
     other = {"daemon_group_key": "g", "webhook_id": "0c9e9bd4-3d3c-4b5e-9a37-1f1f0e1c2b3a", "resources": [{}]}
 
     answer = api.post(PATH, {**catalog.run_body, **wrong, **other})
@@ -199,6 +205,25 @@ def test_trigger_without_its_account_tells_why_it_makes_no_run(
     assert "does not exist" in after["last_run"]["error"]
     assert (after["last_run"]["sync_job_run_id"], after["enabled"]) == (None, True)
     assert api.get("/sync-job-run", sync_job_id=trigger["sync_job_id"]).body["result"] == []
+
+
+def test_log_tells_what_became_of_due_times(
+    api: Caller, stranger: Caller, trigger: JsonObject, settings: Settings, engine: Engine
+) -> None:
+    api.post(f"{PATH}/{trigger['id']}/schedule", {})
+    make_due(engine, trigger["id"])
+    firing(engine, settings).fire_due()
+    last_run = api.get(f"{PATH}/{trigger['id']}").body["last_run"]
+    query = {"log_type": "sync_job_cron_trigger", "sync_job_cron_trigger_id": trigger["id"]}
+
+    [fire] = api.get("/log", **query).body["result"]
+
+    assert (fire["due_at"], fire["error"]) == (last_run["due_at"], None)
+    assert fire["sync_job_run_id"] == last_run["sync_job_run_id"]
+    assert api.get("/log", **query, **{"created_at[gt]": fire["created_at"]}).body["result"] == []
+    assert stranger.get("/log", **query).body["result"] == []
+    assert api.get("/log").paths == ["log_type"]
+    assert "/deliveries" in api.get("/log", log_type="webhook").body["details"]["failures"][0]["message"]
 
 
 def test_trigger_that_was_changed_meanwhile_is_not_fired_as_it_was(
