@@ -280,3 +280,22 @@ def test_run_that_was_stopped_before_it_began_is_begun(pump_database: PumpDataba
 
     assert outcome.run["status"] == "completed"
     assert outcome.records == records_of(life.job)
+
+
+def test_a_spool_that_gathered_too_much_is_an_error_that_a_resume_with_more_room_mends(
+    pump_database: PumpDatabase,
+) -> None:
+    job = BY_NAME["transforms-and-spools"]
+    life = Life(pump_database, job)
+    room = life.world.settings
+    life.world.settings = replace(room, spool_bytes=10)
+
+    cut = life.go()
+    life.world.settings = room
+    life.resume(errors_only=True)
+    whole = life.go()
+
+    assert [(error["resource"], error["code"]) for error in cut.errors] == [("all", "spool")]
+    assert cut.run["status"] == whole.run["status"] == RunStatus.COMPLETED
+    assert ("sizes", "sum") not in cut.records
+    assert whole.records == records_of(job)
