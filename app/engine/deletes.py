@@ -24,13 +24,19 @@ def was_complete(resource: str, plan: RunPlan, states: Mapping[str, ResourceStat
     ``states`` is by name. An increment asks only for what has changed, wherever it reads ``previous_run_date``.
     """
     return not any(
-        (is_increment and _INCREMENT in step.references)
+        (is_increment and _reads_increment(step))
         or states[step.name].counters.errors
         or states[step.name].counters.skipped
         for item in plan.order
         if item.resource == resource
         for step in (item, *plan.ancestors_of(item.name))
     )
+
+
+def _reads_increment(item: ResourceItem) -> bool:
+    if item.expression is not None and _INCREMENT[0] in item.expression.text:
+        return True
+    return _INCREMENT in item.references | (item.recursion.references if item.recursion is not None else frozenset())
 
 
 def is_too_many(vanished: int, held: int, *, limit_percent: float) -> bool:

@@ -88,6 +88,25 @@ def test_children_of_an_increment_are_incomplete_too() -> None:
 
 
 @pytest.mark.parametrize(
+    ("between", "fields"),
+    [
+        ({"config": {"expression": "records[changed > previous_run_date]"}}, {}),
+        (
+            {"config": {"expression": "records"}},
+            {"recurse": {"if": "{{resources.comments.id}}", "config": {"query": SINCE}}},
+        ),
+    ],
+)
+def test_a_transform_or_a_recursion_may_make_an_increment_too(between: JsonObject, fields: JsonObject) -> None:
+    states = {name: state(name) for name in ("tickets", "some", "comments")}
+    some = {"type": "transform", "name": "some", "depends_on": "tickets", **between}
+    plan = plan_of(TICKETS, some, {**COMMENTS, "depends_on": "some", **fields})
+
+    assert not deletes.was_complete("comments", plan, states, is_increment=True)
+    assert deletes.was_complete("comments", plan, states, is_increment=False)
+
+
+@pytest.mark.parametrize(
     ("vanished", "held", "refused"), [(0, 0, False), (2, 10, False), (3, 10, True), (1, 1, True), (0, 5, False)]
 )
 def test_a_fifth_may_vanish_at_once(vanished: int, held: int, refused: bool) -> None:
