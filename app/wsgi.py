@@ -2,7 +2,7 @@
 
 from app import garbage, settings
 from app.api.application import create_app
-from app.bootstrap import api_services
+from app.bootstrap.api import api_services
 from app.logs import configure
 
 configure()

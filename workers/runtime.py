@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass
 
 from app import settings
-from app.bootstrap import DaemonServices, daemon_services
+from app.bootstrap.daemon import DaemonServices, daemon_services
 from app.engine.ids import new_id
 from app.stack.life_signs import LifeSigns
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from app import bootstrap, settings
+from app import settings
+from app.bootstrap import api as bootstrap
 from app.engine.errors import UnauthorizedError
 from app.services.tokens import TokenService
 from app.stack.data_directory import write_private

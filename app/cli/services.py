@@ -4,8 +4,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from app import bootstrap, settings
+from app import settings
 from app.api.services import ApiServices
+from app.bootstrap import api as bootstrap
 from app.settings import Settings
 from app.stack.joining import joining_environment
 

@@ -1,4 +1,4 @@
-"""What the services need from outside, each as a role; bootstrap.py names the concrete classes."""
+"""What the services need from outside, each as a role; bootstrap/ names the concrete classes."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future

@@ -40,7 +40,7 @@ def main(seconds: int, group: str, concurrency: int) -> None:
     time.time = lambda: right_time() + seconds
     from celery.__main__ import main as celery
 
-    from app.bootstrap import SystemClock
+    from app.bootstrap.shared import SystemClock
 
     SystemClock.now = lambda _self: datetime.now(UTC) + timedelta(seconds=seconds)  # type: ignore[method-assign]
     daemon_id = new_id()

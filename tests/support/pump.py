@@ -14,7 +14,9 @@ from celery.canvas import Signature
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine
 
-from app.bootstrap import DaemonServices, Outside, api_services, daemon_services
+from app.bootstrap.api import api_services
+from app.bootstrap.daemon import DaemonServices, daemon_services
+from app.bootstrap.shared import Outside
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.ids import new_id

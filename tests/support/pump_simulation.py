@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from app.bootstrap import DaemonServices, daemon_services
+from app.bootstrap.daemon import DaemonServices, daemon_services
 from app.store.database import connect
 from tests.support.patience import wait_for
 from tests.support.pump import Mailbox, Message, World, handle, sweep

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from app.api.application import create_app
 from app.api.services import ApiServices
-from app.bootstrap import api_services
+from app.bootstrap.api import api_services
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId
 from app.net.addresses import LOOPBACK

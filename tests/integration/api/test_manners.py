@@ -10,7 +10,7 @@ from flask import Flask
 
 from app.api.application import create_app
 from app.api.services import ApiServices
-from app.bootstrap import api_services
+from app.bootstrap.api import api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
 from app.engine.objects import EnvironmentId

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.bootstrap import SystemClock, api_services
+from app.bootstrap.api import api_services
+from app.bootstrap.shared import SystemClock
 from app.engine import events
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 import pytest
 from sqlalchemy import text
 
-from app.bootstrap import api_services
+from app.bootstrap.api import api_services
 from app.engine.json_types import JsonObject
 from app.engine.status import RunStatus
 from app.services.ports import FetchedPage, PageCall

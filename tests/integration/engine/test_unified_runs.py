@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.bootstrap import api_services
+from app.bootstrap.api import api_services
 from app.engine.errors import InvalidInputError
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId

@@ -1,4 +1,4 @@
-"""One run with its account, stores and workers, put together as bootstrap.py does."""
+"""One run with its account, stores and workers, put together as app/bootstrap does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

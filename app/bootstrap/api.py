@@ -1,0 +1,141 @@
+"""Build an API process's services."""
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy import Engine
+
+from app.api.services import ApiServices
+from app.bootstrap.shared import REAL, ClosableSource, Outside, Shared, budgets, run_drafts
+from app.services.accounts import AccountService
+from app.services.daemons import DaemonService
+from app.services.deliveries import DeliveryService
+from app.services.direct_calls import DirectCalls
+from app.services.dry_runs import DryRuns, PreviewingSource
+from app.services.environment_integrations import EnvironmentIntegrationService
+from app.services.health import HealthService
+from app.services.integrations import IntegrationService
+from app.services.jobs import JobService
+from app.services.key_rotation import KeyRotation
+from app.services.records import RecordService
+from app.services.resuming import Resumption
+from app.services.run_drafts import RunDrafts
+from app.services.run_states import StateService
+from app.services.runs import RunService
+from app.services.templates import TemplateService
+from app.services.tokens import TokenService
+from app.services.triggers import TriggerService
+from app.services.unified_methods import MappingLayer, MappingService
+from app.services.unified_models import InstalledModelService, UnifiedModelService
+from app.services.verifying import Verifier
+from app.services.webhooks import WebhookService
+from app.settings import Settings
+from app.sources.http_source import HttpSource
+from app.store.database import is_reachable
+from app.store.jobs import JobStore
+from app.store.log_read import LogReader
+from app.store.outbox import OutboxStore
+from app.store.records_read import RecordReader
+from app.store.recounts import RecountStore
+from app.store.run_moves import RunMoves
+from app.store.run_states import StateStore
+from app.store.sealed_rows import SealedRows
+from app.store.templates import TemplateStore
+from app.store.tokens import TokenStore
+from app.store.tombstones import TombstoneStore
+from app.store.triggers import TriggerStore
+from app.store.unified_models import EnvironmentUnifiedModelStore, MappingStore
+from app.store.webhook_deliveries import WebhookDeliveryStore
+
+
+def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
+    """Build an API process's services."""
+    shared = Shared(settings, outside)
+    jobs = JobStore(shared.engine)
+    job_service = JobService(jobs, shared.integrations, shared.unified)
+    drafts = run_drafts(shared, jobs, settings)
+    source = outside.source or HttpSource(settings, budgets(settings), shared.kept_credentials())
+    installed = EnvironmentUnifiedModelStore(shared.engine)
+    deliveries = DeliveryService(
+        deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, bell=shared.bell
+    )
+    return ApiServices(
+        runs=_run_service(shared, drafts, _dry_runs(shared, source, settings)),
+        triggers=TriggerService(TriggerStore(shared.engine), drafts, shared.clock),
+        jobs=job_service,
+        templates=TemplateService(TemplateStore(shared.engine), job_service),
+        states=StateService(StateStore(shared.engine)),
+        integrations=IntegrationService(shared.integrations),
+        installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
+        accounts=AccountService(shared.accounts, shared.integrations),
+        webhooks=WebhookService(shared.webhooks, shared.sender, wake=deliveries.wake),
+        deliveries=deliveries,
+        records=RecordService(
+            records=RecordReader(shared.engine),
+            log=LogReader(shared.engine),
+            tombstones=TombstoneStore(shared.engine),
+            accounts=shared.accounts,
+        ),
+        daemons=DaemonService(shared.daemons),
+        tokens=TokenService(TokenStore(shared.engine)),
+        keys=KeyRotation(
+            keys=shared.keys, maker=shared.cipher, rows=SealedRows(shared.engine, shared.cipher), pause=time.sleep
+        ),
+        direct=DirectCalls(
+            accounts=shared.accounts,
+            integrations=shared.effective_integrations,
+            unified=shared.unified,
+            source=source,
+            seal=shared.cipher,
+            timeout_seconds=settings.direct_call_seconds,
+        ),
+        unified_models=UnifiedModelService(shared.unified_models),
+        installed_models=InstalledModelService(installed, shared.unified_models),
+        unified_mappings=MappingService(
+            MappingStore(shared.engine, MappingLayer.BASE), shared.unified_models, shared.integrations
+        ),
+        environment_mappings=MappingService(
+            MappingStore(shared.engine, MappingLayer.ENVIRONMENT),
+            shared.unified_models,
+            shared.integrations,
+            installed,
+        ),
+        health=HealthService(
+            is_store_reachable=lambda: is_reachable(shared.engine),
+            others={"redis": shared.bell.is_reachable},
+            daemons=shared.daemons,
+        ),
+        close=_closing(source, shared.engine),
+    )
+
+
+def _closing(source: ClosableSource, engine: Engine) -> Callable[[], None]:
+    def close() -> None:
+        source.close()
+        engine.dispose()
+
+    return close
+
+
+def _dry_runs(shared: Shared, source: PreviewingSource, settings: Settings) -> DryRuns:
+    return DryRuns(
+        contexts=shared.contexts,
+        previous=shared.runs,
+        source=source,
+        clock=shared.clock,
+        timeout_seconds=settings.direct_call_seconds,
+    )
+
+
+def _run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns) -> RunService:
+    outbox = OutboxStore(shared.engine)
+    return RunService(
+        runs=shared.runs,
+        drafts=drafts,
+        outbox=outbox,
+        tracking=shared.tracking,
+        resumption=Resumption(runs=RunMoves(shared.engine), outbox=outbox, bell=shared.bell, clock=shared.clock),
+        dry_runs=dry_runs,
+        verifier=Verifier(RecountStore(shared.engine)),
+        bell=shared.bell,
+    )

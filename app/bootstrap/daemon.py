@@ -1,0 +1,145 @@
+"""Build a daemon's services."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts
+from app.broker.bell import publisher
+from app.broker.pulses import CeleryPulses
+from app.services.batch_source import BatchSource
+from app.services.daemons import DaemonService
+from app.services.delivering import DeliveryOutcomes, DeliveryWorker
+from app.services.fetching import FetchWorker
+from app.services.firing import Firing
+from app.services.hearing import Hearing
+from app.services.ports import Source, WebhookSender
+from app.services.retention import Retention
+from app.services.roll_call import RollCall
+from app.services.sweeping import Chore, Sweeper
+from app.services.tracking import Tracking
+from app.services.turns import AccountTurns
+from app.services.unsticking import Unsticking
+from app.services.working import UnitWorker
+from app.services.workplace import Workplace
+from app.settings import Settings
+from app.sources.http_source import HttpSource
+from app.store.deliveries import DeliveryStore
+from app.store.due_work import DueWorkReader
+from app.store.jobs import JobStore
+from app.store.leadership import Leadership
+from app.store.outbox import OutboxStore
+from app.store.pages import PageStore
+from app.store.retention import RetentionStore
+from app.store.spools import SpoolStore
+from app.store.triggers import TriggerStore
+from app.store.units import UnitStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonServices:
+    """What a daemon's process works with."""
+
+    settings: Settings
+    tracking: Tracking
+    worker: UnitWorker
+    daemons: DaemonService
+    hearing: Hearing
+    pulses: CeleryPulses
+    sweeper: Sweeper
+    leadership: Leadership
+    stopping: threading.Event
+    """Set once, when the daemon is told to go: slices then end after their page."""
+    close: Callable[[], None]
+    """Lets go of connections, once no slice is under way any more."""
+
+
+def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServices:
+    """Build a daemon's services."""
+    shared = Shared(settings, outside)
+    stopping = threading.Event()
+    source = outside.source or HttpSource(settings, budgets(settings), shared.kept_credentials())
+    leadership = Leadership(shared.engine, silence_seconds=max(6.0, 3 * settings.sweep_seconds))
+    timeout = settings.publish_timeout_seconds
+    pulses = CeleryPulses(publisher(settings.broker_url, timeout_seconds=timeout))
+    workplace = Workplace(clock=shared.clock, settings=settings, bell=shared.bell, is_stopping=stopping.is_set)
+    return DaemonServices(
+        settings=settings,
+        tracking=shared.tracking,
+        worker=_unit_worker(shared, source, outside.sender or shared.sender, workplace),
+        daemons=DaemonService(shared.daemons),
+        hearing=Hearing(deaf_seconds=settings.deaf_seconds, monotonic=time.monotonic),
+        pulses=pulses,
+        sweeper=_sweeper(shared, leadership, pulses, settings),
+        leadership=leadership,
+        stopping=stopping,
+        close=source.close,
+    )
+
+
+def _unit_worker(shared: Shared, source: Source, sender: WebhookSender, workplace: Workplace) -> UnitWorker:
+    units, deliveries = UnitStore(shared.engine), DeliveryStore(shared.engine)
+    turns = AccountTurns(units, workplace)
+    return UnitWorker(
+        units=units,
+        contexts=shared.contexts,
+        fetching=FetchWorker(
+            source=source,
+            batches=BatchSource(SpoolStore(shared.engine), spool_bytes=workplace.settings.spool_bytes),
+            leases=units,
+            pages=PageStore(shared.engine),
+            bounds=shared.runs,
+            backlog=deliveries,
+            turns=turns,
+            workplace=workplace,
+        ),
+        delivering=DeliveryWorker(
+            runs=shared.runs,
+            webhooks=shared.webhooks,
+            queue=deliveries,
+            leases=units,
+            sender=sender,
+            outcomes=DeliveryOutcomes(fail_run=shared.tracking.fail, record_error=shared.tracking.record_error),
+            workplace=workplace,
+        ),
+        tracking=shared.tracking,
+        turns=turns,
+        workplace=workplace,
+    )
+
+
+def _sweeper(shared: Shared, leadership: Leadership, pulses: CeleryPulses, settings: Settings) -> Sweeper:
+    roll_call = RollCall(
+        pulses=pulses,
+        registry=shared.daemons,
+        silence_seconds=settings.daemon_silence_seconds,
+        monotonic=time.monotonic,
+    )
+    retention = Retention(RetentionStore(shared.engine), settings, monotonic=time.monotonic)
+    outbox = OutboxStore(shared.engine)
+    unsticking = Unsticking(runs=shared.runs, tracking=shared.tracking, stuck_seconds=settings.stuck_seconds)
+    return Sweeper(
+        look=DueWorkReader(
+            leadership,
+            publish_after_seconds=settings.publish_timeout_seconds,
+            ring_after_seconds=settings.ring_after_seconds,
+        ),
+        units=UnitStore(shared.engine),
+        runs=shared.runs,
+        messages=outbox,
+        triggers=Firing(
+            triggers=TriggerStore(shared.engine),
+            drafts=run_drafts(shared, JobStore(shared.engine), settings),
+            outbox=outbox,
+            bell=shared.bell,
+        ),
+        tracking=shared.tracking,
+        bell=shared.bell,
+        settings=settings,
+        chores=[
+            Chore(roll_call.take, every_seconds=settings.heartbeat_seconds, monotonic=time.monotonic),
+            Chore(retention.step, every_seconds=settings.sweep_seconds, monotonic=time.monotonic),
+            Chore(unsticking.step, every_seconds=settings.ring_after_seconds, monotonic=time.monotonic),
+        ],
+    )

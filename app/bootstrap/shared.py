@@ -1,0 +1,146 @@
+"""What API processes and daemons are both built on."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from app.broker.bell import CeleryBell, publisher
+from app.destinations.webhook_sender import HttpWebhookSender
+from app.limits import redis_budgets
+from app.limits.redis_budgets import RedisBudgets
+from app.net.addresses import AllowedNetworks
+from app.net.loop import LoopThread
+from app.services.credentials import CredentialService
+from app.services.dry_runs import PreviewingSource
+from app.services.ports import BudgetStore, WebhookSender
+from app.services.run_context import RunContexts
+from app.services.run_drafts import RunDrafts
+from app.services.sweeping import TaskBell
+from app.services.tracking import Tracking
+from app.services.unified_mappings import UnifiedMappings
+from app.settings import Settings
+from app.sources.kept_credentials import KeptCredentials
+from app.sources.local_budgets import LocalBudgets
+from app.sources.token_endpoint import HttpTokenEndpoint
+from app.store.accounts import AccountStore
+from app.store.credentials import CredentialStore
+from app.store.daemons import DaemonStore
+from app.store.database import connect
+from app.store.encryption import Cipher
+from app.store.encryption_keys import KeyStore
+from app.store.environment_integrations import EffectiveIntegrations, EnvironmentIntegrationStore
+from app.store.integrations import IntegrationStore
+from app.store.jobs import JobStore
+from app.store.run_moves import RunMoves
+from app.store.runs import RunStore
+from app.store.unified_models import UnifiedModelStore
+from app.store.webhooks import WebhookStore
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Tell the time as aware UTC."""
+        return datetime.now(UTC)
+
+
+class ReachableBell(TaskBell, Protocol):
+    """A bell whose broker can be asked for."""
+
+    def is_reachable(self) -> bool:
+        """Tell whether the broker takes connections."""
+
+
+class ClosableSource(PreviewingSource, Protocol):
+    """A source that holds connections."""
+
+    def close(self) -> None:
+        """Cancel what is under way and close every connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What a process reaches beyond itself; None is the real thing, made from the settings."""
+
+    engine: Engine | None = None
+    bell: ReachableBell | None = None
+    source: ClosableSource | None = None
+    sender: WebhookSender | None = None
+
+
+REAL = Outside()
+
+
+class Shared:
+    """What API processes and daemons are both built on; nothing connects before its first use."""
+
+    def __init__(self, settings: Settings, outside: Outside = REAL) -> None:
+        self.clock = SystemClock()
+        self.allowed = AllowedNetworks.parse(settings.allowed_networks)
+        self.engine = outside.engine or connect(settings.database_url, pool_size=settings.database_pool_size)
+        self.keys = KeyStore(self.engine)
+        self.cipher = cipher = Cipher(settings.encryption_key, self.keys)
+        self.bell = outside.bell or CeleryBell(
+            publisher(settings.broker_url, timeout_seconds=settings.publish_timeout_seconds)
+        )
+        self.runs = RunStore(self.engine)
+        self.accounts = AccountStore(self.engine, cipher)
+        self.integrations = IntegrationStore(self.engine, cipher)
+        self.installed_integrations = EnvironmentIntegrationStore(self.engine, cipher)
+        self.effective_integrations = EffectiveIntegrations(self.integrations, self.installed_integrations)
+        self.webhooks = WebhookStore(self.engine, cipher)
+        self.daemons = DaemonStore(self.engine)
+        self.unified_models = UnifiedModelStore(self.engine)
+        self.unified = UnifiedMappings(self.unified_models)
+        self.contexts = RunContexts(
+            runs=self.runs, accounts=self.accounts, integrations=self.effective_integrations, unified=self.unified
+        )
+        self.tracking = Tracking(
+            moves=RunMoves(self.engine),
+            runs=self.runs,
+            contexts=self.contexts,
+            bell=self.bell,
+            clock=self.clock,
+            settings=settings,
+        )
+        self.sender = HttpWebhookSender(
+            loop=LoopThread("ferryman-webhooks"),
+            clock=self.clock,
+            timeout_seconds=settings.delivery_timeout_seconds,
+            allowed=self.allowed,
+        )
+
+    def kept_credentials(self) -> KeptCredentials:
+        """Make what keeps accounts' tokens fresh in this process."""
+        service = CredentialService(
+            store=CredentialStore(self.engine, self.cipher),
+            endpoint=HttpTokenEndpoint(loop=LoopThread("ferryman-tokens"), allowed=self.allowed),
+            clock=self.clock,
+            pause=time.sleep,
+        )
+        return KeptCredentials(service, self.clock.now)
+
+
+def run_drafts(shared: Shared, jobs: JobStore, settings: Settings) -> RunDrafts:
+    """Make what turns requests for runs into drafts, for the API and for triggers."""
+    return RunDrafts(
+        jobs=jobs,
+        accounts=shared.accounts,
+        webhooks=shared.webhooks,
+        unified=shared.unified,
+        default_group=settings.default_group,
+        default_overlap_seconds=settings.overlap_seconds,
+    )
+
+
+def budgets(settings: Settings) -> Callable[[], BudgetStore]:
+    """Choose where rate budgets stand: with a broker that is no Redis, and no Redis beside it, they are not shared."""
+    url = settings.budget_url or settings.broker_url
+    if not url.startswith(("redis", "unix")):
+        return LocalBudgets
+    return lambda: RedisBudgets(redis_budgets.client(url), LocalBudgets())
