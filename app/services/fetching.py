@@ -4,8 +4,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
 
 from app import failpoints
 from app.engine import recursion, scope
@@ -16,7 +14,7 @@ from app.engine.placeholders import UNDEFINED, Template
 from app.engine.resource_items import ResourceItem
 from app.engine.status import ErrorHandling
 from app.engine.unified_calls import UnifiedRequest
-from app.engine.work import Claim, PageWrite, Ring, SliceOutcome
+from app.engine.work import Claim, Ring, SliceOutcome
 from app.failpoints import Failpoint
 from app.services import unified_pages
 from app.services.batch_source import BatchSource
@@ -24,46 +22,11 @@ from app.services.page_batch import PageBatch
 from app.services.ports import FetchedPage, PageCall, Source
 from app.services.run_context import RunContext
 from app.services.turns import AccountTurns
+from app.services.unit_ports import Backlog, Bounds, PageWriter, UnitLeases
 from app.services.workplace import Workplace
 
 _WAIT_SECONDS = 1.0
 _HOLD_SECONDS = 5.0
-
-
-class UnitLeases(Protocol):
-    """Keeps and gives back the lease of a unit."""
-
-    def hold(self, claim: Claim, *, lease_seconds: float) -> None:
-        """Prolong the lease; raise LeaseLostError when it is gone."""
-
-    def hand_back(
-        self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ..., is_idle: bool = ...
-    ) -> bool:
-        """Give the lease up; False when it was lost already."""
-
-
-class PageWriter(Protocol):
-    """Writes pages; each write happens wholly or not at all."""
-
-    def write(self, page: PageWrite) -> str | None:
-        """Write a page; raise LeaseLostError when the unit is somebody else's; give the delivery unit to ring."""
-
-
-class Bounds(Protocol):
-    """Keeps up to which moment of the upstream's clock a run has seen everything."""
-
-    def freeze_upper_bound(self, run_id: str, server_date: datetime) -> None:
-        """Translate the run's start into the upstream's clock, once."""
-
-
-class Backlog(Protocol):
-    """Knows how many batches wait for a run's webhook."""
-
-    def is_long(self, run_id: str, *, limit: int) -> bool:
-        """Tell whether so many wait."""
-
-    def wait_for_backlog(self, claim: Claim, *, backlog_limit: int) -> bool:
-        """Block the unit when too many wait; tell whether it was blocked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,81 @@
+"""What the life of runs needs of the store, each as a role."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from app.engine.json_types import JsonObject
+from app.engine.objects import SyncJobRun
+from app.engine.status import ResourceStatus, RunStatus
+from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft
+from app.services.deleting import LockedRecords
+
+
+class LockedRun(LockedRecords, Protocol):
+    """A run whose row is locked for the length of a ``with`` block."""
+
+    status: RunStatus | None
+    has_begun: bool
+    """Its first units were written, if it has any."""
+
+    def __enter__(self) -> "LockedRun":
+        """Lock."""
+
+    def __exit__(self, *exception: object) -> None:
+        """Commit, or roll back after an exception."""
+
+    def shown(self) -> SyncJobRun:
+        """Give the run with its stats, as the block leaves it."""
+
+    def end_resource(self, resource_id: str, status: ResourceStatus) -> None:
+        """Give a resource its last status."""
+
+    def first_error(self) -> JsonObject | None:
+        """Give the run's first recorded error as ``{code, message, resource, at}``."""
+
+    def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
+        """Move the run when its status allows it."""
+
+    def queue_events(self, events: Sequence[EventDraft]) -> str | None:
+        """Queue events; give the delivery unit to ring."""
+
+    def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
+        """Keep errors for ``GET /errors``."""
+
+    def close_spool(self, resource_id: str) -> str | None:
+        """Make a unit of what a spool has gathered, unless all of it was given on; give the unit's id."""
+
+    def mend(self, queue: str) -> list[Ring]:
+        """Free what waits for nothing; list what to ring."""
+
+    def what_is_left(self) -> str | None:
+        """Describe what the run has left that nobody can work on; None when somebody can."""
+
+
+class Moves(Protocol):
+    """Moves runs by conditional updates."""
+
+    def take_up(self, run_id: str, *, daemon_id: str) -> bool:
+        """Move a created run to running, unless it waits for another one's mutex; tell whether it moved."""
+
+    def move(self, run_id: str, target: RunStatus, *, error: JsonObject | None = None) -> bool:
+        """Move the run when its status allows it; tell whether it moved."""
+
+    def next_in_line(self, run_id: str) -> tuple[str, str] | None:
+        """Find the run that waited for this one's mutex and may start now, with its queue."""
+
+    def unblock(self, run_id: str, queue: str) -> Sequence[Ring]:
+        """Let the units of a running run go that no event of it holds back; list what to ring."""
+
+    def start(
+        self,
+        run_id: str,
+        *,
+        units: Sequence[UnitDraft],
+        events: Sequence[EventDraft],
+        errors: Sequence[ErrorDraft],
+    ) -> bool:
+        """Write a run's first units, events and errors, once."""
+
+    def locked(self, run_id: str) -> LockedRun:
+        """Lock the run."""
