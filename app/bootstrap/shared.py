@@ -92,7 +92,7 @@ class Shared:
         self.accounts = AccountStore(self.engine, cipher)
         self.integrations = IntegrationStore(self.engine, cipher)
         self.installed_integrations = EnvironmentIntegrationStore(self.engine, cipher)
-        self.effective_integrations = EffectiveIntegrations(self.integrations, self.installed_integrations)
+        self.effective_integrations = EffectiveIntegrations(self.engine, cipher)
         self.webhooks = WebhookStore(self.engine, cipher)
         self.daemons = DaemonStore(self.engine)
         self.unified_models = UnifiedModelStore(self.engine)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Engine, RowMapping, bindparam, func, literal_column, select
+from sqlalchemy import Engine, RowMapping, and_, bindparam, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.engine.environment_integration import EnvironmentIntegration
@@ -14,11 +14,20 @@ from app.engine.objects import EnvironmentId, Integration, ListFilters, Page
 from app.store import catalog, sealed_config, tables
 from app.store.database import reading
 from app.store.encryption import Cipher
-from app.store.integrations import IntegrationStore
+from app.store.integrations import integration_of
 
 _TABLE = tables.environment_integration
 _OF: Final = select(_TABLE).where(
     _TABLE.c.environment_id == bindparam("environment"), _TABLE.c.integration_id == bindparam("integration")
+)
+_INTEGRATION = tables.integration
+_EFFECTIVE: Final = (
+    select(_INTEGRATION, _TABLE.c.override)
+    .outerjoin(
+        _TABLE,
+        and_(_TABLE.c.integration_id == _INTEGRATION.c.id, _TABLE.c.environment_id == _INTEGRATION.c.environment_id),
+    )
+    .where(_INTEGRATION.c.environment_id == bindparam("environment"), _INTEGRATION.c.id == bindparam("integration"))
 )
 
 
@@ -77,14 +86,20 @@ class EnvironmentIntegrationStore:
 class EffectiveIntegrations:
     """Integrations as their environment uses them: with its override laid over their configs."""
 
-    def __init__(self, integrations: IntegrationStore, installed: EnvironmentIntegrationStore) -> None:
-        self._integrations = integrations
-        self._installed = installed
+    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+        self._engine = engine
+        self._cipher = cipher
 
     def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
         """Read one integration."""
-        integration = self._integrations.get(environment_id, integration_id)
-        installed = self._installed.of(environment_id, integration_id)
-        if integration is None or installed is None:
+        with reading(self._engine) as connection:
+            found = connection.execute(_EFFECTIVE, {"environment": environment_id, "integration": integration_id})
+            row = found.mappings().one_or_none()
+        if row is None:
+            return None
+        integration = integration_of(row, self._cipher)
+        if row["override"] is None:
             return integration
-        return replace(integration, config=merged(integration.config, installed.override))
+        return replace(
+            integration, config=merged(integration.config, sealed_config.opened(row["override"], self._cipher))
+        )

@@ -82,15 +82,20 @@ class IntegrationStore:
         return {**values, **config}
 
     def _integration(self, row: RowMapping) -> Integration:
-        return Integration(
-            id=str(row["id"]),
-            environment_id=EnvironmentId(str(row["environment_id"])),
-            name=row["name"],
-            category=row["category"],
-            is_beta=row["is_beta"],
-            sharing=row["sharing"],
-            config=sealed_config.opened(row["config"], self._cipher),
-            version=row["version"],
-            created_at=row["created_at"],
-            updated_at=row["updated_at"],
-        )
+        return integration_of(row, self._cipher)
+
+
+def integration_of(row: RowMapping, cipher: Cipher) -> Integration:
+    """Read an integration's row, its secrets opened."""
+    return Integration(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        name=row["name"],
+        category=row["category"],
+        is_beta=row["is_beta"],
+        sharing=row["sharing"],
+        config=sealed_config.opened(row["config"], cipher),
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

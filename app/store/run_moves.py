@@ -38,12 +38,17 @@ _MOVE = text("""
 """).bindparams(bindparam("error", type_=JSONB(none_as_null=True)))
 
 # A run that waits for another one's mutex stays as it is.
-_TAKE_UP = text(f"""
+_SET_RUNNING = """
     update sync_job_run
        set status = 'running', updated_at = clock_timestamp(), daemon_id = :daemon_id,
            started_at = coalesce(started_at, clock_timestamp())
-     where id = :run_id and status = 'created' and not {mutexes.waits("sync_job_run")}
-""")
+     where id = :run_id and status = 'created'
+"""
+
+# Most runs have no mutex, and nobody to wait for.
+_TAKE_UP_AT_ONCE = text(f"{_SET_RUNNING} and mutex_key is null")
+
+_TAKE_UP = text(f"{_SET_RUNNING} and not {mutexes.waits('sync_job_run')}")
 
 _CANCEL_UNITS = text("""
     update unit set status = 'cancelled', fencing_token = fencing_token + 1,
@@ -103,9 +108,13 @@ class RunMoves:
 
     def take_up(self, run_id: str, *, daemon_id: str) -> bool:
         """Move a created run to running, unless it waits for another one's mutex; tell whether it moved."""
+        parameters = {"run_id": run_id, "daemon_id": daemon_id}
+        with reading(self._engine) as connection:
+            if connection.execute(_TAKE_UP_AT_ONCE, parameters).rowcount == 1:
+                return True
         with self._engine.begin() as connection:
             mutexes.lock(connection, run_id)
-            return connection.execute(_TAKE_UP, {"run_id": run_id, "daemon_id": daemon_id}).rowcount == 1
+            return connection.execute(_TAKE_UP, parameters).rowcount == 1
 
     def next_in_line(self, run_id: str) -> tuple[str, str] | None:
         """Find the run that waited for this one's mutex and may start now, with its queue."""
