@@ -49,7 +49,12 @@ def _narrowed(filters: RecordFilters, order: Sequence[ColumnElement[Any]]) -> Se
             _TABLE.c.sync_job_run_id == filters.sync_job_run_id, _is_in_log_of(filters.sync_job_run_id)
         )
     if filters.cursor:
-        statement = statement.where(tuple_(*order) > _after(filters.cursor, order))
+        after = _after(filters.cursor, order)
+        if after[0] == filters.resource and order[0] is _TABLE.c.resource:
+            # Beside an equation on its first column Postgres begins a row comparison at that column's first row.
+            statement = statement.where(_TABLE.c.remote_id > after[1])
+        else:
+            statement = statement.where(tuple_(*order) > after)
     return paging.with_times(statement, _TABLE, filters.times)
 
 

@@ -57,6 +57,14 @@ sync_job_run = Table(
     Index("sync_job_run_page", "environment_id", "created_at", "id"),
     Index("sync_job_run_by_job", "sync_job_id", "created_at", "id"),
     Index("sync_job_run_by_account", "integrated_account_id", "created_at", "id"),
+    # Nearly all runs have completed: lists of the others would read through those.
+    Index(
+        "sync_job_run_not_completed",
+        "environment_id",
+        "created_at",
+        "id",
+        postgresql_where=text("status <> 'completed'"),
+    ),
     # The sweeper and the daemons ask only for live runs, a sliver of the table.
     Index(
         "sync_job_run_live",

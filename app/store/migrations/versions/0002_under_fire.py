@@ -51,6 +51,12 @@ def _widen_runs() -> None:
         ["sync_job_id", "mutex_key", "created_at"],
         postgresql_where=sa.text(f"mutex_key is not null and {_LIVE}"),
     )
+    op.create_index(
+        "sync_job_run_not_completed",
+        "sync_job_run",
+        ["environment_id", "created_at", "id"],
+        postgresql_where=sa.text("status <> 'completed'"),
+    )
 
 
 def _keep_log() -> None:

@@ -1,0 +1,119 @@
+"""Lists are answered by their indexes, at any depth: read off Postgres' own plans."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from app.engine.objects import EnvironmentId
+from app.services.records import RecordFilters
+from app.services.runs import RunFilters
+from app.store.database import connect
+from app.store.records_read import RecordReader
+from app.store.runs import RunStore
+from tests.support.servers import PostgresServer
+
+ENVIRONMENT = EnvironmentId("0190f0f0-0000-7000-8000-000000000001")
+JOB = "0190f0f0-0000-7000-8000-000000000002"
+ACCOUNT = "0190f0f0-0000-7000-8000-000000000003"
+_RUNS = 20_000
+_PARAMETER = re.compile(":(environment|job|account)")
+
+_FILL = (
+    "insert into environment (id, name) values (:environment, 'e')",
+    """insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, status, args, args_hash,
+                                 resources, sync_job, queue, created_at)
+       select gen_random_uuid(), :environment, case when n % 100 = 0 then :job else gen_random_uuid() end,
+              case when n % 100 = 1 then :account else gen_random_uuid() end,
+              case when n % 1000 = 0 then 'failed' else 'completed' end, '{}', '', '[]', '{}', 'q',
+              now() - n * interval '1 minute'
+         from generate_series(1, :runs) n""",
+    """insert into record (integrated_account_id, resource, remote_id, data, content_hash, sync_job_run_id, sequence)
+       select case when n % 2 = 0 then :account else :job end, 'users', n::text, '{}', '', :job, n
+         from generate_series(1, :runs) n""",
+)
+
+
+@pytest.fixture(scope="module")
+def engine(postgres_server: PostgresServer) -> Iterator[Engine]:
+    with postgres_server.fresh_database() as url:
+        made = connect(url)
+        with made.begin() as connection:
+            given = {"environment": ENVIRONMENT, "job": JOB, "account": ACCOUNT, "runs": _RUNS}
+            for statement in _FILL:
+                connection.execute(
+                    text(
+                        statement.replace(":job", "cast(:job as uuid)")
+                        .replace(":account", "cast(:account as uuid)")
+                        .replace(":environment", "cast(:environment as uuid)")
+                    ),
+                    given,
+                )
+            connection.execute(text("analyze"))
+        yield made
+        made.dispose()
+
+
+@contextmanager
+def plans(engine: Engine) -> Iterator[list[str]]:
+    """Gather the plan of each statement that is executed within."""
+    found: list[str] = []
+
+    def explain(connection: Any, _: object, statement: str, parameters: Any, *rest: object) -> None:
+        with connection.connection.cursor() as cursor:
+            cursor.execute(f"explain {statement}", parameters)
+            found.append("\n".join(row[0] for row in cursor.fetchall()))
+
+    event.listen(engine, "before_cursor_execute", explain)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", explain)
+
+
+@pytest.mark.parametrize(
+    ("filters", "index"),
+    [
+        (RunFilters(), "sync_job_run_page"),
+        (RunFilters(sort="created_at"), "sync_job_run_page"),
+        (RunFilters(sync_job_id=JOB), "sync_job_run_by_job"),
+        (RunFilters(integrated_account_id=ACCOUNT), "sync_job_run_by_account"),
+        (RunFilters(status=("failed",)), "sync_job_run_not_completed"),
+        (RunFilters(status=("failed", "stopped")), "sync_job_run_not_completed"),
+    ],
+    ids=["all", "oldest-first", "job", "account", "failed", "failed-or-stopped"],
+)
+def test_runs_are_listed_by_an_index_on_every_page(engine: Engine, filters: RunFilters, index: str) -> None:
+    store = RunStore(engine)
+    first = store.list(ENVIRONMENT, filters, limit=5, cursor=None)
+
+    with plans(engine) as found:
+        store.list(ENVIRONMENT, filters, limit=5, cursor=None)
+        store.list(ENVIRONMENT, filters, limit=5, cursor=first.next_cursor)
+
+    of_runs = [plan for plan in found if "sync_job_run" in plan]
+    assert len(of_runs) == 2
+    for plan in of_runs:
+        assert index in plan, plan
+        assert "Seq Scan on sync_job_run" not in plan
+        assert plan.splitlines()[0].startswith("Limit"), plan
+        assert "Index Scan" in plan.splitlines()[1], plan
+
+
+@pytest.mark.parametrize("resource", [None, "users"], ids=["account", "resource"])
+def test_records_are_listed_by_their_key_on_every_page(engine: Engine, resource: str | None) -> None:
+    reader = RecordReader(engine)
+    filters = RecordFilters(integrated_account_id=ACCOUNT, resource=resource, limit=5)
+    first = reader.list(filters)
+
+    with plans(engine) as found:
+        second = reader.list(replace(filters, cursor=first.next_cursor))
+
+    (plan,) = found
+    assert "record_pkey" in plan
+    assert "remote_id" in plan.partition("Index Cond: ")[2], plan
+    assert min(record.id for record in second.result) > max(record.id for record in first.result)
