@@ -113,6 +113,8 @@ class ModelRun:
         if not live and not self.pending:
             self.end(RunStatus.COMPLETED)
         elif live and all(unit.is_asleep for unit in live):
+            if self.status is not RunStatus.RATE_LIMITED:
+                self.queue("rate_limited")
             self.status = RunStatus.RATE_LIMITED
         else:
             self.status = RunStatus.RUNNING
