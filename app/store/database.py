@@ -20,6 +20,7 @@ PASSING_FAULTS = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
     PoolTimeoutError,
 )
 

@@ -50,6 +50,10 @@ _UPDATE = """
 
 _SEE = "insert into record_seen (resource_id, remote_ids) values (%(resource_id)s, %(ids)s)"
 
+# A process that is frozen in a COPY or in a pipeline is not idle for Postgres, and would keep its locks for ever.
+_BOUND = "set local transaction_timeout = '10s'"
+_BOUNDS_TRANSACTIONS_SINCE = 170_000
+
 _COPIED_AT_ONCE = 100
 _MADE_AT_ONCE = 50
 
@@ -149,6 +153,8 @@ def _look(
     """
     connection = cursor.connection
     with connection.pipeline(), connection.cursor() as guard, connection.cursor(binary=True) as log:
+        if connection.pgconn.server_version >= _BOUNDS_TRANSACTIONS_SINCE:
+            connection.execute(_BOUND)
         if fence is not None:
             guard.execute(fence.statement, fence.parameters)
         log.execute(_LAST, {"account_id": page.account_id})
