@@ -224,10 +224,23 @@ class UnitMachine(RuleBasedStateMachine):
         mine = {ring.unit_id for ring in rings if ring.run_id == self.run_id}
         assert all(self.model.units[unit_id].is_live for unit_id in mine)
 
-        self.tracking.mark_running(self.run_id, daemon_id="late")
-        self.model.status = RunStatus.RUNNING if not self.model.status.is_final else self.model.status
+        assert not self.tracking.mark_running(self.run_id, daemon_id="late")
         assert self.tracking.begin(self.run_id) is None
-        assert self._everything()[1:] == before[1:]
+        assert self._everything() == before
+
+    @rule()
+    def park_all(self) -> None:
+        """Let all work of the run wait for the upstream's limit."""
+        for unit_id in [id for id, unit in self.model.units.items() if unit.kind is UnitKind.FETCH]:
+            if self.model.can_claim(unit_id):
+                self.hand_back(self._claim(unit_id), wake_seconds=SLEEP, has_failed=False)
+        self.settle()
+
+    @rule()
+    def go_on(self) -> None:
+        assert self.tracking.go_on(self.run_id) == (self.model.status is RunStatus.RATE_LIMITED)
+        if self.model.status is RunStatus.RATE_LIMITED:
+            self.model.status = RunStatus.RUNNING
 
     @precondition(lambda self: self.steps > 12)
     @rule()
