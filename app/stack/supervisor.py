@@ -49,6 +49,8 @@ class Supervisor:
 
     def spawn(self, *specs: ChildSpec) -> None:
         """Start children that also stop together; do not wait for them."""
+        if not specs:
+            return
         self._ranks.append([self._child(spec) for spec in specs])
         if not self._is_started:
             self._thread.start()

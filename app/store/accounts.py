@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, bindparam, func, select, update
+from sqlalchemy import Connection, Engine, Select, bindparam, func, select, update
 
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page
 from app.store import catalog, paging, tables
-from app.store.database import reading
+from app.store.database import Row, reading
 from app.store.encryption import Cipher
+from app.store.single_statements import singles_of
 
 _TABLE = tables.integrated_account
 _ALL = select(_TABLE, tables.integration.c.name.label("integration_name")).join(
@@ -37,8 +38,7 @@ class AccountStore:
 
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
         """Read one account, credentials included."""
-        with reading(self._engine) as connection:
-            row = connection.execute(_ONE, {"environment": environment_id, "id": account_id}).mappings().first()
+        row = singles_of(self._engine).one(_ONE, {"environment": environment_id, "id": account_id})
         return self._account(row) if row else None
 
     def within(self, connection: Connection, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
@@ -90,7 +90,7 @@ class AccountStore:
         """Remove an account."""
         return catalog.delete_row(self._engine, _TABLE, environment_id, account_id)
 
-    def _account(self, row: RowMapping) -> IntegratedAccount:
+    def _account(self, row: Row) -> IntegratedAccount:
         return IntegratedAccount(
             id=str(row["id"]),
             environment_id=EnvironmentId(str(row["environment_id"])),

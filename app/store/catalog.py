@@ -4,11 +4,12 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, RowMapping, Select, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Engine, Select, Table, bindparam, delete, func, insert, select, update
 
 from app.engine.objects import EnvironmentId, ListFilters, Page
 from app.store import paging
-from app.store.database import reading
+from app.store.database import Row, reading
+from app.store.single_statements import singles_of
 
 T = TypeVar("T")
 
@@ -18,17 +19,15 @@ def select_in(table: Table, environment_id: EnvironmentId) -> Select[Any]:
     return select(table).where(table.c.environment_id == environment_id)
 
 
-def insert_row(engine: Engine, table: Table, values: Mapping[str, Any]) -> RowMapping:
+def insert_row(engine: Engine, table: Table, values: Mapping[str, Any]) -> Row:
     """Write a row; give it as it is then."""
     with engine.begin() as connection:
         return connection.execute(insert(table).values(**values).returning(table)).mappings().one()
 
 
-def find_row(engine: Engine, table: Table, environment_id: EnvironmentId, id: str) -> RowMapping | None:
+def find_row(engine: Engine, table: Table, environment_id: EnvironmentId, id: str) -> Row | None:
     """Find a row by its id."""
-    with reading(engine) as connection:
-        found = connection.execute(_one_of(table), {"environment": environment_id, "id": id})
-        return found.mappings().one_or_none()
+    return singles_of(engine).one(_one_of(table), {"environment": environment_id, "id": id})
 
 
 @functools.cache
@@ -39,7 +38,7 @@ def _one_of(table: Table) -> Select[Any]:
 
 def update_row(
     engine: Engine, table: Table, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]
-) -> RowMapping | None:
+) -> Row | None:
     """Change a row; give it as it is then."""
     statement = (
         update(table)
@@ -62,7 +61,7 @@ def list_rows(
     engine: Engine,
     table: Table,
     environment_id: EnvironmentId,
-    make: Callable[[RowMapping], T],
+    make: Callable[[Row], T],
     filters: ListFilters,
 ) -> Page[T]:
     """Read a page of an environment's rows."""

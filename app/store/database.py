@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -24,8 +26,11 @@ PASSING_FAULTS = (
     PoolTimeoutError,
 )
 
+Row: TypeAlias = Mapping[Any, Any]
+"""A row by the names of its columns, whoever has read it."""
+
 _RESTS_SINCE = "rests_since"
-_LONGEST_REST_SECONDS = 1.0
+LONGEST_REST_SECONDS = 1.0
 
 # A process that is frozen in the middle of a transaction would keep its locks, which all daemons wait for.
 _OPTIONS = "-c timezone=UTC -c idle_in_transaction_session_timeout=10s"
@@ -85,7 +90,7 @@ def _ping_rested(engine: Engine) -> None:
 
     def ping(connection: DBAPIConnection, record: ConnectionPoolEntry, _: object) -> None:
         rests_since = record.info.get(_RESTS_SINCE)
-        if rests_since is None or time.monotonic() < rests_since + _LONGEST_REST_SECONDS:
+        if rests_since is None or time.monotonic() < rests_since + LONGEST_REST_SECONDS:
             return
         try:
             engine.dialect.do_ping(connection)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Engine, RowMapping, and_, bindparam, func, literal_column, select
+from sqlalchemy import Engine, and_, bindparam, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.engine.environment_integration import EnvironmentIntegration
@@ -12,7 +12,7 @@ from app.engine.json_types import JsonObject
 from app.engine.merging import merged
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page
 from app.store import catalog, sealed_config, tables
-from app.store.database import reading
+from app.store.database import Row, reading
 from app.store.encryption import Cipher
 from app.store.integrations import integration_of
 
@@ -71,7 +71,7 @@ class EnvironmentIntegrationStore:
         """Remove one."""
         return catalog.delete_row(self._engine, _TABLE, environment_id, id)
 
-    def _installed(self, row: RowMapping) -> EnvironmentIntegration:
+    def _installed(self, row: Row) -> EnvironmentIntegration:
         return EnvironmentIntegration(
             id=str(row["id"]),
             environment_id=EnvironmentId(str(row["environment_id"])),

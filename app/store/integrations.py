@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, func, select, update
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page
 from app.store import catalog, sealed_config, tables
-from app.store.database import reading
+from app.store.database import Row, reading
 from app.store.encryption import Cipher
 
 _TABLE = tables.integration
@@ -81,11 +81,11 @@ class IntegrationStore:
         config = {"config": sealed_config.sealed(values["config"], self._cipher)} if "config" in values else {}
         return {**values, **config}
 
-    def _integration(self, row: RowMapping) -> Integration:
+    def _integration(self, row: Row) -> Integration:
         return integration_of(row, self._cipher)
 
 
-def integration_of(row: RowMapping, cipher: Cipher) -> Integration:
+def integration_of(row: Row, cipher: Cipher) -> Integration:
     """Read an integration's row, its secrets opened."""
     return Integration(
         id=str(row["id"]),

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping
+from sqlalchemy import Engine
 
 from app.engine.objects import EnvironmentId, ListFilters, Page, SyncJob
 from app.store import catalog, tables
+from app.store.database import Row
 
 _TABLE = tables.sync_job
 
@@ -40,7 +41,7 @@ class JobStore:
         return catalog.delete_row(self._engine, _TABLE, environment_id, job_id)
 
 
-def _job(row: RowMapping) -> SyncJob:
+def _job(row: Row) -> SyncJob:
     return SyncJob(
         id=str(row["id"]),
         environment_id=EnvironmentId(str(row["environment_id"])),

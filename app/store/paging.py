@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import Connection, RowMapping, Select, Table, tuple_
+from sqlalchemy import Connection, Select, Table, tuple_
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import canonical_id
 from app.engine.objects import Page
 from app.store import shown_times
+from app.store.database import Row
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ def read_page(
     connection: Connection,
     statement: Select[Any],
     table: Table,
-    make: Callable[[RowMapping], T],
+    make: Callable[[Row], T],
     *,
     limit: int,
     cursor: str | None,

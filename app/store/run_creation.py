@@ -3,14 +3,16 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Connection, text
 
 from app.engine.ids import new_id
-from app.engine.json_types import JSON
+from app.engine.json_types import JSON, JsonObject
+from app.engine.record_rows import encode
 from app.services.run_drafts import RunDraft
+from app.store.database import Row
 from app.store.mutexes import waiting_on
 from app.store.outbox import START_RUN_TASK
+from app.store.single_statements import SingleStatements
 
 # The last run that completed has seen everything up to its own start, told by the upstream's clock where that is known.
 _PREVIOUS: Final = """
@@ -29,6 +31,9 @@ _CASTS: Final = {
     "webhook_id": "uuid",
     "daemon_group_key": "text",
     "mutex_key": "text",
+    "args": "jsonb",
+    "resources": "jsonb",
+    "sync_job": "jsonb",
 }
 _COLUMNS: Final = (
     *("id", "environment_id", "sync_job_id", "integrated_account_id", "args", "args_hash", "resources", "sync_job"),
@@ -46,27 +51,39 @@ _CREATE = text(f"""
         insert into run_resource (id, run_id, position, name, resource, method, parent_name, persist, delete_tracking)
         select item.id, cast(:id as uuid), item.position, item.name, item.resource, item.method, item.parent_name,
                item.persist, item.delete_tracking
-          from jsonb_to_recordset(:items) item
+          from jsonb_to_recordset(cast(:items as jsonb)) item
                (id uuid, position int, name text, resource text, method text, parent_name text, persist boolean,
                 delete_tracking text)),
     message as (
-        insert into outbox (task, args, queue) values (:task, jsonb_build_array(:id), :queue) returning id)
+        insert into outbox (task, args, queue) values (:task, jsonb_build_array(cast(:id as text)), :queue)
+        returning id)
     select run.*, cast({waiting_on("run")} as text) as waiting_on, message.id as outbox_id from run, message
-""").bindparams(*(bindparam(name, type_=JSONB) for name in ("args", "resources", "sync_job", "items")))
+""")
 
 
-def insert_run(connection: Connection, draft: RunDraft) -> RowMapping:
-    """Write the run; give its row, with ``waiting_on`` and the ``outbox_id`` of its message."""
+def insert_run(singles: SingleStatements, draft: RunDraft) -> Row:
+    """Write the run by itself; give its row, with ``waiting_on`` and the ``outbox_id`` of its message."""
+    row = singles.one(_CREATE, _values(draft))
+    assert row is not None
+    return row
+
+
+def insert_run_within(connection: Connection, draft: RunDraft) -> Row:
+    """Write the run within the caller's transaction; give what ``insert_run`` does."""
+    return connection.execute(_CREATE, _values(draft)).mappings().one()
+
+
+def _values(draft: RunDraft) -> JsonObject:
     request = draft.request
-    values = {
+    return {
         "id": draft.id,
         "environment_id": draft.environment_id,
         "sync_job_id": request.sync_job_id,
         "integrated_account_id": request.integrated_account_id,
-        "args": draft.args,
+        "args": _json(draft.args),
         "args_hash": draft.args_hash,
-        "resources": list(draft.resources),
-        "sync_job": draft.sync_job,
+        "resources": _json(list(draft.resources)),
+        "sync_job": _json(draft.sync_job),
         "daemon_group_key": draft.group_key,
         "webhook_id": request.webhook_id,
         "queue": draft.queue,
@@ -76,10 +93,9 @@ def insert_run(connection: Connection, draft: RunDraft) -> RowMapping:
         "overlap_seconds": draft.overlap_seconds,
         "mutex_key": draft.mutex_key,
         "force": request.force,
-        "items": _items(draft),
+        "items": _json(_items(draft)),
         "task": START_RUN_TASK,
     }
-    return connection.execute(_CREATE, values).mappings().one()
 
 
 def previous_run_date(connection: Connection, draft: RunDraft) -> datetime | None:
@@ -110,3 +126,7 @@ def _items(draft: RunDraft) -> list[JSON]:
         }
         for position, item in enumerate(draft.items)
     ]
+
+
+def _json(value: JSON) -> str:
+    return encode(value).decode()

@@ -21,6 +21,7 @@ from app.store.database import reading
 from app.store.outbox import START_RUN_TASK, insert_message
 from app.store.pages import insert_errors, insert_events
 from app.store.run_rows import find_run
+from app.store.single_statements import singles_of
 from app.store.units import insert_units
 
 # clock_timestamp(), not now(): a stop that waited for a page's lock must not end before that page.
@@ -100,6 +101,7 @@ class RunMoves:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._singles = singles_of(engine)
 
     def move(self, run_id: str, target: RunStatus, *, error: JsonObject | None = None) -> bool:
         """Move the run when its status allows it, and end its units with it; tell whether it moved."""
@@ -109,9 +111,8 @@ class RunMoves:
     def take_up(self, run_id: str, *, daemon_id: str) -> bool:
         """Move a created run to running, unless it waits for another one's mutex; tell whether it moved."""
         parameters = {"run_id": run_id, "daemon_id": daemon_id}
-        with reading(self._engine) as connection:
-            if connection.execute(_TAKE_UP_AT_ONCE, parameters).rowcount == 1:
-                return True
+        if self._singles.count(_TAKE_UP_AT_ONCE, parameters) == 1:
+            return True
         with self._engine.begin() as connection:
             mutexes.lock(connection, run_id)
             return connection.execute(_TAKE_UP, parameters).rowcount == 1
@@ -172,7 +173,7 @@ class LockedRun:
 
     def shown(self) -> SyncJobRun:
         """Read the run with its stats, as this transaction leaves it."""
-        run = find_run(self._connection, self._run_id, with_stats=True)
+        run = find_run(self._connection, self._run_id)
         assert run is not None
         return run
 

@@ -1,8 +1,8 @@
 """Rows of runs and their errors, read as the objects that they stand for."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, RowMapping, Text, bindparam, literal_column, select, text
+from sqlalchemy import Connection, Text, bindparam, literal_column, select, text
 
 from app.engine import books
 from app.engine.books import Counters
@@ -10,7 +10,9 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, RunError, SyncJobRun
 from app.engine.status import ErrorHandling, RunStatus
 from app.store import tables
+from app.store.database import Row
 from app.store.mutexes import waiting_on
+from app.store.single_statements import SingleStatements
 
 SELECT_RUN = select(
     tables.sync_job_run, literal_column(f"cast({waiting_on('sync_job_run')} as text)", Text).label("waiting_on")
@@ -28,8 +30,21 @@ _STATS = text(
 
 def stats_of(connection: Connection, run_ids: Sequence[str]) -> dict[str, JsonObject]:
     """Derive resource_stats of several runs at once: ``{run: {resource: {method: {...}}}}``."""
+    return _stats(connection.execute(_STATS, {"run_ids": list(run_ids)}).mappings())
+
+
+def read_run(singles: SingleStatements, run_id: str, *, with_stats: bool) -> SyncJobRun | None:
+    """Read a run of any environment; without stats it costs one question, and its ``resource_stats`` are empty."""
+    row = singles.one(_ONE, {"id": run_id})
+    if row is None:
+        return None
+    stats = _stats(singles.all(_STATS, {"run_ids": [run_id]})) if with_stats else {}
+    return run_of(row, stats.get(run_id, {}))
+
+
+def _stats(rows: Iterable[Row]) -> dict[str, JsonObject]:
     stats: dict[str, JsonObject] = {}
-    for row in connection.execute(_STATS, {"run_ids": list(run_ids)}).mappings():
+    for row in rows:
         shown = books.stats(
             Counters(**{name: row[name] for name in tables.COUNTERS}),
             status=row["status"],
@@ -40,15 +55,13 @@ def stats_of(connection: Connection, run_ids: Sequence[str]) -> dict[str, JsonOb
     return stats
 
 
-def find_run(connection: Connection, run_id: str, *, with_stats: bool) -> SyncJobRun | None:
-    """Read a run of any environment; without stats it costs one question, and its ``resource_stats`` are empty."""
+def find_run(connection: Connection, run_id: str) -> SyncJobRun | None:
+    """Read a run of any environment with its stats, as the caller's transaction sees it."""
     row = connection.execute(_ONE, {"id": run_id}).mappings().one_or_none()
-    if row is None:
-        return None
-    return run_of(row, stats_of(connection, [run_id]).get(run_id, {}) if with_stats else {})
+    return run_of(row, stats_of(connection, [run_id]).get(run_id, {})) if row else None
 
 
-def run_of(row: RowMapping, stats: JsonObject) -> SyncJobRun:
+def run_of(row: Row, stats: JsonObject) -> SyncJobRun:
     """Read a run's row, as ``SELECT_RUN`` gives it."""
     return SyncJobRun(
         id=str(row["id"]),
@@ -83,7 +96,7 @@ def run_of(row: RowMapping, stats: JsonObject) -> SyncJobRun:
     )
 
 
-def error_of(row: RowMapping) -> RunError:
+def error_of(row: Row) -> RunError:
     """Read an error's row."""
     return RunError(
         id=str(row["id"]),

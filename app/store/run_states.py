@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, RowMapping, and_, delete, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Engine, and_, delete, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.engine.ids import new_id
@@ -10,7 +10,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, ListFilters, Page
 from app.engine.run_states import RunState
 from app.store import catalog, tables
-from app.store.database import reading
+from app.store.database import Row, reading
 
 _TABLE = tables.sync_job_run_state
 
@@ -61,7 +61,7 @@ def _at(environment_id: EnvironmentId, state_key: str, key: str) -> ColumnElemen
     return and_(columns.environment_id == environment_id, columns.state_key == state_key, columns.key == key)
 
 
-def _state(row: RowMapping) -> RunState:
+def _state(row: Row) -> RunState:
     return RunState(
         environment_id=EnvironmentId(str(row["environment_id"])),
         state_key=row["state_key"],

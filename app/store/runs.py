@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, DateTime, Engine, RowMapping, bindparam, delete, select, text
+from sqlalchemy import Connection, DateTime, Engine, bindparam, delete, select, text
 
 from app.engine import books
 from app.engine.errors import IdempotencyKeyReusedError
@@ -12,9 +12,10 @@ from app.engine.status import FINAL_RUN_STATUSES
 from app.services.run_drafts import IdempotencyKey, RunDraft
 from app.services.runs import CreatedRun, RunFilters
 from app.store import mutexes, paging, tables
-from app.store.database import reading
-from app.store.run_creation import insert_run, previous_run_date
-from app.store.run_rows import SELECT_RUN, error_of, find_run, run_of, stats_of
+from app.store.database import Row, reading
+from app.store.run_creation import insert_run, insert_run_within, previous_run_date
+from app.store.run_rows import SELECT_RUN, error_of, find_run, read_run, run_of, stats_of
+from app.store.single_statements import singles_of
 from app.store.stuck_runs import STUCK_RUNS
 
 # A second request with the same key waits here for the first one's commit, and then finds its run.
@@ -75,27 +76,25 @@ class RunStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._singles = singles_of(engine)
 
     def create(self, draft: RunDraft) -> CreatedRun:
         """Write the run, its resources, its idempotency key and its outbox message in one transaction."""
         if draft.idempotency is None:
-            with reading(self._engine) as connection:
-                return _created(insert_run(connection, draft), draft)
+            return _created(insert_run(self._singles, draft), draft)
         with self._engine.begin() as connection:
             replayed = _replayed(connection, draft, draft.idempotency)
             if replayed is not None:
                 return CreatedRun(run=self._one(connection, replayed), outbox_id=None)
-            return _created(insert_run(connection, draft), draft)
+            return _created(insert_run_within(connection, draft), draft)
 
     def load(self, run_id: str) -> SyncJobRun | None:
         """Read a run of any environment, without its stats."""
-        with reading(self._engine) as connection:
-            return find_run(connection, run_id, with_stats=False)
+        return read_run(self._singles, run_id, with_stats=False)
 
     def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun | None:
         """Read a run of this environment."""
-        with reading(self._engine) as connection:
-            run = find_run(connection, run_id, with_stats=True)
+        run = read_run(self._singles, run_id, with_stats=True)
         return run if run and run.environment_id == environment_id else None
 
     def previous_run_date(self, draft: RunDraft) -> datetime | None:
@@ -108,14 +107,11 @@ class RunStore:
 
         What the upstream changes later is left to the next run, whatever part of it this one may have seen.
         """
-        with reading(self._engine) as connection:
-            connection.execute(_FREEZE_UPPER_BOUND, {"run_id": run_id, "server_date": server_date})
+        self._singles.count(_FREEZE_UPPER_BOUND, {"run_id": run_id, "server_date": server_date})
 
     def resource_ids(self, run_id: str) -> dict[str, str]:
         """Map the names of the run's resources to the ids of their rows."""
-        with reading(self._engine) as connection:
-            rows = connection.execute(_RESOURCE_IDS, {"run_id": run_id})
-            return {name: str(id) for name, id in rows}
+        return {row["name"]: str(row["id"]) for row in self._singles.all(_RESOURCE_IDS, {"run_id": run_id})}
 
     def list(
         self, environment_id: EnvironmentId, filters: RunFilters, *, limit: int, cursor: str | None
@@ -173,13 +169,13 @@ class RunStore:
             return connection.execute(statement).rowcount == 1
 
     def _one(self, connection: Connection, run_id: str) -> SyncJobRun:
-        run = find_run(connection, run_id, with_stats=True)
+        run = find_run(connection, run_id)
         if run is None:
             raise IdempotencyKeyReusedError("The run that this Idempotency-Key made was deleted; use a new key.")
         return run
 
 
-def _created(row: RowMapping, draft: RunDraft) -> CreatedRun:
+def _created(row: Row, draft: RunDraft) -> CreatedRun:
     stats = books.first_stats((item.name, item.method) for item in draft.items)
     return CreatedRun(run=run_of(row, stats), outbox_id=row["outbox_id"])
 

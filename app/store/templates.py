@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping
+from sqlalchemy import Engine
 
 from app.engine.objects import EnvironmentId, ListFilters, Page
 from app.engine.templates import JobTemplate
 from app.store import catalog, tables
+from app.store.database import Row
 
 _TABLE = tables.sync_job_template
 
@@ -42,7 +43,7 @@ class TemplateStore:
         return catalog.delete_row(self._engine, _TABLE, environment_id, template_id)
 
 
-def _template(row: RowMapping) -> JobTemplate:
+def _template(row: Row) -> JobTemplate:
     return JobTemplate(
         id=str(row["id"]),
         environment_id=EnvironmentId(str(row["environment_id"])),

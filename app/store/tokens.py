@@ -2,12 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, RowMapping, func, insert, select, text, update
+from sqlalchemy import Engine, func, insert, select, text, update
 
 from app.engine.ids import new_id
 from app.engine.objects import ApiToken, EnvironmentId
 from app.store import tables
-from app.store.database import reading
+from app.store.database import Row, reading
+from app.store.single_statements import singles_of
 
 _TABLE = tables.api_token
 
@@ -31,6 +32,7 @@ class TokenStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._singles = singles_of(engine)
 
     def ensure_environment(self, name: str) -> EnvironmentId:
         """Find an environment by its name, or make it."""
@@ -55,12 +57,11 @@ class TokenStore:
 
     def find(self, token_hash: bytes) -> ApiToken | None:
         """Find the valid token with a hash, and note its use."""
-        with reading(self._engine) as connection:
-            row = connection.execute(_FIND, {"hash": token_hash}).mappings().one_or_none()
-            if row is None:
-                return None
-            if row["last_used_at"] is None or row["last_used_at"] < row["now"] - _USE_PRECISION:
-                connection.execute(_NOTE_USE, {"hash": token_hash})
+        row = self._singles.one(_FIND, {"hash": token_hash})
+        if row is None:
+            return None
+        if row["last_used_at"] is None or row["last_used_at"] < row["now"] - _USE_PRECISION:
+            self._singles.count(_NOTE_USE, {"hash": token_hash})
         return _token(row)
 
     def all(self, environment_id: EnvironmentId) -> list[ApiToken]:
@@ -80,7 +81,7 @@ class TokenStore:
             return connection.execute(statement).rowcount == 1
 
 
-def _token(row: RowMapping) -> ApiToken:
+def _token(row: Row) -> ApiToken:
     return ApiToken(
         id=str(row["id"]),
         environment_id=EnvironmentId(str(row["environment_id"])),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, RowMapping, bindparam, insert, text
+from sqlalchemy import Connection, Engine, bindparam, insert, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.ids import new_id
@@ -13,8 +13,8 @@ from app.engine.times import iso_utc
 from app.engine.triggers import CronTrigger, DueTrigger, Fire
 from app.services.run_drafts import RunDraft
 from app.store import catalog, tables
-from app.store.database import reading
-from app.store.run_creation import insert_run
+from app.store.database import Row, reading
+from app.store.run_creation import insert_run_within
 
 _TABLE = tables.sync_job_cron_trigger
 
@@ -78,7 +78,7 @@ class TriggerStore:
         with self._engine.begin() as connection:
             if not _take(connection, due, next_run_at=next_run_at, run_id=draft.id, error=None):
                 return None
-            return int(insert_run(connection, draft)["outbox_id"])
+            return int(insert_run_within(connection, draft)["outbox_id"])
 
     def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None) -> None:
         """Write that a due time made no run, and the next one."""
@@ -106,7 +106,7 @@ def _take(
     return True
 
 
-def _fire(row: RowMapping) -> Fire:
+def _fire(row: Row) -> Fire:
     return Fire(
         id=str(row["id"]),
         environment_id=EnvironmentId(str(row["environment_id"])),
@@ -118,7 +118,7 @@ def _fire(row: RowMapping) -> Fire:
     )
 
 
-def _trigger(row: RowMapping) -> CronTrigger:
+def _trigger(row: Row) -> CronTrigger:
     return CronTrigger(
         id=str(row["id"]),
         environment_id=EnvironmentId(str(row["environment_id"])),

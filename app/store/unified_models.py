@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, RowMapping, Select, Table, and_, func, select, update
+from sqlalchemy import Engine, Select, Table, and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -21,7 +21,7 @@ from app.engine.unified_model import UnifiedName
 from app.services.unified_mappings import MappingLayers
 from app.services.unified_methods import MappingLayer
 from app.store import catalog, paging, tables
-from app.store.database import reading
+from app.store.database import Row, reading
 
 T = TypeVar("T")
 
@@ -199,7 +199,7 @@ class MappingStore:
 
 def _versioned_update(
     engine: Engine, table: Table, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], version: int
-) -> RowMapping | None:
+) -> Row | None:
     statement = (
         update(table)
         .where(table.c.id == id, table.c.environment_id == environment_id, table.c.version == version)
@@ -210,5 +210,5 @@ def _versioned_update(
         return connection.execute(statement).mappings().one_or_none()
 
 
-def _made(kind: type[T], row: RowMapping) -> T:
+def _made(kind: type[T], row: Row) -> T:
     return kind(**{field.name: row[field.name] for field in fields(kind)})  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, insert, text
 from app.engine.errors import LeaseLostError
 from app.engine.work import Claim, Ring, UnitDraft, UnitKind
 from app.store import tables
-from app.store.database import reading
+from app.store.single_statements import singles_of
 
 _CLAIM = text("""
     update unit
@@ -103,6 +103,7 @@ class UnitStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._singles = singles_of(engine)
 
     def claim(self, unit_id: str, *, owner: str, lease_seconds: float, most_of_account: int) -> Claim | None:
         """Take the unit's lease when it is free and its run is live, else give None: somebody else has it, or will.
@@ -115,32 +116,28 @@ class UnitStore:
             "lease_seconds": lease_seconds,
             "most_of_account": most_of_account,
         }
-        with self._engine.begin() as connection:
-            row = connection.execute(_CLAIM, parameters).mappings().one_or_none()
+        row = self._singles.one(_CLAIM, parameters)
         return _claim(row) if row else None
 
     def crowded_out(self, unit_id: str) -> tuple[str, Ring] | None:
         """Tell the account of a unit that could be claimed now, if only there were room for it, and how to ring it."""
-        with reading(self._engine) as connection:
-            row = connection.execute(_CROWDED_OUT, {"unit_id": unit_id}).one_or_none()
-        return (str(row.integrated_account_id), _ring(row.run_id, row.id, row.queue)) if row else None
+        row = self._singles.one(_CROWDED_OUT, {"unit_id": unit_id})
+        return (str(row["integrated_account_id"]), _ring(row["run_id"], row["id"], row["queue"])) if row else None
 
     def next_of_account(self, account_id: str) -> Ring | None:
         """Mark and give the unit of an account that has waited longest for a worker."""
-        with self._engine.begin() as connection:
-            row = connection.execute(_NEXT_OF_ACCOUNT, {"account_id": account_id}).one_or_none()
-        return _ring(*row) if row else None
+        row = self._singles.one(_NEXT_OF_ACCOUNT, {"account_id": account_id})
+        return _ring(row["run_id"], row["id"], row["queue"]) if row else None
 
     def next_of_resource(self, resource_id: str) -> str | None:
         """Find the oldest unit of a resource that can be claimed now."""
-        with reading(self._engine) as connection:
-            unit_id = connection.execute(_NEXT_OF_RESOURCE, {"resource_id": resource_id}).scalar_one_or_none()
-        return str(unit_id) if unit_id else None
+        row = self._singles.one(_NEXT_OF_RESOURCE, {"resource_id": resource_id})
+        return str(row["id"]) if row else None
 
     def hold(self, claim: Claim, *, lease_seconds: float) -> None:
         """Prolong the lease; raise LeaseLostError when it is gone."""
-        with self._engine.begin() as connection:
-            hold_lease(connection, claim, lease_seconds=lease_seconds)
+        if self._singles.count(_HOLD, _lease(claim, lease_seconds)) != 1:
+            raise LeaseLostError
 
     def hand_back(
         self, claim: Claim, *, wake_seconds: float = 0.0, has_failed: bool = False, is_idle: bool = False
@@ -156,8 +153,7 @@ class UnitStore:
             "is_idle": is_idle,
             "wake_seconds": wake_seconds,
         }
-        with self._engine.begin() as connection:
-            return connection.execute(_HAND_BACK, parameters).rowcount == 1
+        return self._singles.count(_HAND_BACK, parameters) == 1
 
     def ring_due(self, *, ring_after_seconds: float, limit: int = 500) -> list[Ring]:
         """Mark and list the units whose timer is due, whose message seems lost, or whose lease has expired."""
@@ -168,8 +164,7 @@ class UnitStore:
 
 def hold_lease(connection: Connection, claim: Claim, *, lease_seconds: float) -> None:
     """Prolong the lease and lock the unit's row for the transaction; raise LeaseLostError when it is gone."""
-    parameters = {"unit_id": claim.unit_id, "fencing_token": claim.fencing_token, "lease_seconds": lease_seconds}
-    if connection.execute(_HOLD, parameters).rowcount != 1:
+    if connection.execute(_HOLD, _lease(claim, lease_seconds)).rowcount != 1:
         raise LeaseLostError
 
 
@@ -189,6 +184,10 @@ def insert_units(connection: Connection, run_id: str, drafts: Sequence[UnitDraft
         for draft in drafts
     ]
     connection.execute(insert(tables.unit), rows)
+
+
+def _lease(claim: Claim, lease_seconds: float) -> dict[str, object]:
+    return {"unit_id": claim.unit_id, "fencing_token": claim.fencing_token, "lease_seconds": lease_seconds}
 
 
 def _ring(run_id: object, unit_id: object, queue: str) -> Ring:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, func, select, text
+from sqlalchemy import Connection, Engine, func, select, text
 
 from app.engine.books import Counters
 from app.engine.objects import Delivery, ListFilters, Page
 from app.engine.work import Ring
 from app.store import paging, tables
-from app.store.database import reading
+from app.store.database import Row, reading
 from app.store.pages import count
 
 _TABLE = tables.delivery
@@ -94,7 +94,7 @@ class WebhookDeliveryStore:
             return [_ring(unit) for unit in connection.execute(_WAKE_ALL, {"webhook_id": webhook_id})]
 
 
-def _uncount(connection: Connection, row: RowMapping) -> None:
+def _uncount(connection: Connection, row: Row) -> None:
     if row["status"] in ("delivered", "dead_lettered") and row["resource_id"] and row["records"]:
         count(connection, str(row["resource_id"]), Counters(**{row["status"]: -row["records"]}))
 
@@ -103,7 +103,7 @@ def _ring(unit: Any) -> Ring:
     return Ring(run_id=str(unit.run_id), unit_id=str(unit.id), queue=unit.queue)
 
 
-def _delivery(row: RowMapping, body: str | None = None) -> Delivery:
+def _delivery(row: Row, body: str | None = None) -> Delivery:
     return Delivery(
         id=str(row["id"]),
         webhook_id=str(row["webhook_id"]),

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, text
+from sqlalchemy import Engine, text
 
 from app.engine.events import WEBHOOK_DISABLED
 from app.engine.objects import EnvironmentId, ListFilters, Page, Webhook
 from app.services.delivering import Announcement
 from app.store import catalog, tables
+from app.store.database import Row
 from app.store.encryption import Cipher
 from app.store.pages import insert_events
 
@@ -88,7 +89,7 @@ class WebhookStore:
         """Remove a webhook."""
         return catalog.delete_row(self._engine, _TABLE, environment_id, webhook_id)
 
-    def _webhook(self, row: RowMapping) -> Webhook:
+    def _webhook(self, row: Row) -> Webhook:
         return Webhook(
             id=str(row["id"]),
             environment_id=EnvironmentId(str(row["environment_id"])),

@@ -1,7 +1,8 @@
 """The database of the proofs: it can stop a process at a commit, let time pass, and tell what a run came to."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from app.engine.json_types import JSON, JsonObject
 from app.store import tables
 from app.store.database import connect
+from app.store.single_statements import singles_of
 
 _PASS_TIME = (
     "update unit set lease_expires_at = lease_expires_at - :time, wake_at = wake_at - :time, "
@@ -41,13 +43,32 @@ class Commits:
         self.kills_by_chance: Callable[[], bool] = lambda: False
         self._commit: Callable[[Any], None] = engine.dialect.do_commit
         engine.dialect.do_commit = self._counted  # type: ignore[method-assign]
+        singles = singles_of(engine)
+        self._one, self._count = singles.one, singles.count
+        singles.one, singles.count = self._counted_one, self._counted_count  # type: ignore[method-assign]
 
     def _counted(self, connection: Any) -> None:
+        with self._around_commit():
+            self._commit(connection)
+
+    def _counted_count(self, statement: Any, values: Any) -> int:
+        with self._around_commit():
+            return self._count(statement, values)
+
+    def _counted_one(self, statement: Any, values: Any) -> Any:
+        if not str(statement).lstrip().startswith(("update", "with")):
+            return self._one(statement, values)
+        with self._around_commit():
+            return self._one(statement, values)
+
+    @contextmanager
+    def _around_commit(self) -> Iterator[None]:
         self.count += 1
         if self.count == self.kill_before or self.kills_by_chance():
             raise KilledError
-        self._commit(connection)
-        if self.count == self.kill_after:
+        number = self.count
+        yield
+        if number == self.kill_after:
             raise KilledError
 
 

@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from app.stack.supervisor import backoff_seconds
+from app.stack.supervisor import Supervisor, backoff_seconds
 
 
 @pytest.mark.parametrize(
@@ -8,3 +10,12 @@ from app.stack.supervisor import backoff_seconds
 )
 def test_backoff_doubles_up_to_half_a_minute(restarts: int, seconds: float) -> None:
     assert backoff_seconds(restarts) == seconds
+
+
+def test_supervisor_of_no_children_ends(tmp_path: Path) -> None:
+    supervisor = Supervisor(run_dir=tmp_path, log_dir=tmp_path, report=print)
+    supervisor.spawn()
+
+    supervisor.stop()
+
+    assert supervisor.children == {}

@@ -1,0 +1,88 @@
+"""Single statements are sent past SQLAlchemy's engine, and keep its manners: dead connections, faults, an end."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+
+from app.engine.errors import StoreUnavailableError
+from app.store import single_statements
+from app.store.database import connect
+from app.store.single_statements import SingleStatements, singles_of
+from tests.support.patience import WaitFor
+
+_PID = text("select pg_backend_pid() as pid, cast(:name as text) as name")
+_OTHERS = text("select count(*) from pg_stat_activity where pid = :pid")
+_END = text("select pg_terminate_backend(:pid, 5000)")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = connect(database_url, pool_size=2)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def singles(engine: Engine) -> SingleStatements:
+    return singles_of(engine)
+
+
+def test_changes_are_committed_at_once(engine: Engine, singles: SingleStatements) -> None:
+    assert singles.count(text("create table noted (name text)"), {}) == -1
+    assert singles.count(text("insert into noted values (:name), (:name)"), {"name": "50 % of it"}) == 2
+
+    with engine.connect() as connection:
+        assert list(connection.execute(text("select name from noted")).scalars()) == ["50 % of it"] * 2
+    assert singles.all(text("select name from noted"), {}) == [{"name": "50 % of it"}] * 2
+    assert singles.one(text("select name from noted where name = :name"), {"name": "none"}) is None
+
+
+def test_one_connection_serves_one_after_the_other(singles: SingleStatements) -> None:
+    assert len({_pid(singles) for _ in range(5)}) == 1
+
+
+def test_connection_that_died_while_it_rested_is_replaced(
+    engine: Engine, singles: SingleStatements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single_statements, "LONGEST_REST_SECONDS", 0.0)
+    dead = _pid(singles)
+    with engine.begin() as connection:
+        connection.execute(_END, {"pid": dead})
+
+    assert _pid(singles) != dead
+
+
+def test_connection_that_dies_in_use_is_a_fault_that_passes(engine: Engine, singles: SingleStatements) -> None:
+    dead = _pid(singles)
+    with engine.begin() as connection:
+        connection.execute(_END, {"pid": dead})
+
+    with pytest.raises(StoreUnavailableError):
+        _pid(singles)
+
+    assert _pid(singles) != dead
+
+
+def test_server_that_is_away_is_a_fault_that_passes() -> None:
+    away = SingleStatements("postgresql://nobody@127.0.0.1:9/none", pool_size=1)
+
+    with pytest.raises(StoreUnavailableError):
+        _pid(away)
+
+
+def test_connections_end_with_their_engine(database_url: str, engine: Engine, wait_for: WaitFor) -> None:
+    ended = connect(database_url)
+    pid = _pid(singles_of(ended))
+    ended.dispose()
+
+    others = singles_of(engine)
+    wait_for(lambda: others.one(_OTHERS, {"pid": pid}) == {"count": 0})
+    assert _pid(singles_of(ended)) != pid
+    ended.dispose()
+
+
+def _pid(singles: SingleStatements) -> int:
+    row = singles.one(_PID, {"name": "x"})
+    assert row is not None
+    return int(row["pid"])
