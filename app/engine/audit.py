@@ -114,8 +114,9 @@ def _fate_of_records(resource: Recount, *, to_webhook: bool) -> Iterator[Check]:
         kept = counters.created + counters.updated + counters.unchanged + counters.quarantined
         yield _check(resource, "fetched = created + updated + unchanged + quarantined", counters.fetched, kept)
         return
-    queued = counters.queued + counters.quarantined
-    yield _check(resource, "fetched = queued + quarantined", counters.fetched, queued)
+    told = counters.queued + counters.quarantined + counters.unchanged + counters.withheld
+    equation = "fetched + deleted = queued + quarantined + unchanged + withheld"
+    yield _check(resource, equation, counters.fetched + counters.deleted, told)
     yield _check(resource, "queued = records in its events", counters.queued, events.total)
     yield _check(resource, "delivered = records in delivered events", counters.delivered, events.delivered)
     yield _check(

@@ -24,6 +24,8 @@ class Counters:
     """Records that could not be kept; each has an error."""
     queued: int = 0
     """Records put into events for the webhook."""
+    withheld: int = 0
+    """Records that the webhook does not get: ``events_to_send`` leaves their events out."""
     delivered: int = 0
     dead_lettered: int = 0
     skipped: int = 0
@@ -43,6 +45,7 @@ class Counters:
         return Counters(**{name: mine[name] + theirs[name] for name in mine})
 
 
+_TOLD = "queued + quarantined + unchanged + withheld"
 _NAMES = tuple(field.name for field in fields(Counters))
 
 
@@ -56,9 +59,9 @@ def imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str |
     if not persisted:
         return None
     if to_webhook:
-        return _inequality(
-            "fetched", counters.fetched, "queued + quarantined", counters.queued + counters.quarantined
-        ) or _inequality(
+        # Records that have vanished are sent too, and those that have not changed may be left out.
+        told = counters.queued + counters.quarantined + counters.unchanged + counters.withheld
+        return _inequality("fetched + deleted", counters.fetched + counters.deleted, _TOLD, told) or _inequality(
             "queued", counters.queued, "delivered + dead_lettered", counters.delivered + counters.dead_lettered
         )
     kept = counters.created + counters.updated + counters.unchanged + counters.quarantined

@@ -1,9 +1,11 @@
 """Webhook events (wire.md D): their envelope, their payloads, and record batches cut to a size."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from app.engine.changes import Change
+from app.engine.errors import Failure
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import IntegratedAccount, SyncJobRun, Webhook
@@ -22,6 +24,22 @@ FAILED = "sync_job_run:failed"
 WEBHOOK_DISABLED = "webhook:disabled"
 AUTHENTICATION_ERROR = "integrated_account:authentication_error"
 TEST = "test"
+CREATED = "sync_job_run:created"
+DELETED = "sync_job_run:deleted"
+
+OF_RUNS = (CREATED, UPDATED, STARTED, RECORD, RECORD_ERROR, RATE_LIMITED, COMPLETED, FAILED, DELETED)
+"""What a run may be told to send; those of wire.md D that Ferryman never sends are no mistake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Which resource of a run records come from."""
+
+    run: SyncJobRun
+    resource: str
+    method: str
+    resource_id: str | None
+    """Its row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +49,20 @@ class Envelope:
     environment_id: str
     webhook_id: str
     created_at: datetime
+
+
+def choice_failures(chosen: Sequence[str] | None) -> list[Failure]:
+    """Tell which of the events that a run is told to send are none."""
+    return [
+        Failure(f"events_to_send[{position}]", f"'{name}' is no event of a run: expected one of {', '.join(OF_RUNS)}")
+        for position, name in enumerate(chosen or ())
+        if name not in OF_RUNS
+    ]
+
+
+def is_sent(run: SyncJobRun, name: str) -> bool:
+    """Claim that the run's webhook gets events of this name."""
+    return run.webhook_id is not None and (run.events_to_send is None or name in run.events_to_send)
 
 
 def webhook_disabled(webhook: Webhook, reason: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
@@ -117,9 +149,29 @@ def rate_limited_payload(run: SyncJobRun, *, resource: str, method: str, retry_a
     }
 
 
-def record_payload(run: SyncJobRun, *, resource: str, method: str, records: Sequence[JSON]) -> JsonObject:
-    """Give the payload of one batch of records."""
-    return {**_origin(run, resource, method), "records": list(records), "meta": {}}
+def record_payload(origin: Origin, records: Sequence[JSON], change: Change | None = None) -> JsonObject:
+    """Give the payload of one batch of records; ``change`` is what became of all of them."""
+    meta = {} if change is None else {"change": change}
+    return {**_origin(origin.run, origin.resource, origin.method), "records": list(records), "meta": meta}
+
+
+def changes(
+    envelope: Envelope, origin: Origin, change: Change, told: Mapping[str, JSON], *, limit_bytes: int
+) -> list[EventDraft]:
+    """Tell of records, by id, that have changed in the same way."""
+    ids = iter(told)
+    drafts: list[EventDraft] = []
+    for batch in batches(list(told.values()), limit_bytes=limit_bytes):
+        draft = event(
+            envelope,
+            id=new_id(),
+            event=RECORD,
+            payload=record_payload(origin, batch, change),
+            resource_id=origin.resource_id,
+            records=len(batch),
+        )
+        drafts.append(replace(draft, remote_ids=[next(ids) for _ in batch]))
+    return drafts
 
 
 def error_payload(run: SyncJobRun, errors: Sequence[ErrorDraft], *, as_batch: bool) -> JsonObject:

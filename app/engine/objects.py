@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, NewType, TypeVar
 
-from app.engine.json_types import JSON, JsonObject
+from app.engine.json_types import JsonObject
 from app.engine.status import DaemonStatus, ErrorHandling, RunStatus
 
 T = TypeVar("T")
@@ -145,6 +145,8 @@ class Webhook:
     """None subscribes to every event."""
     signature_encoding: str = "hex"
     """How ``v`` of X-Truto-Signature is written: ``hex`` or ``base64``."""
+    changes_only: bool = False
+    """Its runs send the records that have changed since it was last told of them, and no others."""
     failing_since: datetime | None = None
     """Its first failure after its last success."""
     disabled_reason: str | None = None
@@ -212,6 +214,12 @@ class SyncJobRun:
     """Resolved: runs of one job with one key are carried out one at a time."""
     force: bool = False
     """Starts in spite of its mutex."""
+    state_key: str | None = None
+    """Resolved: the namespace of its states."""
+    events_to_send: list[str] | None = None
+    """The only events that its webhook gets; None is every one."""
+    changes_only: bool = False
+    """Its webhook gets the records that have changed since it was last told of them."""
     waiting_on: str | None = None
     """The run that a created one waits for, since both have the same mutex."""
     resumes: int = 0
@@ -237,36 +245,6 @@ class RunError:
     details: JsonObject
     """What helps to find it: status, url without its query, parent ids, record_id, excerpt."""
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRecord:
-    """One persisted record, as ``GET /record`` lists it."""
-
-    integrated_account_id: str
-    resource: str
-    id: str
-    data: JSON
-    sync_job_run_id: str
-    created_at: datetime
-    updated_at: datetime
-    synced_at: datetime
-    sequence: int = 0
-    """Its last change's number in the account's log."""
-    deleted_at: datetime | None = None
-    """Set on a tombstone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogPage:
-    """One page of an account's log, in its order."""
-
-    result: list[StoredRecord]
-    next_sequence: int | None
-    """The number to read on after; None at the end."""
-    limit: int
-    gap_until: int | None
-    """Retention may have removed entries up to this number which the reader has not seen; None without such a gap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,12 @@
 """The values that one slice of work is made of, from the claim of a unit to the write of its pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from app.engine.books import Counters
+from app.engine.changes import Change
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.record_rows import RecordBatch
@@ -59,6 +60,19 @@ def units_of(
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """All resources of a run that bring an account's records of one kind, once they have ended."""
+
+    run_id: str
+    account_id: str
+    resource: str
+    resource_ids: Sequence[str]
+    """Their rows; what was deleted is counted with the first."""
+    webhook_id: str | None = None
+    """The webhook that is told of changes only; None where records are persisted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vanished:
     """How many records an account has of a resource, and how many of them a pass did not see."""
@@ -80,6 +94,8 @@ class EventDraft:
     integrated_account_id: str | None = None
     log_sequence: int | None = None
     """A record batch's number in its account's log."""
+    remote_ids: Sequence[str] | None = None
+    """The records that it tells of, where the webhook is told of changes only."""
     previous_log_sequence: int | None = None
     """That of the batch before it to the same webhook; None for the first."""
 
@@ -107,6 +123,16 @@ class GatheredBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """Records to compare with what a webhook was told of them, and how to tell it of the difference."""
+
+    webhook_id: str
+    records: RecordBatch = field(repr=False)
+    tell: Callable[[Change, Sequence[str]], Sequence[EventDraft]]
+    """Makes the events that tell of the records of these ids; each knows whose ids it tells of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PageWrite:
     """All that one or more fetched pages of a unit change, written in one transaction."""
 
@@ -120,6 +146,8 @@ class PageWrite:
     account_id: str
     resource: str
     records: RecordBatch = field(default_factory=RecordBatch)
+    changes: Changes | None = None
+    """Records for a webhook that is told of changes only."""
     tracks_deletes: bool = False
     """The records' ids are kept until the resource ends: those that are not among them have vanished."""
     server_date: datetime | None = None

@@ -22,6 +22,8 @@ class FirstWork:
     events: Sequence[EventDraft]
     errors: Sequence[ErrorDraft]
     delivery_unit_id: str | None
+    asks_receiver: bool = False
+    """All else waits for the receiver's answer to the event that is sent first."""
 
 
 class Beginning:
@@ -37,13 +39,22 @@ class Beginning:
         delivery, first_events = self._delivery(context)
         if delivery is None:
             return FirstWork(units=units, events=(), errors=errors, delivery_unit_id=None)
-        first_events += self._error_events(context, errors)
-        return FirstWork(units=[delivery, *units], events=first_events, errors=errors, delivery_unit_id=delivery.id)
+        if events.is_sent(context.run, events.RECORD_ERROR):
+            first_events += self._error_events(context, errors)
+        if first_events:
+            delivery = replace(delivery, status=UnitStatus.READY)
+        return FirstWork(
+            units=[delivery, *units],
+            events=first_events,
+            errors=errors,
+            delivery_unit_id=delivery.id,
+            asks_receiver=_asks_receiver(context),
+        )
 
     def _first_units(self, context: RunContext) -> tuple[list[UnitDraft], list[ErrorDraft]]:
         """Make the root resources' units; a loop_on that names no array is an error of that resource alone."""
         # A webhook run fetches nothing before its receiver has agreed to the started event.
-        status = UnitStatus.BLOCKED if context.run.webhook_id else UnitStatus.READY
+        status = UnitStatus.BLOCKED if _asks_receiver(context) else UnitStatus.READY
         units: list[UnitDraft] = []
         errors: list[ErrorDraft] = []
         for item in context.plan.roots:
@@ -60,6 +71,9 @@ class Beginning:
     def _delivery(self, context: RunContext) -> tuple[UnitDraft | None, list[EventDraft]]:
         if context.run.webhook_id is None:
             return None, []
+        unit = UnitDraft(id=new_id(), resource_id=None, kind=UnitKind.DELIVERY)
+        if not _asks_receiver(context):
+            return replace(unit, status=UnitStatus.IDLE), []
         stats = books.first_stats((item.name, item.method) for item in context.plan.order)
         started = events.event(
             context.envelope(self._clock),
@@ -67,7 +81,7 @@ class Beginning:
             event=events.STARTED,
             payload=events.run_payload(run_view(replace(context.run, resource_stats=stats))),
         )
-        return UnitDraft(id=new_id(), resource_id=None, kind=UnitKind.DELIVERY), [started]
+        return unit, [started]
 
     def _error_events(self, context: RunContext, errors: Sequence[ErrorDraft]) -> list[EventDraft]:
         return [
@@ -81,6 +95,11 @@ class Beginning:
             )
             for error in errors
         ]
+
+
+def _asks_receiver(context: RunContext) -> bool:
+    """Claim that the run's receiver gets the event whose answer the run waits for."""
+    return events.is_sent(context.run, events.STARTED)
 
 
 def _error(error: LoopError, item: ResourceItem, clock: Clock) -> ErrorDraft:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from app.engine import args, args_validation, definition, mutex
+from app.engine import args, args_validation, definition, run_keys
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
@@ -83,7 +83,8 @@ class JobService:
         if "args_schema" in fields:
             failures += args.schema_failures(fields["args_schema"])
         failures += args_validation.rule_failures(fields.get("args_validation"))
-        failures += mutex.failures(fields.get("mutex_key"))
+        for key in (run_keys.MUTEX_KEY, run_keys.STATE_KEY):
+            failures += run_keys.failures(key, fields.get(key))
         if "resources" in fields:
             items, item_failures = definition.parse_resources(fields["resources"])
             failures += item_failures or self._unified.model_failures(environment_id, items)

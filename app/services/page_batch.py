@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.engine import events, recursion, scope
+from app.engine import recursion, scope
 from app.engine.books import Counters
 from app.engine.errors import RecordError, SourceError
 from app.engine.frontier import Frontier
@@ -12,8 +12,9 @@ from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_rows import RecordBatch, encode
 from app.engine.resource_items import NodeKind, ResourceItem
-from app.engine.status import ErrorHandling, UnitStatus
-from app.engine.work import Claim, ErrorDraft, EventDraft, GatheredBatch, PageWrite, UnitDraft, units_of
+from app.engine.status import UnitStatus
+from app.engine.work import Claim, ErrorDraft, GatheredBatch, PageWrite, UnitDraft, units_of
+from app.services.page_events import PageEvents
 from app.services.ports import Clock, FetchedPage
 from app.services.run_context import RunContext
 from app.settings import Settings
@@ -30,6 +31,7 @@ class PageBatch:
         self._item = item
         self._settings = settings
         self._clock = clock
+        self._events = PageEvents(context, item, claim.resource_id, clock=clock)
         self._records: list[JSON] = []
         self._children: dict[str, list[scope.Element]] = {child.name: [] for child in (*self._requested_children, item)}
         self._batches: dict[str, list[scope.Element]] = {child.name: [] for child in self._batch_children}
@@ -78,13 +80,16 @@ class PageBatch:
     def to_write(self, frontier: Frontier) -> PageWrite:
         """Give the one write that all of this comes to."""
         is_done = frontier.is_done(len(self._claim.elements))
-        rows = self._rows()
-        batches = self._record_events()
+        limit_bytes = self._settings.delivery_batch_bytes
+        batches = self._events.of_records(self._records, limit_bytes=limit_bytes)
+        changes = self._events.changes_of(self._records, limit_bytes=limit_bytes)
+        is_withheld = self._context.run.webhook_id and not batches and not changes
         counters = Counters(
             pages=self._pages,
             fetched=self._fetched,
             quarantined=self._quarantined,
             queued=sum(event.records for event in batches),
+            withheld=len(self._records) if is_withheld else 0,
             errors=len(self.errors) - sum(self._child_errors.values()),
         )
         return PageWrite(
@@ -95,10 +100,11 @@ class PageBatch:
             has_progress=self._has_progress,
             account_id=self._context.run.integrated_account_id,
             resource=self._item.resource,
-            records=rows,
+            records=self._rows(),
+            changes=changes,
             tracks_deletes=self._item.delete_tracking is not None,
             server_date=self._server_date,
-            events=[*batches, *self._error_events()],
+            events=[*batches, *self._events.of_errors(self.errors)],
             children=self._child_units(),
             errors=self.errors,
             counters=counters,
@@ -160,41 +166,6 @@ class PageBatch:
             return RecordBatch()
         return RecordBatch(self._records, self._context.id_path_of(self._item))
 
-    def _record_events(self) -> list[EventDraft]:
-        if not self._context.run.webhook_id:
-            return []
-        envelope = self._context.envelope(self._clock)
-        return [
-            events.event(
-                envelope,
-                id=new_id(),
-                event=events.RECORD,
-                payload=events.record_payload(
-                    self._context.run, resource=self._item.resource, method=self._item.method, records=batch
-                ),
-                resource_id=self._claim.resource_id,
-                records=len(batch),
-            )
-            for batch in events.batches(self._records, limit_bytes=self._settings.delivery_batch_bytes)
-        ]
-
-    def _error_events(self) -> list[EventDraft]:
-        run = self._context.run
-        if not run.webhook_id or not self.errors:
-            return []
-        envelope = self._context.envelope(self._clock)
-        as_batch = run.error_handling is ErrorHandling.BATCH
-        groups = _by_resource(self.errors) if as_batch else [[error] for error in self.errors]
-        return [
-            events.event(
-                envelope,
-                id=new_id(),
-                event=events.RECORD_ERROR,
-                payload=events.error_payload(run, group, as_batch=as_batch),
-            )
-            for group in groups
-        ]
-
     def _child_units(self) -> list[UnitDraft]:
         ids, most = self._context.resource_ids, self._settings.children_per_unit
         drafts = [
@@ -213,14 +184,6 @@ class PageBatch:
             if child.kind is NodeKind.SPOOL
             for element in self._batches[child.name]
         ]
-
-
-def _by_resource(errors: Sequence[ErrorDraft]) -> Sequence[Sequence[ErrorDraft]]:
-    """Part the errors of a write: one of a child's loop comes with the pages of its parent."""
-    parted: dict[str | None, list[ErrorDraft]] = {}
-    for error in errors:
-        parted.setdefault(error.resource, []).append(error)
-    return list(parted.values())
 
 
 def _details(error: RecordError, element: scope.Element) -> JsonObject:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.engine.errors import Failure, InvalidInputError
-from app.engine.objects import EnvironmentId, IntegratedAccount, LogPage, Page, StoredRecord
+from app.engine.objects import EnvironmentId, IntegratedAccount, Page
+from app.engine.stored_records import LogPage, StoredRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

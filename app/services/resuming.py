@@ -73,7 +73,9 @@ class Resumption:
             if reason := resuming.objection(locked.status, has_failed_requests=has_failed, errors_only=errors_only):
                 raise ConflictError(reason)
             message_id = locked.reopen(errors_only=errors_only, queue=queue)
-            delivery_unit_id = locked.queue_events([self._updated(run)]) if run.webhook_id else None
+            delivery_unit_id = (
+                locked.queue_events([self._updated(run)]) if events.is_sent(run, events.UPDATED) else None
+            )
         if self._bell.ring_run(run.id, queue=queue):
             self._outbox.remove(message_id)
         if delivery_unit_id:

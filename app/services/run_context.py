@@ -165,7 +165,12 @@ class RunContexts:
 
 
 def _scope(run: SyncJobRun, account: IntegratedAccount) -> JsonObject:
-    shown = {"id": run.id, "sync_job_id": run.sync_job_id, "started_at": iso_utc_or_none(run.started_at)}
+    shown = {
+        "id": run.id,
+        "sync_job_id": run.sync_job_id,
+        "started_at": iso_utc_or_none(run.started_at),
+        "state_key": run.state_key,
+    }
     return scope.run_scope(
         args=run.args,
         context=account.context,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.engine import args as arguments
-from app.engine import args_validation, definition, mutex, planning, routing, scope
+from app.engine import args_validation, definition, events, planning, routing, run_keys, scope
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
@@ -38,6 +38,10 @@ class RunRequest:
     """Replaces the job's."""
     force: bool = False
     """Start whatever other run holds the mutex."""
+    state_key: str | None = None
+    """Replaces the job's."""
+    events_to_send: Sequence[str] | None = None
+    """The only events that the webhook gets; None is every one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,10 @@ class RunDraft:
     queue: str
     overlap_seconds: int
     mutex_key: str | None
-    """Resolved."""
+    """Resolved, as the next one."""
+    state_key: str | None = None
+    changes_only: bool = False
+    """As its webhook wishes at this moment."""
     idempotency: IdempotencyKey | None
 
 
@@ -123,13 +130,14 @@ class RunDrafts:
         job = self._jobs.get(environment_id, request.sync_job_id) if request.sync_job_id else None
         account_id = request.integrated_account_id
         account = self._accounts.get(environment_id, account_id) if account_id else None
-        failures = [*faults, *self._reference_failures(environment_id, request, job, account)]
+        webhook = self._webhooks.get(environment_id, request.webhook_id) if request.webhook_id else None
+        failures = [*faults, *_reference_failures(request, job, account, webhook)]
         failures += _destination_failures(request)
         bound, arg_failures = _bound_args(request, job)
         resources = job.resources if job and request.resources is None else request.resources
         items, item_failures = definition.parse_resources(resources) if job else ([], [])
-        mutex_key, mutex_failures = _mutex_key(request, job, account, bound)
-        failures += [*arg_failures, *item_failures, *([] if arg_failures else mutex_failures)]
+        keys, key_failures = _keys(request, job, account, bound)
+        failures += [*arg_failures, *item_failures, *([] if arg_failures else key_failures)]
         failures += self._unified.find_all(account, items)[1] if account and not item_failures else []
         if failures or job is None:
             raise InvalidInputError(failures)
@@ -147,7 +155,9 @@ class RunDrafts:
             group_key=group_key,
             queue=routing.queue_of(group_key),
             overlap_seconds=self._overlap_seconds(request, job),
-            mutex_key=mutex_key,
+            mutex_key=keys[run_keys.MUTEX_KEY],
+            state_key=keys[run_keys.STATE_KEY],
+            changes_only=webhook is not None and webhook.changes_only,
             idempotency=idempotency,
         )
 
@@ -158,21 +168,18 @@ class RunDrafts:
         chosen = (request.overlap_seconds, job.overlap_seconds, self._default_overlap_seconds)
         return next(seconds for seconds in chosen if seconds is not None)
 
-    def _reference_failures(
-        self,
-        environment_id: EnvironmentId,
-        request: RunRequest,
-        job: SyncJob | None,
-        account: IntegratedAccount | None,
-    ) -> Sequence[Failure]:
-        failures: list[Failure] = []
-        if request.sync_job_id and job is None:
-            failures.append(_missing("sync_job_id", "sync job", request.sync_job_id))
-        if request.integrated_account_id:
-            failures += _account_failures(request, job, account)
-        if request.webhook_id and self._webhooks.get(environment_id, request.webhook_id) is None:
-            failures.append(_missing("webhook_id", "webhook", request.webhook_id))
-        return failures
+
+def _reference_failures(
+    request: RunRequest, job: SyncJob | None, account: IntegratedAccount | None, webhook: Webhook | None
+) -> Sequence[Failure]:
+    failures: list[Failure] = []
+    if request.sync_job_id and job is None:
+        failures.append(_missing("sync_job_id", "sync job", request.sync_job_id))
+    if request.integrated_account_id:
+        failures += _account_failures(request, job, account)
+    if request.webhook_id and webhook is None:
+        failures.append(_missing("webhook_id", "webhook", request.webhook_id))
+    return failures
 
 
 def _bound_args(request: RunRequest, job: SyncJob | None) -> tuple[JsonObject, Sequence[Failure]]:
@@ -183,12 +190,19 @@ def _bound_args(request: RunRequest, job: SyncJob | None) -> tuple[JsonObject, S
     return bound, failures or args_validation.failures(job.args_validation, bound)
 
 
-def _mutex_key(
+def _keys(
     request: RunRequest, job: SyncJob | None, account: IntegratedAccount | None, args: JsonObject
-) -> tuple[str | None, Sequence[Failure]]:
-    template = request.mutex_key or (job.mutex_key if job else None)
-    if template is None or job is None or account is None:
-        return None, mutex.failures(template)
+) -> tuple[dict[str, str | None], Sequence[Failure]]:
+    templates = {
+        run_keys.MUTEX_KEY: request.mutex_key or (job.mutex_key if job else None),
+        run_keys.STATE_KEY: request.state_key or (job.state_key if job else None),
+    }
+    keys: dict[str, str | None] = dict.fromkeys(templates)
+    faults: list[Failure] = []
+    if not any(templates.values()):
+        return keys, faults
+    if job is None or account is None:
+        return keys, [fault for name, template in templates.items() for fault in run_keys.failures(name, template)]
     seen = scope.run_scope(
         args=args,
         context=account.context,
@@ -196,7 +210,11 @@ def _mutex_key(
         previous_run_date=None,
         run={"sync_job_id": job.id, "integrated_account_id": account.id},
     )
-    return mutex.resolve(template, seen)
+    for name, template in templates.items():
+        if template is not None:
+            keys[name], wrong = run_keys.resolve(name, template, seen)
+            faults += wrong
+    return keys, faults
 
 
 def _account_failures(request: RunRequest, job: SyncJob | None, account: IntegratedAccount | None) -> Sequence[Failure]:
@@ -220,7 +238,7 @@ def _destination_failures(request: RunRequest) -> list[Failure]:
     if request.daemon_group_key and not routing.GROUP_KEY.fullmatch(request.daemon_group_key):
         message = "expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit"
         failures.append(Failure("daemon_group_key", message))
-    return failures
+    return [*failures, *events.choice_failures(request.events_to_send)]
 
 
 def _snapshot(job: SyncJob) -> JsonObject:

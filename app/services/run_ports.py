@@ -17,6 +17,8 @@ class LockedRun(LockedRecords, Protocol):
     status: RunStatus | None
     has_begun: bool
     """Its first units were written, if it has any."""
+    has_decided_deletions: bool
+    """Its webhook was told what has vanished."""
 
     def __enter__(self) -> "LockedRun":
         """Lock."""

@@ -20,7 +20,7 @@ from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, Ring
 from app.services import gathering
 from app.services.beginning import Beginning
-from app.services.deleting import Deletions
+from app.services.deleting import Decision, Deletions
 from app.services.ports import Bell, Clock
 from app.services.run_context import RunContexts, RunReader, RunUnworkableError, envelope_of
 from app.services.run_ports import LockedRun, Moves
@@ -53,7 +53,9 @@ class Tracking:
         self._clock = clock
         self._settings = settings
         self._beginning = Beginning(clock=clock, children_per_unit=settings.children_per_unit)
-        self._deletions = Deletions(clock=clock, limit_percent=settings.delete_limit_percent)
+        self._deletions = Deletions(
+            clock=clock, limit_percent=settings.delete_limit_percent, batch_bytes=settings.delivery_batch_bytes
+        )
 
     def mark_running(self, run_id: str, *, daemon_id: str) -> bool:
         """Note that a daemon has taken the run up; False when it may not: it was, or waits for another one's mutex."""
@@ -74,6 +76,8 @@ class Tracking:
         if not self._moves.start(run_id, units=first.units, events=first.events, errors=first.errors):
             self._bell.ring(self._moves.unblock(run_id, context.queue))
             return None
+        if first.delivery_unit_id and first.events and not first.asks_receiver:
+            self._bell.ring([Ring(run_id=run_id, unit_id=first.delivery_unit_id, queue=context.queue)])
         if first.errors and context.run.error_handling is ErrorHandling.FAIL_FAST:
             self.fail(run_id, first.errors[0])
         return RunStart(
@@ -81,7 +85,7 @@ class Tracking:
             queue=context.queue,
             plan=context.plan,
             resource_ids=dict(context.resource_ids),
-            delivery_unit_id=first.delivery_unit_id,
+            delivery_unit_id=first.delivery_unit_id if first.asks_receiver else None,
             has_work=bool(first.units) and not first.errors,
         )
 
@@ -189,7 +193,7 @@ class Tracking:
         wakes_at = parked.wakes_at if parked else None
         if not locked.move(RunStatus.RATE_LIMITED, retry_after=wakes_at):
             return []
-        if run.webhook_id is None or parked is None or wakes_at is None:
+        if parked is None or wakes_at is None or not events.is_sent(run, events.RATE_LIMITED):
             return []
         seconds = max(0, math.ceil((wakes_at - self._clock.now()).total_seconds()))
         payload = events.rate_limited_payload(
@@ -199,19 +203,22 @@ class Tracking:
 
     def _complete(self, locked: LockedRun, run: SyncJobRun) -> list[Ring]:
         # What was decided when the run first completed is not undone by a resume, nor decided again.
-        is_first = run.completed_at is None
-        refusals = self._deletions.apply(run, locked) if is_first else []
-        locked.record_errors(refusals)
-        if refusals and run.error_handling is ErrorHandling.FAIL_FAST:
-            return self._end(locked, run, RunStatus.FAILED, error=_shown(refusals[0]))
+        is_first = run.completed_at is None and not locked.has_decided_deletions
+        decision = self._deletions.apply(run, locked) if is_first else Decision()
+        locked.record_errors(decision.refusals)
+        if decision.refusals and run.error_handling is ErrorHandling.FAIL_FAST:
+            return self._end(locked, run, RunStatus.FAILED, error=_shown(decision.refusals[0]))
+        if unit_id := decision.delivery_unit_id:
+            # The run completes, and its books balance, once these are delivered.
+            return [Ring(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))]
         return self._end(locked, run, RunStatus.COMPLETED)
 
     def _end(
         self, locked: LockedRun, run: SyncJobRun, status: RunStatus, *, error: JsonObject | None = None
     ) -> list[Ring]:
-        if not locked.move(status, error=error) or run.webhook_id is None:
-            return []
         kind = events.COMPLETED if status is RunStatus.COMPLETED else events.FAILED
+        if not locked.move(status, error=error) or not events.is_sent(run, kind):
+            return []
         payload = events.run_payload(run_view(locked.shown()))
         return self._queue(locked, run, kind, payload)
 

@@ -14,7 +14,7 @@ from app.engine.triggers import CronTrigger, Fire
 from app.services.ports import Clock
 from app.services.run_drafts import IdempotencyKey, RunDraft, RunRequest
 
-_OF_RUNS: Final = ("args", "resources", "daemon_group_key", "webhook_id", "error_handling")
+_OF_RUNS: Final = ("args", "resources", "daemon_group_key", "webhook_id", "error_handling", "events_to_send")
 """What a trigger tells its runs, beside the job and the account."""
 _FIXED: Final = ("sync_job_id", "integrated_account_id")
 _DEFAULTS: Final[JsonObject] = {"timezone": "UTC", "args": {}, "enabled": False}
@@ -147,6 +147,7 @@ def run_request(values: JsonObject) -> RunRequest:
         resources=values.get("resources"),
         daemon_group_key=values.get("daemon_group_key"),
         webhook_id=values.get("webhook_id"),
+        events_to_send=values.get("events_to_send"),
         error_handling=ErrorHandling(values.get("error_handling") or ErrorHandling.IGNORE),
     )
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, text
 from app.engine.books import Counters
 from app.engine.status import UnitStatus
 from app.engine.work import Claim, PendingEvent, Ring
+from app.store import webhook_changes
 from app.store.database import reading
 from app.store.pages import count
 from app.store.units import hold_lease
@@ -93,6 +94,10 @@ class DeliveryStore:
     ) -> list[Ring]:
         """Write an event's end, delivered or given up; list the units that may fetch again since the backlog shrank."""
         status = "delivered" if delivered else "dead_lettered"
+        if event.records and not delivered:
+            # Before, not with it: what webhooks were told is locked before a delivery unit.
+            with self._engine.begin() as connection:
+                webhook_changes.take_back(connection, event.id)
         with self._engine.begin() as connection:
             hold_lease(connection, claim, lease_seconds=lease_seconds)
             connection.execute(_PROGRESS, {"unit_id": claim.unit_id})

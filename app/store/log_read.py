@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, Text, cast, func, select, text
 
-from app.engine.objects import LogPage, StoredRecord
+from app.engine.changes import Change
 from app.engine.record_rows import record_row
+from app.engine.stored_records import LogPage, StoredRecord
 from app.services.records import LogFilters
 from app.store import tables
 from app.store.records_read import COLUMNS, record_of
@@ -94,6 +95,7 @@ def _batches(connection: Connection, account_id: str, sequences: Collection[int]
 
 def _batch(row: RowMapping) -> list[StoredRecord]:
     payload: dict[str, Any] = json.loads(bytes(row["body"]))["payload"]
+    is_deleted = payload["meta"].get("change") == Change.DELETED
     return [
         StoredRecord(
             integrated_account_id=payload["integrated_account_id"],
@@ -105,6 +107,7 @@ def _batch(row: RowMapping) -> list[StoredRecord]:
             updated_at=row["created_at"],
             synced_at=row["created_at"],
             sequence=row["log_sequence"],
+            deleted_at=row["created_at"] if is_deleted else None,
         )
         for record in payload["records"]
     ]

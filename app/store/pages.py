@@ -14,8 +14,8 @@ from app.engine.books import Counters
 from app.engine.record_rows import encode
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
-from app.store import account_log, spools, tables
-from app.store.record_writer import Fence, RecordPage, WrittenRecords, write_records
+from app.store import account_log, spools, tables, webhook_changes
+from app.store.record_writer import Fence, RecordPage, write_records
 from app.store.units import insert_units
 
 _ADVANCE = """
@@ -76,8 +76,10 @@ class PageStore:
             if page.gathered or page.given_on:
                 spools.write(connection, page)
             insert_errors(connection, page.claim.run_id, page.errors)
-            delivery_unit_id = insert_events(connection, page.claim.run_id, _numbered(connection, page))
-            _count(connection, page, written)
+            told = webhook_changes.compare(connection, page)
+            drafts = numbered(connection, page.account_id, [*told.events, *page.events])
+            delivery_unit_id = insert_events(connection, page.claim.run_id, drafts)
+            _count(connection, page, written.counters + told.counters, written.sequences)
         failpoints.hit(Failpoint.BEFORE_ACK)
         return delivery_unit_id
 
@@ -115,6 +117,7 @@ def insert_events(connection: Connection, run_id: str, drafts: Sequence[EventDra
             "event": event.event,
             "body": event.body,
             "records": event.records,
+            "remote_ids": list(event.remote_ids) if event.remote_ids is not None else None,
             "integrated_account_id": event.integrated_account_id,
             "log_sequence": event.log_sequence,
             "previous_log_sequence": event.previous_log_sequence,
@@ -159,24 +162,24 @@ def _record_page(page: PageWrite) -> RecordPage:
     )
 
 
-def _numbered(connection: Connection, page: PageWrite) -> Sequence[EventDraft]:
+def numbered(connection: Connection, account_id: str, drafts: Sequence[EventDraft]) -> Sequence[EventDraft]:
     """Give each batch of records its number in the account's log; other events have none."""
-    batches = [event for event in page.events if event.records]
+    batches = [event for event in drafts if event.records]
     if not batches:
-        return page.events
-    sequence = account_log.allocate(connection, page.account_id, len(batches))
-    parameters = {"account_id": page.account_id, "webhook_id": batches[0].webhook_id}
+        return drafts
+    sequence = account_log.allocate(connection, account_id, len(batches))
+    parameters = {"account_id": account_id, "webhook_id": batches[0].webhook_id}
     previous = connection.execute(_PREVIOUS_BATCH, parameters).scalar_one_or_none()
-    numbered: dict[str, EventDraft] = {}
+    changed: dict[str, EventDraft] = {}
     for batch in batches:
-        numbered[batch.id] = events.numbered(batch, page.account_id, sequence, previous)
+        changed[batch.id] = events.numbered(batch, account_id, sequence, previous)
         sequence, previous = sequence + 1, sequence
-    return [numbered.get(event.id, event) for event in page.events]
+    return [changed.get(event.id, event) for event in drafts]
 
 
-def _count(connection: Connection, page: PageWrite, written: WrittenRecords) -> None:
+def _count(connection: Connection, page: PageWrite, counters: Counters, sequences: tuple[int, int] | None) -> None:
     assert page.claim.resource_id is not None
-    count(connection, page.claim.resource_id, page.counters + written.counters, sequences=written.sequences)
+    count(connection, page.claim.resource_id, page.counters + counters, sequences=sequences)
     for resource_id, skipped in page.skipped.items():
         errors = page.child_errors.get(resource_id, 0)
         connection.execute(_COUNT_CHILD, {"resource_id": resource_id, "skipped": skipped, "errors": errors})

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Text, cast, func, select, tuple_
 
-from app.engine.objects import Page, StoredRecord
+from app.engine.objects import Page
+from app.engine.stored_records import StoredRecord
 from app.services.records import RecordFilters
 from app.store import paging, tables
 from app.store.database import reading

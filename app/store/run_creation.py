@@ -34,11 +34,13 @@ _CASTS: Final = {
     "args": "jsonb",
     "resources": "jsonb",
     "sync_job": "jsonb",
+    "state_key": "text",
+    "events_to_send": "text[]",
 }
 _COLUMNS: Final = (
     *("id", "environment_id", "sync_job_id", "integrated_account_id", "args", "args_hash", "resources", "sync_job"),
     *("daemon_group_key", "webhook_id", "queue", "error_handling", "ignore_previous_run", "version"),
-    *("overlap_seconds", "mutex_key", "force"),
+    *("overlap_seconds", "mutex_key", "force", "state_key", "events_to_send", "changes_only"),
 )
 _VALUES: Final = ", ".join(f"cast(:{name} as {_CASTS[name]})" if name in _CASTS else f":{name}" for name in _COLUMNS)
 
@@ -93,6 +95,9 @@ def _values(draft: RunDraft) -> JsonObject:
         "overlap_seconds": draft.overlap_seconds,
         "mutex_key": draft.mutex_key,
         "force": request.force,
+        "state_key": draft.state_key,
+        "events_to_send": request.events_to_send,
+        "changes_only": draft.changes_only,
         "items": _json(_items(draft)),
         "task": START_RUN_TASK,
     }

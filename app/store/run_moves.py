@@ -3,23 +3,23 @@
 The run's row is locked first, then its units, then its resources (pages.py tells the rest of the order).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.engine.books import Counters
 from app.engine.json_types import JsonObject
 from app.engine.objects import SyncJobRun
-from app.engine.settling import Progress, ResourceState
+from app.engine.settling import Progress
 from app.engine.status import ResourceStatus, RunStatus, allowed_origins
 from app.engine.times import iso_utc
-from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, Vanished
-from app.store import mutexes, reopening, spools, stuck_runs, tables, tombstones
+from app.engine.work import ErrorDraft, EventDraft, Pass, Ring, UnitDraft, UnitKind, Vanished
+from app.store import mutexes, reopening, spools, stuck_runs, tombstones, webhook_changes
 from app.store.database import reading
 from app.store.outbox import START_RUN_TASK, insert_message
-from app.store.pages import insert_errors, insert_events
+from app.store.pages import insert_errors, insert_events, numbered
+from app.store.run_progress import read_progress
 from app.store.run_rows import find_run
 from app.store.single_statements import singles_of
 from app.store.units import insert_units
@@ -54,8 +54,7 @@ _TAKE_UP = text(f"{_SET_RUNNING} and not {mutexes.waits('sync_job_run')}")
 _CANCEL_UNITS = text("""
     update unit set status = 'cancelled', fencing_token = fencing_token + 1,
            lease_owner = null, lease_expires_at = null, updated_at = now()
-     where run_id = :run_id and status in ('blocked', 'idle', 'ready', 'leased')
-           and (kind = 'fetch' or :target = 'stopped')
+     where run_id = :run_id and kind = :kind and status in ('blocked', 'idle', 'ready', 'leased')
 """)
 
 # A stopped run sends nothing more; a failed one still delivers what it had queued, and the failed event.
@@ -66,23 +65,16 @@ _END_RESOURCES = text("""
      where run_id = :run_id and status in ('waiting', 'running')
 """)
 
-_LOCK = text("select status, begun_at is not null as has_begun from sync_job_run where id = :run_id for no key update")
+_LOCK = text("""
+    select status, begun_at is not null as has_begun, deletions_decided from sync_job_run
+     where id = :run_id for no key update
+""")
 
-# One statement, so one snapshot: pages and deliveries are written meanwhile, and each moves several of these.
-_PROGRESS = text(
-    "select r.id, r.name, r.resource, r.method, r.parent_name, r.persist, r.status, r.started_at, "
-    + ", ".join(f"r.{name}" for name in tables.COUNTERS)
-    + """,
-           count(u.id) filter (where u.status in ('blocked', 'ready', 'leased')) as live_units,
-           count(u.id) filter (where u.status = 'cancelled') as left_out,
-           count(u.id) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as parked_units,
-           min(u.wake_at) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as wakes_at,
-           (select count(*) from delivery d join sync_job_run own on own.id = d.run_id
-             where d.run_id = :run_id and d.status = 'pending' and d.webhook_id = own.webhook_id) as pending
-      from run_resource r left join unit u on u.resource_id = r.id
-     where r.run_id = :run_id group by r.id order by r.position
-    """
-)
+_DECIDE_DELETIONS = text("update sync_job_run set deletions_decided = true where id = :run_id")
+
+_COUNT_DELETED = text("""
+    update run_resource set deleted = deleted + :count, queued = queued + :count where id = :resource_id
+""")
 
 _END_RESOURCE = text("update run_resource set status = :status, finished_at = clock_timestamp() where id = :id")
 
@@ -166,6 +158,7 @@ class LockedRun:
         row = self._connection.execute(_LOCK, {"run_id": self._run_id}).one_or_none()
         self.status = RunStatus(row.status) if row else None
         self.has_begun = bool(row and row.has_begun)
+        self.has_decided_deletions = bool(row and row.deletions_decided)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -179,26 +172,7 @@ class LockedRun:
 
     def progress(self) -> Progress:
         """Read the run's resources with their counters and units that are left, and what waits for the webhook."""
-        rows = self._connection.execute(_PROGRESS, {"run_id": self._run_id}).mappings().all()
-        resources = [
-            ResourceState(
-                id=str(row["id"]),
-                name=row["name"],
-                resource=row["resource"],
-                method=row["method"],
-                parent_name=row["parent_name"],
-                persist=row["persist"],
-                status=ResourceStatus(row["status"]),
-                started_at=row["started_at"],
-                counters=Counters(**{name: row[name] for name in tables.COUNTERS}),
-                live_units=row["live_units"],
-                parked_units=row["parked_units"],
-                wakes_at=row["wakes_at"],
-                left_out=row["left_out"],
-            )
-            for row in rows
-        ]
-        return Progress(resources, rows[0]["pending"] if rows else 0)
+        return read_progress(self._connection, self._run_id)
 
     def end_resource(self, resource_id: str, status: ResourceStatus) -> None:
         """Give a resource its last status."""
@@ -241,15 +215,26 @@ class LockedRun:
         for error in errors:
             self._connection.execute(_COUNT_ERROR, {"run_id": self._run_id, "name": error.resource})
 
-    def count_vanished(self, account_id: str, resource: str, resource_ids: Sequence[str]) -> Vanished:
-        """Count the records that the run's pass has not seen; nobody else writes any until this transaction ends."""
-        return tombstones.count_vanished(self._connection, account_id, resource, resource_ids)
+    def count_vanished(self, ended: Pass) -> Vanished:
+        """Count the records that a pass has not seen; nobody else writes any until this transaction ends."""
+        if ended.webhook_id:
+            return webhook_changes.count_vanished(self._connection, ended)
+        return tombstones.count_vanished(self._connection, ended)
 
-    def delete_vanished(self, account_id: str, resource: str, resource_ids: Sequence[str], *, count: int) -> None:
+    def delete_vanished(self, ended: Pass, *, count: int) -> None:
         """Make tombstones of what was counted, in this transaction."""
-        tombstones.delete_vanished(
-            self._connection, account_id, resource, resource_ids, run_id=self._run_id, count=count
+        tombstones.delete_vanished(self._connection, ended, count=count)
+
+    def tell_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+        """Queue events that tell of what was counted, once per run; give the delivery unit to ring."""
+        drafts = numbered(
+            self._connection, ended.account_id, webhook_changes.delete_vanished(self._connection, ended, tell)
         )
+        self._connection.execute(_DECIDE_DELETIONS, {"run_id": self._run_id})
+        unit_id = self.queue_events(drafts)
+        count = sum(draft.records for draft in drafts)
+        self._connection.execute(_COUNT_DELETED, {"resource_id": ended.resource_ids[0], "count": count})
+        return unit_id
 
     def queue_events(self, events: Sequence[EventDraft]) -> str | None:
         """Queue events for delivery, in this transaction; give the delivery unit to ring."""
@@ -278,8 +263,10 @@ def move(
     if connection.execute(_MOVE, parameters).rowcount != 1:
         return False
     if target.is_final:
-        _cancel_units(connection, run_id, target)
+        _cancel_units(connection, run_id, UnitKind.FETCH)
         if target is RunStatus.STOPPED:
+            webhook_changes.take_back_waiting(connection, run_id)
+            _cancel_units(connection, run_id, UnitKind.DELIVERY)
             connection.execute(_CANCEL_DELIVERIES, {"run_id": run_id})
         if target is RunStatus.COMPLETED:
             tombstones.forget_seen(connection, run_id)
@@ -288,11 +275,11 @@ def move(
     return True
 
 
-def _cancel_units(connection: Connection, run_id: str, target: RunStatus) -> None:
+def _cancel_units(connection: Connection, run_id: str, kind: UnitKind) -> None:
     """Cancel a run's units, those too that a page makes while this waits for its lock.
 
     A statement does not see rows that were committed after it began; once one finds no live unit, nobody is left who
     could make another.
     """
-    while connection.execute(_CANCEL_UNITS, {"run_id": run_id, "target": target}).rowcount:
+    while connection.execute(_CANCEL_UNITS, {"run_id": run_id, "kind": kind}).rowcount:
         pass

@@ -11,7 +11,7 @@ from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
 from app.engine.status import FINAL_RUN_STATUSES
 from app.services.run_drafts import IdempotencyKey, RunDraft
 from app.services.runs import CreatedRun, RunFilters
-from app.store import mutexes, paging, tables
+from app.store import mutexes, paging, tables, webhook_changes
 from app.store.database import Row, reading
 from app.store.run_creation import insert_run, insert_run_within, previous_run_date
 from app.store.run_rows import SELECT_RUN, error_of, find_run, read_run, run_of, stats_of
@@ -166,6 +166,7 @@ class RunStore:
             table.c.id == run_id, table.c.environment_id == environment_id, table.c.status.in_(FINAL_RUN_STATUSES)
         )
         with self._engine.begin() as connection:
+            webhook_changes.take_back_waiting(connection, run_id)
             return connection.execute(statement).rowcount == 1
 
     def _one(self, connection: Connection, run_id: str) -> SyncJobRun:

@@ -1,10 +1,8 @@
 """Records that have vanished upstream: marked as deleted, never removed at once, and brought back on demand."""
 
-from collections.abc import Sequence
-
 from sqlalchemy import Connection, Engine, text
 
-from app.engine.work import Vanished
+from app.engine.work import Pass, Vanished
 from app.store import account_log
 
 _SEEN = """
@@ -63,27 +61,31 @@ _RESTORE = text(f"""
 """)
 
 
-def count_vanished(connection: Connection, account_id: str, resource: str, resource_ids: Sequence[str]) -> Vanished:
-    """Count what the pass of these resources of a run has not seen, within the caller's transaction."""
-    values = {"account_id": account_id, "resource": resource, "resource_ids": list(resource_ids)}
+def count_vanished(connection: Connection, ended: Pass) -> Vanished:
+    """Count what a pass has not seen, within the caller's transaction."""
     # Nobody else may write records of the account until this is decided.
-    account_log.allocate(connection, account_id, 0)
-    return Vanished(*connection.execute(_COUNT, values).one())
+    account_log.allocate(connection, ended.account_id, 0)
+    return Vanished(*connection.execute(_COUNT, _values(ended)).one())
 
 
-def delete_vanished(
-    connection: Connection, account_id: str, resource: str, resource_ids: Sequence[str], *, run_id: str, count: int
-) -> None:
+def delete_vanished(connection: Connection, ended: Pass, *, count: int) -> None:
     """Make tombstones of what ``count_vanished`` has counted; each is a change in the account's log."""
-    values = {"account_id": account_id, "resource": resource, "resource_ids": list(resource_ids), "run_id": run_id}
-    first = account_log.allocate(connection, account_id, count)
-    connection.execute(_DELETE, {**values, "first": first})
-    connection.execute(_COUNT_IN_BOOKS, {"resource_id": resource_ids[0], "count": count, "first": first})
+    first = account_log.allocate(connection, ended.account_id, count)
+    connection.execute(_DELETE, {**_values(ended), "run_id": ended.run_id, "first": first})
+    connection.execute(_COUNT_IN_BOOKS, {"resource_id": ended.resource_ids[0], "count": count, "first": first})
 
 
 def forget_seen(connection: Connection, run_id: str) -> None:
     """Forget what a run has seen, once it is over."""
     connection.execute(_FORGET, {"run_id": run_id})
+
+
+def _values(ended: Pass) -> dict[str, object]:
+    return {
+        "account_id": ended.account_id,
+        "resource": ended.resource,
+        "resource_ids": list(ended.resource_ids),
+    }
 
 
 class TombstoneStore:

@@ -36,6 +36,9 @@ _SUBSCRIBERS = text("""
 _NOTE_SUCCESS = text("update webhook set failing_since = null where id = :id and failing_since is not null")
 
 
+_FORGET = text("delete from webhook_record where webhook_id = :id")
+
+
 class WebhookStore:
     """The webhooks of all environments."""
 
@@ -86,8 +89,12 @@ class WebhookStore:
             connection.execute(_NOTE_SUCCESS, {"id": webhook_id})
 
     def delete(self, environment_id: EnvironmentId, webhook_id: str) -> bool:
-        """Remove a webhook."""
-        return catalog.delete_row(self._engine, _TABLE, environment_id, webhook_id)
+        """Remove a webhook, and what it was told."""
+        if not catalog.delete_row(self._engine, _TABLE, environment_id, webhook_id):
+            return False
+        with self._engine.begin() as connection:
+            connection.execute(_FORGET, {"id": webhook_id})
+        return True
 
     def _webhook(self, row: Row) -> Webhook:
         return Webhook(
@@ -97,6 +104,7 @@ class WebhookStore:
             is_active=row["is_active"],
             event_types=row["event_types"],
             signature_encoding=row["signature_encoding"],
+            changes_only=row["changes_only"],
             failing_since=row["failing_since"],
             disabled_reason=row["disabled_reason"],
             secret=self._cipher.open(row["secret_encrypted"]),

@@ -52,4 +52,4 @@ def delete_trigger(id: str) -> Answer:
 
 
 def _known(fields: JsonObject) -> JsonObject:
-    return {name: value for name, value in fields.items() if name not in ("super_query", "events_to_send")}
+    return {name: value for name, value in fields.items() if name != "super_query"}

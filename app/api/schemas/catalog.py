@@ -190,6 +190,9 @@ class WebhookPatch(Input):
         fields.String(validate=_TEXT), allow_none=True, metadata={"description": "null subscribes to every event."}
     )
     signature_encoding = fields.String(validate=validate.OneOf(["hex", "base64"]))
+    changes_only = Flag(
+        metadata={"description": "Runs that begin from now on send it what has changed since it was last told."}
+    )
 
 
 class NewWebhook(WebhookPatch):
@@ -206,6 +209,7 @@ class Webhook(Schema):
     is_active = fields.Boolean()
     event_types = fields.List(fields.String(), allow_none=True)
     signature_encoding = fields.String()
+    changes_only = fields.Boolean()
     failing_since = Time(allow_none=True, metadata={"description": "Its first failure after its last success."})
     disabled_reason = fields.String(
         allow_none=True, metadata={"description": "Why Ferryman made it inactive; is_active: true resumes."}

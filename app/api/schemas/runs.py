@@ -35,6 +35,15 @@ class NewRun(Input):
         metadata={"description": "Replaces the job's mutex_key for this run; may hold placeholders."},
     )
     force = Flag(metadata={"description": "Start at once, whatever other run holds the mutex."})
+    state_key = fields.String(
+        validate=validate.Length(max=500),
+        metadata={"description": "Replaces the job's state_key for this run; may hold placeholders."},
+    )
+    events_to_send = fields.List(
+        fields.String(),
+        allow_none=True,
+        metadata={"description": "The only events that the webhook gets, such as sync_job_run:record; null is all."},
+    )
     resources = fields.Raw(metadata={**RESOURCE_LIST, "description": "Replaces the job's resources for this run."})
 
     @pre_load
@@ -114,6 +123,13 @@ class Run(Schema):
         allow_none=True, metadata={"description": "Resolved: runs of one job with one key never run together."}
     )
     force = fields.Boolean(metadata={"description": "It started in spite of its mutex."})
+    state_key = fields.String(allow_none=True, metadata={"description": "Resolved: the namespace of the run's states."})
+    events_to_send = fields.List(
+        fields.String(), allow_none=True, metadata={"description": "The only events that the webhook gets; null: all."}
+    )
+    changes_only = fields.Boolean(
+        metadata={"description": "The webhook gets the records that have changed since it was last told of them."}
+    )
     waiting_on = fields.String(
         allow_none=True, metadata={"description": "The run whose end a created one waits for: they share a mutex."}
     )

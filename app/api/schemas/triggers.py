@@ -32,8 +32,10 @@ class TriggerPatch(Input):
         allow_none=True, validate=validate.Equal(None, error="is not offered: leave it out or send null")
     )
 
-    events_to_send = fields.Raw(
-        allow_none=True, validate=validate.Equal(None, error="is not offered: every event of a run is sent")
+    events_to_send = fields.List(
+        fields.String(),
+        allow_none=True,
+        metadata={"description": "The only events that the webhook gets of its runs; null is every one."},
     )
 
     @pre_load
@@ -72,6 +74,7 @@ class Trigger(Schema):
     daemon_group_key = fields.String(allow_none=True)
     webhook_id = Id(allow_none=True)
     error_handling = fields.String(allow_none=True)
+    events_to_send = fields.List(fields.String(), allow_none=True)
     meta = JsonObjectField(allow_none=True)
     enabled = fields.Boolean()
     next_run_at = Time(allow_none=True)

@@ -15,7 +15,7 @@ from app.store.tables.catalog import (
     sync_job,
     webhook,
 )
-from app.store.tables.deliveries import delivery
+from app.store.tables.deliveries import delivery, webhook_record
 from app.store.tables.records import account_log, record, record_seen
 from app.store.tables.runs import (
     COUNTERS,
@@ -66,4 +66,5 @@ __all__ = [
     "unified_model_method",
     "unit",
     "webhook",
+    "webhook_record",
 ]

@@ -112,6 +112,7 @@ webhook = Table(
     Column("is_active", Boolean, nullable=False, server_default=text("true")),
     Column("event_types", ARRAY(Text)),
     Column("signature_encoding", Text, nullable=False, server_default="hex"),
+    Column("changes_only", Boolean, nullable=False, server_default=text("false")),
     Column("secret_encrypted", LargeBinary, nullable=False),
     Column("failing_since", time_type),  # the first failure after the last success
     Column("disabled_reason", Text),  # why Ferryman, not a user, made it inactive

@@ -1,6 +1,21 @@
-"""Events on their way to webhooks."""
+"""Events on their way to webhooks, and what a webhook was told before."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Identity, Index, Integer, LargeBinary, Table, Text, func, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.store.tables.base import id_column, metadata, time_type, uuid_type
 
@@ -18,6 +33,7 @@ delivery = Table(
     Column("event", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),  # the exact bytes that are signed and sent
     Column("records", Integer, nullable=False, server_default="0"),
+    Column("remote_ids", ARRAY(Text)),  # its records, where the webhook is told of changes only
     Column("status", Text, nullable=False, server_default="pending"),  # pending, delivered, dead_lettered
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_status_code", Integer),
@@ -39,4 +55,20 @@ delivery = Table(
         postgresql_where=text("status = 'delivered' and octet_length(body) > 0"),
     ),
     Index("delivery_pending", "run_id", "sequence", postgresql_where=text("status = 'pending'")),
+)
+
+# What a webhook that asks for changes only was last told of a record; its data is kept nowhere.
+webhook_record = Table(
+    "webhook_record",
+    metadata,
+    Column("webhook_id", uuid_type, nullable=False),
+    Column("integrated_account_id", uuid_type, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("remote_id", Text, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),  # empty: the webhook did not get what it was to be told
+    Column("delivery_id", uuid_type, nullable=False),  # what told it
+    Column("is_new", Boolean, nullable=False),  # it was told of the record for the first time
+    Column("deleted_at", time_type),  # it was told that the record has vanished
+    PrimaryKeyConstraint("webhook_id", "integrated_account_id", "resource", "remote_id"),
+    Index("webhook_record_tombstone", "deleted_at", postgresql_where=text("deleted_at is not null")),
 )

@@ -16,7 +16,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from app.store.tables.base import environment_column, id_column, metadata, time_type, times, uuid_type
 
@@ -45,6 +45,10 @@ sync_job_run = Table(
     Column("overlap_seconds", Integer, nullable=False, server_default="120"),
     Column("mutex_key", Text),  # resolved: runs of one job with one key never run together
     Column("force", Boolean, nullable=False, server_default=text("false")),  # starts in spite of the mutex
+    Column("state_key", Text),  # resolved: the namespace of its states
+    Column("events_to_send", ARRAY(Text)),  # the only ones that the webhook gets; null is every one
+    Column("changes_only", Boolean, nullable=False, server_default=text("false")),
+    Column("deletions_decided", Boolean, nullable=False, server_default=text("false")),  # which records have vanished
     Column("retry_after", time_type),  # when a rate-limited run goes on
     Column("resumes", Integer, nullable=False, server_default="0"),
     Column("begun_at", time_type),  # when its first units were written; it may have none
@@ -91,7 +95,7 @@ sync_job_run = Table(
 )
 
 _counters = ("pages", "fetched", "created", "updated", "unchanged", "deleted", "quarantined", "queued")
-COUNTERS = (*_counters, "delivered", "dead_lettered", "skipped", "errors", "retried")
+COUNTERS = (*_counters, "withheld", "delivered", "dead_lettered", "skipped", "errors", "retried")
 
 run_resource = Table(
     "run_resource",

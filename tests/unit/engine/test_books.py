@@ -62,7 +62,11 @@ def test_a_webhooks_books_balance_when_every_record_is_delivered_or_given_up(
     ("counters", "to_webhook", "reason"),
     [
         (Counters(fetched=2, created=1), False, "fetched (2) is not created + updated + unchanged + quarantined (1)"),
-        (Counters(fetched=2, queued=1), True, "fetched (2) is not queued + quarantined (1)"),
+        (
+            Counters(fetched=2, queued=1),
+            True,
+            "fetched + deleted (2) is not queued + quarantined + unchanged + withheld (1)",
+        ),
         (Counters(fetched=1, queued=1), True, "queued (1) is not delivered + dead_lettered (0)"),
         (Counters(skipped=-1), False, "skipped is below zero"),
         (Counters(errors=1, retried=2), False, "retried (2) is above errors (1)"),

@@ -1,6 +1,6 @@
 """The moves of runs in memory, under the real state machine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import SyncJobRun
 from app.engine.settling import Progress, ResourceState
 from app.engine.status import FINAL_UNIT_STATUSES, ResourceStatus, RunStatus, UnitStatus, allowed_origins
-from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind, Vanished
+from app.engine.work import ErrorDraft, EventDraft, Pass, Ring, UnitDraft, UnitKind, Vanished
 
 
 @dataclass
@@ -28,6 +28,7 @@ class FakeMoves:
     deleted: dict[str, int] = field(default_factory=dict)
     left: str | None = None
     has_begun: bool = True
+    has_decided_deletions: bool = False
     reopened: list[bool] = field(default_factory=list)
     """For each resume, whether it took up the errors only."""
 
@@ -90,6 +91,7 @@ class FakeLockedRun:
         run = moves.runs.load(run_id)
         self.status = run.status if run else None
         self.has_begun = moves.has_begun
+        self.has_decided_deletions = moves.has_decided_deletions
 
     def __enter__(self) -> "FakeLockedRun":
         return self
@@ -117,11 +119,16 @@ class FakeLockedRun:
         self._moves.deliveries.add(*events)
         return DELIVERY_UNIT if DELIVERY_UNIT in self._moves.units.rows else None
 
-    def count_vanished(self, account_id: str, resource: str, resource_ids: Sequence[str]) -> Vanished:
+    def count_vanished(self, ended: Pass) -> Vanished:
         return self._moves.vanished
 
-    def delete_vanished(self, account_id: str, resource: str, resource_ids: Sequence[str], *, count: int) -> None:
-        self._moves.deleted[resource] = count
+    def delete_vanished(self, ended: Pass, *, count: int) -> None:
+        self._moves.deleted[ended.resource] = count
+
+    def tell_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+        self._moves.has_decided_deletions = True
+        self._moves.deleted[ended.resource] = self._moves.vanished.vanished
+        return self.queue_events(tell([f"gone-{number}" for number in range(self._moves.vanished.vanished)]))
 
     def mend(self, queue: str) -> list[Ring]:
         return self._moves.unblock(self._run_id, queue)

@@ -8,6 +8,7 @@ from service_setting import Setting, setting
 
 from app.engine import events
 from app.engine.books import Counters
+from app.engine.changes import Change
 from app.engine.errors import PlaceholderError, SourceError
 from app.engine.frontier import Frontier
 from app.engine.json_types import JsonObject
@@ -179,3 +180,29 @@ def test_empty_page_makes_neither_rows_nor_events(run_fields: JsonObject) -> Non
     write = batch.to_write(DONE)
 
     assert (len(write.records), write.events) == (0, [])
+
+
+def test_webhook_that_is_told_of_changes_gets_the_records_compared() -> None:
+    batch = batch_of(setting(run_fields={**WEBHOOK, "changes_only": True}))
+    batch.add_page({}, page({"id": 1, "n": "a"}, {"id": 2}))
+
+    write = batch.to_write(UNDER_WAY)
+
+    assert write.events == []
+    assert write.changes is not None
+    (event,) = write.changes.tell(Change.UPDATED, ["1"])
+    (payload,) = payloads([event])
+    assert (payload["records"], payload["meta"]) == ([{"id": 1, "n": "a"}], {"change": "updated"})
+    assert (event.remote_ids, event.records, event.resource_id) == (["1"], 1, "id-of-tickets")
+
+
+def test_events_that_are_not_sent_are_not_made_and_their_records_are_counted() -> None:
+    run_fields = {**WEBHOOK, "events_to_send": [events.COMPLETED]}
+    batch = batch_of(setting(run_fields=run_fields))
+    batch.add_page({}, page({"id": 1}, {"id": 2}))
+    batch.add_error({}, BROKE)
+
+    write = batch.to_write(UNDER_WAY)
+
+    assert write.events == []
+    assert (write.counters.withheld, write.counters.queued, write.counters.errors) == (2, 0, 1)

@@ -7,8 +7,9 @@ from service_tables import ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account
 
 from app.engine.errors import InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import Daemon, LogPage, Page, StoredRecord
+from app.engine.objects import Daemon, Page
 from app.engine.status import DaemonStatus
+from app.engine.stored_records import LogPage, StoredRecord
 from app.services.daemons import DaemonService
 from app.services.health import HealthService
 from app.services.records import LogFilters, RecordFilters, RecordService

@@ -18,7 +18,12 @@ def drafts(**job_fields: Any) -> RunDrafts:
     return RunDrafts(
         jobs=FakeTable(sync_job, sync_job(**job_fields)),
         accounts=FakeTable(account, account(), account(id="other", integration_name="crm")),
-        webhooks=FakeTable(webhook, webhook(), webhook(id="foreign", environment_id=ELSEWHERE)),
+        webhooks=FakeTable(
+            webhook,
+            webhook(),
+            webhook(id="changes", changes_only=True),
+            webhook(id="foreign", environment_id=ELSEWHERE),
+        ),
         unified=unified(),
         default_group="blue",
         default_overlap_seconds=120,
@@ -193,3 +198,31 @@ def test_wrong_mutex_key_is_told_beside_the_other_faults() -> None:
     request = RunRequest(integrated_account_id="nobody", mutex_key="{{a:nonsense}}")
 
     assert {failure.path for failure in failures(request)} >= {"integrated_account_id", "mutex_key"}
+
+
+def test_state_key_is_resolved_beside_the_mutex_key() -> None:
+    made = draft(replace(REQUEST, mutex_key="m"), state_key="{{sync_job_run.sync_job_id}}-people")
+    replaced = draft(replace(REQUEST, state_key="mine"), state_key="theirs")
+
+    assert (made.mutex_key, made.state_key) == ("m", "job-people")
+    assert (replaced.mutex_key, replaced.state_key) == (None, "mine")
+
+
+def test_state_key_that_is_no_key_is_refused() -> None:
+    (failure,) = failures(REQUEST, state_key="{{args.nothing}}")
+
+    assert (failure.path, "args.nothing" in failure.message) == ("state_key", True)
+
+
+def test_events_that_no_run_has_are_refused_by_their_place() -> None:
+    (failure,) = failures(replace(REQUEST, events_to_send=["sync_job_run:record", "record"]))
+
+    assert failure.path == "events_to_send[1]"
+    assert "expected one of sync_job_run:created" in failure.message
+
+
+@pytest.mark.parametrize("changes_only", [True, False])
+def test_run_takes_the_wish_of_its_webhook_over(changes_only: bool) -> None:
+    made = draft(replace(REQUEST, webhook_id="changes" if changes_only else "webhook"))
+
+    assert made.changes_only is changes_only

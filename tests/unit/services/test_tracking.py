@@ -11,6 +11,7 @@ from service_world import DELIVERY_UNIT
 
 from app.engine import events
 from app.engine.books import Counters
+from app.engine.json_types import JsonObject
 from app.engine.status import ErrorHandling, ResourceStatus, RunStatus, UnitStatus
 from app.engine.work import ErrorDraft, EventDraft, UnitKind, Vanished
 
@@ -521,3 +522,72 @@ def test_run_that_somebody_can_work_on_after_all_goes_on() -> None:
     here.tracking().end_stuck("run", attempts=4)
 
     assert here.runs.rows["run"].status is RunStatus.RUNNING
+
+
+CHANGES = {**WEBHOOK, "changes_only": True}
+
+
+def vanishing(**run_fields: object) -> Setting:
+    here = setting([TRACKED], run_fields=run_fields)
+    here.add_delivery_unit()
+    here.moves.resources = [resource_state(counters=Counters())]
+    here.moves.vanished = Vanished(held=100, vanished=2)
+    return here
+
+
+def test_webhook_run_completes_once_what_vanished_is_told() -> None:
+    here = vanishing(**CHANGES)
+
+    here.tracking().settle("run")
+
+    (event,) = here.deliveries.waiting
+    payload = json.loads(event.body)["payload"]
+    assert (payload["meta"], payload["records"]) == ({"change": "deleted"}, [{"id": "gone-0"}, {"id": "gone-1"}])
+    assert here.runs.rows["run"].status is RunStatus.RUNNING
+    assert here.bell.unit_ids == [DELIVERY_UNIT]
+
+    here.deliveries.waiting.clear()
+    here.tracking().settle("run")
+    assert here.runs.rows["run"].status is RunStatus.COMPLETED
+    assert [event.event for event in here.deliveries.waiting] == [events.COMPLETED]
+
+
+@pytest.mark.parametrize("run_fields", [WEBHOOK, {**CHANGES, "events_to_send": [events.COMPLETED]}])
+def test_webhook_that_is_told_of_no_changes_is_not_told_what_vanished(run_fields: JsonObject) -> None:
+    here = vanishing(**run_fields)
+
+    here.tracking().settle("run")
+
+    assert here.runs.rows["run"].status is RunStatus.COMPLETED
+    assert here.moves.deleted == {}
+
+
+@pytest.mark.parametrize("chosen", [[], [events.RECORD]])
+def test_end_that_its_webhook_does_not_hear_of_is_an_end(chosen: list[str]) -> None:
+    here = setting(run_fields={**WEBHOOK, "events_to_send": chosen})
+    here.add_delivery_unit()
+
+    here.tracking().fail("run", ERROR)
+
+    assert here.runs.rows["run"].status is RunStatus.FAILED
+    assert here.deliveries.waiting == []
+
+
+def test_run_whose_receiver_is_not_asked_begins_at_once() -> None:
+    here = setting(run_fields={**WEBHOOK, "events_to_send": [events.RECORD]})
+
+    start = here.tracking().begin("run")
+
+    assert start is not None
+    assert start.delivery_unit_id is None
+    assert sorted(unit.status for unit in here.units.rows.values()) == [UnitStatus.IDLE, UnitStatus.READY]
+
+
+def test_errors_of_a_beginning_are_sent_though_the_receiver_is_not_asked() -> None:
+    chosen = [events.RECORD_ERROR]
+    here = setting([BROKEN_LOOP, {"resource": "tickets"}], run_fields={**WEBHOOK, "events_to_send": chosen})
+
+    here.tracking().begin("run")
+
+    assert [event.event for event in here.deliveries.waiting] == chosen
+    assert here.units.rows[here.bell.unit_ids[0]].draft.kind is UnitKind.DELIVERY

@@ -113,7 +113,7 @@ def test_child_request_that_is_missing_is_noticed(change: dict[str, Any], equati
 @pytest.mark.parametrize(
     ("change", "equation"),
     [
-        ({"fetched": 8}, "fetched = queued + quarantined"),
+        ({"fetched": 8}, "fetched + deleted = queued + quarantined + unchanged + withheld"),
         ({"fetched": 10, "queued": 10}, "queued = records in its events"),
         ({"delivered": 4}, "delivered = records in delivered events"),
         ({"dead_lettered": 1}, "dead_lettered = records in dead-lettered events"),

@@ -19,6 +19,7 @@ def upgrade() -> None:
     _templates_and_states()
     _spools()
     _installed_integrations()
+    _events_and_changes()
 
 
 def _encryption_keys() -> None:
@@ -191,3 +192,28 @@ def _installed_integrations() -> None:
         *_times(),
         sa.UniqueConstraint("integration_id", name="environment_integration_integration"),
     )
+
+
+def _events_and_changes() -> None:
+    no = sa.text("false")
+    op.add_column("webhook", sa.Column("changes_only", sa.Boolean(), nullable=False, server_default=no))
+    op.add_column("sync_job_run", sa.Column("state_key", sa.Text()))
+    op.add_column("sync_job_run", sa.Column("events_to_send", postgresql.ARRAY(sa.Text())))
+    op.add_column("sync_job_run", sa.Column("changes_only", sa.Boolean(), nullable=False, server_default=no))
+    op.add_column("sync_job_run", sa.Column("deletions_decided", sa.Boolean(), nullable=False, server_default=no))
+    op.add_column("run_resource", sa.Column("withheld", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("delivery", sa.Column("remote_ids", postgresql.ARRAY(sa.Text())))
+    op.create_table(
+        "webhook_record",
+        sa.Column("webhook_id", _UUID, nullable=False),
+        sa.Column("integrated_account_id", _UUID, nullable=False),
+        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("remote_id", sa.Text(), nullable=False),
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("delivery_id", _UUID, nullable=False),
+        sa.Column("is_new", sa.Boolean(), nullable=False),
+        sa.Column("deleted_at", _TIME),
+        sa.PrimaryKeyConstraint("webhook_id", "integrated_account_id", "resource", "remote_id"),
+    )
+    is_gone = sa.text("deleted_at is not null")
+    op.create_index("webhook_record_tombstone", "webhook_record", ["deleted_at"], postgresql_where=is_gone)

@@ -1,0 +1,49 @@
+"""A run's keys: templates of the job or the run, resolved once, when the run is created.
+
+Runs of one job with the same ``mutex_key`` are carried out one at a time; ``state_key`` names the states of a run.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from app.engine import placeholders
+from app.engine.errors import Failure, InvalidInputError, PlaceholderError
+from app.engine.json_types import JsonObject
+from app.engine.placeholders import UNDEFINED
+from app.engine.record_rows import encode
+
+MUTEX_KEY: Final = "mutex_key"
+STATE_KEY: Final = "state_key"
+LONGEST: Final = 500
+
+
+def failures(field: str, template: str | None) -> Sequence[Failure]:
+    """Tell what is wrong with a key before its placeholders have values."""
+    if template is None:
+        return []
+    if len(template) > LONGEST:
+        return [_too_long(field)]
+    try:
+        placeholders.parse(template)
+    except InvalidInputError as error:
+        return [Failure(field, failure.message) for failure in error.failures]
+    return []
+
+
+def resolve(field: str, template: str | None, scope: JsonObject) -> tuple[str | None, Sequence[Failure]]:
+    """Give the key of a run, None for a run without one, and what is wrong with it."""
+    if faults := failures(field, template):
+        return None, faults
+    try:
+        value = placeholders.parse(template).resolve(scope)
+    except PlaceholderError as error:
+        return None, [Failure(field, error.message)]
+    if value is None or value is UNDEFINED or value == "":
+        return None, []
+    # A cast may give any JSON.
+    key = value if isinstance(value, str) else encode(value).decode()
+    return (key, []) if len(key) <= LONGEST else (None, [_too_long(field)])
+
+
+def _too_long(field: str) -> Failure:
+    return Failure(field, f"expected at most {LONGEST} characters")

@@ -1,0 +1,182 @@
+"""What webhooks that ask for changes only were told of records: compared page by page, and forgotten if it got lost.
+
+Only a hash of a record is kept. It is written with the event that tells of the record, in one transaction; an event
+that is given up, or cancelled with its run, takes its word back, so that the next run tells of its records again.
+Whoever writes here holds the account's log.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from app.engine.books import Counters
+from app.engine.changes import Change
+from app.engine.record_rows import RecordBatch
+from app.engine.work import EventDraft, PageWrite, Pass, Vanished
+from app.store import account_log
+
+_OF: Final = "webhook_id = :webhook_id and integrated_account_id = :account_id and resource = :resource"
+
+_HELD = text(f"""
+    select remote_id, case when deleted_at is null then content_hash end as told from webhook_record
+     where {_OF} and remote_id = any(:ids)
+""")
+
+_TELL = text("""
+    insert into webhook_record
+           (webhook_id, integrated_account_id, resource, remote_id, content_hash, delivery_id, is_new)
+    select cast(:webhook_id as uuid), cast(:account_id as uuid), :resource,
+           remote_id, content_hash, delivery_id, :is_new
+      from unnest(cast(:ids as text[]), cast(:hashes as bytea[]), cast(:delivery_ids as uuid[]))
+           told (remote_id, content_hash, delivery_id)
+        on conflict (webhook_id, integrated_account_id, resource, remote_id) do update
+       set content_hash = excluded.content_hash, delivery_id = excluded.delivery_id, is_new = excluded.is_new,
+           deleted_at = null
+""")
+
+_SEE = text("insert into record_seen (resource_id, remote_ids) values (:resource_id, :ids)")
+
+_UNSEEN: Final = f"""
+    from webhook_record
+   where {_OF} and deleted_at is null
+         and not exists (select from record_seen, unnest(remote_ids) seen
+                          where resource_id = any(:resource_ids) and seen = webhook_record.remote_id)
+"""
+
+_COUNT = text(f"""
+    select (select count(*) from webhook_record where {_OF} and deleted_at is null), (select count(*) {_UNSEEN})
+""")
+
+_VANISHED = text(f"select remote_id {_UNSEEN} order by remote_id")
+
+_DELETE = text(f"""
+    update webhook_record
+       set content_hash = '', deleted_at = now(), is_new = false, delivery_id = told.delivery_id
+      from unnest(cast(:ids as text[]), cast(:delivery_ids as uuid[])) told (remote_id, delivery_id)
+     where {_OF} and webhook_record.remote_id = told.remote_id
+""")
+
+_ACCOUNTS: Final = "select distinct integrated_account_id from delivery where remote_ids is not null and "
+
+_TAKE_BACK: Final = """
+    with told as (
+             select delivery.id, delivery.webhook_id, delivery.integrated_account_id, run_resource.resource,
+                    unnest(delivery.remote_ids) as remote_id
+               from delivery join run_resource on run_resource.id = delivery.resource_id
+              where delivery.remote_ids is not null and {which}),
+         new as (
+             delete from webhook_record using told
+              where {same} and webhook_record.is_new)
+    update webhook_record set content_hash = '', deleted_at = null from told
+     where {same} and not webhook_record.is_new
+"""
+
+_SAME: Final = """
+    webhook_record.webhook_id = told.webhook_id
+    and webhook_record.integrated_account_id = told.integrated_account_id
+    and webhook_record.resource = told.resource and webhook_record.remote_id = told.remote_id
+    and webhook_record.delivery_id = told.id
+"""
+
+_ONE: Final = "delivery.id = :id"
+_WAITING: Final = "delivery.run_id = :id and delivery.status = 'pending'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a comparison has come to."""
+
+    events: Sequence[EventDraft] = ()
+    counters: Counters = field(default_factory=Counters)
+
+
+def compare(connection: Connection, page: PageWrite) -> Told:
+    """Make events of what has changed, and note that the webhook is told so, within the caller's transaction."""
+    changes = page.changes
+    if changes is None:
+        return Told()
+    batch = changes.records
+    place = {"webhook_id": changes.webhook_id, "account_id": page.account_id, "resource": page.resource}
+    if page.tracks_deletes:
+        connection.execute(_SEE, {"resource_id": page.claim.resource_id, "ids": batch.ids})
+    events: list[EventDraft] = []
+    if _difference(connection, batch, place):
+        account_log.allocate(connection, page.account_id, 0)
+        # Somebody may have written in between; nobody can any more.
+        for change, ids in _difference(connection, batch, place).items():
+            drafts = changes.tell(change, ids)
+            _note(connection, batch, drafts, {**place, "is_new": change is Change.CREATED})
+            events += drafts
+    queued = sum(event.records for event in events)
+    return Told(events=events, counters=Counters(queued=queued, unchanged=batch.given - queued))
+
+
+def count_vanished(connection: Connection, ended: Pass) -> Vanished:
+    """Count what the webhook knows of and the pass has not seen; nobody changes it until the transaction ends."""
+    account_log.allocate(connection, ended.account_id, 0)
+    return Vanished(*connection.execute(_COUNT, _place(ended)).one())
+
+
+def delete_vanished(
+    connection: Connection, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]
+) -> Sequence[EventDraft]:
+    """Note that the webhook is told what has vanished; give the events that do so."""
+    drafts = tell(list(connection.execute(_VANISHED, _place(ended)).scalars()))
+    ids, delivery_ids = _told(drafts)
+    connection.execute(_DELETE, {**_place(ended), "ids": ids, "delivery_ids": delivery_ids})
+    return drafts
+
+
+def take_back(connection: Connection, delivery_id: str) -> None:
+    """Forget what an event has told, which its webhook will not get."""
+    _take_back(connection, _ONE, delivery_id)
+
+
+def take_back_waiting(connection: Connection, run_id: str) -> None:
+    """Forget what the waiting events of a run tell, which nobody will send."""
+    _take_back(connection, _WAITING, run_id)
+
+
+def _take_back(connection: Connection, which: str, id: str) -> None:
+    accounts = connection.execute(text(_ACCOUNTS + which), {"id": id}).scalars().all()
+    for account_id in accounts:
+        account_log.allocate(connection, str(account_id), 0)
+    if accounts:
+        connection.execute(text(_TAKE_BACK.format(which=which, same=_SAME)), {"id": id})
+
+
+def _difference(connection: Connection, batch: RecordBatch, place: Mapping[str, str]) -> dict[Change, list[str]]:
+    rows = connection.execute(_HELD, {**place, "ids": batch.ids}).all()
+    held: dict[str, bytes | None] = {row.remote_id: row.told for row in rows}
+    found: dict[Change, list[str]] = {}
+    for row in batch.rows(batch.ids):
+        known = held.get(row.remote_id)
+        if known is None:
+            found.setdefault(Change.CREATED, []).append(row.remote_id)
+        elif bytes(known) != row.content_hash:
+            found.setdefault(Change.UPDATED, []).append(row.remote_id)
+    return found
+
+
+def _note(
+    connection: Connection, batch: RecordBatch, drafts: Sequence[EventDraft], values: Mapping[str, object]
+) -> None:
+    ids, delivery_ids = _told(drafts)
+    hashes = [row.content_hash for row in batch.rows(ids)]
+    connection.execute(_TELL, {**values, "ids": ids, "hashes": hashes, "delivery_ids": delivery_ids})
+
+
+def _told(drafts: Sequence[EventDraft]) -> tuple[list[str], list[str]]:
+    pairs = [(remote_id, draft.id) for draft in drafts for remote_id in draft.remote_ids or ()]
+    return [remote_id for remote_id, _ in pairs], [delivery_id for _, delivery_id in pairs]
+
+
+def _place(ended: Pass) -> dict[str, object]:
+    return {
+        "webhook_id": ended.webhook_id,
+        "account_id": ended.account_id,
+        "resource": ended.resource,
+        "resource_ids": list(ended.resource_ids),
+    }
