@@ -2,7 +2,9 @@
 
 import os
 
-from app.broker import signing, transport
+from app.broker import redis_transport, signing, transport
+
+redis_transport.install()
 
 broker_url = os.environ.get("BROKER_URL", "redis://localhost:6379/0")
 broker_connection_retry_on_startup = True

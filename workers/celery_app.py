@@ -6,9 +6,8 @@ app = Celery("ferryman", include=["workers.tasks"])
 app.config_from_object("celeryconfig")
 
 # Registered by import: the signals that move statuses, and the step that sweeps. After `app`, which they use.
-from workers import broker_loss, canary, signals, steps  # noqa: E402
+from workers import canary, signals, steps  # noqa: E402
 
-broker_loss.install()
 canary.install(app)
 steps.install(app)
 signals.install()

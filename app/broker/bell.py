@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError
 
 from app.broker import tasks, transport
 from app.broker.circuit import Circuit
+from app.broker.sender import TaskSender
 from app.engine.work import Ring
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class CeleryBell:
 
     def __init__(self, celery: Celery, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._celery = celery
+        self._sender = TaskSender(celery)
         self._circuit = Circuit(monotonic)
 
     def ring(self, rings: Sequence[Ring]) -> None:
@@ -54,7 +56,7 @@ class CeleryBell:
         if not self._circuit.lets_through(probe_seconds=_PROBE_SECONDS):
             return False
         try:
-            self._celery.send_task(task, args=args, queue=queue, retry=False)
+            self._sender.send(task, args, queue=queue)
         except (OperationalError, OSError) as error:
             self._circuit.note(was_taken=False)
             logger.warning("the broker can not be reached", extra={"task": task, "reason": type(error).__name__})

@@ -8,9 +8,9 @@ the pool.
 import functools
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -22,11 +22,16 @@ from app.engine.errors import StoreUnavailableError
 from app.store.database import LONGEST_REST_SECONDS, PASSING_FAULTS, Row, connect_arguments
 
 Values: TypeAlias = Mapping[str, Any]
+T = TypeVar("T")
 
 _RESTS_SINCE: Final = "rests_since"
 _DIALECT: Final = dialects.PGDialect_psycopg(paramstyle="pyformat")  # type: ignore[no-untyped-call]
 
 _of_engines: "weakref.WeakKeyDictionary[Engine, SingleStatements]" = weakref.WeakKeyDictionary()
+
+
+class _ConnectionLostError(StoreUnavailableError):
+    """The connection died, before the statement or while it ran."""
 
 
 class SingleStatements:
@@ -46,39 +51,52 @@ class SingleStatements:
 
     def one(self, statement: ClauseElement, values: Values) -> Row | None:
         """Give the first row, if there is one."""
-        with self._connection() as connection:
-            return connection.execute(_sql(statement), values).fetchone()
+        return self._run(statement, values, lambda cursor: cursor.fetchone())
 
     def all(self, statement: ClauseElement, values: Values) -> list[Row]:
         """Give all rows."""
-        with self._connection() as connection:
-            return cast("list[Row]", connection.execute(_sql(statement), values).fetchall())
+        return self._run(statement, values, lambda cursor: cast("list[Row]", cursor.fetchall()))
 
     def count(self, statement: ClauseElement, values: Values) -> int:
         """Count the rows that a change has touched."""
-        with self._connection() as connection:
-            return connection.execute(_sql(statement), values).rowcount
+        return self._run(statement, values, lambda cursor: cursor.rowcount)
 
     def dispose(self) -> None:
         """Close all connections; new ones are made as they are needed."""
-        self._pool.dispose()
-        self._pool = self._pool.recreate()
+        ended, self._pool = self._pool, self._pool.recreate()
+        ended.dispose()
+
+    def _run(self, statement: ClauseElement, values: Values, take: Callable[[psycopg.Cursor[DictRow]], T]) -> T:
+        """Run a statement; what only reads is asked again when its connection turns out to be dead."""
+        sql = _sql(statement)
+        try:
+            with self._connection() as connection:
+                return take(connection.execute(sql, values))
+        except _ConnectionLostError:
+            if not sql.lstrip()[:6].lower() == b"select":
+                raise
+        with self._connection() as connection:
+            return take(connection.execute(sql, values))
 
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection[DictRow]]:
         try:
             lent = self._living()
-            connection = cast("psycopg.Connection[DictRow]", lent.driver_connection)
-            try:
-                yield connection
-            finally:
-                if connection.closed:
-                    lent.invalidate()
-                else:
-                    lent.info[_RESTS_SINCE] = time.monotonic()
-                    lent.close()
         except PASSING_FAULTS as error:
             raise StoreUnavailableError from error
+        connection = cast("psycopg.Connection[DictRow]", lent.driver_connection)
+        try:
+            yield connection
+        except PASSING_FAULTS as error:
+            raise (_ConnectionLostError if connection.closed else StoreUnavailableError) from error
+        finally:
+            if connection.closed:
+                # What ended this one has most likely ended the others too.
+                lent.invalidate()
+                self.dispose()
+            else:
+                lent.info[_RESTS_SINCE] = time.monotonic()
+                lent.close()
 
     def _living(self) -> PoolProxiedConnection:
         """Borrow a connection; one that has rested is asked whether it lives, the others have just shown it."""

@@ -1,8 +1,6 @@
 """Calls and reports through a real Redis."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from kombu import Connection
@@ -14,16 +12,6 @@ from app.broker.queues import PULSES, own_queue
 from app.engine.errors import BrokerUnavailableError
 from app.services.roll_call import Pulse
 from tests.support.process_nodes import RedisContainer
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[RedisContainer]:
-    with tempfile.TemporaryDirectory(prefix="ferryman-broker-") as name:
-        container = RedisContainer(Path(name) / "redis")
-        container.start()
-        container.ready()
-        yield container
-        container.teardown()
 
 
 @pytest.fixture

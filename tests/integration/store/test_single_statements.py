@@ -53,15 +53,26 @@ def test_connection_that_died_while_it_rested_is_replaced(
     assert _pid(singles) != dead
 
 
-def test_connection_that_dies_in_use_is_a_fault_that_passes(engine: Engine, singles: SingleStatements) -> None:
+def test_read_whose_connection_died_is_asked_again(engine: Engine, singles: SingleStatements) -> None:
+    dead = _pid(singles)
+    with engine.begin() as connection:
+        connection.execute(_END, {"pid": dead})
+
+    assert _pid(singles) != dead
+
+
+def test_change_whose_connection_died_is_a_fault_that_passes(engine: Engine, singles: SingleStatements) -> None:
+    """It may have been made, or not: whoever asked for it has to look."""
+    with engine.begin() as connection:
+        connection.execute(text("create table changed (name text)"))
     dead = _pid(singles)
     with engine.begin() as connection:
         connection.execute(_END, {"pid": dead})
 
     with pytest.raises(StoreUnavailableError):
-        _pid(singles)
+        singles.count(text("insert into changed values ('x')"), {})
 
-    assert _pid(singles) != dead
+    assert singles.all(text("select name from changed"), {}) == []
 
 
 def test_server_that_is_away_is_a_fault_that_passes() -> None:
