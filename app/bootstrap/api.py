@@ -67,7 +67,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
         installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
-        accounts=AccountService(shared.accounts, shared.integrations),
+        accounts=AccountService(shared.accounts, shared.integrations, shared.effective_integrations),
         webhooks=WebhookService(shared.webhooks, shared.sender, wake=deliveries.wake),
         deliveries=deliveries,
         records=RecordService(

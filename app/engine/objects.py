@@ -63,6 +63,8 @@ class IntegratedAccount:
     context: JsonObject = field(repr=False)
     unified_model_override: JsonObject = field(default_factory=dict)
     """``{model: {resource: {method: mapping}}}``, laid over the mappings of its integration."""
+    integration_override: JsonObject = field(default_factory=dict, repr=False)
+    """Laid over its integration's config, and over what its environment lays over that; may hold secrets."""
     created_at: datetime
     updated_at: datetime
 

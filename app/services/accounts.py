@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from app.engine import unified_mapping
+from app.engine import integration_config, unified_mapping
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
+from app.engine.merging import merged
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page
 from app.engine.redaction import restored
 
@@ -48,12 +49,21 @@ class IntegrationNames(Protocol):
         """Read one integration."""
 
 
+class Integrations(Protocol):
+    """Reads integrations as their environment uses them."""
+
+    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration."""
+
+
 class AccountService:
     """Integrated accounts as the API's callers see them; contexts hold their secrets in plain."""
 
-    def __init__(self, accounts: AccountStore, integrations: IntegrationNames) -> None:
+    def __init__(self, accounts: AccountStore, integrations: IntegrationNames, effective: Integrations) -> None:
+        """``effective`` gives integrations as their environment uses them."""
         self._accounts = accounts
         self._integrations = integrations
+        self._effective = effective
 
     def create(
         self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()
@@ -65,6 +75,8 @@ class AccountService:
         if name and integration is None:
             message = f"integration '{name}' does not exist"
             failures.append(Failure("integration_name", message, missing_reference=True))
+        if integration is not None:
+            failures += self._integration_failures(environment_id, integration.id, fields)
         if failures or integration is None:
             raise InvalidInputError(failures)
         values = {
@@ -72,6 +84,7 @@ class AccountService:
             "tenant_id": fields["tenant_id"],
             "authentication_method": fields.get("authentication_method") or _credentials_format(integration.config),
             "unified_model_override": fields.get("unified_model_override", {}),
+            "integration_override": fields.get("integration_override", {}),
         }
         return self._accounts.create(environment_id, new_id(), values, context=fields.get("context", {}))
 
@@ -87,10 +100,14 @@ class AccountService:
         self, environment_id: EnvironmentId, account_id: str, changes: JsonObject, faults: Sequence[Failure] = ()
     ) -> IntegratedAccount:
         """Change some fields; ``context`` is merged, key by key, into the present one. Raises as ``get`` does."""
-        self.get(environment_id, account_id)
-        if failures := [*faults, *_override_failures(changes)]:
-            raise InvalidInputError(failures)
+        current = self.get(environment_id, account_id)
         values = {name: value for name, value in changes.items() if name != "context"}
+        if "integration_override" in values:
+            values["integration_override"] = restored(values["integration_override"], current.integration_override)
+        failures = [*faults, *_override_failures(values)]
+        failures += self._integration_failures(environment_id, current.integration_id, values)
+        if failures:
+            raise InvalidInputError(failures)
         sent = changes.get("context", {})
         updated = self._accounts.update(
             environment_id, account_id, values, change_context=lambda current: _merged_context(current, sent)
@@ -102,6 +119,16 @@ class AccountService:
         if not self._accounts.delete(environment_id, account_id):
             raise NotFoundError("integrated account", account_id)
         return account_id
+
+    def _integration_failures(
+        self, environment_id: EnvironmentId, integration_id: str, fields: JsonObject
+    ) -> Sequence[Failure]:
+        """Tell what is wrong with the config that an account would use."""
+        integration = self._effective.get(environment_id, integration_id)
+        if "integration_override" not in fields or integration is None:
+            return []
+        used = merged(integration.config, fields["integration_override"])
+        return integration_config.parse_config(used, "integration_override")[1]
 
 
 def _override_failures(fields: JsonObject) -> Sequence[Failure]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, Select, bindparam, func, select, upda
 
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page
-from app.store import catalog, paging, tables
+from app.store import catalog, paging, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
 from app.store.single_statements import singles_of
@@ -31,7 +31,7 @@ class AccountStore:
     ) -> IntegratedAccount:
         """Write an account."""
         sealed = {"id": id, "environment_id": environment_id, "context_encrypted": self._cipher.seal(context)}
-        catalog.insert_row(self._engine, _TABLE, {**values, **sealed})
+        catalog.insert_row(self._engine, _TABLE, {**self._sealed(values), **sealed})
         account = self.get(environment_id, id)
         assert account is not None
         return account
@@ -79,7 +79,7 @@ class AccountStore:
             if row is None:
                 return None
             context = self._cipher.open(row["context_encrypted"])
-            changed = {**values, "updated_at": func.now()}
+            changed = {**self._sealed(values), "updated_at": func.now()}
             if (new := change_context(context)) != context:
                 # Whoever brings new credentials deserves that they are tried.
                 changed |= {"context_encrypted": self._cipher.seal(new), "status": "active", "last_error": None}
@@ -89,6 +89,11 @@ class AccountStore:
     def delete(self, environment_id: EnvironmentId, account_id: str) -> bool:
         """Remove an account."""
         return catalog.delete_row(self._engine, _TABLE, environment_id, account_id)
+
+    def _sealed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        if "integration_override" not in values:
+            return dict(values)
+        return {**values, "integration_override": sealed_config.sealed(values["integration_override"], self._cipher)}
 
     def _account(self, row: Row) -> IntegratedAccount:
         return IntegratedAccount(
@@ -102,6 +107,7 @@ class AccountStore:
             last_error=row["last_error"],
             context=self._cipher.open(row["context_encrypted"]),
             unified_model_override=row["unified_model_override"],
+            integration_override=sealed_config.opened(row["integration_override"], self._cipher),
             created_at=row["created_at"],
             updated_at=row["updated_at"],
         )

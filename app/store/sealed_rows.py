@@ -21,6 +21,7 @@ _COLUMNS: tuple[tuple[Table, str], ...] = (
 _CONFIGS: tuple[tuple[Table, str], ...] = (
     (tables.integration, "config"),
     (tables.environment_integration, "override"),
+    (tables.integrated_account, "integration_override"),
 )
 
 

@@ -10,7 +10,7 @@ from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import IntegratedAccount
-from app.engine.redaction import redacted
+from app.engine.redaction import redacted, redacted_config
 
 integrated_accounts = Resource("integrated-account", description="Customers' accounts at third parties")
 
@@ -50,4 +50,8 @@ def delete_account(id: str) -> Answer:
 
 
 def _view(account: IntegratedAccount) -> JsonObject:
-    return {**asdict(account), "context": redacted(account.context)}
+    masked = {
+        "context": redacted(account.context),
+        "integration_override": redacted_config(account.integration_override),
+    }
+    return {**asdict(account), **masked}

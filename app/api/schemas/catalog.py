@@ -146,6 +146,9 @@ class AccountPatch(Input):
     unified_model_override = JsonObjectField(
         metadata={"description": "{model: {resource: {method: mapping}}}, laid over the integration's mappings."}
     )
+    integration_override = JsonObjectField(
+        metadata={"description": "Laid over the integration's config as this account's environment uses it."}
+    )
 
 
 class NewAccount(AccountPatch):
@@ -167,6 +170,7 @@ class Account(Schema):
     last_error = fields.String(allow_none=True)
     context = JsonObjectField()
     unified_model_override = JsonObjectField()
+    integration_override = JsonObjectField()
     environment_id = Id()
     created_at = Time()
     updated_at = Time()

@@ -81,6 +81,7 @@ integrated_account = Table(
     Column("last_error", Text),  # why it needs_reauth
     Column("context_encrypted", LargeBinary, nullable=False),
     Column("unified_model_override", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("integration_override", JSONB, nullable=False, server_default=text("'{}'")),  # secrets within are sealed
     *times(),
     Index("integrated_account_page", "environment_id", "created_at", "id"),
 )

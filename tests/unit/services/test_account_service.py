@@ -19,7 +19,8 @@ def accounts() -> FakeTable[IntegratedAccount]:
 
 
 def service(accounts: FakeTable[IntegratedAccount], config: JsonObject | None = None) -> AccountService:
-    return AccountService(accounts, FakeTable(integration, integration(config=config or CONFIG)))
+    integrations = FakeTable(integration, integration(config=config or CONFIG))
+    return AccountService(accounts, integrations, integrations)
 
 
 def test_account_is_made_for_its_integration(accounts: FakeTable[IntegratedAccount]) -> None:

@@ -20,6 +20,7 @@ def upgrade() -> None:
     _spools()
     _installed_integrations()
     _events_and_changes()
+    _account_overrides()
 
 
 def _encryption_keys() -> None:
@@ -217,3 +218,8 @@ def _events_and_changes() -> None:
     )
     is_gone = sa.text("deleted_at is not null")
     op.create_index("webhook_record_tombstone", "webhook_record", ["deleted_at"], postgresql_where=is_gone)
+
+
+def _account_overrides() -> None:
+    override = sa.Column("integration_override", postgresql.JSONB(), nullable=False, server_default=sa.text("'{}'"))
+    op.add_column("integrated_account", override)
