@@ -40,6 +40,8 @@ def bind(schema: JsonObject, args: JsonObject) -> tuple[JsonObject, list[Failure
 
     The schema is one that schema_failures finds nothing wrong with.
     """
+    if not schema:
+        return args, []
     try:
         plain = normalised(schema)
         bound = _with_defaults(plain, args)
