@@ -1,8 +1,9 @@
 """``ferryman run``: create, show, list, stop and follow sync job runs over the HTTP API."""
 
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from urllib.parse import quote
@@ -14,8 +15,12 @@ from app.cli.options import data_dir_option
 from app.client import ApiClient, client_for
 from app.engine.json_types import JSON, JsonObject
 from app.engine.status import ErrorHandling, RunStatus
+from app.services.run_drafts import RunRequest
+from app.stack.data_directory import DataDirectory
 
 _PATH = "/sync-job-run"
+
+_CASSETTE = click.Path(path_type=Path, dir_okay=False)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 
@@ -66,6 +71,8 @@ def run() -> None:
 @click.option("--force", is_flag=True, help="Start at once, whatever other run holds the mutex.")
 @click.option("--idempotency-key", help="Repeat the command with the same key and get the same run.")
 @click.option("--follow", is_flag=True, help="Show its progress until it ends.")
+@click.option("--record", type=_CASSETTE, help="Carry it out here, and keep its exchanges in a HAR file.")
+@click.option("--replay", type=_CASSETTE, help="Carry it out here from such a file, without any network.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, first requests and first pages; create nothing.")
 @json_option
 @connected
@@ -82,10 +89,16 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
     force: bool,
     idempotency_key: str | None,
     follow: bool,
+    record: Path | None,
+    replay: Path | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Run a sync job for an integrated account."""
+    """Run a sync job for an integrated account.
+
+    With --record or --replay no daemon is asked: the run is carried out by this command, which needs the database that
+    DATABASE_URL names, or else the stack that runs on --data-dir.
+    """
     wishes = {
         "sync_job_id": sync_job_id,
         "integrated_account_id": integrated_account_id,
@@ -98,6 +111,9 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
         "force": force or None,
     }
     body = {name: value for name, value in wishes.items() if value is not None}
+    if record or replay:
+        _on_tape(body, record, replay, others=(group, webhook, idempotency_key, dry_run or None), as_json=as_json)
+        return
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     if dry_run:
         _print_json(client.post(f"{_PATH}?dry_run=true", body))
@@ -194,6 +210,32 @@ def _follow(client: ApiClient, run_id: str, *, as_json: bool) -> None:
     ended = progress.follow_run(lambda: client.get(_run_path(run_id)), quiet=as_json)
     _print_run(ended, as_json=as_json)
     if ended["status"] != RunStatus.COMPLETED:
+        sys.exit(1)
+
+
+def _on_tape(
+    body: JsonObject, record: Path | None, replay: Path | None, *, others: Sequence[object], as_json: bool
+) -> None:
+    """Carry a run out here; exit code 1 unless it completed, from all that it asked for."""
+    # Postgres and the sources take half a second to load, which no other command of this group needs.
+    from app.cli import cassettes  # noqa: PLC0415
+    from app.cli.services import joined_settings  # noqa: PLC0415
+
+    if (record and replay) or any(other is not None for other in others):
+        raise click.UsageError("--record and --replay exclude each other, --group, --webhook, --dry-run and keys")
+    given = click.get_current_context().params
+    data_dir = None if os.environ.get("DATABASE_URL") else given["data_dir"]
+    settings = joined_settings(data_dir, os.environ)
+    token = given["token"] or DataDirectory(given["data_dir"]).token_file.read_text().strip()
+    wishes = {**body, "error_handling": ErrorHandling(body.get("error_handling", ErrorHandling.IGNORE))}
+    request = RunRequest(**wishes)
+    if record:
+        ended, has_all = cassettes.record(settings, token, request, record, quiet=as_json), True
+    else:
+        assert replay is not None
+        ended, has_all = cassettes.replay(settings, token, request, replay, quiet=as_json)
+    _print_run(ended, as_json=as_json)
+    if ended["status"] != RunStatus.COMPLETED or not has_all:
         sys.exit(1)
 
 

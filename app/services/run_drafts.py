@@ -40,6 +40,8 @@ class RunRequest:
     """Start whatever other run holds the mutex."""
     state_key: str | None = None
     """Replaces the job's."""
+    is_apart: bool = False
+    """A trial: no increment goes on from where it ends, and it goes on from none."""
     events_to_send: Sequence[str] | None = None
     """The only events that the webhook gets; None is every one."""
 
@@ -147,7 +149,7 @@ class RunDrafts:
             environment_id=environment_id,
             request=request,
             args=bound,
-            args_hash=hashlib.sha256(encode(bound)).digest(),
+            args_hash=hashlib.sha256(encode([new_id()] if request.is_apart else bound)).digest(),
             sync_job=_snapshot(job),
             resources=resources,
             items=planning.plan(items).order,

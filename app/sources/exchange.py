@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from multidict import CIMultiDictProxy
 
 from app.engine.expressions import Expression
+from app.engine.json_types import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,8 @@ class HttpRequest:
     """Sees errors in answers."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Texts that no error may show."""
+    context: JsonObject = field(default_factory=dict, repr=False)
+    """The account's, which its templates were resolved with."""
 
     @property
     def address(self) -> str:

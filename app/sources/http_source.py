@@ -21,6 +21,7 @@ from app.sources.local_budgets import LocalBudgets
 from app.sources.page_values import PageAnswer, PageTurn
 from app.sources.redaction import masked
 from app.sources.requests import RequestDraft
+from app.sources.sending import Attempt
 from app.sources.transport import Transport
 
 _REFUSED: Final = "the upstream answered 401 Unauthorized"
@@ -34,11 +35,12 @@ class HttpSource:
         settings: Settings,
         budgets: Callable[[], BudgetStore] = LocalBudgets,
         credentials: KeptCredentials | None = None,
+        around: Callable[[Attempt], Attempt] | None = None,
     ) -> None:
-        """Without ``credentials`` no token is renewed."""
+        """Without ``credentials`` no token is renewed; ``around`` may record exchanges, or play them back."""
         self._credentials = credentials
         self._timeout_seconds = settings.request_timeout_seconds
-        self._transport = Transport(settings, budgets)
+        self._transport = Transport(settings, budgets, around)
 
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
         """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""

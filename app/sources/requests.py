@@ -61,6 +61,7 @@ class RequestDraft:
     """Makes further headers of the finished request."""
     is_repeatable: bool
     secrets: frozenset[str] = field(repr=False)
+    context: JsonObject = field(repr=False)
 
 
 def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
@@ -98,6 +99,7 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
             # Literal secrets of the integration itself, such as an API key in a header.
             [value for name, value in [*headers.items(), *query.items()] if is_secret_name(name)],
         ),
+        context=call.context,
     )
 
 
@@ -123,6 +125,7 @@ def finish(drafted: RequestDraft, ask: PageAsk, *, timeout_seconds: float) -> Ht
         is_repeatable=drafted.is_repeatable,
         error_expression=drafted.error_expression,
         secrets=drafted.secrets | secrets_in(*(_credential(text) for text in signed.values())),
+        context=drafted.context,
     )
 
 

@@ -23,7 +23,7 @@ from app.sources import faults, origins
 from app.sources.account_gate import AccountGate
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.local_budgets import LocalBudgets
-from app.sources.sending import Sending
+from app.sources.sending import Attempt, Sending
 
 T = TypeVar("T")
 
@@ -40,7 +40,14 @@ _IDLE_GATES = 256
 class Transport:
     """Sends requests on an event loop of its own; started at first use, and anew after a fork."""
 
-    def __init__(self, settings: Settings, budgets: Callable[[], BudgetStore] = LocalBudgets) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        budgets: Callable[[], BudgetStore] = LocalBudgets,
+        around: Callable[[Attempt], Attempt] | None = None,
+    ) -> None:
+        """``around`` may do something else than to attempt a request, or more."""
+        self._attempt = around(self._live_attempt) if around else self._live_attempt
         self._settings = settings
         self._budgets = budgets
         self._loop_thread = LoopThread("ferryman-sources")
@@ -73,7 +80,7 @@ class Transport:
             self.run(self._close_pool()).result(timeout=_CLOSE_SECONDS)
         self._loop_thread.close()
 
-    async def _attempt(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
+    async def _live_attempt(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
         """Give the answer to one attempt, whatever its status; raise SourceError when there is none."""
         try:
             async with asyncio.timeout(timeout_seconds):

@@ -1,0 +1,69 @@
+"""Build what carries out one run in a process of its own, with a word to say in each exchange with the upstream."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.api.services import ApiServices
+from app.bootstrap.api import api_services
+from app.bootstrap.daemon import daemon_services
+from app.bootstrap.shared import Outside, Shared, budgets
+from app.engine.work import Ring
+from app.services.carrying_out import CarryingOut
+from app.settings import Settings
+from app.sources.http_source import HttpSource
+from app.sources.sending import Attempt
+from app.store.own_runs import OwnRunStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InProcess:
+    """One run's own API and daemon."""
+
+    api: ApiServices
+    carrying_out: CarryingOut
+    runs: OwnRunStore
+    close: Callable[[], None]
+
+
+class SilentBell:
+    """A bell that nobody hears, and nobody has to: who rings does the work."""
+
+    def ring(self, rings: Sequence[Ring]) -> None:
+        """Do nothing."""
+
+    def ring_run(self, run_id: str, *, queue: str) -> bool:
+        """Claim that it was heard, so that no message waits for a daemon."""
+        return True
+
+    def publish(self, task: str, args: list[str], *, queue: str) -> bool:
+        """Claim that it was heard."""
+        return True
+
+    def is_reachable(self) -> bool:
+        """Claim so."""
+        return True
+
+
+def in_process(
+    settings: Settings, around: Callable[[Attempt], Attempt], *, is_offline: bool, group_key: str
+) -> InProcess:
+    """Build them; offline, no token is renewed and no rate budget is shared."""
+    bell = SilentBell()
+    shared = Shared(settings, Outside(bell=bell))
+    source = (
+        HttpSource(settings, around=around)
+        if is_offline
+        else HttpSource(settings, budgets(settings), shared.kept_credentials(), around)
+    )
+    outside = Outside(engine=shared.engine, bell=bell, source=source)
+    daemon = daemon_services(settings, outside)
+    runs = OwnRunStore(shared.engine)
+    return InProcess(
+        api=api_services(settings, outside),
+        carrying_out=CarryingOut(
+            runs=runs, worker=daemon.worker, life=daemon.tracking, pause=time.sleep, name=group_key
+        ),
+        runs=runs,
+        close=daemon.close,
+    )

@@ -1,0 +1,111 @@
+"""Runs that keep what they and their upstream say to each other, or are played back from it."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from app.bootstrap.in_process import InProcess, in_process
+from app.cli import progress
+from app.engine.ids import new_id
+from app.engine.json_types import JsonObject
+from app.engine.objects import EnvironmentId
+from app.engine.run_view import run_view
+from app.services.run_drafts import RunRequest
+from app.settings import Settings
+from app.sources.cassettes import CassetteError, CassettePlayer, CassetteRecorder
+
+_FACTS: Final = ("sync_job_id", "integrated_account_id", "args", "previous_run_date", "started_at")
+
+
+def record(settings: Settings, token: str, request: RunRequest, path: Path, *, quiet: bool) -> JsonObject:
+    """Carry a run out in this process and keep its exchanges in a file; give the run as it ended."""
+    try:
+        # Records are a customer's data.
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w")
+    except OSError as error:
+        raise CassetteError(f"can not write {path}: {error.strerror or error}") from error
+    with file:
+        recorder = CassetteRecorder(file)
+        group_key = _group_key()
+        here = in_process(settings, recorder.around, is_offline=False, group_key=group_key)
+        environment = here.api.tokens.authenticate(token).environment_id
+        run, _ = here.api.runs.create(environment, replace(request, daemon_group_key=group_key))
+
+        def begin() -> None:
+            shown = run_view(here.api.runs.get(environment, run.id))
+            recorder.begin({name: shown[name] for name in _FACTS})
+
+        ended = _carried_out(here, environment, run.id, begin, quiet=quiet)
+        recorder.end()
+    click.echo(f"{recorder.count} exchanges are in {path}", err=True)
+    return ended
+
+
+def replay(settings: Settings, token: str, request: RunRequest, path: Path, *, quiet: bool) -> tuple[JsonObject, bool]:
+    """Carry a run out from a file, without any network; give the run, and whether the file had all that it asked for.
+
+    It asks from when the recorded one asked, with its arguments unless there are others, and is no run that an
+    increment goes on from.
+    """
+    player = CassettePlayer.read(path)
+    group_key = _group_key()
+    here = in_process(settings, player.around, is_offline=True, group_key=group_key)
+    environment = here.api.tokens.authenticate(token).environment_id
+    args = request.args or player.facts.get("args") or {}
+    asked = replace(request, args=args, daemon_group_key=group_key, is_apart=True)
+    run, _ = here.api.runs.create(environment, asked)
+    times = {name: _time(player.facts, name) for name in ("previous_run_date", "started_at")}
+    here.runs.set_back(run.id, **times)
+    ended = _carried_out(here, environment, run.id, lambda: None, quiet=quiet)
+    for request_name in player.missing:
+        click.echo(f"the cassette has no answer to {request_name}", err=True)
+    return ended, not player.missing
+
+
+def _group_key() -> str:
+    """Make a group that no other daemon serves."""
+    return f"cassette-{new_id()}"
+
+
+def _carried_out(
+    here: InProcess, environment: EnvironmentId, run_id: str, on_start: Callable[[], None], *, quiet: bool
+) -> JsonObject:
+    """Carry a run out on a thread, and show how it goes on."""
+    faults: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            here.carrying_out.run(run_id, on_start=on_start)
+        except BaseException as error:  # handed on to the thread that waits
+            faults.append(error)
+
+    def look() -> JsonObject:
+        if faults:
+            raise faults[0]
+        return run_view(here.api.runs.get(environment, run_id))
+
+    thread = threading.Thread(target=work, name="ferryman-cassette", daemon=True)
+    thread.start()
+    try:
+        ended = progress.follow_run(look, quiet=quiet)
+    except BaseException:
+        here.api.runs.stop(environment, run_id)
+        raise
+    finally:
+        thread.join(timeout=10)
+        here.close()
+    return ended
+
+
+def _time(facts: Mapping[str, object], name: str) -> datetime | None:
+    text = facts.get(name)
+    try:
+        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError as error:
+        raise CassetteError(f"the cassette's {name} is no time: {text}") from error
