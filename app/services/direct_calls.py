@@ -19,7 +19,7 @@ from app.engine.errors import (
 from app.engine.ids import canonical_id
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
+from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount
 from app.engine.unified_calls import UnifiedRequest
 from app.services import unified_pages
@@ -109,7 +109,7 @@ class DirectCalls:
         integration = self._integrations.get(account.environment_id, account.integration_id)
         if integration is None:
             raise NotFoundError("integration", account.integration_name)
-        config, faults = integration_config.parse_config(merged(integration.config, account.integration_override))
+        config, faults = integration_config.parse_config(overridden(integration.config, account.integration_override))
         if config is None:
             raise InvalidInputError([replace(fault, path=f"integration.{fault.path}") for fault in faults])
         return config

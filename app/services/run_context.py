@@ -11,7 +11,7 @@ from app.engine.errors import FerrymanError
 from app.engine.events import Envelope
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JsonObject
-from app.engine.merging import merged
+from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
 from app.engine.paths import Path
 from app.engine.planning import RunPlan
@@ -159,7 +159,7 @@ class RunContexts:
         integration = self._integrations.get(account.environment_id, account.integration_id)
         if integration is None:
             raise RunUnworkableError(f"integration '{account.integration_name}' was deleted")
-        config, faults = integration_config.parse_config(merged(integration.config, account.integration_override))
+        config, faults = integration_config.parse_config(overridden(integration.config, account.integration_override))
         if config is None:
             raise RunUnworkableError(f"integration '{integration.name}': {faults[0].path}: {faults[0].message}")
         return config
