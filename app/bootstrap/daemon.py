@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts
 from app.broker.bell import publisher
 from app.broker.pulses import CeleryPulses
+from app.services.announcing import Announcing
 from app.services.batch_source import BatchSource
 from app.services.daemons import DaemonService
 from app.services.delivering import DeliveryOutcomes, DeliveryWorker
@@ -25,6 +26,7 @@ from app.services.working import UnitWorker
 from app.services.workplace import Workplace
 from app.settings import Settings
 from app.sources.http_source import HttpSource
+from app.store.announcements import AnnouncementStore
 from app.store.deliveries import DeliveryStore
 from app.store.due_work import DueWorkReader
 from app.store.jobs import JobStore
@@ -71,7 +73,7 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
         daemons=DaemonService(shared.daemons),
         hearing=Hearing(deaf_seconds=settings.deaf_seconds, monotonic=time.monotonic),
         pulses=pulses,
-        sweeper=_sweeper(shared, leadership, pulses, settings),
+        sweeper=_sweeper(shared, leadership, pulses, outside.sender or shared.sender, settings),
         leadership=leadership,
         stopping=stopping,
         close=source.close,
@@ -109,7 +111,9 @@ def _unit_worker(shared: Shared, source: Source, sender: WebhookSender, workplac
     )
 
 
-def _sweeper(shared: Shared, leadership: Leadership, pulses: CeleryPulses, settings: Settings) -> Sweeper:
+def _sweeper(
+    shared: Shared, leadership: Leadership, pulses: CeleryPulses, sender: WebhookSender, settings: Settings
+) -> Sweeper:
     roll_call = RollCall(
         pulses=pulses,
         registry=shared.daemons,
@@ -133,6 +137,13 @@ def _sweeper(shared: Shared, leadership: Leadership, pulses: CeleryPulses, setti
             drafts=run_drafts(shared, JobStore(shared.engine), settings),
             outbox=outbox,
             bell=shared.bell,
+        ),
+        announcements=Announcing(
+            announcements=AnnouncementStore(shared.engine),
+            webhooks=shared.webhooks,
+            sender=sender,
+            clock=shared.clock,
+            settings=settings,
         ),
         tracking=shared.tracking,
         bell=shared.bell,

@@ -68,28 +68,34 @@ def is_sent(run: SyncJobRun, name: str) -> bool:
 def webhook_disabled(webhook: Webhook, reason: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
     """Tell other webhooks of the environment that one was disabled."""
     payload = {"id": webhook.id, "target_url": webhook.target_url, "disabled_reason": reason}
-    return _to_each(to, WEBHOOK_DISABLED, payload, environment_id=webhook.environment_id, at=at)
+    return to_each(to, WEBHOOK_DISABLED, payload, environment_id=webhook.environment_id, at=at)
 
 
 def authentication_error(
     account: IntegratedAccount, reason: str, *, to: Sequence[str], at: datetime
 ) -> list[EventDraft]:
     """Tell webhooks that an account has to be connected anew."""
-    payload = {
+    payload = {**account_payload(account), "last_error": reason}
+    return to_each(to, AUTHENTICATION_ERROR, payload, environment_id=account.environment_id, at=at)
+
+
+def account_payload(account: IntegratedAccount) -> JsonObject:
+    """Give what may be told of an account: no credentials."""
+    return {
         "id": account.id,
         "tenant_id": account.tenant_id,
         "integration_id": account.integration_id,
         "integration_name": account.integration_name,
         "authentication_method": account.authentication_method,
         "status": account.status,
-        "last_error": reason,
+        "last_error": account.last_error,
     }
-    return _to_each(to, AUTHENTICATION_ERROR, payload, environment_id=account.environment_id, at=at)
 
 
-def _to_each(
+def to_each(
     webhook_ids: Sequence[str], name: str, payload: JsonObject, *, environment_id: str, at: datetime
 ) -> list[EventDraft]:
+    """Make the same event for several webhooks."""
     envelopes = [Envelope(environment_id=environment_id, webhook_id=id, created_at=at) for id in webhook_ids]
     return [event(envelope, id=new_id(), event=name, payload=payload) for envelope in envelopes]
 

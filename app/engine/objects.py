@@ -164,7 +164,8 @@ class Delivery:
 
     id: str
     webhook_id: str
-    sync_job_run_id: str
+    sync_job_run_id: str | None
+    """None for an event that belongs to no run."""
     event: str
     status: str
     """pending, delivered, dead_lettered (given up), or cancelled (its run was stopped)."""

@@ -18,8 +18,8 @@ class DeliveryStore(Protocol):
     def get(self, webhook_id: str, delivery_id: str) -> Delivery | None:
         """Read one delivery with its body."""
 
-    def retry(self, webhook_id: str, delivery_id: str) -> Sequence[Ring]:
-        """Make a delivery pending and due; list the unit to ring, none when it has no body left."""
+    def retry(self, webhook_id: str, delivery_id: str) -> Sequence[Ring] | None:
+        """Make a delivery pending and due; list the unit to ring, if it is a run's; None when it has no body left."""
 
     def wake_all(self, webhook_id: str) -> Sequence[Ring]:
         """Make due at once whatever waits for a webhook; list the units to ring."""
@@ -57,7 +57,7 @@ class DeliveryService:
         """Send a delivery again, or at once if it waits; its id stays. Raises ConflictError when its body is gone."""
         self.get(environment_id, webhook_id, delivery_id)
         rings = self._deliveries.retry(webhook_id, delivery_id)
-        if not rings:
+        if rings is None:
             raise ConflictError("retention has removed the body of this delivery: it can not be sent again")
         self._bell.ring(rings)
         return self.get(environment_id, webhook_id, delivery_id)

@@ -4,13 +4,14 @@ A due time is taken away in the transaction that writes its run. Times that were
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-from app.engine import cron
+from app.engine import announcements, cron
 from app.engine.errors import InvalidInputError
 from app.engine.triggers import DueTrigger
+from app.engine.work import EventDraft
 from app.services.ports import Bell
 from app.services.run_drafts import RunDraft
 from app.services.triggers import Drafts, request_of
@@ -18,6 +19,10 @@ from app.services.triggers import Drafts, request_of
 logger = logging.getLogger(__name__)
 
 BATCH: Final = 50
+
+
+Announcement = Callable[[Sequence[str]], Sequence[EventDraft]]
+"""Makes the events that tell the webhooks of these ids."""
 
 
 class DueTriggers(Protocol):
@@ -32,8 +37,11 @@ class DueTriggers(Protocol):
         Of any number of callers for one due time, one writes its run.
         """
 
-    def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None) -> None:
-        """Write that a due time made no run, and the next one; does nothing when it was not due any more."""
+    def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None, announce: Announcement) -> None:
+        """Write that a due time made no run, the next one, and the events of ``announce``.
+
+        Does nothing when it was not due any more.
+        """
 
 
 class Outbox(Protocol):
@@ -67,9 +75,17 @@ class Firing:
             draft = self._drafts.draft(trigger.environment_id, request, idempotency=None, faults=())
         except InvalidInputError as error:
             logger.warning("a trigger made no run", extra={"trigger_id": trigger.id})
-            self._triggers.fail(due, error.message, next_run_at=next_run_at)
+            self._fail(due, error.message, next_run_at)
             return
         message_id = self._triggers.fire(due, draft, next_run_at=next_run_at)
         # The run is safe: publishing now only saves the sweeper's second.
         if message_id is not None and self._bell.ring_run(draft.id, queue=draft.queue):
             self._outbox.remove_soon(message_id)
+
+    def _fail(self, due: DueTrigger, error: str, next_run_at: datetime | None) -> None:
+        self._triggers.fail(
+            due,
+            error,
+            next_run_at=next_run_at,
+            announce=lambda to: announcements.trigger_failed(due, error, next_run_at=next_run_at, to=to),
+        )

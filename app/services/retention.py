@@ -46,6 +46,12 @@ class Attic(Protocol):
     def forget_fires(self, *, seconds: float, limit: int) -> int:
         """Remove what became of triggers' due times so long ago."""
 
+    def forget_announcements(self, *, seconds: float, limit: int) -> int:
+        """Remove events of no run that ended so long ago."""
+
+    def forget_told(self, *, seconds: float, limit: int) -> int:
+        """Remove what webhooks were told so long ago to have vanished."""
+
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""
 
@@ -67,10 +73,12 @@ class Retention:
         self._duties: Final[Sequence[Duty]] = (
             self._forget_bodies,
             self._forget_tombstones,
+            self._forget_told,
             lambda: self._is_full(attic.forget_keys(limit=BATCH)),
             lambda: self._is_full(attic.forget_messages(limit=BATCH)),
             self._forget_daemons,
             self._forget_fires,
+            self._forget_announcements,
             self._forget_runs,
         )
         self._place = 0
@@ -103,6 +111,14 @@ class Retention:
     def _forget_fires(self) -> bool:
         seconds = self._settings.run_retention_seconds
         return seconds > 0 and self._is_full(self._attic.forget_fires(seconds=seconds, limit=BATCH))
+
+    def _forget_told(self) -> bool:
+        seconds = self._settings.tombstone_retention_seconds
+        return seconds > 0 and self._is_full(self._attic.forget_told(seconds=seconds, limit=BATCH))
+
+    def _forget_announcements(self) -> bool:
+        seconds = self._settings.run_retention_seconds
+        return seconds > 0 and self._is_full(self._attic.forget_announcements(seconds=seconds, limit=BATCH))
 
     def _forget_runs(self) -> bool:
         """Go once over all expired runs, one batch of one run at a time."""

@@ -33,6 +33,8 @@ class DueWork:
     """A run has no work left, and nobody has ended it."""
     triggers: bool = False
     """A cron trigger's time has come."""
+    announcements: bool = False
+    """An event that belongs to no run can be sent."""
 
 
 class Look(Protocol):
@@ -75,6 +77,13 @@ class Triggers(Protocol):
         """Make the runs of a batch of triggers whose time has come."""
 
 
+class Announcements(Protocol):
+    """Sends events that belong to no run."""
+
+    def send_due(self) -> None:
+        """Send what is due, without waiting for anybody."""
+
+
 class TaskBell(Bell, Protocol):
     """A bell that publishes any task by its name."""
 
@@ -111,6 +120,7 @@ class Sweeper:
         runs: Runs,
         messages: Messages,
         triggers: Triggers,
+        announcements: Announcements,
         tracking: Tracking,
         bell: TaskBell,
         settings: Settings,
@@ -121,6 +131,7 @@ class Sweeper:
         self._runs = runs
         self._messages = messages
         self._triggers = triggers
+        self._announcements = announcements
         self._tracking = tracking
         self._bell = bell
         self._settings = settings
@@ -131,19 +142,24 @@ class Sweeper:
         """Look what is due, and do it; then do the chores whose time has come."""
         due = self._look.look(is_thorough=self._sweeps % _THOROUGH_EVERY == 0)
         self._sweeps += 1
+        self._ring(due)
+        if due.unsettled:
+            for run_id in self._runs.unsettled(limit=BATCH):
+                self._tracking.settle(run_id)
+        if due.triggers:
+            self._triggers.fire_due()
+        if due.announcements:
+            self._announcements.send_due()
+        for chore in self._chores:
+            chore.do_when_due()
+
+    def _ring(self, due: DueWork) -> None:
         if due.messages:
             self._publish_promised()
         if due.units:
             self._bell.ring(self._units.ring_due(ring_after_seconds=self._settings.ring_after_seconds, limit=BATCH))
         if due.runs:
             self._ring_runs()
-        if due.unsettled:
-            for run_id in self._runs.unsettled(limit=BATCH):
-                self._tracking.settle(run_id)
-        if due.triggers:
-            self._triggers.fire_due()
-        for chore in self._chores:
-            chore.do_when_due()
 
     def _publish_promised(self) -> None:
         self._messages.publish_waiting(

@@ -5,9 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, bindparam, func, select, update
 
+from app.engine.announcements import REACTIVATED, reactivated
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page
-from app.store import catalog, paging, sealed_config, tables
+from app.store import announcements, catalog, paging, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
 from app.store.single_statements import singles_of
@@ -25,6 +26,10 @@ class AccountStore:
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
         self._engine = engine
         self._cipher = cipher
+
+    def sealed(self, context: JsonObject) -> bytes:
+        """Encrypt an account's context."""
+        return self._cipher.seal(context)
 
     def create(
         self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, context: JsonObject
@@ -84,7 +89,10 @@ class AccountStore:
                 # Whoever brings new credentials deserves that they are tried.
                 changed |= {"context_encrypted": self._cipher.seal(new), "status": "active", "last_error": None}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**changed))
-            return self._account(connection.execute(selected).mappings().one())
+            account = self._account(connection.execute(selected).mappings().one())
+            if row["status"] == "needs_reauth" and account.status == "active":
+                announce_reactivation(connection, account)
+            return account
 
     def delete(self, environment_id: EnvironmentId, account_id: str) -> bool:
         """Remove an account."""
@@ -111,6 +119,16 @@ class AccountStore:
             created_at=row["created_at"],
             updated_at=row["updated_at"],
         )
+
+
+def announce_reactivation(connection: Connection, account: IntegratedAccount) -> None:
+    """Tell who wants to know that an account is connected again, within the caller's transaction."""
+    announcements.announce(
+        connection,
+        account.environment_id,
+        REACTIVATED,
+        lambda to: reactivated(account, to=to, at=account.updated_at),
+    )
 
 
 def _selected(environment_id: EnvironmentId) -> Select[Any]:

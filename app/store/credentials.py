@@ -11,9 +11,10 @@ from app.engine.errors import SourceError
 from app.engine.events import AUTHENTICATION_ERROR
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
+from app.engine.objects import EnvironmentId
 from app.services.credentials import Announcement
-from app.store import tables
-from app.store.accounts import AccountStore
+from app.store import announcements, tables
+from app.store.accounts import AccountStore, announce_reactivation
 from app.store.encryption import Cipher
 from app.store.pages import insert_events
 
@@ -21,11 +22,6 @@ _TABLE = tables.integrated_account
 
 _LOCK_SECONDS: Final = 40
 """Longer than a token endpoint may take; a process that is frozen meanwhile loses its lock then."""
-
-_SUBSCRIBERS = text("""
-    select id from webhook
-     where environment_id = :environment_id and is_active and (event_types is null or :event = any(event_types))
-""")
 
 # Before it has begun, a run asks nobody, and so is refused by nobody.
 _RUN = text("select id from sync_job_run where id = :run_id and begun_at is not null for key share")
@@ -41,19 +37,32 @@ _ADD_DELIVERY_UNIT = text("""
 class _Locked:
     """One account's row, locked."""
 
-    def __init__(self, connection: Connection, account_id: str, cipher: Cipher, context: JsonObject) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        account_id: str,
+        accounts: AccountStore,
+        context: JsonObject,
+        *,
+        reactivated_in: EnvironmentId | None,
+    ) -> None:
+        """``reactivated_in`` is the environment of an account that had to be connected anew."""
         self._connection = connection
         self._account_id = account_id
-        self._cipher = cipher
+        self._accounts = accounts
+        self._reactivated_in = reactivated_in
         self.context = context
 
     def write(self, context: JsonObject) -> None:
         """Replace the context and commit, which lets go of the lock."""
-        sealed = self._cipher.seal(context)
+        sealed = self._accounts.sealed(context)
         statement = update(_TABLE).where(_TABLE.c.id == self._account_id)
         self._connection.execute(
             statement.values(context_encrypted=sealed, status="active", last_error=None, updated_at=func.now())
         )
+        if self._reactivated_in is not None:
+            account = self._accounts.within(self._connection, self._reactivated_in, self._account_id)
+            announce_reactivation(self._connection, account)
         self._connection.commit()
 
 
@@ -71,7 +80,10 @@ class CredentialStore:
         with self._engine.connect() as connection:
             connection.execute(text(f"set local idle_in_transaction_session_timeout = '{_LOCK_SECONDS}s'"))
             row = connection.execute(_selected(account_id).with_for_update(key_share=True)).first()
-            yield _Locked(connection, account_id, self._cipher, self._context(row, account_id))
+            context = self._context(row, account_id)
+            assert row is not None
+            refused = EnvironmentId(str(row.environment_id)) if row.status == "needs_reauth" else None
+            yield _Locked(connection, account_id, self._accounts, context, reactivated_in=refused)
 
     def context(self, account_id: str) -> JsonObject:
         """Read an account's context; raise SourceError when it is gone."""
@@ -92,12 +104,15 @@ class CredentialStore:
             noted = {"status": "needs_reauth", "last_error": reason, "updated_at": func.now()}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**noted))
             account = self._accounts.within(connection, row.environment_id, account_id)
-            subscribed = {"environment_id": row.environment_id, "event": AUTHENTICATION_ERROR}
-            webhook_ids = [str(id) for id in connection.execute(_SUBSCRIBERS, subscribed).scalars()]
-            # A call of the API belongs to no run: then there is nobody to send events.
-            if webhook_ids and run_id and connection.execute(_RUN, {"run_id": run_id}).first() is not None:
-                connection.execute(_ADD_DELIVERY_UNIT, {"id": new_id(), "run_id": run_id})
-                insert_events(connection, run_id, announce(account, webhook_ids))
+            if run_id and connection.execute(_RUN, {"run_id": run_id}).first() is not None:
+                if webhook_ids := announcements.subscribers(connection, row.environment_id, AUTHENTICATION_ERROR):
+                    connection.execute(_ADD_DELIVERY_UNIT, {"id": new_id(), "run_id": run_id})
+                    insert_events(connection, run_id, announce(account, webhook_ids))
+            else:
+                # A direct call belongs to no run.
+                announcements.announce(
+                    connection, row.environment_id, AUTHENTICATION_ERROR, lambda to: announce(account, to)
+                )
         return True
 
     def _context(self, row: Row[Any] | None, account_id: str) -> JsonObject:

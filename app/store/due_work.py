@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import text
 
 from app.services.sweeping import DueWork
+from app.store.announcements import DUE_ANNOUNCEMENTS
 from app.store.leadership import Leadership
 from app.store.runs import DUE_RUNS, UNSETTLED_RUNS
 from app.store.triggers import DUE_TRIGGERS
@@ -13,13 +14,13 @@ from app.store.units import EXPIRED_UNITS, PARKED_UNITS, UNHEARD_UNITS
 _PROMPT: Final = f"""
     exists(select from outbox where created_at < now() - make_interval(secs => :publish_after)) as messages,
     exists({PARKED_UNITS}) or exists({EXPIRED_UNITS}) as units,
-    exists({DUE_TRIGGERS}) as triggers
+    exists({DUE_TRIGGERS}) as triggers, exists({DUE_ANNOUNCEMENTS}) as announcements
 """
 
 _LOOK: Final = text(f"select {_PROMPT}, false as runs, false as unsettled")
 
 _LOOK_THOROUGHLY: Final = text(f"""
-    select messages, triggers, units or exists({UNHEARD_UNITS}) as units, exists({DUE_RUNS}) as runs,
+    select messages, triggers, announcements, units or exists({UNHEARD_UNITS}) as units, exists({DUE_RUNS}) as runs,
            exists({UNSETTLED_RUNS}) as unsettled
       from (select {_PROMPT}) prompt
 """)
@@ -41,4 +42,5 @@ class DueWorkReader:
             runs=found.runs,
             unsettled=found.unsettled,
             triggers=found.triggers,
+            announcements=found.announcements,
         )

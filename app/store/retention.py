@@ -70,6 +70,19 @@ _FIRES: Final = text("""
          order by created_at limit :limit for update skip locked)
 """)
 
+_ANNOUNCEMENTS: Final = text("""
+    delete from delivery where id in (
+        select id from delivery
+         where run_id is null and created_at < now() - make_interval(secs => :seconds) and status <> 'pending'
+         order by created_at limit :limit for update skip locked)
+""")
+
+_TOLD: Final = text("""
+    delete from webhook_record where ctid in (
+        select ctid from webhook_record where deleted_at < now() - make_interval(secs => :seconds)
+         order by deleted_at limit :limit for update skip locked)
+""")
+
 # The last completed run of a job, an account and the same args stays: the next increment begins where it began.
 _EXPIRED: Final = text("""
     select r.id, r.finished_at,
@@ -142,6 +155,14 @@ class RetentionStore:
     def forget_fires(self, *, seconds: float, limit: int) -> int:
         """Remove what became of triggers' due times so long ago."""
         return self._forget(_FIRES, {"seconds": seconds, "limit": limit})
+
+    def forget_announcements(self, *, seconds: float, limit: int) -> int:
+        """Remove events of no run that ended so long ago."""
+        return self._forget(_ANNOUNCEMENTS, {"seconds": seconds, "limit": limit})
+
+    def forget_told(self, *, seconds: float, limit: int) -> int:
+        """Remove what webhooks were told so long ago to have vanished."""
+        return self._forget(_TOLD, {"seconds": seconds, "limit": limit})
 
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""

@@ -7,12 +7,14 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, bindparam, insert, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from app.engine.announcements import TRIGGER_FAILED
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId, ListFilters, Page
 from app.engine.times import iso_utc
 from app.engine.triggers import CronTrigger, DueTrigger, Fire
+from app.services.firing import Announcement
 from app.services.run_drafts import RunDraft
-from app.store import catalog, tables
+from app.store import announcements, catalog, tables
 from app.store.database import Row, reading
 from app.store.run_creation import insert_run_within
 
@@ -80,10 +82,11 @@ class TriggerStore:
                 return None
             return int(insert_run_within(connection, draft)["outbox_id"])
 
-    def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None) -> None:
-        """Write that a due time made no run, and the next one."""
+    def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None, announce: Announcement) -> None:
+        """Write that a due time made no run, the next one, and events that tell so."""
         with self._engine.begin() as connection:
-            _take(connection, due, next_run_at=next_run_at, run_id=None, error=error)
+            if _take(connection, due, next_run_at=next_run_at, run_id=None, error=error):
+                announcements.announce(connection, due.trigger.environment_id, TRIGGER_FAILED, announce)
 
 
 def _take(

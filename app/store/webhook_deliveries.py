@@ -34,8 +34,12 @@ _LOCK = text("select status, resource_id, records from delivery where id = :id a
 
 # It has as long again as a new one to be taken.
 _REOPEN = text("""
-    update delivery set status = 'pending', attempts = 0, delivered_at = null, created_at = now()
+    update delivery set status = 'pending', attempts = 0, delivered_at = null, created_at = now(), wake_at = null
      where id = :id and status <> 'pending'
+""")
+
+_HURRY = text("""
+    update delivery set wake_at = null where webhook_id = :webhook_id and run_id is null and status = 'pending'
 """)
 
 _WAKE_ALL = text("""
@@ -72,8 +76,8 @@ class WebhookDeliveryStore:
             row = connection.execute(statement).mappings().one_or_none()
         return _delivery(row, row["body"]) if row else None
 
-    def retry(self, webhook_id: str, delivery_id: str) -> Sequence[Ring]:
-        """Make a delivery pending and due; list the unit to ring, none when the delivery has no body left.
+    def retry(self, webhook_id: str, delivery_id: str) -> Sequence[Ring] | None:
+        """Make a delivery pending and due; list the unit to ring, if it is a run's; None when it has no body left.
 
         What the run's books have counted of it, they count anew at its next end.
         """
@@ -83,7 +87,7 @@ class WebhookDeliveryStore:
             connection.execute(_WAKE_UNIT, {"run_id": run_id})
             row = connection.execute(_LOCK, {"id": delivery_id}).mappings().one_or_none()
             if row is None:
-                return []
+                return None
             connection.execute(_REOPEN, {"id": delivery_id})
             _uncount(connection, row)
             return [_ring(unit) for unit in connection.execute(_UNIT, {"run_id": run_id})]
@@ -91,6 +95,7 @@ class WebhookDeliveryStore:
     def wake_all(self, webhook_id: str) -> Sequence[Ring]:
         """Make due at once whatever waits for a webhook; list the units to ring."""
         with self._engine.begin() as connection:
+            connection.execute(_HURRY, {"webhook_id": webhook_id})
             return [_ring(unit) for unit in connection.execute(_WAKE_ALL, {"webhook_id": webhook_id})]
 
 
@@ -107,7 +112,7 @@ def _delivery(row: Row, body: str | None = None) -> Delivery:
     return Delivery(
         id=str(row["id"]),
         webhook_id=str(row["webhook_id"]),
-        sync_job_run_id=str(row["run_id"]),
+        sync_job_run_id=str(row["run_id"]) if row["run_id"] else None,
         event=row["event"],
         status=row["status"],
         records=row["records"],

@@ -14,7 +14,7 @@ class Delivery(Schema):
 
     id = Id(metadata={"description": "The webhook-id header: the same at every attempt."})
     webhook_id = Id()
-    sync_job_run_id = Id()
+    sync_job_run_id = Id(allow_none=True, metadata={"description": "null for an event that belongs to no run."})
     event = fields.String()
     status = fields.String(validate=validate.OneOf(_STATUSES))
     records = fields.Integer()

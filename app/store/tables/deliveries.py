@@ -24,7 +24,8 @@ delivery = Table(
     metadata,
     id_column(),  # the event's id: the same at every attempt
     Column("sequence", BigInteger, Identity(always=True), nullable=False),  # the order of events within a run
-    Column("run_id", uuid_type, ForeignKey("sync_job_run.id", ondelete="CASCADE"), nullable=False),
+    # Null for events that belong to no run, which the leader sends.
+    Column("run_id", uuid_type, ForeignKey("sync_job_run.id", ondelete="CASCADE")),
     Column("resource_id", uuid_type),
     Column("webhook_id", uuid_type, nullable=False),
     Column("integrated_account_id", uuid_type),
@@ -41,6 +42,7 @@ delivery = Table(
     Column("created_at", time_type, nullable=False, server_default=func.now()),
     Column("last_attempt_at", time_type),
     Column("delivered_at", time_type),
+    Column("wake_at", time_type),  # when an event of no run is tried again
     Index("delivery_by_run", "run_id"),
     Index("delivery_by_webhook", "webhook_id", "created_at", "id"),
     Index(
@@ -54,6 +56,8 @@ delivery = Table(
         "delivered_at",
         postgresql_where=text("status = 'delivered' and octet_length(body) > 0"),
     ),
+    Index("delivery_announced", "created_at", postgresql_where=text("run_id is null")),
+    Index("delivery_to_announce", "sequence", postgresql_where=text("run_id is null and status = 'pending'")),
     Index("delivery_pending", "run_id", "sequence", postgresql_where=text("status = 'pending'")),
 )
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from app.broker.bell import CeleryBell, publisher
+from app.services.announcing import Announcing
 from app.services.firing import Firing
 from app.services.roll_call import Pulse, RollCall
 from app.services.sweeping import Chore, Sweeper
@@ -87,6 +88,7 @@ def make_sweeper(engine: Engine, settings: Settings, leadership: Leadership, *ch
         runs=runs,
         messages=OutboxStore(engine),
         triggers=Firing.__new__(Firing),  # no trigger is due
+        announcements=Announcing.__new__(Announcing),  # nothing is to be announced
         tracking=tracking,
         bell=bell,
         settings=settings,

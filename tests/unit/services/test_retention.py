@@ -39,6 +39,12 @@ class FakeAttic:
     def forget_fires(self, *, seconds: float, limit: int) -> int:
         return self._nothing("fires")
 
+    def forget_announcements(self, *, seconds: float, limit: int) -> int:
+        return self._nothing("announcements")
+
+    def forget_told(self, *, seconds: float, limit: int) -> int:
+        return self._nothing("told")
+
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
         self.done.append("runs")
         start = "" if after is None else after[1]
@@ -67,7 +73,8 @@ def steps(attic: FakeAttic, count: int, settings: Settings = SETTINGS, now: floa
 
 
 def test_each_duty_has_its_turn_and_then_there_is_a_rest() -> None:
-    assert steps(FakeAttic(), 20) == ["bodies", "tombstones", "keys", "messages", "daemons", "fires", "runs"]
+    duties = ["bodies", "tombstones", "told", "keys", "messages", "daemons", "fires", "announcements", "runs"]
+    assert steps(FakeAttic(), 20) == duties
 
 
 def test_duty_with_more_to_do_goes_on_before_the_next() -> None:
@@ -79,7 +86,7 @@ def test_runs_go_one_after_the_other_and_those_that_are_needed_stay() -> None:
 
     done = steps(attic, 20)
 
-    assert done[6:] == ["runs", f"a: {BATCH}", "a: 3", "a: 0", "runs", "c: 0", "runs"]
+    assert done[8:] == ["runs", f"a: {BATCH}", "a: 3", "a: 0", "runs", "c: 0", "runs"]
     assert set(attic.rows_of_runs) == {"b"}
 
 

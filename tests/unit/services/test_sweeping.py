@@ -23,6 +23,7 @@ class Neglected:
     unsettled_runs: list[str] = field(default_factory=list)
     messages: list[tuple[str, list[str], str]] = field(default_factory=list)
     triggers: int = 0
+    announcements: int = 0
     looks: list[bool] = field(default_factory=list)
     """How thorough each look was."""
     is_hidden: bool = False
@@ -35,10 +36,14 @@ class Neglected:
         return DueWork(
             messages=bool(self.messages),
             triggers=bool(self.triggers),
+            announcements=bool(self.announcements),
             units=bool(self.units),
             runs=is_thorough and bool(self.runs),
             unsettled=is_thorough and bool(self.unsettled_runs),
         )
+
+    def send_due(self) -> None:
+        self.announcements -= 1
 
     def fire_due(self) -> None:
         self.triggers -= 1
@@ -87,6 +92,7 @@ def sweeper(here: Setting, neglected: Neglected, *chores: Chore) -> Sweeper:
         runs=DueRuns(neglected),
         messages=neglected,
         triggers=neglected,
+        announcements=neglected,
         tracking=here.tracking(),
         bell=here.bell,
         settings=here.settings,
@@ -111,6 +117,16 @@ def test_sweep_fires_triggers_whose_time_has_come() -> None:
     sweeping.sweep()
 
     assert neglected.triggers == 0
+
+
+def test_sweep_sends_events_of_no_run() -> None:
+    neglected = Neglected(announcements=1)
+    sweeping = sweeper(setting(), neglected)
+
+    sweeping.sweep()
+    sweeping.sweep()
+
+    assert neglected.announcements == 0
 
 
 def test_sweep_publishes_promised_messages() -> None:

@@ -1,5 +1,6 @@
 """Cron triggers by fakes: what a due time leads to when the run can not be made, or the broker is away or there."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,9 +10,10 @@ import pytest
 from service_setting import setting
 
 from app.engine.errors import Failure, InvalidInputError
+from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
 from app.engine.triggers import CronTrigger, DueTrigger
-from app.services.firing import Firing
+from app.services.firing import Announcement, Firing
 from app.services.run_drafts import RunDraft, RunRequest
 from app.services.triggers import request_of
 
@@ -40,6 +42,7 @@ class FakeTriggers:
     is_due: bool = True
     next_run_at: datetime | None = None
     error: str | None = None
+    announced: list[JsonObject] = field(default_factory=list)
 
     def due(self, *, limit: int) -> Sequence[DueTrigger]:
         return [DueTrigger(trigger=self.due_trigger, due_at=self.due_at, now=NOW)]
@@ -48,8 +51,9 @@ class FakeTriggers:
         self.next_run_at = next_run_at
         return 7 if self.is_due else None
 
-    def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None) -> None:
+    def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None, announce: Announcement) -> None:
         self.error, self.next_run_at = error, next_run_at
+        self.announced = [json.loads(event.body) for event in announce(["w1", "w2"])]
 
 
 @dataclass
@@ -138,6 +142,9 @@ def test_trigger_without_a_run_tells_why(zone: str, fault: str | None, has_next:
     assert fire(triggers, FakeDrafts(fault), FakeOutbox()) == []
 
     assert triggers.error
+    assert [event["webhook_id"] for event in triggers.announced] == ["w1", "w2"]
+    assert {event["event"] for event in triggers.announced} == {"sync_job_cron_trigger:failed"}
+    assert triggers.announced[0]["payload"]["error"] == triggers.error
     assert (triggers.next_run_at is not None) == has_next
 
 

@@ -21,6 +21,7 @@ def upgrade() -> None:
     _installed_integrations()
     _events_and_changes()
     _account_overrides()
+    _announcements()
 
 
 def _encryption_keys() -> None:
@@ -223,3 +224,12 @@ def _events_and_changes() -> None:
 def _account_overrides() -> None:
     override = sa.Column("integration_override", postgresql.JSONB(), nullable=False, server_default=sa.text("'{}'"))
     op.add_column("integrated_account", override)
+
+
+def _announcements() -> None:
+    op.alter_column("delivery", "run_id", nullable=True)
+    op.add_column("delivery", sa.Column("wake_at", _TIME))
+    of_no_run = "run_id is null"
+    op.create_index("delivery_announced", "delivery", ["created_at"], postgresql_where=sa.text(of_no_run))
+    waiting = sa.text(f"{of_no_run} and status = 'pending'")
+    op.create_index("delivery_to_announce", "delivery", ["sequence"], postgresql_where=waiting)

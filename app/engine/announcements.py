@@ -1,0 +1,37 @@
+"""Events that belong to no run: what they are called, and what they tell."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from app.engine import events
+from app.engine.objects import IntegratedAccount
+from app.engine.times import iso_utc, iso_utc_or_none
+from app.engine.triggers import DueTrigger
+from app.engine.work import EventDraft
+
+TRIGGER_FAILED: Final = "sync_job_cron_trigger:failed"
+REACTIVATED: Final = "integrated_account:reactivated"
+
+
+def trigger_failed(due: DueTrigger, error: str, *, next_run_at: datetime | None, to: Sequence[str]) -> list[EventDraft]:
+    """Tell webhooks that a trigger's due time has made no run."""
+    trigger = due.trigger
+    payload = {
+        "id": trigger.id,
+        "sync_job_id": trigger.sync_job_id,
+        "integrated_account_id": trigger.integrated_account_id,
+        "cron_expression": trigger.cron_expression,
+        "timezone": trigger.timezone,
+        "args": trigger.args,
+        "due_at": iso_utc(due.due_at),
+        "next_run_at": iso_utc_or_none(next_run_at),
+        "error": error,
+    }
+    return events.to_each(to, TRIGGER_FAILED, payload, environment_id=trigger.environment_id, at=due.now)
+
+
+def reactivated(account: IntegratedAccount, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
+    """Tell webhooks that an account which had to be connected anew has new credentials."""
+    payload = events.account_payload(account)
+    return events.to_each(to, REACTIVATED, payload, environment_id=account.environment_id, at=at)
