@@ -17,6 +17,7 @@ from app.engine.errors import (
     DeliveryError,
     Failure,
     FerrymanError,
+    ForbiddenError,
     IdempotencyKeyReusedError,
     InvalidInputError,
     NotFoundError,
@@ -35,6 +36,7 @@ _STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     ConflictError: HTTPStatus.BAD_REQUEST,  # the official SDKs repeat what is answered by 409
     IdempotencyKeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
     DeliveryError: HTTPStatus.BAD_GATEWAY,
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,  # the official SDKs try again
 }

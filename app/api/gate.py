@@ -7,13 +7,12 @@ from typing import Final
 
 import flask
 
-from app.api.services import enter, services
-from app.engine.errors import UnauthorizedError
+from app.api import admission
 from app.engine.ids import new_id
 
 logger = logging.getLogger(__name__)
 
-_OPEN_PATHS: Final = re.compile(r"/(?:healthz|openapi\.json|docs(?:/.*)?)/?")
+OPEN_PATHS: Final = re.compile(r"/(?:healthz|openapi\.json|docs(?:/.*)?)/?")
 _CHUNK_BYTES: Final = 64 * 1024
 _MOST_DRAINED_BYTES: Final = 100 * 1024 * 1024
 
@@ -25,18 +24,11 @@ def guard(app: flask.Flask) -> None:
 
 
 def _begin() -> None:
-    """Name the request, and let only those in who have a token, but for the open paths."""
+    """Name the request, and let only those in who may, but for the open paths."""
     flask.g.started_at = time.perf_counter()
     flask.g.request_id = new_id()
-    if not _OPEN_PATHS.fullmatch(flask.request.path):
-        enter(services().tokens.authenticate(_bearer_secret()))
-
-
-def _bearer_secret() -> str:
-    scheme, _, secret = flask.request.headers.get("Authorization", "").strip().partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        raise UnauthorizedError
-    return secret.strip()
+    if not OPEN_PATHS.fullmatch(flask.request.path):
+        admission.admit()
 
 
 def _finish(response: flask.Response) -> flask.Response:

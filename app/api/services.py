@@ -12,6 +12,7 @@ from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
 from app.services.direct_calls import DirectCalls
 from app.services.environment_integrations import EnvironmentIntegrationService
+from app.services.environments import EnvironmentService
 from app.services.health import HealthService
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
@@ -46,6 +47,7 @@ class ApiServices:
     records: RecordService
     daemons: DaemonService
     tokens: TokenService
+    environments: EnvironmentService
     keys: KeyRotation
     direct: DirectCalls
     unified_models: UnifiedModelService
@@ -69,9 +71,14 @@ def services() -> ApiServices:
 
 def enter(token: ApiToken) -> None:
     """Let the request act in its token's environment."""
-    flask.g.environment_id = token.environment_id
+    flask.g.environment_id, flask.g.token = token.environment_id, token
 
 
 def environment() -> EnvironmentId:
     """Tell the environment that the request acts in."""
     return cast("EnvironmentId", flask.g.environment_id)
+
+
+def holder() -> ApiToken:
+    """Give the token by which the request was let in."""
+    return cast("ApiToken", flask.g.token)

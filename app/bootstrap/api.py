@@ -13,6 +13,7 @@ from app.services.deliveries import DeliveryService
 from app.services.direct_calls import DirectCalls
 from app.services.dry_runs import DryRuns, PreviewingSource
 from app.services.environment_integrations import EnvironmentIntegrationService
+from app.services.environments import EnvironmentService
 from app.services.health import HealthService
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
@@ -32,6 +33,7 @@ from app.services.webhooks import WebhookService
 from app.settings import Settings
 from app.sources.http_source import HttpSource
 from app.store.database import is_reachable
+from app.store.environments import EnvironmentStore
 from app.store.jobs import JobStore
 from app.store.log_read import LogReader
 from app.store.outbox import OutboxStore
@@ -78,6 +80,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         ),
         daemons=DaemonService(shared.daemons),
         tokens=TokenService(TokenStore(shared.engine)),
+        environments=EnvironmentService(EnvironmentStore(shared.engine)),
         keys=KeyRotation(
             keys=shared.keys, maker=shared.cipher, rows=SealedRows(shared.engine, shared.cipher), pause=time.sleep
         ),

@@ -9,6 +9,7 @@ _COMMANDS = {
     "up": "app.cli.up:up",
     "run": "app.cli.runs:run",
     "token": "app.cli.tokens:token",
+    "environment": "app.cli.environments:environment",
     "keys": "app.cli.keys:keys",
     "api": "app.cli.processes:api",
     "daemon": "app.cli.processes:daemon",

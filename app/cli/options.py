@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from app.engine.routing import GROUP_KEY
+from app.services.tokens import DEFAULT_ENVIRONMENT
 
 
 def _check_group(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -26,6 +27,14 @@ stack_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
     help="Join the stack that 'ferryman up' runs on this data directory, instead of what the environment names.",
+)
+
+environment_option = click.option(
+    "--environment",
+    default=DEFAULT_ENVIRONMENT,
+    show_default=True,
+    metavar="NAME",
+    help="The environment that is meant.",
 )
 
 group_option = click.option(

@@ -7,6 +7,8 @@ FerrymanError
 ├── IdempotencyKeyReusedError  the same key with another body
 ├── ExpressionSyntaxError      a text that is not JSONata, with the position of the fault
 ├── UnauthorizedError          no valid bearer token
+├── ForbiddenError             a token whose role does not allow the call
+├── TooManyRequestsError       a token that has used up its requests for the moment
 ├── StoreUnavailableError      Postgres is away for the moment
 ├── UnreadableSecretError      a credential or secret that none of the keys at hand has sealed
 ├── BrokerUnavailableError     the broker is; whatever it was for waits in Postgres
@@ -96,6 +98,25 @@ class UnauthorizedError(FerrymanError):
     """A valid API token is required: send 'Authorization: Bearer <token>'."""
 
     code = "unauthorized"
+
+
+class ForbiddenError(FerrymanError):
+    """The token's role does not allow this."""
+
+    code = "forbidden"
+
+
+class TooManyRequestsError(FerrymanError):
+    """The token has used up its requests; ``retry_after_seconds`` tells when there are new ones."""
+
+    code = "too_many_requests"
+
+    def __init__(self, *, limit: int, window_seconds: float, retry_after_seconds: int) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(
+            f"this token has used up its {limit} requests per {window_seconds:g} s: "
+            f"try again in {retry_after_seconds} s"
+        )
 
 
 class StoreUnavailableError(FerrymanError):

@@ -10,11 +10,22 @@ from datetime import datetime
 from typing import Generic, NewType, TypeVar
 
 from app.engine.json_types import JsonObject
+from app.engine.roles import Role
 from app.engine.status import DaemonStatus, ErrorHandling, RunStatus
 
 T = TypeVar("T")
 
 EnvironmentId = NewType("EnvironmentId", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A tenant: everything but daemons belongs to one, and nothing of it is seen from another."""
+
+    id: EnvironmentId
+    name: str
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +35,11 @@ class ApiToken:
     id: str
     environment_id: EnvironmentId
     name: str
+    role: Role
+    created_by: str | None = None
+    """The token that made it by the API; None is the command line."""
     created_at: datetime
+    updated_at: datetime
     last_used_at: datetime | None = None
     expires_at: datetime | None = None
     revoked_at: datetime | None = None

@@ -2,17 +2,31 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from app.engine.errors import NotFoundError, UnauthorizedError
+from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnauthorizedError
 from app.engine.ids import canonical_id
-from app.engine.objects import ApiToken, EnvironmentId
+from app.engine.json_types import JsonObject
+from app.engine.objects import ApiToken, EnvironmentId, ListFilters, Page
+from app.engine.roles import Role
+from app.engine.times import iso_utc
 
+_KIND = "api token"
 _PREFIX = "frm_"
 _SECRET_BYTES = 32
-_DEFAULT_ENVIRONMENT = "default"
+DEFAULT_ENVIRONMENT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownToken:
+    """A token that was found by its secret's hash, whether or not it still opens anything."""
+
+    token: ApiToken
+    is_expired: bool
+    """By the clock that all processes share."""
 
 
 class TokenStore(Protocol):
@@ -21,16 +35,20 @@ class TokenStore(Protocol):
     def ensure_environment(self, name: str) -> EnvironmentId:
         """Find an environment by its name, or make it."""
 
-    def create(
-        self, environment_id: EnvironmentId, *, name: str, token_hash: bytes, expires_at: datetime | None
-    ) -> ApiToken:
-        """Write a new token."""
+    def create(self, environment_id: EnvironmentId, *, token_hash: bytes, values: Mapping[str, Any]) -> ApiToken:
+        """Write a new token: its name, role, expires_at and created_by."""
 
-    def find(self, token_hash: bytes) -> ApiToken | None:
-        """Find the valid token with a hash, of any environment, and note its use."""
+    def find(self, token_hash: bytes) -> KnownToken | None:
+        """Find the token with a hash, of any environment, and note its use."""
+
+    def get(self, environment_id: EnvironmentId, token_id: str) -> ApiToken | None:
+        """Read one token that is not revoked."""
+
+    def page(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[ApiToken]:
+        """Read a page of the tokens that are not revoked."""
 
     def all(self, environment_id: EnvironmentId) -> Sequence[ApiToken]:
-        """Read all tokens, the newest first."""
+        """Read all tokens, also revoked ones, the newest first."""
 
     def revoke(self, environment_id: EnvironmentId, token_id: str) -> bool:
         """End a token; tell whether there is one."""
@@ -44,33 +62,71 @@ class TokenService:
 
     def default_environment(self) -> EnvironmentId:
         """Give the environment that an installation begins with."""
-        return self._tokens.ensure_environment(_DEFAULT_ENVIRONMENT)
+        return self._tokens.ensure_environment(DEFAULT_ENVIRONMENT)
 
     def create(
-        self, environment_id: EnvironmentId, name: str, expires_at: datetime | None = None
+        self, environment_id: EnvironmentId, name: str, expires_at: datetime | None = None, *, role: Role = Role.ADMIN
     ) -> tuple[ApiToken, str]:
         """Make a token; give its record, and its secret for the only time."""
-        secret = _PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
-        token = self._tokens.create(environment_id, name=name, token_hash=_hash(secret), expires_at=expires_at)
-        return token, secret
+        return self._make(environment_id, {"name": name, "expires_at": expires_at, "role": role})
+
+    def issue(self, creator: ApiToken, fields: JsonObject, faults: Sequence[Failure] = ()) -> tuple[ApiToken, str]:
+        """Make a token for the holder of another: of its environment, of no higher role, and of no longer life.
+
+        Raises InvalidInputError with ``faults``, which the caller found, and every other one.
+        """
+        role, expires_at = fields.get("role"), fields.get("expires_at")
+        found = [*faults]
+        if fields.get("environment_id", creator.environment_id) != creator.environment_id:
+            found.append(Failure("environment_id", "does not exist", missing_reference=True))
+        if role is not None and not creator.role.covers(Role(role)):
+            found.append(Failure("role", f"is more than the '{creator.role}' of the token that asks"))
+        if creator.expires_at and "expires_at" in fields and (expires_at is None or expires_at > creator.expires_at):
+            found.append(
+                Failure("expires_at", f"expected at most {iso_utc(creator.expires_at)}, as of the token that asks")
+            )
+        if found:
+            raise InvalidInputError(found)
+        values = {"name": fields["name"], "role": Role(fields["role"]), "created_by": creator.id}
+        return self._make(creator.environment_id, {**values, "expires_at": expires_at or creator.expires_at})
 
     def authenticate(self, secret: str) -> ApiToken:
         """Find the token that a secret belongs to; raise UnauthorizedError when it has none that is valid now."""
         # Looked up by its hash: how long that takes tells nothing about the secret.
-        token = self._tokens.find(_hash(secret))
-        if token is None:
+        known = self._tokens.find(_hash(secret))
+        if known is None:
             raise UnauthorizedError
+        # Only who has the secret is told more.
+        if known.token.revoked_at is not None:
+            raise UnauthorizedError("this API token was revoked: use another one")
+        if known.is_expired and known.token.expires_at is not None:
+            raise UnauthorizedError(f"this API token expired at {iso_utc(known.token.expires_at)}: use another one")
+        return known.token
+
+    def get(self, environment_id: EnvironmentId, token_id: str) -> ApiToken:
+        """Read one token; raise NotFoundError, also for one that is revoked."""
+        token = self._tokens.get(environment_id, token_id)
+        if token is None:
+            raise NotFoundError(_KIND, token_id)
         return token
 
+    def page(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[ApiToken]:
+        """Read a page of the tokens that are not revoked."""
+        return self._tokens.page(environment_id, filters)
+
     def list(self, environment_id: EnvironmentId) -> Sequence[ApiToken]:
-        """Read all tokens, the newest first."""
+        """Read all tokens, also revoked ones, the newest first."""
         return self._tokens.all(environment_id)
 
     def revoke(self, environment_id: EnvironmentId, token_id: str) -> None:
         """End a token at once; raise NotFoundError."""
         canonical = canonical_id(token_id)
         if canonical is None or not self._tokens.revoke(environment_id, canonical):
-            raise NotFoundError("token", token_id)
+            raise NotFoundError(_KIND, token_id)
+
+    def _make(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[ApiToken, str]:
+        secret = _PREFIX + secrets.token_urlsafe(_SECRET_BYTES)
+        return self._tokens.create(environment_id, token_hash=_hash(secret), values=values), secret
 
 
 def _hash(secret: str) -> bytes:

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, Select, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Engine, Select, Table, bindparam, delete, func, insert, select, update
 
 from app.engine.objects import EnvironmentId, ListFilters, Page
 from app.store import paging
@@ -63,9 +63,13 @@ def list_rows(
     environment_id: EnvironmentId,
     make: Callable[[Row], T],
     filters: ListFilters,
+    *,
+    only: ColumnElement[bool] | None = None,
 ) -> Page[T]:
-    """Read a page of an environment's rows."""
+    """Read a page of an environment's rows, or of ``only`` some of them."""
     statement = select_in(table, environment_id)
+    if only is not None:
+        statement = statement.where(only)
     for column, value in filters.equal.items():
         statement = statement.where(table.c[column] == value)
     statement = paging.with_times(statement, table, filters.times)

@@ -13,10 +13,18 @@ from app.api.services import environment, services
 from app.api.views import Answer
 from app.engine.errors import Failure, InvalidInputError, SourceError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.roles import Role
 from app.services.direct_calls import DirectPage, DirectRequest
 
-unified = Resource("unified", description="Call accounts by unified models, to try a mapping before running it")
-proxy = Resource("proxy", description="Call accounts as their integrations describe them")
+unified = Resource(
+    "unified",
+    description="Call accounts by unified models, to try a mapping before running it",
+    reads=Role.RUN,
+    changes=Role.RUN,
+)
+proxy = Resource(
+    "proxy", description="Call accounts as their integrations describe them", reads=Role.RUN, changes=Role.RUN
+)
 
 _MOST: Final = 1000
 

@@ -11,8 +11,11 @@ from app.api.views import Answer, created, filters_of, page_view, path_id
 from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.json_types import JsonObject
 from app.engine.redaction import redacted_config
+from app.engine.roles import Role
 
-environment_integrations = Resource("environment-integration", description="How an environment uses integrations")
+environment_integrations = Resource(
+    "environment-integration", description="How an environment uses integrations", changes=Role.ADMIN
+)
 
 _KIND = "environment integration"
 

@@ -11,8 +11,11 @@ from app.api.views import Answer, created, filters_of, page_view, path_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import IntegratedAccount
 from app.engine.redaction import redacted, redacted_config
+from app.engine.roles import Role
 
-integrated_accounts = Resource("integrated-account", description="Customers' accounts at third parties")
+integrated_accounts = Resource(
+    "integrated-account", description="Customers' accounts at third parties", changes=Role.ADMIN
+)
 
 _KIND = "integrated account"
 

@@ -11,8 +11,9 @@ from app.api.views import Answer, created, filters_of, page_view, path_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import Integration
 from app.engine.redaction import redacted_config
+from app.engine.roles import Role
 
-integrations = Resource("integration", description="How third-party APIs are spoken to")
+integrations = Resource("integration", description="How third-party APIs are spoken to", changes=Role.ADMIN)
 
 _KIND = "integration"
 

@@ -6,8 +6,9 @@ from app.api.schemas.logs import Fire, LogQuery
 from app.api.services import environment, services
 from app.api.views import Answer, filters_of, page_view, plain_view
 from app.engine.json_types import JsonObject
+from app.engine.roles import Role
 
-logs = Resource("log", description="What happened")
+logs = Resource("log", description="What happened", changes=Role.ADMIN)
 
 
 @logs.serves("GET", query=LogQuery, answer=page_of(Fire))

@@ -8,10 +8,11 @@ from app.api.services import environment, services
 from app.api.views import Answer, page_view, plain_view
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
+from app.engine.roles import Role
 from app.services.records import LogFilters, RecordFilters
 
-records = Resource("record", description="What was persisted")
-daemons = Resource("daemon", description="Who does the work")
+records = Resource("record", description="What was persisted", changes=Role.ADMIN)
+daemons = Resource("daemon", description="Who does the work", changes=Role.ADMIN)
 
 
 @records.serves("GET", query=schemas.RecordQuery, answer=schemas.RecordPage)
@@ -31,7 +32,7 @@ def list_records(query: JsonObject) -> Answer:
     return page_view(services().records.list(environment(), filters), plain_view)
 
 
-@records.serves("POST", "/restore", body=schemas.Restoration, answer=schemas.Restored)
+@records.serves("POST", "/restore", body=schemas.Restoration, answer=schemas.Restored, role=Role.RUN)
 def restore_records(body: Body) -> Answer:
     """Bring back the records that a run has deleted; each is a change in the account's log."""
     fields = body.checked()

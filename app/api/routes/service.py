@@ -2,19 +2,23 @@
 
 import flask
 
+from app.api.roles import needs
 from app.api.services import services
 from app.engine.json_types import JsonObject
+from app.engine.roles import Role
 
 service = flask.Blueprint("service", __name__)
 
 
 @service.get("/")
+@needs(Role.READ)
 def index() -> JsonObject:
     """Tell where things are."""
     return {"name": "ferryman", "docs": "/docs", "openapi": "/openapi.json", "health": "/healthz"}
 
 
 @service.get("/ping")
+@needs(Role.READ)
 def ping() -> JsonObject:
     """Answer a client that checks its token."""
     return {"ping": "pong"}

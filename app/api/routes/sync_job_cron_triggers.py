@@ -7,8 +7,11 @@ from app.api.schemas.triggers import NewTrigger, Trigger, TriggerPatch, TriggerQ
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
+from app.engine.roles import Role
 
-sync_job_cron_triggers = Resource("sync-job-cron-trigger", description="When sync jobs run by themselves")
+sync_job_cron_triggers = Resource(
+    "sync-job-cron-trigger", description="When sync jobs run by themselves", changes=Role.ADMIN
+)
 
 _KIND = "sync job cron trigger"
 
@@ -38,7 +41,7 @@ def update_trigger(body: Body, id: str) -> Answer:
     return plain_view(services().triggers.update(environment(), path_id(_KIND, id), fields, body.faults))
 
 
-@sync_job_cron_triggers.serves("POST", "/<id>/schedule", answer=Success)
+@sync_job_cron_triggers.serves("POST", "/<id>/schedule", answer=Success, role=Role.RUN)
 def schedule_trigger(id: str) -> Answer:
     """Have a cron trigger make runs from now on."""
     services().triggers.schedule(environment(), path_id(_KIND, id))

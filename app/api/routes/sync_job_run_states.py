@@ -11,8 +11,11 @@ from app.api.services import environment, services
 from app.api.views import Answer, filters_of, page_view, plain_view
 from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
+from app.engine.roles import Role
 
-sync_job_run_states = Resource("sync-job-run-state", description="What is kept from one run to the next")
+sync_job_run_states = Resource(
+    "sync-job-run-state", description="What is kept from one run to the next", changes=Role.RUN
+)
 
 
 @sync_job_run_states.serves("POST", body=NewState, answer=State, status=201)

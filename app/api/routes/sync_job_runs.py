@@ -13,12 +13,13 @@ from app.api.services import environment, services
 from app.api.views import Answer, created, page_view, path_id, plain_view
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
+from app.engine.roles import Role
 from app.engine.run_view import run_view
 from app.engine.status import ErrorHandling
 from app.services.run_drafts import IdempotencyKey, RunRequest
 from app.services.runs import RunFilters
 
-sync_job_runs = Resource("sync-job-run", description="Runs of sync jobs")
+sync_job_runs = Resource("sync-job-run", description="Runs of sync jobs", changes=Role.RUN)
 
 _KIND = "sync job run"
 _LONGEST_KEY = 255

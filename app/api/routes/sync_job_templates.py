@@ -10,8 +10,9 @@ from app.api.schemas.templates import NewTemplate, Template, TemplatePatch, Temp
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
+from app.engine.roles import Role
 
-sync_job_templates = Resource("sync-job-template", description="What sync jobs begin with")
+sync_job_templates = Resource("sync-job-template", description="What sync jobs begin with", changes=Role.ADMIN)
 
 _KIND = "sync job template"
 

@@ -7,8 +7,9 @@ from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
+from app.engine.roles import Role
 
-sync_jobs = Resource("sync-job", description="What to pull, described once")
+sync_jobs = Resource("sync-job", description="What to pull, described once", changes=Role.ADMIN)
 
 _KIND = "sync job"
 
@@ -19,7 +20,7 @@ def create_job(body: Body) -> Answer:
     return created(plain_view(services().jobs.create(environment(), body.fields, body.faults)))
 
 
-@sync_jobs.serves("POST", "/validate", body=NewJob, answer=JobVerdict)
+@sync_jobs.serves("POST", "/validate", body=NewJob, answer=JobVerdict, role=Role.RUN)
 def validate_job(body: Body) -> Answer:
     """Judge a whole job as its creation would, all faults at once, and write nothing."""
     services().jobs.check(environment(), body.fields, body.faults)

@@ -11,11 +11,16 @@ from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
+from app.engine.roles import Role
 from app.services.unified_methods import MappingService
 
-unified_mappings = Resource("unified-model-resource-method", description="How integrations carry out unified APIs")
+unified_mappings = Resource(
+    "unified-model-resource-method", description="How integrations carry out unified APIs", changes=Role.ADMIN
+)
 environment_mappings = Resource(
-    "environment-unified-model-resource-method", description="What an environment changes about mappings"
+    "environment-unified-model-resource-method",
+    description="What an environment changes about mappings",
+    changes=Role.ADMIN,
 )
 
 _KIND = "unified model resource method"

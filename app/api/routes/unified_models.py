@@ -7,9 +7,14 @@ from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
+from app.engine.roles import Role
 
-unified_models = Resource("unified-model", description="Resources that mean the same at every integration")
-installed_models = Resource("environment-unified-model", description="What an environment changes about unified models")
+unified_models = Resource(
+    "unified-model", description="Resources that mean the same at every integration", changes=Role.ADMIN
+)
+installed_models = Resource(
+    "environment-unified-model", description="What an environment changes about unified models", changes=Role.ADMIN
+)
 
 _MODEL = "unified model"
 _INSTALLED = "environment unified model"

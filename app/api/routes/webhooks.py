@@ -9,8 +9,9 @@ from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
 from app.engine.objects import ListFilters, Webhook
+from app.engine.roles import Role
 
-webhooks = Resource("webhook", description="Where RapidBridge runs deliver")
+webhooks = Resource("webhook", description="Where RapidBridge runs deliver", changes=Role.ADMIN)
 
 _KIND = "webhook"
 
@@ -45,7 +46,7 @@ def delete_webhook(id: str) -> Answer:
     return {"id": services().webhooks.delete(environment(), path_id(_KIND, id))}
 
 
-@webhooks.serves("POST", "/test", body=schemas.WebhookTest, answer=Success)
+@webhooks.serves("POST", "/test", body=schemas.WebhookTest, answer=Success, role=Role.RUN)
 def send_test_event(body: Body) -> Answer:
     """Send a test event to a webhook."""
     services().webhooks.test(environment(), body.checked()["id"])
@@ -70,7 +71,7 @@ def get_delivery(id: str, delivery_id: str) -> Answer:
     return plain_view(found)
 
 
-@webhooks.serves("POST", "/<id>/deliveries/<delivery_id>/retry", answer=DeliveryWithBody)
+@webhooks.serves("POST", "/<id>/deliveries/<delivery_id>/retry", answer=DeliveryWithBody, role=Role.RUN)
 def retry_delivery(id: str, delivery_id: str) -> Answer:
     """Send a delivery again, or at once if it waits; its id stays the same."""
     found = services().deliveries.retry(environment(), path_id(_KIND, id), path_id("delivery", delivery_id))

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     Boolean,
+    CheckConstraint,
     Column,
     ForeignKey,
     Index,
@@ -26,10 +27,13 @@ api_token = Table(
     environment_column(),
     Column("name", Text, nullable=False),
     Column("token_hash", LargeBinary, nullable=False, unique=True),  # SHA-256 of the token's text
-    Column("created_at", time_type, nullable=False, server_default=func.now()),
+    Column("role", Text, nullable=False, server_default="admin"),
+    Column("created_by", uuid_type),  # the token that made it; None: the command line
+    *times(),
     Column("last_used_at", time_type),
     Column("expires_at", time_type),
     Column("revoked_at", time_type),
+    CheckConstraint("role in ('read', 'run', 'admin')", name="api_token_role"),
 )
 
 encryption_key = Table(

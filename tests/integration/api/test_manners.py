@@ -37,9 +37,11 @@ def test_refuses_an_expired_and_a_revoked_token(
     token, revoked = tokens.create(environment_id, "revoked", datetime.now(UTC) + timedelta(hours=1))
     tokens.revoke(environment_id, token.id)
 
-    statuses = [Caller(app.test_client(), secret).get("/ping").status for secret in (expired, revoked)]
+    answers = [Caller(app.test_client(), secret).get("/ping") for secret in (expired, revoked)]
 
-    assert statuses == [401, 401]
+    assert [answer.status for answer in answers] == [401, 401]
+    assert "this API token expired at 20" in answers[0].body["message"]
+    assert answers[1].body["message"] == "this API token was revoked: use another one"
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/docs", "/docs/swagger-ui-bundle.js", "/docs/start.js", "/openapi.json"])
@@ -173,7 +175,7 @@ def test_documents_every_route_of_a_resource(api: Caller, app: Flask) -> None:
     document = api.get("/openapi.json").body
 
     resources = ("sync-job", "integration", "integrated-account", "webhook", "record", "daemon", "unified", "proxy")
-    resources += ("environment-", "log")
+    resources += ("environment", "log", "api-token")
     routes = {rule.rule.replace("<path:", "<").replace("<", "{").replace(">", "}") for rule in app.url_map.iter_rules()}
     assert document["openapi"] == "3.1.0"
     assert {route for route in routes if route[1:].startswith(resources)} == set(document["paths"])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from app.client import ApiClient
+from app.client import ApiClient, ApiError
 from app.stack.stack import Stack, StackOptions
 
 
@@ -48,10 +48,41 @@ def test_token_works_until_it_is_revoked(stack: Stack) -> None:
     assert ping(stack, secret) == 401
 
 
+def test_environment_is_made_and_its_token_may_what_its_role_says(stack: Stack) -> None:
+    made = ferryman(stack, "environment", "create", "customer [2]").stdout.strip()
+    options = ("--environment", "customer [2]", "--role", "read", "--expires-in", "12h")
+    secret = ferryman(stack, "token", "create", *options).stdout.strip()
+    listed = ferryman(stack, "token", "list", "--environment", "customer [2]").stdout
+    call = ApiClient(stack.api_url, secret)
+
+    assert [entry["id"] for entry in call.get("/environment")["result"]] == [made]
+    assert ("read" in listed, "valid until" in listed) == (True, True)
+    assert made in ferryman(stack, "environment", "list").stdout
+    with pytest.raises(ApiError, match="needs a token of the role 'admin'"):
+        call.post("/webhook", {"target_url": "https://example.com"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("environment", "create", "default"), "an environment called 'default' exists already"),
+        (("environment", "create", " "), "name: is empty"),
+        (("token", "create", "--environment", "nowhere"), "environment 'nowhere' does not exist"),
+        (("token", "create", "--expires-in", "4000d"), "'4000d' is no time such as 90m"),
+        (("token", "create", "--role", "root"), "'root' is not one of 'read', 'run', 'admin'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_faults_of_tokens_and_environments_are_told(stack: Stack, arguments: tuple[str, ...], reason: str) -> None:
+    result = ferryman(stack, *arguments)
+
+    assert (result.returncode != 0, reason in result.stderr) == (True, True)
+
+
 def test_revoke_of_no_token_is_one_sentence(stack: Stack) -> None:
     result = ferryman(stack, "token", "revoke", "none")
 
-    assert (result.returncode, result.stderr) == (1, "Error: token 'none' does not exist\n")
+    assert (result.returncode, result.stderr) == (1, "Error: api token 'none' does not exist\n")
 
 
 def test_keys_are_rotated_while_the_stack_runs(stack: Stack) -> None:

@@ -25,10 +25,10 @@ def test_help_names_every_command_in_a_newcomers_order(ferryman: Ferryman) -> No
 
     names = re.findall(r"^  ([a-z]+)  ", result.output.partition("Commands:\n")[2], re.MULTILINE)
     assert result.exit_code == 0
-    assert names == ["demo", "up", "run", "token", "keys", "api", "daemon", "migrate", "health"]
+    assert names == ["demo", "up", "run", "token", "environment", "keys", "api", "daemon", "migrate", "health"]
 
 
-@pytest.mark.parametrize("command", ["demo", "up", "run", "token", "api", "daemon", "migrate", "health"])
+@pytest.mark.parametrize("command", ["demo", "up", "run", "token", "environment", "api", "daemon", "migrate", "health"])
 def test_every_command_has_help(ferryman: Ferryman, command: str) -> None:
     result = ferryman(command, "--help")
 

@@ -1,45 +1,59 @@
 """API tokens: shown once, kept as a hash, ended at once."""
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from service_tables import ELSEWHERE, ENVIRONMENT, NOON
 
-from app.engine.errors import NotFoundError, UnauthorizedError
+from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnauthorizedError
 from app.engine.ids import new_id
-from app.engine.objects import ApiToken, EnvironmentId
-from app.services.tokens import TokenService
+from app.engine.json_types import JsonObject
+from app.engine.objects import ApiToken, EnvironmentId, ListFilters, Page
+from app.engine.roles import Role
+from app.services.tokens import KnownToken, TokenService
+
+LATER = NOON + timedelta(days=30)
 
 
 @dataclass
 class FakeTokens:
-    """Valid tokens by the hash of their secret."""
+    """Tokens by the hash of their secret; it is always ``now``."""
 
+    now: datetime = NOON
     rows: dict[bytes, ApiToken] = field(default_factory=dict)
     environments: dict[str, EnvironmentId] = field(default_factory=dict)
 
     def ensure_environment(self, name: str) -> EnvironmentId:
         return self.environments.setdefault(name, EnvironmentId(new_id()))
 
-    def create(
-        self, environment_id: EnvironmentId, *, name: str, token_hash: bytes, expires_at: datetime | None
-    ) -> ApiToken:
-        token = ApiToken(id=new_id(), environment_id=environment_id, name=name, created_at=NOON, expires_at=expires_at)
+    def create(self, environment_id: EnvironmentId, *, token_hash: bytes, values: Mapping[str, Any]) -> ApiToken:
+        token = ApiToken(id=new_id(), environment_id=environment_id, created_at=NOON, updated_at=NOON, **values)
         self.rows[token_hash] = token
         return token
 
-    def find(self, token_hash: bytes) -> ApiToken | None:
-        return self.rows.get(token_hash)
+    def find(self, token_hash: bytes) -> KnownToken | None:
+        token = self.rows.get(token_hash)
+        return token and KnownToken(token, token.expires_at is not None and token.expires_at <= self.now)
+
+    def get(self, environment_id: EnvironmentId, token_id: str) -> ApiToken | None:
+        return next((token for token in self.page(environment_id, ListFilters()).result if token.id == token_id), None)
+
+    def page(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[ApiToken]:
+        valid = [token for token in self.all(environment_id) if token.revoked_at is None]
+        return Page(result=valid[: filters.limit], next_cursor=None, limit=filters.limit)
 
     def all(self, environment_id: EnvironmentId) -> list[ApiToken]:
         return [token for token in self.rows.values() if token.environment_id == environment_id]
 
     def revoke(self, environment_id: EnvironmentId, token_id: str) -> bool:
-        before = len(self.rows)
-        kept = {hash: token for hash, token in self.rows.items() if not _is(token, environment_id, token_id)}
-        self.rows = kept
-        return len(kept) < before
+        for key, token in self.rows.items():
+            if _is(token, environment_id, token_id) and token.revoked_at is None:
+                self.rows[key] = replace(token, revoked_at=self.now)
+                return True
+        return False
 
 
 def _is(token: ApiToken, environment_id: EnvironmentId, token_id: str) -> bool:
@@ -61,27 +75,76 @@ def test_default_environment_is_made_once(service: TokenService) -> None:
 
 
 def test_secret_opens_and_is_not_kept(store: FakeTokens, service: TokenService) -> None:
-    token, secret = service.create(ENVIRONMENT, "ci", expires_at=NOON)
+    token, secret = service.create(ENVIRONMENT, "ci", expires_at=LATER)
 
     assert service.authenticate(secret) == token
-    assert (token.name, token.expires_at) == ("ci", NOON)
+    assert (token.name, token.expires_at, token.role) == ("ci", LATER, Role.ADMIN)
     assert secret.startswith("frm_")
     assert secret not in repr(store)
 
 
-def test_unknown_secret_is_refused(service: TokenService) -> None:
-    with pytest.raises(UnauthorizedError):
+def test_unknown_secret_is_refused_without_a_word(service: TokenService) -> None:
+    with pytest.raises(UnauthorizedError, match=r"^A valid API token is required"):
         service.authenticate("frm_guess")
 
 
-def test_revoked_token_no_longer_opens(service: TokenService) -> None:
+def test_expired_token_is_refused_and_told_so(store: FakeTokens, service: TokenService) -> None:
+    _, secret = service.create(ENVIRONMENT, "ci", expires_at=LATER)
+    store.now = LATER
+
+    with pytest.raises(UnauthorizedError, match=r"expired at 2026-\S+Z"):
+        service.authenticate(secret)
+
+
+def test_revoked_token_no_longer_opens_and_is_told_so(service: TokenService) -> None:
     token, secret = service.create(ENVIRONMENT, "ci")
 
     service.revoke(ENVIRONMENT, token.id.upper())
 
-    assert service.list(ENVIRONMENT) == []
-    with pytest.raises(UnauthorizedError):
+    assert [entry.revoked_at for entry in service.list(ENVIRONMENT)] == [NOON]
+    with pytest.raises(UnauthorizedError, match="was revoked"):
         service.authenticate(secret)
+    with pytest.raises(NotFoundError):
+        service.get(ENVIRONMENT, token.id)
+    with pytest.raises(NotFoundError):
+        service.revoke(ENVIRONMENT, token.id)
+
+
+def test_issued_token_names_its_maker_and_ends_with_it(service: TokenService) -> None:
+    maker, _ = service.create(ENVIRONMENT, "boss", expires_at=LATER)
+
+    made, secret = service.issue(maker, {"name": "reader", "role": "read"})
+
+    assert service.authenticate(secret) == made == service.get(ENVIRONMENT, made.id)
+    assert (made.created_by, made.role, made.expires_at) == (maker.id, Role.READ, LATER)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"role": "admin"}, "role"),
+        ({"environment_id": ELSEWHERE}, "environment_id"),
+        ({"expires_at": LATER + timedelta(seconds=1)}, "expires_at"),
+        ({"expires_at": None}, "expires_at"),
+    ],
+    ids=["role", "environment", "later end", "no end"],
+)
+def test_nobody_issues_more_than_they_hold(service: TokenService, fields: JsonObject, path: str) -> None:
+    maker, _ = service.create(ENVIRONMENT, "ci", expires_at=LATER, role=Role.RUN)
+    known = Failure("name", "is required")
+
+    with pytest.raises(InvalidInputError) as caught:
+        service.issue(maker, {"role": "run", **fields}, [known])
+
+    assert [failure.path for failure in caught.value.failures] == ["name", path]
+    assert service.page(ENVIRONMENT, ListFilters()).result == [maker]
+
+
+@pytest.mark.parametrize("held", list(Role))
+def test_a_role_covers_itself_and_those_before_it(held: Role) -> None:
+    covered = [needed for needed in Role if held.covers(needed)]
+
+    assert covered == list(Role)[: list(Role).index(held) + 1]
 
 
 @pytest.mark.parametrize("token_id", ["not an id", "00000000-0000-0000-0000-000000000000"])

@@ -22,6 +22,7 @@ def upgrade() -> None:
     _events_and_changes()
     _account_overrides()
     _announcements()
+    _token_roles()
 
 
 def _encryption_keys() -> None:
@@ -233,3 +234,10 @@ def _announcements() -> None:
     op.create_index("delivery_announced", "delivery", ["created_at"], postgresql_where=sa.text(of_no_run))
     waiting = sa.text(f"{of_no_run} and status = 'pending'")
     op.create_index("delivery_to_announce", "delivery", ["sequence"], postgresql_where=waiting)
+
+
+def _token_roles() -> None:
+    op.add_column("api_token", sa.Column("role", sa.Text(), nullable=False, server_default="admin"))
+    op.add_column("api_token", sa.Column("created_by", _UUID))
+    op.add_column("api_token", sa.Column("updated_at", _TIME, nullable=False, server_default=sa.text("now()")))
+    op.create_check_constraint("api_token_role", "api_token", "role in ('read', 'run', 'admin')")

@@ -1,0 +1,21 @@
+"""Who is let in: the holder of a valid token, whose requests are not used up, and whose role the route allows."""
+
+import flask
+
+from app.api import roles
+from app.api.services import enter, services
+from app.engine.errors import UnauthorizedError
+
+
+def admit() -> None:
+    """Let the request in; raise UnauthorizedError or ForbiddenError."""
+    token = services().tokens.authenticate(_bearer_secret())
+    enter(token)
+    roles.check(token.role)
+
+
+def _bearer_secret() -> str:
+    scheme, _, secret = flask.request.headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise UnauthorizedError
+    return secret.strip()

@@ -1,0 +1,54 @@
+"""``/api-token`` and ``/environment``: who may call, and where."""
+
+from app.api.parsing import Body
+from app.api.resource import Resource
+from app.api.schemas import tokens as schemas
+from app.api.schemas.fields import Deleted, page_of
+from app.api.services import environment, holder, services
+from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.engine.json_types import JsonObject
+from app.engine.roles import Role
+
+api_tokens = Resource("api-token", description="Who may call the API", changes=Role.ADMIN)
+environments = Resource("environment", description="Where a token's things are", changes=Role.ADMIN)
+
+_KIND = "api token"
+
+
+@api_tokens.serves("POST", body=schemas.NewToken, answer=schemas.CreatedToken, status=201)
+def create_token(body: Body) -> Answer:
+    """Create a token, of no more than the present one's rights; only this answer shows its secret."""
+    token, secret = services().tokens.issue(holder(), body.fields, body.faults)
+    return created({**plain_view(token), "token": secret})
+
+
+@api_tokens.serves("GET", query=schemas.TokenQuery, answer=page_of(schemas.Token))
+def list_tokens(query: JsonObject) -> Answer:
+    """List tokens, newest first, without those that were revoked."""
+    return page_view(services().tokens.page(environment(), filters_of(query)), plain_view)
+
+
+@api_tokens.serves("GET", "/<id>", answer=schemas.Token)
+def get_token(id: str) -> Answer:
+    """Show a token; never its secret, which is not kept."""
+    return plain_view(services().tokens.get(environment(), path_id(_KIND, id)))
+
+
+@api_tokens.serves("DELETE", "/<id>", answer=Deleted)
+def revoke_token(id: str) -> Answer:
+    """End a token at once."""
+    token_id = path_id(_KIND, id)
+    services().tokens.revoke(environment(), token_id)
+    return {"id": token_id}
+
+
+@environments.serves("GET", query=schemas.EnvironmentQuery, answer=page_of(schemas.Environment))
+def list_environments(query: JsonObject) -> Answer:
+    """List environments: the token's own is the only one that it sees."""
+    return page_view(services().environments.page(environment(), filters_of(query)), plain_view)
+
+
+@environments.serves("GET", "/<id>", answer=schemas.Environment)
+def get_environment(id: str) -> Answer:
+    """Show the token's environment."""
+    return plain_view(services().environments.get(environment(), path_id("environment", id)))

@@ -1,0 +1,68 @@
+"""Environments and API tokens."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from app.api.schemas.fields import Id, Input, SortedListing, Time, narrowed
+from app.engine.roles import Role
+
+_ROLES: Final = validate.OneOf(list(Role), error=f"expected one of: {', '.join(Role)}")
+_TIMES: Final = ("created_at", "updated_at")
+
+
+def _is_to_come(moment: datetime) -> None:
+    if moment <= datetime.now(UTC):
+        raise ValidationError("expected a time that is still to come")
+
+
+class Environment(Schema):
+    """An environment."""
+
+    id = Id()
+    name = fields.String()
+    created_at = Time()
+    updated_at = Time()
+
+
+class Token(Schema):
+    """An API token, without its secret."""
+
+    id = Id()
+    name = fields.String()
+    role = fields.String(metadata={"enum": list(Role)})
+    environment_id = Id()
+    created_by = Id(allow_none=True, metadata={"description": "The token that made it; null is the command line."})
+    expires_at = Time(allow_none=True)
+    last_used_at = Time(allow_none=True, metadata={"description": "To the minute."})
+    created_at = Time()
+    updated_at = Time()
+
+
+class CreatedToken(Token):
+    """An API token with its secret, which is shown this once."""
+
+    token = fields.String()
+
+
+class NewToken(Input):
+    """A token to create."""
+
+    name = fields.String(required=True, validate=validate.Length(1, 200, error="expected 1 to 200 characters"))
+    role = fields.String(required=True, validate=_ROLES, metadata={"enum": list(Role)})
+    expires_at = Time(
+        allow_none=True,
+        validate=_is_to_come,
+        metadata={"description": "When it ends: by default with the token that makes it, which is the latest."},
+    )
+    environment_id = Id(metadata={"description": "The token's own environment is the only one."})
+
+
+EnvironmentQuery = narrowed(SortedListing, "EnvironmentQuery", {"name": fields.String()}, times=_TIMES)
+TokenQuery = narrowed(
+    SortedListing,
+    "TokenQuery",
+    {"name": fields.String(), "role": fields.String(validate=_ROLES), "created_by": Id()},
+    times=_TIMES,
+)

@@ -1,0 +1,60 @@
+"""Environments: made by the operator at the command line, and seen by the tokens that live in them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.objects import Environment, EnvironmentId, ListFilters, Page
+
+_KIND = "environment"
+
+
+class EnvironmentStore(Protocol):
+    """Keeps environments."""
+
+    def create(self, name: str) -> Environment:
+        """Write a new environment; raise InvalidInputError when its name is taken."""
+
+    def by_name(self, name: str) -> Environment | None:
+        """Find an environment by its name."""
+
+    def all(self) -> Sequence[Environment]:
+        """List all environments, the oldest first."""
+
+    def page(self, own: EnvironmentId, filters: ListFilters) -> Page[Environment]:
+        """List the one environment, if it is wanted."""
+
+
+class EnvironmentService:
+    """The environments of an installation."""
+
+    def __init__(self, environments: EnvironmentStore) -> None:
+        self._environments = environments
+
+    def create(self, name: str) -> Environment:
+        """Make an environment; raise InvalidInputError when its name is taken or empty."""
+        if not name.strip():
+            raise InvalidInputError([Failure("name", "is empty")])
+        return self._environments.create(name)
+
+    def named(self, name: str) -> Environment:
+        """Find an environment by its name, which only the operator may; raise NotFoundError."""
+        found = self._environments.by_name(name)
+        if found is None:
+            raise NotFoundError(_KIND, name)
+        return found
+
+    def all(self) -> Sequence[Environment]:
+        """List all environments, which only the operator may."""
+        return self._environments.all()
+
+    def get(self, own: EnvironmentId, id: str) -> Environment:
+        """Show a token's own environment; any other one does not exist for it: NotFoundError."""
+        found = self.page(own, ListFilters(equal={"id": id}, limit=1)).result
+        if not found:
+            raise NotFoundError(_KIND, id)
+        return found[0]
+
+    def page(self, own: EnvironmentId, filters: ListFilters) -> Page[Environment]:
+        """List a token's own environment, if it is wanted."""
+        return self._environments.page(own, filters)

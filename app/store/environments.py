@@ -1,0 +1,64 @@
+"""Environments in Postgres."""
+
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import IntegrityError
+
+from app.engine.errors import Failure, InvalidInputError
+from app.engine.ids import new_id
+from app.engine.objects import Environment, EnvironmentId, ListFilters, Page
+from app.store import catalog, paging, tables
+from app.store.database import Row, reading
+
+_TABLE = tables.environment
+
+
+class EnvironmentStore:
+    """All environments; who asks for the API's sake names the only one that it may see."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, name: str) -> Environment:
+        """Write an environment; raise InvalidInputError when its name is taken."""
+        try:
+            return _environment(catalog.insert_row(self._engine, _TABLE, {"id": new_id(), "name": name}))
+        except IntegrityError as error:
+            raise InvalidInputError([Failure("name", f"an environment called '{name}' exists already")]) from error
+
+    def by_name(self, name: str) -> Environment | None:
+        """Find an environment by its name."""
+        with reading(self._engine) as connection:
+            row = connection.execute(select(_TABLE).where(_TABLE.c.name == name)).mappings().one_or_none()
+        return _environment(row) if row else None
+
+    def all(self) -> list[Environment]:
+        """List all environments, the oldest first."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(_TABLE).order_by(_TABLE.c.created_at, _TABLE.c.id)).mappings()
+            return [_environment(row) for row in rows]
+
+    def page(self, own: EnvironmentId, filters: ListFilters) -> Page[Environment]:
+        """List the one environment, if it is wanted."""
+        statement = select(_TABLE).where(_TABLE.c.id == own)
+        for column, value in filters.equal.items():
+            statement = statement.where(_TABLE.c[column] == value)
+        statement = paging.with_times(statement, _TABLE, filters.times)
+        with reading(self._engine) as connection:
+            return paging.read_page(
+                connection,
+                statement,
+                _TABLE,
+                _environment,
+                limit=filters.limit,
+                cursor=filters.cursor,
+                sort=filters.sort,
+            )
+
+
+def _environment(row: Row) -> Environment:
+    return Environment(
+        id=EnvironmentId(str(row["id"])),
+        name=row["name"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

@@ -1,0 +1,206 @@
+"""Tokens and what their roles allow; the environment that they live in."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+
+from app.api import gate, roles
+from app.api.services import ApiServices
+from app.engine.ids import new_id
+from app.engine.json_types import JsonObject
+from app.engine.objects import EnvironmentId
+from app.engine.roles import Role
+from tests.integration.api.calling import Caller, Catalog
+
+FIELDS = {
+    "id",
+    "name",
+    "role",
+    "environment_id",
+    "created_by",
+    "expires_at",
+    "last_used_at",
+    "created_at",
+    "updated_at",
+}
+
+# What less than an admin may change, or needs more than reading.
+RUN_ROUTES = {
+    "DELETE /proxy/<resource>/<id>",
+    "DELETE /sync-job-run-state/<path:id>",
+    "DELETE /sync-job-run/<id>",
+    "DELETE /unified/<model>/<resource>/<id>",
+    "GET /proxy/<resource>",
+    "GET /proxy/<resource>/<id>",
+    "GET /unified/<model>/<resource>",
+    "GET /unified/<model>/<resource>/<id>",
+    "PATCH /proxy/<resource>/<id>",
+    "PATCH /sync-job-run-state/<path:id>",
+    "PATCH /sync-job-run/<id>",
+    "PATCH /unified/<model>/<resource>/<id>",
+    "POST /proxy/<resource>",
+    "POST /record/restore",
+    "POST /sync-job-cron-trigger/<id>/schedule",
+    "POST /sync-job-run",
+    "POST /sync-job-run-state",
+    "POST /sync-job-run/<id>/resume",
+    "POST /sync-job/validate",
+    "POST /unified/<model>/<resource>",
+    "POST /unified/<model>/<resource>/<method>",
+    "POST /webhook/<id>/deliveries/<delivery_id>/retry",
+    "POST /webhook/test",
+}
+
+
+def holder_of(role: Role, app: Flask, services: ApiServices, environment_id: EnvironmentId) -> Caller:
+    _, secret = services.tokens.create(environment_id, role, role=role)
+    return Caller(app.test_client(), secret)
+
+
+def routes_of(app: Flask) -> list[tuple[str, str, Role | None]]:
+    """Every route that is not open to anybody: its method, its rule, its role."""
+    return [
+        (method, rule.rule, roles.needed_by(app.view_functions[rule.endpoint]))
+        for rule in app.url_map.iter_rules()
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        if not gate.OPEN_PATHS.fullmatch(rule.rule)
+    ]
+
+
+def test_every_route_declares_its_role(app: Flask) -> None:
+    found = routes_of(app)
+    needing = {role: {f"{method} {rule}" for method, rule, one in found if one is role} for role in (*Role, None)}
+
+    assert needing[None] == set()
+    assert needing[Role.RUN] == RUN_ROUTES
+    assert {route for route in needing[Role.READ] if not route.startswith("GET ")} == set()
+    assert len(needing[Role.ADMIN]) > 25
+
+
+def test_the_document_tells_every_role(app: Flask, api: Caller) -> None:
+    document = api.get("/openapi.json").body
+
+    told = {
+        (method.upper(), path): operation["x-role"]
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if method != "parameters"
+    }
+    assert set(told.values()) == set(Role)
+    for method, rule, role in routes_of(app):
+        path = rule.replace("<path:", "<").replace("<", "{").replace(">", "}")
+        assert told.get((method, path), role) == role
+
+
+@pytest.mark.parametrize("held", [Role.READ, Role.RUN])
+def test_every_route_beyond_a_role_is_refused(
+    held: Role, app: Flask, services: ApiServices, environment_id: EnvironmentId
+) -> None:
+    caller = holder_of(held, app, services, environment_id)
+
+    for method, rule, needed in routes_of(app):
+        path = rule.replace("<path:", "<")
+        for name in ("id", "delivery_id", "model", "resource", "method"):
+            path = path.replace(f"<{name}>", new_id())
+        answer = caller.call(method, path)
+        if held.covers(needed or Role.ADMIN):
+            assert answer.status not in (401, 403, 500), (method, path)
+        else:
+            assert answer.status == 403, (method, path)
+            assert (
+                answer.body["message"] == f"{method} {rule} needs a token of the role '{needed}': this one is '{held}'"
+            )
+
+
+def test_a_reader_reads_and_a_runner_runs(
+    app: Flask, services: ApiServices, environment_id: EnvironmentId, catalog: Catalog
+) -> None:
+    reader, runner = (holder_of(role, app, services, environment_id) for role in (Role.READ, Role.RUN))
+
+    run = runner.post("/sync-job-run", catalog.run_body)
+    dry = runner.post("/sync-job-run?dry_run=true", {})
+
+    assert (run.status, dry.status) == (201, 400)
+    assert reader.get(f"/sync-job-run/{run.body['id']}").status == 200
+    assert app.test_client().head("/sync-job", headers=reader.headers).status_code == 200
+    assert reader.patch(f"/sync-job-run/{run.body['id']}", {"status": "stopped"}).status == 403
+    assert runner.patch(f"/sync-job-run/{run.body['id']}", {"status": "stopped"}).status == 200
+    assert runner.patch(f"/sync-job/{catalog.job['id']}", {"label": "x"}).status == 403
+    assert [caller.call("OPTIONS", "/nowhere").status for caller in (reader, runner)] == [404, 404]
+
+
+def test_a_token_is_made_shown_and_revoked(api: Caller, app: Flask) -> None:
+    ends = (datetime.now(UTC) + timedelta(days=30)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    made = api.post("/api-token", {"name": "reader", "role": "read", "expires_at": ends})
+    token_id, secret = made.body["id"], made.body["token"]
+    shown, listed = api.get(f"/api-token/{token_id}"), api.get("/api-token", role="read")
+    caller = Caller(app.test_client(), secret)
+
+    assert (made.status, made.headers["Location"]) == (201, f"/api-token/{token_id}")
+    assert set(shown.body) == FIELDS == set(made.body) - {"token"}
+    assert (shown.body["expires_at"], shown.body["role"]) == (ends, "read")
+    assert [entry["id"] for entry in listed.body["result"]] == [token_id]
+    assert secret not in str(shown.body) + str(listed.body)
+    assert caller.get("/ping").status == 200
+    assert api.delete(f"/api-token/{token_id}").body == {"id": token_id}
+    assert caller.get("/ping").body["message"] == "this API token was revoked: use another one"
+    assert api.get(f"/api-token/{token_id}").status == api.delete(f"/api-token/{token_id}").status == 404
+    assert token_id not in str(api.get("/api-token").body)
+
+
+def test_a_token_tells_who_made_it_and_can_end_itself(api: Caller, app: Flask) -> None:
+    (own,) = api.get("/api-token").body["result"]
+    made = api.post("/api-token", {"name": "second", "role": "admin"}).body
+    second = Caller(app.test_client(), made["token"])
+
+    assert (own["created_by"], made["created_by"]) == (None, own["id"])
+    assert [entry["id"] for entry in api.get("/api-token", created_by=own["id"]).body["result"]] == [made["id"]]
+    assert second.delete(f"/api-token/{made['id']}").status == 200
+    assert second.get("/ping").status == 401
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "path"),
+    [
+        ({"name": None}, 400, "name"),
+        ({"name": ""}, 400, "name"),
+        ({"role": None}, 400, "role"),
+        ({"role": "root"}, 400, "role"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, 400, "expires_at"),
+        ({"expires_at": "soon"}, 400, "expires_at"),
+        ({"environment_id": "7b5c6f5e-0000-4000-8000-000000000000"}, 404, "environment_id"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_faults_of_a_new_token_are_told(api: Caller, change: JsonObject, status: int, path: str) -> None:
+    answer = api.post("/api-token", {"name": "t", "role": "read", **change})
+
+    assert (answer.status, answer.paths) == (status, [path])
+    assert len(api.get("/api-token").body["result"]) == 1
+
+
+def test_a_token_lives_no_longer_than_its_maker(
+    app: Flask, services: ApiServices, environment_id: EnvironmentId
+) -> None:
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    token, secret = services.tokens.create(environment_id, "boss", ends)
+    caller = Caller(app.test_client(), secret)
+
+    later = caller.post("/api-token", {"name": "t", "role": "read", "expires_at": (ends + timedelta(1)).isoformat()})
+    heir = caller.post("/api-token", {"name": "t", "role": "read"})
+
+    assert (later.status, later.paths) == (400, ["expires_at"])
+    assert services.tokens.get(environment_id, heir.body["id"]).expires_at == token.expires_at
+
+
+def test_an_environment_sees_itself_alone(api: Caller, stranger: Caller, environment_id: EnvironmentId) -> None:
+    listed = api.get("/environment").body["result"]
+    elsewhere = stranger.get("/environment").body["result"][0]["id"]
+
+    assert [entry["id"] for entry in listed] == [environment_id] != [elsewhere]
+    assert api.get(f"/environment/{environment_id}").body == listed[0]
+    assert set(listed[0]) == {"id", "name", "created_at", "updated_at"}
+    assert api.get(f"/environment/{elsewhere}").status == 404
+    assert api.get("/environment", name="another").body["result"] == []

@@ -1,0 +1,61 @@
+"""Environments: made by the operator, seen by their own tokens."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from service_tables import NOON
+
+from app.engine.errors import InvalidInputError, NotFoundError
+from app.engine.objects import Environment, EnvironmentId, ListFilters, Page
+from app.services.environments import EnvironmentService
+
+
+@dataclass
+class FakeEnvironments:
+    """Environments by their names."""
+
+    rows: dict[str, Environment] = field(default_factory=dict)
+
+    def create(self, name: str) -> Environment:
+        id = EnvironmentId(f"the id of {name}")
+        self.rows[name] = Environment(id=id, name=name, created_at=NOON, updated_at=NOON)
+        return self.rows[name]
+
+    def by_name(self, name: str) -> Environment | None:
+        return self.rows.get(name)
+
+    def all(self) -> list[Environment]:
+        return list(self.rows.values())
+
+    def page(self, own: EnvironmentId, filters: ListFilters) -> Page[Environment]:
+        wanted = filters.equal.get("id", own)
+        found = [entry for entry in self.rows.values() if entry.id == own == wanted]
+        return Page(result=found, next_cursor=None, limit=filters.limit)
+
+
+@pytest.fixture
+def service() -> EnvironmentService:
+    return EnvironmentService(FakeEnvironments())
+
+
+def test_the_operator_makes_and_finds_environments(service: EnvironmentService) -> None:
+    made = [service.create("a"), service.create("b")]
+
+    assert service.all() == made
+    assert service.named("b") == made[1]
+
+
+def test_an_environment_sees_itself_alone(service: EnvironmentService) -> None:
+    own, other = service.create("a"), service.create("b")
+
+    assert service.page(own.id, ListFilters()).result == [own]
+    assert service.get(own.id, own.id) == own
+    with pytest.raises(NotFoundError):
+        service.get(own.id, other.id)
+
+
+def test_faults_are_told(service: EnvironmentService) -> None:
+    with pytest.raises(InvalidInputError, match="name: is empty"):
+        service.create("  ")
+    with pytest.raises(NotFoundError, match="environment 'nowhere' does not exist"):
+        service.named("nowhere")
