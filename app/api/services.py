@@ -18,6 +18,7 @@ from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
 from app.services.key_rotation import KeyRotation
 from app.services.records import RecordService
+from app.services.refreshing import Refreshing
 from app.services.run_states import StateService
 from app.services.runs import RunService
 from app.services.templates import TemplateService
@@ -42,6 +43,7 @@ class ApiServices:
     integrations: IntegrationService
     installed_integrations: EnvironmentIntegrationService
     accounts: AccountService
+    refreshing: Refreshing
     webhooks: WebhookService
     deliveries: DeliveryService
     records: RecordService

@@ -19,6 +19,7 @@ from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
 from app.services.key_rotation import KeyRotation
 from app.services.records import RecordService
+from app.services.refreshing import Refreshing
 from app.services.resuming import Resumption
 from app.services.run_drafts import RunDrafts
 from app.services.run_states import StateService
@@ -70,6 +71,9 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         integrations=IntegrationService(shared.integrations),
         installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
         accounts=AccountService(shared.accounts, shared.integrations, shared.effective_integrations),
+        refreshing=Refreshing(
+            accounts=shared.accounts, integrations=shared.effective_integrations, keeper=shared.credentials
+        ),
         webhooks=WebhookService(shared.webhooks, shared.sender, wake=deliveries.wake),
         deliveries=deliveries,
         records=RecordService(

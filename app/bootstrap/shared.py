@@ -115,15 +115,16 @@ class Shared:
             allowed=self.allowed,
         )
 
-    def kept_credentials(self) -> KeptCredentials:
-        """Make what keeps accounts' tokens fresh in this process."""
-        service = CredentialService(
-            store=CredentialStore(self.engine, self.cipher),
+        self.credentials = CredentialService(
+            store=CredentialStore(self.engine, cipher),
             endpoint=HttpTokenEndpoint(loop=LoopThread("ferryman-tokens"), allowed=self.allowed),
             clock=self.clock,
             pause=time.sleep,
         )
-        return KeptCredentials(service, self.clock.now)
+
+    def kept_credentials(self) -> KeptCredentials:
+        """Make what keeps accounts' tokens fresh in this process."""
+        return KeptCredentials(self.credentials, self.clock.now)
 
 
 def run_drafts(shared: Shared, jobs: JobStore, settings: Settings) -> RunDrafts:

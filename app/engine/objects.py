@@ -75,6 +75,8 @@ class IntegratedAccount:
     """active, or needs_reauth when the upstream refuses its credentials."""
     last_error: str | None = None
     """Why it needs to be connected anew."""
+    last_forbidden_error: JsonObject | None = None
+    """``{resource, method, missing_scopes, occurred_at}`` of the last call that was answered 403."""
     context: JsonObject = field(repr=False)
     unified_model_override: JsonObject = field(default_factory=dict)
     """``{model: {resource: {method: mapping}}}``, laid over the mappings of its integration."""

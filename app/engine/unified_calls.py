@@ -4,7 +4,7 @@ What mappings see: ``query`` (what the caller asks, without what is meant for th
 of it), ``context`` (the account's, secrets masked), ``id``, ``body``, and ``response``: a record, or a page's records.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Final
@@ -21,12 +21,14 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
 from app.engine.paths import UNDEFINED, Path
 from app.engine.record_rows import remote_id
+from app.engine.unified_headers import header_texts
 from app.engine.unified_mapping import Choice, UnifiedMapping
 from app.engine.wanted_fields import WantedFields, read_wanted
 
 REMOTE_QUERY: Final = "remote_query"
 """The key of a query whose fields go to the integration as they are."""
 
+NO_HEADERS: Final[Mapping[str, str]] = {}
 _MOST_SECONDS_PER_PAGE: Final = 8.0
 _OUT_OF_TIME: Final = f"its page had used up the {_MOST_SECONDS_PER_PAGE:g} s that a page's mapping may take"
 
@@ -51,6 +53,8 @@ class IntegrationRequest:
     id: str | None
     query: JsonObject
     body: JSON
+    headers: JsonObject = field(default_factory=dict, repr=False)
+    """Beside the integration's; a null takes one of its away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +76,32 @@ class CallMapping:
     wanted: WantedFields
     monotonic: Callable[[], float] = field(repr=False)
 
-    def page(self, records: list[JSON], id_path: Path) -> MappedPage:
+    @property
+    def reads_headers(self) -> bool:
+        """Claim that it makes something of an answer's headers."""
+        expression = self.mapping.response_mapping
+        return self.mapping.response_header_mapping is not None or (
+            expression is not None and _reads_headers(expression)
+        )
+
+    def page(self, records: list[JSON], id_path: Path, headers: Mapping[str, str] = NO_HEADERS) -> MappedPage:
         """Map a page's records. One that can not be mapped is an error, and the others go on."""
         expression = self.mapping.response_mapping
+        scope = self.scope
+        if expression is not None and _reads_headers(expression):
+            scope = {**scope, "headers": dict(headers)}
         if expression is not None and self.mapping.maps_pages:
-            return self._whole_page(expression, records)
-        return self._each_record(expression, records, id_path)
+            return self._whole_page(expression, records, scope)
+        return self._each_record(expression, records, id_path, scope)
+
+    def headers(self, page: Sequence[JSON], headers: Mapping[str, str]) -> dict[str, str]:
+        """Make the headers that a caller is answered with; raise MappingError."""
+        expression = self.mapping.response_header_mapping
+        if expression is None:
+            return {}
+        scope = {**self.scope, "headers": dict(headers), "response": list(page)}
+        found = _object(_evaluated(expression, "response_header_mapping", scope), "response_header_mapping")
+        return {name: text for name, text in header_texts(found, "response_header_mapping").items() if text is not None}
 
     def error(self, error: SourceError) -> SourceError:
         """Put an upstream's error into the words of the mapping, when it has some."""
@@ -98,24 +122,26 @@ class CallMapping:
             error.status = status
         return error
 
-    def _each_record(self, expression: Expression | None, records: list[JSON], id_path: Path) -> MappedPage:
+    def _each_record(
+        self, expression: Expression | None, records: list[JSON], id_path: Path, scope: JsonObject
+    ) -> MappedPage:
         made: list[JSON] = []
         errors: list[MappingError] = []
-        for record, found in zip(records, self._found(expression, records), strict=True):
+        for record, found in zip(records, self._found(expression, records, scope), strict=True):
             if type(found) is dict:
                 made.append(self._finished(found, record, id_path))
             else:
                 errors.append(_refused(found, remote_id(record, id_path)))
         return MappedPage(records=made, errors=errors, quarantined=len(errors))
 
-    def _found(self, expression: Expression | None, records: list[JSON]) -> Iterator[JSON]:
+    def _found(self, expression: Expression | None, records: list[JSON], scope: JsonObject) -> Iterator[JSON]:
         """Give what the mapping makes of each record: anything that is no object can not be kept."""
         if expression is None:
             yield from records
             return
         deadline = self.monotonic() + _MOST_SECONDS_PER_PAGE
         exact = with_long_integers_as_texts(records)
-        found = evaluate_each(expression, [{**self.scope, "response": record} for record in exact])
+        found = evaluate_each(expression, [{**scope, "response": record} for record in exact])
         for position in range(len(records)):
             if self.monotonic() > deadline:
                 yield from repeat(ExpressionError(_OUT_OF_TIME), len(records) - position)
@@ -127,9 +153,9 @@ class CallMapping:
             found = {"id": id, **{key: value for key, value in found.items() if key != "id"}}
         return self.wanted.of(found, remote=record) if self.wanted.is_special else found
 
-    def _whole_page(self, expression: Expression, records: list[JSON]) -> MappedPage:
+    def _whole_page(self, expression: Expression, records: list[JSON], scope: JsonObject) -> MappedPage:
         try:
-            found = expression.evaluate({**self.scope, "response": with_long_integers_as_texts(records)})
+            found = expression.evaluate({**scope, "response": with_long_integers_as_texts(records)})
         except ExpressionError as error:
             failure = MappingError("response_mapping", error.message)
             return MappedPage(records=[], errors=[failure], quarantined=len(records))
@@ -176,6 +202,7 @@ def integration_request(call: CallMapping) -> IntegrationRequest:
         id=scope.get("id"),
         query=_query(mapping, scope),
         body=_body(mapping, scope),
+        headers=_request_headers(mapping, scope),
     )
 
 
@@ -205,8 +232,22 @@ def _query(mapping: UnifiedMapping, scope: JsonObject) -> JsonObject:
     mapped = scope["query"]
     if mapping.query_mapping is not None:
         mapped = _object(_evaluated(mapping.query_mapping, "query_mapping", scope), "query_mapping")
-    standing = _object(_resolved(mapping.query, "query", scope), "query")
+    if isinstance(mapping.query, Expression):
+        standing = _object(_evaluated(mapping.query, "query", scope), "query")
+    else:
+        standing = _object(_resolved(mapping.query, "query", scope), "query")
     return {**standing, **mapped, **_object(scope["rawQuery"].get(REMOTE_QUERY), REMOTE_QUERY)}
+
+
+def _request_headers(mapping: UnifiedMapping, scope: JsonObject) -> JsonObject:
+    if mapping.request_header_mapping is None:
+        return {}
+    found = _evaluated(mapping.request_header_mapping, "request_header_mapping", scope)
+    return header_texts(_object(found, "request_header_mapping"), "request_header_mapping")
+
+
+def _reads_headers(expression: Expression) -> bool:
+    return "headers" in expression.text
 
 
 def _body(mapping: UnifiedMapping, scope: JsonObject) -> JSON:

@@ -23,13 +23,13 @@ _KNOWN: Final = frozenset(
         "request_body_schema",
         "path_mapping",
         "error_mapping",
+        "request_header_mapping",
+        "response_header_mapping",
         "description",
     }
 )
 _TO_COME: Final = frozenset(
     {
-        "request_header_mapping",
-        "response_header_mapping",
         "is_partial_expression",
         "before",
         "after",
@@ -58,13 +58,15 @@ class UnifiedMapping:
     """None leaves records as they are."""
     maps_pages: bool
     """The response mapping takes all records of a page at once, and may give fewer or more."""
-    query: Template | None
+    query: Template | Expression | None
     """Sent with each request, whatever the caller asks."""
     query_mapping: Expression | None
     body: Template | None
     request_body_mapping: Expression | None
     path_mapping: Expression | None
     error_mapping: Expression | None
+    request_header_mapping: Expression | None = None
+    response_header_mapping: Expression | None = None
 
 
 def parse_mapping(
@@ -84,12 +86,14 @@ def parse_mapping(
         method=_read_choice(reader, "method", default=method, names="methods"),
         response_mapping=reader.expression("response_mapping"),
         maps_pages=_read_maps_pages(reader),
-        query=reader.object_template("query"),
+        query=_read_query(reader),
         query_mapping=reader.expression("query_mapping"),
         body=reader.object_template("body"),
         request_body_mapping=reader.expression("request_body_mapping"),
         path_mapping=reader.expression("path_mapping"),
         error_mapping=reader.expression("error_mapping"),
+        request_header_mapping=reader.expression("request_header_mapping"),
+        response_header_mapping=reader.expression("response_header_mapping"),
     )
     return (None if failures else mapping), failures
 
@@ -113,6 +117,11 @@ def _refuse_unknown(reader: ConfigReader) -> None:
         expected = "is not supported yet" if key in _TO_COME else f"is unknown: expected {', '.join(sorted(_KNOWN))}"
         if reader.value[key] not in (None, [], {}, False):
             reader.fault(key, expected)
+
+
+def _read_query(reader: ConfigReader) -> Template | Expression | None:
+    """Read an object with placeholders, or a JSONata expression that gives one."""
+    return reader.expression("query") if isinstance(reader.value.get("query"), str) else reader.object_template("query")
 
 
 def _read_maps_pages(reader: ConfigReader) -> bool:

@@ -17,6 +17,7 @@ from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableEr
 from app.engine.json_types import JsonObject
 from app.engine.oauth import TokenRequest
 from app.engine.objects import IntegratedAccount
+from app.engine.times import iso_utc
 from app.engine.work import EventDraft
 from app.services.ports import Clock
 
@@ -52,6 +53,9 @@ class CredentialStore(Protocol):
 
         With the note, the run's delivery unit gets the events of ``announce`` to send.
         """
+
+    def note_forbidden(self, account_id: str, error: JsonObject) -> None:
+        """Note the last call that was answered 403."""
 
 
 class TokenEndpoint(Protocol):
@@ -93,6 +97,16 @@ class CredentialService:
         )
         if is_news:
             logger.warning("an account needs to be connected anew", extra={"account_id": account_id, "run_id": run_id})
+
+    def forbid(self, account_id: str, *, resource: str, method: str) -> None:
+        """Note that the upstream does not let an account make a call; its credentials are good."""
+        error = {
+            "resource": resource,
+            "method": method,
+            "missing_scopes": [],
+            "occurred_at": iso_utc(self.clock.now()),
+        }
+        self.store.note_forbidden(account_id, error)
 
     def _asked(self, context: JsonObject, grant: OAuthGrant) -> JsonObject:
         answer = self.endpoint.ask(oauth.token_request(grant, context))

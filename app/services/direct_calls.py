@@ -1,7 +1,7 @@
 """Call an account's API at once: by its integration as it is, or by a unified model and its mapping."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
@@ -53,6 +53,8 @@ class DirectPage:
     next_cursor: str | None
     errors: Sequence[RecordError]
     """Those of records that could not be mapped."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Those that the mapping answers with."""
 
 
 class Seal(Protocol):
@@ -92,7 +94,18 @@ class DirectCalls:
         page = self._answer(_limited(call, request.limit))
         if page.errors and request.method != "list":
             raise page.errors[0]
-        return DirectPage(records=page.records, next_cursor=self._sealed(request, page.next_cursor), errors=page.errors)
+        return DirectPage(
+            records=page.records,
+            next_cursor=self._sealed(request, page.next_cursor),
+            errors=page.errors,
+            headers=call.mapping.headers(page.records, page.headers) if call.mapping else {},
+        )
+
+    def describe(self, environment_id: EnvironmentId, account_id: str, resource: str, method: str) -> JsonObject:
+        """Show how a unified API's method is described and carried out for an account."""
+        name = unified_model.unified_name(resource)
+        assert name is not None
+        return self._unified.describe(self._account(environment_id, account_id), name, method)
 
     def _account(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         if not account_id:

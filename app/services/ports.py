@@ -1,6 +1,6 @@
 """What the services need from outside, each as a role; bootstrap/ names the concrete classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +28,8 @@ class PageCall:
     id: str | None = None
     query: JsonObject = field(default_factory=dict)
     body: JSON = None
+    headers: JsonObject = field(default_factory=dict, repr=False)
+    """Beside those of the integration's method; a null takes one of its away."""
     path: str | None = None
     """Replaces the path of the integration's method."""
     mapping: CallMapping | None = field(default=None, repr=False)
@@ -54,6 +56,8 @@ class FetchedPage:
     """Those of records that could not be mapped."""
     quarantined: int = 0
     """The records that could not be mapped, which are not among ``records``."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Of the answer, where the call's mapping reads them; none that is named like a secret."""
 
 
 class CredentialKeeper(Protocol):
@@ -64,6 +68,9 @@ class CredentialKeeper(Protocol):
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
         """Note, once, that the upstream refuses an account's credentials, and tell the environment's webhooks so."""
+
+    def forbid(self, account_id: str, *, resource: str, method: str) -> None:
+        """Note that the upstream does not let an account make a call."""
 
 
 class Source(Protocol):

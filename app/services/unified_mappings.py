@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from app.engine import unified_mapping, unified_model
-from app.engine.errors import Failure
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
@@ -61,6 +61,7 @@ class AccountMapping:
             id=request.id,
             query=request.query,
             body=request.body,
+            headers=request.headers,
             cursor=cursor,
             mapping=call,
         )
@@ -86,6 +87,29 @@ class UnifiedMappings:
             )
             return None, [Failure("resource", reason, missing_reference=True)]
         return unified_mapping.parse_mapping(raw, "resource", resource=name.resource, method=method)
+
+    def describe(self, account: IntegratedAccount, name: UnifiedName, method: str) -> JsonObject:
+        """Show what is known of a method for an account; raise InvalidInputError when it has none."""
+        mapping, faults = self.find(account, name, method)
+        layers = self._layers(account.environment_id, name, method=method, integration_name=account.integration_name)
+        raw = _laid_over(layers, _override(account, name, method))
+        if mapping is None or layers is None or raw is None:
+            raise InvalidInputError(faults)
+        described = layers.resources[name.resource]
+        return {
+            "unified_model": name.model,
+            "resource": name.resource,
+            "method": method,
+            "integration_name": account.integration_name,
+            "description": raw.get("description") or described.get("description"),
+            "response_schema": described.get("schema"),
+            "query_schema": raw.get("query_schema"),
+            "request_body_schema": raw.get("request_body_schema"),
+            "integration": {
+                "resource": mapping.resource if isinstance(mapping.resource, str) else None,
+                "method": mapping.method if isinstance(mapping.method, str) else None,
+            },
+        }
 
     def find_all(
         self, account: IntegratedAccount, items: Sequence[ResourceItem]

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
-from app.engine.errors import SourceError
+from app.engine.errors import FerrymanError, SourceError
 from app.engine.integration_config import DynamicPagination, MethodConfig, Pagination, RangePagination
 from app.engine.json_types import JsonObject
 from app.engine.redaction import MASK, is_secret_name
@@ -93,6 +93,16 @@ class HttpSource:
         raise await self._credentials.refuse(renewed or call, _REFUSED, excerpt=refusal.excerpt) from refusal
 
     async def _fetch(self, call: PageCall) -> FetchedPage:
+        try:
+            return await self._fetch_once(call)
+        except SourceError as error:
+            if error.status == HTTPStatus.FORBIDDEN and self._credentials is not None:
+                # What can not be noted is no reason to fail otherwise.
+                with suppress(FerrymanError):
+                    await self._credentials.forbid(call)
+            raise
+
+    async def _fetch_once(self, call: PageCall) -> FetchedPage:
         config = call.config.method(call.resource, call.method)
         paging = _paging(call, config)
         drafted = requests.draft(call, config)
@@ -114,7 +124,11 @@ class HttpSource:
         with _masking(drafted):
             turned = pagination.turn(paging, call.cursor, drafted.query, answer, request=_shown(drafted))
         safe = replace(turned, cursor=requests.without_secrets(drafted, turned.cursor))
-        return _page(request, safe, status=response.status, server_date=response.server_date)
+        page = _page(request, safe, status=response.status, server_date=response.server_date)
+        if call.mapping is None or not call.mapping.reads_headers:
+            return page
+        shown = {name: value for name, value in response.plain_headers.items() if not is_secret_name(name)}
+        return replace(page, headers=shown)
 
 
 def _paging(call: PageCall, config: MethodConfig) -> Pagination | None:

@@ -25,6 +25,7 @@ V = TypeVar("V")
 _ACCOUNTS: Final = 1000
 _STALE_TOKENS: Final = 20
 _THREADS: Final = 4
+_FORBIDDEN_EVERY_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class KeptCredentials:
         self._now = now
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._renewals: dict[str, asyncio.Task[JsonObject]] = {}
+        self._forbidden_at: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._refused: OrderedDict[tuple[str, str | None], None] = OrderedDict()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-credentials")
         self._pid = os.getpid()
@@ -87,6 +89,15 @@ class KeptCredentials:
             status=401,
             excerpt=excerpt,
         )
+
+    async def forbid(self, call: PageCall) -> None:
+        """Note that the account may not make such a call, now and then and not for each of many."""
+        key, now = (call.account_id, f"{call.resource}.{call.method}"), self._now().timestamp()
+        if now < self._forbidden_at.get(key, 0.0) + _FORBIDDEN_EVERY_SECONDS:
+            return
+        self._forbidden_at[key] = now
+        _bound(self._forbidden_at, _ACCOUNTS)
+        await self._in_thread(lambda: self._keeper.forbid(call.account_id, resource=call.resource, method=call.method))
 
     def close(self) -> None:
         """Begin nothing more."""

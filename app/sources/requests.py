@@ -74,7 +74,7 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     credentials = _credentials(config.authorization, scope)
     base_url = _base_url(config, scope)
     body = call.body if config.body is None else _resolved(config.body, scope)
-    headers = _fields(config.headers, scope)
+    headers = {**_fields(config.headers, scope), **call.headers}
     query = {
         **standing_query,
         **_fields(config.query, scope),

@@ -1,9 +1,9 @@
 """Integrated accounts in Postgres; their context is encrypted."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Select, bindparam, func, select, update
+from sqlalchemy import Connection, Engine, Select, bindparam, func, null, select, update
 
 from app.engine.announcements import REACTIVATED, reactivated
 from app.engine.json_types import JsonObject
@@ -18,6 +18,10 @@ _ALL = select(_TABLE, tables.integration.c.name.label("integration_name")).join(
     tables.integration, tables.integration.c.id == _TABLE.c.integration_id
 )
 _ONE = _ALL.where(_TABLE.c.environment_id == bindparam("environment"), _TABLE.c.id == bindparam("id"))
+
+
+CLEAN: Final = {"status": "active", "last_error": None, "last_forbidden_error": null()}
+"""What an account with new credentials is taken for."""
 
 
 class AccountStore:
@@ -87,7 +91,7 @@ class AccountStore:
             changed = {**self._sealed(values), "updated_at": func.now()}
             if (new := change_context(context)) != context:
                 # Whoever brings new credentials deserves that they are tried.
-                changed |= {"context_encrypted": self._cipher.seal(new), "status": "active", "last_error": None}
+                changed |= {"context_encrypted": self._cipher.seal(new), **CLEAN}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**changed))
             account = self._account(connection.execute(selected).mappings().one())
             if row["status"] == "needs_reauth" and account.status == "active":
@@ -113,6 +117,7 @@ class AccountStore:
             authentication_method=row["authentication_method"],
             status=row["status"],
             last_error=row["last_error"],
+            last_forbidden_error=row["last_forbidden_error"],
             context=self._cipher.open(row["context_encrypted"]),
             unified_model_override=row["unified_model_override"],
             integration_override=sealed_config.opened(row["integration_override"], self._cipher),

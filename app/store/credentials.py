@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, func, select, text, update
+from sqlalchemy import Connection, Engine, Row, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine import oauth
 from app.engine.errors import SourceError
@@ -32,6 +33,12 @@ _ADD_DELIVERY_UNIT = text("""
     select :id, :run_id, 'delivery', 'ready', now() - interval '1 hour'
      where not exists (select from unit where run_id = :run_id and kind = 'delivery')
 """)
+
+
+_NOTE_FORBIDDEN = text("""
+    update integrated_account set last_forbidden_error = :error
+     where id = (select id from integrated_account where id = :id for no key update skip locked)
+""").bindparams(bindparam("error", type_=JSONB))
 
 
 class _Locked:
@@ -114,6 +121,11 @@ class CredentialStore:
                     connection, row.environment_id, AUTHENTICATION_ERROR, lambda to: announce(account, to)
                 )
         return True
+
+    def note_forbidden(self, account_id: str, error: JsonObject) -> None:
+        """Note the last call that was answered 403; a row that somebody else holds is left alone."""
+        with self._engine.begin() as connection:
+            connection.execute(_NOTE_FORBIDDEN, {"id": account_id, "error": error})
 
     def _context(self, row: Row[Any] | None, account_id: str) -> JsonObject:
         if row is None:

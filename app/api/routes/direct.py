@@ -41,6 +41,15 @@ def get_unified(model: str, resource: str, id: str) -> Answer:
     return _one(f"{model}/{resource}", "get", id=id)
 
 
+@unified.serves("GET", "/<model>/<resource>/meta/<method>", answer=schemas.MethodMeta, documented=schemas.CALLED)
+def describe_unified(model: str, resource: str, method: str) -> Answer:
+    """Show the schemas of a model's method, and what of the account's integration it calls; nothing is called."""
+    account_id = _query().get("integrated_account_id", "")
+    if not isinstance(account_id, str):
+        raise InvalidInputError([Failure("integrated_account_id", "expected one UUID")])
+    return services().direct.describe(environment(), account_id, f"{model}/{resource}", method)
+
+
 @unified.serves("POST", "/<model>/<resource>", answer=schemas.AnyAnswer, status=201, documented=schemas.SENT)
 def create_unified(model: str, resource: str) -> Answer:
     """Create a record at the account's API."""
@@ -64,7 +73,8 @@ def delete_unified(model: str, resource: str, id: str) -> Answer:
 def call_unified(model: str, resource: str, method: str) -> Answer:
     """Call a custom method of a model's resource."""
     page = _called(f"{model}/{resource}", method, body=free_body(flask.request))
-    return {"result": page.records[0] if len(page.records) == 1 else page.records}
+    result = page.records[0] if len(page.records) == 1 else page.records
+    return {"result": result}, HTTPStatus.OK, dict(page.headers)
 
 
 @proxy.serves("GET", "/<resource>", answer=schemas.DirectList, documented=schemas.PAGED)
@@ -115,17 +125,17 @@ def _listed(resource: str) -> Answer:
             {"code": error.code, "message": error.message, "record_id": getattr(error, "record_id", None)}
             for error in page.errors
         ]
-    return shown
+    return shown, HTTPStatus.OK, dict(page.headers)
 
 
 def _one(resource: str, method: str, **options: JSON) -> Answer:
     page = _called(resource, method, **options)
     if len(page.records) == 1:
         record: Any = page.records[0]
-        return record if method != "create" else (record, HTTPStatus.CREATED, {})
+        return record, HTTPStatus.CREATED if method == "create" else HTTPStatus.OK, dict(page.headers)
     if method == "get":
         raise SourceError("no_records", f"expected one record, the API gave {len(page.records)}", status=404)
-    return {} if method != "create" else ({}, HTTPStatus.CREATED, {})
+    return {}, HTTPStatus.CREATED if method == "create" else HTTPStatus.OK, dict(page.headers)
 
 
 def _called(resource: str, method: str, *, query: JsonObject | None = None, **options: JSON) -> DirectPage:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from app.api.parsing import Body
 from app.api.resource import Resource
-from app.api.schemas.catalog import Account, AccountPatch, AccountQuery, NewAccount
+from app.api.schemas.catalog import Account, AccountPatch, AccountQuery, AccountRefresh, NewAccount
 from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id
@@ -32,6 +32,12 @@ def list_accounts(query: JsonObject) -> Answer:
     if (name := query.pop("integration_dot_name", None)) is not None:
         query["integration_name"] = name
     return page_view(services().accounts.list(environment(), filters_of(query)), _view)
+
+
+@integrated_accounts.serves("POST", "/refresh-credentials", body=AccountRefresh, answer=Account)
+def refresh_credentials(body: Body) -> Answer:
+    """Renew an account's OAuth 2 token now; 401 when it has to be connected anew."""
+    return _view(services().refreshing.refresh(environment(), body.checked()["id"]))
 
 
 @integrated_accounts.serves("GET", "/<id>", answer=Account)

@@ -158,6 +158,21 @@ class NewAccount(AccountPatch):
     tenant_id = fields.String(required=True, validate=_TEXT)
 
 
+class AccountRefresh(Input):
+    """The account whose token is renewed."""
+
+    id = Id(required=True)
+
+
+class ForbiddenError(Schema):
+    """A call that the account's API answered with 403."""
+
+    resource = fields.String()
+    method = fields.String()
+    missing_scopes = fields.List(fields.String())
+    occurred_at = fields.String()
+
+
 class Account(Schema):
     """An integrated account; its credentials are masked."""
 
@@ -168,6 +183,9 @@ class Account(Schema):
     authentication_method = fields.String()
     status = fields.String()
     last_error = fields.String(allow_none=True)
+    last_forbidden_error = fields.Nested(
+        ForbiddenError, allow_none=True, metadata={"description": "The last call that was answered 403."}
+    )
     context = JsonObjectField()
     unified_model_override = JsonObjectField()
     integration_override = JsonObjectField()

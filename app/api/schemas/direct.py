@@ -37,6 +37,27 @@ class AnyAnswer(Schema):
         return record
 
 
+class CalledMethod(Schema):
+    """What of an integration is called; null where an expression chooses it for each call."""
+
+    resource = fields.String(allow_none=True)
+    method = fields.String(allow_none=True)
+
+
+class MethodMeta(Schema):
+    """What is known of one method of a unified model for one account."""
+
+    unified_model = fields.String(required=True)
+    resource = fields.String(required=True)
+    method = fields.String(required=True)
+    integration_name = fields.String(required=True)
+    description = fields.String(allow_none=True)
+    response_schema = fields.Raw(metadata={"description": "The JSON Schema of the model's records."})
+    query_schema = fields.Raw()
+    request_body_schema = fields.Raw()
+    integration = fields.Nested(CalledMethod, required=True)
+
+
 class CustomResult(Schema):
     """What a custom method gave."""
 

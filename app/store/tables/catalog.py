@@ -83,6 +83,7 @@ integrated_account = Table(
     Column("authentication_method", Text, nullable=False),
     Column("status", Text, nullable=False, server_default="active"),
     Column("last_error", Text),  # why it needs_reauth
+    Column("last_forbidden_error", JSONB(none_as_null=True)),  # the last call that was answered 403
     Column("context_encrypted", LargeBinary, nullable=False),
     Column("unified_model_override", JSONB, nullable=False, server_default=text("'{}'")),
     Column("integration_override", JSONB, nullable=False, server_default=text("'{}'")),  # secrets within are sealed

@@ -276,3 +276,86 @@ def test_a_run_over_a_method_that_the_integration_does_not_map_is_refused(crm: C
 
     assert (answer.status, answer.paths) == (404, ["resources.0.resource"])
     assert "Resource contacts not found for integration acme" in answer.body["message"]
+
+
+def remap(crm: Crm, resource: str, method: str, changes: JsonObject) -> None:
+    mapping = crm.mappings[resource, method]
+    answer = crm.api.patch(f"{METHODS}/{mapping['id']}", {"config": {**MAPPINGS[resource, method], **changes}})
+    assert answer.status == 200, answer.body
+
+
+def test_headers_are_mapped_both_ways_and_a_query_may_be_an_expression(crm: Crm) -> None:
+    headers = {"X-Request-Id": "r7", "X-Api-Token": "hidden", "X-Total": "41"}
+    crm.upstream.answers("/people", lambda _: reply({"data": [{"id": 1, "name": "Ada"}]}, headers=headers))
+    remap(
+        crm,
+        "contacts",
+        "list",
+        {
+            "query": "{'tenant': context.api_key ? 'known' : 'unknown', 'asked': $exists(query.updated_at)}",
+            "request_header_mapping": "{'X-Since': rawQuery.updated_at.gt, 'X-Key': null, 'X-Count': 3}",
+            "response_header_mapping": "{'X-Upstream-Id': headers.`x-request-id`, 'X-Rows': $count(response)}",
+            "response_mapping": "response.{'id': $string(id), 'total': $$.headers.`x-total`, 'no': $$.headers.`x-api-token`}",
+        },
+    )
+
+    answer = crm.get("/unified/crm/contacts", **{"updated_at[gt]": "2024"})
+
+    assert (answer.status, answer.body["result"]) == (200, [{"id": "1", "total": "41"}])
+    assert (answer.headers["X-Upstream-Id"], answer.headers["X-Rows"]) == ("r7", "1")
+    (sent,) = crm.upstream.requests
+    assert (sent.query["tenant"], sent.query["asked"]) == ("known", "true")
+    assert (sent.headers["x-since"], sent.headers["x-count"], sent.headers.get("x-key")) == ("2024", "3", None)
+
+
+@pytest.mark.parametrize(
+    ("key", "expression"),
+    [
+        ("request_header_mapping", "{'Host': 'evil.test'}"),
+        ("request_header_mapping", "{'X-A': 'a\r\nX-B: b'}"),
+        ("request_header_mapping", "{'X A': 'a'}"),
+        ("request_header_mapping", "['X-A']"),
+        ("response_header_mapping", "{'Set-Cookie': 'a=b'}"),
+        ("response_header_mapping", "{'X-A': {'b': 1}}"),
+        ("query", "'text'"),
+    ],
+)
+def test_headers_and_queries_that_are_none_are_told(crm: Crm, key: str, expression: str) -> None:
+    crm.upstream.answers("/people", people)
+    remap(crm, "contacts", "list", {key: expression})
+
+    answer = crm.get("/unified/crm/contacts")
+
+    assert answer.status == 422
+    assert answer.body["message"].startswith(key)
+
+
+def test_methods_are_described_for_an_account_and_nothing_is_called(crm: Crm) -> None:
+    remap(crm, "contacts", "list", {"query_schema": {"type": "object"}, "description": "Who we know"})
+
+    answer = crm.get("/unified/crm/contacts/meta/list")
+
+    assert (answer.status, crm.upstream.requests) == (200, [])
+    assert answer.body == {
+        **{"unified_model": "crm", "resource": "contacts", "method": "list", "integration_name": "acme"},
+        **{"description": "Who we know", "query_schema": {"type": "object"}, "request_body_schema": None},
+        "response_schema": MODEL["resources"]["contacts"]["schema"],
+        "integration": {"resource": "people", "method": "list"},
+    }
+    assert crm.get("/unified/crm/contacts/meta/update").status == 404
+    assert crm.get("/unified/crm/nothing/meta/list").status == 404
+    assert crm.api.get("/unified/crm/contacts/meta/list").status == 400
+
+
+def test_account_shows_the_last_call_that_it_was_forbidden(crm: Crm) -> None:
+    crm.upstream.answers("/people", reply({"reason": "no"}, 403))
+    path = f"/integrated-account/{crm.account_id}"
+
+    assert crm.get("/unified/crm/contacts").status == 403
+
+    account = crm.api.get(path).body
+    forbidden = account["last_forbidden_error"]
+    assert (account["status"], forbidden["resource"], forbidden["method"]) == ("active", "people", "list")
+    assert forbidden["missing_scopes"] == []
+    changed = crm.api.patch(path, {"context": {"api_key": "another-key"}}).body
+    assert changed["last_forbidden_error"] is None

@@ -225,6 +225,7 @@ def _events_and_changes() -> None:
 def _account_overrides() -> None:
     override = sa.Column("integration_override", postgresql.JSONB(), nullable=False, server_default=sa.text("'{}'"))
     op.add_column("integrated_account", override)
+    op.add_column("integrated_account", sa.Column("last_forbidden_error", postgresql.JSONB()))
 
 
 def _announcements() -> None:
