@@ -236,6 +236,6 @@ def test_trigger_that_was_changed_meanwhile_is_not_fired_as_it_was(
     due = next(found for found in store.due(limit=100) if found.trigger.id == trigger["id"])
     api.patch(f"{PATH}/{trigger['id']}", {"enabled": False})
 
-    store.fail(due, "late", next_run_at=None)
+    store.fail(due, "late", next_run_at=None, announce=lambda _to: [])
 
     assert api.get(f"{PATH}/{trigger['id']}").body["last_run"] is None

@@ -295,7 +295,8 @@ def test_headers_are_mapped_both_ways_and_a_query_may_be_an_expression(crm: Crm)
             "query": "{'tenant': context.api_key ? 'known' : 'unknown', 'asked': $exists(query.updated_at)}",
             "request_header_mapping": "{'X-Since': rawQuery.updated_at.gt, 'X-Key': null, 'X-Count': 3}",
             "response_header_mapping": "{'X-Upstream-Id': headers.`x-request-id`, 'X-Rows': $count(response)}",
-            "response_mapping": "response.{'id': $string(id), 'total': $$.headers.`x-total`, 'no': $$.headers.`x-api-token`}",
+            "response_mapping": "($h := headers; response.{'id': $string(id), 'total': $h.`x-total`, "
+            "'no': $h.`x-api-token`})",
         },
     )
 
