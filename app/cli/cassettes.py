@@ -12,9 +12,11 @@ import click
 
 from app.bootstrap.in_process import InProcess, in_process
 from app.cli import progress
+from app.engine.errors import ForbiddenError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
+from app.engine.roles import Role
 from app.engine.run_view import run_view
 from app.services.run_drafts import RunRequest
 from app.settings import Settings
@@ -34,7 +36,7 @@ def record(settings: Settings, token: str, request: RunRequest, path: Path, *, q
         recorder = CassetteRecorder(file)
         group_key = _group_key()
         here = in_process(settings, recorder.around, is_offline=False, group_key=group_key)
-        environment = here.api.tokens.authenticate(token).environment_id
+        environment = _environment(here, token)
         run, _ = here.api.runs.create(environment, replace(request, daemon_group_key=group_key))
 
         def begin() -> None:
@@ -56,7 +58,7 @@ def replay(settings: Settings, token: str, request: RunRequest, path: Path, *, q
     player = CassettePlayer.read(path)
     group_key = _group_key()
     here = in_process(settings, player.around, is_offline=True, group_key=group_key)
-    environment = here.api.tokens.authenticate(token).environment_id
+    environment = _environment(here, token)
     args = request.args or player.facts.get("args") or {}
     asked = replace(request, args=args, daemon_group_key=group_key, is_apart=True)
     run, _ = here.api.runs.create(environment, asked)
@@ -66,6 +68,14 @@ def replay(settings: Settings, token: str, request: RunRequest, path: Path, *, q
     for request_name in player.missing:
         click.echo(f"the cassette has no answer to {request_name}", err=True)
     return ended, not player.missing
+
+
+def _environment(here: InProcess, token: str) -> EnvironmentId:
+    """Tell the environment of a token that may run jobs."""
+    found = here.api.tokens.authenticate(token)
+    if not found.role.covers(Role.RUN):
+        raise ForbiddenError(f"a token with the role '{Role.RUN}' is needed; this one has '{found.role}'")
+    return found.environment_id
 
 
 def _group_key() -> str:

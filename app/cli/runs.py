@@ -1,19 +1,17 @@
 """``ferryman run``: create, show, list, stop and follow sync job runs over the HTTP API."""
 
-import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 import click
 
 from app.cli import progress
-from app.cli.options import data_dir_option
-from app.client import ApiClient, client_for
-from app.engine.json_types import JSON, JsonObject
+from app.cli.calling import JsonArgument, connected, given, json_option, limit_option, print_json
+from app.client import ApiClient
+from app.engine.json_types import JsonObject
 from app.engine.status import ErrorHandling, RunStatus
 from app.services.run_drafts import RunRequest
 from app.stack.data_directory import DataDirectory
@@ -21,37 +19,6 @@ from app.stack.data_directory import DataDirectory
 _PATH = "/sync-job-run"
 
 _CASSETTE = click.Path(path_type=Path, dir_okay=False)
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
-
-
-def connected(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command its client, from options that say which API is called, and as whom."""
-
-    @data_dir_option
-    @click.option("--token", envvar="FERRYMAN_TOKEN", help="API token.  [default: <data-dir>/token]")
-    @click.option("--url", envvar="FERRYMAN_URL", help="URL of the API.  [default: the stack on <data-dir>]")
-    @wraps(command)
-    def with_client(url: str | None, token: str | None, data_dir: Path, **others: object) -> None:
-        command(client_for(url, token, data_dir.expanduser().resolve()), **others)
-
-    return with_client
-
-
-class JsonArgument(click.ParamType[JsonObject]):
-    """A JSON object, or ``@file`` that holds one."""
-
-    name = "json"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> JsonObject:
-        """Parse the text; usage fault when it is not a JSON object."""
-        try:
-            parsed = json.loads(Path(value[1:]).read_text() if value.startswith("@") else value)
-        except (OSError, ValueError) as error:
-            self.fail(f"not JSON: {error}", param, ctx)
-        if not isinstance(parsed, dict):
-            self.fail("expected a JSON object such as '{\"user_ids\": [1, 2]}'", param, ctx)
-        return parsed
 
 
 @click.group()
@@ -110,13 +77,13 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
         "mutex_key": mutex_key,
         "force": force or None,
     }
-    body = {name: value for name, value in wishes.items() if value is not None}
+    body = given(wishes)
     if record or replay:
         _on_tape(body, record, replay, others=(group, webhook, idempotency_key, dry_run or None), as_json=as_json)
         return
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     if dry_run:
-        _print_json(client.post(f"{_PATH}?dry_run=true", body))
+        print_json(client.post(f"{_PATH}?dry_run=true", body))
         return
     made = client.call("POST", _PATH, body, headers=headers)
     if follow:
@@ -138,7 +105,7 @@ def show(client: ApiClient, run_id: str, as_json: bool) -> None:
 @click.option("--status", type=click.Choice([str(status) for status in RunStatus]), help="Only runs in this status.")
 @click.option("--job", "sync_job_id", help="Only runs of this sync job.")
 @click.option("--account", "integrated_account_id", help="Only runs for this integrated account.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="At most so many.")
+@limit_option
 @json_option
 @connected
 def list_runs(
@@ -153,7 +120,7 @@ def list_runs(
     filters = {"status": status, "sync_job_id": sync_job_id, "integrated_account_id": integrated_account_id}
     page = client.get(_PATH, {"limit": limit, **filters})
     if as_json:
-        _print_json(page)
+        print_json(page)
     else:
         progress.print_runs(page["result"])
 
@@ -190,7 +157,7 @@ def verify(client: ApiClient, run_id: str, as_json: bool) -> None:
     """Count a run's books anew; exit code 1 unless they balance."""
     found = client.get(f"{_run_path(run_id)}/verify")
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         progress.print_verification(found)
     if not found["balanced"]:
@@ -223,10 +190,10 @@ def _on_tape(
 
     if (record and replay) or any(other is not None for other in others):
         raise click.UsageError("--record and --replay exclude each other, --group, --webhook, --dry-run and keys")
-    given = click.get_current_context().params
-    data_dir = None if os.environ.get("DATABASE_URL") else given["data_dir"]
+    options = click.get_current_context().params
+    data_dir = None if os.environ.get("DATABASE_URL") else options["data_dir"]
     settings = joined_settings(data_dir, os.environ)
-    token = given["token"] or DataDirectory(given["data_dir"]).token_file.read_text().strip()
+    token = options["token"] or DataDirectory(options["data_dir"]).token_file.read_text().strip()
     wishes = {**body, "error_handling": ErrorHandling(body.get("error_handling", ErrorHandling.IGNORE))}
     request = RunRequest(**wishes)
     if record:
@@ -245,10 +212,6 @@ def _run_path(run_id: str) -> str:
 
 def _print_run(run: JsonObject, *, as_json: bool) -> None:
     if as_json:
-        _print_json(run)
+        print_json(run)
     else:
         progress.print_run(run)
-
-
-def _print_json(value: JSON) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,129 @@
+"""`ferryman trigger`, `template` and `state` against a served API on a real Postgres."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography.fernet import Fernet
+from werkzeug.serving import make_server
+
+from app.api.application import create_app
+from app.bootstrap.api import api_services
+from app.cli.main import main
+from app.engine.json_types import JsonObject
+from app.settings import Settings
+from tests.support.servers import PostgresServer
+
+RESOURCES = '[{"resource": "users", "method": "list", "persist": true}]'
+
+
+@dataclass
+class Served:
+    """An API with a job and an account, and the command line before it."""
+
+    url: str
+    token: str
+    job_id: str
+    account_id: str
+
+    def ferryman(self, *arguments: str) -> Result:
+        return CliRunner(env={"FERRYMAN_URL": self.url, "FERRYMAN_TOKEN": self.token}).invoke(main, arguments)
+
+    def shown(self, *arguments: str) -> JsonObject:
+        result = self.ferryman(*arguments, "--json")
+        assert result.exit_code == 0, result.output
+        found: JsonObject = json.loads(result.stdout)
+        return found
+
+
+@pytest.fixture(scope="module")
+def served(postgres_server: PostgresServer) -> Iterator[Served]:
+    with postgres_server.fresh_database() as url:
+        settings = Settings(database_url=url, broker_url="memory://", encryption_key=Fernet.generate_key().decode())
+        services = api_services(settings)
+        environment = services.tokens.default_environment()
+        _, token = services.tokens.create(environment, "cli")
+        services.integrations.create(environment, {"name": "acme", "config": {"base_url": "https://up.test"}})
+        account = services.accounts.create(environment, {"integration_name": "acme", "tenant_id": "t"})
+        job = services.jobs.create(environment, {"integration_name": "acme", "resources": json.loads(RESOURCES)})
+        server = make_server("127.0.0.1", 0, create_app(services, settings), threaded=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Served(f"http://127.0.0.1:{server.server_port}", token, job.id, account.id)
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        services.close()
+
+
+def test_trigger_is_created_scheduled_paused_and_removed(served: Served) -> None:
+    options = ("--timezone", "Europe/Berlin", "--args", "{}", "--error-handling", "batch", "--group", "blue")
+    made = served.shown("trigger", "create", served.job_id, served.account_id, "30 6 * * 1-5", *options)
+    assert (made["enabled"], made["timezone"], made["daemon_group_key"]) == (False, "Europe/Berlin", "blue")
+
+    scheduled = served.shown("trigger", "schedule", made["id"])
+    listed = served.ferryman("trigger", "list", "--job", served.job_id).output
+    told = served.ferryman("trigger", "show", made["id"]).output
+    paused = served.shown("trigger", "pause", made["id"])
+
+    assert scheduled["next_run_at"] is not None
+    assert "30 6 * * 1-5" in listed
+    assert told.splitlines()[0] == f"trigger {made['id']}  30 6 * * 1-5  scheduled"
+    assert f"  next_run_at: {scheduled['next_run_at']}" in told.splitlines()
+    assert (paused["enabled"], paused["next_run_at"]) == (False, None)
+    assert served.ferryman("trigger", "delete", made["id"]).output == f"removed trigger {made['id']}\n"
+    assert served.ferryman("trigger", "list").output == "There are no such triggers.\n"
+
+
+def test_faults_of_a_trigger_are_told_in_one_line(served: Served) -> None:
+    options = ("--event", "sync_job_run:record", "--event", "nonsense", "--schedule")
+
+    result = served.ferryman("trigger", "create", served.job_id, served.account_id, "every day", *options)
+
+    assert result.exit_code == 1
+    assert "cron_expression" in result.stderr
+    assert "events_to_send[1]" in result.stderr
+    assert served.ferryman("trigger", "show", "nobody").exit_code == 1
+
+
+def test_template_becomes_a_job(served: Served, tmp_path: Path) -> None:
+    file = tmp_path / "resources.json"
+    file.write_text(RESOURCES)
+    made = served.shown("template", "create", "People", "--resources", f"@{file}", "--description", "All of them")
+
+    job = served.shown("template", "use", made["id"], "--integration", "acme", "--label", "People of Acme")
+    told = served.ferryman("template", "use", made["id"], "--integration", "acme").output
+
+    assert (job["label"], job["resources"]) == ("People of Acme", json.loads(RESOURCES))
+    assert told.splitlines()[1:3] == ["  label: People", "  integration_name: acme"]
+    assert "All of them" in served.ferryman("template", "list").output
+    assert served.ferryman("template", "show", made["id"]).output.splitlines()[0].endswith("  People")
+    assert served.ferryman("template", "delete", made["id"]).output == f"removed template {made['id']}\n"
+    assert served.ferryman("template", "list").output == "There are no such templates.\n"
+
+
+def test_state_is_set_shown_and_forgotten(served: Served) -> None:
+    made = served.shown("state", "set", "a/b c", "last run", '{"rows": [1, "ö"]}')
+    assert made["value"] == {"rows": [1, "ö"]}
+
+    served.ferryman("state", "set", "a/b c", "last run", '"a text"')
+
+    assert served.shown("state", "show", "a/b c", "last run")["value"] == "a text"
+    assert served.ferryman("state", "show", "a/b c", "last run").output.splitlines()[:2] == [
+        "last run of a/b c",
+        "  value: a text",
+    ]
+    assert "a text" in served.ferryman("state", "list", "a/b c").output
+    assert served.ferryman("state", "delete", "a/b c", "last run").output == "removed last run of a/b c\n"
+    assert served.ferryman("state", "list", "a/b c").output == "There are no such states.\n"
+    assert served.ferryman("state", "show", "a/b c", "last run").exit_code == 1
+
+
+def test_value_that_is_no_json_is_a_usage_fault(served: Served) -> None:
+    result = served.ferryman("state", "set", "s", "k", "text")
+
+    assert (result.exit_code, "not JSON" in result.stderr) == (2, True)
