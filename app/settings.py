@@ -56,6 +56,9 @@ class Settings:
     """Of a resource's records: when more have vanished upstream at once, none is deleted."""
     overlap_seconds: int = 120
     """How far an increment reaches back before the upper bound of the one before."""
+    token_requests: int = 500
+    """What one API token may ask in a window, over all API processes; 0: as much as it likes."""
+    token_window_seconds: float = 10.0
     request_limit_bytes: int = 10 * 1024 * 1024
     heartbeat_seconds: float = 10.0
     """How often a daemon calls itself through the broker, and reports to the leader."""

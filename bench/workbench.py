@@ -19,6 +19,8 @@ from bench.wire import read
 from bench.worlds import World
 
 _FLOOR_DATABASE = "bench_floor"
+# One token makes all requests, which are counted as everybody's are.
+_ENVIRONMENT = {"FERRYMAN_TOKEN_REQUESTS": "1000000000"}
 _TABLES = "sync_job_run, record, account_log, outbox, idempotency_key"
 
 
@@ -90,12 +92,13 @@ class Workbench:
 
 @contextmanager
 def opened(effort: Effort, say: Callable[[str], None]) -> Iterator[Workbench]:
-    """Start a Ferryman of its own, with the settings that ``ferryman up`` has."""
+    """Start a Ferryman of its own, with the settings that ``ferryman up`` has, but for the requests of a token."""
     with tempfile.TemporaryDirectory(prefix="ferryman-bench-") as place:
         say("starting Ferryman")
         with (
             Stack(
-                StackOptions(data_dir=Path(place) / "data", port=0), report=lambda line: say(line.partition("\n")[0])
+                StackOptions(data_dir=Path(place) / "data", port=0, environment=_ENVIRONMENT),
+                report=lambda line: say(line.partition("\n")[0]),
             ) as stack,
             around(stack, effort, say) as workbench,
         ):

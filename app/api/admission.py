@@ -4,13 +4,20 @@ import flask
 
 from app.api import roles
 from app.api.services import enter, services
-from app.engine.errors import UnauthorizedError
+from app.engine.errors import TooManyRequestsError, UnauthorizedError
 
 
 def admit() -> None:
-    """Let the request in; raise UnauthorizedError or ForbiddenError."""
+    """Let the request in; raise UnauthorizedError, TooManyRequestsError or ForbiddenError."""
     token = services().tokens.authenticate(_bearer_secret())
     enter(token)
+    flask.g.allowance = allowance = services().request_limits.ask(token.id)
+    if allowance is not None and not allowance.is_admitted:
+        raise TooManyRequestsError(
+            limit=allowance.limit,
+            window_seconds=allowance.window_seconds,
+            retry_after_seconds=allowance.reset_seconds,
+        )
     roles.check(token.role)
 
 

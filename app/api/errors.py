@@ -23,6 +23,7 @@ from app.engine.errors import (
     NotFoundError,
     RecordError,
     StoreUnavailableError,
+    TooManyRequestsError,
     UnauthorizedError,
 )
 from app.engine.json_types import JsonObject
@@ -37,6 +38,7 @@ _STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     IdempotencyKeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
+    TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     DeliveryError: HTTPStatus.BAD_GATEWAY,
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,  # the official SDKs try again
 }
@@ -100,6 +102,8 @@ def _answer_own(error: FerrymanError) -> ResponseReturnValue:
     if type(error) not in _STATUSES:
         return _answer_unforeseen(error)
     status = _STATUSES[type(error)]
+    if isinstance(error, TooManyRequestsError):
+        return _body(status, error.message), status, {"Retry-After": str(error.retry_after_seconds)}
     return _body(status, error.message), status, _HEADERS.get(status, {})
 
 

@@ -19,6 +19,7 @@ from app.services.jobs import JobService
 from app.services.key_rotation import KeyRotation
 from app.services.records import RecordService
 from app.services.refreshing import Refreshing
+from app.services.request_limits import RequestLimits
 from app.services.run_states import StateService
 from app.services.runs import RunService
 from app.services.templates import TemplateService
@@ -50,6 +51,7 @@ class ApiServices:
     daemons: DaemonService
     tokens: TokenService
     environments: EnvironmentService
+    request_limits: RequestLimits
     keys: KeyRotation
     direct: DirectCalls
     unified_models: UnifiedModelService

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from sqlalchemy import Engine
 
 from app.api.services import ApiServices
+from app.bootstrap.limits import request_limits
 from app.bootstrap.shared import REAL, ClosableSource, Outside, Shared, budgets, run_drafts
 from app.services.accounts import AccountService
 from app.services.daemons import DaemonService
@@ -85,6 +86,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         daemons=DaemonService(shared.daemons),
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),
+        request_limits=request_limits(settings),
         keys=KeyRotation(
             keys=shared.keys, maker=shared.cipher, rows=SealedRows(shared.engine, shared.cipher), pause=time.sleep
         ),

@@ -1,16 +1,20 @@
 """Tokens and what their roles allow; the environment that they live in."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
 
 from app.api import gate, roles
+from app.api.application import create_app
 from app.api.services import ApiServices
+from app.bootstrap.limits import request_limits
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
 from app.engine.roles import Role
+from app.settings import Settings
 from tests.integration.api.calling import Caller, Catalog
 
 FIELDS = {
@@ -204,3 +208,44 @@ def test_an_environment_sees_itself_alone(api: Caller, stranger: Caller, environ
     assert set(listed[0]) == {"id", "name", "created_at", "updated_at"}
     assert api.get(f"/environment/{elsewhere}").status == 404
     assert api.get("/environment", name="another").body["result"] == []
+
+
+def test_a_token_that_has_used_up_its_requests_is_told_when_to_come_back(
+    settings: Settings, services: ApiServices, environment_id: EnvironmentId
+) -> None:
+    slow = replace(settings, token_requests=3, token_window_seconds=60)
+    limited = replace(services, request_limits=request_limits(slow))
+    (_, one), (_, other) = (services.tokens.create(environment_id, name) for name in ("one", "other"))
+    caller, neighbour = (Caller(create_app(limited, slow).test_client(), secret) for secret in (one, other))
+
+    answers = [caller.get("/sync-job") for _ in range(4)]
+
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
+    assert answers[3].body["message"] == "this token has used up its 3 requests per 60 s: try again in 60 s"
+    assert answers[3].headers["Retry-After"] == "60"
+    assert answers[0].headers["RateLimit-Policy"] == '"token";q=3;w=60'
+    assert [answer.headers["RateLimit"] for answer in answers] == [f'"token";r={left};t=60' for left in (2, 1, 0, 0)]
+    assert neighbour.get("/sync-job").status == 200
+    assert caller.get("/healthz").status == 200
+
+
+def test_every_answer_is_kept_from_caches_frames_and_guesses(app: Flask, api: Caller) -> None:
+    answers = [api.get(path) for path in ("/sync-job", f"/sync-job/{new_id()}", "/nowhere", "/healthz")]
+    answers += [Caller(app.test_client(), "none").get("/ping"), api.post("/sync-job", {})]
+
+    for answer in answers:
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/start.js", "/docs/swagger-ui-bundle.js", "/openapi.json"])
+def test_pages_load_from_here_alone_and_in_no_frame(app: Flask, path: str) -> None:
+    with app.test_client().get(path) as response:
+        policy = response.headers["Content-Security-Policy"]
+
+    assert "frame-ancestors 'none'" in policy
+    assert ("default-src 'self'" in policy) == (path == "/docs")
+    assert "script-src" not in policy
+    assert response.headers["X-Content-Type-Options"] == "nosniff"

@@ -1,0 +1,34 @@
+"""The headers of every answer: how browsers and caches are to treat it, and what is left to its token."""
+
+from typing import Final
+
+import flask
+
+from app.services.request_limits import Allowance
+
+# An answer is data for the caller alone. Pages set a Content-Security-Policy of their own.
+_ALWAYS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_UNLESS_SET: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+def finish(response: flask.Response) -> None:
+    """Add to an answer what all answers have."""
+    headers = response.headers
+    headers["X-Request-Id"] = flask.g.request_id
+    for name, value in _ALWAYS.items():
+        headers[name] = value
+    for name, value in _UNLESS_SET.items():
+        headers.setdefault(name, value)
+    allowance: Allowance | None = flask.g.get("allowance")
+    if allowance is not None:
+        # As of draft-ietf-httpapi-ratelimit-headers; what an account's API says of its own limits stays.
+        policy = f'"token";q={allowance.limit};w={allowance.window_seconds:g}'
+        headers.setdefault("RateLimit-Policy", policy)
+        headers.setdefault("RateLimit", f'"token";r={allowance.remaining};t={allowance.reset_seconds}')

@@ -1,0 +1,34 @@
+"""Choose where limits are kept: in Redis, or, with a broker that is none and no Redis beside it, in each process."""
+
+import time
+
+from app.broker.circuit import Circuit
+from app.limits import redis_requests
+from app.limits.local_requests import LocalRequests
+from app.limits.redis_requests import RedisRequests
+from app.services.request_limits import RequestCounts, RequestLimits
+from app.settings import Settings
+
+
+def request_limits(settings: Settings) -> RequestLimits:
+    """Make what limits the requests of tokens."""
+    return RequestLimits(
+        _counts(settings),
+        limit=settings.token_requests,
+        window_seconds=settings.token_window_seconds,
+        monotonic=time.monotonic,
+    )
+
+
+def _counts(settings: Settings) -> RequestCounts:
+    window_seconds = settings.token_window_seconds
+    local = LocalRequests(window_seconds=window_seconds, monotonic=time.monotonic)
+    url = settings.budget_url or settings.broker_url
+    if not url.startswith(("redis", "unix")):
+        return local
+    return RedisRequests(
+        redis_requests.client(url),
+        window_seconds=window_seconds,
+        breaker=Circuit(time.monotonic),
+        meanwhile=local,
+    )

@@ -1,0 +1,79 @@
+"""Counts of tokens' requests in Redis, where all API processes see them."""
+
+import logging
+from typing import Final, Protocol
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from app.services.request_limits import RequestCounts, Window
+
+logger = logging.getLogger(__name__)
+
+_KEY: Final = "ferryman:requests:{}"
+_TIMEOUT_SECONDS: Final = 0.2
+_PROBE_SECONDS: Final = 1.0
+
+# The window begins with its first request, by Redis's own clock.
+_TAKE: Final = """
+local used = redis.call('INCRBY', KEYS[1], ARGV[1])
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 then
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    left = tonumber(ARGV[2])
+end
+return {used, left}
+"""
+
+
+class Breaker(Protocol):
+    """Spares callers the wait for a server that is known to be away."""
+
+    def lets_through(self, *, probe_seconds: float) -> bool:
+        """Tell whether to try."""
+
+    def note(self, *, was_taken: bool) -> None:
+        """Note how a try ended."""
+
+
+class RedisRequests:
+    """Counts that all processes share; while Redis is away each one counts alone."""
+
+    def __init__(self, client: Redis, *, window_seconds: float, breaker: Breaker, meanwhile: RequestCounts) -> None:
+        self._take = client.register_script(_TAKE)
+        self._milliseconds = max(1, round(window_seconds * 1000))
+        self._breaker = breaker
+        self._meanwhile = meanwhile
+        self._is_away = False
+
+    def take(self, token_id: str, requests: int) -> Window:
+        """Take requests of a token's window."""
+        if not self._breaker.lets_through(probe_seconds=_PROBE_SECONDS):
+            return self._meanwhile.take(token_id, requests)
+        try:
+            used, left = self._take(keys=[_KEY.format(token_id)], args=[requests, self._milliseconds])
+        except (RedisError, OSError) as error:
+            self._breaker.note(was_taken=False)
+            if not self._is_away:
+                logger.warning(
+                    "requests are not counted together: Redis is away", extra={"reason": type(error).__name__}
+                )
+            self._is_away = True
+            return self._meanwhile.take(token_id, requests)
+        self._breaker.note(was_taken=True)
+        if self._is_away:
+            self._is_away = False
+            logger.info("requests are counted together again")
+        return Window(int(used), int(left) / 1000)
+
+
+def client(url: str) -> Redis:
+    """Make a client for a broker's URL; it connects at its first use."""
+    return Redis.from_url(
+        url.replace("redis+socket://", "unix://", 1),
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )

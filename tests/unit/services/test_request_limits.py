@@ -1,0 +1,126 @@
+"""A token's requests: never more than its limit in a window, and few questions to the store that counts them."""
+
+from dataclasses import dataclass, field
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.services.request_limits import Allowance, RequestLimits, Window
+
+LIMIT = 100
+SECONDS = 10.0
+
+
+@dataclass
+class FakeCounts:
+    """Windows on a clock that only tests move; also what the processes of a test share."""
+
+    now: float = 0.0
+    trips: int = 0
+    windows: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def take(self, token_id: str, requests: int) -> Window:
+        self.trips += 1
+        used, ends_at = self.windows.get(token_id, (0, 0.0))
+        if self.now >= ends_at:
+            used, ends_at = 0, self.now + SECONDS
+        self.windows[token_id] = (used + requests, ends_at)
+        return Window(used + requests, ends_at - self.now)
+
+    def process(self, limit: int = LIMIT) -> RequestLimits:
+        return RequestLimits(self, limit=limit, window_seconds=SECONDS, monotonic=self.monotonic)
+
+
+def asked(limits: RequestLimits, token_id: str = "t") -> Allowance:
+    allowance = limits.ask(token_id)
+    assert allowance is not None
+    return allowance
+
+
+def admitted(limits: RequestLimits, times: int, token_id: str = "t") -> int:
+    return sum(asked(limits, token_id).is_admitted for _ in range(times))
+
+
+def test_admits_exactly_the_limit_to_one_process_by_few_trips() -> None:
+    counts = FakeCounts()
+    limits = counts.process()
+
+    first = asked(limits)
+    more = admitted(limits, LIMIT + 50)
+
+    assert (first.remaining, first.limit, first.window_seconds, first.reset_seconds) == (LIMIT - 1, LIMIT, SECONDS, 10)
+    assert more == LIMIT - 1
+    assert counts.trips < 40
+
+
+def test_a_large_limit_costs_hardly_any_trips() -> None:
+    counts = FakeCounts()
+    limits = counts.process(limit=100_000)
+
+    assert admitted(limits, 50_000) == 50_000
+    assert counts.trips < 40
+
+
+def test_refusals_cost_no_trip_and_tell_when_there_are_new_ones() -> None:
+    counts = FakeCounts()
+    limits = counts.process()
+    admitted(limits, LIMIT)
+    counts.now = 7.5
+    trips = counts.trips
+
+    refused = asked(limits)
+
+    assert (refused.is_admitted, refused.remaining, refused.reset_seconds) == (False, 0, 3)
+    assert admitted(limits, 100) == 0
+    assert counts.trips == trips
+
+
+def test_the_next_window_begins_anew() -> None:
+    counts = FakeCounts()
+    limits = counts.process()
+    admitted(limits, LIMIT)
+    counts.now = SECONDS
+
+    assert admitted(limits, 2 * LIMIT) == LIMIT
+
+
+def test_each_token_has_its_own() -> None:
+    limits = FakeCounts().process()
+    admitted(limits, LIMIT)
+
+    assert admitted(limits, LIMIT, "another") == LIMIT
+
+
+def test_no_limit_is_asked_of_nobody() -> None:
+    counts = FakeCounts()
+
+    assert counts.process(limit=0).ask("t") is None
+    assert counts.trips == 0
+
+
+def test_tokens_whose_windows_have_ended_are_forgotten() -> None:
+    counts = FakeCounts()
+    limits = counts.process()
+    for number in range(1000):
+        asked(limits, str(number))
+    counts.now = SECONDS
+    asked(limits, "the last")
+
+    assert admitted(limits, LIMIT, "0") == LIMIT
+
+
+@given(turn_of=st.randoms(use_true_random=False), weights=st.lists(st.integers(1, 50), min_size=4, max_size=4))
+def test_processes_never_admit_more_than_the_limit_and_hold_back_little(turn_of: Random, weights: list[int]) -> None:
+    turns = turn_of.choices(range(4), weights, k=300)
+    counts = FakeCounts()
+    processes = [counts.process() for _ in range(4)]
+
+    outcomes = [(turn, asked(processes[turn]).is_admitted) for turn in turns]
+
+    passed = [sum(is_admitted for turn, is_admitted in outcomes if turn == number) for number in range(4)]
+    assert sum(passed) <= LIMIT
+    assert sum(passed) >= LIMIT - sum(min(count, LIMIT // 20) for count in passed)
