@@ -41,7 +41,9 @@ def get_unified(model: str, resource: str, id: str) -> Answer:
     return _one(f"{model}/{resource}", "get", id=id)
 
 
-@unified.serves("GET", "/<model>/<resource>/meta/<method>", answer=schemas.MethodMeta, documented=schemas.CALLED)
+@unified.serves(
+    "GET", "/<model>/<resource>/meta/<method>", answer=schemas.MethodMeta, documented=schemas.CALLED, role=Role.READ
+)
 def describe_unified(model: str, resource: str, method: str) -> Answer:
     """Show the schemas of a model's method, and what of the account's integration it calls; nothing is called."""
     account_id = _query().get("integrated_account_id", "")
