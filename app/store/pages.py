@@ -76,10 +76,11 @@ class PageStore:
             if page.gathered or page.given_on:
                 spools.write(connection, page)
             insert_errors(connection, page.claim.run_id, page.errors)
-            told = webhook_changes.compare(connection, page)
-            drafts = numbered(connection, page.account_id, [*told.events, *page.events])
+            told = webhook_changes.compare(connection, page) if page.changes else None
+            drafts = numbered(connection, page.account_id, [*told.events, *page.events] if told else page.events)
             delivery_unit_id = insert_events(connection, page.claim.run_id, drafts)
-            _count(connection, page, written.counters + told.counters, written.sequences)
+            counters = written.counters + told.counters if told else written.counters
+            _count(connection, page, counters, written.sequences)
         failpoints.hit(Failpoint.BEFORE_ACK)
         return delivery_unit_id
 

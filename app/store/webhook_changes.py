@@ -95,8 +95,7 @@ class Told:
 def compare(connection: Connection, page: PageWrite) -> Told:
     """Make events of what has changed, and note that the webhook is told so, within the caller's transaction."""
     changes = page.changes
-    if changes is None:
-        return Told()
+    assert changes is not None
     batch = changes.records
     place = {"webhook_id": changes.webhook_id, "account_id": page.account_id, "resource": page.resource}
     if page.tracks_deletes:
