@@ -41,8 +41,7 @@ class Counters:
         return self.errors - self.retried
 
     def __add__(self, other: "Counters") -> "Counters":
-        mine, theirs = asdict(self), asdict(other)
-        return Counters(**{name: mine[name] + theirs[name] for name in mine})
+        return Counters(**{name: getattr(self, name) + getattr(other, name) for name in _NAMES})
 
 
 _TOLD = "queued + quarantined + unchanged + withheld"

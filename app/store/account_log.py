@@ -6,12 +6,19 @@ reader that has come to a number will never find a smaller one later.
 
 from sqlalchemy import Connection, text
 
-ALLOCATE = """
-    insert into account_log (integrated_account_id, last_sequence) values (%(account_id)s, %(count)s)
-        on conflict (integrated_account_id) do update
-       set last_sequence = account_log.last_sequence + excluded.last_sequence
- returning last_sequence
-"""
+
+def allocation(source: str) -> str:
+    """Write SQL that takes numbers, as psycopg takes it: ``source`` gives an account's id and how many it needs."""
+    return f"""
+        insert into account_log (integrated_account_id, last_sequence) {source}
+            on conflict (integrated_account_id) do update
+           set last_sequence = account_log.last_sequence + excluded.last_sequence
+     returning last_sequence
+    """
+
+
+ALLOCATE = allocation("values (%(account_id)s, %(count)s)")
+"""Take ``count`` numbers; gives the last of them."""
 
 _ALLOCATE = text(ALLOCATE.replace("%(account_id)s", ":account_id").replace("%(count)s", ":count"))
 

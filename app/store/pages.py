@@ -11,22 +11,12 @@ from sqlalchemy import Connection, Engine, insert, text
 from app import failpoints
 from app.engine import events
 from app.engine.books import Counters
-from app.engine.record_rows import encode
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
-from app.store import account_log, spools, tables, webhook_changes
+from app.store import account_log, small_pages, spools, tables, webhook_changes
 from app.store.record_writer import Fence, RecordPage, write_records
+from app.store.single_statements import singles_of
 from app.store.units import insert_units
-
-_ADVANCE = """
-    update unit
-       set frontier = %(frontier)s::jsonb, pages = pages + %(pages)s, attempts = 0, updated_at = now(),
-           idle_slices = case when %(has_progress)s then 0 else idle_slices end,
-           status = coalesce(%(end)s::text, status),
-           lease_expires_at = case when %(end)s::text is null
-                                   then now() + make_interval(secs => %(lease_seconds)s) end
-     where id = %(unit_id)s and fencing_token = %(fencing_token)s and status = 'leased'
-"""
 
 # Takes the row's lock even where nothing changes, so that a delivery unit that is about to go idle sees the new events.
 _WAKE_DELIVERY = text("""
@@ -63,12 +53,23 @@ class PageStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._singles = singles_of(engine)
 
     def write(self, page: PageWrite) -> str | None:
         """Write all of it or nothing; raise LeaseLostError when the unit belongs to somebody else by now.
 
         Gives the id of the run's delivery unit when there are events for it to send.
         """
+        if small_pages.is_small(page):
+            failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
+            small_pages.write(self._singles, page)
+            delivery_unit_id = None
+        else:
+            delivery_unit_id = self._write_any(page)
+        failpoints.hit(Failpoint.BEFORE_ACK)
+        return delivery_unit_id
+
+    def _write_any(self, page: PageWrite) -> str | None:
         with self._engine.begin() as connection:
             written = write_records(connection, _record_page(page), fence=_fence(page))
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
@@ -81,7 +82,6 @@ class PageStore:
             delivery_unit_id = insert_events(connection, page.claim.run_id, drafts)
             counters = written.counters + told.counters if told else written.counters
             _count(connection, page, counters, written.sequences)
-        failpoints.hit(Failpoint.BEFORE_ACK)
         return delivery_unit_id
 
 
@@ -141,16 +141,7 @@ def count(
 
 def _fence(page: PageWrite) -> Fence:
     """Move the unit on: only who holds its lease can."""
-    parameters = {
-        "frontier": encode(page.frontier).decode(),
-        "pages": page.counters.pages,
-        "end": page.end,
-        "has_progress": page.has_progress,
-        "lease_seconds": page.lease_seconds,
-        "unit_id": page.claim.unit_id,
-        "fencing_token": page.claim.fencing_token,
-    }
-    return Fence(statement=_ADVANCE, parameters=parameters)
+    return Fence(statement=small_pages.ADVANCE, parameters=small_pages.fence_values(page))
 
 
 def _record_page(page: PageWrite) -> RecordPage:

@@ -37,27 +37,28 @@ class _ConnectionLostError(StoreUnavailableError):
 class SingleStatements:
     """Runs statements that need no others beside them; a fault that passes is raised as StoreUnavailableError.
 
-    Values are given as psycopg adapts them: JSON as text, for which the statement has a cast.
+    Values are given as psycopg adapts them: JSON as text, for which the statement has a cast. A statement of bytes is
+    SQL as psycopg takes it.
     """
 
     def __init__(self, database_url: str, *, pool_size: int) -> None:
         def connect() -> Any:
-            return psycopg.connect(database_url, autocommit=True, row_factory=dict_row, **connect_arguments())  # type: ignore[arg-type]
+            return psycopg.connect(database_url, **_arguments())
 
         # Autocommit: nothing is left to be undone when a connection comes back.
         self._pool = QueuePool(
             connect, pool_size=pool_size, max_overflow=pool_size, recycle=1800, use_lifo=True, reset_on_return=None
         )
 
-    def one(self, statement: ClauseElement, values: Values) -> Row | None:
+    def one(self, statement: ClauseElement | bytes, values: Values) -> Row | None:
         """Give the first row, if there is one."""
         return self._run(statement, values, lambda cursor: cursor.fetchone())
 
-    def all(self, statement: ClauseElement, values: Values) -> list[Row]:
+    def all(self, statement: ClauseElement | bytes, values: Values) -> list[Row]:
         """Give all rows."""
         return self._run(statement, values, lambda cursor: cast("list[Row]", cursor.fetchall()))
 
-    def count(self, statement: ClauseElement, values: Values) -> int:
+    def count(self, statement: ClauseElement | bytes, values: Values) -> int:
         """Count the rows that a change has touched."""
         return self._run(statement, values, lambda cursor: cursor.rowcount)
 
@@ -66,9 +67,9 @@ class SingleStatements:
         ended, self._pool = self._pool, self._pool.recreate()
         ended.dispose()
 
-    def _run(self, statement: ClauseElement, values: Values, take: Callable[[psycopg.Cursor[DictRow]], T]) -> T:
+    def _run(self, statement: ClauseElement | bytes, values: Values, take: Callable[[psycopg.Cursor[DictRow]], T]) -> T:
         """Run a statement; what only reads is asked again when its connection turns out to be dead."""
-        sql = _sql(statement)
+        sql = statement if isinstance(statement, bytes) else _sql(statement)
         try:
             with self._connection() as connection:
                 return take(connection.execute(sql, values))
@@ -130,6 +131,13 @@ def _pool_size(engine: Engine) -> int:
 def _dispose(engine: Engine) -> None:
     if (singles := _of_engines.get(engine)) is not None:
         singles.dispose()
+
+
+def _arguments() -> dict[str, Any]:
+    """Have each statement planned once: all find rows by keys, whatever is known of the tables."""
+    arguments = connect_arguments()
+    options = f"{arguments['options']} -c plan_cache_mode=force_generic_plan"
+    return {**arguments, "options": options, "autocommit": True, "row_factory": dict_row, "prepare_threshold": 0}
 
 
 @functools.cache

@@ -1,9 +1,10 @@
 """Records go into Postgres once each, exactly, and numbered in their account's log."""
 
+import dataclasses
 import itertools
 import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,13 +12,37 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from app.engine.books import Counters
+from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_rows import RecordBatch
+from app.engine.work import Claim, PageWrite, UnitKind
+from app.store import small_pages
 from app.store.database import connect
+from app.store.pages import PageStore
 from app.store.record_writer import RecordPage, write_records
+from app.store.single_statements import singles_of
+from tests.support.patience import wait_for
 from tests.support.servers import PostgresServer
 
+_WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+_READ = "select idx_tup_fetch + seq_tup_read as read from pg_stat_xact_user_tables where relname = 'record'"
+_MAKE_LEASED = (
+    "insert into environment (id, name) values (cast(:id as uuid), cast(:id as text)) on conflict do nothing",
+    """
+    insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, status, args, args_hash,
+                              resources, sync_job, queue)
+    values (:run_id, :id, :id, :id, 'running', '{}', '', '[]', '{}', 'q')
+    """,
+    """
+    insert into run_resource (id, run_id, position, name, resource, method, persist)
+    values (:resource_id, :run_id, 0, 'tickets', 'tickets', 'list', true)
+    """,
+    """
+    insert into unit (id, run_id, resource_id, kind, status, fencing_token, lease_expires_at)
+    values (:unit_id, :run_id, :resource_id, 'fetch', 'leased', 1, now() + interval '1 hour')
+    """,
+)
 TICKETS = [{"id": str(number), "title": f"ticket {number}"} for number in range(5)]
 
 
@@ -52,9 +77,64 @@ class Account:
             return connection.execute(query, {"id": self.id}).scalar_one_or_none()
 
 
+class AccountOfSmallPages(Account):
+    """An account whose pages are written by one statement; each is a unit's of its own run."""
+
+    def write(self, records: Sequence[JSON], resource: str = "tickets") -> Counters:
+        claim = self.leased()
+        page = self.page(claim, records, resource)
+        assert small_pages.is_small(page)
+
+        assert PageStore(self.engine).write(page) is None
+
+        (counted,) = self._all("select * from run_resource where id = :id", id=claim.resource_id)
+        assert (counted["pages"], counted["fetched"], counted["status"]) == (1, len(records), "running")
+        numbers = {row["sequence"] for row in self.rows().values() if str(row["sync_job_run_id"]) == claim.run_id}
+        assert numbers <= set(range(counted["first_sequence"] or 1, (counted["last_sequence"] or 0) + 1))
+        return Counters(**{name: counted[name] for name in ("created", "updated", "unchanged")})
+
+    def page(self, claim: Claim, records: Sequence[JSON], resource: str = "tickets") -> PageWrite:
+        return PageWrite(
+            claim=claim,
+            frontier={"next": 1},
+            lease_seconds=60,
+            account_id=self.id,
+            resource=resource,
+            records=RecordBatch(records),
+            counters=Counters(pages=1, fetched=len(records)),
+        )
+
+    def leased(self) -> Claim:
+        """A unit of a run of its own, which the test holds."""
+        ids = {"run_id": new_id(), "resource_id": new_id(), "unit_id": new_id(), "id": self.id}
+        with self.engine.begin() as connection:
+            for statement in _MAKE_LEASED:
+                connection.execute(text(statement), ids)
+        return Claim(
+            unit_id=ids["unit_id"],
+            run_id=ids["run_id"],
+            resource_id=ids["resource_id"],
+            kind=UnitKind.FETCH,
+            fencing_token=1,
+            attempts=1,
+            idle_slices=0,
+            elements=[],
+            frontier=None,
+        )
+
+    def _all(self, query: str, **values: object) -> list[JsonObject]:
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(query), values).mappings()]
+
+
+@pytest.fixture(params=[Account, AccountOfSmallPages], ids=["any page", "small page"])
+def make_account(request: pytest.FixtureRequest, engine: Engine) -> Callable[[], Account]:
+    return lambda: request.param(engine)
+
+
 @pytest.fixture
-def account(engine: Engine) -> Account:
-    return Account(engine)
+def account(make_account: Callable[[], Account]) -> Account:
+    return make_account()
 
 
 def test_new_records_are_created_with_growing_numbers(account: Account) -> None:
@@ -123,9 +203,9 @@ _VALUE = st.recursive(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(_TEXT.filter(bool), _VALUE), min_size=1, max_size=6), _TEXT.filter(bool))
 def test_any_text_and_any_value_comes_back_exactly(
-    engine: Engine, records: list[tuple[str, JSON]], resource: str
+    make_account: Callable[[], Account], records: list[tuple[str, JSON]], resource: str
 ) -> None:
-    account = Account(engine)
+    account = make_account()
     given_records = {id: {"id": id, "value": value} for id, value in records}
 
     account.write([{"id": "old", "value": None}, *({"id": id, "value": "before"} for id in given_records)], resource)
@@ -162,3 +242,53 @@ def test_writers_of_one_account_leave_no_gap_that_a_reader_could_fall_into(accou
         assert all(number > max(earlier, default=0) for number in later - earlier)
     sequences = [row["sequence"] for row in account.rows().values()]
     assert len(set(sequences)) == len(sequences) == 40
+
+
+def test_small_page_of_a_lost_lease_changes_nothing(engine: Engine) -> None:
+    account = AccountOfSmallPages(engine)
+    account.write(TICKETS[:1])
+    before = account.rows()
+    late = dataclasses.replace(account.leased(), fencing_token=7)
+    page = account.page(late, [{"id": "0", "title": "late"}, {"id": "late"}])
+
+    with pytest.raises(LeaseLostError):
+        PageStore(engine).write(page)
+
+    assert account.rows() == before
+    assert account.last_sequence() == 1
+    (counted,) = account._all("select * from run_resource where id = :id", id=late.resource_id)
+    assert (counted["pages"], counted["fetched"], counted["status"]) == (0, 0, "waiting")
+
+
+def test_small_page_overwrites_what_another_one_has_just_written(engine: Engine) -> None:
+    """The other one's write is not committed when the page begins, and is when the page comes to the number."""
+    account, slow = AccountOfSmallPages(engine), Account(engine)
+    slow.id = account.id
+    written: list[Counters] = []
+    page = threading.Thread(target=lambda: written.append(account.write(TICKETS)))
+    with engine.begin() as connection:
+        other = RecordPage(account_id=account.id, resource="tickets", run_id=new_id(), batch=RecordBatch(TICKETS[:2]))
+        write_records(connection, other)
+        page.start()
+        wait_for(lambda: account._all(_WAITING)[0]["count"])
+    page.join()
+
+    assert written == [Counters(created=3, updated=2)]
+    assert sorted(row["sequence"] for row in account.rows().values()) == [3, 4, 5, 6, 7]
+
+
+def test_small_page_finds_its_records_by_their_key(engine: Engine) -> None:
+    """However much the account holds, and although nothing is known of the table yet."""
+    account = AccountOfSmallPages(engine)
+    Account.write(account, [{"id": str(number)} for number in range(20_000)])
+    page = account.page(account.leased(), [{"id": str(number), "changed": True} for number in range(90)])
+
+    # Within a transaction, which can tell what it has read.
+    with singles_of(engine)._connection() as connection:
+        connection.execute("begin")
+        connection.execute(small_pages._WRITE, {**small_pages.fence_values(page), **small_pages._values(page)})
+        row = connection.execute(_READ).fetchone()
+        connection.execute("rollback")
+
+    assert row is not None
+    assert row["read"] < 1_000
