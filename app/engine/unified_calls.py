@@ -108,7 +108,8 @@ class CallMapping:
         expression, answer = self.mapping.error_mapping, error.answer
         if expression is None or answer is None:
             return error
-        seen = {"response": _decoded(answer.body), "status": answer.status, "headers": dict(answer.headers)}
+        body = _decoded(answer.body)
+        seen = {"response": body, "error": body, "status": answer.status, "headers": dict(answer.headers)}
         try:
             found = expression.evaluate({**self.scope, **seen, "message": error.message})
         except ExpressionError as failure:
@@ -195,14 +196,15 @@ def call_mapping(
 def integration_request(call: CallMapping) -> IntegrationRequest:
     """Turn a unified request into the integration's own; raise MappingError."""
     mapping, scope = call.mapping, call.scope
+    body = _body(mapping, scope)
     return IntegrationRequest(
         resource=_chosen(mapping.resource, "resource", scope),
         method=_chosen(mapping.method, "method", scope),
         path=_path(mapping, scope),
         id=scope.get("id"),
         query=_query(mapping, scope),
-        body=_body(mapping, scope),
-        headers=_request_headers(mapping, scope),
+        body=body,
+        headers=_request_headers(mapping, scope if body is None else {**scope, "requestBody": body}),
     )
 
 

@@ -105,6 +105,9 @@ class UnifiedMappings:
             "response_schema": described.get("schema"),
             "query_schema": raw.get("query_schema"),
             "request_body_schema": raw.get("request_body_schema"),
+            "response_mapping": raw.get("response_mapping"),
+            "default_query": raw.get("query"),
+            "default_body": raw.get("body"),
             "integration": {
                 "resource": mapping.resource if isinstance(mapping.resource, str) else None,
                 "method": mapping.method if isinstance(mapping.method, str) else None,

@@ -55,6 +55,9 @@ class MethodMeta(Schema):
     response_schema = fields.Raw(metadata={"description": "The JSON Schema of the model's records."})
     query_schema = fields.Raw()
     request_body_schema = fields.Raw()
+    response_mapping = fields.String(allow_none=True, metadata={"description": "With every layer laid over it."})
+    default_query = fields.Raw(metadata={"description": "Sent with each request."})
+    default_body = fields.Raw()
     integration = fields.Nested(CalledMethod, required=True)
 
 

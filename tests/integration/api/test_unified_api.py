@@ -332,7 +332,9 @@ def test_headers_and_queries_that_are_none_are_told(crm: Crm, key: str, expressi
 
 
 def test_methods_are_described_for_an_account_and_nothing_is_called(crm: Crm) -> None:
-    remap(crm, "contacts", "list", {"query_schema": {"type": "object"}, "description": "Who we know"})
+    remap(
+        crm, "contacts", "list", {"query_schema": {"type": "object"}, "description": "Who we know", "query": {"a": "1"}}
+    )
 
     answer = crm.get("/unified/crm/contacts/meta/list")
 
@@ -340,7 +342,8 @@ def test_methods_are_described_for_an_account_and_nothing_is_called(crm: Crm) ->
     assert answer.body == {
         **{"unified_model": "crm", "resource": "contacts", "method": "list", "integration_name": "acme"},
         **{"description": "Who we know", "query_schema": {"type": "object"}, "request_body_schema": None},
-        "response_schema": MODEL["resources"]["contacts"]["schema"],
+        **{"response_mapping": MAPPINGS["contacts", "list"]["response_mapping"], "default_query": {"a": "1"}},
+        **{"default_body": None, "response_schema": MODEL["resources"]["contacts"]["schema"]},
         "integration": {"resource": "people", "method": "list"},
     }
     assert crm.get("/unified/crm/contacts/meta/update").status == 404
@@ -360,3 +363,21 @@ def test_account_shows_the_last_call_that_it_was_forbidden(crm: Crm) -> None:
     assert forbidden["missing_scopes"] == []
     changed = crm.api.patch(path, {"context": {"api_key": "another-key"}}).body
     assert changed["last_forbidden_error"] is None
+
+
+def test_headers_of_a_request_are_made_of_its_mapped_body_and_errors_of_what_was_answered(crm: Crm) -> None:
+    crm.upstream.answers("/people", reply({"reason": "taken"}, 409))
+    remap(
+        crm,
+        "contacts",
+        "create",
+        {
+            "request_header_mapping": "{'X-Signature': $sign(requestBody.email, 'sha-256', 'k', 'hex')}",
+            "error_mapping": "'refused: ' & error.reason",
+        },
+    )
+
+    answer = crm.call("POST", "/unified/crm/contacts", {"name": "Eve", "emails": [{"email": "eve@x.io"}]})
+
+    assert (answer.status, answer.body["message"]) == (409, "refused: taken")
+    assert len(crm.upstream.requests[0].headers["x-signature"]) == 64
