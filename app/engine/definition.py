@@ -47,15 +47,20 @@ def _read_item(reader: ConfigReader, position: int) -> ResourceItem:
         resource=resource,
         method=reader.text("method"),
         id=_read_id(reader),
-        query=reader.object_template("query"),
+        query=None if _has_computed_query(reader) else reader.object_template("query"),
         body=_read_body(reader),
         loop_on=_read_loop(reader),
         depends_on=_read_parent(reader),
         persist=_is_persisted(reader, resource),
         position=position,
         delete_tracking=_read_delete_tracking(reader),
+        expression=reader.expression("query") if _has_computed_query(reader) else None,
         recursion=_read_recursion(reader),
     )
+
+
+def _has_computed_query(reader: ConfigReader) -> bool:
+    return isinstance(reader.value.get("query"), str)
 
 
 def _read_node(reader: ConfigReader, kind: NodeKind, position: int) -> ResourceItem:

@@ -171,6 +171,12 @@ class TransformError(RecordError):
     code = "transform"
 
 
+class ComputedQueryError(RecordError):
+    """A query's expression gives no object."""
+
+    code = "query"
+
+
 class SpoolError(RecordError):
     """A spool has gathered more than it may give on at once."""
 

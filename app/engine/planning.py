@@ -61,7 +61,8 @@ def _kept(item: ResourceItem, children: Mapping[str, Sequence[ResourceItem]]) ->
     descendants = list(children.get(item.name, ()))
     while descendants:
         descendant = descendants.pop()
-        if descendant.kind is NodeKind.TRANSFORM and descendant.depends_on != item.name:
+        reads_objects = descendant.kind is NodeKind.REQUEST or descendant.depends_on != item.name
+        if descendant.expression is not None and reads_objects:
             # Which of its ancestors' fields an expression reads is not known.
             return None
         if descendant.kind is not NodeKind.SPOOL:

@@ -68,7 +68,7 @@ class ResourceItem:
     """What becomes of records that a complete pass did not see; None keeps them."""
     kind: NodeKind = NodeKind.REQUEST
     expression: Expression | None = None
-    """A transform's."""
+    """A transform's, or what gives a request's query."""
     recursion: Recursion | None = None
 
     @property

@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 
 from app import failpoints
-from app.engine import recursion, scope
+from app.engine import computed_queries, recursion, scope
 from app.engine.errors import LeaseLostError, RateLimitedError, RecordError
 from app.engine.frontier import Frontier
 from app.engine.json_types import JSON, JsonObject
@@ -260,12 +260,12 @@ def page_call(context: RunContext, item: ResourceItem, element: scope.Element, c
     """Resolve an element's request; raise PlaceholderError when a value is missing, MappingError for a mapping."""
     values = scope.element_scope(item, context.plan, element, context.scope)
     id, body = _text(_resolve(item.id, values)), _resolve(item.body, values)
-    query = _resolve(item.query, values) or {}
+    query = computed_queries.evaluated(item.expression, values) if item.expression else _resolve(item.query, values)
     if item.recursion is not None:
-        id, query = recursion.overridden(element, id, query)
+        id, query = recursion.overridden(element, id, query or {})
         id = _text(id)
     if mapping := context.unified.get(item.name):
-        return mapping.page_call(UnifiedRequest(id=id, query=query, body=body), cursor)
+        return mapping.page_call(UnifiedRequest(id=id, query=query or {}, body=body), cursor)
     return PageCall(
         account_id=context.account.id,
         run_id=context.run.id,
@@ -274,7 +274,7 @@ def page_call(context: RunContext, item: ResourceItem, element: scope.Element, c
         resource=item.resource,
         method=item.method,
         id=id,
-        query=query,
+        query=query or {},
         body=body,
         cursor=cursor,
     )

@@ -142,7 +142,7 @@ def test_what_is_no_list_is_refused(raw: Any) -> None:
         ({"method": ""}, "method", "expected a text"),
         ({"id": True}, "id", "a boolean"),
         ({"id": "{{args.id:date}}"}, "id", "'date' is no cast"),
-        ({"query": "limit=1"}, "query", "expected an object"),
+        ({"query": ["limit"]}, "query", "expected an object"),
         ({"query": {"a": [{"b": "{{x:date}}"}]}}, "query.a.0.b", "'date'"),
         ({"body": 5}, "body", "expected an object"),
         ({"persist": "yes"}, "persist", "true or false"),

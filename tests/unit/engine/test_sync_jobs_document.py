@@ -25,7 +25,7 @@ def test_a_list_of_the_page_is_read(resources: JSON) -> None:
 
 @pytest.mark.parametrize(
     ("position", "name", "given"),
-    [(1, "large", [{"id": "b", "title": "B"}]), (2, "sum", [{"id": "members", "count": 2}])],
+    [(2, "large", [{"id": "b", "title": "B"}]), (3, "sum", [{"id": "members", "count": 2}])],
 )
 def test_a_transform_of_the_page_gives_records(position: int, name: str, given: JSON) -> None:
     items, _ = parse_resources(LISTS[position])

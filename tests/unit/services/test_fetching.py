@@ -355,3 +355,15 @@ def test_the_first_date_of_the_upstream_freezes_the_runs_upper_bound_once() -> N
     here.fetch()
 
     assert here.runs.frozen == [NOON]
+
+
+def test_query_may_be_made_by_an_expression_and_one_that_fails_is_an_error_of_its_request() -> None:
+    resources = [{"resource": "tickets", "loop_on": "args.ids", "query": "{'of': args.ids, 'n': $number(args.ids)}"}]
+    here = setting(resources, run_fields={"args": {"ids": ["1", "x"]}})
+    here.add_unit({"loop": "1"}, {"loop": "x"})
+    here.source.script(page())
+
+    here.fetch()
+
+    assert [call.query for call in here.source.calls] == [{"of": "1", "n": 1}]
+    assert len(here.pages.errors) == 1
