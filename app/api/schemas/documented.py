@@ -18,7 +18,10 @@ RESOURCE_LIST: Final[dict[str, Any]] = {
             "method": {**_TEXT, "description": "list, get, create, update, delete or a custom method."},
             "name": {**_TEXT, "description": "What others depend on; the resource by default."},
             "id": {"type": "string", "description": "The one record that is meant; holds placeholders."},
-            "query": {"type": "object", "description": "Query parameters; their values hold placeholders."},
+            "query": {
+                "oneOf": [{"type": "object"}, {"type": "string"}],
+                "description": "Query parameters whose values hold placeholders, or JSONata that gives them.",
+            },
             "body": {"type": ["object", "string"], "description": "What is sent; holds placeholders."},
             "loop_on": {"type": "string", "description": "An array: the request is repeated for each element."},
             "depends_on": {
