@@ -71,7 +71,9 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
         installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
-        accounts=AccountService(shared.accounts, shared.integrations, shared.effective_integrations),
+        accounts=AccountService(
+            shared.accounts, shared.integrations, shared.effective_integrations, shared.installed_integrations
+        ),
         refreshing=Refreshing(
             accounts=shared.accounts, integrations=shared.effective_integrations, keeper=shared.credentials
         ),

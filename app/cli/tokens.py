@@ -50,8 +50,8 @@ def token() -> None:
 @click.option("--name", default="cli", show_default=True, help="What the token is for.")
 @click.option(
     "--role",
-    type=click.Choice(list(Role)),
-    default=Role.ADMIN,
+    type=click.Choice([role.value for role in Role]),
+    default=Role.ADMIN.value,
     show_default=True,
     help="What it may do: look, also run and deliver, or everything.",
 )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from app.engine import integration_config, unified_mapping
+from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
@@ -56,11 +57,21 @@ class Integrations(Protocol):
         """Read one integration."""
 
 
+class Installed(Protocol):
+    """Reads which integrations an environment has installed."""
+
+    def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentIntegration | None:
+        """Read one installation."""
+
+
 class AccountService:
     """Integrated accounts as the API's callers see them; contexts hold their secrets in plain."""
 
-    def __init__(self, accounts: AccountStore, integrations: IntegrationNames, effective: Integrations) -> None:
+    def __init__(
+        self, accounts: AccountStore, integrations: IntegrationNames, effective: Integrations, installed: Installed
+    ) -> None:
         """``effective`` gives integrations as their environment uses them."""
+        self._installed = installed
         self._accounts = accounts
         self._integrations = integrations
         self._effective = effective
@@ -69,12 +80,8 @@ class AccountService:
         self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()
     ) -> IntegratedAccount:
         """Make an account; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
-        failures = [*faults, *_override_failures(fields)]
-        name = fields.get("integration_name")
-        integration = self._integrations.by_name(environment_id, name) if name else None
-        if name and integration is None:
-            message = f"integration '{name}' does not exist"
-            failures.append(Failure("integration_name", message, missing_reference=True))
+        integration, missing = self._chosen(environment_id, fields, faults)
+        failures = [*faults, *_override_failures(fields), *missing]
         if integration is not None:
             failures += self._integration_failures(environment_id, integration.id, fields)
         if failures or integration is None:
@@ -87,6 +94,29 @@ class AccountService:
             "integration_override": fields.get("integration_override", {}),
         }
         return self._accounts.create(environment_id, new_id(), values, context=fields.get("context", {}))
+
+    def _chosen(
+        self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure]
+    ) -> tuple[Integration | None, Sequence[Failure]]:
+        """Find the integration of a new account; where it is told twice, both have to mean the same one."""
+        name, installed_id = fields.get("integration_name"), fields.get("environment_integration_id")
+        failures: list[Failure] = []
+        named = self._integrations.by_name(environment_id, name) if name else None
+        if name and named is None:
+            message = f"integration '{name}' does not exist"
+            failures.append(Failure("integration_name", message, missing_reference=True))
+        installed = self._installed.get(environment_id, installed_id) if installed_id else None
+        if installed_id and installed is None:
+            message = f"environment integration '{installed_id}' does not exist"
+            failures.append(Failure("environment_integration_id", message, missing_reference=True))
+        if named and installed and named.id != installed.integration_id:
+            failures.append(Failure("environment_integration_id", f"is not an installation of '{name}'"))
+        told = {fault.path for fault in faults}
+        if not (name or installed_id or told & {"integration_name", "environment_integration_id"}):
+            failures.append(Failure("integration_name", "expected this or environment_integration_id"))
+        if installed and not named:
+            named = self._effective.get(environment_id, installed.integration_id)
+        return named, failures
 
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         """Read one account; raise NotFoundError."""

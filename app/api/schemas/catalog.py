@@ -152,9 +152,10 @@ class AccountPatch(Input):
 
 
 class NewAccount(AccountPatch):
-    """An integrated account to create."""
+    """An integrated account to create, of an integration that is told by its name or as the environment has it."""
 
-    integration_name = fields.String(required=True, validate=_TEXT)
+    integration_name = fields.String(validate=_TEXT)
+    environment_integration_id = Id(metadata={"description": "Instead of integration_name."})
     tenant_id = fields.String(required=True, validate=_TEXT)
 
 

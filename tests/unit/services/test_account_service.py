@@ -1,11 +1,12 @@
 """Integrated accounts: made for an integration that is there, their context merged."""
 
 import pytest
-from service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, FakeTable, account, integration
+from service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account, integration
 
+from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import IntegratedAccount, ListFilters
+from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters
 from app.engine.redaction import MASK
 from app.services.accounts import AccountService
 
@@ -18,9 +19,26 @@ def accounts() -> FakeTable[IntegratedAccount]:
     return FakeTable(account, account())
 
 
+INSTALLED = EnvironmentIntegration(
+    id="installed",
+    environment_id=ENVIRONMENT,
+    integration_id="integration",
+    override={},
+    created_at=NOON,
+    updated_at=NOON,
+)
+
+
+class Installations:
+    """One installation, of the environment's one integration."""
+
+    def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentIntegration | None:
+        return INSTALLED if (environment_id, id) == (ENVIRONMENT, INSTALLED.id) else None
+
+
 def service(accounts: FakeTable[IntegratedAccount], config: JsonObject | None = None) -> AccountService:
     integrations = FakeTable(integration, integration(config=config or CONFIG))
-    return AccountService(accounts, integrations, integrations)
+    return AccountService(accounts, integrations, integrations, Installations())
 
 
 def test_account_is_made_for_its_integration(accounts: FakeTable[IntegratedAccount]) -> None:
@@ -28,6 +46,31 @@ def test_account_is_made_for_its_integration(accounts: FakeTable[IntegratedAccou
 
     assert accounts.rows[made.id] == made
     assert (made.integration_id, made.tenant_id, made.context) == ("integration", "t1", {"api_key": "k"})
+
+
+def test_account_is_made_for_an_integration_as_the_environment_has_it(accounts: FakeTable[IntegratedAccount]) -> None:
+    made = service(accounts).create(ENVIRONMENT, {"environment_integration_id": "installed", "tenant_id": "t1"})
+
+    assert made.integration_id == "integration"
+
+
+@pytest.mark.parametrize(
+    ("told", "path", "message"),
+    [
+        ({}, "integration_name", "expected this or environment_integration_id"),
+        ({"environment_integration_id": "gone"}, "environment_integration_id", "does not exist"),
+        ({"integration_name": "gone"}, "integration_name", "does not exist"),
+    ],
+    ids=["none", "no such installation", "no such integration"],
+)
+def test_integration_that_is_not_told_or_not_there_is_refused(
+    accounts: FakeTable[IntegratedAccount], told: JsonObject, path: str, message: str
+) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        service(accounts).create(ENVIRONMENT, {**told, "tenant_id": "t1"})
+
+    (failure,) = refused.value.failures
+    assert (failure.path, message in failure.message) == (path, True)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +99,12 @@ def test_every_fault_of_a_new_account_is_told(accounts: FakeTable[IntegratedAcco
     assert raised.value.failures == (FAULT, Failure("integration_name", message, missing_reference=True))
 
 
-def test_absent_integration_name_is_the_callers_fault_to_tell(accounts: FakeTable[IntegratedAccount]) -> None:
+def test_integration_name_that_the_caller_found_fault_with_is_told_once(accounts: FakeTable[IntegratedAccount]) -> None:
+    fault = Failure("integration_name", "expected text")
     with pytest.raises(InvalidInputError) as raised:
-        service(accounts).create(ENVIRONMENT, {}, [FAULT])
+        service(accounts).create(ENVIRONMENT, {}, [fault, FAULT])
 
-    assert raised.value.failures == (FAULT,)
+    assert raised.value.failures == (fault, FAULT)
 
 
 def test_context_is_merged_key_by_key_and_masks_keep_their_secret(accounts: FakeTable[IntegratedAccount]) -> None:
