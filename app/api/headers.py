@@ -1,5 +1,6 @@
 """The headers of every answer: how browsers and caches are to treat it, and what is left to its token."""
 
+from http import HTTPStatus
 from typing import Final
 
 import flask
@@ -18,17 +19,30 @@ _UNLESS_SET: Final = {
 }
 
 
+# A hash of more than this costs more than it saves: lists that are asked for again have mostly changed.
+_MOST_HASHED_BYTES: Final = 256 * 1024
+
+
 def finish(response: flask.Response) -> None:
-    """Add to an answer what all answers have."""
+    """Add to an answer what all answers have; a reader who has it already is told so by 304."""
     headers = response.headers
     headers["X-Request-Id"] = flask.g.request_id
     for name, value in _ALWAYS.items():
         headers[name] = value
     for name, value in _UNLESS_SET.items():
         headers.setdefault(name, value)
+    if flask.request.method == "GET" and response.status_code == HTTPStatus.OK and response.is_json:
+        _compare(response)
     allowance: Allowance | None = flask.g.get("allowance")
     if allowance is not None:
         # As of draft-ietf-httpapi-ratelimit-headers; what an account's API says of its own limits stays.
         policy = f'"token";q={allowance.limit};w={allowance.window_seconds:g}'
         headers.setdefault("RateLimit-Policy", policy)
         headers.setdefault("RateLimit", f'"token";r={allowance.remaining};t={allowance.reset_seconds}')
+
+
+def _compare(response: flask.Response) -> None:
+    """Tag a small answer by its content, and leave its body out when the caller's If-None-Match names the tag."""
+    if (response.calculate_content_length() or 0) <= _MOST_HASHED_BYTES:
+        response.add_etag()
+        response.make_conditional(flask.request)

@@ -21,6 +21,7 @@ from app.services.records import RecordService
 from app.services.refreshing import Refreshing
 from app.services.request_limits import RequestLimits
 from app.services.run_states import StateService
+from app.services.run_waits import RunWaits
 from app.services.runs import RunService
 from app.services.templates import TemplateService
 from app.services.tokens import TokenService
@@ -37,6 +38,7 @@ class ApiServices:
     """The services of an API process."""
 
     runs: RunService
+    run_waits: RunWaits
     triggers: TriggerService
     jobs: JobService
     templates: TemplateService

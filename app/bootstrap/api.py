@@ -24,6 +24,7 @@ from app.services.refreshing import Refreshing
 from app.services.resuming import Resumption
 from app.services.run_drafts import RunDrafts
 from app.services.run_states import StateService
+from app.services.run_waits import RunWaits
 from app.services.runs import RunService
 from app.services.templates import TemplateService
 from app.services.tokens import TokenService
@@ -63,8 +64,10 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     deliveries = DeliveryService(
         deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, bell=shared.bell
     )
+    runs = _run_service(shared, drafts, _dry_runs(shared, source, settings))
     return ApiServices(
-        runs=_run_service(shared, drafts, _dry_runs(shared, source, settings)),
+        runs=runs,
+        run_waits=RunWaits(runs),
         triggers=TriggerService(TriggerStore(shared.engine), drafts, shared.clock),
         jobs=job_service,
         templates=TemplateService(TemplateStore(shared.engine), job_service),

@@ -8,7 +8,7 @@ import flask
 from app.api.parsing import Body, json_body
 from app.api.resource import Resource
 from app.api.schemas.fields import Deleted, Listing, page_of, taken_times
-from app.api.schemas.runs import NewRun, Run, RunError, RunPatch, RunQuery, RunResume, RunVerification
+from app.api.schemas.runs import NewRun, Run, RunError, RunPatch, RunQuery, RunResume, RunVerification, RunWait
 from app.api.services import environment, services
 from app.api.views import Answer, created, page_view, path_id, plain_view
 from app.engine.errors import Failure, InvalidInputError
@@ -76,10 +76,10 @@ def list_runs(query: JsonObject) -> Answer:
     return page_view(found, run_view)
 
 
-@sync_job_runs.serves("GET", "/<id>", answer=Run)
-def get_run(id: str) -> Answer:
-    """Show a run."""
-    return run_view(services().runs.get(environment(), path_id(_KIND, id)))
+@sync_job_runs.serves("GET", "/<id>", query=RunWait, answer=Run)
+def get_run(query: JsonObject, id: str) -> Answer:
+    """Show a run; with ``wait=30`` once it has ended, or as it is after 30 seconds."""
+    return run_view(services().run_waits.get(environment(), path_id(_KIND, id), seconds=query["wait"]))
 
 
 @sync_job_runs.serves("PATCH", "/<id>", body=RunPatch, answer=Run)

@@ -61,6 +61,16 @@ class RunPatch(Input):
     )
 
 
+class RunWait(Input):
+    """Whether to wait for a run's end."""
+
+    wait = fields.Integer(
+        load_default=0,
+        validate=validate.Range(0, 60, error="expected seconds from 0 to 60"),
+        metadata={"description": "Answer once the run has ended, or after so many seconds at the latest."},
+    )
+
+
 class RunResume(Input):
     """How to resume a run."""
 
