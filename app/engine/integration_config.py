@@ -79,7 +79,8 @@ class MethodConfig:
     base_url: Template
     headers: Template | None
     """Resolves to an object; a null takes an inherited or standing header away."""
-    query: Template | None
+    query: Template | Expression | None
+    """An expression makes the whole query out of the call's."""
     body: Template | None
     """Replaces the call's body when it is set."""
     response_path: Path | None
@@ -185,7 +186,7 @@ def _read_method(
         http_method=_read_http_method(reader, http_method),
         base_url=_read_base_url(reader) if own.get("base_url") else defaults.base_url,
         headers=headers,
-        query=reader.object_template("query"),
+        query=reader.expression("query") if isinstance(own.get("query"), str) else reader.object_template("query"),
         body=reader.any_template("body"),
         response_path=reader.path("response_path") if "response_path" in own else defaults.response_path,
         pagination=read_pagination(reader.child("pagination")) if "pagination" in own else defaults.pagination,

@@ -23,7 +23,7 @@ from app.engine.placeholders import UNDEFINED, Template
 from app.engine.redaction import is_secret_name
 from app.engine.request_formats import RequestFormats
 from app.services.ports import PageCall
-from app.sources import bodies, origins
+from app.sources import bodies, computed_parts, origins
 from app.sources.bodies import plain
 from app.sources.exchange import HttpRequest
 from app.sources.page_values import PageAsk
@@ -70,16 +70,13 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     config = config if call.path is None else replace(config, path=Template(call.path, frozenset()))
     path, _, path_query = _path(call, config, scope).partition("?")
     standing_query = _fields(call.config.query, scope)
-    used_by_path = {reference[1] for reference in config.path.references if reference[0] == "query" and reference[1:]}
     credentials = _credentials(config.authorization, scope)
     base_url = _base_url(config, scope)
     body = call.body if config.body is None else _resolved(config.body, scope)
     headers = {**_fields(config.headers, scope), **call.headers}
     query = {
         **standing_query,
-        **_fields(config.query, scope),
-        **dict(parse_qsl(path_query, keep_blank_values=True)),
-        **{name: value for name, value in call.query.items() if name not in used_by_path},
+        **_method_query(call, config, scope, dict(parse_qsl(path_query, keep_blank_values=True))),
     }
     return RequestDraft(
         method=config.http_method,
@@ -127,6 +124,14 @@ def finish(drafted: RequestDraft, ask: PageAsk, *, timeout_seconds: float) -> Ht
         secrets=drafted.secrets | secrets_in(*(_credential(text) for text in signed.values())),
         context=drafted.context,
     )
+
+
+def _method_query(call: PageCall, config: MethodConfig, scope: JsonObject, in_path: Mapping[str, str]) -> JsonObject:
+    """Lay the call's query over the path's and the method's; or give what an expression makes of the call's."""
+    if isinstance(config.query, Expression):
+        return {**in_path, **computed_parts.query(config.query, call, scope)}
+    asked = {name: value for name, value in call.query.items() if name not in config.query_keys_in_path}
+    return {**_fields(config.query, scope), **in_path, **asked}
 
 
 def _scope(call: PageCall) -> JsonObject:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.errors import SourceError
+from app.engine.expressions import Expression
 from app.engine.integration_config import (
     BasicAuthorization,
     BearerAuthorization,
@@ -17,6 +18,7 @@ from app.engine.integration_config import (
     PagePagination,
     parse_config,
 )
+from app.engine.placeholders import Template
 
 BASE = {"base_url": "https://api.example.com"}
 
@@ -91,11 +93,19 @@ def test_a_method_overrides_what_it_inherits() -> None:
     assert found.base_url.resolve({"subdomain": "acme"}) == "https://acme.example.com"
     assert found.http_method == "POST"
     assert found.query_keys_in_path == {"ticket_id", "kind"}
-    assert found.query and found.query.resolve({"query": {}}) == {"sort": "id"}
+    assert isinstance(found.query, Template)
+    assert found.query.resolve({"query": {}}) == {"sort": "id"}
     assert found.body and found.body.resolve({"body": {"q": 1}}) == {"q": "1"}
     assert found.response_path == ("data", "-1", "items")
     assert found.id_path == ("meta", "key")
     assert found.timeout_seconds == 5
+
+
+def test_a_methods_query_may_be_an_expression() -> None:
+    raw = {**BASE, "resources": {"tickets": {"list": {"query": "{'q': }"}}}}
+
+    assert isinstance(method({"query": "{'q': query.text}"}).query, Expression)
+    assert list(faults(raw)) == ["config.resources.tickets.list.query"]
 
 
 def test_an_empty_response_path_takes_an_inherited_one_away() -> None:

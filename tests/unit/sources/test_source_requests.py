@@ -94,3 +94,36 @@ def test_no_secret_shows_in_a_request() -> None:
 
     assert "s3cret" in request.url
     assert "s3cret" not in repr(request)
+
+
+def test_a_query_expression_makes_the_whole_query_out_of_the_calls() -> None:
+    expression = "{'q': 'FROM ' & query.from & (query.since ? ' SINCE ' & query.since : ''), 'as': context.subdomain}"
+    integration = config(query={"key": "1"}, resources={"r": {"list": {"path": "/r?v=2", "query": expression}}})
+
+    some = build(integration, query={"from": "Contact", "since": None})
+    newer = build(integration, query={"from": "Contact", "since": "2026"})
+
+    assert some.url == "https://acme.test/api/r?key=1&v=2&q=FROM%20Contact&as=acme"
+    assert newer.url == "https://acme.test/api/r?key=1&v=2&q=FROM%20Contact%20SINCE%202026&as=acme"
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("$uppercase(query.n) & context.token", 'query can not be evaluated: Argument 1 of function "uppercase"'),
+        ("'a=' & query.n", "query is expected to give an object, found a text"),
+    ],
+)
+def test_a_query_expression_that_gives_no_query_is_an_error(expression: str, message: str) -> None:
+    integration = config(resources={"r": {"list": {"path": "/r", "query": expression}}})
+
+    with pytest.raises(SourceError, match=message) as caught:
+        build(integration, query={"n": 1})
+
+    assert caught.value.code == "expression"
+
+
+def test_a_query_expression_may_give_nothing() -> None:
+    integration = config(resources={"r": {"list": {"path": "/r", "query": "query.absent"}}})
+
+    assert build(integration, query={"n": 1}).url == "https://acme.test/api/r"
