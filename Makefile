@@ -19,12 +19,15 @@ TEST_WORKERS ?= 3
 ROUNDS ?= 50
 SEEDS ?= 1000
 FIRST_SEED ?= 0
+SEED ?= 20260101
+EXAMPLES ?= 200
+SEQUENCES ?= 1000
 SCENARIO ?=
 BROKER ?=
 BENCH_OPTIONS ?=
 PEERS := .venv-peers
 
-.PHONY: help install demo up test chaos proofs bench bench-peers check check-static format lock clean
+.PHONY: help install demo up test chaos fuzz proofs bench bench-peers check check-static format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +45,10 @@ test: $(DEV)  ## Run the whole test suite
 
 chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCENARIO=name; BROKER=amqp://... for RabbitMQ
 	@CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) --scenario "$(SCENARIO)" --broker "$(BROKER)"
+
+fuzz: $(DEV)  ## Fuzz the API by its own document, with EXAMPLES=n of each operation, SEQUENCES=n and SEED=n
+	FUZZ_EXAMPLES=$(EXAMPLES) FUZZ_SEQUENCES=$(SEQUENCES) FUZZ_SEED=$(SEED) \
+		$(BIN)/python -m pytest tests/integration/api/test_openapi_fuzz.py
 
 proofs: $(DEV)  ## The long form of the engine's proofs: every commit, hundreds of models, SEEDS=n histories of each simulated job
 	PROOFS=long SIMULATION_SEEDS=$(SEEDS) SIMULATION_FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest tests/integration/engine

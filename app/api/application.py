@@ -9,8 +9,9 @@ import flask
 import orjson
 from flask.json.provider import JSONProvider
 
-from app.api import docs, gate
+from app.api import docs, field_documents, gate
 from app.api.errors import ErrorAwareApi
+from app.api.resource import OtherThan
 from app.api.routes.direct import proxy, unified
 from app.api.routes.environment_integrations import environment_integrations
 from app.api.routes.integrated_accounts import integrated_accounts
@@ -64,7 +65,9 @@ def create_app(services: ApiServices, settings: Settings) -> flask.Flask:
     app.config.update(docs.OPENAPI_CONFIG)
     attach(app, services)
     gate.guard(app)
+    app.url_map.converters["other_than"] = OtherThan
     api = ErrorAwareApi(app)
+    field_documents.complete(api)
     for resource in _RESOURCES:
         api.register_blueprint(resource)
     app.register_blueprint(service)

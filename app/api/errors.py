@@ -78,6 +78,7 @@ class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
     """Documents and answers errors in Ferryman's form."""
 
     ERROR_SCHEMA = ErrorAnswer
+    DEFAULT_ERROR_RESPONSE_NAME = None  # each route tells which errors it answers
 
     def _register_error_handlers(self) -> None:
         self._app.register_error_handler(FerrymanError, _answer_own)

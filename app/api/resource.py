@@ -1,10 +1,13 @@
 """A blueprint per resource, whose routes say in one line what they take and what they answer."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Sequence
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 from flask_smorest import Blueprint
 from marshmallow import Schema
+from werkzeug.routing import BaseConverter, Map
 
 from app.api import roles
 from app.api.parsing import RequestParser
@@ -14,8 +17,25 @@ from app.engine.roles import Role
 View = TypeVar("View", bound=Callable[..., Any])
 SchemaLike = Schema | type[Schema]
 
+ANY_ERROR: Final[JsonObject] = {"responses": {"default": "DEFAULT_ERROR"}}
+"""Documents that a route may answer whatever error an account's API does."""
+
 _ROLE: Final = "x-role"
 """Where an operation of the OpenAPI document names the role that it needs."""
+_ALWAYS: Final = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+
+
+class OtherThan(BaseConverter):
+    """A part of a path that is none of some words, which are routes of their own."""
+
+    def __init__(self, map: Map, *words: str) -> None:
+        super().__init__(map)
+        self.regex = rf"(?!(?:{'|'.join(re.escape(word) for word in words)})(?:/|\Z))[^/]+"
 
 
 class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
@@ -23,10 +43,15 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
 
     ARGUMENTS_PARSER = RequestParser()
 
-    def __init__(self, name: str, *, description: str, changes: Role, reads: Role = Role.READ) -> None:
-        """``reads`` and ``changes`` are the roles that GET and all else need, where a route does not say otherwise."""
+    def __init__(
+        self, name: str, *, description: str, changes: Role, reads: Role = Role.READ, actions: Sequence[str] = ()
+    ) -> None:
+        """``reads`` and ``changes`` are the roles that GET and all else need, where a route does not say otherwise.
+
+        ``actions`` are the words that stand below the path in the place of an id.
+        """
         super().__init__(name, __name__, url_prefix=f"/{name}", description=description)
-        self._reads, self._changes = reads, changes
+        self._reads, self._changes, self._actions = reads, changes, actions
 
     def serves(
         self,
@@ -46,20 +71,50 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         """
 
         needed = role or (self._reads if method == "GET" else self._changes)
+        errors = {*_ALWAYS, *_errors_of(method, rule, body, query)}
 
         def register(view: View) -> View:
             served = self.response(status, answer)(view)
+            for error in sorted(errors):
+                served = self.alt_response(error, response=error.name)(served)
             if body is not None:
-                served = self.arguments(_instance(body), required=method != "PATCH")(served)
+                served = self.arguments(_instance(body), required=_has_required(body))(served)
             if query is not None:
                 served = self.arguments(_instance(query), location="query")(served)
             if documented is not None:
                 served = self.doc(**documented)(served)
             served = self.doc(**{_ROLE: needed.value})(served)
-            self.route(rule, methods=[method])(roles.needs(needed)(served))
+            self.route(self._exact(rule), methods=[method])(roles.needs(needed)(served))
             return view
 
         return register
+
+    def _exact(self, rule: str) -> str:
+        """Keep ids and actions apart, so that each path offers what its own routes do and nothing else."""
+        words = ", ".join(f'"{word}"' for word in self._actions)
+        return rule.replace("<id>", f"<other_than({words}):id>") if words else rule
+
+
+def answering(*errors: HTTPStatus, like: SchemaLike | None = None) -> JsonObject:
+    """Document errors beyond those of every route of a kind, and a 200 with an answer where 201 is usual."""
+    found: JsonObject = {str(int(error)): error.name for error in errors}
+    if like is not None:
+        found["200"] = {"description": "What was there", "content": {"application/json": {"schema": like}}}
+    return {"responses": found}
+
+
+def _errors_of(method: str, rule: str, body: SchemaLike | None, query: SchemaLike | None) -> Iterator[HTTPStatus]:
+    """Tell which errors every route of a kind answers."""
+    if method != "GET" or query is not None:
+        yield HTTPStatus.BAD_REQUEST
+    if "<" in rule or body is not None:
+        yield HTTPStatus.NOT_FOUND
+    if method in ("POST", "PATCH"):
+        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+def _has_required(schema: SchemaLike) -> bool:
+    return any(field.required for field in _instance(schema).fields.values())
 
 
 def _instance(schema: SchemaLike) -> Schema:

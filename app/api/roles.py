@@ -1,5 +1,6 @@
 """Which role a route needs: declared with it, and refused to everybody but an admin where it is not."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -11,6 +12,7 @@ from app.engine.roles import Role
 View = TypeVar("View", bound=Callable[..., Any])
 
 _DECLARED: Final = "ferryman_role"
+_CONVERTER: Final = re.compile(r"<[^<>]*:")
 
 
 def needs(role: Role) -> Callable[[View], View]:
@@ -35,6 +37,5 @@ def check(held: Role) -> None:
         return
     needed = needed_by(flask.current_app.view_functions[request.endpoint]) or Role.ADMIN
     if not held.covers(needed):
-        raise ForbiddenError(
-            f"{request.method} {request.url_rule} needs a token of the role '{needed}': this one is '{held}'"
-        )
+        rule = _CONVERTER.sub("<", str(request.url_rule))
+        raise ForbiddenError(f"{request.method} {rule} needs a token of the role '{needed}': this one is '{held}'")

@@ -7,7 +7,7 @@ import flask
 
 from app.api import free_queries
 from app.api.parsing import free_body
-from app.api.resource import Resource
+from app.api.resource import ANY_ERROR, Resource
 from app.api.schemas import direct as schemas
 from app.api.services import environment, services
 from app.api.views import Answer
@@ -29,20 +29,24 @@ proxy = Resource(
 _MOST: Final = 1000
 
 
-@unified.serves("GET", "/<model>/<resource>", answer=schemas.DirectList, documented=schemas.PAGED)
+@unified.serves("GET", "/<model>/<resource>", answer=schemas.DirectList, documented={**schemas.PAGED, **ANY_ERROR})
 def list_unified(model: str, resource: str) -> Answer:
     """List an account's records as the model describes them."""
     return _listed(f"{model}/{resource}")
 
 
-@unified.serves("GET", "/<model>/<resource>/<id>", answer=schemas.AnyAnswer, documented=schemas.CALLED)
+@unified.serves("GET", "/<model>/<resource>/<id>", answer=schemas.AnyAnswer, documented={**schemas.CALLED, **ANY_ERROR})
 def get_unified(model: str, resource: str, id: str) -> Answer:
     """Show one record of an account as the model describes it."""
     return _one(f"{model}/{resource}", "get", id=id)
 
 
 @unified.serves(
-    "GET", "/<model>/<resource>/meta/<method>", answer=schemas.MethodMeta, documented=schemas.CALLED, role=Role.READ
+    "GET",
+    "/<model>/<resource>/meta/<method>",
+    answer=schemas.MethodMeta,
+    documented={**schemas.CALLED, **ANY_ERROR},
+    role=Role.READ,
 )
 def describe_unified(model: str, resource: str, method: str) -> Answer:
     """Show the schemas of a model's method, and what of the account's integration it calls; nothing is called."""
@@ -52,58 +56,64 @@ def describe_unified(model: str, resource: str, method: str) -> Answer:
     return services().direct.describe(environment(), account_id, f"{model}/{resource}", method)
 
 
-@unified.serves("POST", "/<model>/<resource>", answer=schemas.AnyAnswer, status=201, documented=schemas.SENT)
+@unified.serves(
+    "POST", "/<model>/<resource>", answer=schemas.AnyAnswer, status=201, documented={**schemas.SENT, **ANY_ERROR}
+)
 def create_unified(model: str, resource: str) -> Answer:
     """Create a record at the account's API."""
     return _one(f"{model}/{resource}", "create", body=free_body(flask.request))
 
 
-@unified.serves("PATCH", "/<model>/<resource>/<id>", answer=schemas.AnyAnswer, documented=schemas.SENT)
+@unified.serves("PATCH", "/<model>/<resource>/<id>", answer=schemas.AnyAnswer, documented={**schemas.SENT, **ANY_ERROR})
 def update_unified(model: str, resource: str, id: str) -> Answer:
     """Change a record at the account's API."""
     return _one(f"{model}/{resource}", "update", id=id, body=free_body(flask.request))
 
 
-@unified.serves("DELETE", "/<model>/<resource>/<id>", answer=schemas.DeletedRecord, documented=schemas.CALLED)
+@unified.serves(
+    "DELETE", "/<model>/<resource>/<id>", answer=schemas.DeletedRecord, documented={**schemas.CALLED, **ANY_ERROR}
+)
 def delete_unified(model: str, resource: str, id: str) -> Answer:
     """Remove a record at the account's API."""
     _called(f"{model}/{resource}", "delete", id=id)
     return {"id": id}
 
 
-@unified.serves("POST", "/<model>/<resource>/<method>", answer=schemas.CustomResult, documented=schemas.SENT)
-def call_unified(model: str, resource: str, method: str) -> Answer:
-    """Call a custom method of a model's resource."""
-    page = _called(f"{model}/{resource}", method, body=free_body(flask.request))
+@unified.serves(
+    "POST", "/<model>/<resource>/<id>", answer=schemas.CustomResult, documented={**schemas.SENT, **ANY_ERROR}
+)
+def call_unified(model: str, resource: str, id: str) -> Answer:
+    """Call a custom method of a model's resource: its name stands in the place of an id."""
+    page = _called(f"{model}/{resource}", id, body=free_body(flask.request))
     result = page.records[0] if len(page.records) == 1 else page.records
     return {"result": result}, HTTPStatus.OK, dict(page.headers)
 
 
-@proxy.serves("GET", "/<resource>", answer=schemas.DirectList, documented=schemas.PAGED)
+@proxy.serves("GET", "/<resource>", answer=schemas.DirectList, documented={**schemas.PAGED, **ANY_ERROR})
 def list_proxied(resource: str) -> Answer:
     """List an account's records as the API gives them."""
     return _listed(resource)
 
 
-@proxy.serves("GET", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=schemas.CALLED)
+@proxy.serves("GET", "/<resource>/<id>", answer=schemas.AnyAnswer, documented={**schemas.CALLED, **ANY_ERROR})
 def get_proxied(resource: str, id: str) -> Answer:
     """Show one record of an account as the API gives it."""
     return _one(resource, "get", id=id)
 
 
-@proxy.serves("POST", "/<resource>", answer=schemas.AnyAnswer, status=201, documented=schemas.SENT)
+@proxy.serves("POST", "/<resource>", answer=schemas.AnyAnswer, status=201, documented={**schemas.SENT, **ANY_ERROR})
 def create_proxied(resource: str) -> Answer:
     """Create a record at the account's API."""
     return _one(resource, "create", body=free_body(flask.request))
 
 
-@proxy.serves("PATCH", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=schemas.SENT)
+@proxy.serves("PATCH", "/<resource>/<id>", answer=schemas.AnyAnswer, documented={**schemas.SENT, **ANY_ERROR})
 def update_proxied(resource: str, id: str) -> Answer:
     """Change a record at the account's API."""
     return _one(resource, "update", id=id, body=free_body(flask.request))
 
 
-@proxy.serves("DELETE", "/<resource>/<id>", answer=schemas.DeletedRecord, documented=schemas.CALLED)
+@proxy.serves("DELETE", "/<resource>/<id>", answer=schemas.DeletedRecord, documented={**schemas.CALLED, **ANY_ERROR})
 def delete_proxied(resource: str, id: str) -> Answer:
     """Remove a record at the account's API."""
     _called(resource, "delete", id=id)

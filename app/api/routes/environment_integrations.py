@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from app.api.parsing import Body
-from app.api.resource import Resource
+from app.api.resource import Resource, answering
 from app.api.schemas import environment_integrations as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
@@ -21,7 +21,11 @@ _KIND = "environment integration"
 
 
 @environment_integrations.serves(
-    "POST", body=schemas.NewEnvironmentIntegration, answer=schemas.EnvironmentIntegration, status=201
+    "POST",
+    body=schemas.NewEnvironmentIntegration,
+    answer=schemas.EnvironmentIntegration,
+    status=201,
+    documented=answering(like=schemas.EnvironmentIntegration),
 )
 def install_integration(body: Body) -> Answer:
     """Install an integration; one that is installed is changed, which is answered 200."""

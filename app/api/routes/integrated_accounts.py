@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from app.api.parsing import Body
-from app.api.resource import Resource
+from app.api.resource import ANY_ERROR, Resource
 from app.api.schemas.catalog import Account, AccountPatch, AccountQuery, AccountRefresh, NewAccount
 from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
@@ -14,7 +14,10 @@ from app.engine.redaction import redacted, redacted_config
 from app.engine.roles import Role
 
 integrated_accounts = Resource(
-    "integrated-account", description="Customers' accounts at third parties", changes=Role.ADMIN
+    "integrated-account",
+    description="Customers' accounts at third parties",
+    changes=Role.ADMIN,
+    actions=("refresh-credentials",),
 )
 
 _KIND = "integrated account"
@@ -34,7 +37,7 @@ def list_accounts(query: JsonObject) -> Answer:
     return page_view(services().accounts.list(environment(), filters_of(query)), _view)
 
 
-@integrated_accounts.serves("POST", "/refresh-credentials", body=AccountRefresh, answer=Account)
+@integrated_accounts.serves("POST", "/refresh-credentials", body=AccountRefresh, answer=Account, documented=ANY_ERROR)
 def refresh_credentials(body: Body) -> Answer:
     """Renew an account's OAuth 2 token now; 401 when it has to be connected anew."""
     return _view(services().refreshing.refresh(environment(), body.checked()["id"]))

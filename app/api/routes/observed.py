@@ -1,7 +1,9 @@
 """``/record`` and ``/daemon``: what was persisted, and who does the work."""
 
+from http import HTTPStatus
+
 from app.api.parsing import Body
-from app.api.resource import Resource
+from app.api.resource import Resource, answering
 from app.api.schemas import observed as schemas
 from app.api.schemas.fields import page_of, taken_times
 from app.api.services import environment, services
@@ -15,7 +17,7 @@ records = Resource("record", description="What was persisted", changes=Role.ADMI
 daemons = Resource("daemon", description="Who does the work", changes=Role.ADMIN)
 
 
-@records.serves("GET", query=schemas.RecordQuery, answer=schemas.RecordPage)
+@records.serves("GET", query=schemas.RecordQuery, answer=schemas.RecordPage, documented=answering(HTTPStatus.NOT_FOUND))
 def list_records(query: JsonObject) -> Answer:
     """List an account's records by resource and id, or read its log on by ``after_seq``."""
     if "after_seq" in query:

@@ -4,7 +4,7 @@ from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
 from app.api.parsing import Body
-from app.api.resource import Resource
+from app.api.resource import Resource, answering
 from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.run_states import NewState, State, StateListQuery, StatePatch, StateQuery
 from app.api.services import environment, services
@@ -18,7 +18,7 @@ sync_job_run_states = Resource(
 )
 
 
-@sync_job_run_states.serves("POST", body=NewState, answer=State, status=201)
+@sync_job_run_states.serves("POST", body=NewState, answer=State, status=201, documented=answering(like=State))
 def put_state(body: Body) -> Answer:
     """Keep a value; one that has its key is replaced, which is answered 200."""
     state, is_new = services().states.put(environment(), body.fields, body.faults)

@@ -40,10 +40,11 @@ _IDEMPOTENCY: JsonObject = {
         },
     ],
     "responses": {
+        "422": "UNPROCESSABLE_ENTITY",
         "200": {
             "description": "The run that an earlier request with this Idempotency-Key made, or what a dry run found",
             "content": {"application/json": {"schema": {"anyOf": [_RUN, {"type": "object"}]}}},
-        }
+        },
     },
 }
 

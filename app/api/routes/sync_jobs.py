@@ -9,7 +9,7 @@ from app.api.views import Answer, created, filters_of, page_view, path_id, plain
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
 
-sync_jobs = Resource("sync-job", description="What to pull, described once", changes=Role.ADMIN)
+sync_jobs = Resource("sync-job", description="What to pull, described once", changes=Role.ADMIN, actions=("validate",))
 
 _KIND = "sync job"
 

@@ -1,7 +1,9 @@
 """``/webhook``, and the deliveries below it."""
 
+from http import HTTPStatus
+
 from app.api.parsing import Body
-from app.api.resource import Resource
+from app.api.resource import Resource, answering
 from app.api.schemas import catalog as schemas
 from app.api.schemas.deliveries import Delivery, DeliveryQuery, DeliveryWithBody
 from app.api.schemas.fields import Deleted, Success, page_of, taken_times
@@ -11,7 +13,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import ListFilters, Webhook
 from app.engine.roles import Role
 
-webhooks = Resource("webhook", description="Where RapidBridge runs deliver", changes=Role.ADMIN)
+webhooks = Resource("webhook", description="Where RapidBridge runs deliver", changes=Role.ADMIN, actions=("test",))
 
 _KIND = "webhook"
 
@@ -46,7 +48,14 @@ def delete_webhook(id: str) -> Answer:
     return {"id": services().webhooks.delete(environment(), path_id(_KIND, id))}
 
 
-@webhooks.serves("POST", "/test", body=schemas.WebhookTest, answer=Success, role=Role.RUN)
+@webhooks.serves(
+    "POST",
+    "/test",
+    body=schemas.WebhookTest,
+    answer=Success,
+    role=Role.RUN,
+    documented=answering(HTTPStatus.BAD_GATEWAY),
+)
 def send_test_event(body: Body) -> Answer:
     """Send a test event to a webhook."""
     services().webhooks.test(environment(), body.checked()["id"])

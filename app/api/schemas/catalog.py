@@ -38,7 +38,7 @@ class RuntimeVersion(fields.Field[int]):
         super().__init__(metadata={"oneOf": kinds}, **options)
 
     def _deserialize(self, value: JSON, attr: str | None, data: Any, **options: Any) -> int:
-        if isinstance(value, bool | float) or value not in (1, 2, 3, 4, "1", "2", "3", "4"):
+        if isinstance(value, bool) or value not in (1, 2, 3, 4, "1", "2", "3", "4"):
             raise ValidationError("expected a version from 1 to 4")
         return int(value)
 
@@ -144,7 +144,13 @@ class AccountPatch(Input):
     authentication_method = fields.String(validate=_TEXT)
     context = JsonObjectField()
     unified_model_override = JsonObjectField(
-        metadata={"description": "{model: {resource: {method: mapping}}}, laid over the integration's mappings."}
+        metadata={
+            "description": "{model: {resource: {method: mapping}}}, laid over the integration's mappings.",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": {"type": "object", "additionalProperties": {"type": "object"}},
+            },
+        }
     )
     integration_override = JsonObjectField(
         metadata={"description": "Laid over the integration's config as this account's environment uses it."}

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 from webargs.fields import DelimitedList
@@ -21,6 +21,9 @@ _LOST_PLUS: Final = re.compile(r" (?=\d\d:?\d\d$)")
 
 class Input(Schema):
     """A body or a query; what it does not know is let pass, and null is absent where it means nothing else."""
+
+    EMPTY_IS_ABSENT: ClassVar = False
+    """Whether "" is taken as null too, which such a schema does by itself."""
 
     class Meta:
         """Marshmallow's options."""
@@ -59,12 +62,13 @@ class Flag(fields.Boolean):
 
 
 class Whole(fields.Integer):
-    """A JSON integer, and nothing that could be taken for one."""
+    """A JSON integer, which 1.0 is one of, and nothing that could be taken for one."""
 
     def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
+        is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        if isinstance(value, bool) or not is_whole:
             raise ValidationError("expected an integer")
-        return value
+        return int(value)
 
 
 class JsonObjectField(fields.Dict):
@@ -90,7 +94,11 @@ class Time(fields.Field[Any]):
             raise ValidationError("expected an ISO-8601 time such as 2021-08-10T10:00:00.000Z") from None
 
 
-class Listing(Input):
+class Query(Input):
+    """A query, in which what is empty is absent."""
+
+
+class Listing(Query):
     """The query of every list."""
 
     limit = fields.Integer(

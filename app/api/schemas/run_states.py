@@ -4,14 +4,14 @@ from typing import Final
 
 from marshmallow import Schema, fields, validate
 
-from app.api.schemas.fields import Id, Input, SortedListing, Time, narrowed
+from app.api.schemas.fields import Id, Input, Query, SortedListing, Time, narrowed
 
 _NAME: Final = validate.Length(min=1, max=500)
 _STATE_KEY: Final = {"description": "The namespace: what a run's state_key resolved to."}
 _VALUE: Final = {"description": "Any JSON."}
 
 
-class StateQuery(Input):
+class StateQuery(Query):
     """Which namespace is meant."""
 
     state_key = fields.String(required=True, validate=_NAME, metadata=_STATE_KEY)

@@ -5,8 +5,9 @@ from typing import Any
 from marshmallow import Schema, fields, pre_load, validate
 from webargs.fields import DelimitedList
 
-from app.api.schemas.documented import RESOURCE_LIST
-from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, SortedListing, Time, Whole, narrowed
+from app.api.schemas.documented import NAME_PATTERN, RESOURCE_LIST
+from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, Query, SortedListing, Time, Whole, narrowed
+from app.engine.events import OF_RUNS
 from app.engine.json_types import JSON, JsonObject
 from app.engine.status import ErrorHandling, RunStatus
 
@@ -17,11 +18,13 @@ _ERROR_HANDLINGS = [str(kind) for kind in ErrorHandling]
 class NewRun(Input):
     """A run to create."""
 
+    EMPTY_IS_ABSENT = True
+
     sync_job_id = Id(required=True, metadata={"description": "The sync job to run."})
     integrated_account_id = Id(required=True, metadata={"description": "The account to run it for."})
     args = JsonObjectField(metadata={"description": "The arguments that the job's args_schema describes."})
     daemon_group_key = fields.String(
-        metadata={"description": "The daemon group that carries it out; excludes webhook_id."}
+        metadata={"description": "The daemon group that carries it out; excludes webhook_id.", "pattern": NAME_PATTERN}
     )
     webhook_id = Id(metadata={"description": "The webhook that gets the records; excludes daemon_group_key."})
     error_handling = fields.String(validate=validate.OneOf(_ERROR_HANDLINGS))
@@ -40,7 +43,7 @@ class NewRun(Input):
         metadata={"description": "Replaces the job's state_key for this run; may hold placeholders."},
     )
     events_to_send = fields.List(
-        fields.String(),
+        fields.String(metadata={"enum": list(OF_RUNS)}),
         allow_none=True,
         metadata={"description": "The only events that the webhook gets, such as sync_job_run:record; null is all."},
     )
@@ -61,7 +64,7 @@ class RunPatch(Input):
     )
 
 
-class RunWait(Input):
+class RunWait(Query):
     """Whether to wait for a run's end."""
 
     wait = fields.Integer(

@@ -4,26 +4,33 @@ from typing import Final
 
 from marshmallow import Schema, fields, pre_load, validate
 
-from app.api.schemas.documented import RESOURCE_LIST
+from app.api.schemas.documented import NAME_PATTERN, RESOURCE_LIST
 from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, SortedListing, Time, narrowed
+from app.engine.events import OF_RUNS
 from app.engine.json_types import JSON, JsonObject
 from app.engine.status import ErrorHandling
 
+_FIVE_FIELDS: Final = {"pattern": r"^\s*[^\s]+(\s+[^\s]+){4}\s*$", "maxLength": 200}
 _ERROR_HANDLINGS: Final = [str(kind) for kind in ErrorHandling]
 
 
 class TriggerPatch(Input):
     """A change of a cron trigger."""
 
+    EMPTY_IS_ABSENT = True
+
     sync_job_id = Id(metadata={"description": "Can not be changed; the present one is accepted."})
     integrated_account_id = Id(metadata={"description": "Can not be changed; the present one is accepted."})
     cron_expression = fields.String(
-        metadata={"description": "Minute, hour, day of month, month and day of week; a new one has to be scheduled."}
+        metadata={
+            "description": "Minute, hour, day of month, month and day of week; a new one has to be scheduled.",
+            **_FIVE_FIELDS,
+        }
     )
     timezone = fields.String(metadata={"description": "The IANA zone whose clock is meant; UTC."})
     args = JsonObjectField(metadata={"description": "The arguments of the runs."})
     resources = fields.Raw(allow_none=True, metadata={**RESOURCE_LIST, "description": "Replaces the job's resources."})
-    daemon_group_key = fields.String(allow_none=True)
+    daemon_group_key = fields.String(allow_none=True, metadata={"pattern": NAME_PATTERN})
     webhook_id = Id(allow_none=True)
     error_handling = fields.String(allow_none=True, validate=validate.OneOf(_ERROR_HANDLINGS))
     meta = JsonObjectField(allow_none=True, metadata={"description": "Yours: kept and shown, read by nobody."})
@@ -33,7 +40,7 @@ class TriggerPatch(Input):
     )
 
     events_to_send = fields.List(
-        fields.String(),
+        fields.String(metadata={"enum": list(OF_RUNS)}),
         allow_none=True,
         metadata={"description": "The only events that the webhook gets of its runs; null is every one."},
     )
@@ -49,7 +56,7 @@ class NewTrigger(TriggerPatch):
 
     sync_job_id = Id(required=True)
     integrated_account_id = Id(required=True)
-    cron_expression = fields.String(required=True)
+    cron_expression = fields.String(required=True, metadata=_FIVE_FIELDS)
 
 
 class LastRun(Schema):

@@ -5,31 +5,58 @@ from typing import Any, Final
 from marshmallow import Schema, fields, validate
 
 from app.api.schemas.catalog import SLUG
+from app.api.schemas.documented import NAME_PATTERN
 from app.api.schemas.fields import Id, Input, JsonObjectField, SortedListing, Time, Whole, narrowed
 
 _TIMES: Final = ("created_at", "updated_at")
 _NAME: Final = validate.Length(min=1, max=100)
 _VERSION: Final = {"description": "The version that you saw; refused when it is another by now."}
+_METHOD: Final = {"type": "string", "pattern": NAME_PATTERN}
+_NAMED_METHOD: Final = {"type": "object", "required": ["name"], "properties": {"name": _METHOD}}
 _RESOURCES: Final = {
     "type": "object",
     "description": "{name: {schema, description, methods: [name]}}; without methods: the usual five.",
-    "additionalProperties": {"type": "object"},
+    "patternProperties": {
+        NAME_PATTERN: {
+            "type": "object",
+            "properties": {
+                "schema": {"type": ["object", "null"], "description": "JSON Schema of its records."},
+                "description": {},
+                "methods": {"type": ["array", "null"], "items": {"anyOf": [_METHOD, _NAMED_METHOD]}},
+            },
+        },
+    },
+    "additionalProperties": False,
+}
+_EXPRESSION: Final = {"type": ["string", "null"], "description": "JSONata."}
+_OBJECT: Final = {"type": ["object", "null"]}
+_CHOSEN: Final[dict[str, Any]] = {
+    "type": ["string", "object", "null"],
+    "minLength": 1,
+    "required": ["expression"],
+    "properties": {"expression": {"type": "string", "minLength": 1}},
 }
 _CONFIG: Final[dict[str, Any]] = {
     "type": "object",
     "description": "How the integration carries the method out; the mappings are JSONata.",
     "properties": {
-        "resource": {"description": "The integration's resource, or {expression, resources}."},
-        "method": {"description": "The integration's method, or {expression, methods}."},
-        "response_mapping": {"type": "string"},
-        "response_mapping_method": {"type": "string", "enum": ["item", "array"]},
-        "query": {"type": "object"},
-        "query_mapping": {"type": "string"},
-        "body": {"type": "object"},
-        "request_body_mapping": {"type": "string"},
-        "path_mapping": {"type": "string"},
-        "error_mapping": {"type": "string"},
+        "resource": {**_CHOSEN, "description": "The integration's resource, or {expression, resources}."},
+        "method": {**_CHOSEN, "description": "The integration's method, or {expression, methods}."},
+        "description": {},
+        "response_mapping": _EXPRESSION,
+        "response_mapping_method": {"enum": ["item", "array", None]},
+        "query": {"type": ["object", "string", "null"], "description": "An object, or JSONata that gives one."},
+        "query_mapping": _EXPRESSION,
+        "query_schema": {},
+        "body": _OBJECT,
+        "request_body_mapping": _EXPRESSION,
+        "request_body_schema": {},
+        "path_mapping": _EXPRESSION,
+        "error_mapping": _EXPRESSION,
+        "request_header_mapping": _EXPRESSION,
+        "response_header_mapping": _EXPRESSION,
     },
+    "additionalProperties": False,
 }
 
 

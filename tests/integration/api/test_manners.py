@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -176,7 +177,7 @@ def test_documents_every_route_of_a_resource(api: Caller, app: Flask) -> None:
 
     resources = ("sync-job", "integration", "integrated-account", "webhook", "record", "daemon", "unified", "proxy")
     resources += ("environment", "log", "api-token")
-    routes = {rule.rule.replace("<path:", "<").replace("<", "{").replace(">", "}") for rule in app.url_map.iter_rules()}
+    routes = {re.sub(r"<(?:[^<>]*:)?(\w+)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
     assert document["openapi"] == "3.1.0"
     assert {route for route in routes if route[1:].startswith(resources)} == set(document["paths"])
 

@@ -1,5 +1,6 @@
 """Tokens and what their roles allow; the environment that they live in."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -32,7 +33,7 @@ FIELDS = {
 # What less than an admin may change, or needs more than reading.
 RUN_ROUTES = {
     "DELETE /proxy/<resource>/<id>",
-    "DELETE /sync-job-run-state/<path:id>",
+    "DELETE /sync-job-run-state/<id>",
     "DELETE /sync-job-run/<id>",
     "DELETE /unified/<model>/<resource>/<id>",
     "GET /proxy/<resource>",
@@ -40,7 +41,7 @@ RUN_ROUTES = {
     "GET /unified/<model>/<resource>",
     "GET /unified/<model>/<resource>/<id>",
     "PATCH /proxy/<resource>/<id>",
-    "PATCH /sync-job-run-state/<path:id>",
+    "PATCH /sync-job-run-state/<id>",
     "PATCH /sync-job-run/<id>",
     "PATCH /unified/<model>/<resource>/<id>",
     "POST /proxy/<resource>",
@@ -51,7 +52,7 @@ RUN_ROUTES = {
     "POST /sync-job-run/<id>/resume",
     "POST /sync-job/validate",
     "POST /unified/<model>/<resource>",
-    "POST /unified/<model>/<resource>/<method>",
+    "POST /unified/<model>/<resource>/<id>",
     "POST /webhook/<id>/deliveries/<delivery_id>/retry",
     "POST /webhook/test",
 }
@@ -65,7 +66,7 @@ def holder_of(role: Role, app: Flask, services: ApiServices, environment_id: Env
 def routes_of(app: Flask) -> list[tuple[str, str, Role | None]]:
     """Every route that is not open to anybody: its method, its rule, its role."""
     return [
-        (method, rule.rule, roles.needed_by(app.view_functions[rule.endpoint]))
+        (method, re.sub("<[^<>]*:", "<", rule.rule), roles.needed_by(app.view_functions[rule.endpoint]))
         for rule in app.url_map.iter_rules()
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
         if not gate.OPEN_PATHS.fullmatch(rule.rule)

@@ -21,6 +21,7 @@ class Fields(Schema):
         ("flag", True, True),
         ("flag", "false", False),
         ("whole", 3, 3),
+        ("whole", 3.0, 3),
         ("time", "2026-01-05", datetime(2026, 1, 5, tzinfo=UTC)),
         ("time", "2026-01-05T10:00:00.123Z", datetime(2026, 1, 5, 10, 0, 0, 123000, tzinfo=UTC)),
         ("time", "2026-01-05T10:00:00 02:00", datetime(2026, 1, 5, 8, tzinfo=UTC)),
@@ -36,7 +37,7 @@ def test_loads(name: str, given: JSON, loaded: JSON) -> None:
     [
         *(("id", value) for value in ("", "x", 5, "1ba1f401718347c59e39e8e257e3c795", "z" * 36)),
         *(("flag", value) for value in (1, 0, "yes", "True", 1.0, [], {})),
-        *(("whole", value) for value in (True, "4", 1.0, [])),
+        *(("whole", value) for value in (True, "4", 1.5, float("inf"), [])),
         *(("time", value) for value in ("", "now", 5, "0001-01-01T00:00:00+10:00", "2026-13-01", [])),
     ],
 )

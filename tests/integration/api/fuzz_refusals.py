@@ -1,0 +1,39 @@
+"""Why a request that fits the document may be refused all the same: what no JSON Schema can say."""
+
+import re
+from typing import Final
+
+from app.engine.json_types import JSON
+
+_REASONS: Final = {
+    "what it refers to has to exist": r"\S+: .*(does not exist|is no resource of .*|is not an installation of .*)",
+    "and is named one way or the other": r"integration_name: expected this or environment_integration_id",
+    "a name is taken once": r"name: an? (integration|unified model) (named|called) .* exists already",
+    "some things stay as they were made": r"\S+: can not be changed: .*",
+    "somebody else was faster": r"version: is \d+ by now: read .* again before changing it",
+    "others need it": r"id: .* belong to this integration, delete them first: .*",
+    "a time passes": r"expires_at: expected a time that is still to come",
+    "cursors are those that a list gave": r"next_cursor: is not a cursor that this (list|account) gave",
+    "Postgres keeps no U+0000 and 64 bits of an integer": (
+        r".*: (holds (the character )?U\+0000.*|is an integer of more than 64 bits: .*|is too large for a number)"
+    ),
+    "in a query 1.0 is no whole number": r"(limit|wait|after_seq): Not a valid integer\.",
+    "an address has a port, or brackets that match": r"target_url: expected an http or https address",
+    "the zones of the IANA database": r"timezone: .* is not a zone of the IANA database, .*",
+    "a cron expression has a grammar": r"cron_expression: (.*expected five fields.*|is never due)",
+    "a run is either one or the other": r"daemon_group_key: .* exclude each other: send one of them",
+    "a template may have no resources, its job may not": r"resources: expected a list of at least one resource",
+    "JSON Schema is judged by its own schema": r"args_schema.*: expected .*|resources\..*: is no JSON Schema: .*",
+    "JSONata has a grammar": r"(args_validation|config\.\w+(_mapping|\.expression)?|resources\.\d+\.query): .*",
+    "a job's items make a tree, and its texts hold placeholders": r"resources\.\d+.*: .*",
+    "a format has a config of its own": r"config\.(authorization|pagination|resources|headers|query|base_url)\b.*: .*",
+    "a mapping is a config too": r"unified_model_override\..*: .*",
+}
+_EXPECTED: Final = [re.compile(pattern, re.DOTALL) for pattern in _REASONS.values()]
+
+
+def is_expected(answer: JSON) -> bool:
+    """Claim that each of an answer's faults is one of those."""
+    faults = answer.get("details", {}).get("failures", []) if isinstance(answer, dict) else []
+    told = [f"{fault['path']}: {fault['message']}" for fault in faults]
+    return bool(told) and all(any(pattern.fullmatch(one) for pattern in _EXPECTED) for one in told)

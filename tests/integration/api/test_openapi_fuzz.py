@@ -1,0 +1,84 @@
+"""``/openapi.json`` is true: Schemathesis, with every check and in sequences, finds nothing that contradicts it."""
+
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine
+
+from app.api.application import create_app
+from app.api.services import ApiServices
+from app.bootstrap.api import api_services
+from app.engine.objects import EnvironmentId
+from app.net import addresses
+from app.services.run_waits import RunWaits
+from app.settings import Settings
+from tests.integration.api import fuzz_refusals
+from tests.integration.api.calling import Caller
+from tests.integration.api.fuzzing import Effort, fuzz
+from tests.integration.api.walled_worlds import furnished
+
+EFFORT = Effort(
+    examples=int(os.environ.get("FUZZ_EXAMPLES", "5")),
+    sequences=int(os.environ.get("FUZZ_SEQUENCES", "25")),
+    seed=int(os.environ.get("FUZZ_SEED", "20260101")),
+)
+LONGEST_SECONDS = 24 * 3600
+
+
+@pytest.fixture
+def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no address that the fuzz makes up be looked up or connected to."""
+
+    def no_names(host: object, *_: Any, **__: Any) -> NoReturn:
+        raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is not looked up here")
+
+    monkeypatch.setattr(addresses, "is_public", lambda address: False)
+    monkeypatch.setattr(socket, "getaddrinfo", no_names)
+
+
+@pytest.fixture
+def unhurried(settings: Settings, _nowhere: None) -> Iterator[ApiServices]:
+    """Services that no caller waits for."""
+    services = api_services(replace(settings, token_requests=0, allowed_networks=""))
+    yield replace(services, run_waits=RunWaits(services.runs, most=0))
+    services.close()
+
+
+@pytest.fixture
+def fuzzed(unhurried: ApiServices, settings: Settings) -> Flask:
+    return create_app(unhurried, settings)
+
+
+@pytest.mark.timeout(LONGEST_SECONDS)
+def test_nothing_contradicts_the_document(
+    fuzzed: Flask, unhurried: ApiServices, environment_id: EnvironmentId, engine: Engine
+) -> None:
+    token, secret = unhurried.tokens.create(environment_id, "fuzz")
+    caller = Caller(fuzzed.test_client(), secret)
+    furnished(caller, "mine", environment_id, engine)
+
+    found = fuzz(fuzzed, token=secret, token_id=token.id, effort=EFFORT)
+    assert found.faults == {}, "\n\n".join(f"{name}\n{told}" for name, told in found.faults.items())
+    assert caller.get("/ping").status == 200
+    went_on = {label for phase, label, status in found.statuses if phase == "stateful" and status in (200, 201)}
+    assert {label.partition(" ")[0] for label in went_on} == {"POST", "GET", "PATCH", "DELETE"}
+    assert len({label for phase, label, status in found.statuses if phase == "coverage"}) == _operations(fuzzed)
+
+
+def test_a_refusal_for_another_reason_is_a_finding() -> None:
+    expected = {"path": "sync_job_id", "message": "sync job 'x' does not exist"}
+    other = {"path": "sync_job_id", "message": "expected a UUID"}
+
+    assert fuzz_refusals.is_expected({"details": {"failures": [expected]}})
+    assert not fuzz_refusals.is_expected({"details": {"failures": [expected, other]}})
+    assert not fuzz_refusals.is_expected({"details": {"failures": []}})
+
+
+def _operations(app: Flask) -> int:
+    paths = app.test_client().get("/openapi.json").get_json()["paths"]
+    return sum(1 for path in paths.values() for method in path if method != "parameters")
