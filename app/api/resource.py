@@ -20,6 +20,7 @@ SchemaLike = Schema | type[Schema]
 ANY_ERROR: Final[JsonObject] = {"responses": {"default": "DEFAULT_ERROR"}}
 """Documents that a route may answer whatever error an account's API does."""
 
+_CREATES: Final = "creates"
 _ROLE: Final = "x-role"
 """Where an operation of the OpenAPI document names the role that it needs."""
 _ALWAYS: Final = (
@@ -52,6 +53,8 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         """
         super().__init__(name, __name__, url_prefix=f"/{name}", description=description)
         self._reads, self._changes, self._actions = reads, changes, actions
+        self._of_items: list[str] = []
+        self._prepare_doc_cbks.append(self._link)
 
     def serves(
         self,
@@ -84,10 +87,28 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
             if documented is not None:
                 served = self.doc(**documented)(served)
             served = self.doc(**{_ROLE: needed.value})(served)
+            self._note(method, rule, served)
             self.route(self._exact(rule), methods=[method])(roles.needs(needed)(served))
             return view
 
         return register
+
+    def _note(self, method: str, rule: str, served: Any) -> None:
+        """Note what creates things, and what may be done with one."""
+        if rule == "/<id>":
+            self._of_items.append(method.lower())
+        served._apidoc[_CREATES] = method == "POST" and not rule
+
+    def _link(self, doc: JsonObject, noted: JsonObject, **_: Any) -> JsonObject:
+        """Document where a creation leads to, once all routes are known."""
+        if noted.get(_CREATES):
+            path = f"{self.url_prefix}/%7Bid%7D".replace("/", "~1")
+            made = {"id": "$response.body#/id"}
+            links = {name: {"operationRef": f"#/paths/{path}/{name}", "parameters": made} for name in self._of_items}
+            for status, answer in doc["responses"].items():
+                if links and int(status) == HTTPStatus.CREATED:
+                    answer["links"] = links
+        return doc
 
     def _exact(self, rule: str) -> str:
         """Keep ids and actions apart, so that each path offers what its own routes do and nothing else."""
