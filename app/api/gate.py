@@ -7,7 +7,7 @@ from typing import Final
 
 import flask
 
-from app.api import admission, headers, problems
+from app.api import admission, headers, problems, roles
 from app.engine.ids import new_id
 
 logger = logging.getLogger(__name__)
@@ -36,11 +36,10 @@ def _finish(response: flask.Response) -> flask.Response:
     _drain()
     problems.finish(response)
     headers.finish(response)
-    rule = flask.request.url_rule
     facts = {
         "request_id": flask.g.request_id,
         "method": flask.request.method,
-        "route": rule.rule if rule else None,
+        "route": roles.route(flask.request),
         "status": response.status_code,
         "milliseconds": round((time.perf_counter() - flask.g.started_at) * 1000, 1),
     }

@@ -30,6 +30,11 @@ def needed_by(view: Callable[..., Any]) -> Role | None:
     return view.__dict__.get(_DECLARED)
 
 
+def route(request: flask.Request) -> str | None:
+    """Name the route that a request took, without how its parts are told apart."""
+    return _CONVERTER.sub("<", request.url_rule.rule) if request.url_rule else None
+
+
 def check(held: Role) -> None:
     """Raise ForbiddenError when the request's route needs more than a role; one that leads nowhere needs nothing."""
     request = flask.request
@@ -37,5 +42,6 @@ def check(held: Role) -> None:
         return
     needed = needed_by(flask.current_app.view_functions[request.endpoint]) or Role.ADMIN
     if not held.covers(needed):
-        rule = _CONVERTER.sub("<", str(request.url_rule))
-        raise ForbiddenError(f"{request.method} {rule} needs a token of the role '{needed}': this one is '{held}'")
+        raise ForbiddenError(
+            f"{request.method} {route(request)} needs a token of the role '{needed}': this one is '{held}'"
+        )

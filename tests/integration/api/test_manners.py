@@ -217,3 +217,32 @@ def test_refuses_a_body_of_unknown_length_that_is_too_large(api: Caller) -> None
     answer = api.call("POST", "/webhook", environ_overrides=endless)
 
     assert answer.status == 413
+
+
+@pytest.mark.parametrize(
+    "path", ["/webhook/test", "/integrated-account/refresh-credentials", "/sync-job/validate", "/record/restore"]
+)
+def test_an_action_is_no_id(api: Caller, path: str) -> None:
+    answer = api.get(path)
+
+    assert (answer.status, answer.headers["Allow"]) == (405, "OPTIONS, POST")
+
+
+def test_a_creation_links_to_what_may_be_done_next(api: Caller) -> None:
+    paths = api.get("/openapi.json").body["paths"]
+
+    links = paths["/api-token"]["post"]["responses"]["201"]["links"]
+    assert {name: link["operationRef"] for name, link in links.items()} == {
+        "get": "#/paths/~1api-token~1%7Bid%7D/get",
+        "delete": "#/paths/~1api-token~1%7Bid%7D/delete",
+    }
+
+
+def test_the_document_tells_what_counts_as_absent(api: Caller) -> None:
+    document = api.get("/openapi.json").body
+
+    patch, trigger = (document["components"]["schemas"][name]["properties"] for name in ("WebhookPatch", "NewTrigger"))
+    limit = next(one for one in document["paths"]["/webhook"]["get"]["parameters"] if one["name"] == "limit")
+    assert patch["is_active"]["anyOf"] == [{"type": "boolean"}, {"enum": [None]}]
+    assert trigger["timezone"]["anyOf"] == [{"type": "string"}, {"enum": [None, ""]}]
+    assert limit["allowEmptyValue"] is True
