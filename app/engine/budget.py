@@ -35,6 +35,10 @@ _SLOWEST_PACE: Final = 1 / 60
 _FIRST_HOLD_SECONDS: Final = 3.0
 _LONGEST_HOLD_SECONDS: Final = 120.0
 _CUT: Final = 0.94
+_DEEPEST_FIRST_CUT: Final = 0.85
+"""What was served of a pace also tells how long the processes themselves stood still."""
+_DEEPEST_CUT: Final = 0.7
+"""Of a pace that was cut just before, and refused all the same."""
 _GROWTH_PER_SECOND: Final = 1.05
 _FORGOTTEN_AT: Final = 8.0
 """A pace that has grown to so many times the last known limit says nothing any more."""
@@ -141,7 +145,8 @@ def _slowed(budget: Budget, now: float) -> Budget:
     elapsed = now - budget.epoch_at
     is_measured = elapsed >= _MEASURED_SECONDS
     seen = budget.served / elapsed if is_measured else budget.pace
-    pace = max(_SLOWEST_PACE, min(max(seen, budget.pace / 2), budget.pace * _CUT))
+    deepest = _DEEPEST_FIRST_CUT if now >= budget.grow_at else _DEEPEST_CUT
+    pace = max(_SLOWEST_PACE, min(max(seen, budget.pace * deepest), budget.pace * _CUT))
     is_known = budget.limit_pace is not None and budget.pace >= 0.8 * budget.limit_pace
     hold = min(budget.hold * 2, _LONGEST_HOLD_SECONDS) if is_known else HOLD_SECONDS
     slowed = replace(budget, pace=pace, limit_pace=budget.pace, hold=hold, grow_at=now + hold, refused=0)

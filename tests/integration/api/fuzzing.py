@@ -21,6 +21,8 @@ from tests.integration.api import fuzz_refusals
 
 _PHASES: Final = ("examples", "coverage", "fuzzing", "stateful")
 _SHOWN: Final = 2000
+_REFUSALS: Final = {"positive_data_acceptance": 400, "ensure_resource_availability": 404}
+"""What a check takes for a fault, and a refusal may be: a 404 with faults is about what the body refers to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +113,11 @@ def _in_process(send: Callable[..., Response], token_id: str) -> Callable[..., R
 def _is_expected(check: CheckNode, interaction: Interaction | None) -> bool:
     """Claim that a request was refused for what the document can not tell."""
     answer = interaction.response if interaction is not None else None
-    is_refusal = check.name == "positive_data_acceptance" and answer is not None and answer.status_code == 400
-    return is_refusal and fuzz_refusals.is_expected(json.loads(answer.content))
+    return (
+        answer is not None
+        and answer.status_code == _REFUSALS.get(check.name)
+        and fuzz_refusals.is_expected(json.loads(answer.content))
+    )
 
 
 def _told(info: CheckFailureInfo | None, interaction: Interaction | None) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import random
 from dataclasses import dataclass
 
 import pytest
@@ -89,6 +90,40 @@ def test_first_burst_may_meet_the_limit_at_any_moment() -> None:
     # Within one round trip around the end of a window the upstream serves twice its limit, which has to be unlearned.
     assert min(uses) > 0.6
     assert sum(uses) / len(uses) > 0.9
+
+
+def test_processes_that_stand_still_now_and_then_do_not_unlearn_the_pace() -> None:
+    async def work(fleet: Fleet, seed: int) -> float:
+        chance = random.Random(seed)
+        api = LimitedApi(fleet.loop, requests=5, is_sliding=True, chance=chance)
+        stalls = asyncio.ensure_future(stand_still(fleet, chance))
+        seconds = await fleet.work(api, requests=40, at_once=16)
+        stalls.cancel()
+        return 80 / 5 / seconds
+
+    async def stand_still(fleet: Fleet, chance: random.Random) -> None:
+        while True:
+            await asyncio.sleep(chance.expovariate(1 / 6))
+            fleet.loop.virtual.time += chance.uniform(0, 3)
+
+    uses = [simulate(lambda fleet, seed=seed: work(fleet, seed), processes=2) for seed in range(20)]  # type: ignore[misc]
+
+    assert min(uses) > 0.45
+    assert sum(uses) / len(uses) > 0.68
+
+
+def test_limit_that_falls_to_a_fifth_is_learned_anew() -> None:
+    async def work(fleet: Fleet) -> tuple[float, float]:
+        api = LimitedApi(fleet.loop, requests=10)
+        await fleet.work(api, requests=100)
+        api.requests, known = 2, len(api.refused)
+        seconds = await fleet.work(api, requests=60)
+        return 60 / 2 / seconds, (len(api.refused) - known) / 60
+
+    use, refused = simulate(work)
+
+    assert use > 0.7
+    assert refused < 0.2
 
 
 def test_configured_pace_is_kept_from_the_first_request_on() -> None:
