@@ -29,7 +29,6 @@ from app.sources.http_source import HttpSource
 from app.store.announcements import AnnouncementStore
 from app.store.deliveries import DeliveryStore
 from app.store.due_work import DueWorkReader
-from app.store.jobs import JobStore
 from app.store.leadership import Leadership
 from app.store.outbox import OutboxStore
 from app.store.pages import PageStore
@@ -134,7 +133,7 @@ def _sweeper(
         messages=outbox,
         triggers=Firing(
             triggers=TriggerStore(shared.engine),
-            drafts=run_drafts(shared, JobStore(shared.engine), settings),
+            drafts=run_drafts(shared, settings),
             outbox=outbox,
             bell=shared.bell,
         ),

@@ -34,8 +34,8 @@ from app.store.encryption import Cipher
 from app.store.encryption_keys import KeyStore
 from app.store.environment_integrations import EffectiveIntegrations, EnvironmentIntegrationStore
 from app.store.integrations import IntegrationStore
-from app.store.jobs import JobStore
 from app.store.run_moves import RunMoves
+from app.store.run_references import RunReferenceStore
 from app.store.runs import RunStore
 from app.store.unified_models import UnifiedModelStore
 from app.store.webhooks import WebhookStore
@@ -90,6 +90,7 @@ class Shared:
         )
         self.runs = RunStore(self.engine)
         self.accounts = AccountStore(self.engine, cipher)
+        self.references = RunReferenceStore(self.engine, cipher)
         self.integrations = IntegrationStore(self.engine, cipher)
         self.installed_integrations = EnvironmentIntegrationStore(self.engine, cipher)
         self.effective_integrations = EffectiveIntegrations(self.engine, cipher)
@@ -127,11 +128,10 @@ class Shared:
         return KeptCredentials(self.credentials, self.clock.now)
 
 
-def run_drafts(shared: Shared, jobs: JobStore, settings: Settings) -> RunDrafts:
+def run_drafts(shared: Shared, settings: Settings) -> RunDrafts:
     """Make what turns requests for runs into drafts, for the API and for triggers."""
     return RunDrafts(
-        jobs=jobs,
-        accounts=shared.accounts,
+        references=shared.references,
         webhooks=shared.webhooks,
         unified=shared.unified,
         default_group=settings.default_group,

@@ -79,18 +79,13 @@ class RunDraft:
     idempotency: IdempotencyKey | None
 
 
-class JobReader(Protocol):
-    """Reads sync jobs."""
+class ReferenceReader(Protocol):
+    """Reads what requests for runs refer to."""
 
-    def get(self, environment_id: EnvironmentId, job_id: str) -> SyncJob | None:
-        """Read one job."""
-
-
-class AccountReader(Protocol):
-    """Reads integrated accounts."""
-
-    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
-        """Read one account."""
+    def read(
+        self, environment_id: EnvironmentId, *, job_id: str | None, account_id: str | None
+    ) -> tuple[SyncJob | None, IntegratedAccount | None]:
+        """Read a job and an account, each None where the environment has none with that id."""
 
 
 class WebhookReader(Protocol):
@@ -106,15 +101,13 @@ class RunDrafts:
     def __init__(
         self,
         *,
-        jobs: JobReader,
-        accounts: AccountReader,
+        references: ReferenceReader,
         webhooks: WebhookReader,
         unified: UnifiedMappings,
         default_group: str,
         default_overlap_seconds: int,
     ) -> None:
-        self._jobs = jobs
-        self._accounts = accounts
+        self._references = references
         self._webhooks = webhooks
         self._unified = unified
         self._default_group = default_group
@@ -129,9 +122,9 @@ class RunDrafts:
         faults: Sequence[Failure],
     ) -> RunDraft:
         """Make a draft; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
-        job = self._jobs.get(environment_id, request.sync_job_id) if request.sync_job_id else None
-        account_id = request.integrated_account_id
-        account = self._accounts.get(environment_id, account_id) if account_id else None
+        job, account = self._references.read(
+            environment_id, job_id=request.sync_job_id or None, account_id=request.integrated_account_id or None
+        )
         webhook = self._webhooks.get(environment_id, request.webhook_id) if request.webhook_id else None
         failures = [*faults, *_reference_failures(request, job, account, webhook)]
         failures += _destination_failures(request)

@@ -1,11 +1,13 @@
 """API tokens: bearer secrets of which only a hash is kept."""
 
 import hashlib
+import math
 import secrets
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnauthorizedError
 from app.engine.ids import canonical_id
@@ -18,6 +20,9 @@ _KIND = "api token"
 _PREFIX = "frm_"
 _SECRET_BYTES = 32
 DEFAULT_ENVIRONMENT = "default"
+TRUST_SECONDS: Final = 1.0
+"""So long a process takes a token for what it was; whoever ends one waits so long (docs/decisions/0008)."""
+_MOST_TRUSTED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +30,16 @@ class KnownToken:
     """A token that was found by its secret's hash, whether or not it still opens anything."""
 
     token: ApiToken
-    is_expired: bool
-    """By the clock that all processes share."""
+    seconds_left: float = math.inf
+    """By the clock that all processes share; 0 or less for one that has expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Trusted:
+    """A token that was valid a moment ago."""
+
+    token: ApiToken
+    until: float
 
 
 class TokenStore(Protocol):
@@ -39,7 +52,7 @@ class TokenStore(Protocol):
         """Write a new token: its name, role, expires_at and created_by."""
 
     def find(self, token_hash: bytes) -> KnownToken | None:
-        """Find the token with a hash, of any environment, and note its use."""
+        """Find the token with a hash, of any environment; that a valid one is in use is on record when this returns."""
 
     def get(self, environment_id: EnvironmentId, token_id: str) -> ApiToken | None:
         """Read one token that is not revoked."""
@@ -50,15 +63,27 @@ class TokenStore(Protocol):
     def all(self, environment_id: EnvironmentId) -> Sequence[ApiToken]:
         """Read all tokens, also revoked ones, the newest first."""
 
-    def revoke(self, environment_id: EnvironmentId, token_id: str) -> bool:
-        """End a token; tell whether there is one."""
+    def revoke(self, environment_id: EnvironmentId, token_id: str) -> float | None:
+        """End a token; tell for how many seconds at least nobody has used it, None when there is no such token.
+
+        It is an infinite time where nobody ever has.
+        """
 
 
 class TokenService:
     """Who may call the API."""
 
-    def __init__(self, tokens: TokenStore) -> None:
+    def __init__(
+        self,
+        tokens: TokenStore,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._tokens = tokens
+        self._monotonic = monotonic
+        self._pause = pause
+        self._trusted: dict[bytes, _Trusted] = {}
 
     def default_environment(self) -> EnvironmentId:
         """Give the environment that an installation begins with."""
@@ -93,14 +118,21 @@ class TokenService:
     def authenticate(self, secret: str) -> ApiToken:
         """Find the token that a secret belongs to; raise UnauthorizedError when it has none that is valid now."""
         # Looked up by its hash: how long that takes tells nothing about the secret.
-        known = self._tokens.find(_hash(secret))
+        token_hash, now = _hash(secret), self._monotonic()
+        trusted = self._trusted.get(token_hash)
+        if trusted is not None and now < trusted.until:
+            return trusted.token
+        known = self._tokens.find(token_hash)
         if known is None:
             raise UnauthorizedError
         # Only who has the secret is told more.
         if known.token.revoked_at is not None:
             raise UnauthorizedError("this API token was revoked: use another one")
-        if known.is_expired and known.token.expires_at is not None:
+        if known.seconds_left <= 0 and known.token.expires_at is not None:
             raise UnauthorizedError(f"this API token expired at {iso_utc(known.token.expires_at)}: use another one")
+        if len(self._trusted) >= _MOST_TRUSTED:
+            self._trusted.clear()
+        self._trusted[token_hash] = _Trusted(known.token, until=now + min(TRUST_SECONDS, known.seconds_left))
         return known.token
 
     def get(self, environment_id: EnvironmentId, token_id: str) -> ApiToken:
@@ -119,10 +151,13 @@ class TokenService:
         return self._tokens.all(environment_id)
 
     def revoke(self, environment_id: EnvironmentId, token_id: str) -> None:
-        """End a token at once; raise NotFoundError."""
+        """End a token: once this returns it opens nothing any more, in no process; raise NotFoundError."""
         canonical = canonical_id(token_id)
-        if canonical is None or not self._tokens.revoke(environment_id, canonical):
+        rests_for = self._tokens.revoke(environment_id, canonical) if canonical is not None else None
+        if rests_for is None:
             raise NotFoundError(_KIND, token_id)
+        if rests_for < TRUST_SECONDS:
+            self._pause(TRUST_SECONDS)
 
     def _make(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[ApiToken, str]:
         secret = _PREFIX + secrets.token_urlsafe(_SECRET_BYTES)

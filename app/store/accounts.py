@@ -48,7 +48,7 @@ class AccountStore:
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
         """Read one account, credentials included."""
         row = singles_of(self._engine).one(_ONE, {"environment": environment_id, "id": account_id})
-        return self._account(row) if row else None
+        return account_of(row, self._cipher) if row else None
 
     def within(self, connection: Connection, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         """Read an account that is there within the caller's transaction."""
@@ -108,22 +108,27 @@ class AccountStore:
         return {**values, "integration_override": sealed_config.sealed(values["integration_override"], self._cipher)}
 
     def _account(self, row: Row) -> IntegratedAccount:
-        return IntegratedAccount(
-            id=str(row["id"]),
-            environment_id=EnvironmentId(str(row["environment_id"])),
-            integration_id=str(row["integration_id"]),
-            integration_name=row["integration_name"],
-            tenant_id=row["tenant_id"],
-            authentication_method=row["authentication_method"],
-            status=row["status"],
-            last_error=row["last_error"],
-            last_forbidden_error=row["last_forbidden_error"],
-            context=self._cipher.open(row["context_encrypted"]),
-            unified_model_override=row["unified_model_override"],
-            integration_override=sealed_config.opened(row["integration_override"], self._cipher),
-            created_at=row["created_at"],
-            updated_at=row["updated_at"],
-        )
+        return account_of(row, self._cipher)
+
+
+def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
+    """Read an account's row, which has its ``integration_name`` beside its own columns."""
+    return IntegratedAccount(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        integration_id=str(row["integration_id"]),
+        integration_name=row["integration_name"],
+        tenant_id=row["tenant_id"],
+        authentication_method=row["authentication_method"],
+        status=row["status"],
+        last_error=row["last_error"],
+        last_forbidden_error=row["last_forbidden_error"],
+        context=cipher.open(row["context_encrypted"]),
+        unified_model_override=row["unified_model_override"],
+        integration_override=sealed_config.opened(row["integration_override"], cipher),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
 
 
 def announce_reactivation(connection: Connection, account: IntegratedAccount) -> None:

@@ -20,28 +20,29 @@ class JobStore:
 
     def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> SyncJob:
         """Write a job."""
-        return _job(catalog.insert_row(self._engine, _TABLE, {**values, "id": id, "environment_id": environment_id}))
+        return job_of(catalog.insert_row(self._engine, _TABLE, {**values, "id": id, "environment_id": environment_id}))
 
     def get(self, environment_id: EnvironmentId, job_id: str) -> SyncJob | None:
         """Read one job."""
         row = catalog.find_row(self._engine, _TABLE, environment_id, job_id)
-        return _job(row) if row else None
+        return job_of(row) if row else None
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[SyncJob]:
         """Read a page of jobs."""
-        return catalog.list_rows(self._engine, _TABLE, environment_id, _job, filters)
+        return catalog.list_rows(self._engine, _TABLE, environment_id, job_of, filters)
 
     def update(self, environment_id: EnvironmentId, job_id: str, values: Mapping[str, Any]) -> SyncJob | None:
         """Change a job; runs that exist keep what they were created with."""
         row = catalog.update_row(self._engine, _TABLE, environment_id, job_id, values)
-        return _job(row) if row else None
+        return job_of(row) if row else None
 
     def delete(self, environment_id: EnvironmentId, job_id: str) -> bool:
         """Remove a job; its runs stay."""
         return catalog.delete_row(self._engine, _TABLE, environment_id, job_id)
 
 
-def _job(row: Row) -> SyncJob:
+def job_of(row: Row) -> SyncJob:
+    """Read a job's row."""
     return SyncJob(
         id=str(row["id"]),
         environment_id=EnvironmentId(str(row["environment_id"])),

@@ -5,14 +5,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, DateTime, Engine, bindparam, delete, select, text
 
-from app.engine import books
 from app.engine.errors import IdempotencyKeyReusedError
 from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
 from app.engine.status import FINAL_RUN_STATUSES
 from app.services.run_drafts import IdempotencyKey, RunDraft
 from app.services.runs import CreatedRun, RunFilters
 from app.store import mutexes, paging, tables, webhook_changes
-from app.store.database import Row, reading
+from app.store.database import reading
 from app.store.run_creation import insert_run, insert_run_within, previous_run_date
 from app.store.run_rows import SELECT_RUN, error_of, find_run, read_run, run_of, stats_of
 from app.store.single_statements import singles_of
@@ -81,12 +80,12 @@ class RunStore:
     def create(self, draft: RunDraft) -> CreatedRun:
         """Write the run, its resources, its idempotency key and its outbox message in one transaction."""
         if draft.idempotency is None:
-            return _created(insert_run(self._singles, draft), draft)
+            return insert_run(self._singles, draft)
         with self._engine.begin() as connection:
             replayed = _replayed(connection, draft, draft.idempotency)
             if replayed is not None:
                 return CreatedRun(run=self._one(connection, replayed), outbox_id=None)
-            return _created(insert_run_within(connection, draft), draft)
+            return insert_run_within(connection, draft)
 
     def load(self, run_id: str) -> SyncJobRun | None:
         """Read a run of any environment, without its stats."""
@@ -174,11 +173,6 @@ class RunStore:
         if run is None:
             raise IdempotencyKeyReusedError("The run that this Idempotency-Key made was deleted; use a new key.")
         return run
-
-
-def _created(row: Row, draft: RunDraft) -> CreatedRun:
-    stats = books.first_stats((item.name, item.method) for item in draft.items)
-    return CreatedRun(run=run_of(row, stats), outbox_id=row["outbox_id"])
 
 
 def _replayed(connection: Connection, draft: RunDraft, idempotency: IdempotencyKey) -> str | None:

@@ -8,8 +8,7 @@ the pool.
 import functools
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import psycopg
@@ -71,23 +70,20 @@ class SingleStatements:
         """Run a statement; what only reads is asked again when its connection turns out to be dead."""
         sql = statement if isinstance(statement, bytes) else _sql(statement)
         try:
-            with self._connection() as connection:
-                return take(connection.execute(sql, values))
+            return self._run_once(sql, values, take)
         except _ConnectionLostError:
             if not sql.lstrip()[:6].lower() == b"select":
                 raise
-        with self._connection() as connection:
-            return take(connection.execute(sql, values))
+        return self._run_once(sql, values, take)
 
-    @contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection[DictRow]]:
+    def _run_once(self, sql: bytes, values: Values, take: Callable[[psycopg.Cursor[DictRow]], T]) -> T:
         try:
             lent = self._living()
         except PASSING_FAULTS as error:
             raise StoreUnavailableError from error
         connection = cast("psycopg.Connection[DictRow]", lent.driver_connection)
         try:
-            yield connection
+            return take(connection.execute(sql, values))
         except PASSING_FAULTS as error:
             raise (_ConnectionLostError if connection.closed else StoreUnavailableError) from error
         finally:

@@ -1,10 +1,11 @@
 """Environments and their API tokens in Postgres; of a token only the hash is kept."""
 
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy import Engine, Interval, bindparam, select, text
 
 from app.engine.ids import new_id
 from app.engine.objects import ApiToken, EnvironmentId, ListFilters, Page
@@ -19,15 +20,22 @@ _TABLE = tables.api_token
 _ENSURE = text("insert into environment (id, name) values (:id, :name) on conflict (name) do nothing")
 
 _FIND = text("""
-    select *, now(), coalesce(expires_at <= now(), false) as is_expired from api_token where token_hash = :hash
+    select *, now(), extract(epoch from expires_at - now()) as seconds_left from api_token where token_hash = :hash
 """)
 
 # Once a minute is enough to see whether a token is still in use; a write per request would be too much.
 _NOTE_USE = text("""
     update api_token set last_used_at = now()
-     where token_hash = :hash
+     where token_hash = :hash and revoked_at is null
 """)
 _USE_PRECISION = timedelta(minutes=1)
+
+# Any use less than a minute after the noted one is not noted itself.
+_REVOKE = text("""
+    update api_token set revoked_at = now(), updated_at = now()
+     where id = :id and environment_id = :environment_id and revoked_at is null
+ returning extract(epoch from now() - last_used_at - :precision) as rests_for
+""").bindparams(bindparam("precision", _USE_PRECISION, type_=Interval))
 
 
 class TokenStore:
@@ -54,9 +62,15 @@ class TokenStore:
         row = self._singles.one(_FIND, {"hash": token_hash})
         if row is None:
             return None
-        if row["last_used_at"] is None or row["last_used_at"] < row["now"] - _USE_PRECISION:
-            self._singles.count(_NOTE_USE, {"hash": token_hash})
-        return KnownToken(_token(row), row["is_expired"])
+        if row["revoked_at"] is None and (
+            row["last_used_at"] is None or row["last_used_at"] < row["now"] - _USE_PRECISION
+        ):
+            noted = self._singles.count(_NOTE_USE, {"hash": token_hash})
+            # None is noted when somebody has revoked it in between, who has not seen that it is in use.
+            row = row if noted else self._singles.one(_FIND, {"hash": token_hash})
+        if row is None:
+            return None
+        return KnownToken(_token(row), math.inf if row["seconds_left"] is None else float(row["seconds_left"]))
 
     def get(self, environment_id: EnvironmentId, token_id: str) -> ApiToken | None:
         """Read one token that is not revoked."""
@@ -74,15 +88,13 @@ class TokenStore:
         with reading(self._engine) as connection:
             return [_token(row) for row in connection.execute(statement).mappings()]
 
-    def revoke(self, environment_id: EnvironmentId, token_id: str) -> bool:
-        """Make a token invalid; tell whether it was there and valid."""
-        statement = (
-            update(_TABLE)
-            .where(_TABLE.c.id == token_id, _TABLE.c.environment_id == environment_id, _TABLE.c.revoked_at.is_(None))
-            .values(revoked_at=func.now(), updated_at=func.now())
-        )
+    def revoke(self, environment_id: EnvironmentId, token_id: str) -> float | None:
+        """Make a token invalid; tell for how many seconds at least nobody has used it, None when there is none."""
         with self._engine.begin() as connection:
-            return connection.execute(statement).rowcount == 1
+            row = connection.execute(_REVOKE, {"id": token_id, "environment_id": environment_id}).one_or_none()
+        if row is None:
+            return None
+        return math.inf if row.rests_for is None else float(row.rests_for)
 
 
 def _token(row: Row) -> ApiToken:

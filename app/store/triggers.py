@@ -80,7 +80,7 @@ class TriggerStore:
         with self._engine.begin() as connection:
             if not _take(connection, due, next_run_at=next_run_at, run_id=draft.id, error=None):
                 return None
-            return int(insert_run_within(connection, draft)["outbox_id"])
+            return insert_run_within(connection, draft).outbox_id
 
     def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None, announce: Announcement) -> None:
         """Write that a due time made no run, the next one, and events that tell so."""

@@ -11,11 +11,10 @@ from app.services.firing import Firing
 from app.services.run_drafts import RunDrafts
 from app.services.unified_mappings import UnifiedMappings
 from app.settings import Settings
-from app.store.accounts import AccountStore
 from app.store.database import connect
 from app.store.encryption import Cipher
 from app.store.encryption_keys import KeyStore
-from app.store.jobs import JobStore
+from app.store.run_references import RunReferenceStore
 from app.store.triggers import TriggerStore
 from app.store.unified_models import UnifiedModelStore
 from app.store.webhooks import WebhookStore
@@ -51,8 +50,7 @@ class NoOutbox:
 def firing(engine: Engine, settings: Settings) -> Firing:
     cipher = Cipher(settings.encryption_key, KeyStore(engine))
     drafts = RunDrafts(
-        jobs=JobStore(engine),
-        accounts=AccountStore(engine, cipher),
+        references=RunReferenceStore(engine, cipher),
         webhooks=WebhookStore(engine, cipher),
         unified=UnifiedMappings(UnifiedModelStore(engine)),
         default_group="default",

@@ -1,21 +1,27 @@
 """Tokens and what their roles allow; the environment that they live in."""
 
+import math
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import Engine
 
 from app.api import gate, roles
 from app.api.application import create_app
 from app.api.services import ApiServices
 from app.bootstrap.limits import request_limits
+from app.engine.errors import UnauthorizedError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
 from app.engine.roles import Role
+from app.services.tokens import TokenService
 from app.settings import Settings
+from app.store.tokens import TokenStore
 from tests.integration.api.calling import Caller, Catalog
 
 FIELDS = {
@@ -133,6 +139,33 @@ def test_a_reader_reads_and_a_runner_runs(
     assert runner.patch(f"/sync-job-run/{run.body['id']}", {"status": "stopped"}).status == 200
     assert runner.patch(f"/sync-job/{catalog.job['id']}", {"label": "x"}).status == 403
     assert [caller.call("OPTIONS", "/nowhere").status for caller in (reader, runner)] == [404, 404]
+
+
+def test_a_revoked_token_opens_nothing_in_any_process(engine: Engine, environment_id: EnvironmentId) -> None:
+    here, elsewhere = TokenService(TokenStore(engine)), TokenService(TokenStore(engine))
+    token, secret = here.create(environment_id, "used elsewhere")
+    assert elsewhere.authenticate(secret).id == token.id
+
+    here.revoke(environment_id, token.id)
+
+    with pytest.raises(UnauthorizedError, match="was revoked"):
+        elsewhere.authenticate(secret)
+
+
+def test_a_token_that_is_revoked_while_it_is_looked_up_is_not_trusted(
+    monkeypatch: pytest.MonkeyPatch, engine: Engine, environment_id: EnvironmentId
+) -> None:
+    store = TokenStore(engine)
+    token, secret = TokenService(store).create(environment_id, "unlucky")
+    note = store._singles.count
+
+    def revoke_first(statement: Any, values: Any) -> int:
+        assert store.revoke(environment_id, token.id) == math.inf
+        return note(statement, values)
+
+    monkeypatch.setattr(store._singles, "count", revoke_first)
+    with pytest.raises(UnauthorizedError, match="was revoked"):
+        TokenService(store).authenticate(secret)
 
 
 def test_a_token_is_made_shown_and_revoked(api: Caller, app: Flask) -> None:

@@ -5,6 +5,8 @@ import itertools
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -284,7 +286,8 @@ def test_small_page_finds_its_records_by_their_key(engine: Engine) -> None:
     page = account.page(account.leased(), [{"id": str(number), "changed": True} for number in range(90)])
 
     # Within a transaction, which can tell what it has read.
-    with singles_of(engine)._connection() as connection:
+    with closing(singles_of(engine)._living()) as lent:
+        connection: Any = lent.driver_connection
         connection.execute("begin")
         connection.execute(small_pages._WRITE, {**small_pages.fence_values(page), **small_pages._values(page)})
         row = connection.execute(_READ).fetchone()

@@ -1,7 +1,7 @@
 """Tables of API objects in memory, and the objects that tests put there."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
@@ -75,6 +75,19 @@ class FakeTable(Generic[T]):
 
     def delete(self, environment_id: EnvironmentId, id: str) -> bool:
         return self.get(environment_id, id) is not None and self.rows.pop(id) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class FakeReferences:
+    """What requests for runs refer to, in two tables."""
+
+    jobs: FakeTable[SyncJob]
+    accounts: FakeTable[IntegratedAccount]
+
+    def read(
+        self, environment_id: EnvironmentId, *, job_id: str | None, account_id: str | None
+    ) -> tuple[SyncJob | None, IntegratedAccount | None]:
+        return self.jobs.get(environment_id, job_id or ""), self.accounts.get(environment_id, account_id or "")
 
 
 def integration(**fields: Any) -> Integration:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, account, sync_job, unified, webhook
+from service_tables import ELSEWHERE, ENVIRONMENT, FakeReferences, FakeTable, account, sync_job, unified, webhook
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
@@ -16,8 +16,10 @@ SCHEMA: JsonObject = {"since": {"type": "string", "required": True}, "limit": {"
 
 def drafts(**job_fields: Any) -> RunDrafts:
     return RunDrafts(
-        jobs=FakeTable(sync_job, sync_job(**job_fields)),
-        accounts=FakeTable(account, account(), account(id="other", integration_name="crm")),
+        references=FakeReferences(
+            FakeTable(sync_job, sync_job(**job_fields)),
+            FakeTable(account, account(), account(id="other", integration_name="crm")),
+        ),
         webhooks=FakeTable(
             webhook,
             webhook(),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from service_recounts import recounted
 from service_setting import Setting, setting
-from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, run, sync_job, unified
+from service_tables import ELSEWHERE, ENVIRONMENT, FakeReferences, FakeTable, run, sync_job, unified
 
 from app.engine.audit import RunRecount
 from app.engine.books import Counters
@@ -88,10 +88,8 @@ def store(here: Setting) -> FakeRunStore:
 
 @pytest.fixture
 def service(here: Setting, store: FakeRunStore) -> RunService:
-    jobs = FakeTable(sync_job, sync_job())
     drafts = RunDrafts(
-        jobs=jobs,
-        accounts=here.accounts,
+        references=FakeReferences(FakeTable(sync_job, sync_job()), here.accounts),
         webhooks=here.webhooks,
         unified=unified(),
         default_group="blue",

@@ -1,5 +1,6 @@
 """API tokens: shown once, kept as a hash, ended at once."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -23,6 +24,9 @@ class FakeTokens:
     """Tokens by the hash of their secret; it is always ``now``."""
 
     now: datetime = NOON
+    rests_for: float = math.inf
+    """For how long a token was not used that is revoked."""
+    asked: int = 0
     rows: dict[bytes, ApiToken] = field(default_factory=dict)
     environments: dict[str, EnvironmentId] = field(default_factory=dict)
 
@@ -35,8 +39,11 @@ class FakeTokens:
         return token
 
     def find(self, token_hash: bytes) -> KnownToken | None:
+        self.asked += 1
         token = self.rows.get(token_hash)
-        return token and KnownToken(token, token.expires_at is not None and token.expires_at <= self.now)
+        if token is None or token.expires_at is None:
+            return token and KnownToken(token)
+        return KnownToken(token, (token.expires_at - self.now).total_seconds())
 
     def get(self, environment_id: EnvironmentId, token_id: str) -> ApiToken | None:
         return next((token for token in self.page(environment_id, ListFilters()).result if token.id == token_id), None)
@@ -48,12 +55,12 @@ class FakeTokens:
     def all(self, environment_id: EnvironmentId) -> list[ApiToken]:
         return [token for token in self.rows.values() if token.environment_id == environment_id]
 
-    def revoke(self, environment_id: EnvironmentId, token_id: str) -> bool:
+    def revoke(self, environment_id: EnvironmentId, token_id: str) -> float | None:
         for key, token in self.rows.items():
             if _is(token, environment_id, token_id) and token.revoked_at is None:
                 self.rows[key] = replace(token, revoked_at=self.now)
-                return True
-        return False
+                return self.rests_for
+        return None
 
 
 def _is(token: ApiToken, environment_id: EnvironmentId, token_id: str) -> bool:
@@ -65,9 +72,27 @@ def store() -> FakeTokens:
     return FakeTokens()
 
 
+@dataclass
+class FakeClock:
+    """Time that passes when somebody waits."""
+
+    seconds: float = 100.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def pause(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
 @pytest.fixture
-def service(store: FakeTokens) -> TokenService:
-    return TokenService(store)
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def service(store: FakeTokens, clock: FakeClock) -> TokenService:
+    return TokenService(store, monotonic=clock.monotonic, pause=clock.pause)
 
 
 def test_default_environment_is_made_once(service: TokenService) -> None:
@@ -108,6 +133,53 @@ def test_revoked_token_no_longer_opens_and_is_told_so(service: TokenService) -> 
         service.get(ENVIRONMENT, token.id)
     with pytest.raises(NotFoundError):
         service.revoke(ENVIRONMENT, token.id)
+
+
+def test_valid_token_is_looked_up_once_a_second(store: FakeTokens, clock: FakeClock, service: TokenService) -> None:
+    token, secret = service.create(ENVIRONMENT, "ci")
+
+    for _ in range(21):
+        assert service.authenticate(secret) == token
+        clock.pause(0.125)
+
+    assert store.asked == 3
+
+
+def test_token_is_not_trusted_beyond_its_end(store: FakeTokens, clock: FakeClock, service: TokenService) -> None:
+    _, secret = service.create(ENVIRONMENT, "ci", expires_at=NOON + timedelta(seconds=0.5))
+    service.authenticate(secret)
+    store.now += timedelta(seconds=0.5)
+    clock.pause(0.5)
+
+    with pytest.raises(UnauthorizedError, match="expired"):
+        service.authenticate(secret)
+
+
+@pytest.mark.parametrize(("rests_for", "waits"), [(-30, 1), (0.9, 1), (1, 0), (math.inf, 0)])
+def test_revocation_waits_until_nobody_trusts_the_token_any_more(
+    store: FakeTokens, clock: FakeClock, service: TokenService, rests_for: float, waits: float
+) -> None:
+    token, secret = service.create(ENVIRONMENT, "ci")
+    elsewhere = TokenService(store, monotonic=clock.monotonic)
+    if waits:
+        elsewhere.authenticate(secret)
+    store.rests_for, began = rests_for, clock.seconds
+
+    service.revoke(ENVIRONMENT, token.id)
+
+    assert clock.seconds - began == waits
+    with pytest.raises(UnauthorizedError, match="was revoked"):
+        elsewhere.authenticate(secret)
+
+
+def test_trust_is_bounded(monkeypatch: pytest.MonkeyPatch, store: FakeTokens, service: TokenService) -> None:
+    monkeypatch.setattr("app.services.tokens._MOST_TRUSTED", 2)
+    secrets = [service.create(ENVIRONMENT, "ci")[1] for _ in range(3)]
+
+    for secret in (*secrets, secrets[0]):
+        service.authenticate(secret)
+
+    assert store.asked == 4
 
 
 def test_issued_token_names_its_maker_and_ends_with_it(service: TokenService) -> None:
