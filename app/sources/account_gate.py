@@ -26,7 +26,9 @@ LONGEST_WAIT_IN_PLACE_SECONDS: Final = 5.0
 
 _RENEW_SECONDS: Final = 1.0
 _GROW_SECONDS: Final = 0.02
-_FULL_SECONDS: Final = 0.2
+_FULL_SECONDS: Final = 0.1
+_SPARE_SECONDS: Final = 0.05
+"""How long less than half of a part is in use until the others are let have it."""
 _IDLE_SECONDS: Final = 0.25
 _LINGER_SECONDS: Final = 1.0
 """How long a process keeps its part after its last request: the next one mostly follows."""
@@ -75,9 +77,11 @@ class AccountGate:
         self._seen = Sightings()
         self._reported_at = 0.0
         self._used_at = 0.0
+        self._needed_at = 0.0
         self._nudge = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._sparing: asyncio.TimerHandle | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -142,8 +146,9 @@ class AccountGate:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
             self._keeper = None
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._sparing):
+            if timer is not None:
+                timer.cancel()
 
     def wait_seconds(self) -> float:
         """Tell how long the account is closed from now on."""
@@ -166,6 +171,21 @@ class AccountGate:
             if self._waiting:
                 self._nudge.set()
         self._pump()
+        if self._needs_its_part():
+            self._needed_at = self._used_at
+        elif self._sparing is None:
+            self._sparing = asyncio.get_running_loop().call_later(_SPARE_SECONDS, self._spare)
+
+    def _needs_its_part(self) -> bool:
+        """Claim that the better half of this process's part is in use, or that there is no half to give away."""
+        grant = self._grant
+        return grant is None or bool(self._waiting) or self._in_flight > grant.slots // 2 or grant.slots <= 1
+
+    def _spare(self) -> None:
+        """Let the others have what was of no use here for a moment."""
+        self._sparing = None
+        if not self._needs_its_part() and self._time() - max(self._needed_at, self._reported_at) >= _SPARE_SECONDS:
+            self._nudge.set()
 
     def _pause_until_told(self, now: float) -> None:
         """Close until the budget has taken the last answer in: what was granted before it may no longer hold."""
@@ -289,7 +309,7 @@ class AccountGate:
             return min(_RENEW_SECONDS, self._closed_until - now)
         if grant.starts is not None and not self._starts:
             return min(_RENEW_SECONDS, max(_GROW_SECONDS, grant.next_at - self._offset - now - 0.15))
-        return _GROW_SECONDS if grant.window < self.limits.most else _FULL_SECONDS
+        return _GROW_SECONDS if grant.window < self.limits.most or grant.slots < grant.part else _FULL_SECONDS
 
     def _wanted(self) -> int:
         return self._in_flight + len(self._waiting)

@@ -164,10 +164,11 @@ class Fleet:
     async def work(self, api: LimitedApi, *, requests: int, at_once: int = 64) -> float:
         """Make so many requests in each process; give the seconds that it took."""
         begun = self.loop.time()
-        await asyncio.gather(*(self._work(gate, api, requests, at_once) for gate in self.gates))
+        await asyncio.gather(*(self.work_in(gate, api, requests=requests, at_once=at_once) for gate in self.gates))
         return self.loop.time() - begun
 
-    async def _work(self, gate: AccountGate, api: LimitedApi, requests: int, at_once: int) -> None:
+    async def work_in(self, gate: AccountGate, api: LimitedApi, *, requests: int, at_once: int = 64) -> None:
+        """Make so many requests in one process."""
         left = deque(range(requests))
 
         async def worker(number: int) -> None:
