@@ -174,7 +174,7 @@ class AccountGate:
         if self._needs_its_part():
             self._needed_at = self._used_at
         elif self._sparing is None:
-            self._sparing = asyncio.get_running_loop().call_later(_SPARE_SECONDS, self._spare)
+            self._spare_after(_SPARE_SECONDS)
 
     def _needs_its_part(self) -> bool:
         """Claim that the better half of this process's part is in use, or that there is no half to give away."""
@@ -184,8 +184,16 @@ class AccountGate:
     def _spare(self) -> None:
         """Let the others have what was of no use here for a moment."""
         self._sparing = None
-        if not self._needs_its_part() and self._time() - max(self._needed_at, self._reported_at) >= _SPARE_SECONDS:
+        if self._needs_its_part():
+            return
+        left = max(self._needed_at, self._reported_at) + _SPARE_SECONDS - self._time()
+        if left <= 0:
             self._nudge.set()
+        else:
+            self._spare_after(left)
+
+    def _spare_after(self, seconds: float) -> None:
+        self._sparing = asyncio.get_running_loop().call_later(seconds, self._spare)
 
     def _pause_until_told(self, now: float) -> None:
         """Close until the budget has taken the last answer in: what was granted before it may no longer hold."""
