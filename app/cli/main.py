@@ -7,6 +7,7 @@ from app.cli.group import LazyGroup
 _COMMANDS = {
     "demo": "app.cli.demo:demo",
     "up": "app.cli.up:up",
+    "connector": "app.cli.connectors:connector",
     "run": "app.cli.runs:run",
     "trigger": "app.cli.triggers:trigger",
     "template": "app.cli.templates:template",

@@ -1,10 +1,12 @@
-"""`ferryman trigger`, `template` and `state` against a served API on a real Postgres."""
+"""`ferryman trigger`, `template`, `state` and `connector` against a served API on a real Postgres."""
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -14,7 +16,8 @@ from werkzeug.serving import make_server
 from app.api.application import create_app
 from app.bootstrap.api import api_services
 from app.cli.main import main
-from app.engine.json_types import JsonObject
+from app.client import ApiClient
+from app.connectors import CATALOG, shipped
 from app.settings import Settings
 from tests.support.servers import PostgresServer
 
@@ -33,11 +36,10 @@ class Served:
     def ferryman(self, *arguments: str) -> Result:
         return CliRunner(env={"FERRYMAN_URL": self.url, "FERRYMAN_TOKEN": self.token}).invoke(main, arguments)
 
-    def shown(self, *arguments: str) -> JsonObject:
+    def shown(self, *arguments: str) -> Any:
         result = self.ferryman(*arguments, "--json")
         assert result.exit_code == 0, result.output
-        found: JsonObject = json.loads(result.stdout)
-        return found
+        return json.loads(result.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +129,72 @@ def test_value_that_is_no_json_is_a_usage_fault(served: Served) -> None:
     result = served.ferryman("state", "set", "s", "k", "text")
 
     assert (result.exit_code, "not JSON" in result.stderr) == (2, True)
+
+
+def test_connector_is_installed_once_and_brought_up_to_date(served: Served, tmp_path: Path) -> None:
+    first = served.ferryman("connector", "install", "intercom")
+    second = served.ferryman("connector", "install", "intercom")
+
+    lines = first.output.splitlines()
+    assert lines[:2] == ["created integration intercom", "created unified model crm"]
+    assert "created mapping ticketing/tickets list" in lines
+    assert (first.exit_code, lines[-1]) == (0, f"intercom is installed: {len(lines) - 1} created")
+    assert second.output == f"intercom is installed: {len(lines) - 1} unchanged\n"
+
+    folder = shutil.copytree(CATALOG / "connectors" / "intercom", tmp_path / "mine")
+    changed = json.loads((folder / "integration.json").read_text())
+    changed["config"]["label"] = "Ours"
+    changed["config"]["resources"]["contacts"]["list"]["pagination"] = None
+    (folder / "integration.json").write_text(json.dumps(changed))
+    steps = served.shown("connector", "install", str(folder))
+
+    assert [step["kind"] for step in steps if step["done"] != "unchanged"] == ["integration"]
+    assert served.shown("connector", "install", str(folder))[0]["done"] == "unchanged"
+    installed = ApiClient(served.url, served.token).get(f"/integration/{steps[0]['id']}")["config"]
+    assert (installed["label"], installed["resources"]["contacts"]["list"]["pagination"]) == ("Ours", None)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_connector_is_shown_and_installs(served: Served, name: str) -> None:
+    told = served.ferryman("connector", "show", name)
+    steps = served.shown("connector", "install", name)
+
+    assert told.output.startswith(f"connector {name}\n  label: ")
+    assert all(f"  {word}: " in told.output for word in ("unified", "resources", "credentials", "more"))
+    assert {step["kind"] for step in steps} == {"integration", "unified model", "mapping"}
+    assert name in served.ferryman("connector", "list").output
+    assert all(step["done"] == "unchanged" for step in served.shown("connector", "install", name))
+
+
+def test_what_somebody_added_stays_when_a_connector_is_installed(served: Served) -> None:
+    client = ApiClient(served.url, served.token)
+    steps = served.shown("connector", "install", "slack")
+    ids = {step["kind"]: step["id"] for step in steps}
+    client.patch(
+        f"/integration/{ids['integration']}", {"config": {"label": "Slack of ours", "headers": {"X-Mine": "1"}}}
+    )
+
+    again = served.shown("connector", "install", "slack")
+
+    assert again[0]["done"] == "updated"
+    config = client.get(f"/integration/{ids['integration']}")["config"]
+    assert (config["label"], config["headers"]["X-Mine"]) == ("Slack", "1")
+
+
+def test_all_faults_of_a_connector_are_told_at_once(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "integration.json").write_text('{"name": "", "config": {"base_url": 7}}')
+    (tmp_path / "mappings" / "zoo").mkdir(parents=True)
+    (tmp_path / "mappings" / "zoo" / "animals.json").write_text('{"list": {"response_mapping": "((("}}')
+
+    result = served.ferryman("connector", "install", str(tmp_path))
+    unknown = served.ferryman("connector", "show", "nobody")
+
+    assert result.exit_code == 1
+    for fault in (
+        "integration.json: name: expected the integration's name",
+        "integration.json: config.base_url: ",
+        "mappings/zoo/animals.json: list.response_mapping: ",
+        "there is no unified model 'zoo'",
+    ):
+        assert fault in result.stderr
+    assert (unknown.exit_code, "shipped are: github, " in unknown.stderr) == (1, True)

@@ -14,8 +14,21 @@ def ferryman(monkeypatch: pytest.MonkeyPatch) -> "Ferryman":
 
 
 COMMANDS = [
-    *("demo", "up", "run", "trigger", "template", "state", "token", "environment", "keys", "api", "daemon", "migrate"),
-    "health",
+    *(
+        "demo",
+        "up",
+        "connector",
+        "run",
+        "trigger",
+        "template",
+        "state",
+        "token",
+        "environment",
+        "keys",
+        "api",
+        "daemon",
+    ),
+    *("migrate", "health"),
 ]
 
 
