@@ -132,7 +132,7 @@ def test_every_connector_is_whole() -> None:
     assert {path.name: wanted - {part.name for part in path.iterdir()} for path in folders} == {
         path.name: set() for path in folders
     }
-    assert {"github", "jira", "intercom", "slack", "salesforce"} <= {path.name for path in folders}
+    assert {"github", "jira", "intercom", "slack", "salesforce", "stripe"} <= {path.name for path in folders}
 
 
 def cases(kind: str) -> list[tuple[str, dict[str, Any]]]:

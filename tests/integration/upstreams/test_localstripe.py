@@ -1,10 +1,14 @@
 """A whole sync from a real third-party server, compared object by object."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from app.cli.installing import install
+from app.client import ApiError
+from app.connectors import load
 from tests.support.localstripe import API_KEY, LocalStripe, running_localstripe
 from tests.support.workspace import Sync, Workspace, listed
 
@@ -66,6 +70,66 @@ def test_every_customer_and_child_arrives_exactly_and_a_second_run_finds_no_chan
     assert _books(second) == {
         "customers": {"fetched": CUSTOMERS, "created": 0, "unchanged": CUSTOMERS},
         "invoiceitems": {"fetched": len(items), "created": 0, "unchanged": len(items)},
+    }
+
+
+@pytest.fixture
+def connected(workspace: Workspace, stripe: LocalStripe) -> str:
+    """An account of the shipped connector; its id."""
+    assert {step.done for step in install(workspace.api, load("stripe"))} == {"created"}
+    context = {"api_key": API_KEY, "base_url": stripe.url.removesuffix("/v1")}
+    account = {"integration_name": "stripe", "tenant_id": "tenant-1", "context": context}
+    return str(workspace.api.post("/integrated-account", account)["id"])
+
+
+def test_shipped_connector_brings_objects_as_they_are_and_as_the_accounting_model_has_them(
+    workspace: Workspace, stripe: LocalStripe, connected: str
+) -> None:
+    items = "invoice_items"
+    resources = [
+        listed("customers"),
+        listed(items, depends_on="customers", query={"customer": "{{resources.customers.id}}"}),
+        listed("accounting/contacts"),
+    ]
+    job = workspace.api.post("/sync-job", {"integration_name": "stripe", "resources": resources})
+    sync = Sync(workspace.api, connected, job["id"])
+
+    run = sync.run()
+
+    customers = stripe.all("customers")
+    assert (run["status"], sync.errors(run["id"])) == ("completed", [])
+    assert sync.records("customers") == customers
+    assert sync.records(items) == stripe.all("invoiceitems")
+    assert sync.records("accounting/contacts") == {id: _contact(customer) for id, customer in customers.items()}
+
+
+def test_shipped_connector_creates_and_updates_by_forms(
+    workspace: Workspace, stripe: LocalStripe, connected: str
+) -> None:
+    path, account = "/unified/accounting/contacts", f"integrated_account_id={connected}"
+    wanted = {"name": "Zoë & Co", "emails": [{"email": "zoe@example.com"}], "addresses": [{"city": "Köln"}]}
+
+    made = workspace.api.post(f"{path}?{account}", wanted)
+    changed = workspace.api.patch(f"{path}/{made['id']}?{account}", {"description": "50 % = half"})
+    shown = workspace.api.get(f"{path}/{made['id']}?{account}")
+    with pytest.raises(ApiError, match="answered 404"):
+        workspace.api.get(f"{path}/cus_nobody?{account}")
+
+    kept = workspace.api.get(f"/proxy/customers/{made['id']}?{account}")
+    assert {name: made[name] for name in wanted} == wanted
+    assert changed == shown == {**made, "description": "50 % = half"}
+    assert (kept["name"], kept["address"], kept["description"]) == ("Zoë & Co", {"city": "Köln"}, "50 % = half")
+
+
+def _contact(customer: Any) -> dict[str, Any]:
+    return {
+        "id": customer["id"],
+        "name": customer["name"],
+        "contact_type": "customer",
+        "status": "active",
+        "emails": [{"email": customer["email"]}],
+        "currency": "EUR",
+        "created_at": datetime.fromtimestamp(customer["created"], UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"),
     }
 
 
