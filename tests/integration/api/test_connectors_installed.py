@@ -45,5 +45,27 @@ def test_every_file_is_taken_and_a_unified_call_gives_the_expected_record(api: C
     assert (answer.status, answer.body) == (200, read(folder / "expected" / "crm" / "contacts.json")["records"][0])
 
 
+def test_what_is_written_in_unified_terms_is_sent_in_the_apis_own(api: Caller, upstream: Upstream) -> None:
+    install(api)
+    samples = {path.parent.name: read(path) for path in sorted(CATALOG.glob("connectors/*/sample.json"))}
+
+    for name, write in [(name, write) for name, sample in samples.items() for write in sample.get("writes", [])]:
+        sample, sends = samples[name], write["sends"]
+        upstream.answers(sends["path"], reply(write["answer"]))
+        context = {**sample["context"], sample["upstream_key"]: upstream.url}
+        account = {"integration_name": name, "tenant_id": "t", "context": context}
+        query = {"integrated_account_id": api.post("/integrated-account", account).body["id"]}
+        place = f"/unified/{write['unified']}"
+        if write["method"] == "create":
+            answer = api.post(place, write["body"], query_string=query)
+        else:
+            answer = api.call("PATCH", f"{place}/{write['id']}", write["body"], query_string=query)
+
+        sent = upstream.requests[-1]
+        assert answer.status < 300, (name, write, answer.body)
+        assert answer.body["id"], (name, write)
+        assert {"method": sent.method, "path": sent.path, "body": json.loads(sent.body)} == sends, name
+
+
 def _first_contact(folder: Path) -> Any:
     return read(folder / "pages" / "contacts.list.json")[0]["response"]["body"]["records"][0]
