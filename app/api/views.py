@@ -1,13 +1,13 @@
 """What views share: ids out of paths, filters out of queries, and the forms of answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any, TypeAlias, TypeVar
 
 import flask
 
-from app.api.schemas.fields import taken_times
+from app.api.schemas.fields import taken_choices, taken_times
 from app.engine.errors import NotFoundError
 from app.engine.ids import canonical_id
 from app.engine.json_types import JsonObject
@@ -32,11 +32,21 @@ def created(body: JsonObject) -> Answer:
     return body, HTTPStatus.CREATED, {"Location": f"{flask.request.path.rstrip('/')}/{body['id']}"}
 
 
-def filters_of(query: JsonObject) -> ListFilters:
-    """Turn a list's loaded query into filters."""
+def filters_of(
+    query: JsonObject, *, times: Sequence[str] = ("created_at", "updated_at"), renamed: Mapping[str, str] | None = None
+) -> ListFilters:
+    """Turn a list's loaded query into filters; ``renamed`` columns have other names within."""
+    names = renamed or {}
     limit, cursor, sort = query.pop("limit"), query.pop("next_cursor", None), query.pop("sort")
-    times = taken_times(query, "created_at", "updated_at")
-    return ListFilters(equal=query, times=times, limit=limit, cursor=cursor, sort=sort)
+    moments = taken_times(query, *times)
+    return ListFilters(
+        among=[(names.get(column, column), values) for column, values in taken_choices(query)],
+        equal={names.get(column, column): value for column, value in query.items()},
+        times=moments,
+        limit=limit,
+        cursor=cursor,
+        sort=sort,
+    )
 
 
 def page_view(page: Page[T], view: Callable[[T], JsonObject]) -> JsonObject:

@@ -4,7 +4,7 @@ Times are aware UTC datetimes; ids are canonical UUID strings. Secrets are plain
 object that holds one has it in its ``repr``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, NewType, TypeVar
@@ -298,6 +298,8 @@ class ListFilters:
 
     equal: Mapping[str, object] = field(default_factory=dict)
     """Column to the value that it must have."""
+    among: Sequence[tuple[str, Sequence[object]]] = ()
+    """Columns, each with the values of which it must have one."""
     times: Mapping[tuple[str, str], object] = field(default_factory=dict)
     """``(column, operator)`` to a time, or to a list of times for ``in``."""
     limit: int = 100

@@ -24,11 +24,16 @@ class CreatedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFilters:
-    """What a listing of runs may be narrowed by; ``times`` maps ``(column, operator)`` to ISO times."""
+    """What a listing of runs may be narrowed by.
 
+    ``among`` are columns with the values of which they have one, ``times`` maps ``(column, operator)`` to times.
+    """
+
+    id: str | None = None
     sync_job_id: str | None = None
     integrated_account_id: str | None = None
     status: Sequence[str] | None = None
+    among: Sequence[tuple[str, Sequence[object]]] = ()
     times: Mapping[tuple[str, str], object] = field(default_factory=dict)
     sort: str = "-created_at"
 

@@ -57,11 +57,8 @@ class AccountStore:
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[IntegratedAccount]:
         """Read a page of accounts; ``integration_name`` is one more filter."""
-        statement = _selected(environment_id)
-        for column, value in filters.equal.items():
-            source = tables.integration.c.name if column == "integration_name" else _TABLE.c[column]
-            statement = statement.where(source == value)
-        statement = paging.with_times(statement, _TABLE, filters.times)
+        columns = {"integration_name": tables.integration.c.name}
+        statement = paging.narrowed(_selected(environment_id), _TABLE, filters, columns)
         with reading(self._engine) as connection:
             return paging.read_page(
                 connection,

@@ -70,9 +70,7 @@ def list_rows(
     statement = select_in(table, environment_id)
     if only is not None:
         statement = statement.where(only)
-    for column, value in filters.equal.items():
-        statement = statement.where(table.c[column] == value)
-    statement = paging.with_times(statement, table, filters.times)
+    statement = paging.narrowed(statement, table, filters)
     with reading(engine) as connection:
         return paging.read_page(
             connection, statement, table, make, limit=filters.limit, cursor=filters.cursor, sort=filters.sort

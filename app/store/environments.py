@@ -40,9 +40,7 @@ class EnvironmentStore:
     def page(self, own: EnvironmentId, filters: ListFilters) -> Page[Environment]:
         """List the one environment, if it is wanted."""
         statement = select(_TABLE).where(_TABLE.c.id == own)
-        for column, value in filters.equal.items():
-            statement = statement.where(_TABLE.c[column] == value)
-        statement = paging.with_times(statement, _TABLE, filters.times)
+        statement = paging.narrowed(statement, _TABLE, filters)
         with reading(self._engine) as connection:
             return paging.read_page(
                 connection,

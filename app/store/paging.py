@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import Connection, Select, Table, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, Table, tuple_
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import canonical_id
-from app.engine.objects import Page
+from app.engine.objects import ListFilters, Page
 from app.store import shown_times
 from app.store.database import Row
 
@@ -43,6 +43,21 @@ def read_page(
     shown = rows[:limit]
     next_cursor = _encode(shown[-1]["created_at"], str(shown[-1]["id"])) if len(rows) > limit else None
     return Page(result=[make(row) for row in shown], next_cursor=next_cursor, limit=limit)
+
+
+def narrowed(
+    statement: Select[Any], table: Table, filters: ListFilters, columns: Mapping[str, ColumnElement[Any]] | None = None
+) -> Select[Any]:
+    """Narrow a statement by a list's filters; ``columns`` are those that the table does not have itself."""
+
+    def named(name: str) -> ColumnElement[Any]:
+        return (columns or {})[name] if name in (columns or {}) else table.c[name]
+
+    for column, value in filters.equal.items():
+        statement = statement.where(named(column) == value)
+    for column, values in filters.among:
+        statement = statement.where(named(column).in_(values))
+    return with_times(statement, table, filters.times)
 
 
 def with_times(statement: Select[Any], table: Table, times: TimeFilters) -> Select[Any]:

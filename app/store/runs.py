@@ -124,6 +124,10 @@ class RunStore:
             statement = statement.where(table.c.integrated_account_id == filters.integrated_account_id)
         if filters.status:
             statement = statement.where(table.c.status.in_(filters.status))
+        if filters.id:
+            statement = statement.where(table.c.id == filters.id)
+        for column, values in filters.among:
+            statement = statement.where(table.c[column].in_(values))
         statement = paging.with_times(statement, table, filters.times)
         with reading(self._engine) as connection:
             page = paging.read_page(

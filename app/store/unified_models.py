@@ -166,9 +166,7 @@ class MappingStore:
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[UnifiedModelMethod]:
         """Read a page of mappings."""
         statement = self._selected(environment_id)
-        for column, value in filters.equal.items():
-            statement = statement.where(_METHOD.c[column] == value)
-        statement = paging.with_times(statement, _METHOD, filters.times)
+        statement = paging.narrowed(statement, _METHOD, filters)
         with reading(self._engine) as connection:
             return paging.read_page(
                 connection,

@@ -60,9 +60,7 @@ class WebhookDeliveryStore:
     def list(self, webhook_id: str, filters: ListFilters) -> Page[Delivery]:
         """Read a page of a webhook's deliveries, without their bodies."""
         statement = select(*_COLUMNS).where(_TABLE.c.webhook_id == webhook_id)
-        for column, value in filters.equal.items():
-            statement = statement.where(_TABLE.c[column] == value)
-        statement = paging.with_times(statement, _TABLE, filters.times)
+        statement = paging.narrowed(statement, _TABLE, filters)
         with reading(self._engine) as connection:
             return paging.read_page(
                 connection, statement, _TABLE, _delivery, limit=filters.limit, cursor=filters.cursor, sort=filters.sort

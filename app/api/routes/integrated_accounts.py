@@ -32,9 +32,8 @@ def create_account(body: Body) -> Answer:
 @integrated_accounts.serves("GET", query=AccountQuery, answer=page_of(Account))
 def list_accounts(query: JsonObject) -> Answer:
     """List integrated accounts, newest first."""
-    if (name := query.pop("integration_dot_name", None)) is not None:
-        query["integration_name"] = name
-    return page_view(services().accounts.list(environment(), filters_of(query)), _view)
+    filters = filters_of(query, renamed={"integration_dot_name": "integration_name"})
+    return page_view(services().accounts.list(environment(), filters), _view)
 
 
 @integrated_accounts.serves("POST", "/refresh-credentials", body=AccountRefresh, answer=Account, documented=ANY_ERROR)

@@ -7,7 +7,7 @@ import flask
 
 from app.api.parsing import Body, json_body
 from app.api.resource import Resource
-from app.api.schemas.fields import Deleted, Listing, page_of, taken_times
+from app.api.schemas.fields import Deleted, Listing, page_of, taken_choices, taken_times
 from app.api.schemas.runs import NewRun, Run, RunError, RunPatch, RunQuery, RunResume, RunVerification, RunWait
 from app.api.services import environment, services
 from app.api.views import Answer, created, page_view, path_id, plain_view
@@ -67,10 +67,12 @@ def create_run(body: Body) -> Answer | flask.Response:
 def list_runs(query: JsonObject) -> Answer:
     """List runs, newest first."""
     filters = RunFilters(
+        id=query.get("id"),
         sync_job_id=query.get("sync_job_id"),
         integrated_account_id=query.get("integrated_account_id"),
-        status=query.get("status") or query.get("status[in]"),
+        status=query.get("status") or query.pop("status[in]", None),
         times=taken_times(query, "created_at", "updated_at"),
+        among=taken_choices(query),
         sort=query["sort"],
     )
     found = services().runs.list(environment(), filters, limit=query["limit"], cursor=query.get("next_cursor"))

@@ -6,11 +6,11 @@ from app.api.parsing import Body
 from app.api.resource import Resource, answering
 from app.api.schemas import catalog as schemas
 from app.api.schemas.deliveries import Delivery, DeliveryQuery, DeliveryWithBody
-from app.api.schemas.fields import Deleted, Success, page_of, taken_times
+from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
-from app.engine.objects import ListFilters, Webhook
+from app.engine.objects import Webhook
 from app.engine.roles import Role
 
 webhooks = Resource("webhook", description="Where RapidBridge runs deliver", changes=Role.ADMIN, actions=("test",))
@@ -65,11 +65,7 @@ def send_test_event(body: Body) -> Answer:
 @webhooks.serves("GET", "/<id>/deliveries", query=DeliveryQuery, answer=page_of(Delivery))
 def list_deliveries(query: JsonObject, id: str) -> Answer:
     """List a webhook's deliveries, newest first, without their bodies."""
-    limit, cursor, sort = query.pop("limit"), query.pop("next_cursor", None), query.pop("sort")
-    times = taken_times(query, "created_at", "delivered_at")
-    if "sync_job_run_id" in query:
-        query["run_id"] = query.pop("sync_job_run_id")
-    filters = ListFilters(equal=query, times=times, limit=limit, cursor=cursor, sort=sort)
+    filters = filters_of(query, times=("created_at", "delivered_at"), renamed={"sync_job_run_id": "run_id"})
     return page_view(services().deliveries.list(environment(), path_id(_KIND, id), filters), plain_view)
 
 

@@ -1,7 +1,8 @@
 """Fields and manners that the schemas of all resources share."""
 
+import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
@@ -120,12 +121,36 @@ class SortedListing(Listing):
 def narrowed(
     listing: type[Listing], name: str, filters: Mapping[str, fields.Field[Any]], *, times: tuple[str, ...]
 ) -> type[Schema]:
-    """Make the query of a list with filters, and with ``column[operator]`` for each column of times."""
+    """Make the query of a list with filters, and with ``column[operator]`` for each of them and each column of times.
+
+    A list that is sorted is also narrowed by ``id``.
+    """
+    given: dict[str, fields.Field[Any]] = {"id": Id(), **filters} if issubclass(listing, SortedListing) else {**filters}
     made: dict[str, fields.Field[Any]] = {column: Time() for column in times}
     for column in times:
         made |= {f"{column}[{operator}]": Time() for operator in _OPERATORS}
         made[f"{column}[in]"] = DelimitedList(Time())
-    return listing.from_dict({**filters, **made}, name=name)
+    if issubclass(listing, SortedListing):
+        for column, field in given.items():
+            made |= _choices(column, field) if not field.required and "[" not in column else {}
+    return listing.from_dict({**given, **made, **filters}, name=name)
+
+
+def _choices(column: str, field: fields.Field[Any]) -> dict[str, fields.Field[Any]]:
+    """Make ``column[eq]`` and ``column[in]`` of a filter."""
+    shown = field.data_key or column
+    equal = copy.copy(field)
+    equal.data_key = f"{shown}[eq]"
+    return {f"{column}[eq]": equal, f"{column}[in]": DelimitedList(copy.copy(field), data_key=f"{shown}[in]")}
+
+
+def taken_choices(query: JsonObject) -> list[tuple[str, Sequence[object]]]:
+    """Take ``column[eq]`` and ``column[in]`` out of a loaded query: each column with the values it may have."""
+    found: list[tuple[str, Sequence[object]]] = []
+    for name in [name for name in query if name.endswith(("[eq]", "[in]"))]:
+        value = query.pop(name)
+        found.append((name.partition("[")[0], value if name.endswith("[in]") else [value]))
+    return found
 
 
 def taken_times(query: JsonObject, *columns: str) -> dict[tuple[str, str], object]:

@@ -191,6 +191,7 @@ _filters: dict[str, fields.Field[Any]] = {
     "sync_job_id": Id(),
     "integrated_account_id": Id(),
     "status": DelimitedList(fields.String(validate=validate.OneOf(_STATUSES))),
+    "status[eq]": fields.String(validate=validate.OneOf(_STATUSES)),
     "status[in]": DelimitedList(fields.String(validate=validate.OneOf(_STATUSES))),
 }
 RunQuery = narrowed(SortedListing, "RunQuery", _filters, times=("created_at", "updated_at"))

@@ -258,3 +258,52 @@ def test_sends_a_test_event(api: Caller, receiver: Callable[[int], str]) -> None
     assert [answer.status for answer in answers] == [200, 502, 404, 400]
     assert answers[0].body == {"success": True}
     assert "500" in answers[1].body["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "column", "body"),
+    [
+        ("/integration", "name", lambda number: {"name": f"kind-{number}", "config": CONFIG}),
+        (
+            "/sync-job",
+            "label",
+            lambda number: {"label": f"job {number}", "integration_name": "helpdesk", "resources": RESOURCES},
+        ),
+        (
+            "/integrated-account",
+            "tenant_id",
+            lambda number: {"integration_name": "helpdesk", "tenant_id": f"t-{number}"},
+        ),
+        ("/unified-model", "name", lambda number: {"name": f"model-{number}"}),
+        ("/sync-job-template", "label", lambda number: {"label": f"template {number}", "resources": RESOURCES}),
+    ],
+    ids=["integrations", "jobs", "accounts", "models", "templates"],
+)
+def test_a_list_is_narrowed_by_any_of_several_values(
+    api: Caller, path: str, column: str, body: Callable[[int], JsonObject]
+) -> None:
+    api.post("/integration", {"name": "helpdesk", "config": CONFIG})
+    made = [api.post(path, body(number)).body for number in range(3)]
+    first, second, third = (one["id"] for one in made)
+
+    def ids(**query: str) -> set[str]:
+        return {one["id"] for one in api.get(path, **query).body["result"]}
+
+    values = ",".join([made[0][column], made[2][column]])
+    assert ids(**{"id[in]": f"{first},{third}"}) == {first, third}
+    assert ids(**{"id": second}) == ids(**{"id[eq]": second}) == {second}
+    assert ids(**{f"{column}[in]": values}) == {first, third}
+    assert ids(**{f"{column}[in]": values, "id[in]": f"{first},{second}"}) == {first}
+    assert ids(**{f"{column}[eq]": made[1][column]}) == ids(**{column: made[1][column]}) == {second}
+    assert api.get(path, **{"id[in]": "x,y"}).paths == ["id[in].0", "id[in].1"]
+
+
+def test_accounts_are_narrowed_by_several_integrations(api: Caller) -> None:
+    ids = {}
+    for name in ("one", "two", "three"):
+        api.post("/integration", {"name": name, "config": CONFIG})
+        ids[name] = api.post("/integrated-account", {"integration_name": name, "tenant_id": "t"}).body["id"]
+
+    for query in ("integration.name[in]", "integration_name[in]"):
+        found = api.get("/integrated-account", **{query: "one,three"}).body["result"]
+        assert {one["id"] for one in found} == {ids["one"], ids["three"]}

@@ -118,6 +118,8 @@ def test_delete_stops_a_live_run(api: Caller, catalog: Catalog) -> None:
         ("status[]=created&status[]=stopped", 2),
         ("status%5B0%5D=stopped&status%5B1%5D=failed", 1),
         ("status=failed", 0),
+        ("status[eq]=stopped", 1),
+        ("id=00000000-0000-4000-8000-000000000000", 0),
         ("sort=created_at", 2),
     ],
 )
