@@ -101,6 +101,25 @@ def renewed(context: JsonObject, answer: JsonObject, now: datetime) -> JsonObjec
     return {**context, **top, "oauth": {**(oauth or {}), "token": {**_token(context), **token}}}
 
 
+def missing_scopes(grants: Sequence[OAuthGrant], context: JsonObject) -> list[str]:
+    """List the scopes that an integration asks for and that an account's token was not given.
+
+    The token says what it was given in ``scope`` (RFC 6749, section 5.1); where it does not, none is known to lack.
+    """
+    oauth = context.get("oauth")
+    beside = oauth.get("scope") if isinstance(oauth, dict) else None
+    given = _scopes(_token(context).get("scope")) or _scopes(beside) or _scopes(context.get("scope"))
+    wanted = {scope for grant in grants for scope in grant.scope.split()}
+    return sorted(wanted - given) if given else []
+
+
+def _scopes(value: JSON) -> set[str]:
+    """Read scopes as servers write them: a text, parted by spaces or commas, or a list."""
+    if isinstance(value, str):
+        return set(value.replace(",", " ").split())
+    return {scope for scope in value if isinstance(scope, str)} if isinstance(value, list) else set()
+
+
 def _token(context: JsonObject) -> JsonObject:
     oauth = context.get("oauth")
     token = oauth.get("token") if isinstance(oauth, dict) else None

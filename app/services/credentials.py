@@ -98,12 +98,12 @@ class CredentialService:
         if is_news:
             logger.warning("an account needs to be connected anew", extra={"account_id": account_id, "run_id": run_id})
 
-    def forbid(self, account_id: str, *, resource: str, method: str) -> None:
+    def forbid(self, account_id: str, *, resource: str, method: str, missing_scopes: Sequence[str]) -> None:
         """Note that the upstream does not let an account make a call; its credentials are good."""
         error = {
             "resource": resource,
             "method": method,
-            "missing_scopes": [],
+            "missing_scopes": list(missing_scopes),
             "occurred_at": iso_utc(self.clock.now()),
         }
         self.store.note_forbidden(account_id, error)

@@ -69,7 +69,7 @@ class CredentialKeeper(Protocol):
     def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
         """Note, once, that the upstream refuses an account's credentials, and tell the environment's webhooks so."""
 
-    def forbid(self, account_id: str, *, resource: str, method: str) -> None:
+    def forbid(self, account_id: str, *, resource: str, method: str, missing_scopes: Sequence[str]) -> None:
         """Note that the upstream does not let an account make a call."""
 
 

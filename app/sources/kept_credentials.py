@@ -97,7 +97,12 @@ class KeptCredentials:
             return
         self._forbidden_at[key] = now
         _bound(self._forbidden_at, _ACCOUNTS)
-        await self._in_thread(lambda: self._keeper.forbid(call.account_id, resource=call.resource, method=call.method))
+        missing = oauth.missing_scopes(call.config.grants, call.context)
+        await self._in_thread(
+            lambda: self._keeper.forbid(
+                call.account_id, resource=call.resource, method=call.method, missing_scopes=missing
+            )
+        )
 
     def close(self) -> None:
         """Begin nothing more."""

@@ -365,6 +365,19 @@ def test_account_shows_the_last_call_that_it_was_forbidden(crm: Crm) -> None:
     assert changed["last_forbidden_error"] is None
 
 
+def test_account_shows_which_scopes_its_token_lacks(crm: Crm) -> None:
+    path, client = f"/integrated-account/{crm.account_id}", {"client": {"id": "c", "secret": "s"}}
+    oauth = {**client, "auth": {"tokenHost": crm.upstream.url}, "scope": ["people.read", "people.write", "deals.read"]}
+    integration = crm.api.get("/integration", name="acme").body["result"][0]["id"]
+    crm.api.patch(f"/integration/{integration}", {"config": {"credentials": {"oauth2": oauth}}})
+    crm.api.patch(path, {"context": {"oauth": {"token": {"access_token": "t", "scope": "people.read deals.read"}}}})
+    crm.upstream.answers("/people", reply({"reason": "no"}, 403))
+
+    assert crm.get("/unified/crm/contacts").status == 403
+
+    assert crm.api.get(path).body["last_forbidden_error"]["missing_scopes"] == ["people.write"]
+
+
 def test_headers_of_a_request_are_made_of_its_mapped_body_and_errors_of_what_was_answered(crm: Crm) -> None:
     crm.upstream.answers("/people", reply({"reason": "taken"}, 409))
     remap(

@@ -147,3 +147,18 @@ def test_client_credentials_without_scopes_ask_for_none() -> None:
         "client_id": "c",
         "client_secret": "s",
     }
+
+
+@pytest.mark.parametrize(
+    ("context", "missing"),
+    [
+        (nested(access_token="t", scope="read write"), ["admin"]),
+        (nested(access_token="t", scope="read,admin,write"), []),
+        (nested(access_token="t", scope=["admin", 7]), ["read", "write"]),
+        ({"oauth": {"token": {"access_token": "t"}, "scope": "write"}}, ["admin", "read"]),
+        (nested(access_token="t"), []),
+        ({"oauth": "none", "api_key": "k"}, []),
+    ],
+)
+def test_scopes_are_missing_that_are_asked_for_and_were_not_given(context: JsonObject, missing: list[str]) -> None:
+    assert oauth.missing_scopes([grant(scope=["read", "write"]), grant(scope="admin")], context) == missing
