@@ -109,6 +109,8 @@ def _model(folder: Path, name: str, faults: list[str]) -> JsonObject:
         faults.append(f"mappings/{name}: there is no unified model '{name}': add models/{name}.json to the folder")
         return {}
     model = _object(path, faults)
+    if model and model.get("name") != name:
+        faults.append(f"models/{path.name}: name: expected '{name}', as the file is called")
     failures = resource_failures(model.get("resources")) if model else []
     faults.extend(f"models/{path.name}: {failure.path}: {failure.message}" for failure in failures)
     return model

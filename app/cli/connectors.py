@@ -12,7 +12,7 @@ from app.cli.installing import Step, install
 from app.cli.terminal import console
 from app.client import ApiClient
 from app.connectors import Connector, load, shipped
-from app.engine.json_types import JsonObject
+from app.engine.json_types import JSON, JsonObject
 
 
 @click.group()
@@ -82,18 +82,26 @@ def _row(found: Connector) -> JsonObject:
 
 
 def _resources(found: Connector) -> str:
-    resources = found.integration["config"].get("resources", {})
+    resources = found.integration["config"].get("resources") or {}
     return "; ".join(f"{name} ({', '.join(methods)})" for name, methods in resources.items())
 
 
 def _credentials(found: Connector) -> str | None:
     """Tell the ways to sign in, each with the fields of an account's context that it asks for."""
-    ways = found.integration["config"].get("credentials", {})
+    ways = found.integration["config"].get("credentials") or {}
     if "format" in ways:
         ways = {ways["format"]: ways}
     told = []
     for way, described in ways.items():
-        fields = described.get("config", {}).get("fields", [])
-        names = ", ".join(field["name"] for field in fields)
+        names = ", ".join(_field_names(described))
         told.append(f"{way} ({names})" if names else way)
     return "; ".join(told) or None
+
+
+def _field_names(way: JSON) -> list[str]:
+    """List what a form would ask for; it is described freely, and nothing here depends on it."""
+    match way:
+        case {"config": {"fields": [*fields]}}:
+            return [str(field["name"]) for field in fields if isinstance(field, dict) and "name" in field]
+        case _:
+            return []

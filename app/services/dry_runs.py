@@ -7,17 +7,15 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
 
 from app.engine import scope
 from app.engine.errors import Failure, InvalidInputError, RecordError, SourceError
-from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import SyncJobRun
 from app.engine.resource_items import ResourceItem
-from app.engine.status import RunStatus
 from app.services import unified_pages
 from app.services.fetching import page_call
 from app.services.ports import Clock, FetchedPage, PageCall, Source
@@ -93,21 +91,9 @@ class DryRuns:
         return _shown(draft, context, looks)
 
     def _run(self, draft: RunDraft) -> SyncJobRun:
-        now, request = self._clock.now(), draft.request
-        return SyncJobRun(
-            id=new_id(),
-            environment_id=draft.environment_id,
-            sync_job_id=request.sync_job_id,
-            integrated_account_id=request.integrated_account_id,
-            status=RunStatus.CREATED,
-            args=draft.args,
-            resources=list(draft.resources),
-            sync_job=draft.sync_job,
-            previous_run_date=self._previous.previous_run_date(draft),
-            created_at=now,
-            updated_at=now,
-            started_at=now,
-        )
+        now = self._clock.now()
+        run = draft.run(at=now, previous_run_date=self._previous.previous_run_date(draft))
+        return replace(run, started_at=now)
 
     def _ask(self, context: RunContext, look: _Look) -> None:
         """Resolve a root's first request, and send it if it only reads."""

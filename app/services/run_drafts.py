@@ -3,17 +3,18 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from app.engine import args as arguments
-from app.engine import args_validation, definition, events, planning, routing, run_keys, scope
+from app.engine import args_validation, books, definition, events, planning, routing, run_keys, scope
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import EnvironmentId, IntegratedAccount, SyncJob, Webhook
+from app.engine.objects import EnvironmentId, IntegratedAccount, SyncJob, SyncJobRun, Webhook
 from app.engine.record_rows import encode
 from app.engine.resource_items import ResourceItem
-from app.engine.status import ErrorHandling
+from app.engine.status import ErrorHandling, RunStatus
 from app.engine.times import iso_utc
 from app.services.unified_mappings import UnifiedMappings
 
@@ -78,6 +79,36 @@ class RunDraft:
     """As its webhook wishes at this moment."""
     idempotency: IdempotencyKey | None
 
+    def run(self, *, at: datetime, previous_run_date: datetime | None, waiting_on: str | None = None) -> SyncJobRun:
+        """Make the run as it is when it has just been written; ``at`` is its time of creation."""
+        request = self.request
+        return SyncJobRun(
+            id=self.id,
+            environment_id=self.environment_id,
+            sync_job_id=request.sync_job_id,
+            integrated_account_id=request.integrated_account_id,
+            status=RunStatus.CREATED,
+            args=self.args,
+            resources=list(self.resources),
+            sync_job=self.sync_job,
+            daemon_group_key=self.group_key,
+            webhook_id=request.webhook_id,
+            error_handling=request.error_handling,
+            ignore_previous_run=request.ignore_previous_run,
+            version=self.version,
+            previous_run_date=previous_run_date,
+            overlap_seconds=self.overlap_seconds,
+            resource_stats=books.first_stats((item.name, item.method) for item in self.items),
+            mutex_key=self.mutex_key,
+            force=request.force,
+            state_key=self.state_key,
+            events_to_send=list(request.events_to_send) if request.events_to_send is not None else None,
+            changes_only=self.changes_only,
+            waiting_on=waiting_on,
+            created_at=at,
+            updated_at=at,
+        )
+
 
 class ReferenceReader(Protocol):
     """Reads what requests for runs refer to."""
@@ -126,8 +157,7 @@ class RunDrafts:
             environment_id, job_id=request.sync_job_id or None, account_id=request.integrated_account_id or None
         )
         webhook = self._webhooks.get(environment_id, request.webhook_id) if request.webhook_id else None
-        failures = [*faults, *_reference_failures(request, job, account, webhook)]
-        failures += _destination_failures(request)
+        failures = [*faults, *_reference_failures(request, job, account, webhook), *_destination_failures(request)]
         bound, arg_failures = _bound_args(request, job)
         resources = job.resources if job and request.resources is None else request.resources
         items, item_failures = definition.parse_resources(resources) if job else ([], [])

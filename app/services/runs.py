@@ -1,12 +1,12 @@
 """The API's side of runs: create them from valid input, show them, stop them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from app.engine.errors import Failure, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
+from app.engine.objects import EnvironmentId, ListFilters, Page, RunError, SyncJobRun
 from app.services.ports import Bell
 from app.services.resuming import Resumption
 from app.services.run_drafts import IdempotencyKey, RunDraft, RunDrafts, RunRequest
@@ -22,22 +22,6 @@ class CreatedRun:
     outbox_id: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFilters:
-    """What a listing of runs may be narrowed by.
-
-    ``among`` are columns with the values of which they have one, ``times`` maps ``(column, operator)`` to times.
-    """
-
-    id: str | None = None
-    sync_job_id: str | None = None
-    integrated_account_id: str | None = None
-    status: Sequence[str] | None = None
-    among: Sequence[tuple[str, Sequence[object]]] = ()
-    times: Mapping[tuple[str, str], object] = field(default_factory=dict)
-    sort: str = "-created_at"
-
-
 class RunStore(Protocol):
     """Keeps runs."""
 
@@ -47,9 +31,7 @@ class RunStore(Protocol):
     def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun | None:
         """Read one run."""
 
-    def list(
-        self, environment_id: EnvironmentId, filters: RunFilters, *, limit: int, cursor: str | None
-    ) -> Page[SyncJobRun]:
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[SyncJobRun]:
         """Read a page of runs."""
 
     def delete(self, environment_id: EnvironmentId, run_id: str) -> bool:
@@ -132,11 +114,9 @@ class RunService:
             raise NotFoundError("sync job run", run_id)
         return run
 
-    def list(
-        self, environment_id: EnvironmentId, filters: RunFilters, *, limit: int, cursor: str | None
-    ) -> Page[SyncJobRun]:
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[SyncJobRun]:
         """Read a page of runs."""
-        return self._runs.list(environment_id, filters, limit=limit, cursor=cursor)
+        return self._runs.list(environment_id, filters)
 
     def stop(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun:
         """Stop a live run; a run that has ended stays as it is."""

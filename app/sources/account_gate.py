@@ -18,6 +18,7 @@ from app.engine.errors import RateLimitedError
 from app.engine.rate_signs import RateSigns
 from app.services.ports import BudgetStore
 from app.sources.sightings import Sightings
+from app.sources.spare_part import SparePart
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +28,6 @@ LONGEST_WAIT_IN_PLACE_SECONDS: Final = 5.0
 _RENEW_SECONDS: Final = 1.0
 _GROW_SECONDS: Final = 0.02
 _FULL_SECONDS: Final = 0.1
-_SPARE_SECONDS: Final = 0.05
-"""How long less than half of a part is in use until the others are let have it."""
 _IDLE_SECONDS: Final = 0.25
 _LINGER_SECONDS: Final = 1.0
 """How long a process keeps its part after its last request: the next one mostly follows."""
@@ -77,11 +76,10 @@ class AccountGate:
         self._seen = Sightings()
         self._reported_at = 0.0
         self._used_at = 0.0
-        self._needed_at = 0.0
         self._nudge = asyncio.Event()
+        self._spare = SparePart(is_needed=self._needs_its_part, let_go=self._nudge.set, time=time)
         self._keeper: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._sparing: asyncio.TimerHandle | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -146,9 +144,9 @@ class AccountGate:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
             self._keeper = None
-        for timer in (self._timer, self._sparing):
-            if timer is not None:
-                timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._spare.close()
 
     def wait_seconds(self) -> float:
         """Tell how long the account is closed from now on."""
@@ -171,29 +169,12 @@ class AccountGate:
             if self._waiting:
                 self._nudge.set()
         self._pump()
-        if self._needs_its_part():
-            self._needed_at = self._used_at
-        elif self._sparing is None:
-            self._spare_after(_SPARE_SECONDS)
+        self._spare.look()
 
     def _needs_its_part(self) -> bool:
         """Claim that the better half of this process's part is in use, or that there is no half to give away."""
         grant = self._grant
         return grant is None or bool(self._waiting) or self._in_flight > grant.slots // 2 or grant.slots <= 1
-
-    def _spare(self) -> None:
-        """Let the others have what was of no use here for a moment."""
-        self._sparing = None
-        if self._needs_its_part():
-            return
-        left = max(self._needed_at, self._reported_at) + _SPARE_SECONDS - self._time()
-        if left <= 0:
-            self._nudge.set()
-        else:
-            self._spare_after(left)
-
-    def _spare_after(self, seconds: float) -> None:
-        self._sparing = asyncio.get_running_loop().call_later(seconds, self._spare)
 
     def _pause_until_told(self, now: float) -> None:
         """Close until the budget has taken the last answer in: what was granted before it may no longer hold."""
@@ -350,6 +331,7 @@ class AccountGate:
             self._seen.latencies.forget()
         self._grant = grant
         self._reported_at = self._time()
+        self._spare.need()
         if self._is_round_over or self._in_flight == 0:
             self._is_round_over = False
             self._round_size, self._round_started = max(grant.slots, grant.part), self._in_flight

@@ -5,12 +5,9 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from app.engine import books
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import SyncJobRun
 from app.engine.record_rows import encode
-from app.engine.status import RunStatus
 from app.services.run_drafts import RunDraft
 from app.services.runs import CreatedRun
 from app.store.database import Row
@@ -52,7 +49,7 @@ _CREATE = text(f"""
     with run as (
         insert into sync_job_run ({", ".join(_COLUMNS)}, previous_run_date)
         values ({_VALUES}, case when :ignore_previous_run then null else ({_PREVIOUS}) end)
-        returning id, sync_job_id, mutex_key, status, force, created_at, updated_at, previous_run_date),
+        returning id, sync_job_id, mutex_key, status, force, created_at, previous_run_date),
     resources as (
         insert into run_resource (id, run_id, position, name, resource, method, parent_name, persist, delete_tracking)
         select item.id, cast(:id as uuid), item.position, item.name, item.resource, item.method, item.parent_name,
@@ -63,7 +60,7 @@ _CREATE = text(f"""
     message as (
         insert into outbox (task, args, queue) values (:task, jsonb_build_array(cast(:id as text)), :queue)
         returning id)
-    select run.created_at, run.updated_at, run.previous_run_date, cast({waiting_on("run")} as text) as waiting_on,
+    select run.created_at, run.previous_run_date, cast({waiting_on("run")} as text) as waiting_on,
            message.id as outbox_id
       from run, message
 """)
@@ -83,33 +80,7 @@ def insert_run_within(connection: Connection, draft: RunDraft) -> CreatedRun:
 
 def _created(draft: RunDraft, row: Row) -> CreatedRun:
     """Put the run together from its draft and what Postgres adds: to read all back costs more than to write it."""
-    request = draft.request
-    run = SyncJobRun(
-        id=draft.id,
-        environment_id=draft.environment_id,
-        sync_job_id=request.sync_job_id,
-        integrated_account_id=request.integrated_account_id,
-        status=RunStatus.CREATED,
-        args=draft.args,
-        resources=list(draft.resources),
-        sync_job=draft.sync_job,
-        daemon_group_key=draft.group_key,
-        webhook_id=request.webhook_id,
-        error_handling=request.error_handling,
-        ignore_previous_run=request.ignore_previous_run,
-        version=draft.version,
-        previous_run_date=row["previous_run_date"],
-        overlap_seconds=draft.overlap_seconds,
-        resource_stats=books.first_stats((item.name, item.method) for item in draft.items),
-        mutex_key=draft.mutex_key,
-        force=request.force,
-        state_key=draft.state_key,
-        events_to_send=list(request.events_to_send) if request.events_to_send is not None else None,
-        changes_only=draft.changes_only,
-        waiting_on=row["waiting_on"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
+    run = draft.run(at=row["created_at"], previous_run_date=row["previous_run_date"], waiting_on=row["waiting_on"])
     return CreatedRun(run=run, outbox_id=row["outbox_id"])
 
 

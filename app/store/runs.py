@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy import Connection, DateTime, Engine, bindparam, delete, select, text
 
 from app.engine.errors import IdempotencyKeyReusedError
-from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
+from app.engine.objects import EnvironmentId, ListFilters, Page, RunError, SyncJobRun
 from app.engine.status import FINAL_RUN_STATUSES
 from app.services.run_drafts import IdempotencyKey, RunDraft
-from app.services.runs import CreatedRun, RunFilters
+from app.services.runs import CreatedRun
 from app.store import mutexes, paging, tables, webhook_changes
 from app.store.database import reading
 from app.store.run_creation import insert_run, insert_run_within, previous_run_date
@@ -112,30 +112,23 @@ class RunStore:
         """Map the names of the run's resources to the ids of their rows."""
         return {row["name"]: str(row["id"]) for row in self._singles.all(_RESOURCE_IDS, {"run_id": run_id})}
 
-    def list(
-        self, environment_id: EnvironmentId, filters: RunFilters, *, limit: int, cursor: str | None
-    ) -> Page[SyncJobRun]:
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[SyncJobRun]:
         """Read a page of runs, newest first."""
         table = tables.sync_job_run
-        statement = SELECT_RUN.where(table.c.environment_id == environment_id)
-        if filters.sync_job_id:
-            statement = statement.where(table.c.sync_job_id == filters.sync_job_id)
-        if filters.integrated_account_id:
-            statement = statement.where(table.c.integrated_account_id == filters.integrated_account_id)
-        if filters.status:
-            statement = statement.where(table.c.status.in_(filters.status))
-        if filters.id:
-            statement = statement.where(table.c.id == filters.id)
-        for column, values in filters.among:
-            statement = statement.where(table.c[column].in_(values))
-        statement = paging.with_times(statement, table, filters.times)
+        statement = paging.narrowed(SELECT_RUN.where(table.c.environment_id == environment_id), table, filters)
         with reading(self._engine) as connection:
             page = paging.read_page(
-                connection, statement, table, lambda row: row, limit=limit, cursor=cursor, sort=filters.sort
+                connection,
+                statement,
+                table,
+                lambda row: row,
+                limit=filters.limit,
+                cursor=filters.cursor,
+                sort=filters.sort,
             )
             stats = stats_of(connection, [str(row["id"]) for row in page.result])
         runs = [run_of(row, stats.get(str(row["id"]), {})) for row in page.result]
-        return Page(result=runs, next_cursor=page.next_cursor, limit=limit)
+        return Page(result=runs, next_cursor=page.next_cursor, limit=filters.limit)
 
     def errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
         """Read a page of a run's errors, oldest first."""

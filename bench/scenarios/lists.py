@@ -14,9 +14,8 @@ import psycopg
 from sqlalchemy import Engine, event
 
 from app.engine.ids import new_id
-from app.engine.objects import EnvironmentId
+from app.engine.objects import EnvironmentId, ListFilters
 from app.services.records import LogFilters, RecordFilters
-from app.services.runs import RunFilters
 from app.services.tokens import TokenService
 from app.store import migrate, paging
 from app.store.database import connect
@@ -135,14 +134,13 @@ def _listings(at: Installation) -> list[Listing]:
     environment_id = EnvironmentId(at.environment_id)
     runs = _run_cursors(at)
 
-    def run_list(name: str, **filters: Any) -> Listing:
-        query = {key: ",".join(value) if isinstance(value, tuple) else value for key, value in filters.items()}
+    def run_list(name: str, **equal: Any) -> Listing:
         return Listing(
             name=name,
             path="/sync-job-run",
-            query=lambda dice: {**query, "next_cursor": dice.choice(runs)},
+            query=lambda dice: {**equal, "next_cursor": dice.choice(runs)},
             read=lambda engine, cursor: RunStore(engine).list(
-                environment_id, RunFilters(**filters), limit=_LIMIT, cursor=cursor
+                environment_id, ListFilters(equal=equal, limit=_LIMIT, cursor=cursor)
             ),
         )
 
@@ -150,7 +148,7 @@ def _listings(at: Installation) -> list[Listing]:
         run_list("runs"),
         run_list("runs of a job", sync_job_id=at.job_ids[0]),
         run_list("runs of an account", integrated_account_id=at.account_id),
-        run_list("runs by a rare status", status=("failed",)),
+        run_list("runs by a rare status", status="failed"),
         *_record_listings(at),
     ]
 

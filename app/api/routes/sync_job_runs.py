@@ -7,17 +7,16 @@ import flask
 
 from app.api.parsing import Body, json_body
 from app.api.resource import Resource
-from app.api.schemas.fields import Deleted, Listing, page_of, taken_choices, taken_times
+from app.api.schemas.fields import Deleted, Listing, page_of
 from app.api.schemas.runs import NewRun, Run, RunError, RunPatch, RunQuery, RunResume, RunVerification, RunWait
 from app.api.services import environment, services
-from app.api.views import Answer, created, page_view, path_id, plain_view
+from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
 from app.engine.run_view import run_view
 from app.engine.status import ErrorHandling
 from app.services.run_drafts import IdempotencyKey, RunRequest
-from app.services.runs import RunFilters
 
 sync_job_runs = Resource("sync-job-run", description="Runs of sync jobs", changes=Role.RUN)
 
@@ -66,17 +65,7 @@ def create_run(body: Body) -> Answer | flask.Response:
 @sync_job_runs.serves("GET", query=RunQuery, answer=page_of(Run))
 def list_runs(query: JsonObject) -> Answer:
     """List runs, newest first."""
-    filters = RunFilters(
-        id=query.get("id"),
-        sync_job_id=query.get("sync_job_id"),
-        integrated_account_id=query.get("integrated_account_id"),
-        status=query.get("status") or query.pop("status[in]", None),
-        times=taken_times(query, "created_at", "updated_at"),
-        among=taken_choices(query),
-        sort=query["sort"],
-    )
-    found = services().runs.list(environment(), filters, limit=query["limit"], cursor=query.get("next_cursor"))
-    return page_view(found, run_view)
+    return page_view(services().runs.list(environment(), filters_of(query)), run_view)
 
 
 @sync_job_runs.serves("GET", "/<id>", query=RunWait, answer=Run)

@@ -145,11 +145,11 @@ def _choices(column: str, field: fields.Field[Any]) -> dict[str, fields.Field[An
 
 
 def taken_choices(query: JsonObject) -> list[tuple[str, Sequence[object]]]:
-    """Take ``column[eq]`` and ``column[in]`` out of a loaded query: each column with the values it may have."""
+    """Take lists of values and ``column[eq]`` out of a loaded query: each column with the values it may have."""
     found: list[tuple[str, Sequence[object]]] = []
-    for name in [name for name in query if name.endswith(("[eq]", "[in]"))]:
+    for name in [name for name, value in query.items() if isinstance(value, list) or name.endswith("[eq]")]:
         value = query.pop(name)
-        found.append((name.partition("[")[0], value if name.endswith("[in]") else [value]))
+        found.append((name.partition("[")[0], value if isinstance(value, list) else [value]))
     return found
 
 

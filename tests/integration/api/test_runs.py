@@ -109,6 +109,24 @@ def test_delete_stops_a_live_run(api: Caller, catalog: Catalog) -> None:
     assert api.get(f"/sync-job-run/{run_id}").body["status"] == "stopped"
 
 
+@pytest.mark.parametrize("idempotency", [{}, {"Idempotency-Key": "k"}], ids=["alone", "with a key"])
+def test_a_run_is_answered_as_it_is_read_whatever_was_asked_for(
+    api: Caller, catalog: Catalog, idempotency: dict[str, str]
+) -> None:
+    webhook_id = api.post("/webhook", {"target_url": "https://hooks.example.com/x"}).body["id"]
+    options = {
+        **{"webhook_id": webhook_id, "events_to_send": ["sync_job_run:record", "sync_job_run:completed"]},
+        **{"mutex_key": "only-{{args.a.ü}}", "state_key": "s", "error_handling": "batch", "force": True},
+        **{"args": {"b": [1, 2.5, None], "a": {"ü": "x"}}, "overlap_seconds": 7, "ignore_previous_run": True},
+    }
+    body = {name: value for name, value in catalog.run_body.items() if name != "daemon_group_key"} | options
+
+    made = api.post("/sync-job-run", body, headers=idempotency)
+
+    assert made.status == 201, made.body
+    assert api.get(f"/sync-job-run/{made.body['id']}").body == made.body
+
+
 @pytest.mark.parametrize(
     ("query", "count"),
     [

@@ -186,6 +186,12 @@ def test_all_faults_of_a_connector_are_told_at_once(served: Served, tmp_path: Pa
     (tmp_path / "mappings" / "zoo").mkdir(parents=True)
     (tmp_path / "mappings" / "zoo" / "animals.json").write_text('{"list": {"response_mapping": "((("}}')
 
+    (tmp_path / "mappings" / "ours").mkdir()
+    (tmp_path / "mappings" / "ours" / "things.json").write_text('{"list": {"response_mapping": "response"}}')
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "ours.json").write_text('{"resources": {"things": {}}}')
+    (tmp_path / "mappings" / "ours" / "others.json").write_text("{")
+
     result = served.ferryman("connector", "install", str(tmp_path))
     unknown = served.ferryman("connector", "show", "nobody")
 
@@ -195,6 +201,18 @@ def test_all_faults_of_a_connector_are_told_at_once(served: Served, tmp_path: Pa
         "integration.json: config.base_url: ",
         "mappings/zoo/animals.json: list.response_mapping: ",
         "there is no unified model 'zoo'",
+        "models/ours.json: name: expected 'ours', as the file is called",
+        "others.json: is not JSON: ",
     ):
         assert fault in result.stderr
     assert (unknown.exit_code, "shipped are: github, " in unknown.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("credentials", [None, {}, {"api_key": None}, {"basic": {"config": {"fields": ["name"]}}}])
+def test_connector_is_shown_however_its_form_is_described(served: Served, tmp_path: Path, credentials: Any) -> None:
+    config = {"base_url": "https://up.test", "resources": None, "credentials": credentials}
+    (tmp_path / "integration.json").write_text(json.dumps({"name": "ours", "config": config}))
+
+    shown = served.ferryman("connector", "show", str(tmp_path))
+
+    assert (shown.exit_code, shown.output.splitlines()[0]) == (0, "connector ours"), shown.output

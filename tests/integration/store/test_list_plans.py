@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from app.engine.objects import EnvironmentId
+from app.engine.objects import EnvironmentId, ListFilters
 from app.services.records import RecordFilters
-from app.services.runs import RunFilters
 from app.store.database import connect
 from app.store.records_read import RecordReader
 from app.store.runs import RunStore
@@ -78,22 +77,22 @@ def plans(engine: Engine) -> Iterator[list[str]]:
 @pytest.mark.parametrize(
     ("filters", "index"),
     [
-        (RunFilters(), "sync_job_run_page"),
-        (RunFilters(sort="created_at"), "sync_job_run_page"),
-        (RunFilters(sync_job_id=JOB), "sync_job_run_by_job"),
-        (RunFilters(integrated_account_id=ACCOUNT), "sync_job_run_by_account"),
-        (RunFilters(status=("failed",)), "sync_job_run_not_completed"),
-        (RunFilters(status=("failed", "stopped")), "sync_job_run_not_completed"),
+        (ListFilters(limit=5), "sync_job_run_page"),
+        (ListFilters(limit=5, sort="created_at"), "sync_job_run_page"),
+        (ListFilters(limit=5, equal={"sync_job_id": JOB}), "sync_job_run_by_job"),
+        (ListFilters(limit=5, equal={"integrated_account_id": ACCOUNT}), "sync_job_run_by_account"),
+        (ListFilters(limit=5, among=[("status", ["failed"])]), "sync_job_run_not_completed"),
+        (ListFilters(limit=5, among=[("status", ["failed", "stopped"])]), "sync_job_run_not_completed"),
     ],
     ids=["all", "oldest-first", "job", "account", "failed", "failed-or-stopped"],
 )
-def test_runs_are_listed_by_an_index_on_every_page(engine: Engine, filters: RunFilters, index: str) -> None:
+def test_runs_are_listed_by_an_index_on_every_page(engine: Engine, filters: ListFilters, index: str) -> None:
     store = RunStore(engine)
-    first = store.list(ENVIRONMENT, filters, limit=5, cursor=None)
+    first = store.list(ENVIRONMENT, filters)
 
     with plans(engine) as found:
-        store.list(ENVIRONMENT, filters, limit=5, cursor=None)
-        store.list(ENVIRONMENT, filters, limit=5, cursor=first.next_cursor)
+        store.list(ENVIRONMENT, filters)
+        store.list(ENVIRONMENT, replace(filters, cursor=first.next_cursor))
 
     of_runs = [plan for plan in found if "sync_job_run" in plan]
     assert len(of_runs) == 2

@@ -11,10 +11,10 @@ from app.engine.audit import RunRecount
 from app.engine.books import Counters
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, Page, RunError, SyncJobRun
+from app.engine.objects import EnvironmentId, ListFilters, Page, RunError, SyncJobRun
 from app.engine.status import RunStatus
 from app.services.run_drafts import IdempotencyKey, RunDraft, RunDrafts, RunRequest
-from app.services.runs import CreatedRun, RunFilters, RunService
+from app.services.runs import CreatedRun, RunService
 from app.services.verifying import Verifier
 
 REQUEST = RunRequest(sync_job_id="job", integrated_account_id="account")
@@ -55,11 +55,10 @@ class FakeRunStore:
         found = self.rows.get(run_id)
         return found if found and found.environment_id == environment_id else None
 
-    def list(
-        self, environment_id: EnvironmentId, filters: RunFilters, *, limit: int, cursor: str | None
-    ) -> Page[SyncJobRun]:
-        rows = [row for row in self.rows.values() if row.status in (filters.status or RunStatus)]
-        return Page(result=rows[:limit], next_cursor=cursor, limit=limit)
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[SyncJobRun]:
+        wanted = dict(filters.among).get("status", RunStatus)
+        rows = [row for row in self.rows.values() if row.status in wanted]
+        return Page(result=rows[: filters.limit], next_cursor=filters.cursor, limit=filters.limit)
 
     def delete(self, environment_id: EnvironmentId, run_id: str) -> bool:
         return self.rows.pop(run_id, None) is not None
@@ -151,7 +150,7 @@ def test_run_of_another_environment_is_not_there(service: RunService) -> None:
 def test_listing_is_narrowed_by_status(store: FakeRunStore, service: RunService) -> None:
     store.rows["ended"] = run(id="ended", status=RunStatus.FAILED)
 
-    listed = service.list(ENVIRONMENT, RunFilters(status=["failed"]), limit=5, cursor="c")
+    listed = service.list(ENVIRONMENT, ListFilters(among=[("status", ["failed"])], limit=5, cursor="c"))
 
     assert ([row.id for row in listed.result], listed.limit, listed.next_cursor) == (["ended"], 5, "c")
 
