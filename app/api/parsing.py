@@ -22,6 +22,13 @@ _ARRAY_SUFFIX: Final = re.compile(r"(\[in\])?\[\d*\]$")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
     """A request's body: the fields that are valid, and the faults of the others."""
@@ -59,7 +66,7 @@ def json_body(request: flask.Request) -> JsonObject:
     if request.content_length is None and len(raw) >= (request.max_content_length or math.inf):
         raise RequestEntityTooLarge
     try:
-        body = json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse_constant) if raw.strip() else {}
+        body = _DECODER.decode(raw.decode("utf-8-sig")) if raw.strip() else {}
     except UnicodeDecodeError as error:
         raise InvalidInputError(
             [Failure("", f"the body is not UTF-8: {error.reason} at byte {error.start}")]
@@ -145,10 +152,6 @@ def _joined(path: str, key: str) -> str:
 
 def _too_deep(path: str) -> Failure:
     return Failure(path[:100], f"is nested deeper than {MAX_DEPTH} levels")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")
 
 
 def _failures(messages: JSON, path: str) -> Iterator[Failure]:

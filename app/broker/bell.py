@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 
 from app.broker import tasks, transport
 from app.broker.circuit import Circuit
-from app.broker.sender import TaskSender
+from app.broker.sender import sender_of
 from app.engine.work import Ring
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class CeleryBell:
 
     def __init__(self, celery: Celery, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._celery = celery
-        self._sender = TaskSender(celery)
+        self._sender = sender_of(celery)
         self._circuit = Circuit(monotonic)
 
     def ring(self, rings: Sequence[Ring]) -> None:

@@ -3,15 +3,34 @@
 It halves what a message costs: https://docs.celeryq.dev/en/stable/internals/protocol.html
 """
 
+from typing import Final, Protocol
+
 from celery import Celery
 from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
 from app.broker import transport
+from app.broker.redis_sender import RedisSender
+
+_PLAIN_JSON: Final = "json"
+
+
+class Sender(Protocol):
+    """Publishes tasks to queues by their names."""
+
+    def send(self, task: str, args: list[str], *, queue: str) -> None:
+        """Publish once; raise kombu's OperationalError when the broker did not take it."""
+
+
+def sender_of(celery: Celery) -> Sender:
+    """Choose how to publish: the short way where there is one."""
+    if transport.is_redis(celery.conf.broker_url) and celery.conf.task_serializer == _PLAIN_JSON:
+        return RedisSender(celery)
+    return TaskSender(celery)
 
 
 class TaskSender:
-    """Publishes tasks to queues by their names."""
+    """Publishes by kombu, to any broker and signed where a key says so."""
 
     def __init__(self, celery: Celery) -> None:
         self._celery = celery

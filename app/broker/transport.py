@@ -24,6 +24,11 @@ def is_rabbitmq(broker_url: str) -> bool:
     return broker_url.startswith(("amqp:", "amqps:", "pyamqp:"))
 
 
+def is_redis(broker_url: str) -> bool:
+    """Claim that a broker is one Redis, which its URL leads to."""
+    return broker_url.startswith(("redis:", "rediss:", "redis+socket:"))
+
+
 def options(broker_url: str) -> JsonObject:
     """Give the transport's options for a process that consumes."""
     return dict(_RABBITMQ if is_rabbitmq(broker_url) else _REDIS)

@@ -18,7 +18,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
 from app.engine.roles import Role
 from app.engine.run_view import run_view
-from app.services.run_drafts import RunRequest
+from app.services.run_requests import RunRequest
 from app.settings import Settings
 from app.sources.cassettes import CassetteError, CassettePlayer, CassetteRecorder
 

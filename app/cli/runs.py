@@ -13,7 +13,7 @@ from app.cli.calling import JsonArgument, connected, given, json_option, limit_o
 from app.client import ApiClient
 from app.engine.json_types import JsonObject
 from app.engine.status import ErrorHandling, RunStatus
-from app.services.run_drafts import RunRequest
+from app.services.run_requests import RunRequest
 from app.stack.data_directory import DataDirectory
 
 _PATH = "/sync-job-run"

@@ -9,7 +9,8 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, ListFilters, Page, RunError, SyncJobRun
 from app.services.ports import Bell
 from app.services.resuming import Resumption
-from app.services.run_drafts import IdempotencyKey, RunDraft, RunDrafts, RunRequest
+from app.services.run_drafts import RunDraft, RunDrafts
+from app.services.run_requests import IdempotencyKey, RunRequest
 from app.services.tracking import Tracking
 from app.services.verifying import Verification, Verifier
 
@@ -20,6 +21,8 @@ class CreatedRun:
 
     run: SyncJobRun
     outbox_id: int | None
+    queue: str = ""
+    """Where it is to be announced; empty for a replay."""
 
 
 class RunStore(Protocol):
@@ -27,6 +30,9 @@ class RunStore(Protocol):
 
     def create(self, draft: RunDraft) -> CreatedRun:
         """Write a run, or find the one that its idempotency key made; raise IdempotencyKeyReusedError."""
+
+    def create_as_supposed(self, draft: RunDraft) -> CreatedRun | None:
+        """Write a run; None, and nothing is written, when what its draft supposes is not so."""
 
     def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun | None:
         """Read one run."""
@@ -92,12 +98,15 @@ class RunService:
         Raises InvalidInputError with ``faults``, which the caller found, and every other one of the request, and
         IdempotencyKeyReusedError.
         """
-        draft = self._drafts.draft(environment_id, request, idempotency=idempotency, faults=faults)
-        created = self._runs.create(draft)
+        unread = None if idempotency or faults else self._drafts.draft_unread(environment_id, request)
+        created = self._runs.create_as_supposed(unread) if unread is not None else None
+        if created is None:
+            draft = self._drafts.draft(environment_id, request, idempotency=idempotency, faults=faults)
+            created = self._runs.create(draft)
         if created.outbox_id is None:
             return created.run, True
         # The run is safe: publishing now only saves the sweeper's second.
-        if self._bell.ring_run(created.run.id, queue=draft.queue):
+        if self._bell.ring_run(created.run.id, queue=created.queue):
             self._outbox.remove_soon(created.outbox_id)
         return created.run, False
 

@@ -12,7 +12,8 @@ from app.engine.objects import EnvironmentId, ListFilters, Page
 from app.engine.status import ErrorHandling
 from app.engine.triggers import CronTrigger, Fire
 from app.services.ports import Clock
-from app.services.run_drafts import IdempotencyKey, RunDraft, RunRequest
+from app.services.run_drafts import RunDraft
+from app.services.run_requests import IdempotencyKey, RunRequest
 
 _OF_RUNS: Final = ("args", "resources", "daemon_group_key", "webhook_id", "error_handling", "events_to_send")
 """What a trigger tells its runs, beside the job and the account."""

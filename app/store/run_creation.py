@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
@@ -45,25 +45,43 @@ _COLUMNS: Final = (
 )
 _VALUES: Final = ", ".join(f"cast(:{name} as {_CASTS[name]})" if name in _CASTS else f":{name}" for name in _COLUMNS)
 
-_CREATE = text(f"""
-    with run as (
-        insert into sync_job_run ({", ".join(_COLUMNS)}, previous_run_date)
-        values ({_VALUES}, case when :ignore_previous_run then null else ({_PREVIOUS}) end)
-        returning id, sync_job_id, mutex_key, status, force, created_at, previous_run_date),
-    resources as (
-        insert into run_resource (id, run_id, position, name, resource, method, parent_name, persist, delete_tracking)
-        select item.id, cast(:id as uuid), item.position, item.name, item.resource, item.method, item.parent_name,
-               item.persist, item.delete_tracking
-          from jsonb_to_recordset(cast(:items as jsonb)) item
-               (id uuid, position int, name text, resource text, method text, parent_name text, persist boolean,
-                delete_tracking text)),
-    message as (
-        insert into outbox (task, args, queue) values (:task, jsonb_build_array(cast(:id as text)), :queue)
-        returning id)
-    select run.created_at, run.previous_run_date, cast({waiting_on("run")} as text) as waiting_on,
-           message.id as outbox_id
-      from run, message
-""")
+# The row's xmin is another one after each change of it.
+_AS_SUPPOSED: Final = """
+    exists (select from sync_job
+             where id = cast(:sync_job_id as uuid) and environment_id = cast(:environment_id as uuid)
+                   and xmin = cast(:job_version as xid))
+    and exists (select from integrated_account account join integration on integration.id = account.integration_id
+                 where account.id = cast(:integrated_account_id as uuid)
+                       and account.environment_id = cast(:environment_id as uuid)
+                       and integration.name = :integration_name)
+"""
+
+
+def _create(*, where: str) -> TextClause:
+    return text(f"""
+        with run as (
+            insert into sync_job_run ({", ".join(_COLUMNS)}, previous_run_date)
+            select {_VALUES}, case when :ignore_previous_run then null else ({_PREVIOUS}) end where {where}
+            returning id, sync_job_id, mutex_key, status, force, created_at, previous_run_date),
+        resources as (
+            insert into run_resource
+                   (id, run_id, position, name, resource, method, parent_name, persist, delete_tracking)
+            select item.id, run.id, item.position, item.name, item.resource, item.method, item.parent_name,
+                   item.persist, item.delete_tracking
+              from run, jsonb_to_recordset(cast(:items as jsonb)) item
+                   (id uuid, position int, name text, resource text, method text, parent_name text, persist boolean,
+                    delete_tracking text)),
+        message as (
+            insert into outbox (task, args, queue) select :task, jsonb_build_array(run.id), :queue from run
+            returning id)
+        select run.created_at, run.previous_run_date, cast({waiting_on("run")} as text) as waiting_on,
+               message.id as outbox_id
+          from run, message
+    """)
+
+
+_CREATE: Final = _create(where="true")
+_CREATE_AS_SUPPOSED: Final = _create(where=_AS_SUPPOSED)
 
 
 def insert_run(singles: SingleStatements, draft: RunDraft) -> CreatedRun:
@@ -71,6 +89,14 @@ def insert_run(singles: SingleStatements, draft: RunDraft) -> CreatedRun:
     row = singles.one(_CREATE, _values(draft))
     assert row is not None
     return _created(draft, row)
+
+
+def insert_run_as_supposed(singles: SingleStatements, draft: RunDraft) -> CreatedRun | None:
+    """Write the run by itself if what its draft supposes is so at that moment; None when it is not."""
+    assert draft.supposes is not None
+    supposed = {"job_version": draft.supposes.version, "integration_name": draft.supposes.job.integration_name}
+    row = singles.one(_CREATE_AS_SUPPOSED, {**_values(draft), **supposed})
+    return _created(draft, row) if row is not None else None
 
 
 def insert_run_within(connection: Connection, draft: RunDraft) -> CreatedRun:
@@ -81,7 +107,7 @@ def insert_run_within(connection: Connection, draft: RunDraft) -> CreatedRun:
 def _created(draft: RunDraft, row: Row) -> CreatedRun:
     """Put the run together from its draft and what Postgres adds: to read all back costs more than to write it."""
     run = draft.run(at=row["created_at"], previous_run_date=row["previous_run_date"], waiting_on=row["waiting_on"])
-    return CreatedRun(run=run, outbox_id=row["outbox_id"])
+    return CreatedRun(run=run, outbox_id=row["outbox_id"], queue=draft.queue)
 
 
 def _values(draft: RunDraft) -> JsonObject:

@@ -4,7 +4,8 @@ from typing import Final
 
 from sqlalchemy import Engine, and_, bindparam, literal_column, select
 
-from app.engine.objects import EnvironmentId, IntegratedAccount, SyncJob
+from app.engine.objects import EnvironmentId
+from app.services.run_drafts import RunReferences
 from app.store import tables
 from app.store.accounts import account_of
 from app.store.encryption import Cipher
@@ -22,6 +23,7 @@ _BOTH = select(
     *(column.label(f"job_{column.name}") for column in _JOB.c),
     *(column.label(f"account_{column.name}") for column in _ACCOUNT.c),
     _INTEGRATION.c.name.label("account_integration_name"),
+    literal_column("cast(sync_job.xmin as text)").label("job_version"),
 ).select_from(
     select(literal_column("1").label("one"))
     .subquery("asked")
@@ -40,16 +42,15 @@ class RunReferenceStore:
         self._singles = singles_of(engine)
         self._cipher = cipher
 
-    def read(
-        self, environment_id: EnvironmentId, *, job_id: str | None, account_id: str | None
-    ) -> tuple[SyncJob | None, IntegratedAccount | None]:
-        """Read both, each None where the environment has none with that id; the account has its credentials."""
+    def read(self, environment_id: EnvironmentId, *, job_id: str | None, account_id: str | None) -> RunReferences:
+        """Read both; the account has its credentials."""
         row = self._singles.one(_BOTH, {"environment": environment_id, "job": job_id, "account": account_id})
         assert row is not None
         values = list(row.values())
         job = dict(zip(_JOB_NAMES, values, strict=False))
-        account = dict(zip(_ACCOUNT_NAMES, values[len(_JOB_NAMES) :], strict=True))
-        return (
-            job_of(job) if job["id"] is not None else None,
-            account_of(account, self._cipher) if account["id"] is not None else None,
+        account = dict(zip(_ACCOUNT_NAMES, values[len(_JOB_NAMES) : -1], strict=True))
+        return RunReferences(
+            job=job_of(job) if job["id"] is not None else None,
+            job_version=row["job_version"] or "",
+            account=account_of(account, self._cipher) if account["id"] is not None else None,
         )

@@ -8,11 +8,12 @@ from sqlalchemy import Connection, DateTime, Engine, bindparam, delete, select, 
 from app.engine.errors import IdempotencyKeyReusedError
 from app.engine.objects import EnvironmentId, ListFilters, Page, RunError, SyncJobRun
 from app.engine.status import FINAL_RUN_STATUSES
-from app.services.run_drafts import IdempotencyKey, RunDraft
+from app.services.run_drafts import RunDraft
+from app.services.run_requests import IdempotencyKey
 from app.services.runs import CreatedRun
 from app.store import mutexes, paging, tables, webhook_changes
 from app.store.database import reading
-from app.store.run_creation import insert_run, insert_run_within, previous_run_date
+from app.store.run_creation import insert_run, insert_run_as_supposed, insert_run_within, previous_run_date
 from app.store.run_rows import SELECT_RUN, error_of, find_run, read_run, run_of, stats_of
 from app.store.single_statements import singles_of
 from app.store.stuck_runs import STUCK_RUNS
@@ -86,6 +87,10 @@ class RunStore:
             if replayed is not None:
                 return CreatedRun(run=self._one(connection, replayed), outbox_id=None)
             return insert_run_within(connection, draft)
+
+    def create_as_supposed(self, draft: RunDraft) -> CreatedRun | None:
+        """Write the run as ``create`` does, if its job is the one that the draft supposes, and its account fits."""
+        return insert_run_as_supposed(self._singles, draft)
 
     def load(self, run_id: str) -> SyncJobRun | None:
         """Read a run of any environment, without its stats."""

@@ -22,7 +22,7 @@ from app.engine.errors import StoreUnavailableError
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId
 from app.engine.work import Ring
-from app.services.run_drafts import RunRequest
+from app.services.run_requests import RunRequest
 from app.services.tracking import RunStart
 from app.settings import Settings
 from app.store.database import connect

@@ -16,7 +16,7 @@ from app.engine.json_types import JsonObject
 from app.engine.roles import Role
 from app.engine.run_view import run_view
 from app.engine.status import ErrorHandling
-from app.services.run_drafts import IdempotencyKey, RunRequest
+from app.services.run_requests import IdempotencyKey, RunRequest
 
 sync_job_runs = Resource("sync-job-run", description="Runs of sync jobs", changes=Role.RUN)
 

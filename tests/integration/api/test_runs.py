@@ -67,6 +67,45 @@ def test_refuses_a_run_with_all_its_faults(
     assert (answer.status, answer.paths) == (status, paths)
 
 
+def test_each_run_is_made_of_its_job_as_it_is_then(api: Caller, catalog: Catalog) -> None:
+    body = {**catalog.run_body, "args": {}}
+    path = f"/sync-job/{body['sync_job_id']}"
+    before = [api.post("/sync-job-run", body).body["resources"] for _ in range(2)]
+    changed = [{"resource": "users", "method": "list"}]
+
+    api.patch(path, {"resources": changed})
+    after = [api.post("/sync-job-run", body).body for _ in range(2)]
+    api.patch(path, {"args_schema": {"since": {"type": "string", "required": True}}})
+    refused = api.post("/sync-job-run", body)
+
+    assert before == [RESOURCES, RESOURCES]
+    assert [(run["resources"], run["sync_job"]["resources"]) for run in after] == [(changed, changed)] * 2
+    assert [*after[1]["resource_stats"]] == ["users"]
+    assert api.get(f"/sync-job-run/{after[1]['id']}").body == after[1]
+    assert (refused.status, refused.paths) == (400, ["args.since"])
+
+
+def test_the_next_run_of_a_job_needs_an_account_that_fits(api: Caller, catalog: Catalog) -> None:
+    body = catalog.run_body
+    api.post("/sync-job-run", body)
+    account = api.post("/integrated-account", {"integration_name": other_integration(api), "tenant_id": "t"}).body
+
+    unknown = api.post("/sync-job-run", {**body, "integrated_account_id": new_id()})
+    unfit = api.post("/sync-job-run", {**body, "integrated_account_id": account["id"]})
+    api.delete(f"/sync-job/{body['sync_job_id']}")
+    gone = api.post("/sync-job-run", body)
+
+    assert (unknown.status, unknown.paths) == (404, ["integrated_account_id"])
+    assert (unfit.status, unfit.paths) == (400, ["integrated_account_id"])
+    assert (gone.status, gone.paths) == (404, ["sync_job_id"])
+
+
+def other_integration(api: Caller) -> str:
+    name = f"other-{new_id()}"
+    api.post("/integration", {"name": name, "config": {"base_url": "https://example.com"}})
+    return name
+
+
 def test_an_idempotency_key_gives_the_same_run_again(api: Caller, catalog: Catalog) -> None:
     body = catalog.run_body
     key = {"Idempotency-Key": new_id()}

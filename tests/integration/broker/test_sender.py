@@ -1,5 +1,7 @@
 """Messages in a real Redis: what the sender writes is what Celery itself would have written."""
 
+import base64
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,11 +9,14 @@ import pytest
 from celery import Celery
 from kombu import Connection
 from kombu.exceptions import OperationalError
+from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.broker import redis_transport
 from app.broker.bell import publisher
-from app.broker.sender import TaskSender
+from app.broker.redis_sender import RedisSender
+from app.broker.sender import Sender, TaskSender, sender_of
+from app.engine.json_types import JsonObject
 from tests.support.process_nodes import RedisContainer
 
 
@@ -26,8 +31,9 @@ def channel(celery: Celery) -> Iterator[redis_transport.Channel]:
         yield connection.default_channel
 
 
-def test_message_is_one_that_celery_could_have_sent(celery: Celery) -> None:
-    TaskSender(celery).send("ferryman.tested.v1", ["a", "b"], queue="tested")
+@pytest.mark.parametrize("sender", [TaskSender, RedisSender])
+def test_message_is_one_that_celery_could_have_sent(celery: Celery, sender: type[Sender]) -> None:
+    sender(celery).send("ferryman.tested.v1", ["a", "b"], queue="tested")
     celery.send_task("ferryman.tested.v1", args=["a", "b"], queue="tested", ignore_result=True)
 
     ours, theirs = _taken(celery), _taken(celery)
@@ -45,9 +51,60 @@ def test_message_is_one_that_celery_could_have_sent(celery: Celery) -> None:
     assert ours.properties["correlation_id"] == ours.headers["id"] != theirs.headers["id"]
 
 
-def test_broker_that_is_away_is_told_as_kombu_tells_it() -> None:
+def test_envelope_has_every_part_of_kombus(broker: RedisContainer, celery: Celery) -> None:
+    raw = _client(broker)
+
+    RedisSender(celery).send("ferryman.tested.v1", ["a", "b"], queue="enveloped")
+    TaskSender(celery).send("ferryman.tested.v1", ["a", "b"], queue="enveloped")
+
+    theirs, ours = (json.loads(message) for message in raw.lrange("ferryman:enveloped", 0, -1))
+    assert _without_ids(ours) == _without_ids(theirs)
+    assert ours["headers"]["id"] == ours["headers"]["root_id"] == ours["properties"]["correlation_id"]
+    assert ours["properties"]["delivery_tag"] != ours["headers"]["id"]
+
+
+@pytest.mark.parametrize("sender", [TaskSender, RedisSender])
+def test_broker_that_is_away_is_told_as_kombu_tells_it(sender: type[Sender]) -> None:
     with pytest.raises(OperationalError):
-        TaskSender(publisher("redis://127.0.0.1:9/0", timeout_seconds=1)).send("x", [], queue="tested")
+        sender(publisher("redis://127.0.0.1:9/0", timeout_seconds=1)).send("x", [], queue="tested")
+
+
+def test_a_redis_that_was_started_anew_takes_the_next_message(broker: RedisContainer, celery: Celery) -> None:
+    sender = RedisSender(celery)
+    sender.send("x", [], queue="restarted")
+    _client(broker).client_kill_filter(skipme=True, _type="normal")
+
+    sender.send("x", [], queue="restarted")
+
+    assert _client(broker).llen("ferryman:restarted") == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "serializer", "chosen"),
+    [
+        ("redis://127.0.0.1:9/0", "json", RedisSender),
+        ("redis+socket:///run/redis.sock", "json", RedisSender),
+        ("redis://127.0.0.1:9/0", "ferryman-signed", TaskSender),
+        ("sentinel://127.0.0.1:9", "json", TaskSender),
+        ("amqp://127.0.0.1:9", "json", TaskSender),
+    ],
+)
+def test_the_short_way_is_for_unsigned_messages_to_one_redis(url: str, serializer: str, chosen: type[Sender]) -> None:
+    celery = publisher(url, timeout_seconds=1)
+    celery.conf.task_serializer = serializer
+
+    assert type(sender_of(celery)) is chosen
+
+
+def _client(broker: RedisContainer) -> Redis:
+    return Redis.from_url(broker.celeryconfig["url"].replace("redis+socket://", "unix://"))
+
+
+def _without_ids(message: JsonObject) -> JsonObject:
+    headers = {**message["headers"], "id": "", "root_id": "", "origin": ""}
+    properties = {**message["properties"], "correlation_id": "", "delivery_tag": ""}
+    body = json.loads(base64.b64decode(message["body"]))
+    return {**message, "headers": headers, "properties": properties, "body": body}
 
 
 def test_channel_uses_one_client_until_its_pool_is_another(channel: redis_transport.Channel) -> None:

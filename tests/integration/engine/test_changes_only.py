@@ -12,7 +12,7 @@ from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
 from app.engine.status import RunStatus
-from app.services.run_drafts import RunRequest
+from app.services.run_requests import RunRequest
 from app.store.tokens import TokenStore
 from tests.support.pump import Pump, World, handle
 from tests.support.pump_database import Outcome, PumpDatabase

@@ -21,6 +21,7 @@ from app.engine.objects import (
 )
 from app.engine.status import RunStatus
 from app.engine.unified_model import UnifiedName
+from app.services.run_drafts import RunReferences
 from app.services.unified_mappings import MappingLayers, UnifiedMappings
 
 T = TypeVar("T", IntegratedAccount, Integration, SyncJob, Webhook)
@@ -83,11 +84,14 @@ class FakeReferences:
 
     jobs: FakeTable[SyncJob]
     accounts: FakeTable[IntegratedAccount]
+    job_version: str = "1"
 
-    def read(
-        self, environment_id: EnvironmentId, *, job_id: str | None, account_id: str | None
-    ) -> tuple[SyncJob | None, IntegratedAccount | None]:
-        return self.jobs.get(environment_id, job_id or ""), self.accounts.get(environment_id, account_id or "")
+    def read(self, environment_id: EnvironmentId, *, job_id: str | None, account_id: str | None) -> RunReferences:
+        return RunReferences(
+            job=self.jobs.get(environment_id, job_id or ""),
+            job_version=self.job_version,
+            account=self.accounts.get(environment_id, account_id or ""),
+        )
 
 
 def integration(**fields: Any) -> Integration:

@@ -15,7 +15,8 @@ from app.engine.errors import InvalidInputError, SourceError
 from app.engine.json_types import JsonObject
 from app.services.dry_runs import DryRuns
 from app.services.ports import FetchedPage, PageCall
-from app.services.run_drafts import RunDraft, RunRequest
+from app.services.run_drafts import RunDraft
+from app.services.run_requests import RunRequest
 
 TICKETS: JsonObject = {"resource": "tickets", "method": "list"}
 COMMENTS: JsonObject = {

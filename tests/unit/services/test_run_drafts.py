@@ -8,7 +8,8 @@ from service_tables import ELSEWHERE, ENVIRONMENT, FakeReferences, FakeTable, ac
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
-from app.services.run_drafts import IdempotencyKey, RunDraft, RunDrafts, RunRequest
+from app.services.run_drafts import RunDraft, RunDrafts
+from app.services.run_requests import IdempotencyKey, RunRequest
 
 REQUEST = RunRequest(sync_job_id="job", integrated_account_id="account")
 SCHEMA: JsonObject = {"since": {"type": "string", "required": True}, "limit": {"type": "integer", "default": 10}}
@@ -228,3 +229,55 @@ def test_run_takes_the_wish_of_its_webhook_over(changes_only: bool) -> None:
     made = draft(replace(REQUEST, webhook_id="changes" if changes_only else "webhook"))
 
     assert made.changes_only is changes_only
+
+
+def test_the_draft_of_a_known_job_is_that_of_one_that_is_read() -> None:
+    maker = drafts(args_schema=SCHEMA)
+    request = replace(REQUEST, args={"since": "2026"}, daemon_group_key="red")
+    read = maker.draft(ENVIRONMENT, request, idempotency=None, faults=[])
+
+    unread = maker.draft_unread(ENVIRONMENT, request)
+
+    assert unread is not None
+    assert unread.supposes is not None
+    assert (unread.supposes.version, unread.supposes.job.id) == ("1", "job")
+    assert replace(unread, id=read.id, supposes=None) == read
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sync_job_id": "other"},
+        {"resources": [{"resource": "users", "method": "list"}]},
+        {"mutex_key": "{{args.since}}"},
+        {"state_key": "state"},
+        {"args": {"since": 7}},
+        {"webhook_id": "foreign"},
+        {"daemon_group_key": "a b"},
+        {"events_to_send": ["what"]},
+    ],
+)
+def test_what_is_to_be_read_or_refused_is_not_drafted_unread(change: JsonObject) -> None:
+    maker = drafts(args_schema=SCHEMA)
+    request = replace(REQUEST, args={"since": "2026"})
+    maker.draft(ENVIRONMENT, request, idempotency=None, faults=[])
+
+    assert maker.draft_unread(ENVIRONMENT, request) is not None
+    assert maker.draft_unread(ENVIRONMENT, replace(request, **change)) is None
+    assert maker.draft_unread(ELSEWHERE, request) is None
+
+
+@pytest.mark.parametrize("fields", [{"mutex_key": "{{context.subdomain}}"}, {"state_key": "{{tenant_id}}"}])
+def test_a_job_whose_keys_need_the_account_is_read_each_time(fields: JsonObject) -> None:
+    maker = drafts(**fields)
+    maker.draft(ENVIRONMENT, REQUEST, idempotency=None, faults=[])
+
+    assert maker.draft_unread(ENVIRONMENT, REQUEST) is None
+
+
+def test_a_run_with_resources_of_its_own_does_not_change_what_is_known_of_its_job() -> None:
+    maker = drafts()
+    users = [{"resource": "users", "method": "list"}]
+    maker.draft(ENVIRONMENT, replace(REQUEST, resources=users), idempotency=None, faults=[])
+
+    assert maker.draft_unread(ENVIRONMENT, REQUEST) is None

@@ -13,7 +13,8 @@ from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, ListFilters, Page, RunError, SyncJobRun
 from app.engine.status import RunStatus
-from app.services.run_drafts import IdempotencyKey, RunDraft, RunDrafts, RunRequest
+from app.services.run_drafts import RunDraft, RunDrafts
+from app.services.run_requests import IdempotencyKey, RunRequest
 from app.services.runs import CreatedRun, RunService
 from app.services.verifying import Verifier
 
@@ -35,6 +36,12 @@ class FakeRunStore:
     rows: dict[str, SyncJobRun]
     outbox: dict[int, str] = field(default_factory=dict)
     by_key: dict[str, str] = field(default_factory=dict)
+    is_as_supposed: bool = True
+    unread: int = 0
+
+    def create_as_supposed(self, draft: RunDraft) -> CreatedRun | None:
+        self.unread += 1
+        return self.create(draft) if self.is_as_supposed else None
 
     def create(self, draft: RunDraft) -> CreatedRun:
         key = draft.idempotency.key if draft.idempotency else draft.id
@@ -44,7 +51,7 @@ class FakeRunStore:
         self.rows[draft.id] = run(id=draft.id, status=RunStatus.CREATED)
         outbox_id = len(self.by_key)
         self.outbox[outbox_id] = draft.id
-        return CreatedRun(run=self.rows[draft.id], outbox_id=outbox_id)
+        return CreatedRun(run=self.rows[draft.id], outbox_id=outbox_id, queue=draft.queue)
 
     def remove(self, message_id: int) -> None:
         del self.outbox[message_id]
@@ -132,6 +139,28 @@ def test_repeated_request_gives_the_same_run_and_announces_nothing(here: Setting
     assert is_replay
     assert second.id == first.id
     assert len(here.bell.runs) == 1
+
+
+def test_the_next_run_of_a_job_is_written_without_reading_it(store: FakeRunStore, service: RunService) -> None:
+    first, _ = service.create(ENVIRONMENT, REQUEST)
+    second, _ = service.create(ENVIRONMENT, REQUEST)
+
+    assert store.unread == 1
+    assert {first.id, second.id} <= store.rows.keys()
+    assert store.outbox == {}
+
+
+def test_a_run_whose_job_has_changed_is_made_of_what_is_read(
+    here: Setting, store: FakeRunStore, service: RunService
+) -> None:
+    service.create(ENVIRONMENT, REQUEST)
+    store.is_as_supposed = False
+
+    created, _ = service.create(ENVIRONMENT, REQUEST)
+
+    assert store.unread == 1
+    assert here.bell.runs[-1] == (created.id, "daemon-group.blue")
+    assert len(store.rows) == 3
 
 
 def test_refused_request_leaves_nothing_behind(store: FakeRunStore, service: RunService) -> None:

@@ -14,7 +14,8 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
 from app.engine.triggers import CronTrigger, DueTrigger
 from app.services.firing import Announcement, Firing
-from app.services.run_drafts import RunDraft, RunRequest
+from app.services.run_drafts import RunDraft
+from app.services.run_requests import RunRequest
 from app.services.triggers import request_of
 
 NOW = datetime(2026, 5, 1, 10, 0, 30, tzinfo=UTC)

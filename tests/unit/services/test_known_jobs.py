@@ -1,0 +1,29 @@
+"""Which jobs a process remembers."""
+
+from service_tables import ELSEWHERE, ENVIRONMENT, sync_job
+
+from app.services.known_jobs import KnownJob, KnownJobs
+
+
+def known(id: str, version: str = "1") -> KnownJob:
+    return KnownJob(job=sync_job(id=id), version=version, items=[])
+
+
+def test_the_newest_version_of_a_job_is_known_in_its_environment() -> None:
+    jobs = KnownJobs()
+    jobs.note(known("a"))
+    jobs.note(known("a", version="2"))
+
+    assert jobs.find(ENVIRONMENT, "a") == known("a", version="2")
+    assert jobs.find(ENVIRONMENT, "b") is None
+    assert jobs.find(ELSEWHERE, "a") is None
+
+
+def test_the_job_that_was_not_used_for_longest_is_forgotten() -> None:
+    jobs = KnownJobs(most=2)
+    jobs.note(known("a"))
+    jobs.note(known("b"))
+    jobs.find(ENVIRONMENT, "a")
+    jobs.note(known("c"))
+
+    assert [jobs.find(ENVIRONMENT, id) is not None for id in "abc"] == [True, False, True]
