@@ -15,14 +15,15 @@ from celery.utils.nodenames import anon_nodename
 from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from app.engine.json_types import JsonObject
 
 _PERSISTENT: Final = 2
-# A connection that was kept may be dead: the second try makes a new one. A message that comes twice does no harm.
-_RETRIES: Final = 1
+# A connection that was kept may be dead: the second try makes a new one. A Redis that is silent is not asked twice.
+_ONCE_MORE: Final = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
 _OPTIONS: Final = ("socket_timeout", "socket_connect_timeout", "health_check_interval")
 
 
@@ -35,7 +36,7 @@ class RedisSender:
         self._origin = anon_nodename()
         self._client = Redis.from_url(
             celery.conf.broker_url.replace("redis+socket://", "unix://", 1),
-            retry=Retry(NoBackoff(), _RETRIES),
+            retry=_ONCE_MORE,
             **{name: transport[name] for name in _OPTIONS if name in transport},
         )
 
