@@ -31,7 +31,7 @@ PAGES: Final[Mapping[str, JSON]] = {
     "response_path": "data",
 }
 # A poll costs the API a few milliseconds: often enough to be patient, seldom enough not to be what is measured.
-_POLL_SECONDS: Final = 0.25
+POLL_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ class Customer:
         while (run := self.api.get(f"/sync-job-run/{run_id}"))["status"] not in FINAL_RUN_STATUSES:
             if time.monotonic() > deadline:
                 raise BenchError(f"run {run_id} has not ended within {timeout_seconds:g} s: {run['status']}")
-            time.sleep(_POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
         if run["status"] != RunStatus.COMPLETED:
             raise BenchError(f"run {run_id} ended as {run['status']}: {run['error']}")
         shown: JsonObject = run

@@ -113,12 +113,18 @@ class IntegrationConfig:
     rate_limit: RateLimitConfig = field(default_factory=RateLimitConfig)
     grants: tuple[OAuthGrant, ...] = ()
     """How accounts' tokens are renewed."""
+    _unlisted: dict[tuple[str, str], MethodConfig] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Usual methods that the config does not list, as they were asked for: each page asks again."""
 
     def method(self, resource: str, method: str) -> MethodConfig:
         """Find how to call a method; raise SourceError when a custom one is not in the config."""
-        listed = self.methods.get((resource, method))
-        if listed is not None:
-            return listed
+        asked = (resource, method)
+        found = self.methods.get(asked) or self._unlisted.get(asked)
+        if found is None:
+            found = self._unlisted[asked] = self._usual(resource, method)
+        return found
+
+    def _usual(self, resource: str, method: str) -> MethodConfig:
         if method not in _REST_ROUTES:
             raise SourceError("unknown_method", f"resource '{resource}' has no method '{method}' in the integration")
         http_method, route = _REST_ROUTES[method]

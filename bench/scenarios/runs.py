@@ -12,7 +12,7 @@ import redis
 from app.engine.json_types import JsonObject
 from app.engine.routing import queue_of
 from bench import checking
-from bench.customer import Sync, moment
+from bench.customer import POLL_SECONDS, Sync, moment
 from bench.measurement import BenchError, Figure, Measurement, at_least, at_most
 from bench.rounds import in_turn
 from bench.samples import noise, percentile, ratio
@@ -159,7 +159,7 @@ def last_end(workbench: Workbench, syncs: Sequence[Sync]) -> float:
     ]:
         if time.monotonic() > deadline:
             raise BenchError(f"{len(syncs)} runs have not ended within {_LONGEST_SECONDS:g} s")
-        time.sleep(0.1)
+        time.sleep(POLL_SECONDS)
     ended = _all_runs(workbench, {**query, "status": "completed", "limit": 1000})
     if len(ended) != len(syncs):
         raise BenchError(f"{len(ended)} of {len(syncs)} runs completed")

@@ -1,10 +1,8 @@
 """``/openapi.json`` is true: Schemathesis, with every check and in sequences, finds nothing that contradicts it."""
 
 import os
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NoReturn
 
 import pytest
 from flask import Flask
@@ -21,6 +19,7 @@ from tests.integration.api import fuzz_refusals
 from tests.integration.api.calling import Caller
 from tests.integration.api.fuzzing import Effort, fuzz
 from tests.integration.api.walled_worlds import furnished
+from tests.support.names import resolve_all_to
 
 EFFORT = Effort(
     examples=int(os.environ.get("FUZZ_EXAMPLES", "5")),
@@ -33,12 +32,8 @@ LONGEST_SECONDS = 24 * 3600
 @pytest.fixture
 def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no address that the fuzz makes up be looked up or connected to."""
-
-    def no_names(host: object, *_: Any, **__: Any) -> NoReturn:
-        raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is not looked up here")
-
     monkeypatch.setattr(addresses, "is_public", lambda address: False)
-    monkeypatch.setattr(socket, "getaddrinfo", no_names)
+    resolve_all_to(monkeypatch)
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """Neither upstreams nor webhooks lead to what only this server reaches, however its address is written."""
 
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from raw_upstream import SETTINGS, Client, Upstream, reply
@@ -15,6 +13,7 @@ from app.engine.objects import EnvironmentId, Webhook
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.sources.http_source import HttpSource
+from tests.support.names import resolve_all_to
 
 HOSTS = [
     *("127.0.0.1", "localhost", "LOCALHOST", "0x7f000001", "0x7f.1", "0.0.0.0", "[::1]", "[::]"),
@@ -82,7 +81,7 @@ def test_an_odd_form_of_an_address_leads_nowhere(
 def test_a_name_that_is_bound_anew_is_checked_where_it_leads_then(
     guarded: HttpSource, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _resolve_to(monkeypatch, "127.0.0.1")
+    resolve_all_to(monkeypatch, "127.0.0.1")
 
     with pytest.raises(SourceError) as caught:
         Client(guarded, f"http://rebound.example:{upstream.port}").fetch()
@@ -96,12 +95,13 @@ def test_a_name_that_is_bound_anew_is_checked_where_it_leads_then(
 def test_of_the_addresses_of_a_name_only_the_allowed_are_connected_to(
     guarded: HttpSource, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _resolve_to(monkeypatch, "127.0.0.1", "127.0.0.2")
+    resolve_all_to(monkeypatch, "127.0.0.1", "127.0.0.2")
 
     with pytest.raises(SourceError) as caught:
         Client(guarded, f"http://both.example:{upstream.port}").fetch()
 
     assert caught.value.code == "connect"
+    assert "127.0.0.2" in caught.value.message
     assert upstream.connections == 0
 
 
@@ -146,13 +146,6 @@ def test_of_a_receivers_answer_only_the_beginning_is_read(upstream: Upstream) ->
 
     assert len(caught.value.message) < 600
     sender.close()
-
-
-def _resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    def resolve(host: str, port: Any, *_: Any, **__: Any) -> list[Any]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
 
 
 def _sender(networks: str) -> HttpWebhookSender:
