@@ -305,4 +305,4 @@ class ListFilters:
     limit: int = 100
     cursor: str | None = None
     sort: str = "-created_at"
-    """``created_at`` or ``-created_at``."""
+    """The column that it is sorted by, with a dash before it for downwards."""

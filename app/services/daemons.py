@@ -4,7 +4,7 @@ from typing import Protocol
 
 from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import Daemon, Page
+from app.engine.objects import Daemon, ListFilters, Page
 from app.engine.status import DaemonStatus
 
 
@@ -20,8 +20,8 @@ class DaemonStore(Protocol):
     def get(self, daemon_id: str) -> Daemon | None:
         """Find one daemon."""
 
-    def list(self, *, limit: int, cursor: str | None, group_key: str | None) -> Page[Daemon]:
-        """List daemons by id."""
+    def list(self, filters: ListFilters) -> Page[Daemon]:
+        """Read a page of daemons."""
 
 
 class DaemonService:
@@ -45,6 +45,6 @@ class DaemonService:
             raise NotFoundError("daemon", daemon_id)
         return daemon
 
-    def list(self, *, limit: int, cursor: str | None, group_key: str | None) -> Page[Daemon]:
-        """List daemons by id."""
-        return self._daemons.list(limit=limit, cursor=cursor, group_key=group_key)
+    def list(self, filters: ListFilters) -> Page[Daemon]:
+        """Read a page of daemons."""
+        return self._daemons.list(filters)

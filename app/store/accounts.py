@@ -19,7 +19,7 @@ _ALL = select(_TABLE, tables.integration.c.name.label("integration_name")).join(
 )
 _ONE = _ALL.where(_TABLE.c.environment_id == bindparam("environment"), _TABLE.c.id == bindparam("id"))
 
-
+_JOINED: Final = {"integration_name": tables.integration.c.name}
 CLEAN: Final = {"status": "active", "last_error": None, "last_forbidden_error": null()}
 """What an account with new credentials is taken for."""
 
@@ -56,9 +56,8 @@ class AccountStore:
         return self._account(connection.execute(selected).mappings().one())
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[IntegratedAccount]:
-        """Read a page of accounts; ``integration_name`` is one more filter."""
-        columns = {"integration_name": tables.integration.c.name}
-        statement = paging.narrowed(_selected(environment_id), _TABLE, filters, columns)
+        """Read a page of accounts, which may be narrowed and sorted by ``integration_name`` as well."""
+        statement = paging.narrowed(_selected(environment_id), _TABLE, filters, _JOINED)
         with reading(self._engine) as connection:
             return paging.read_page(
                 connection,
@@ -69,6 +68,7 @@ class AccountStore:
                 cursor=filters.cursor,
                 sort=filters.sort,
             )
+                columns=_JOINED,
 
     def update(
         self,

@@ -7,10 +7,10 @@ from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.engine.json_types import JsonObject
-from app.engine.objects import Daemon, Page
+from app.engine.objects import Daemon, ListFilters, Page
 from app.engine.status import DaemonStatus
 from app.services.roll_call import Pulse
-from app.store import tables
+from app.store import paging, tables
 from app.store.database import reading
 
 # A daemon that signed off is not called back by a report that it sent before; one that only fell silent is.
@@ -74,17 +74,19 @@ class DaemonStore:
             row = connection.execute(select(tables.daemon).where(tables.daemon.c.id == daemon_id)).mappings().first()
         return _daemon(row) if row else None
 
-    def list(self, *, limit: int, cursor: str | None, group_key: str | None) -> Page[Daemon]:
-        """List daemons by id."""
-        statement = select(tables.daemon).order_by(tables.daemon.c.id).limit(limit + 1)
-        if cursor:
-            statement = statement.where(tables.daemon.c.id > cursor)
-        if group_key:
-            statement = statement.where(tables.daemon.c.group_key == group_key)
+    def list(self, filters: ListFilters) -> Page[Daemon]:
+        """Read a page of daemons."""
+        statement = paging.narrowed(select(tables.daemon), tables.daemon, filters)
         with reading(self._engine) as connection:
-            daemons = [_daemon(row) for row in connection.execute(statement).mappings()]
-        next_cursor = daemons[limit - 1].id if len(daemons) > limit else None
-        return Page(result=daemons[:limit], next_cursor=next_cursor, limit=limit)
+            return paging.read_page(
+                connection,
+                statement,
+                tables.daemon,
+                _daemon,
+                limit=filters.limit,
+                cursor=filters.cursor,
+                sort=filters.sort,
+            )
 
     def live_by_group(self) -> dict[str, int]:
         """Count the live daemons of each group."""

@@ -213,7 +213,8 @@ def _run_cursors(at: Installation) -> list[str]:
         raise BenchError("there are no runs to list")
     dice, span = random.Random(1), (newest - oldest).total_seconds()
     depths = [*(dice.random() for _ in range(1000)), 0.0, 0.0001]
-    return [paging.encode_cursor((oldest + timedelta(seconds=depth * span)).isoformat(), new_id()) for depth in depths]
+    moments = [(oldest + timedelta(seconds=depth * span)).isoformat() for depth in depths]
+    return [paging.encode_cursor("-created_at", moment, new_id()) for moment in moments]
 
 
 def _measured(workbench: Workbench, api_url: str, at: Installation, listing: Listing) -> Figure:

@@ -7,7 +7,7 @@ from app.api.resource import Resource, answering
 from app.api.schemas import observed as schemas
 from app.api.schemas.fields import page_of, taken_times
 from app.api.services import environment, services
-from app.api.views import Answer, page_view, plain_view
+from app.api.views import Answer, filters_of, page_view, plain_view
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
@@ -72,11 +72,8 @@ def _sequence_of(cursor: str) -> int:
 
 @daemons.serves("GET", query=schemas.DaemonQuery, answer=page_of(schemas.Daemon))
 def list_daemons(query: JsonObject) -> Answer:
-    """List daemons by id."""
-    found = services().daemons.list(
-        limit=query["limit"], cursor=query.get("next_cursor"), group_key=query.get("group_key")
-    )
-    return page_view(found, plain_view)
+    """List daemons, by id unless they are sorted otherwise."""
+    return page_view(services().daemons.list(filters_of(query)), plain_view)
 
 
 @daemons.serves("GET", "/<id>", answer=schemas.Daemon)

@@ -92,7 +92,11 @@ class JobVerdict(Schema):
 
 
 JobQuery = narrowed(
-    SortedListing, "JobQuery", {"integration_name": fields.String(), "label": fields.String()}, times=_TIMES
+    SortedListing,
+    "JobQuery",
+    {"integration_name": fields.String(), "label": fields.String(), "environment_id": Id()},
+    times=_TIMES,
+    sorts=("updated_at", "label", "integration_name"),
 )
 
 
@@ -133,7 +137,11 @@ class Integration(Schema):
 
 
 IntegrationQuery = narrowed(
-    SortedListing, "IntegrationQuery", {"name": fields.String(), "sharing": fields.String()}, times=_TIMES
+    SortedListing,
+    "IntegrationQuery",
+    {"name": fields.String(), "sharing": fields.String(), "environment_id": Id()},
+    times=_TIMES,
+    sorts=("updated_at", "name"),
 )
 
 
@@ -206,8 +214,15 @@ _account_filters: dict[str, fields.Field[Any]] = {
     "status": fields.String(),
     "integration_name": fields.String(),
     "integration_dot_name": fields.String(data_key="integration.name"),
+    "environment_id": Id(),
 }
-AccountQuery = narrowed(SortedListing, "AccountQuery", _account_filters, times=_TIMES)
+AccountQuery = narrowed(
+    SortedListing,
+    "AccountQuery",
+    _account_filters,
+    times=_TIMES,
+    sorts=("updated_at", "tenant_id", "integration_name"),
+)
 
 
 class WebhookPatch(Input):
@@ -260,4 +275,6 @@ class WebhookTest(Input):
     id = Id(required=True)
 
 
-WebhookQuery = narrowed(SortedListing, "WebhookQuery", {"is_active": Flag()}, times=_TIMES)
+WebhookQuery = narrowed(
+    SortedListing, "WebhookQuery", {"is_active": Flag(), "environment_id": Id()}, times=_TIMES, sorts=("updated_at",)
+)

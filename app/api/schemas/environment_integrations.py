@@ -36,5 +36,9 @@ class EnvironmentIntegration(Schema):
 
 
 EnvironmentIntegrationQuery = narrowed(
-    SortedListing, "EnvironmentIntegrationQuery", {"integration_id": Id()}, times=("created_at", "updated_at")
+    SortedListing,
+    "EnvironmentIntegrationQuery",
+    {"integration_id": Id(), "environment_id": Id()},
+    times=("created_at", "updated_at"),
+    sorts=("updated_at",),
 )

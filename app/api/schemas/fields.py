@@ -112,27 +112,42 @@ class Listing(Query):
     )
 
 
+def order(*columns: str, default: str) -> fields.String:
+    """Make the field that tells what a list is sorted by; a dash before a column turns its order round."""
+    known = [way for column in columns for way in (column, f"-{column}")]
+    told = validate.OneOf(known, error=f"expected one of: {', '.join(known)}")
+    return fields.String(load_default=default, validate=told)
+
+
 class SortedListing(Listing):
     """The query of lists that are ordered by time of creation."""
 
-    sort = fields.String(load_default="-created_at", validate=validate.OneOf(["created_at", "-created_at"]))
+    sort = order("created_at", default="-created_at")
 
 
 def narrowed(
-    listing: type[Listing], name: str, filters: Mapping[str, fields.Field[Any]], *, times: tuple[str, ...]
+    listing: type[Listing],
+    name: str,
+    filters: Mapping[str, fields.Field[Any]],
+    *,
+    times: tuple[str, ...],
+    sorts: Sequence[str] = (),
 ) -> type[Schema]:
     """Make the query of a list with filters, and with ``column[operator]`` for each of them and each column of times.
 
-    A list that is sorted is also narrowed by ``id``.
+    A list that is sorted is also narrowed by ``id``, and may be sorted by other columns than ``created_at``.
     """
     given: dict[str, fields.Field[Any]] = {"id": Id(), **filters} if issubclass(listing, SortedListing) else {**filters}
+    if sorts:
+        given["sort"] = order("created_at", *sorts, default="-created_at")
     made: dict[str, fields.Field[Any]] = {column: Time() for column in times}
     for column in times:
         made |= {f"{column}[{operator}]": Time() for operator in _OPERATORS}
         made[f"{column}[in]"] = DelimitedList(Time())
     if issubclass(listing, SortedListing):
         for column, field in given.items():
-            made |= _choices(column, field) if not field.required and "[" not in column else {}
+            is_filter = column != "sort" and "[" not in column
+            made |= _choices(column, field) if is_filter and not field.required else {}
     return listing.from_dict({**given, **made, **filters}, name=name)
 
 

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from app.api.schemas.fields import Id, Input, JsonObjectField, Listing, Time, narrowed
+from app.api.schemas.fields import Id, Input, JsonObjectField, Listing, Time, narrowed, order
 
 
 class Record(Schema):
@@ -83,3 +83,4 @@ class DaemonQuery(Listing):
     """The query of the list of daemons."""
 
     group_key = fields.String()
+    sort = order("id", "created_at", "updated_at", "label", "group_key", default="id")

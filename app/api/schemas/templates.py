@@ -50,6 +50,7 @@ class Template(Schema):
 TemplateQuery = narrowed(
     SortedListing,
     "TemplateQuery",
-    {"id": Id(), "integration_name": fields.String(), "label": fields.String()},
+    {"integration_name": fields.String(), "label": fields.String(), "environment_id": Id()},
     times=("created_at", "updated_at"),
+    sorts=("updated_at", "label", "integration_name"),
 )

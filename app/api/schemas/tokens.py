@@ -59,10 +59,13 @@ class NewToken(Input):
     environment_id = Id(metadata={"description": "The token's own environment is the only one."})
 
 
-EnvironmentQuery = narrowed(SortedListing, "EnvironmentQuery", {"name": fields.String()}, times=_TIMES)
+EnvironmentQuery = narrowed(
+    SortedListing, "EnvironmentQuery", {"name": fields.String()}, times=_TIMES, sorts=("updated_at", "name")
+)
 TokenQuery = narrowed(
     SortedListing,
     "TokenQuery",
-    {"name": fields.String(), "role": fields.String(validate=_ROLES), "created_by": Id()},
+    {"name": fields.String(), "role": fields.String(validate=_ROLES), "created_by": Id(), "environment_id": Id()},
     times=_TIMES,
+    sorts=("updated_at", "name"),
 )

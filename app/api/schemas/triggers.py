@@ -94,6 +94,7 @@ class Trigger(Schema):
 TriggerQuery = narrowed(
     SortedListing,
     "TriggerQuery",
-    {"sync_job_id": Id(), "integrated_account_id": Id(), "enabled": Flag()},
+    {"sync_job_id": Id(), "integrated_account_id": Id(), "enabled": Flag(), "environment_id": Id()},
     times=("created_at", "updated_at"),
+    sorts=("updated_at",),
 )

@@ -97,7 +97,11 @@ class UnifiedModel(Schema):
 
 
 UnifiedModelQuery = narrowed(
-    SortedListing, "UnifiedModelQuery", {"name": fields.String(), "category": fields.String()}, times=_TIMES
+    SortedListing,
+    "UnifiedModelQuery",
+    {"name": fields.String(), "category": fields.String(), "environment_id": Id()},
+    times=_TIMES,
+    sorts=("updated_at", "name"),
 )
 
 
@@ -124,7 +128,13 @@ class InstalledModel(Schema):
     updated_at = Time()
 
 
-InstalledModelQuery = narrowed(SortedListing, "InstalledModelQuery", {"unified_model_id": Id()}, times=_TIMES)
+InstalledModelQuery = narrowed(
+    SortedListing,
+    "InstalledModelQuery",
+    {"unified_model_id": Id(), "environment_id": Id()},
+    times=_TIMES,
+    sorts=("updated_at",),
+)
 
 
 class MappingPatch(Input):
@@ -181,8 +191,16 @@ _place: dict[str, fields.Field[Any]] = {
     "resource_name": fields.String(),
     "integration_name": fields.String(),
     "method_name": fields.String(),
+    "environment_id": Id(),
 }
-MappingQuery = narrowed(SortedListing, "MappingQuery", {"unified_model_id": Id(), **_place}, times=_TIMES)
+_place_sorts: Final = ("updated_at", "resource_name", "integration_name", "method_name")
+MappingQuery = narrowed(
+    SortedListing, "MappingQuery", {"unified_model_id": Id(), **_place}, times=_TIMES, sorts=_place_sorts
+)
 EnvironmentMappingQuery = narrowed(
-    SortedListing, "EnvironmentMappingQuery", {"environment_unified_model_id": Id(), **_place}, times=_TIMES
+    SortedListing,
+    "EnvironmentMappingQuery",
+    {"environment_unified_model_id": Id(), **_place},
+    times=_TIMES,
+    sorts=_place_sorts,
 )

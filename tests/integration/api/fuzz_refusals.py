@@ -14,6 +14,7 @@ _REASONS: Final = {
     "others need it": r"id: .* belong to this integration, delete them first: .*",
     "a time passes": r"expires_at: expected a time that is still to come",
     "cursors are those that a list gave": r"next_cursor: is not a cursor that this (list|account) gave",
+    "and of the order that they came with": r"next_cursor: belongs to a list in another order: .*",
     "Postgres keeps no U+0000 and 64 bits of an integer": (
         r".*: (holds (the character )?U\+0000.*|is an integer of more than 64 bits: .*|is too large for a number)"
     ),

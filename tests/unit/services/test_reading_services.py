@@ -7,7 +7,7 @@ from service_tables import ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account
 
 from app.engine.errors import InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import Daemon, Page
+from app.engine.objects import Daemon, ListFilters, Page
 from app.engine.status import DaemonStatus
 from app.engine.stored_records import LogPage, StoredRecord
 from app.services.daemons import DaemonService
@@ -41,9 +41,9 @@ class FakeDaemons:
     def get(self, daemon_id: str) -> Daemon | None:
         return self.rows.get(daemon_id)
 
-    def list(self, *, limit: int, cursor: str | None, group_key: str | None) -> Page[Daemon]:
-        rows = [row for row in self.rows.values() if group_key in (None, row.group_key)]
-        return Page(result=rows[:limit], next_cursor=None, limit=limit)
+    def list(self, filters: ListFilters) -> Page[Daemon]:
+        rows = [row for row in self.rows.values() if filters.equal["group_key"] == row.group_key]
+        return Page(result=rows[: filters.limit], next_cursor=None, limit=filters.limit)
 
     def live_by_group(self) -> dict[str, int]:
         groups = [row.group_key for row in self.rows.values()]
@@ -115,8 +115,8 @@ def test_registered_daemon_is_shown(daemons: FakeDaemons) -> None:
     service = DaemonService(daemons)
 
     assert service.get("d1").label == "one"
-    assert [row.id for row in service.list(limit=5, cursor=None, group_key="blue").result] == ["d1"]
-    assert service.list(limit=5, cursor=None, group_key="red").result == []
+    assert [row.id for row in service.list(ListFilters(equal={"group_key": "blue"})).result] == ["d1"]
+    assert service.list(ListFilters(equal={"group_key": "red"})).result == []
 
 
 def test_unknown_daemon_is_not_there(daemons: FakeDaemons) -> None:
