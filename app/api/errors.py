@@ -22,6 +22,7 @@ from app.engine.errors import (
     InvalidInputError,
     NotFoundError,
     RecordError,
+    PreconditionFailedError,
     StoreUnavailableError,
     TooManyRequestsError,
     UnauthorizedError,
@@ -38,6 +39,7 @@ _STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     IdempotencyKeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
+    PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     DeliveryError: HTTPStatus.BAD_GATEWAY,
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,  # the official SDKs try again

@@ -5,6 +5,7 @@ from typing import Final
 
 import flask
 
+from app.api import preferences
 from app.services.request_limits import Allowance
 
 # An answer is data for the caller alone. Pages set a Content-Security-Policy of their own.
@@ -33,6 +34,7 @@ def finish(response: flask.Response) -> None:
         headers.setdefault(name, value)
     if flask.request.method == "GET" and response.status_code == HTTPStatus.OK and response.is_json:
         _compare(response)
+    preferences.finish(response)
     allowance: Allowance | None = flask.g.get("allowance")
     if allowance is not None:
         # As of draft-ietf-httpapi-ratelimit-headers; what an account's API says of its own limits stays.
@@ -42,7 +44,10 @@ def finish(response: flask.Response) -> None:
 
 
 def _compare(response: flask.Response) -> None:
-    """Tag a small answer by its content, and leave its body out when the caller's If-None-Match names the tag."""
-    if (response.calculate_content_length() or 0) <= _MOST_HASHED_BYTES:
+    """Tag an answer by its content, and leave its body out when the caller's If-None-Match names the tag.
+
+    A list that is large is not tagged; a single thing always is.
+    """
+    if "ETag" in response.headers or (response.calculate_content_length() or 0) <= _MOST_HASHED_BYTES:
         response.add_etag()
         response.make_conditional(flask.request)

@@ -3,9 +3,10 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any, Final, NoReturn, TypeVar
 
 import flask
 from marshmallow import Schema, ValidationError
@@ -13,13 +14,17 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from app.api import preferences
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 MAX_DEPTH: Final = 64
 _LARGEST_INTEGER: Final = 2**63 - 1
 _ARRAY_SUFFIX: Final = re.compile(r"(\[in\])?\[\d*\]$")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_UNKNOWN: Final = "is not known here, and 'Prefer: handling=strict' refuses what is not"
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -42,6 +47,10 @@ class Body:
             raise InvalidInputError(self.faults)
         return self.fields
 
+    def with_faults(self, faults: Sequence[Failure]) -> "Body":
+        """Add faults that were found elsewhere in the request."""
+        return replace(self, faults=(*self.faults, *faults))
+
 
 class RequestParser(FlaskParser):
     """Loads bodies, whose faults are left for the service to add its own to, and queries, whose faults are raised."""
@@ -52,11 +61,33 @@ class RequestParser(FlaskParser):
         """Load a ``Body`` from the body, or a dict from the query."""
         schema = self._get_schema(argmap, flask.request)
         if location == "json":
-            return _load_body(schema, json_body(flask.request))
+            return _load_body(schema, json_body(flask.request), is_strict=preferences.is_strict())
+        unknown = _unknown_parameters(_names(schema)) if preferences.is_strict() else []
         try:
-            return schema.load(_query(flask.request.args))
+            query = schema.load(_query(flask.request.args))
         except ValidationError as error:
-            raise InvalidInputError(list(_failures(error.messages, ""))) from error
+            raise InvalidInputError([*_failures(error.messages, ""), *unknown]) from error
+        if unknown:
+            raise InvalidInputError(unknown)
+        return query
+
+
+def strict_about_parameters(view: View, known: Set[str]) -> View:
+    """Have a view that reads no query find fault with all but some parameters, where its caller wishes so."""
+
+    @wraps(view)
+    def checked(*bodies: Body, **path: str) -> Any:
+        unknown = _unknown_parameters(known) if preferences.is_strict() else []
+        if unknown and not bodies:
+            raise InvalidInputError(unknown)
+        return view(*(body.with_faults(unknown) for body in bodies), **path)
+
+    return checked  # type: ignore[return-value]
+
+
+def _unknown_parameters(known: Set[str]) -> list[Failure]:
+    keys = flask.request.args
+    return [Failure(_joined("", key), _UNKNOWN) for key in keys if _ARRAY_SUFFIX.sub("[in]", key) not in known]
 
 
 def json_body(request: flask.Request) -> JsonObject:
@@ -88,18 +119,23 @@ def free_body(request: flask.Request) -> JsonObject:
     return body
 
 
-def _load_body(schema: Schema, body: JsonObject) -> Body:
-    """Load what the schema knows of a body; what it does not know is let pass unseen."""
-    known = {field.data_key or name for name, field in schema.fields.items()}
+def _load_body(schema: Schema, body: JsonObject, *, is_strict: bool) -> Body:
+    """Load what the schema knows of a body; what it does not know is let pass unseen, unless that is strict."""
+    known = _names(schema)
     unstorable = {key: tuple(_unstorable(value, key, 1)) for key, value in body.items() if key in known}
     refused = {key for key, failures in unstorable.items() if failures}
-    faults = tuple(failure for failures in unstorable.values() for failure in failures)
+    unknown = [Failure(_joined("", key), _UNKNOWN) for key in body if key not in known] if is_strict else []
+    faults = (*(failure for failures in unstorable.values() for failure in failures), *unknown)
     try:
         return Body(schema.load({key: value for key, value in body.items() if key not in refused}), faults)
     except ValidationError as error:
         valid = error.valid_data if isinstance(error.valid_data, dict) else {}
         messages = {key: inner for key, inner in error.messages_dict.items() if key not in refused}
         return Body(valid, (*_failures(messages, ""), *faults))
+
+
+def _names(schema: Schema) -> set[str]:
+    return {field.data_key or name for name, field in schema.fields.items()}
 
 
 def _query(arguments: MultiDict[str, str]) -> dict[str, str]:

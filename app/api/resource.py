@@ -1,17 +1,23 @@
 """A blueprint per resource, whose routes say in one line what they take and what they answer."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
+import flask
 from flask_smorest import Blueprint
 from marshmallow import Schema
 from werkzeug.routing import BaseConverter, Map
 
-from app.api import roles
-from app.api.parsing import RequestParser
+from app.api import preconditions, preferences, roles
+from app.api.parsing import RequestParser, strict_about_parameters
+from app.api.schemas.fields import ShownOnce
+from app.api.services import environment, services
+from app.engine.ids import canonical_id
 from app.engine.json_types import JsonObject
+from app.engine.objects import RowVersion
 from app.engine.roles import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -20,6 +26,8 @@ SchemaLike = Schema | type[Schema]
 ANY_ERROR: Final[JsonObject] = {"responses": {"default": "DEFAULT_ERROR"}}
 """Documents that a route may answer whatever error an account's API does."""
 
+_ITEMS: Final = ("/<id>", "/<path:id>")
+"""Where a single thing is shown, changed and removed."""
 _CREATES: Final = "creates"
 _ROLE: Final = "x-role"
 """Where an operation of the OpenAPI document names the role that it needs."""
@@ -45,14 +53,25 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
     ARGUMENTS_PARSER = RequestParser()
 
     def __init__(
-        self, name: str, *, description: str, changes: Role, reads: Role = Role.READ, actions: Sequence[str] = ()
+        self,
+        name: str,
+        *,
+        description: str,
+        changes: Role,
+        reads: Role = Role.READ,
+        actions: Sequence[str] = (),
+        is_free: bool = False,
+        place: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
         """``reads`` and ``changes`` are the roles that GET and all else need, where a route does not say otherwise.
 
-        ``actions`` are the words that stand below the path in the place of an id.
+        ``actions`` are the words that stand below the path in the place of an id. A free resource takes and gives what
+        others have defined. ``place`` tells what finds a thing by what stands in its path, when that is no id.
         """
         super().__init__(name, __name__, url_prefix=f"/{name}", description=description)
         self._reads, self._changes, self._actions = reads, changes, actions
+        self._kind, self._is_free, self._place = name.replace("-", " "), is_free, place or _by_id
+        self._show: Callable[..., flask.Response] | None = None
         self._of_items: list[str] = []
         self._prepare_doc_cbks.append(self._link)
 
@@ -75,23 +94,69 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
 
         needed = role or (self._reads if method == "GET" else self._changes)
         errors = {*_ALWAYS, *_errors_of(method, rule, body, query)}
+        documented = _with_headers(documented or {}, [] if self._is_free else _headers_of(method, rule))
 
         def register(view: View) -> View:
-            served = self.response(status, answer)(view)
+            mannered = self._mannered(view, method, answer, query, documented)
+            served = self.response(status, answer, headers=self._told(method, rule))(mannered)
             for error in sorted(errors):
                 served = self.alt_response(error, response=error.name)(served)
             if body is not None:
                 served = self.arguments(_instance(body), required=_has_required(body))(served)
             if query is not None:
                 served = self.arguments(_instance(query), location="query")(served)
-            if documented is not None:
-                served = self.doc(**documented)(served)
-            served = self.doc(**{_ROLE: needed.value})(served)
+            served = self.doc(**documented, **{_ROLE: needed.value})(served)
+            served = self._compared(method, served) if rule in _ITEMS else served
             self._note(method, rule, served)
             self.route(self._exact(rule), methods=[method])(roles.needs(needed)(served))
             return view
 
         return register
+
+    def _told(self, method: str, rule: str) -> JsonObject:
+        """Document the headers of an answer."""
+        preferred = {} if self._is_free else preferences.HEADERS
+        return {**preferred, **(preconditions.HEADERS if rule in _ITEMS and method != "DELETE" else {})}
+
+    def _mannered(
+        self, view: View, method: str, answer: SchemaLike, query: SchemaLike | None, documented: JsonObject
+    ) -> View:
+        """Have a view meet the wishes of ``Prefer`` that concern every one."""
+        if self._is_free:
+            return view
+        shown = _instance(answer)
+        if method in ("POST", "PATCH") and "id" in shown.fields and not isinstance(shown, ShownOnce):
+            view = preferences.shortened(view)
+        if query is None:
+            parameters = {one["name"] for one in documented["parameters"] if one["in"] == "query"}
+            view = strict_about_parameters(view, parameters)
+        return view
+
+    def _compared(self, method: str, served: View) -> View:
+        """Tag a thing that is shown, and have a changing view compare the caller's tag with it before."""
+
+        @wraps(served)
+        def compared(*arguments: Any, **path: str) -> flask.Response:
+            if method != "GET":
+                preconditions.check(lambda: self._version(path["id"]), lambda: self._shown(**path))
+            response: flask.Response = served(*arguments, **path)
+            if method != "DELETE" and not preferences.is_shortened():
+                response.add_etag()
+            return response
+
+        if method == "GET":
+            self._show = compared
+        return compared  # type: ignore[return-value]
+
+    def _shown(self, **path: str) -> flask.Response:
+        """Show a thing as GET does."""
+        if self._show is None:
+            raise LookupError(f"nothing of /{self.name} is shown")
+        return self._show(**path)
+
+    def _version(self, id: str) -> RowVersion | None:
+        place = self._place(id)
+        return services().row_versions.of(self._kind, environment(), place) if place else None
 
     def _note(self, method: str, rule: str, served: Any) -> None:
         """Note what creates things, and what may be done with one."""
@@ -132,6 +197,26 @@ def _errors_of(method: str, rule: str, body: SchemaLike | None, query: SchemaLik
         yield HTTPStatus.NOT_FOUND
     if method in ("POST", "PATCH"):
         yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    if _takes_if_match(method, rule):
+        yield HTTPStatus.PRECONDITION_FAILED
+
+
+def _takes_if_match(method: str, rule: str) -> bool:
+    return rule in _ITEMS and method in ("PATCH", "DELETE")
+
+
+def _headers_of(method: str, rule: str) -> list[JsonObject]:
+    return [preferences.PARAMETER, *([preconditions.PARAMETER] if _takes_if_match(method, rule) else [])]
+
+
+def _with_headers(documented: JsonObject, headers: list[JsonObject]) -> JsonObject:
+    return {**documented, "parameters": [*documented.get("parameters", []), *headers]}
+
+
+def _by_id(id: str) -> Mapping[str, str]:
+    """Find a thing by its id; a text that is none finds nothing."""
+    canonical = canonical_id(id)
+    return {"id": canonical} if canonical else {}
 
 
 def _has_required(schema: SchemaLike) -> bool:

@@ -17,6 +17,7 @@ from app.services.health import HealthService
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
 from app.services.key_rotation import KeyRotation
+from app.services.ports import RowVersions
 from app.services.records import RecordService
 from app.services.refreshing import Refreshing
 from app.services.request_limits import RequestLimits
@@ -61,6 +62,7 @@ class ApiServices:
     unified_mappings: MappingService
     environment_mappings: MappingService
     health: HealthService
+    row_versions: RowVersions
     close: Callable[[], None]
     """Lets go of connections, once no request is under way any more."""
 

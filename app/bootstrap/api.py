@@ -42,6 +42,7 @@ from app.store.log_read import LogReader
 from app.store.outbox import OutboxStore
 from app.store.records_read import RecordReader
 from app.store.recounts import RecountStore
+from app.store.row_versions import RowVersions
 from app.store.run_moves import RunMoves
 from app.store.run_states import StateStore
 from app.store.sealed_rows import SealedRows
@@ -119,6 +120,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             others={"redis": shared.bell.is_reachable},
             daemons=shared.daemons,
         ),
+        row_versions=RowVersions(shared.engine),
         close=_closing(source, shared.engine),
     )
 

@@ -4,6 +4,7 @@ FerrymanError
 ├── InvalidInputError          a caller's fault, with every failure and its path
 ├── NotFoundError              a thing that is not there, or belongs to another environment
 ├── ConflictError              a thing in a state that does not allow the call
+├── PreconditionFailedError    a thing that is another by now than the caller has seen
 ├── IdempotencyKeyReusedError  the same key with another body
 ├── ExpressionSyntaxError      a text that is not JSONata, with the position of the fault
 ├── UnauthorizedError          no valid bearer token
@@ -76,6 +77,12 @@ class ConflictError(FerrymanError):
     """The thing is in a state that does not allow this."""
 
     code = "conflict"
+
+
+class PreconditionFailedError(FerrymanError):
+    """It has changed since it was read: read it again, and send the change with the ETag that it has then."""
+
+    code = "precondition_failed"
 
 
 class IdempotencyKeyReusedError(FerrymanError):

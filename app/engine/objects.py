@@ -16,6 +16,8 @@ from app.engine.status import DaemonStatus, ErrorHandling, RunStatus
 T = TypeVar("T")
 
 EnvironmentId = NewType("EnvironmentId", str)
+RowVersion = NewType("RowVersion", str)
+"""A state of an object as somebody has seen it; any change makes another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
-from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page
+from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page, RowVersion
 from app.engine.redaction import restored
 
 _DEFAULT_METHOD = "api_key"
@@ -36,10 +36,11 @@ class AccountStore(Protocol):
         values: Mapping[str, JSON],
         *,
         change_context: Callable[[JsonObject], JsonObject],
+        seen: RowVersion | None = None,
     ) -> IntegratedAccount | None:
         """Change some fields, and the context from what it is, while nobody else can change it."""
 
-    def delete(self, environment_id: EnvironmentId, account_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove an account; tell whether there was one."""
 
 
@@ -127,7 +128,13 @@ class AccountService:
         return self._accounts.list(environment_id, filters)
 
     def update(
-        self, environment_id: EnvironmentId, account_id: str, changes: JsonObject, faults: Sequence[Failure] = ()
+        self,
+        environment_id: EnvironmentId,
+        account_id: str,
+        changes: JsonObject,
+        faults: Sequence[Failure] = (),
+        *,
+        seen: RowVersion | None = None,
     ) -> IntegratedAccount:
         """Change some fields; ``context`` is merged, key by key, into the present one. Raises as ``get`` does."""
         current = self.get(environment_id, account_id)
@@ -140,13 +147,13 @@ class AccountService:
             raise InvalidInputError(failures)
         sent = changes.get("context", {})
         updated = self._accounts.update(
-            environment_id, account_id, values, change_context=lambda current: _merged_context(current, sent)
+            environment_id, account_id, values, change_context=lambda current: _merged_context(current, sent), seen=seen
         )
         return _found(updated, account_id)
 
-    def delete(self, environment_id: EnvironmentId, account_id: str) -> str:
+    def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> str:
         """Remove an account with its credentials; its runs stay. Raises NotFoundError."""
-        if not self._accounts.delete(environment_id, account_id):
+        if not self._accounts.delete(environment_id, account_id, seen=seen):
             raise NotFoundError("integrated account", account_id)
         return account_id
 

@@ -8,7 +8,7 @@ from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.merging import merged
-from app.engine.objects import EnvironmentId, Integration, ListFilters, Page
+from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
 from app.engine.redaction import restored
 
 
@@ -27,7 +27,12 @@ class InstalledStore(Protocol):
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentIntegration]:
         """Read a page of them."""
 
-    def delete(self, environment_id: EnvironmentId, id: str) -> bool:
+    def update(
+        self, environment_id: EnvironmentId, id: str, values: JsonObject, *, seen: RowVersion | None = None
+    ) -> EnvironmentIntegration | None:
+        """Change one."""
+
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove one; tell whether it was there."""
 
 
@@ -63,17 +68,20 @@ class EnvironmentIntegrationService:
 
     def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentIntegration:
         """Read one; raise NotFoundError."""
-        found = self._installed.get(environment_id, id)
-        if found is None:
-            raise NotFoundError("environment integration", id)
-        return found
+        return _found(self._installed.get(environment_id, id), id)
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentIntegration]:
         """Read a page of them."""
         return self._installed.list(environment_id, filters)
 
     def update(
-        self, environment_id: EnvironmentId, id: str, changes: JsonObject, faults: Sequence[Failure] = ()
+        self,
+        environment_id: EnvironmentId,
+        id: str,
+        changes: JsonObject,
+        faults: Sequence[Failure] = (),
+        *,
+        seen: RowVersion | None = None,
     ) -> EnvironmentIntegration:
         """Change one; ``override`` is replaced whole. Raises as ``install`` and ``get`` do."""
         current = self.get(environment_id, id)
@@ -82,11 +90,11 @@ class EnvironmentIntegrationService:
             failures.append(Failure("integration_id", "can not be changed: install the other integration"))
         integration = self._integrations.get(environment_id, current.integration_id)
         values = _checked(changes, integration, current, failures)
-        return self._installed.install(environment_id, {**values, "integration_id": current.integration_id})[0]
+        return _found(self._installed.update(environment_id, id, values, seen=seen), id)
 
-    def uninstall(self, environment_id: EnvironmentId, id: str) -> str:
+    def uninstall(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> str:
         """Remove one: its integration's config is used as it is. Raises NotFoundError."""
-        if not self._installed.delete(environment_id, id):
+        if not self._installed.delete(environment_id, id, seen=seen):
             raise NotFoundError("environment integration", id)
         return id
 
@@ -107,3 +115,9 @@ def _checked(
     if found:
         raise InvalidInputError(found)
     return values
+
+
+def _found(installed: EnvironmentIntegration | None, id: str) -> EnvironmentIntegration:
+    if installed is None:
+        raise NotFoundError("environment integration", id)
+    return installed

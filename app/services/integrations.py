@@ -8,7 +8,7 @@ from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
-from app.engine.objects import EnvironmentId, Integration, ListFilters, Page
+from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
 from app.engine.redaction import restored
 
 
@@ -28,11 +28,17 @@ class IntegrationStore(Protocol):
         """Read a page of integrations."""
 
     def update(
-        self, environment_id: EnvironmentId, integration_id: str, values: Mapping[str, JSON], *, version: int
+        self,
+        environment_id: EnvironmentId,
+        integration_id: str,
+        values: Mapping[str, JSON],
+        *,
+        version: int,
+        seen: RowVersion | None = None,
     ) -> Integration | None:
         """Change an integration that is still at ``version`` and count that up; None when it is not, or not there."""
 
-    def delete(self, environment_id: EnvironmentId, integration_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, integration_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove an integration; raise InvalidInputError that names some of its accounts while it has any."""
 
 
@@ -68,6 +74,7 @@ class IntegrationService:
         faults: Sequence[Failure] = (),
         *,
         version: int | None = None,
+        seen: RowVersion | None = None,
     ) -> Integration:
         """Change some fields; ``config`` is merged into the present one, where a null takes a key away.
 
@@ -76,14 +83,14 @@ class IntegrationService:
         current = self.get(environment_id, integration_id)
         outdated = [_outdated(current.version)] if version not in (None, current.version) else []
         values = _checked_changes(current, changes, [*faults, *outdated])
-        updated = self._integrations.update(environment_id, integration_id, values, version=current.version)
+        updated = self._integrations.update(environment_id, integration_id, values, version=current.version, seen=seen)
         if updated is None:
             raise InvalidInputError([_outdated(self.get(environment_id, integration_id).version)])
         return updated
 
-    def delete(self, environment_id: EnvironmentId, integration_id: str) -> str:
+    def delete(self, environment_id: EnvironmentId, integration_id: str, *, seen: RowVersion | None = None) -> str:
         """Remove an integration that has no accounts; raise NotFoundError, or InvalidInputError that names them."""
-        if not self._integrations.delete(environment_id, integration_id):
+        if not self._integrations.delete(environment_id, integration_id, seen=seen):
             raise NotFoundError("integration", integration_id)
         return integration_id
 

@@ -7,7 +7,7 @@ from app.engine import args, args_validation, definition, run_keys
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, SyncJob
+from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion, SyncJob
 from app.services.unified_mappings import UnifiedMappings
 
 _DEFAULTS: JsonObject = {"label": "Untitled", "args_schema": {}, "resources": [], "default_runtime_version": 3}
@@ -25,10 +25,12 @@ class JobStore(Protocol):
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[SyncJob]:
         """Read a page of jobs."""
 
-    def update(self, environment_id: EnvironmentId, job_id: str, values: Mapping[str, JSON]) -> SyncJob | None:
+    def update(
+        self, environment_id: EnvironmentId, job_id: str, values: Mapping[str, JSON], *, seen: RowVersion | None = None
+    ) -> SyncJob | None:
         """Change some fields of a job."""
 
-    def delete(self, environment_id: EnvironmentId, job_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, job_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a job; tell whether there was one."""
 
 
@@ -61,16 +63,22 @@ class JobService:
         return self._jobs.list(environment_id, filters)
 
     def update(
-        self, environment_id: EnvironmentId, job_id: str, changes: JsonObject, faults: Sequence[Failure] = ()
+        self,
+        environment_id: EnvironmentId,
+        job_id: str,
+        changes: JsonObject,
+        faults: Sequence[Failure] = (),
+        *,
+        seen: RowVersion | None = None,
     ) -> SyncJob:
         """Change some fields; runs that exist keep the job as it was. Raises as ``create`` and ``get`` do."""
         self.get(environment_id, job_id)
         self._check(environment_id, changes, faults)
-        return _found(self._jobs.update(environment_id, job_id, changes), job_id)
+        return _found(self._jobs.update(environment_id, job_id, changes, seen=seen), job_id)
 
-    def delete(self, environment_id: EnvironmentId, job_id: str) -> str:
+    def delete(self, environment_id: EnvironmentId, job_id: str, *, seen: RowVersion | None = None) -> str:
         """Remove a job; its runs stay. Raises NotFoundError."""
-        if not self._jobs.delete(environment_id, job_id):
+        if not self._jobs.delete(environment_id, job_id, seen=seen):
             raise NotFoundError("sync job", job_id)
         return job_id
 

@@ -10,7 +10,7 @@ from app.engine.credentials_config import OAuthGrant
 from app.engine.errors import RecordError
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import Webhook
+from app.engine.objects import EnvironmentId, RowVersion, Webhook
 from app.engine.unified_calls import CallMapping
 from app.engine.work import Ring
 
@@ -109,6 +109,13 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Tell the time as aware UTC."""
+
+
+class RowVersions(Protocol):
+    """Tells which state of a thing is the present one."""
+
+    def of(self, kind: str, environment_id: EnvironmentId, place: Mapping[str, str]) -> RowVersion | None:
+        """Tell the version of the one thing of a kind that has these values; None when there is none."""
 
 
 class Bell(Protocol):

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.run_states import RunState
 
 
@@ -21,10 +21,20 @@ class StateStore(Protocol):
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[RunState]:
         """Read a page of values."""
 
-    def update(self, environment_id: EnvironmentId, state_key: str, key: str, values: JsonObject) -> RunState | None:
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        state_key: str,
+        key: str,
+        values: JsonObject,
+        *,
+        seen: RowVersion | None = None,
+    ) -> RunState | None:
         """Replace a value that is there."""
 
-    def delete(self, environment_id: EnvironmentId, state_key: str, key: str) -> bool:
+    def delete(
+        self, environment_id: EnvironmentId, state_key: str, key: str, *, seen: RowVersion | None = None
+    ) -> bool:
         """Remove a value; tell whether there was one."""
 
 
@@ -50,13 +60,21 @@ class StateService:
         """Read a page of values."""
         return self._states.list(environment_id, filters)
 
-    def update(self, environment_id: EnvironmentId, state_key: str, key: str, changes: JsonObject) -> RunState:
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        state_key: str,
+        key: str,
+        changes: JsonObject,
+        *,
+        seen: RowVersion | None = None,
+    ) -> RunState:
         """Replace a value that is there; raise NotFoundError."""
-        return _found(self._states.update(environment_id, state_key, key, changes), key)
+        return _found(self._states.update(environment_id, state_key, key, changes, seen=seen), key)
 
-    def delete(self, environment_id: EnvironmentId, state_key: str, key: str) -> str:
+    def delete(self, environment_id: EnvironmentId, state_key: str, key: str, *, seen: RowVersion | None = None) -> str:
         """Remove a value; raise NotFoundError."""
-        if not self._states.delete(environment_id, state_key, key):
+        if not self._states.delete(environment_id, state_key, key, seen=seen):
             raise NotFoundError("sync job run state", key)
         return key
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from app.engine.objects import EnvironmentId, SyncJobRun
+from app.engine.objects import SyncJobRun
 from app.services.runs import RunService
 
 LONGEST_WAIT_SECONDS: Final = 60.0
@@ -30,14 +30,15 @@ class RunWaits:
         self._monotonic = monotonic
         self._sleep = sleep
 
-    def get(self, environment_id: EnvironmentId, run_id: str, *, seconds: float) -> SyncJobRun:
-        """Read a run once it has ended, or as it is after so many seconds; raise NotFoundError.
+    def wait(self, run: SyncJobRun, *, seconds: float) -> SyncJobRun | None:
+        """Give a run once it has ended, or as it is after so many seconds; None when ``most`` others wait already.
 
-        When ``most`` others wait already, the run is given at once. Between two looks no connection is held.
+        Between two looks no connection is held. Raises NotFoundError when somebody removes it meanwhile.
         """
-        run = self._runs.get(environment_id, run_id)
-        if seconds <= 0 or run.status.is_final or not self._places.acquire(blocking=False):
+        if seconds <= 0 or run.status.is_final:
             return run
+        if not self._places.acquire(blocking=False):
+            return None
         try:
             return self._wait(run, until=self._monotonic() + min(seconds, LONGEST_WAIT_SECONDS))
         finally:

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from app.engine.errors import Failure, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import EnvironmentId, ListFilters, Page, SyncJob
+from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, SyncJob
 from app.engine.templates import JobTemplate
 
 _DEFAULTS: Final[JsonObject] = {"args_schema": {}, "resources": [], "default_runtime_version": 3, "sharing": "deny"}
@@ -32,10 +32,17 @@ class TemplateStore(Protocol):
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[JobTemplate]:
         """Read a page of templates."""
 
-    def update(self, environment_id: EnvironmentId, template_id: str, values: Mapping[str, JSON]) -> JobTemplate | None:
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        template_id: str,
+        values: Mapping[str, JSON],
+        *,
+        seen: RowVersion | None = None,
+    ) -> JobTemplate | None:
         """Change some fields of a template."""
 
-    def delete(self, environment_id: EnvironmentId, template_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, template_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a template; tell whether there was one."""
 
 
@@ -70,16 +77,22 @@ class TemplateService:
         return self._templates.list(environment_id, filters)
 
     def update(
-        self, environment_id: EnvironmentId, template_id: str, changes: JsonObject, faults: Sequence[Failure] = ()
+        self,
+        environment_id: EnvironmentId,
+        template_id: str,
+        changes: JsonObject,
+        faults: Sequence[Failure] = (),
+        *,
+        seen: RowVersion | None = None,
     ) -> JobTemplate:
         """Change some fields; jobs that were made of it stay. Raises as ``create`` and ``get`` do."""
         self.get(environment_id, template_id)
         self._check(environment_id, changes, faults)
-        return _found(self._templates.update(environment_id, template_id, changes), template_id)
+        return _found(self._templates.update(environment_id, template_id, changes, seen=seen), template_id)
 
-    def delete(self, environment_id: EnvironmentId, template_id: str) -> str:
+    def delete(self, environment_id: EnvironmentId, template_id: str, *, seen: RowVersion | None = None) -> str:
         """Remove a template; jobs that were made of it stay. Raises NotFoundError."""
-        if not self._templates.delete(environment_id, template_id):
+        if not self._templates.delete(environment_id, template_id, seen=seen):
             raise NotFoundError("sync job template", template_id)
         return template_id
 

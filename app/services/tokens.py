@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnauthorizedError
 from app.engine.ids import canonical_id
 from app.engine.json_types import JsonObject
-from app.engine.objects import ApiToken, EnvironmentId, ListFilters, Page
+from app.engine.objects import ApiToken, EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.roles import Role
 from app.engine.times import iso_utc
 
@@ -63,7 +63,7 @@ class TokenStore(Protocol):
     def all(self, environment_id: EnvironmentId) -> Sequence[ApiToken]:
         """Read all tokens, also revoked ones, the newest first."""
 
-    def revoke(self, environment_id: EnvironmentId, token_id: str) -> float | None:
+    def revoke(self, environment_id: EnvironmentId, token_id: str, *, seen: RowVersion | None = None) -> float | None:
         """End a token; tell for how many seconds at least nobody has used it, None when there is no such token.
 
         It is an infinite time where nobody ever has.
@@ -150,10 +150,10 @@ class TokenService:
         """Read all tokens, also revoked ones, the newest first."""
         return self._tokens.all(environment_id)
 
-    def revoke(self, environment_id: EnvironmentId, token_id: str) -> None:
+    def revoke(self, environment_id: EnvironmentId, token_id: str, *, seen: RowVersion | None = None) -> None:
         """End a token: once this returns it opens nothing any more, in no process; raise NotFoundError."""
         canonical = canonical_id(token_id)
-        rests_for = self._tokens.revoke(environment_id, canonical) if canonical is not None else None
+        rests_for = self._tokens.revoke(environment_id, canonical, seen=seen) if canonical is not None else None
         if rests_for is None:
             raise NotFoundError(_KIND, token_id)
         if rests_for < TRUST_SECONDS:

@@ -8,7 +8,7 @@ from app.engine import cron
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.status import ErrorHandling
 from app.engine.triggers import CronTrigger, Fire
 from app.services.ports import Clock
@@ -34,11 +34,16 @@ class TriggerStore(Protocol):
         """Read a page of triggers."""
 
     def update(
-        self, environment_id: EnvironmentId, trigger_id: str, values: Mapping[str, JSON | datetime]
+        self,
+        environment_id: EnvironmentId,
+        trigger_id: str,
+        values: Mapping[str, JSON | datetime],
+        *,
+        seen: RowVersion | None = None,
     ) -> CronTrigger | None:
         """Change some fields of a trigger."""
 
-    def delete(self, environment_id: EnvironmentId, trigger_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, trigger_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a trigger; tell whether there was one."""
 
     def fires(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Fire]:
@@ -86,7 +91,13 @@ class TriggerService:
         return self._triggers.list(environment_id, filters)
 
     def update(
-        self, environment_id: EnvironmentId, trigger_id: str, changes: JsonObject, faults: Sequence[Failure] = ()
+        self,
+        environment_id: EnvironmentId,
+        trigger_id: str,
+        changes: JsonObject,
+        faults: Sequence[Failure] = (),
+        *,
+        seen: RowVersion | None = None,
     ) -> CronTrigger:
         """Change some fields; one whose time changes sleeps until it is scheduled anew, unless ``enabled`` is sent.
 
@@ -101,15 +112,15 @@ class TriggerService:
         if failures:
             raise InvalidInputError(failures)
         values = {**changes, **self._rescheduled(current, changes, after)}
-        return _found(self._triggers.update(environment_id, trigger_id, values), trigger_id)
+        return _found(self._triggers.update(environment_id, trigger_id, values, seen=seen), trigger_id)
 
     def schedule(self, environment_id: EnvironmentId, trigger_id: str) -> CronTrigger:
         """Wake a trigger: from now on it makes a run at each due time. Raises NotFoundError."""
         return self.update(environment_id, trigger_id, {"enabled": True})
 
-    def delete(self, environment_id: EnvironmentId, trigger_id: str) -> str:
+    def delete(self, environment_id: EnvironmentId, trigger_id: str, *, seen: RowVersion | None = None) -> str:
         """Remove a trigger; its runs stay. Raises NotFoundError."""
-        if not self._triggers.delete(environment_id, trigger_id):
+        if not self._triggers.delete(environment_id, trigger_id, seen=seen):
             raise NotFoundError("sync job cron trigger", trigger_id)
         return trigger_id
 

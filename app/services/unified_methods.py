@@ -9,7 +9,15 @@ from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
-from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, UnifiedModel, UnifiedModelMethod
+from app.engine.objects import (
+    EnvironmentId,
+    Integration,
+    ListFilters,
+    Page,
+    RowVersion,
+    UnifiedModel,
+    UnifiedModelMethod,
+)
 from app.services.unified_models import (
     INSTALLED_KIND,
     MODEL_KIND,
@@ -48,11 +56,17 @@ class MappingStore(Protocol):
         """Read a page of mappings."""
 
     def update(
-        self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON], *, version: int
+        self,
+        environment_id: EnvironmentId,
+        id: str,
+        values: Mapping[str, JSON],
+        *,
+        version: int,
+        seen: RowVersion | None = None,
     ) -> UnifiedModelMethod | None:
         """Change a mapping that is still at ``version``; None when it is not, or not there."""
 
-    def delete(self, environment_id: EnvironmentId, id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a mapping."""
 
 
@@ -107,6 +121,7 @@ class MappingService:
         faults: Sequence[Failure] = (),
         *,
         version: int | None = None,
+        seen: RowVersion | None = None,
     ) -> UnifiedModelMethod:
         """Change the config, which is merged deeply: a null takes a key away. The place can not be changed."""
         current = self.get(environment_id, id)
@@ -120,14 +135,14 @@ class MappingService:
                 *_config_failures({"config": config}),
             ]
         )
-        updated = self._mappings.update(environment_id, id, {"config": config}, version=current.version)
+        updated = self._mappings.update(environment_id, id, {"config": config}, version=current.version, seen=seen)
         if updated is None:
             raise InvalidInputError([outdated(self.get(environment_id, id).version)])
         return updated
 
-    def delete(self, environment_id: EnvironmentId, id: str) -> str:
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> str:
         """Remove a mapping; raise NotFoundError."""
-        if not self._mappings.delete(environment_id, id):
+        if not self._mappings.delete(environment_id, id, seen=seen):
             raise NotFoundError(_METHOD, id)
         return id
 

@@ -13,6 +13,7 @@ from app.engine.objects import (
     EnvironmentUnifiedModel,
     ListFilters,
     Page,
+    RowVersion,
     UnifiedModel,
 )
 
@@ -33,11 +34,17 @@ class ModelStore(Protocol):
         """Read a page of models."""
 
     def update(
-        self, environment_id: EnvironmentId, model_id: str, values: Mapping[str, JSON], *, version: int
+        self,
+        environment_id: EnvironmentId,
+        model_id: str,
+        values: Mapping[str, JSON],
+        *,
+        version: int,
+        seen: RowVersion | None = None,
     ) -> UnifiedModel | None:
         """Change a model that is still at ``version``; None when it is not, or not there."""
 
-    def delete(self, environment_id: EnvironmentId, model_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, model_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a model with its mappings."""
 
 
@@ -56,11 +63,11 @@ class InstalledModelStore(Protocol):
         """Read a page of rows."""
 
     def update(
-        self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON]
+        self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON], *, seen: RowVersion | None = None
     ) -> EnvironmentUnifiedModel | None:
         """Change a row."""
 
-    def delete(self, environment_id: EnvironmentId, id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a row with its mappings."""
 
 
@@ -94,6 +101,7 @@ class UnifiedModelService:
         faults: Sequence[Failure] = (),
         *,
         version: int | None = None,
+        seen: RowVersion | None = None,
     ) -> UnifiedModel:
         """Change some fields; ``resources`` is merged deeply, where a null takes a key away."""
         current = self.get(environment_id, model_id)
@@ -104,14 +112,14 @@ class UnifiedModelService:
             message = f"can not be changed: sync jobs refer to this model as '{current.name}'"
             faults = [*faults, Failure("name", message)]
         checked([*faults, *_resource_failures(fields), *version_failures(version, current.version)])
-        updated = self._models.update(environment_id, model_id, fields, version=current.version)
+        updated = self._models.update(environment_id, model_id, fields, version=current.version, seen=seen)
         if updated is None:
             raise InvalidInputError([outdated(self.get(environment_id, model_id).version)])
         return updated
 
-    def delete(self, environment_id: EnvironmentId, model_id: str) -> str:
+    def delete(self, environment_id: EnvironmentId, model_id: str, *, seen: RowVersion | None = None) -> str:
         """Remove a model with its mappings; raise NotFoundError."""
-        if not self._models.delete(environment_id, model_id):
+        if not self._models.delete(environment_id, model_id, seen=seen):
             raise NotFoundError(MODEL_KIND, model_id)
         return model_id
 
@@ -145,17 +153,23 @@ class InstalledModelService:
         return self._installed.list(environment_id, filters)
 
     def update(
-        self, environment_id: EnvironmentId, id: str, changes: JsonObject, faults: Sequence[Failure] = ()
+        self,
+        environment_id: EnvironmentId,
+        id: str,
+        changes: JsonObject,
+        faults: Sequence[Failure] = (),
+        *,
+        seen: RowVersion | None = None,
     ) -> EnvironmentUnifiedModel:
         """Replace the override; raise NotFoundError."""
         self.get(environment_id, id)
         checked(faults)
-        updated = self._installed.update(environment_id, id, changes)
+        updated = self._installed.update(environment_id, id, changes, seen=seen)
         return updated or self.get(environment_id, id)
 
-    def delete(self, environment_id: EnvironmentId, id: str) -> str:
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> str:
         """Remove a row with its mappings; raise NotFoundError."""
-        if not self._installed.delete(environment_id, id):
+        if not self._installed.delete(environment_id, id, seen=seen):
             raise NotFoundError(INSTALLED_KIND, id)
         return id
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import EnvironmentId, ListFilters, Page, Webhook
+from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, Webhook
 
 _SECRET_BYTES = 32
 
@@ -25,10 +25,17 @@ class WebhookStore(Protocol):
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
         """Read a page of webhooks."""
 
-    def update(self, environment_id: EnvironmentId, webhook_id: str, values: Mapping[str, JSON]) -> Webhook | None:
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        webhook_id: str,
+        values: Mapping[str, JSON],
+        *,
+        seen: RowVersion | None = None,
+    ) -> Webhook | None:
         """Change some fields of a webhook."""
 
-    def delete(self, environment_id: EnvironmentId, webhook_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a webhook; tell whether there was one."""
 
 
@@ -63,20 +70,26 @@ class WebhookService:
         return self._webhooks.list(environment_id, filters)
 
     def update(
-        self, environment_id: EnvironmentId, webhook_id: str, changes: JsonObject, faults: Sequence[Failure] = ()
+        self,
+        environment_id: EnvironmentId,
+        webhook_id: str,
+        changes: JsonObject,
+        faults: Sequence[Failure] = (),
+        *,
+        seen: RowVersion | None = None,
     ) -> Webhook:
         """Change some fields; what waits is tried at once. Raises as ``create`` and ``get`` do."""
         self.get(environment_id, webhook_id)
         if faults:
             raise InvalidInputError(faults)
-        webhook = _found(self._webhooks.update(environment_id, webhook_id, changes), webhook_id)
+        webhook = _found(self._webhooks.update(environment_id, webhook_id, changes, seen=seen), webhook_id)
         if changes.get("is_active") or "target_url" in changes:
             self._wake(webhook_id)
         return webhook
 
-    def delete(self, environment_id: EnvironmentId, webhook_id: str) -> str:
+    def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> str:
         """Remove a webhook; raise NotFoundError."""
-        if not self._webhooks.delete(environment_id, webhook_id):
+        if not self._webhooks.delete(environment_id, webhook_id, seen=seen):
             raise NotFoundError("webhook", webhook_id)
         return webhook_id
 

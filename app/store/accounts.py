@@ -7,10 +7,11 @@ from sqlalchemy import Connection, Engine, Select, bindparam, func, null, select
 
 from app.engine.announcements import REACTIVATED, reactivated
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page
+from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page, RowVersion
 from app.store import announcements, catalog, paging, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
+from app.store.row_versions import demand, unchanged
 from app.store.single_statements import singles_of
 
 _TABLE = tables.integrated_account
@@ -18,8 +19,8 @@ _ALL = select(_TABLE, tables.integration.c.name.label("integration_name")).join(
     tables.integration, tables.integration.c.id == _TABLE.c.integration_id
 )
 _ONE = _ALL.where(_TABLE.c.environment_id == bindparam("environment"), _TABLE.c.id == bindparam("id"))
-
 _JOINED: Final = {"integration_name": tables.integration.c.name}
+
 CLEAN: Final = {"status": "active", "last_error": None, "last_forbidden_error": null()}
 """What an account with new credentials is taken for."""
 
@@ -67,8 +68,8 @@ class AccountStore:
                 limit=filters.limit,
                 cursor=filters.cursor,
                 sort=filters.sort,
-            )
                 columns=_JOINED,
+            )
 
     def update(
         self,
@@ -77,11 +78,14 @@ class AccountStore:
         values: Mapping[str, Any],
         *,
         change_context: Callable[[JsonObject], JsonObject],
+        seen: RowVersion | None = None,
     ) -> IntegratedAccount | None:
         """Change an account; its row is locked meanwhile, so that of two changes of its context both count."""
         selected = _selected(environment_id).where(_TABLE.c.id == account_id)
+        locked = selected.where(unchanged(_TABLE, seen)).with_for_update(of=_TABLE)
         with self._engine.begin() as connection:
-            row = connection.execute(selected.with_for_update(of=_TABLE)).mappings().one_or_none()
+            row = connection.execute(locked).mappings().one_or_none()
+            demand(row is not None, seen)
             if row is None:
                 return None
             context = self._cipher.open(row["context_encrypted"])
@@ -95,9 +99,9 @@ class AccountStore:
                 announce_reactivation(connection, account)
             return account
 
-    def delete(self, environment_id: EnvironmentId, account_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove an account."""
-        return catalog.delete_row(self._engine, _TABLE, environment_id, account_id)
+        return catalog.delete_row(self._engine, _TABLE, environment_id, account_id, seen=seen)
 
     def _sealed(self, values: Mapping[str, Any]) -> dict[str, Any]:
         if "integration_override" not in values:

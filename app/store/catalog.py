@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Engine, Select, Table, bindparam, delete, func, insert, select, update
 
-from app.engine.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.store import paging
 from app.store.database import Row, reading
+from app.store.row_versions import demand, unchanged
 from app.store.single_statements import singles_of
 
 T = TypeVar("T")
@@ -37,24 +38,36 @@ def _one_of(table: Table) -> Select[Any]:
 
 
 def update_row(
-    engine: Engine, table: Table, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]
+    engine: Engine,
+    table: Table,
+    environment_id: EnvironmentId,
+    id: str,
+    values: Mapping[str, Any],
+    *,
+    seen: RowVersion | None = None,
 ) -> Row | None:
-    """Change a row; give it as it is then."""
+    """Change a row; give it as it is then. Raises PreconditionFailedError when it is not as it was ``seen``."""
     statement = (
         update(table)
-        .where(table.c.id == id, table.c.environment_id == environment_id)
+        .where(table.c.id == id, table.c.environment_id == environment_id, unchanged(table, seen))
         .values(**values, updated_at=func.now())
         .returning(table)
     )
     with engine.begin() as connection:
-        return connection.execute(statement).mappings().one_or_none()
+        row = connection.execute(statement).mappings().one_or_none()
+    demand(row is not None, seen)
+    return row
 
 
-def delete_row(engine: Engine, table: Table, environment_id: EnvironmentId, id: str) -> bool:
-    """Remove a row; tell whether it was there."""
+def delete_row(
+    engine: Engine, table: Table, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None
+) -> bool:
+    """Remove a row; tell whether it was there. Raises PreconditionFailedError when it is not as it was ``seen``."""
+    statement = delete(table).where(table.c.id == id, table.c.environment_id == environment_id, unchanged(table, seen))
     with engine.begin() as connection:
-        statement = delete(table).where(table.c.id == id, table.c.environment_id == environment_id)
-        return connection.execute(statement).rowcount == 1
+        is_done = connection.execute(statement).rowcount == 1
+    demand(is_done, seen)
+    return is_done
 
 
 def list_rows(

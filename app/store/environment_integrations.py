@@ -10,7 +10,7 @@ from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.merging import merged
-from app.engine.objects import EnvironmentId, Integration, ListFilters, Page
+from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
 from app.store import catalog, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
@@ -40,9 +40,7 @@ class EnvironmentIntegrationStore:
 
     def install(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[EnvironmentIntegration, bool]:
         """Write one, or change the one of its integration; tell whether it is new."""
-        sealed: dict[str, Any] = dict(values)
-        if "override" in values:
-            sealed["override"] = sealed_config.sealed(values["override"], self._cipher)
+        sealed = self._sealed(values)
         written = insert(_TABLE).values(**{"override": {}, **sealed}, id=new_id(), environment_id=environment_id)
         statement = written.on_conflict_do_update(
             index_elements=["integration_id"], set_={**sealed, "updated_at": func.now()}
@@ -67,9 +65,20 @@ class EnvironmentIntegrationStore:
         """Read a page of them."""
         return catalog.list_rows(self._engine, _TABLE, environment_id, self._installed, filters)
 
-    def delete(self, environment_id: EnvironmentId, id: str) -> bool:
+    def update(
+        self, environment_id: EnvironmentId, id: str, values: JsonObject, *, seen: RowVersion | None = None
+    ) -> EnvironmentIntegration | None:
+        """Change one."""
+        row = catalog.update_row(self._engine, _TABLE, environment_id, id, self._sealed(values), seen=seen)
+        return self._installed(row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove one."""
-        return catalog.delete_row(self._engine, _TABLE, environment_id, id)
+        return catalog.delete_row(self._engine, _TABLE, environment_id, id, seen=seen)
+
+    def _sealed(self, values: JsonObject) -> dict[str, Any]:
+        override = {"override": sealed_config.sealed(values["override"], self._cipher)} if "override" in values else {}
+        return {**values, **override}
 
     def _installed(self, row: Row) -> EnvironmentIntegration:
         return EnvironmentIntegration(

@@ -7,10 +7,11 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.engine.errors import Failure, InvalidInputError
-from app.engine.objects import EnvironmentId, Integration, ListFilters, Page
+from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
 from app.store import catalog, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
+from app.store.row_versions import demand, unchanged
 
 _TABLE = tables.integration
 
@@ -49,24 +50,31 @@ class IntegrationStore:
         return catalog.list_rows(self._engine, _TABLE, environment_id, self._integration, filters)
 
     def update(
-        self, environment_id: EnvironmentId, integration_id: str, values: Mapping[str, Any], *, version: int
+        self,
+        environment_id: EnvironmentId,
+        integration_id: str,
+        values: Mapping[str, Any],
+        *,
+        version: int,
+        seen: RowVersion | None = None,
     ) -> Integration | None:
         """Change an integration that is still at ``version``; None when it is not, or not there."""
         statement = (
             update(_TABLE)
             .where(_TABLE.c.id == integration_id, _TABLE.c.environment_id == environment_id)
-            .where(_TABLE.c.version == version)
+            .where(_TABLE.c.version == version, unchanged(_TABLE, seen))
             .values(**self._sealed(values), version=version + 1, updated_at=func.now())
             .returning(_TABLE)
         )
         with self._engine.begin() as connection:
             row = connection.execute(statement).mappings().one_or_none()
+        demand(row is not None, seen)
         return self._integration(row) if row else None
 
-    def delete(self, environment_id: EnvironmentId, integration_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, integration_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove an integration; raise InvalidInputError while accounts belong to it."""
         try:
-            return catalog.delete_row(self._engine, _TABLE, environment_id, integration_id)
+            return catalog.delete_row(self._engine, _TABLE, environment_id, integration_id, seen=seen)
         except IntegrityError as error:
             raise InvalidInputError([Failure("id", self._in_use(integration_id))]) from error
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from app.engine.objects import EnvironmentId, ListFilters, Page, SyncJob
+from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, SyncJob
 from app.store import catalog, tables
 from app.store.database import Row
 
@@ -31,14 +31,16 @@ class JobStore:
         """Read a page of jobs."""
         return catalog.list_rows(self._engine, _TABLE, environment_id, job_of, filters)
 
-    def update(self, environment_id: EnvironmentId, job_id: str, values: Mapping[str, Any]) -> SyncJob | None:
+    def update(
+        self, environment_id: EnvironmentId, job_id: str, values: Mapping[str, Any], *, seen: RowVersion | None = None
+    ) -> SyncJob | None:
         """Change a job; runs that exist keep what they were created with."""
-        row = catalog.update_row(self._engine, _TABLE, environment_id, job_id, values)
+        row = catalog.update_row(self._engine, _TABLE, environment_id, job_id, values, seen=seen)
         return job_of(row) if row else None
 
-    def delete(self, environment_id: EnvironmentId, job_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, job_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a job; its runs stay."""
-        return catalog.delete_row(self._engine, _TABLE, environment_id, job_id)
+        return catalog.delete_row(self._engine, _TABLE, environment_id, job_id, seen=seen)
 
 
 def job_of(row: Row) -> SyncJob:

@@ -7,10 +7,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.run_states import RunState
 from app.store import catalog, tables
 from app.store.database import Row, reading
+from app.store.row_versions import demand, unchanged
 
 _TABLE = tables.sync_job_run_state
 
@@ -42,18 +43,32 @@ class StateStore:
         """Read a page of values."""
         return catalog.list_rows(self._engine, _TABLE, environment_id, _state, filters)
 
-    def update(self, environment_id: EnvironmentId, state_key: str, key: str, values: JsonObject) -> RunState | None:
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        state_key: str,
+        key: str,
+        values: JsonObject,
+        *,
+        seen: RowVersion | None = None,
+    ) -> RunState | None:
         """Replace a value that is there."""
-        statement = update(_TABLE).where(_at(environment_id, state_key, key))
+        statement = update(_TABLE).where(_at(environment_id, state_key, key), unchanged(_TABLE, seen))
         with self._engine.begin() as connection:
             changed = statement.values(**values, updated_at=func.now()).returning(_TABLE)
             row = connection.execute(changed).mappings().one_or_none()
+        demand(row is not None, seen)
         return _state(row) if row else None
 
-    def delete(self, environment_id: EnvironmentId, state_key: str, key: str) -> bool:
+    def delete(
+        self, environment_id: EnvironmentId, state_key: str, key: str, *, seen: RowVersion | None = None
+    ) -> bool:
         """Remove a value; tell whether there was one."""
+        statement = delete(_TABLE).where(_at(environment_id, state_key, key), unchanged(_TABLE, seen))
         with self._engine.begin() as connection:
-            return connection.execute(delete(_TABLE).where(_at(environment_id, state_key, key))).rowcount == 1
+            is_done = connection.execute(statement).rowcount == 1
+        demand(is_done, seen)
+        return is_done
 
 
 def _at(environment_id: EnvironmentId, state_key: str, key: str) -> ColumnElement[bool]:

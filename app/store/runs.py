@@ -6,13 +6,14 @@ from datetime import datetime
 from sqlalchemy import Connection, DateTime, Engine, bindparam, delete, select, text
 
 from app.engine.errors import IdempotencyKeyReusedError
-from app.engine.objects import EnvironmentId, ListFilters, Page, RunError, SyncJobRun
+from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
 from app.engine.status import FINAL_RUN_STATUSES
 from app.services.run_drafts import RunDraft
 from app.services.run_requests import IdempotencyKey
 from app.services.runs import CreatedRun
 from app.store import mutexes, paging, tables, webhook_changes
 from app.store.database import reading
+from app.store.row_versions import demand, unchanged
 from app.store.run_creation import insert_run, insert_run_as_supposed, insert_run_within, previous_run_date
 from app.store.run_rows import SELECT_RUN, error_of, find_run, read_run, run_of, stats_of
 from app.store.single_statements import singles_of
@@ -160,15 +161,20 @@ class RunStore:
         with reading(self._engine) as connection:
             return [str(id) for id in connection.execute(_STUCK, {"stuck_after": seconds, "limit": limit}).scalars()]
 
-    def delete(self, environment_id: EnvironmentId, run_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, run_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a final run with its events and errors, never its records."""
         table = tables.sync_job_run
         statement = delete(table).where(
-            table.c.id == run_id, table.c.environment_id == environment_id, table.c.status.in_(FINAL_RUN_STATUSES)
+            table.c.id == run_id,
+            table.c.environment_id == environment_id,
+            table.c.status.in_(FINAL_RUN_STATUSES),
+            unchanged(table, seen),
         )
         with self._engine.begin() as connection:
             webhook_changes.take_back_waiting(connection, run_id)
-            return connection.execute(statement).rowcount == 1
+            is_done = connection.execute(statement).rowcount == 1
+            demand(is_done, seen)
+        return is_done
 
     def _one(self, connection: Connection, run_id: str) -> SyncJobRun:
         run = find_run(connection, run_id)

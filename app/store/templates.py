@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from app.engine.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.templates import JobTemplate
 from app.store import catalog, tables
 from app.store.database import Row
@@ -33,14 +33,21 @@ class TemplateStore:
         """Read a page of templates."""
         return catalog.list_rows(self._engine, _TABLE, environment_id, _template, filters)
 
-    def update(self, environment_id: EnvironmentId, template_id: str, values: Mapping[str, Any]) -> JobTemplate | None:
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        template_id: str,
+        values: Mapping[str, Any],
+        *,
+        seen: RowVersion | None = None,
+    ) -> JobTemplate | None:
         """Change a template."""
-        row = catalog.update_row(self._engine, _TABLE, environment_id, template_id, values)
+        row = catalog.update_row(self._engine, _TABLE, environment_id, template_id, values, seen=seen)
         return _template(row) if row else None
 
-    def delete(self, environment_id: EnvironmentId, template_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, template_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a template."""
-        return catalog.delete_row(self._engine, _TABLE, environment_id, template_id)
+        return catalog.delete_row(self._engine, _TABLE, environment_id, template_id, seen=seen)
 
 
 def _template(row: Row) -> JobTemplate:

@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import Engine, Interval, bindparam, select, text
 
 from app.engine.ids import new_id
-from app.engine.objects import ApiToken, EnvironmentId, ListFilters, Page
+from app.engine.objects import ApiToken, EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.roles import Role
 from app.services.tokens import KnownToken
 from app.store import catalog, tables
 from app.store.database import Row, reading
+from app.store.row_versions import demand
 from app.store.single_statements import singles_of
 
 _TABLE = tables.api_token
@@ -34,6 +35,7 @@ _USE_PRECISION = timedelta(minutes=1)
 _REVOKE = text("""
     update api_token set revoked_at = now(), updated_at = now()
      where id = :id and environment_id = :environment_id and revoked_at is null
+           and (cast(:seen as text) is null or cast(xmin as text) = :seen)
  returning extract(epoch from now() - last_used_at - :precision) as rests_for
 """).bindparams(bindparam("precision", _USE_PRECISION, type_=Interval))
 
@@ -88,10 +90,12 @@ class TokenStore:
         with reading(self._engine) as connection:
             return [_token(row) for row in connection.execute(statement).mappings()]
 
-    def revoke(self, environment_id: EnvironmentId, token_id: str) -> float | None:
+    def revoke(self, environment_id: EnvironmentId, token_id: str, *, seen: RowVersion | None = None) -> float | None:
         """Make a token invalid; tell for how many seconds at least nobody has used it, None when there is none."""
+        values = {"id": token_id, "environment_id": environment_id, "seen": seen}
         with self._engine.begin() as connection:
-            row = connection.execute(_REVOKE, {"id": token_id, "environment_id": environment_id}).one_or_none()
+            row = connection.execute(_REVOKE, values).one_or_none()
+        demand(row is not None, seen)
         if row is None:
             return None
         return math.inf if row.rests_for is None else float(row.rests_for)

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.announcements import TRIGGER_FAILED
 from app.engine.ids import new_id
-from app.engine.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.times import iso_utc
 from app.engine.triggers import CronTrigger, DueTrigger, Fire
 from app.services.firing import Announcement
@@ -56,14 +56,21 @@ class TriggerStore:
         """Read a page of triggers."""
         return catalog.list_rows(self._engine, _TABLE, environment_id, _trigger, filters)
 
-    def update(self, environment_id: EnvironmentId, trigger_id: str, values: Mapping[str, Any]) -> CronTrigger | None:
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        trigger_id: str,
+        values: Mapping[str, Any],
+        *,
+        seen: RowVersion | None = None,
+    ) -> CronTrigger | None:
         """Change a trigger."""
-        row = catalog.update_row(self._engine, _TABLE, environment_id, trigger_id, values)
+        row = catalog.update_row(self._engine, _TABLE, environment_id, trigger_id, values, seen=seen)
         return _trigger(row) if row else None
 
-    def delete(self, environment_id: EnvironmentId, trigger_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, trigger_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a trigger; its runs stay."""
-        return catalog.delete_row(self._engine, _TABLE, environment_id, trigger_id)
+        return catalog.delete_row(self._engine, _TABLE, environment_id, trigger_id, seen=seen)
 
     def fires(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Fire]:
         """Read a page of what became of due times."""

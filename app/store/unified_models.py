@@ -14,6 +14,7 @@ from app.engine.objects import (
     EnvironmentUnifiedModel,
     ListFilters,
     Page,
+    RowVersion,
     UnifiedModel,
     UnifiedModelMethod,
 )
@@ -22,6 +23,7 @@ from app.services.unified_mappings import MappingLayers
 from app.services.unified_methods import MappingLayer
 from app.store import catalog, paging, tables
 from app.store.database import Row, reading
+from app.store.row_versions import demand, unchanged
 
 T = TypeVar("T")
 
@@ -62,15 +64,21 @@ class UnifiedModelStore:
         return catalog.list_rows(self._engine, _MODEL, environment_id, lambda row: _made(UnifiedModel, row), filters)
 
     def update(
-        self, environment_id: EnvironmentId, model_id: str, values: Mapping[str, Any], *, version: int
+        self,
+        environment_id: EnvironmentId,
+        model_id: str,
+        values: Mapping[str, Any],
+        *,
+        version: int,
+        seen: RowVersion | None = None,
     ) -> UnifiedModel | None:
         """Change a model that is still at ``version``; None when it is not, or not there."""
-        row = _versioned_update(self._engine, _MODEL, environment_id, model_id, values, version)
+        row = _versioned_update(self._engine, _MODEL, environment_id, model_id, values, version, seen)
         return _made(UnifiedModel, row) if row else None
 
-    def delete(self, environment_id: EnvironmentId, model_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, model_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a model with its mappings."""
-        return catalog.delete_row(self._engine, _MODEL, environment_id, model_id)
+        return catalog.delete_row(self._engine, _MODEL, environment_id, model_id, seen=seen)
 
     def layers(
         self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
@@ -130,15 +138,15 @@ class EnvironmentUnifiedModelStore:
         )
 
     def update(
-        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]
+        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, seen: RowVersion | None = None
     ) -> EnvironmentUnifiedModel | None:
         """Change a row."""
-        row = catalog.update_row(self._engine, _INSTALLED, environment_id, id, values)
+        row = catalog.update_row(self._engine, _INSTALLED, environment_id, id, values, seen=seen)
         return _made(EnvironmentUnifiedModel, row) if row else None
 
-    def delete(self, environment_id: EnvironmentId, id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a row with its mappings."""
-        return catalog.delete_row(self._engine, _INSTALLED, environment_id, id)
+        return catalog.delete_row(self._engine, _INSTALLED, environment_id, id, seen=seen)
 
 
 class MappingStore:
@@ -179,16 +187,22 @@ class MappingStore:
             )
 
     def update(
-        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, version: int
+        self,
+        environment_id: EnvironmentId,
+        id: str,
+        values: Mapping[str, Any],
+        *,
+        version: int,
+        seen: RowVersion | None = None,
     ) -> UnifiedModelMethod | None:
         """Change a mapping that is still at ``version``; None when it is not, or not there."""
-        row = _versioned_update(self._engine, _METHOD, environment_id, id, values, version)
+        row = _versioned_update(self._engine, _METHOD, environment_id, id, values, version, seen)
         return _made(UnifiedModelMethod, row) if row else None
 
-    def delete(self, environment_id: EnvironmentId, id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a mapping."""
         return self.get(environment_id, id) is not None and catalog.delete_row(
-            self._engine, _METHOD, environment_id, id
+            self._engine, _METHOD, environment_id, id, seen=seen
         )
 
     def _selected(self, environment_id: EnvironmentId) -> Select[Any]:
@@ -196,16 +210,25 @@ class MappingStore:
 
 
 def _versioned_update(
-    engine: Engine, table: Table, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], version: int
+    engine: Engine,
+    table: Table,
+    environment_id: EnvironmentId,
+    id: str,
+    values: Mapping[str, Any],
+    version: int,
+    seen: RowVersion | None,
 ) -> Row | None:
     statement = (
         update(table)
         .where(table.c.id == id, table.c.environment_id == environment_id, table.c.version == version)
+        .where(unchanged(table, seen))
         .values(**values, version=version + 1, updated_at=func.now())
         .returning(table)
     )
     with engine.begin() as connection:
-        return connection.execute(statement).mappings().one_or_none()
+        row = connection.execute(statement).mappings().one_or_none()
+    demand(row is not None, seen)
+    return row
 
 
 def _made(kind: type[T], row: Row) -> T:

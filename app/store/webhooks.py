@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from app.engine.events import WEBHOOK_DISABLED
-from app.engine.objects import EnvironmentId, ListFilters, Page, Webhook
+from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, Webhook
 from app.services.delivering import Announcement
 from app.store import catalog, tables
 from app.store.database import Row
@@ -60,11 +60,18 @@ class WebhookStore:
         """Read a page of webhooks."""
         return catalog.list_rows(self._engine, _TABLE, environment_id, self._webhook, filters)
 
-    def update(self, environment_id: EnvironmentId, webhook_id: str, values: Mapping[str, Any]) -> Webhook | None:
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        webhook_id: str,
+        values: Mapping[str, Any],
+        *,
+        seen: RowVersion | None = None,
+    ) -> Webhook | None:
         """Change a webhook; its secret stays. One that a user switches on or off starts with a clean record."""
         if "is_active" in values:
             values = {**values, "failing_since": None, "disabled_reason": None}
-        row = catalog.update_row(self._engine, _TABLE, environment_id, webhook_id, values)
+        row = catalog.update_row(self._engine, _TABLE, environment_id, webhook_id, values, seen=seen)
         return self._webhook(row) if row else None
 
     def note_failure(
@@ -88,9 +95,9 @@ class WebhookStore:
         with self._engine.begin() as connection:
             connection.execute(_NOTE_SUCCESS, {"id": webhook_id})
 
-    def delete(self, environment_id: EnvironmentId, webhook_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a webhook, and what it was told."""
-        if not catalog.delete_row(self._engine, _TABLE, environment_id, webhook_id):
+        if not catalog.delete_row(self._engine, _TABLE, environment_id, webhook_id, seen=seen):
             return False
         with self._engine.begin() as connection:
             connection.execute(_FORGET, {"id": webhook_id})

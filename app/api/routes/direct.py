@@ -21,9 +21,14 @@ unified = Resource(
     description="Call accounts by unified models, to try a mapping before running it",
     reads=Role.RUN,
     changes=Role.RUN,
+    is_free=True,
 )
 proxy = Resource(
-    "proxy", description="Call accounts as their integrations describe them", reads=Role.RUN, changes=Role.RUN
+    "proxy",
+    description="Call accounts as their integrations describe them",
+    reads=Role.RUN,
+    changes=Role.RUN,
+    is_free=True,
 )
 
 _MOST: Final = 1000

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from app.api.parsing import Body
+from app.api.preconditions import seen
 from app.api.resource import Resource, answering
 from app.api.schemas import environment_integrations as schemas
 from app.api.schemas.fields import Deleted, page_of
@@ -53,13 +54,15 @@ def get_installed_integration(id: str) -> Answer:
 def update_installed_integration(body: Body, id: str) -> Answer:
     """Change an installed integration; its override is replaced whole, and masks that come back change nothing."""
     fields = _known(body.fields)
-    return _view(services().installed_integrations.update(environment(), path_id(_KIND, id), fields, body.faults))
+    return _view(
+        services().installed_integrations.update(environment(), path_id(_KIND, id), fields, body.faults, seen=seen())
+    )
 
 
 @environment_integrations.serves("DELETE", "/<id>", answer=Deleted)
 def uninstall_integration(id: str) -> Answer:
     """Take an environment's override away; the integration stays, with its config as it is."""
-    return {"id": services().installed_integrations.uninstall(environment(), path_id(_KIND, id))}
+    return {"id": services().installed_integrations.uninstall(environment(), path_id(_KIND, id), seen=seen())}
 
 
 def _known(fields: JsonObject) -> JsonObject:

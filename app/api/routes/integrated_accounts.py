@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from app.api.parsing import Body
+from app.api.preconditions import seen
 from app.api.resource import ANY_ERROR, Resource
 from app.api.schemas.catalog import Account, AccountPatch, AccountQuery, AccountRefresh, NewAccount
 from app.api.schemas.fields import Deleted, page_of
@@ -51,13 +52,13 @@ def get_account(id: str) -> Answer:
 @integrated_accounts.serves("PATCH", "/<id>", body=AccountPatch, answer=Account)
 def update_account(body: Body, id: str) -> Answer:
     """Change an integrated account: its context is merged at the top level, and masks that come back change nothing."""
-    return _view(services().accounts.update(environment(), path_id(_KIND, id), body.fields, body.faults))
+    return _view(services().accounts.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen()))
 
 
 @integrated_accounts.serves("DELETE", "/<id>", answer=Deleted)
 def delete_account(id: str) -> Answer:
     """Remove an integrated account with its credentials; its runs stay."""
-    return {"id": services().accounts.delete(environment(), path_id(_KIND, id))}
+    return {"id": services().accounts.delete(environment(), path_id(_KIND, id), seen=seen())}
 
 
 def _view(account: IntegratedAccount) -> JsonObject:

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from app.api.parsing import Body
+from app.api.preconditions import seen
 from app.api.resource import Resource
 from app.api.schemas import catalog as schemas
 from app.api.schemas.fields import Deleted, page_of
@@ -41,7 +42,7 @@ def update_integration(body: Body, id: str) -> Answer:
     """Change an integration: its config is merged deeply, and null takes a key away."""
     version = body.fields.pop("version", None)
     changed = services().integrations.update(
-        environment(), path_id(_KIND, id), body.fields, body.faults, version=version
+        environment(), path_id(_KIND, id), body.fields, body.faults, version=version, seen=seen()
     )
     return _view(changed)
 
@@ -49,7 +50,7 @@ def update_integration(body: Body, id: str) -> Answer:
 @integrations.serves("DELETE", "/<id>", answer=Deleted)
 def delete_integration(id: str) -> Answer:
     """Remove an integration that no account belongs to."""
-    return {"id": services().integrations.delete(environment(), path_id(_KIND, id))}
+    return {"id": services().integrations.delete(environment(), path_id(_KIND, id), seen=seen())}
 
 
 def _view(integration: Integration) -> JsonObject:

@@ -1,6 +1,7 @@
 """``/sync-job-cron-trigger``."""
 
 from app.api.parsing import Body
+from app.api.preconditions import seen
 from app.api.resource import Resource
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.schemas.triggers import NewTrigger, Trigger, TriggerPatch, TriggerQuery
@@ -38,7 +39,7 @@ def get_trigger(id: str) -> Answer:
 def update_trigger(body: Body, id: str) -> Answer:
     """Change a cron trigger; one whose time changes has to be scheduled again."""
     fields = _known(body.fields)
-    return plain_view(services().triggers.update(environment(), path_id(_KIND, id), fields, body.faults))
+    return plain_view(services().triggers.update(environment(), path_id(_KIND, id), fields, body.faults, seen=seen()))
 
 
 @sync_job_cron_triggers.serves("POST", "/<id>/schedule", answer=Success, role=Role.RUN)
@@ -51,7 +52,7 @@ def schedule_trigger(id: str) -> Answer:
 @sync_job_cron_triggers.serves("DELETE", "/<id>", answer=Deleted)
 def delete_trigger(id: str) -> Answer:
     """Remove a cron trigger; its runs stay."""
-    return {"id": services().triggers.delete(environment(), path_id(_KIND, id))}
+    return {"id": services().triggers.delete(environment(), path_id(_KIND, id), seen=seen())}
 
 
 def _known(fields: JsonObject) -> JsonObject:

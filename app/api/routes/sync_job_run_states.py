@@ -1,9 +1,13 @@
 """``/sync-job-run-state``; the id in a path is the state's key."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
+import flask
+
 from app.api.parsing import Body
+from app.api.preconditions import seen
 from app.api.resource import Resource, answering
 from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.run_states import NewState, State, StateListQuery, StatePatch, StateQuery
@@ -13,8 +17,15 @@ from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
 
+
+def _place(id: str) -> Mapping[str, str]:
+    """Find a state by its key; what no text of Postgres can be finds nothing."""
+    place = {"state_key": flask.request.args.get("state_key", ""), "key": id}
+    return {} if any("\0" in value for value in place.values()) else place
+
+
 sync_job_run_states = Resource(
-    "sync-job-run-state", description="What is kept from one run to the next", changes=Role.RUN
+    "sync-job-run-state", description="What is kept from one run to the next", changes=Role.RUN, place=_place
 )
 
 
@@ -41,14 +52,14 @@ def get_state(query: JsonObject, id: str) -> Answer:
 @sync_job_run_states.serves("PATCH", "/<path:id>", body=StatePatch, query=StateQuery, answer=State)
 def update_state(query: JsonObject, body: Body, id: str) -> Answer:
     """Replace a value that is there."""
-    found = services().states.update(environment(), query["state_key"], _key(id), body.checked())
+    found = services().states.update(environment(), query["state_key"], _key(id), body.checked(), seen=seen())
     return plain_view(found)
 
 
 @sync_job_run_states.serves("DELETE", "/<path:id>", query=StateQuery, answer=Deleted)
 def delete_state(query: JsonObject, id: str) -> Answer:
     """Remove a value."""
-    return {"id": services().states.delete(environment(), query["state_key"], _key(id))}
+    return {"id": services().states.delete(environment(), query["state_key"], _key(id), seen=seen())}
 
 
 def _key(id: str) -> str:

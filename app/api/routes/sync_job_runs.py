@@ -5,7 +5,9 @@ import json
 
 import flask
 
+from app.api import preferences
 from app.api.parsing import Body, json_body
+from app.api.preconditions import seen
 from app.api.resource import Resource
 from app.api.schemas.fields import Deleted, Listing, page_of
 from app.api.schemas.runs import NewRun, Run, RunError, RunPatch, RunQuery, RunResume, RunVerification, RunWait
@@ -13,6 +15,7 @@ from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
+from app.engine.objects import SyncJobRun
 from app.engine.roles import Role
 from app.engine.run_view import run_view
 from app.engine.status import ErrorHandling
@@ -59,6 +62,8 @@ def create_run(body: Body) -> Answer | flask.Response:
     run, is_replay = services().runs.create(
         environment(), RunRequest(**fields), idempotency=_idempotency(), faults=body.faults
     )
+    preferences.responds_at_once()
+    run = _awaited(run)
     return (run_view(run), 200, {"Idempotency-Replayed": "true"}) if is_replay else created(run_view(run))
 
 
@@ -71,7 +76,8 @@ def list_runs(query: JsonObject) -> Answer:
 @sync_job_runs.serves("GET", "/<id>", query=RunWait, answer=Run)
 def get_run(query: JsonObject, id: str) -> Answer:
     """Show a run; with ``wait=30`` once it has ended, or as it is after 30 seconds."""
-    return run_view(services().run_waits.get(environment(), path_id(_KIND, id), seconds=query["wait"]))
+    run = services().runs.get(environment(), path_id(_KIND, id))
+    return run_view(_awaited(run, asked=query.get("wait")))
 
 
 @sync_job_runs.serves("PATCH", "/<id>", body=RunPatch, answer=Run)
@@ -102,7 +108,7 @@ def verify_run(id: str) -> Answer:
 @sync_job_runs.serves("DELETE", "/<id>", answer=Deleted)
 def delete_run(id: str) -> Answer:
     """Stop a live run, or remove one that has ended; its records stay."""
-    return {"id": services().runs.delete(environment(), path_id(_KIND, id))}
+    return {"id": services().runs.delete(environment(), path_id(_KIND, id), seen=seen())}
 
 
 @sync_job_runs.serves("GET", "/<id>/errors", query=Listing, answer=page_of(RunError))
@@ -112,6 +118,17 @@ def list_run_errors(query: JsonObject, id: str) -> Answer:
         environment(), path_id(_KIND, id), limit=query["limit"], cursor=query.get("next_cursor")
     )
     return page_view(found, plain_view)
+
+
+def _awaited(run: SyncJobRun, *, asked: int | None = None) -> SyncJobRun:
+    """Give a run once it has ended, for as long as is ``asked`` or else wished, and if there is a place to wait."""
+    if flask.request.method not in ("GET", "POST"):
+        return run  # it is only compared with what the caller has seen
+    wished = preferences.wait_seconds() if asked is None else 0
+    waited = services().run_waits.wait(run, seconds=asked or wished)
+    if wished and waited is not None:
+        preferences.applied(f"wait={wished}")
+    return waited or run
 
 
 def _is_dry() -> bool:

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from app.api.parsing import Body
+from app.api.preconditions import seen
 from app.api.resource import Resource
 from app.api.schemas.catalog import Job, JobPatch
 from app.api.schemas.fields import Deleted, page_of
@@ -38,14 +39,14 @@ def get_template(id: str) -> Answer:
 @sync_job_templates.serves("PATCH", "/<id>", body=TemplatePatch, answer=Template)
 def update_template(body: Body, id: str) -> Answer:
     """Change a template; jobs that were made of it stay as they are."""
-    found = services().templates.update(environment(), path_id(_KIND, id), body.fields, body.faults)
+    found = services().templates.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen())
     return plain_view(found)
 
 
 @sync_job_templates.serves("DELETE", "/<id>", answer=Deleted)
 def delete_template(id: str) -> Answer:
     """Remove a template; jobs that were made of it stay."""
-    return {"id": services().templates.delete(environment(), path_id(_KIND, id))}
+    return {"id": services().templates.delete(environment(), path_id(_KIND, id), seen=seen())}
 
 
 @sync_job_templates.serves("POST", "/<id>/sync-job", body=JobPatch, answer=Job, status=201)

@@ -1,6 +1,7 @@
 """``/sync-job``."""
 
 from app.api.parsing import Body
+from app.api.preconditions import seen
 from app.api.resource import Resource
 from app.api.schemas.catalog import Job, JobPatch, JobQuery, JobVerdict, NewJob
 from app.api.schemas.fields import Deleted, page_of
@@ -42,10 +43,10 @@ def get_job(id: str) -> Answer:
 @sync_jobs.serves("PATCH", "/<id>", body=JobPatch, answer=Job)
 def update_job(body: Body, id: str) -> Answer:
     """Change a sync job; runs that exist keep the job as it was."""
-    return plain_view(services().jobs.update(environment(), path_id(_KIND, id), body.fields, body.faults))
+    return plain_view(services().jobs.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen()))
 
 
 @sync_jobs.serves("DELETE", "/<id>", answer=Deleted)
 def delete_job(id: str) -> Answer:
     """Remove a sync job; its runs stay."""
-    return {"id": services().jobs.delete(environment(), path_id(_KIND, id))}
+    return {"id": services().jobs.delete(environment(), path_id(_KIND, id), seen=seen())}

@@ -1,6 +1,7 @@
 """``/api-token`` and ``/environment``: who may call, and where."""
 
 from app.api.parsing import Body
+from app.api.preconditions import seen
 from app.api.resource import Resource
 from app.api.schemas import tokens as schemas
 from app.api.schemas.fields import Deleted, page_of
@@ -38,7 +39,7 @@ def get_token(id: str) -> Answer:
 def revoke_token(id: str) -> Answer:
     """End a token at once."""
     token_id = path_id(_KIND, id)
-    services().tokens.revoke(environment(), token_id)
+    services().tokens.revoke(environment(), token_id, seen=seen())
     return {"id": token_id}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from marshmallow import Schema
 
 from app.api.parsing import Body
+from app.api.preconditions import seen
 from app.api.resource import Resource
 from app.api.schemas import unified as schemas
 from app.api.schemas.fields import Deleted, page_of
@@ -55,13 +56,15 @@ def _serve(
     def update_mapping(body: Body, id: str) -> Answer:
         """Change a mapping: its config is merged deeply, and null takes a key away."""
         version = body.fields.pop("version", None)
-        changed = mappings().update(environment(), path_id(_KIND, id), body.fields, body.faults, version=version)
+        changed = mappings().update(
+            environment(), path_id(_KIND, id), body.fields, body.faults, version=version, seen=seen()
+        )
         return plain_view(changed)
 
     @resource.serves("DELETE", "/<id>", answer=Deleted)
     def delete_mapping(id: str) -> Answer:
         """Remove a mapping."""
-        return {"id": mappings().delete(environment(), path_id(_KIND, id))}
+        return {"id": mappings().delete(environment(), path_id(_KIND, id), seen=seen())}
 
 
 _serve(

@@ -1,6 +1,7 @@
 """``/unified-model`` and ``/environment-unified-model``."""
 
 from app.api.parsing import Body
+from app.api.preconditions import seen
 from app.api.resource import Resource
 from app.api.schemas import unified as schemas
 from app.api.schemas.fields import Deleted, page_of
@@ -43,7 +44,7 @@ def update_model(body: Body, id: str) -> Answer:
     """Change a unified model: its resources are merged deeply, and null takes a key away."""
     version = body.fields.pop("version", None)
     changed = services().unified_models.update(
-        environment(), path_id(_MODEL, id), body.fields, body.faults, version=version
+        environment(), path_id(_MODEL, id), body.fields, body.faults, version=version, seen=seen()
     )
     return plain_view(changed)
 
@@ -51,7 +52,7 @@ def update_model(body: Body, id: str) -> Answer:
 @unified_models.serves("DELETE", "/<id>", answer=Deleted)
 def delete_model(id: str) -> Answer:
     """Remove a unified model with its mappings."""
-    return {"id": services().unified_models.delete(environment(), path_id(_MODEL, id))}
+    return {"id": services().unified_models.delete(environment(), path_id(_MODEL, id), seen=seen())}
 
 
 @installed_models.serves("POST", body=schemas.NewInstalledModel, answer=schemas.InstalledModel, status=201)
@@ -75,11 +76,13 @@ def get_installed_model(id: str) -> Answer:
 @installed_models.serves("PATCH", "/<id>", body=schemas.InstalledModelPatch, answer=schemas.InstalledModel)
 def update_installed_model(body: Body, id: str) -> Answer:
     """Replace what the environment changes about a unified model."""
-    changed = services().installed_models.update(environment(), path_id(_INSTALLED, id), body.fields, body.faults)
+    changed = services().installed_models.update(
+        environment(), path_id(_INSTALLED, id), body.fields, body.faults, seen=seen()
+    )
     return plain_view(changed)
 
 
 @installed_models.serves("DELETE", "/<id>", answer=Deleted)
 def remove_installed_model(id: str) -> Answer:
     """Take a unified model out of the environment, with the environment's mappings of it."""
-    return {"id": services().installed_models.delete(environment(), path_id(_INSTALLED, id))}
+    return {"id": services().installed_models.delete(environment(), path_id(_INSTALLED, id), seen=seen())}

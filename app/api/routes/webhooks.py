@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from app.api.parsing import Body
+from app.api.preconditions import seen
 from app.api.resource import Resource, answering
 from app.api.schemas import catalog as schemas
 from app.api.schemas.deliveries import Delivery, DeliveryQuery, DeliveryWithBody
@@ -39,13 +40,13 @@ def get_webhook(id: str) -> Answer:
 @webhooks.serves("PATCH", "/<id>", body=schemas.WebhookPatch, answer=schemas.Webhook)
 def update_webhook(body: Body, id: str) -> Answer:
     """Change a webhook; its secret stays."""
-    return _view(services().webhooks.update(environment(), path_id(_KIND, id), body.fields, body.faults))
+    return _view(services().webhooks.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen()))
 
 
 @webhooks.serves("DELETE", "/<id>", answer=Deleted)
 def delete_webhook(id: str) -> Answer:
     """Remove a webhook."""
-    return {"id": services().webhooks.delete(environment(), path_id(_KIND, id))}
+    return {"id": services().webhooks.delete(environment(), path_id(_KIND, id), seen=seen())}
 
 
 @webhooks.serves(

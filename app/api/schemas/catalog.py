@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from marshmallow import Schema, ValidationError, fields, validate
 
 from app.api.schemas.documented import ARGS_SCHEMA, CONFIG, CONFIG_CHANGE, RESOURCE_LIST
-from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, SortedListing, Time, Whole, narrowed
+from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, ShownOnce, SortedListing, Time, Whole, narrowed
 from app.engine.json_types import JSON
 
 _TIMES: Final = ("created_at", "updated_at")
@@ -263,7 +263,7 @@ class Webhook(Schema):
     updated_at = Time()
 
 
-class CreatedWebhook(Webhook):
+class CreatedWebhook(Webhook, ShownOnce):
     """A webhook with its secret, which is shown this once."""
 
     secret = fields.String()

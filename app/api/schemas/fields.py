@@ -190,6 +190,10 @@ def page_of(item: type[Schema]) -> type[Schema]:
     )
 
 
+class ShownOnce(Schema):
+    """An answer that holds what is never shown again, and so is never shortened."""
+
+
 class Deleted(Schema):
     """The answer to DELETE."""
 

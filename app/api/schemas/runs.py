@@ -68,7 +68,6 @@ class RunWait(Query):
     """Whether to wait for a run's end."""
 
     wait = fields.Integer(
-        load_default=0,
         validate=validate.Range(0, 60, error="expected seconds from 0 to 60"),
         metadata={"description": "Answer once the run has ended, or after so many seconds at the latest."},
     )

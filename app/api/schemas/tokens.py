@@ -5,7 +5,7 @@ from typing import Final
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.api.schemas.fields import Id, Input, SortedListing, Time, narrowed
+from app.api.schemas.fields import Id, Input, ShownOnce, SortedListing, Time, narrowed
 from app.engine.roles import Role
 
 _ROLES: Final = validate.OneOf(list(Role), error=f"expected one of: {', '.join(Role)}")
@@ -40,7 +40,7 @@ class Token(Schema):
     updated_at = Time()
 
 
-class CreatedToken(Token):
+class CreatedToken(Token, ShownOnce):
     """An API token with its secret, which is shown this once."""
 
     token = fields.String()

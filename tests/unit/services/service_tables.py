@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
+from app.engine.errors import PreconditionFailedError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import (
     EnvironmentId,
@@ -13,6 +14,7 @@ from app.engine.objects import (
     Integration,
     ListFilters,
     Page,
+    RowVersion,
     SyncJob,
     SyncJobRun,
     UnifiedModel,
@@ -64,9 +66,10 @@ class FakeTable(Generic[T]):
         *,
         version: int | None = None,
         change_context: Callable[[JsonObject], JsonObject] | None = None,
+        seen: RowVersion | None = None,
     ) -> T | None:
         self.before_update()
-        row: Any = self.get(environment_id, id)
+        row: Any = self._as_seen(environment_id, id, seen)
         if row is None or (version is not None and version != row.version):
             return None
         more = {"context": change_context(row.context)} if change_context else {}
@@ -74,8 +77,16 @@ class FakeTable(Generic[T]):
         self.rows[id] = replace(row, **values, **more)
         return self.rows[id]
 
-    def delete(self, environment_id: EnvironmentId, id: str) -> bool:
-        return self.get(environment_id, id) is not None and self.rows.pop(id) is not None
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
+        return self._as_seen(environment_id, id, seen) is not None and self.rows.pop(id) is not None
+
+    def version(self, id: str) -> RowVersion:
+        return RowVersion(repr(self.rows.get(id)))
+
+    def _as_seen(self, environment_id: EnvironmentId, id: str, seen: RowVersion | None) -> T | None:
+        if seen not in (None, self.version(id)):
+            raise PreconditionFailedError
+        return self.get(environment_id, id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from app.engine.audit import RunRecount
 from app.engine.books import Counters
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, ListFilters, Page, RunError, SyncJobRun
+from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
 from app.engine.status import RunStatus
 from app.services.run_drafts import RunDraft, RunDrafts
 from app.services.run_requests import IdempotencyKey, RunRequest
@@ -67,7 +67,7 @@ class FakeRunStore:
         rows = [row for row in self.rows.values() if row.status in wanted]
         return Page(result=rows[: filters.limit], next_cursor=filters.cursor, limit=filters.limit)
 
-    def delete(self, environment_id: EnvironmentId, run_id: str) -> bool:
+    def delete(self, environment_id: EnvironmentId, run_id: str, *, seen: RowVersion | None = None) -> bool:
         return self.rows.pop(run_id, None) is not None
 
     def errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:

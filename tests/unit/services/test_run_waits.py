@@ -3,12 +3,13 @@
 import threading
 
 import pytest
-from service_tables import ELSEWHERE, ENVIRONMENT, run
+from service_tables import run
 
-from app.engine.errors import NotFoundError
 from app.engine.objects import EnvironmentId, SyncJobRun
 from app.engine.status import RunStatus
 from app.services.run_waits import RunWaits
+
+LIVE = run(status=RunStatus.RUNNING)
 
 
 class Runs:
@@ -18,8 +19,6 @@ class Runs:
         self.statuses = list(statuses)
 
     def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun:
-        if environment_id != ENVIRONMENT:
-            raise NotFoundError("sync job run", run_id)
         status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
         return run(id=run_id, status=status)
 
@@ -41,28 +40,29 @@ def waits(runs: Runs, time: Time, most: int = 3) -> RunWaits:
 def test_run_is_given_when_it_has_ended() -> None:
     time = Time()
 
-    found = waits(Runs(RunStatus.CREATED, RunStatus.RUNNING, RunStatus.COMPLETED), time).get(
-        ENVIRONMENT, "r", seconds=30
-    )
+    found = waits(Runs(RunStatus.CREATED, RunStatus.RUNNING, RunStatus.COMPLETED), time).wait(LIVE, seconds=30)
 
-    assert (found.status, time.now) == (RunStatus.COMPLETED, pytest.approx(0.15))
+    assert found is not None
+    assert (found.status, time.now) == (RunStatus.COMPLETED, pytest.approx(0.35))
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(0, 0.0), (30, 30.0), (600, 60.0)])
 def test_run_that_goes_on_is_given_as_it_is_when_the_time_is_over(asked: float, waited: float) -> None:
     time = Time()
 
-    found = waits(Runs(RunStatus.RUNNING), time).get(ENVIRONMENT, "r", seconds=asked)
+    found = waits(Runs(RunStatus.RUNNING), time).wait(LIVE, seconds=asked)
 
+    assert found is not None
     assert (found.status, time.now) == (RunStatus.RUNNING, pytest.approx(waited))
 
 
-def test_run_of_another_environment_is_not_waited_for() -> None:
-    with pytest.raises(NotFoundError):
-        waits(Runs(RunStatus.RUNNING), Time()).get(ELSEWHERE, "r", seconds=30)
+def test_run_that_has_ended_is_not_waited_for() -> None:
+    ended = run(status=RunStatus.FAILED)
+
+    assert waits(Runs(RunStatus.RUNNING), Time(), most=0).wait(ended, seconds=30) is ended
 
 
-def test_who_finds_all_places_taken_is_answered_at_once() -> None:
+def test_who_finds_all_places_taken_is_told_so_at_once() -> None:
     time, is_waiting, may_go_on = Time(), threading.Event(), threading.Event()
 
     def sleep(seconds: float) -> None:
@@ -71,11 +71,11 @@ def test_who_finds_all_places_taken_is_answered_at_once() -> None:
         time.sleep(seconds)
 
     crowded = RunWaits(Runs(RunStatus.RUNNING), most=1, monotonic=lambda: time.now, sleep=sleep)  # type: ignore[arg-type]
-    first = threading.Thread(target=crowded.get, args=[ENVIRONMENT, "r"], kwargs={"seconds": 1})
+    first = threading.Thread(target=crowded.wait, args=[LIVE], kwargs={"seconds": 1})
     first.start()
     assert is_waiting.wait(10)
 
-    assert crowded.get(ENVIRONMENT, "r", seconds=30).status is RunStatus.RUNNING
+    assert crowded.wait(LIVE, seconds=30) is None
     assert time.now == 0
 
     may_go_on.set()

@@ -12,7 +12,7 @@ from service_tables import ELSEWHERE, ENVIRONMENT, NOON
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnauthorizedError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects import ApiToken, EnvironmentId, ListFilters, Page
+from app.engine.objects import ApiToken, EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.roles import Role
 from app.services.tokens import KnownToken, TokenService
 
@@ -55,7 +55,7 @@ class FakeTokens:
     def all(self, environment_id: EnvironmentId) -> list[ApiToken]:
         return [token for token in self.rows.values() if token.environment_id == environment_id]
 
-    def revoke(self, environment_id: EnvironmentId, token_id: str) -> float | None:
+    def revoke(self, environment_id: EnvironmentId, token_id: str, *, seen: RowVersion | None = None) -> float | None:
         for key, token in self.rows.items():
             if _is(token, environment_id, token_id) and token.revoked_at is None:
                 self.rows[key] = replace(token, revoked_at=self.now)

@@ -1,0 +1,79 @@
+"""Whoever names what was seen changes and removes that alone."""
+
+from typing import Any
+
+import pytest
+from service_tables import (
+    ENVIRONMENT,
+    FakeTable,
+    account,
+    installed_model,
+    integration,
+    model_method,
+    sync_job,
+    unified,
+    unified_model,
+    webhook,
+)
+
+from app.engine.errors import PreconditionFailedError
+from app.engine.json_types import JsonObject
+from app.engine.objects import RowVersion
+from app.services.accounts import AccountService
+from app.services.integrations import IntegrationService
+from app.services.jobs import JobService
+from app.services.unified_methods import MappingService
+from app.services.unified_models import InstalledModelService, UnifiedModelService
+from app.services.webhooks import WebhookService
+
+INTEGRATIONS: Any = FakeTable(integration, integration())
+MODELS: Any = FakeTable(unified_model, unified_model())
+
+
+def job_service(table: Any) -> JobService:
+    return JobService(table, INTEGRATIONS, unified())
+
+
+def webhook_service(table: Any) -> WebhookService:
+    return WebhookService(table, tester=None, wake=print)  # type: ignore[arg-type]
+
+
+def account_service(table: Any) -> AccountService:
+    return AccountService(table, INTEGRATIONS, INTEGRATIONS, installed=None)  # type: ignore[arg-type]
+
+
+def installed_service(table: Any) -> InstalledModelService:
+    return InstalledModelService(table, MODELS)
+
+
+def mapping_service(table: Any) -> MappingService:
+    return MappingService(table, MODELS, INTEGRATIONS)
+
+
+@pytest.mark.parametrize(
+    ("make", "service", "changes"),
+    [
+        (sync_job, job_service, {"label": "x"}),
+        (webhook, webhook_service, {"is_active": False}),
+        (account, account_service, {"tenant_id": "x"}),
+        (integration, IntegrationService, {"category": "x"}),
+        (unified_model, UnifiedModelService, {"category": "x"}),
+        (installed_model, installed_service, {"override": {"x": 1}}),
+        (model_method, mapping_service, {"config": {"query": {"x": "y"}}}),
+    ],
+    ids=["job", "webhook", "account", "integration", "model", "installed-model", "mapping"],
+)
+def test_thing_is_changed_and_removed_only_as_it_was_seen(make: Any, service: Any, changes: JsonObject) -> None:
+    row = make()
+    table: Any = FakeTable(make, row)
+    seen, served = table.version(row.id), service(table)
+
+    with pytest.raises(PreconditionFailedError):
+        served.update(ENVIRONMENT, row.id, changes, seen=RowVersion("other"))
+    served.update(ENVIRONMENT, row.id, changes, seen=seen)
+    with pytest.raises(PreconditionFailedError):
+        served.delete(ENVIRONMENT, row.id, seen=seen)
+
+    assert table.rows[row.id] != row
+    assert served.delete(ENVIRONMENT, row.id, seen=table.version(row.id)) == row.id
+    assert table.rows == {}
