@@ -1,6 +1,7 @@
 """Answer every error in one form: ``{statusCode, error, message, details: {failures}}`` (wire.md decision 3)."""
 
 import logging
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
@@ -21,8 +22,8 @@ from app.engine.errors import (
     IdempotencyKeyReusedError,
     InvalidInputError,
     NotFoundError,
-    RecordError,
     PreconditionFailedError,
+    RecordError,
     StoreUnavailableError,
     TooManyRequestsError,
     UnauthorizedError,
@@ -32,14 +33,16 @@ from app.engine.json_types import JsonObject
 logger = logging.getLogger(__name__)
 
 _LONGEST_MESSAGE: Final = 1000
+_LONGEST_REASON: Final = 200
+_UNPRINTABLE: Final = re.compile(r"[^ -~]")
 _MOST_FAILURES: Final = 100
 _STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.BAD_REQUEST,  # the official SDKs repeat what is answered by 409
+    PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
     IdempotencyKeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnauthorizedError: HTTPStatus.UNAUTHORIZED,
     ForbiddenError: HTTPStatus.FORBIDDEN,
-    PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     DeliveryError: HTTPStatus.BAD_GATEWAY,
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,  # the official SDKs try again
@@ -88,7 +91,15 @@ class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
         self._app.register_error_handler(Exception, _answer_unforeseen)
 
 
+def finish(response: flask.Response) -> None:
+    """Tell what is wrong in the line of the status too: of an error the official SDK for Python reads nothing else."""
+    if message := flask.g.get("error_message"):
+        told = _UNPRINTABLE.sub("?", message)[:_LONGEST_REASON]
+        response.status = f"{response.status_code} {HTTPStatus(response.status_code).phrase}: {told}"
+
+
 def _body(status: HTTPStatus, message: str, failures: Sequence[Failure] = ()) -> JsonObject:
+    flask.g.error_message = message
     shown = [{"path": failure.path, "message": failure.message} for failure in failures[:_MOST_FAILURES]]
     cut = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
     return {"statusCode": int(status), "error": status.phrase, "message": cut, "details": {"failures": shown}}

@@ -7,7 +7,7 @@ from typing import Final
 
 import flask
 
-from app.api import admission, headers, problems, roles
+from app.api import admission, errors, headers, problems, roles
 from app.engine.ids import new_id
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ def _begin() -> None:
 def _finish(response: flask.Response) -> flask.Response:
     """Log one line, without query and body, which may hold secrets."""
     _drain()
+    errors.finish(response)
     problems.finish(response)
     headers.finish(response)
     facts = {

@@ -107,6 +107,24 @@ def test_answers_unknown_paths_and_methods_in_the_same_form(api: Caller) -> None
     assert unknown.body["details"] == unoffered.body["details"] == {"failures": []}
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("POST", "/webhook", "400 Bad Request: target_url: Missing data for required field."),
+        ("GET", "/no%0D%0ASet-Cookie:%20%C3%A9", "404 Not Found: there is nothing at /no??Set-Cookie: ?"),
+        ("GET", f"/{'x' * 300}", f"404 Not Found: there is nothing at /{'x' * 179}"),
+        ("PUT", "/webhook", "405 Method Not Allowed: PUT is not offered here"),
+    ],
+)
+def test_tells_what_is_wrong_in_the_line_of_the_status_too(
+    api: Caller, app: Flask, method: str, path: str, told: str
+) -> None:
+    response = app.test_client().open(path, method=method, headers=api.headers)
+
+    assert response.status == told
+    assert response.json["message"]
+
+
 @pytest.mark.parametrize("path", ["//sync-job", "/sync-job/", "///sync-job//", "/sync-job?", "/sync-job?unknown=1"])
 def test_takes_every_spelling_of_a_path(api: Caller, path: str) -> None:
     assert api.call("GET", path).status == 200
