@@ -100,8 +100,9 @@ $(RUNTIME): requirements/runtime.txt pyproject.toml | $(BIN)/python
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(DEV): requirements/dev.txt pyproject.toml | $(BIN)/python
+$(DEV): requirements/dev.txt requirements/official-sdk.txt pyproject.toml | $(BIN)/python
 	@echo "Installing Ferryman and its development tools into $(VENV) (only the first time) ..."
 	@$(PIP) install --quiet --require-hashes --requirement requirements/dev.txt
+	@$(PIP) install --quiet --require-hashes --no-deps --ignore-requires-python --requirement requirements/official-sdk.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@ $(RUNTIME)

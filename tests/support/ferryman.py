@@ -29,10 +29,15 @@ IMPATIENT: Final[Mapping[str, str]] = {
 
 def new_workspace(database_url: str, api_url: str) -> Workspace:
     """Make an environment with a token of its own, so that tests see nothing of each other."""
+    return Workspace(ApiClient(api_url, new_token(database_url)))
+
+
+def new_token(database_url: str) -> str:
+    """Make a token of a new environment."""
     engine = connect(database_url, pool_size=1)
     try:
         store = TokenStore(engine)
         _, secret = TokenService(store).create(store.ensure_environment(new_id()), "test")
     finally:
         engine.dispose()
-    return Workspace(ApiClient(api_url, secret))
+    return secret
