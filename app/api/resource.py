@@ -29,6 +29,7 @@ ANY_ERROR: Final[JsonObject] = {"responses": {"default": "DEFAULT_ERROR"}}
 _ITEMS: Final = ("/<id>", "/<path:id>")
 """Where a single thing is shown, changed and removed."""
 _CREATES: Final = "creates"
+_HEADERS: Final = "headers"
 _ROLE: Final = "x-role"
 """Where an operation of the OpenAPI document names the role that it needs."""
 _ALWAYS: Final = (
@@ -73,7 +74,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         self._kind, self._is_free, self._place = name.replace("-", " "), is_free, place or _by_id
         self._show: Callable[..., flask.Response] | None = None
         self._of_items: list[str] = []
-        self._prepare_doc_cbks.append(self._link)
+        self._prepare_doc_cbks += [self._link, self._head]
 
     def serves(
         self,
@@ -94,10 +95,9 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
 
         needed = role or (self._reads if method == "GET" else self._changes)
         errors = {*_ALWAYS, *_errors_of(method, rule, body, query)}
-        documented = _with_headers(documented or {}, [] if self._is_free else _headers_of(method, rule))
 
         def register(view: View) -> View:
-            mannered = self._mannered(view, method, answer, query, documented)
+            mannered = self._mannered(view, method, answer, query, documented or {})
             served = self.response(status, answer, headers=self._told(method, rule))(mannered)
             for error in sorted(errors):
                 served = self.alt_response(error, response=error.name)(served)
@@ -105,7 +105,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
                 served = self.arguments(_instance(body), required=_has_required(body))(served)
             if query is not None:
                 served = self.arguments(_instance(query), location="query")(served)
-            served = self.doc(**documented, **{_ROLE: needed.value})(served)
+            served = self.doc(**(documented or {}), **{_ROLE: needed.value})(served)
             served = self._compared(method, served) if rule in _ITEMS else served
             self._note(method, rule, served)
             self.route(self._exact(rule), methods=[method])(roles.needs(needed)(served))
@@ -128,7 +128,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         if method in ("POST", "PATCH") and "id" in shown.fields and not isinstance(shown, ShownOnce):
             view = preferences.shortened(view)
         if query is None:
-            parameters = {one["name"] for one in documented["parameters"] if one["in"] == "query"}
+            parameters = {one["name"] for one in documented.get("parameters", []) if one["in"] == "query"}
             view = strict_about_parameters(view, parameters)
         return view
 
@@ -163,6 +163,14 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         if rule == "/<id>":
             self._of_items.append(method.lower())
         served._apidoc[_CREATES] = method == "POST" and not rule
+        served._apidoc[_HEADERS] = [] if self._is_free else _headers_of(method, rule)
+
+    def _head(self, doc: JsonObject, noted: JsonObject, **_: Any) -> JsonObject:
+        """Document the headers of requests: beside what a route says of its parameters, or what its query is."""
+        told = noted.get("manual_doc", {})
+        place = told if "parameters" in told else doc
+        place["parameters"] = [*place.get("parameters", []), *noted.get(_HEADERS, [])]
+        return doc
 
     def _link(self, doc: JsonObject, noted: JsonObject, **_: Any) -> JsonObject:
         """Document where a creation leads to, once all routes are known."""
@@ -207,10 +215,6 @@ def _takes_if_match(method: str, rule: str) -> bool:
 
 def _headers_of(method: str, rule: str) -> list[JsonObject]:
     return [preferences.PARAMETER, *([preconditions.PARAMETER] if _takes_if_match(method, rule) else [])]
-
-
-def _with_headers(documented: JsonObject, headers: list[JsonObject]) -> JsonObject:
-    return {**documented, "parameters": [*documented.get("parameters", []), *headers]}
 
 
 def _by_id(id: str) -> Mapping[str, str]:
