@@ -81,6 +81,8 @@ lock: $(DEV)  ## Pin the dependencies anew; LOCK_OPTIONS=--upgrade takes newer v
 	$(PIP) install --quiet uv
 	$(COMPILE) --output-file requirements/runtime.txt
 	$(COMPILE) --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	echo truto-python-sdk | $(BIN)/uv pip compile --quiet - --no-deps --universal --python-version 3.12 --no-annotate \
+		--generate-hashes --no-emit-index-url --no-header $(LOCK_OPTIONS) --output-file requirements/official-sdk.txt
 
 clean:  ## Remove .venv and every cache; the data in .ferryman stays
 	rm -rf $(VENV) *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
@@ -100,6 +102,7 @@ $(RUNTIME): requirements/runtime.txt pyproject.toml | $(BIN)/python
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# The official SDK, which tests call Ferryman by, asks for Python 3.12 and for a package `asyncio`, and needs neither.
 $(DEV): requirements/dev.txt requirements/official-sdk.txt pyproject.toml | $(BIN)/python
 	@echo "Installing Ferryman and its development tools into $(VENV) (only the first time) ..."
 	@$(PIP) install --quiet --require-hashes --requirement requirements/dev.txt
