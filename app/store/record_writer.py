@@ -45,13 +45,16 @@ _UPDATE = """
       from unnest(%(ids)s::text[], %(data)s::jsonb[], %(hashes)s::bytea[])
            with ordinality page (remote_id, data, content_hash, position)
      where record.integrated_account_id = %(account_id)s and record.resource = %(resource)s
-           and record.remote_id = page.remote_id
+           and record.remote_id = page.remote_id and record.remote_id = any(%(ids)s)
 """
 
 _SEE = "insert into record_seen (resource_id, remote_ids) values (%(resource_id)s, %(ids)s)"
 
+# One plan for any page, by the table's key: to plan for each page takes Postgres a look at all of its ids, and while it
+# knows little of the table, or knew it empty, it would rather read all of that.
+_PLAN_BY_KEY = "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)"
 # A process that is frozen in a COPY or in a pipeline is not idle for Postgres, and would keep its locks for ever.
-_BOUND = "set local transaction_timeout = '10s'"
+_BOUND = "set_config('transaction_timeout', '10s', true)"
 _BOUNDS_TRANSACTIONS_SINCE = 170_000
 
 _COPIED_AT_ONCE = 100
@@ -153,8 +156,8 @@ def _look(
     """
     connection = cursor.connection
     with connection.pipeline(), connection.cursor() as guard, connection.cursor(binary=True) as log:
-        if connection.pgconn.server_version >= _BOUNDS_TRANSACTIONS_SINCE:
-            connection.execute(_BOUND)
+        is_bound = connection.pgconn.server_version >= _BOUNDS_TRANSACTIONS_SINCE
+        connection.execute(f"select {_PLAN_BY_KEY}, {_BOUND}" if is_bound else f"select {_PLAN_BY_KEY}")
         if fence is not None:
             guard.execute(fence.statement, fence.parameters)
         log.execute(_LAST, {"account_id": page.account_id})
