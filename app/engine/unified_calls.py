@@ -4,7 +4,7 @@ What mappings see: ``query`` (what the caller asks, without what is meant for th
 of it), ``context`` (the account's, secrets masked), ``id``, ``body``, and ``response``: a record, or a page's records.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Final
@@ -84,15 +84,26 @@ class CallMapping:
             expression is not None and _reads_headers(expression)
         )
 
-    def page(self, records: list[JSON], id_path: Path, headers: Mapping[str, str] = NO_HEADERS) -> MappedPage:
-        """Map a page's records. One that can not be mapped is an error, and the others go on."""
+    def page(
+        self,
+        records: list[JSON],
+        id_path: Path,
+        headers: Mapping[str, str] = NO_HEADERS,
+        *,
+        has_short_integers: bool = False,
+    ) -> MappedPage:
+        """Map a page's records. One that can not be mapped is an error, and the others go on.
+
+        ``has_short_integers``: it is known that no record holds an integer that JSONata would take digits from.
+        """
         expression = self.mapping.response_mapping
+        exact = records if expression is None or has_short_integers else with_long_integers_as_texts(records)
         scope = self.scope
         if expression is not None and _reads_headers(expression):
             scope = {**scope, "headers": dict(headers)}
         if expression is not None and self.mapping.maps_pages:
-            return self._whole_page(expression, records, scope)
-        return self._each_record(expression, records, id_path, scope)
+            return self._whole_page(expression, exact, scope)
+        return self._each_record(zip(records, self._found(expression, exact, scope), strict=True), id_path)
 
     def headers(self, page: Sequence[JSON], headers: Mapping[str, str]) -> dict[str, str]:
         """Make the headers that a caller is answered with; raise MappingError."""
@@ -123,12 +134,10 @@ class CallMapping:
             error.status = status
         return error
 
-    def _each_record(
-        self, expression: Expression | None, records: list[JSON], id_path: Path, scope: JsonObject
-    ) -> MappedPage:
+    def _each_record(self, mapped: Iterable[tuple[JSON, JSON | ExpressionError]], id_path: Path) -> MappedPage:
         made: list[JSON] = []
         errors: list[MappingError] = []
-        for record, found in zip(records, self._found(expression, records, scope), strict=True):
+        for record, found in mapped:
             if type(found) is dict:
                 made.append(self._finished(found, record, id_path))
             else:
@@ -141,8 +150,7 @@ class CallMapping:
             yield from records
             return
         deadline = self.monotonic() + _MOST_SECONDS_PER_PAGE
-        exact = with_long_integers_as_texts(records)
-        found = evaluate_each(expression, [{**scope, "response": record} for record in exact])
+        found = evaluate_each(expression, [{**scope, "response": record} for record in records])
         for position in range(len(records)):
             if self.monotonic() > deadline:
                 yield from repeat(ExpressionError(_OUT_OF_TIME), len(records) - position)
@@ -156,7 +164,7 @@ class CallMapping:
 
     def _whole_page(self, expression: Expression, records: list[JSON], scope: JsonObject) -> MappedPage:
         try:
-            found = expression.evaluate({**scope, "response": with_long_integers_as_texts(records)})
+            found = expression.evaluate({**scope, "response": records})
         except ExpressionError as error:
             failure = MappingError("response_mapping", error.message)
             return MappedPage(records=[], errors=[failure], quarantined=len(records))

@@ -58,6 +58,8 @@ class FetchedPage:
     """The records that could not be mapped, which are not among ``records``."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Of the answer, where the call's mapping reads them; none that is named like a secret."""
+    has_short_integers: bool = False
+    """It is known that a double can hold each integer of the records."""
 
 
 class CredentialKeeper(Protocol):

@@ -8,6 +8,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
+from app.engine import exact_integers
 from app.engine.errors import FerrymanError, SourceError
 from app.engine.integration_config import DynamicPagination, MethodConfig, Pagination, RangePagination
 from app.engine.json_types import JsonObject
@@ -125,7 +126,10 @@ class HttpSource:
             turned = pagination.turn(paging, call.cursor, drafted.query, answer, request=_shown(drafted))
         safe = replace(turned, cursor=requests.without_secrets(drafted, turned.cursor))
         page = _page(request, safe, status=response.status, server_date=response.server_date)
-        if call.mapping is None or not call.mapping.reads_headers:
+        if call.mapping is None:
+            return page
+        page = replace(page, has_short_integers=exact_integers.are_ruled_out(response.body))
+        if not call.mapping.reads_headers:
             return page
         shown = {name: value for name, value in response.plain_headers.items() if not is_secret_name(name)}
         return replace(page, headers=shown)

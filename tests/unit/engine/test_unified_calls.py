@@ -42,7 +42,7 @@ def test_without_a_mapping_request_and_records_stay_as_they_are() -> None:
 
     assert (request.resource, request.method, request.path, request.id) == ("contacts", "list", None, "7")
     assert (request.query, request.body) == ({"a": 1}, {"b": 2})
-    assert made.page([{"id": 1}, {"name": "x"}], ID).records == [{"id": 1}, {"name": "x"}]
+    assert made.page([{"id": 2**60}, {"name": "x"}], ID).records == [{"id": 2**60}, {"name": "x"}]
 
 
 def test_request_is_mapped_from_what_was_asked() -> None:
