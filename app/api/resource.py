@@ -23,6 +23,8 @@ ANY_ERROR: Final[JsonObject] = {"responses": {"default": "DEFAULT_ERROR"}}
 _CREATES: Final = "creates"
 _ROLE: Final = "x-role"
 """Where an operation of the OpenAPI document names the role that it needs."""
+_FOR_ACCOUNTS: Final = "x-account-token"
+"""Where it tells that the token of an integrated account may call it."""
 _ALWAYS: Final = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
@@ -45,14 +47,23 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
     ARGUMENTS_PARSER = RequestParser()
 
     def __init__(
-        self, name: str, *, description: str, changes: Role, reads: Role = Role.READ, actions: Sequence[str] = ()
+        self,
+        name: str,
+        *,
+        description: str,
+        changes: Role,
+        reads: Role = Role.READ,
+        actions: Sequence[str] = (),
+        is_for_accounts: bool = False,
     ) -> None:
         """``reads`` and ``changes`` are the roles that GET and all else need, where a route does not say otherwise.
 
-        ``actions`` are the words that stand below the path in the place of an id.
+        ``actions`` are the words that stand below the path in the place of an id. ``is_for_accounts`` opens all routes
+        to the tokens of integrated accounts.
         """
         super().__init__(name, __name__, url_prefix=f"/{name}", description=description)
         self._reads, self._changes, self._actions = reads, changes, actions
+        self._is_for_accounts = is_for_accounts
         self._of_items: list[str] = []
         self._prepare_doc_cbks.append(self._link)
 
@@ -87,6 +98,8 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
             if documented is not None:
                 served = self.doc(**documented)(served)
             served = self.doc(**{_ROLE: needed.value})(served)
+            if self._is_for_accounts:
+                served = roles.open_to_accounts(self.doc(**{_FOR_ACCOUNTS: True})(served))
             self._note(method, rule, served)
             self.route(self._exact(rule), methods=[method])(roles.needs(needed)(served))
             return view

@@ -79,9 +79,10 @@ class CallMapping:
     @property
     def reads_headers(self) -> bool:
         """Claim that it makes something of an answer's headers."""
-        expression = self.mapping.response_mapping
-        return self.mapping.response_header_mapping is not None or (
-            expression is not None and _reads_headers(expression)
+        mapping = self.mapping
+        expressions = (mapping.response_mapping, mapping.is_partial_expression)
+        return mapping.response_header_mapping is not None or any(
+            expression is not None and _reads_headers(expression) for expression in expressions
         )
 
     def page(
@@ -113,6 +114,15 @@ class CallMapping:
         scope = {**self.scope, "headers": dict(headers), "response": list(page)}
         found = _object(_evaluated(expression, "response_header_mapping", scope), "response_header_mapping")
         return {name: text for name, text in header_texts(found, "response_header_mapping").items() if text is not None}
+
+    def is_partial(self, page: Sequence[JSON], headers: Mapping[str, str]) -> bool:
+        """Claim that something is missing in a page, whose records are the API's own; raise MappingError."""
+        expression = self.mapping.is_partial_expression
+        if expression is None:
+            return False
+        scope = {**self.scope, "headers": dict(headers), "response": with_long_integers_as_texts(list(page))}
+        found = _evaluated(expression, "is_partial_expression", scope)
+        return found is not UNDEFINED and bool(found)
 
     def error(self, error: SourceError) -> SourceError:
         """Put an upstream's error into the words of the mapping, when it has some."""

@@ -161,6 +161,29 @@ def test_wanted_fields_are_added_and_left_out() -> None:
     assert array.records == [{"a": 5}]
 
 
+@pytest.mark.parametrize(
+    ("expression", "is_partial"),
+    [
+        (None, False),
+        ("response[missing]", True),
+        ("$count(response) < $number(headers.`x-total`)", True),
+        ("$count(response) = $number(headers.`x-total`)", False),
+        ("nothing", False),
+        ("query.all = 'no'", True),
+    ],
+)
+def test_a_page_is_partial_when_the_mapping_says_so(expression: JSON, is_partial: bool) -> None:
+    made = call({"is_partial_expression": expression}, query={"all": "no"})
+
+    assert made.is_partial([{"id": 1, "missing": True}], {"x-total": "2"}) is is_partial
+    assert made.reads_headers is (expression is not None and "headers" in str(expression))
+
+
+def test_an_expression_for_partial_pages_that_fails_is_told() -> None:
+    with pytest.raises(MappingError, match="is_partial_expression"):
+        call({"is_partial_expression": "$error('no')"}).is_partial([], {})
+
+
 def refused(body: str) -> SourceError:
     answer = ProviderAnswer(status=400, headers={"retry-after": "1"}, body=body)
     return SourceError("http_400", "was answered 400", status=400, answer=answer)
