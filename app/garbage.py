@@ -7,7 +7,7 @@ collection, and now and then one that walks all that Celery and SQLAlchemy have 
 
 import gc
 
-_THRESHOLDS = (20_000, 20, 50)
+_THRESHOLDS = (100_000, 20, 50)
 
 
 def calm() -> None:

@@ -59,6 +59,9 @@ class Settings:
     token_requests: int = 500
     """What one API token may ask in a window, over all API processes; 0: as much as it likes."""
     token_window_seconds: float = 10.0
+    calls_per_account: int = 50
+    """Direct calls of one account in a window, whoever makes them; 0: as many as anybody likes."""
+    calls_window_seconds: float = 10.0
     request_limit_bytes: int = 10 * 1024 * 1024
     heartbeat_seconds: float = 10.0
     """How often a daemon calls itself through the broker, and reports to the leader."""

@@ -1,24 +1,35 @@
-"""Who is let in: the holder of a valid token, whose requests are not used up, and whose role the route allows."""
+"""Who is let in: the holder of a valid token, whose requests are not used up, and whom the route is open to."""
 
 import flask
 
 from app.api import roles
-from app.api.services import enter, services
+from app.api.services import enter, enter_for_account, services
 from app.engine.errors import TooManyRequestsError, UnauthorizedError
 
 
 def admit() -> None:
     """Let the request in; raise UnauthorizedError, TooManyRequestsError or ForbiddenError."""
-    token = services().tokens.authenticate(_bearer_secret())
+    secret = _bearer_secret()
+    of_account = services().account_tokens.opened(secret)
+    if of_account is not None:
+        enter_for_account(of_account)
+        _spend(f"account:{of_account.account_id}")
+        roles.check_account_token()
+        return
+    token = services().tokens.authenticate(secret)
     enter(token)
-    flask.g.allowance = allowance = services().request_limits.ask(token.id)
+    _spend(token.id)
+    roles.check(token.role)
+
+
+def _spend(key: str) -> None:
+    flask.g.allowance = allowance = services().request_limits.ask(key)
     if allowance is not None and not allowance.is_admitted:
         raise TooManyRequestsError(
             limit=allowance.limit,
             window_seconds=allowance.window_seconds,
             retry_after_seconds=allowance.reset_seconds,
         )
-    roles.check(token.role)
 
 
 def _bearer_secret() -> str:

@@ -12,9 +12,10 @@ from flask.json.provider import JSONProvider
 from app.api import docs, field_documents, gate
 from app.api.errors import ErrorAwareApi
 from app.api.resource import OtherThan
+from app.api.routes.custom import custom
 from app.api.routes.direct import proxy, unified
 from app.api.routes.environment_integrations import environment_integrations
-from app.api.routes.integrated_accounts import integrated_accounts
+from app.api.routes.integrated_accounts import integrated_accounts, own_accounts
 from app.api.routes.integrations import integrations
 from app.api.routes.logs import logs
 from app.api.routes.observed import daemons, records
@@ -41,12 +42,14 @@ _RESOURCES: Final = (
     integrations,
     environment_integrations,
     integrated_accounts,
+    own_accounts,
     webhooks,
     records,
     daemons,
     logs,
     unified,
     proxy,
+    custom,
     unified_models,
     unified_mappings,
     installed_models,

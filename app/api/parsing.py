@@ -92,12 +92,19 @@ def _unknown_parameters(known: Set[str]) -> list[Failure]:
 
 def json_body(request: flask.Request) -> JsonObject:
     """Parse a body as a JSON object, an empty one as ``{}``; raise InvalidInputError for anything else."""
+    body = _json_value(request, empty={})
+    if not isinstance(body, dict):
+        raise InvalidInputError([Failure("", "the body is not a JSON object")])
+    return body
+
+
+def _json_value(request: flask.Request, *, empty: JSON) -> JSON:
     raw = request.get_data(cache=True)
     # A body without a Content-Length is only cut at the limit, by Werkzeug.
     if request.content_length is None and len(raw) >= (request.max_content_length or math.inf):
         raise RequestEntityTooLarge
     try:
-        body = _DECODER.decode(raw.decode("utf-8-sig")) if raw.strip() else {}
+        return _DECODER.decode(raw.decode("utf-8-sig")) if raw.strip() else empty
     except UnicodeDecodeError as error:
         raise InvalidInputError(
             [Failure("", f"the body is not UTF-8: {error.reason} at byte {error.start}")]
@@ -106,15 +113,20 @@ def json_body(request: flask.Request) -> JsonObject:
         raise InvalidInputError([_too_deep("")]) from error
     except ValueError as error:
         raise InvalidInputError([Failure("", f"the body is not JSON: {error}")]) from error
-    if not isinstance(body, dict):
-        raise InvalidInputError([Failure("", "the body is not a JSON object")])
-    return body
 
 
 def free_body(request: flask.Request) -> JsonObject:
     """Read a body of any fields; raise InvalidInputError for what JSON can say and nobody can keep."""
     body = json_body(request)
     if failures := [failure for key, value in body.items() for failure in _unstorable(value, key, 1)]:
+        raise InvalidInputError(failures)
+    return body
+
+
+def any_body(request: flask.Request) -> JSON:
+    """Read a body that may be any JSON, None when it is empty; raise as ``free_body`` does."""
+    body = _json_value(request, empty=None)
+    if failures := list(_unstorable(body, "", 1)):
         raise InvalidInputError(failures)
     return body
 

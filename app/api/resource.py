@@ -32,6 +32,8 @@ _CREATES: Final = "creates"
 _HEADERS: Final = "headers"
 _ROLE: Final = "x-role"
 """Where an operation of the OpenAPI document names the role that it needs."""
+_FOR_ACCOUNTS: Final = "x-account-token"
+"""Where it tells that the token of an integrated account may call it."""
 _ALWAYS: Final = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.FORBIDDEN,
@@ -61,16 +63,19 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         changes: Role,
         reads: Role = Role.READ,
         actions: Sequence[str] = (),
+        is_for_accounts: bool = False,
         is_free: bool = False,
         place: Callable[[str], Mapping[str, str]] | None = None,
     ) -> None:
         """``reads`` and ``changes`` are the roles that GET and all else need, where a route does not say otherwise.
 
-        ``actions`` are the words that stand below the path in the place of an id. A free resource takes and gives what
-        others have defined. ``place`` tells what finds a thing by what stands in its path, when that is no id.
+        ``actions`` are the words that stand below the path in the place of an id. ``is_for_accounts`` opens all routes
+        to the tokens of integrated accounts. A free resource takes and gives what others have defined. ``place`` tells
+        what finds a thing by what stands in its path, when that is no id.
         """
         super().__init__(name, __name__, url_prefix=f"/{name}", description=description)
         self._reads, self._changes, self._actions = reads, changes, actions
+        self._is_for_accounts = is_for_accounts
         self._kind, self._is_free, self._place = name.replace("-", " "), is_free, place or _by_id
         self._show: Callable[..., flask.Response] | None = None
         self._of_items: list[str] = []
@@ -107,11 +112,19 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
                 served = self.arguments(_instance(query), location="query")(served)
             served = self.doc(**(documented or {}), **{_ROLE: needed.value})(served)
             served = self._compared(method, served) if rule in _ITEMS else served
+            served = self._opened(served)
             self._note(method, rule, served)
             self.route(self._exact(rule), methods=[method])(roles.needs(needed)(served))
             return view
 
         return register
+
+    def _opened(self, served: View) -> View:
+        """Let the tokens of accounts in, where all routes are for them."""
+        if not self._is_for_accounts:
+            return served
+        opened: View = roles.open_to_accounts(self.doc(**{_FOR_ACCOUNTS: True})(served))
+        return opened
 
     def _told(self, method: str, rule: str) -> JsonObject:
         """Document the headers of an answer."""

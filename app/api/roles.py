@@ -1,4 +1,4 @@
-"""Which role a route needs: declared with it, and refused to everybody but an admin where it is not."""
+"""Who may call a route: its role is declared with it, and whether tokens of accounts may; all else is refused."""
 
 import re
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from app.engine.roles import Role
 View = TypeVar("View", bound=Callable[..., Any])
 
 _DECLARED: Final = "ferryman_role"
+_OF_ACCOUNTS: Final = "ferryman_for_accounts"
 _CONVERTER: Final = re.compile(r"<[^<>]*:")
 
 
@@ -30,6 +31,17 @@ def needed_by(view: Callable[..., Any]) -> Role | None:
     return view.__dict__.get(_DECLARED)
 
 
+def open_to_accounts(view: View) -> View:
+    """Declare that the token of an integrated account may call a view; all others refuse it."""
+    view.__dict__[_OF_ACCOUNTS] = True
+    return view
+
+
+def is_open_to_accounts(view: Callable[..., Any]) -> bool:
+    """Claim that the token of an integrated account may call a view."""
+    return view.__dict__.get(_OF_ACCOUNTS, False) is True
+
+
 def route(request: flask.Request) -> str | None:
     """Name the route that a request took, without how its parts are told apart."""
     return _CONVERTER.sub("<", request.url_rule.rule) if request.url_rule else None
@@ -44,4 +56,16 @@ def check(held: Role) -> None:
     if not held.covers(needed):
         raise ForbiddenError(
             f"{request.method} {route(request)} needs a token of the role '{needed}': this one is '{held}'"
+        )
+
+
+def check_account_token() -> None:
+    """Raise ForbiddenError when the request's route is not open to tokens of integrated accounts."""
+    request = flask.request
+    if request.endpoint is None or request.method == "OPTIONS":
+        return
+    if not is_open_to_accounts(flask.current_app.view_functions[request.endpoint]):
+        raise ForbiddenError(
+            f"{request.method} {route(request)} is not open to the token of an integrated account, which may call its "
+            "account by /unified, /proxy and /custom, and GET and PATCH /integrated-account/me"
         )

@@ -7,7 +7,9 @@ from typing import cast
 import flask
 
 from app.engine.objects import ApiToken, EnvironmentId
+from app.services.account_tokens import AccountToken, AccountTokens
 from app.services.accounts import AccountService
+from app.services.custom_calls import CustomCalls
 from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
 from app.services.direct_calls import DirectCalls
@@ -17,6 +19,8 @@ from app.services.health import HealthService
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
 from app.services.key_rotation import KeyRotation
+from app.services.offers import Offers
+from app.services.own_account import OwnAccount
 from app.services.ports import RowVersions
 from app.services.records import RecordService
 from app.services.refreshing import Refreshing
@@ -47,6 +51,8 @@ class ApiServices:
     integrations: IntegrationService
     installed_integrations: EnvironmentIntegrationService
     accounts: AccountService
+    account_tokens: AccountTokens
+    own_account: OwnAccount
     refreshing: Refreshing
     webhooks: WebhookService
     deliveries: DeliveryService
@@ -57,6 +63,8 @@ class ApiServices:
     request_limits: RequestLimits
     keys: KeyRotation
     direct: DirectCalls
+    offers: Offers
+    custom: CustomCalls
     unified_models: UnifiedModelService
     installed_models: InstalledModelService
     unified_mappings: MappingService
@@ -80,6 +88,16 @@ def services() -> ApiServices:
 def enter(token: ApiToken) -> None:
     """Let the request act in its token's environment."""
     flask.g.environment_id, flask.g.token = token.environment_id, token
+
+
+def enter_for_account(token: AccountToken) -> None:
+    """Let the request act for one account, in that account's environment."""
+    flask.g.environment_id, flask.g.account_id = token.environment_id, token.account_id
+
+
+def own_account() -> str | None:
+    """Give the account that the request acts for; None for the holder of an API token."""
+    return cast("str | None", flask.g.get("account_id"))
 
 
 def environment() -> EnvironmentId:

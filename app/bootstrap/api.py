@@ -6,9 +6,12 @@ from collections.abc import Callable
 from sqlalchemy import Engine
 
 from app.api.services import ApiServices
-from app.bootstrap.limits import request_limits
+from app.bootstrap.limits import call_limits, request_limits
 from app.bootstrap.shared import REAL, ClosableSource, Outside, Shared, budgets, run_drafts
+from app.services.account_tokens import AccountTokens
 from app.services.accounts import AccountService
+from app.services.called_accounts import CalledAccounts
+from app.services.custom_calls import CustomCalls
 from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
 from app.services.direct_calls import DirectCalls
@@ -19,6 +22,8 @@ from app.services.health import HealthService
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
 from app.services.key_rotation import KeyRotation
+from app.services.offers import Offers
+from app.services.own_account import OwnAccount
 from app.services.records import RecordService
 from app.services.refreshing import Refreshing
 from app.services.resuming import Resumption
@@ -61,6 +66,12 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     job_service = JobService(jobs, shared.integrations, shared.unified)
     drafts = run_drafts(shared, settings)
     source = outside.source or HttpSource(settings, budgets(settings), shared.kept_credentials())
+    called = CalledAccounts(
+        accounts=shared.accounts, integrations=shared.effective_integrations, limits=call_limits(settings)
+    )
+    accounts = AccountService(
+        shared.accounts, shared.integrations, shared.effective_integrations, shared.installed_integrations
+    )
     installed = EnvironmentUnifiedModelStore(shared.engine)
     deliveries = DeliveryService(
         deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, bell=shared.bell
@@ -75,9 +86,9 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
         installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
-        accounts=AccountService(
-            shared.accounts, shared.integrations, shared.effective_integrations, shared.installed_integrations
-        ),
+        accounts=accounts,
+        own_account=OwnAccount(accounts, shared.effective_integrations),
+        account_tokens=AccountTokens(shared.accounts, shared.cipher, shared.clock),
         refreshing=Refreshing(
             accounts=shared.accounts, integrations=shared.effective_integrations, keeper=shared.credentials
         ),
@@ -97,12 +108,15 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             keys=shared.keys, maker=shared.cipher, rows=SealedRows(shared.engine, shared.cipher), pause=time.sleep
         ),
         direct=DirectCalls(
-            accounts=shared.accounts,
-            integrations=shared.effective_integrations,
+            called=called,
             unified=shared.unified,
             source=source,
             seal=shared.cipher,
             timeout_seconds=settings.direct_call_seconds,
+        ),
+        custom=CustomCalls(called=called, source=source, timeout_seconds=settings.direct_call_seconds),
+        offers=Offers(
+            accounts=shared.accounts, integrations=shared.effective_integrations, models=shared.unified_models
         ),
         unified_models=UnifiedModelService(shared.unified_models),
         installed_models=InstalledModelService(installed, shared.unified_models),

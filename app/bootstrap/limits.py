@@ -12,16 +12,21 @@ from app.settings import Settings
 
 def request_limits(settings: Settings) -> RequestLimits:
     """Make what limits the requests of tokens."""
+    return _limits(settings, limit=settings.token_requests, window_seconds=settings.token_window_seconds)
+
+
+def call_limits(settings: Settings) -> RequestLimits:
+    """Make what limits the direct calls of accounts."""
+    return _limits(settings, limit=settings.calls_per_account, window_seconds=settings.calls_window_seconds)
+
+
+def _limits(settings: Settings, *, limit: int, window_seconds: float) -> RequestLimits:
     return RequestLimits(
-        _counts(settings),
-        limit=settings.token_requests,
-        window_seconds=settings.token_window_seconds,
-        monotonic=time.monotonic,
+        _counts(settings, window_seconds), limit=limit, window_seconds=window_seconds, monotonic=time.monotonic
     )
 
 
-def _counts(settings: Settings) -> RequestCounts:
-    window_seconds = settings.token_window_seconds
+def _counts(settings: Settings, window_seconds: float) -> RequestCounts:
     local = LocalRequests(window_seconds=window_seconds, monotonic=time.monotonic)
     url = settings.budget_url or settings.broker_url
     if not url.startswith(("redis", "unix")):

@@ -16,7 +16,7 @@ from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.credentials import CredentialService
 from app.services.dry_runs import PreviewingSource
-from app.services.ports import BudgetStore, WebhookSender
+from app.services.ports import BudgetStore, PlainSource, WebhookSender
 from app.services.run_context import RunContexts
 from app.services.run_drafts import RunDrafts
 from app.services.sweeping import TaskBell
@@ -56,7 +56,7 @@ class ReachableBell(TaskBell, Protocol):
         """Tell whether the broker takes connections."""
 
 
-class ClosableSource(PreviewingSource, Protocol):
+class ClosableSource(PreviewingSource, PlainSource, Protocol):
     """A source that holds connections."""
 
     def close(self) -> None:

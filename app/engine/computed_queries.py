@@ -1,9 +1,9 @@
-"""A request's query that JSONata makes (wire.md A2): an expression in the place of an object with placeholders."""
+"""A request's query or body that JSONata makes (wire.md A2): an expression in the place of placeholders."""
 
 from app.engine.config_reader import type_name
 from app.engine.errors import ComputedQueryError
 from app.engine.expressions import Expression
-from app.engine.json_types import JsonObject
+from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED
 from app.engine.redaction import redacted
 
@@ -15,10 +15,16 @@ def evaluated(expression: Expression, values: JsonObject) -> JsonObject:
 
     The account's context stands masked in what the expression sees.
     """
-    shown = {name: values[name] for name in _SEEN if name in values}
-    found = expression.evaluate({**shown, "context": redacted(values.get("context") or {})})
-    if found is UNDEFINED or found is None:
+    found = body(expression, values)
+    if found is None:
         return {}
     if not isinstance(found, dict):
         raise ComputedQueryError(f"query is expected to give an object, found {type_name(found)}")
     return found
+
+
+def body(expression: Expression, values: JsonObject) -> JSON:
+    """Make a body, None for none, of the same values; raise ExpressionError."""
+    shown = {name: values[name] for name in _SEEN if name in values}
+    found = expression.evaluate({**shown, "context": redacted(values.get("context") or {})})
+    return None if found is UNDEFINED else found

@@ -48,15 +48,22 @@ def _read_item(reader: ConfigReader, position: int) -> ResourceItem:
         method=reader.text("method"),
         id=_read_id(reader),
         query=None if _has_computed_query(reader) else reader.object_template("query"),
-        body=_read_body(reader),
+        body=None if _has_computed_body(reader) else _read_body(reader),
         loop_on=_read_loop(reader),
         depends_on=_read_parent(reader),
         persist=_is_persisted(reader, resource),
         position=position,
         delete_tracking=_read_delete_tracking(reader),
         expression=reader.expression("query") if _has_computed_query(reader) else None,
+        body_expression=reader.expression("body") if _has_computed_body(reader) else None,
         recursion=_read_recursion(reader),
     )
+
+
+def _has_computed_body(reader: ConfigReader) -> bool:
+    """Claim that the body is JSONata: any text without placeholders, which would make it a text to be sent."""
+    body = reader.value.get("body")
+    return isinstance(body, str) and "{{" not in body
 
 
 def _has_computed_query(reader: ConfigReader) -> bool:

@@ -34,7 +34,7 @@ def was_complete(resource: str, plan: RunPlan, states: Mapping[str, ResourceStat
 
 
 def _reads_increment(item: ResourceItem) -> bool:
-    if item.expression is not None and _INCREMENT[0] in item.expression.text:
+    if any(_INCREMENT[0] in expression.text for expression in item.expressions):
         return True
     return _INCREMENT in item.references | (item.recursion.references if item.recursion is not None else frozenset())
 

@@ -9,7 +9,7 @@ FerrymanError
 ├── ExpressionSyntaxError      a text that is not JSONata, with the position of the fault
 ├── UnauthorizedError          no valid bearer token
 ├── ForbiddenError             a token whose role does not allow the call
-├── TooManyRequestsError       a token that has used up its requests for the moment
+├── TooManyRequestsError       a token or an account that has used up its requests for the moment
 ├── StoreUnavailableError      Postgres is away for the moment
 ├── UnreadableSecretError      a credential or secret that none of the keys at hand has sealed
 ├── BrokerUnavailableError     the broker is; whatever it was for waits in Postgres
@@ -67,10 +67,10 @@ class NotFoundError(FerrymanError):
 
     code = "not_found"
 
-    def __init__(self, kind: str, id: str) -> None:
+    def __init__(self, kind: str, id: str, why: str = "") -> None:
         self.kind = kind
         self.id = id
-        super().__init__(f"{kind} '{id}' does not exist")
+        super().__init__(f"{kind} '{id}' does not exist{': ' if why else ''}{why}")
 
 
 class ConflictError(FerrymanError):
@@ -114,15 +114,16 @@ class ForbiddenError(FerrymanError):
 
 
 class TooManyRequestsError(FerrymanError):
-    """The token has used up its requests; ``retry_after_seconds`` tells when there are new ones."""
+    """The requests of a token, or to an account, are used up; ``retry_after_seconds`` tells when there are new ones."""
 
     code = "too_many_requests"
 
-    def __init__(self, *, limit: int, window_seconds: float, retry_after_seconds: int) -> None:
+    def __init__(
+        self, *, limit: int, window_seconds: float, retry_after_seconds: int, whose: str = "this token"
+    ) -> None:
         self.retry_after_seconds = retry_after_seconds
         super().__init__(
-            f"this token has used up its {limit} requests per {window_seconds:g} s: "
-            f"try again in {retry_after_seconds} s"
+            f"{whose} has used up its {limit} requests per {window_seconds:g} s: try again in {retry_after_seconds} s"
         )
 
 

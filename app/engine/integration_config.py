@@ -32,7 +32,7 @@ from app.engine.pagination_config import (
 from app.engine.paths import Path
 from app.engine.placeholders import Template
 from app.engine.rate_limit_config import RateLimitConfig, read_rate_limit
-from app.engine.request_formats import RequestFormats, read_formats
+from app.engine.request_formats import ArrayFormat, BodyFormat, RequestFormats, read_formats
 
 __all__ = [
     "Authorization",
@@ -64,6 +64,8 @@ _REST_ROUTES: Final[Mapping[str, tuple[str, str]]] = {
     "delete": ("DELETE", "/{resource}/{{id}}"),
 }
 _CUSTOM_ROUTE: Final = ("GET", "/{resource}")
+PASSED_ON: Final = "custom"
+"""The name of the resource that calls of any path count as."""
 _DEFAULT_ID_PATH: Final[Path] = ("id",)
 
 _ADDRESS: Final = re.compile(r"(https?://[^/?#\s]|\{\{)", re.IGNORECASE)
@@ -123,6 +125,12 @@ class IntegrationConfig:
         if found is None:
             found = self._unlisted[asked] = self._usual(resource, method)
         return found
+
+    def passing_on(self, http_method: str) -> "IntegrationConfig":
+        """Give the config of a call whose path is the caller's own: base_url, query, headers and credentials count."""
+        formats = replace(self.defaults.formats, arrays=ArrayFormat.REPEAT, body=BodyFormat.JSON)
+        method = replace(self.defaults, http_method=http_method, formats=formats, pagination=None)
+        return replace(self, methods={(PASSED_ON, http_method.lower()): method})
 
     def _usual(self, resource: str, method: str) -> MethodConfig:
         if method not in _REST_ROUTES:

@@ -62,7 +62,7 @@ def _kept(item: ResourceItem, children: Mapping[str, Sequence[ResourceItem]]) ->
     while descendants:
         descendant = descendants.pop()
         reads_objects = descendant.kind is NodeKind.REQUEST or descendant.depends_on != item.name
-        if descendant.expression is not None and reads_objects:
+        if descendant.expressions and reads_objects:
             # Which of its ancestors' fields an expression reads is not known.
             return None
         if descendant.kind is not NodeKind.SPOOL:

@@ -69,12 +69,19 @@ class ResourceItem:
     kind: NodeKind = NodeKind.REQUEST
     expression: Expression | None = None
     """A transform's, or what gives a request's query."""
+    body_expression: Expression | None = None
+    """What gives a request's body."""
     recursion: Recursion | None = None
 
     @property
     def templates(self) -> Sequence[Template]:
         """Every template of the item."""
         return [template for template in (self.id, self.query, self.body) if template is not None]
+
+    @property
+    def expressions(self) -> Sequence[Expression]:
+        """Every expression of the item; which fields of objects one reads is not known."""
+        return [one for one in (self.expression, self.body_expression) if one is not None]
 
     @property
     def references(self) -> frozenset[Path]:

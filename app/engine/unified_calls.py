@@ -4,7 +4,7 @@ What mappings see: ``query`` (what the caller asks, without what is meant for th
 of it), ``context`` (the account's, secrets masked), ``id``, ``body``, and ``response``: a record, or a page's records.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Final
@@ -79,20 +79,32 @@ class CallMapping:
     @property
     def reads_headers(self) -> bool:
         """Claim that it makes something of an answer's headers."""
-        expression = self.mapping.response_mapping
-        return self.mapping.response_header_mapping is not None or (
-            expression is not None and _reads_headers(expression)
+        mapping = self.mapping
+        expressions = (mapping.response_mapping, mapping.is_partial_expression)
+        return mapping.response_header_mapping is not None or any(
+            expression is not None and _reads_headers(expression) for expression in expressions
         )
 
-    def page(self, records: list[JSON], id_path: Path, headers: Mapping[str, str] = NO_HEADERS) -> MappedPage:
-        """Map a page's records. One that can not be mapped is an error, and the others go on."""
+    def page(
+        self,
+        records: list[JSON],
+        id_path: Path,
+        headers: Mapping[str, str] = NO_HEADERS,
+        *,
+        has_short_integers: bool = False,
+    ) -> MappedPage:
+        """Map a page's records. One that can not be mapped is an error, and the others go on.
+
+        ``has_short_integers``: it is known that no record holds an integer that JSONata would take digits from.
+        """
         expression = self.mapping.response_mapping
+        exact = records if expression is None or has_short_integers else with_long_integers_as_texts(records)
         scope = self.scope
         if expression is not None and _reads_headers(expression):
             scope = {**scope, "headers": dict(headers)}
         if expression is not None and self.mapping.maps_pages:
-            return self._whole_page(expression, records, scope)
-        return self._each_record(expression, records, id_path, scope)
+            return self._whole_page(expression, exact, scope)
+        return self._each_record(zip(records, self._found(expression, exact, scope), strict=True), id_path)
 
     def headers(self, page: Sequence[JSON], headers: Mapping[str, str]) -> dict[str, str]:
         """Make the headers that a caller is answered with; raise MappingError."""
@@ -102,6 +114,15 @@ class CallMapping:
         scope = {**self.scope, "headers": dict(headers), "response": list(page)}
         found = _object(_evaluated(expression, "response_header_mapping", scope), "response_header_mapping")
         return {name: text for name, text in header_texts(found, "response_header_mapping").items() if text is not None}
+
+    def is_partial(self, page: Sequence[JSON], headers: Mapping[str, str]) -> bool:
+        """Claim that something is missing in a page, whose records are the API's own; raise MappingError."""
+        expression = self.mapping.is_partial_expression
+        if expression is None:
+            return False
+        scope = {**self.scope, "headers": dict(headers), "response": with_long_integers_as_texts(list(page))}
+        found = _evaluated(expression, "is_partial_expression", scope)
+        return found is not UNDEFINED and bool(found)
 
     def error(self, error: SourceError) -> SourceError:
         """Put an upstream's error into the words of the mapping, when it has some."""
@@ -123,12 +144,10 @@ class CallMapping:
             error.status = status
         return error
 
-    def _each_record(
-        self, expression: Expression | None, records: list[JSON], id_path: Path, scope: JsonObject
-    ) -> MappedPage:
+    def _each_record(self, mapped: Iterable[tuple[JSON, JSON | ExpressionError]], id_path: Path) -> MappedPage:
         made: list[JSON] = []
         errors: list[MappingError] = []
-        for record, found in zip(records, self._found(expression, records, scope), strict=True):
+        for record, found in mapped:
             if type(found) is dict:
                 made.append(self._finished(found, record, id_path))
             else:
@@ -141,8 +160,7 @@ class CallMapping:
             yield from records
             return
         deadline = self.monotonic() + _MOST_SECONDS_PER_PAGE
-        exact = with_long_integers_as_texts(records)
-        found = evaluate_each(expression, [{**scope, "response": record} for record in exact])
+        found = evaluate_each(expression, [{**scope, "response": record} for record in records])
         for position in range(len(records)):
             if self.monotonic() > deadline:
                 yield from repeat(ExpressionError(_OUT_OF_TIME), len(records) - position)
@@ -156,7 +174,7 @@ class CallMapping:
 
     def _whole_page(self, expression: Expression, records: list[JSON], scope: JsonObject) -> MappedPage:
         try:
-            found = expression.evaluate({**scope, "response": with_long_integers_as_texts(records)})
+            found = expression.evaluate({**scope, "response": records})
         except ExpressionError as error:
             failure = MappingError("response_mapping", error.message)
             return MappedPage(records=[], errors=[failure], quarantined=len(records))

@@ -15,7 +15,6 @@ _RESERVED_HEADERS: Final = frozenset(
 
 def header_texts(headers: JsonObject, key: str) -> JsonObject:
     """Give headers as texts; raise MappingError for what is no header that a mapping may set."""
-    """Give headers as texts; raise MappingError for what is no header."""
     texts: JsonObject = {}
     for name, value in headers.items():
         text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value

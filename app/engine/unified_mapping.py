@@ -25,12 +25,12 @@ _KNOWN: Final = frozenset(
         "error_mapping",
         "request_header_mapping",
         "response_header_mapping",
+        "is_partial_expression",
         "description",
     }
 )
 _TO_COME: Final = frozenset(
     {
-        "is_partial_expression",
         "before",
         "after",
         "side_load",
@@ -67,6 +67,8 @@ class UnifiedMapping:
     error_mapping: Expression | None
     request_header_mapping: Expression | None = None
     response_header_mapping: Expression | None = None
+    is_partial_expression: Expression | None = None
+    """Tells of a page that a direct call gives whether something is missing in it."""
 
 
 def parse_mapping(
@@ -94,6 +96,7 @@ def parse_mapping(
         error_mapping=reader.expression("error_mapping"),
         request_header_mapping=reader.expression("request_header_mapping"),
         response_header_mapping=reader.expression("response_header_mapping"),
+        is_partial_expression=reader.expression("is_partial_expression"),
     )
     return (None if failures else mapping), failures
 

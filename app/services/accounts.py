@@ -1,14 +1,14 @@
 """Integrated accounts: one customer's account at a third party, credentials within."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from app.engine import integration_config, unified_mapping
 from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
+from app.engine.merging import merged, overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page, RowVersion
 from app.engine.redaction import restored
 
@@ -42,6 +42,9 @@ class AccountStore(Protocol):
 
     def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove an account; tell whether there was one."""
+
+    def delete_all(self, environment_id: EnvironmentId, account_ids: Sequence[str]) -> Sequence[str]:
+        """Remove accounts; or none, and tell the ids of which there is none."""
 
 
 class IntegrationNames(Protocol):
@@ -156,6 +159,34 @@ class AccountService:
         if not self._accounts.delete(environment_id, account_id, seen=seen):
             raise NotFoundError("integrated account", account_id)
         return account_id
+
+    def delete_all(self, environment_id: EnvironmentId, account_ids: Sequence[str]) -> Sequence[str]:
+        """Remove accounts with their credentials; raise InvalidInputError, and remove none, when one is not there."""
+        missing = frozenset(self._accounts.delete_all(environment_id, account_ids))
+        if missing:
+            raise InvalidInputError(
+                [
+                    Failure(f"ids.{position}", f"integrated account '{id}' does not exist", missing_reference=True)
+                    for position, id in enumerate(account_ids)
+                    if id in missing
+                ]
+            )
+        return account_ids
+
+    def refuse_post_install(self, environment_id: EnvironmentId, account_id: str) -> NoReturn:
+        """Raise InvalidInputError that tells why an account's post-install actions are not run."""
+        account = self._accounts.get(environment_id, account_id)
+        if account is None:
+            message = f"integrated account '{account_id}' does not exist"
+            raise InvalidInputError([Failure("id", message, missing_reference=True)])
+        integration = self._effective.get(environment_id, account.integration_id)
+        config = overridden(integration.config, account.integration_override) if integration else {}
+        actions = config.get("actions")
+        has_any = isinstance(actions, dict) and bool(actions.get("post_install"))
+        reason = (
+            "are not supported yet: carry them out yourself" if has_any else "are not in its config: there are none"
+        )
+        raise InvalidInputError([Failure("id", f"actions.post_install of '{account.integration_name}' {reason}")])
 
     def _integration_failures(
         self, environment_id: EnvironmentId, integration_id: str, fields: JsonObject

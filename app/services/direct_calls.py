@@ -2,16 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
 
-from app.engine import integration_config, unified_model
+from app.engine import unified_model
 from app.engine.errors import (
     Failure,
     InvalidInputError,
     MappingError,
-    NotFoundError,
     RecordError,
     SourceError,
     UnreadableSecretError,
@@ -19,15 +16,12 @@ from app.engine.errors import (
 from app.engine.ids import canonical_id
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount
 from app.engine.unified_calls import UnifiedRequest
 from app.services import unified_pages
-from app.services.ports import FetchedPage, PageCall, Source
-from app.services.run_context import AccountReader, IntegrationReader
+from app.services.called_accounts import CalledAccounts, answer_in_time
+from app.services.ports import FetchedPage, PageCall, Seal, Source
 from app.services.unified_mappings import UnifiedMappings, account_mapping
-
-_ACCOUNT: Final = "integrated_account_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +49,8 @@ class DirectPage:
     """Those of records that could not be mapped."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Those that the mapping answers with."""
-
-
-class Seal(Protocol):
-    """Keeps what a caller carries from page to page from being read or changed."""
-
-    def seal(self, value: JSON) -> bytes:
-        """Encrypt a JSON value."""
-
-    def open(self, sealed: bytes) -> JSON:
-        """Decrypt what ``seal`` gave; raise UnreadableSecretError for anything else."""
+    is_partial: bool = False
+    """Some of its records are not here, by their errors or by the mapping's own word."""
 
 
 class DirectCalls:
@@ -73,15 +59,13 @@ class DirectCalls:
     def __init__(
         self,
         *,
-        accounts: AccountReader,
-        integrations: IntegrationReader,
+        called: CalledAccounts,
         unified: UnifiedMappings,
         source: Source,
         seal: Seal,
         timeout_seconds: float,
     ) -> None:
-        self._accounts = accounts
-        self._integrations = integrations
+        self._called = called
         self._unified = unified
         self._source = source
         self._seal = seal
@@ -89,9 +73,10 @@ class DirectCalls:
 
     def call(self, environment_id: EnvironmentId, request: DirectRequest) -> DirectPage:
         """Fetch one page or one record; raise RecordError when the API or the mapping refuses."""
-        account = self._account(environment_id, request.account_id)
-        call = self._page_call(account, request, self._config(account))
-        page = self._answer(_limited(call, request.limit))
+        account = self._called.admitted(environment_id, request.account_id)
+        call = self._page_call(account, request, self._called.config(account))
+        answer = self._answer(_limited(call, request.limit))
+        page = unified_pages.mapped(call, answer)
         if page.errors and request.method != "list":
             raise page.errors[0]
         return DirectPage(
@@ -99,33 +84,15 @@ class DirectCalls:
             next_cursor=self._sealed(request, page.next_cursor),
             errors=page.errors,
             headers=call.mapping.headers(page.records, page.headers) if call.mapping else {},
+            is_partial=bool(page.errors)
+            or (call.mapping is not None and call.mapping.is_partial(answer.records, answer.headers)),
         )
 
     def describe(self, environment_id: EnvironmentId, account_id: str, resource: str, method: str) -> JsonObject:
         """Show how a unified API's method is described and carried out for an account."""
         name = unified_model.unified_name(resource)
         assert name is not None
-        return self._unified.describe(self._account(environment_id, account_id), name, method)
-
-    def _account(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
-        if not account_id:
-            raise InvalidInputError([Failure(_ACCOUNT, "is required: the account whose API is called")])
-        id = canonical_id(account_id)
-        if id is None:
-            raise InvalidInputError([Failure(_ACCOUNT, "expected a UUID")])
-        account = self._accounts.get(environment_id, id)
-        if account is None:
-            raise NotFoundError("integrated account", id)
-        return account
-
-    def _config(self, account: IntegratedAccount) -> IntegrationConfig:
-        integration = self._integrations.get(account.environment_id, account.integration_id)
-        if integration is None:
-            raise NotFoundError("integration", account.integration_name)
-        config, faults = integration_config.parse_config(overridden(integration.config, account.integration_override))
-        if config is None:
-            raise InvalidInputError([replace(fault, path=f"integration.{fault.path}") for fault in faults])
-        return config
+        return self._unified.describe(self._called.get(environment_id, account_id), name, method)
 
     def _page_call(self, account: IntegratedAccount, request: DirectRequest, config: IntegrationConfig) -> PageCall:
         cursor = self._opened(request)
@@ -148,13 +115,8 @@ class DirectCalls:
         )
 
     def _answer(self, call: PageCall) -> FetchedPage:
-        future = self._source.submit(call)
         try:
-            return unified_pages.mapped(call, future.result(timeout=self._timeout_seconds))
-        except FutureTimeoutError as error:
-            future.cancel()
-            message = f"the API gave no answer within the {self._timeout_seconds:g} s that a direct call may take"
-            raise SourceError("timeout", message) from error
+            return answer_in_time(self._source.submit(call), timeout_seconds=self._timeout_seconds)
         except SourceError as error:
             raise unified_pages.mapped_error(call, error) from error
 

@@ -259,7 +259,7 @@ class FetchWorker:
 def page_call(context: RunContext, item: ResourceItem, element: scope.Element, cursor: JSON) -> PageCall:
     """Resolve an element's request; raise PlaceholderError when a value is missing, MappingError for a mapping."""
     values = scope.element_scope(item, context.plan, element, context.scope)
-    id, body = _text(_resolve(item.id, values)), _resolve(item.body, values)
+    id, body = _text(_resolve(item.id, values)), _body(item, values)
     query = computed_queries.evaluated(item.expression, values) if item.expression else _resolve(item.query, values)
     if item.recursion is not None:
         id, query = recursion.overridden(element, id, query or {})
@@ -278,6 +278,12 @@ def page_call(context: RunContext, item: ResourceItem, element: scope.Element, c
         body=body,
         cursor=cursor,
     )
+
+
+def _body(item: ResourceItem, values: JsonObject) -> JSON:
+    if item.body_expression is not None:
+        return computed_queries.body(item.body_expression, values)
+    return _resolve(item.body, values)
 
 
 def _resolve(template: Template | None, values: JsonObject) -> JSON:

@@ -58,6 +58,17 @@ class FetchedPage:
     """The records that could not be mapped, which are not among ``records``."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Of the answer, where the call's mapping reads them; none that is named like a secret."""
+    has_short_integers: bool = False
+    """It is known that a double can hold each integer of the records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainAnswer:
+    """A success as the upstream gave it."""
+
+    status: int
+    content_type: str
+    body: bytes = field(repr=False)
 
 
 class CredentialKeeper(Protocol):
@@ -81,6 +92,23 @@ class Source(Protocol):
 
     def useful_requests(self, account_id: str) -> int:
         """Tell how many requests to an account are worth having under way; more would only wait."""
+
+
+class PlainSource(Protocol):
+    """An upstream that is asked for no page, but for its answer as it is."""
+
+    def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
+        """Begin to make a call; the future raises as that of ``Source.submit`` does."""
+
+
+class Seal(Protocol):
+    """Keeps what a caller carries from request to request from being read or changed."""
+
+    def seal(self, value: JSON) -> bytes:
+        """Encrypt a JSON value."""
+
+    def open(self, sealed: bytes) -> JSON:
+        """Decrypt what ``seal`` gave; raise UnreadableSecretError for anything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

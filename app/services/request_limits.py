@@ -1,4 +1,4 @@
-"""How many requests a token may make: so many in a window, over all API processes.
+"""How many requests a token may make, or an account's API be sent: so many in a window, over all API processes.
 
 A process takes leases of the window's requests, which grow as it spends them and shrink as they run out, so that most
 requests cost no trip. What it holds unspent is lost to the others until the window ends: never more than it has spent
@@ -70,7 +70,7 @@ class RequestLimits:
         self._leases: dict[str, _Lease] = {}
 
     def ask(self, token_id: str) -> Allowance | None:
-        """Spend one request of a token, or refuse it; None where there is no limit."""
+        """Spend one request of a token, or of what else has such a key, or refuse it; None where there is no limit."""
         if not self._limit:
             return None
         with self._lock:

@@ -1,28 +1,31 @@
 """Fetch pages from upstream HTTP APIs, as an integration's config describes them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 
+from app.engine import exact_integers
 from app.engine.errors import FerrymanError, SourceError
 from app.engine.integration_config import DynamicPagination, MethodConfig, Pagination, RangePagination
 from app.engine.json_types import JsonObject
 from app.engine.redaction import MASK, is_secret_name
-from app.services.ports import BudgetStore, FetchedPage, PageCall
+from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
 from app.sources import pagination, requests, responses
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.kept_credentials import KeptCredentials
 from app.sources.local_budgets import LocalBudgets
-from app.sources.page_values import PageAnswer, PageTurn
+from app.sources.page_values import PageAnswer, PageAsk, PageTurn
 from app.sources.redaction import masked
 from app.sources.requests import RequestDraft
 from app.sources.sending import Attempt
 from app.sources.transport import Transport
+
+T = TypeVar("T")
 
 _REFUSED: Final = "the upstream answered 401 Unauthorized"
 
@@ -44,7 +47,11 @@ class HttpSource:
 
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
         """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""
-        return self._transport.run(self._fetch_signed_in(call))
+        return self._transport.run(self._signed_in(call, self._fetch_once))
+
+    def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
+        """Begin to make a call whose answer is wanted as it is; the future raises as ``submit``'s does."""
+        return self._transport.run(self._signed_in(call, self._pass_on_once))
 
     def preview(self, call: PageCall) -> JsonObject:
         """Show the request of a call with its secrets masked, and send nothing; raise as ``submit``'s future does."""
@@ -71,13 +78,13 @@ class HttpSource:
         if self._credentials is not None:
             self._credentials.close()
 
-    async def _fetch_signed_in(self, call: PageCall) -> FetchedPage:
-        """Fetch with a token that is fresh; when it is refused, once more with another one."""
+    async def _signed_in(self, call: PageCall, once: Callable[[PageCall], Awaitable[T]]) -> T:
+        """Ask with a token that is fresh; when it is refused, once more with another one."""
         if self._credentials is None or call.config.method(call.resource, call.method).authorization is None:
-            return await self._fetch(call)
+            return await self._allowed(call, once)
         call = await self._credentials.fresh(call)
         try:
-            return await self._fetch(call)
+            return await self._allowed(call, once)
         except SourceError as error:
             if error.status != HTTPStatus.UNAUTHORIZED:
                 raise
@@ -85,22 +92,39 @@ class HttpSource:
         renewed = await self._credentials.after_refusal(call)
         if renewed is not None:
             try:
-                return await self._fetch(renewed)
+                return await self._allowed(renewed, once)
             except SourceError as error:
                 if error.status != HTTPStatus.UNAUTHORIZED:
                     raise
                 refusal = error
         raise await self._credentials.refuse(renewed or call, _REFUSED, excerpt=refusal.excerpt) from refusal
 
-    async def _fetch(self, call: PageCall) -> FetchedPage:
+    async def _allowed(self, call: PageCall, once: Callable[[PageCall], Awaitable[T]]) -> T:
+        """Ask, and note when the account may not."""
         try:
-            return await self._fetch_once(call)
+            return await once(call)
         except SourceError as error:
             if error.status == HTTPStatus.FORBIDDEN and self._credentials is not None:
                 # What can not be noted is no reason to fail otherwise.
                 with suppress(FerrymanError):
                     await self._credentials.forbid(call)
             raise
+
+    async def _pass_on_once(self, call: PageCall) -> PlainAnswer:
+        config = call.config.method(call.resource, call.method)
+        timeout_seconds = config.timeout_seconds or self._timeout_seconds
+        request = requests.finish(requests.draft(call, config), PageAsk(), timeout_seconds=timeout_seconds)
+        response = await self._send(call, request)
+        content_type = response.header("Content-Type") or ""
+        return PlainAnswer(status=response.status, content_type=content_type, body=response.body)
+
+    def _send(self, call: PageCall, request: HttpRequest) -> Awaitable[HttpResponse]:
+        return self._transport.send(
+            request,
+            account_id=call.account_id,
+            endpoint=f"{call.resource}.{call.method}",
+            rate_limit=call.config.rate_limit,
+        )
 
     async def _fetch_once(self, call: PageCall) -> FetchedPage:
         config = call.config.method(call.resource, call.method)
@@ -110,12 +134,7 @@ class HttpSource:
             ask = pagination.ask(paging, call.cursor, drafted.query, request=_shown(drafted))
         request = requests.finish(drafted, ask, timeout_seconds=config.timeout_seconds or self._timeout_seconds)
         try:
-            response = await self._transport.send(
-                request,
-                account_id=call.account_id,
-                endpoint=f"{call.resource}.{call.method}",
-                rate_limit=call.config.rate_limit,
-            )
+            response = await self._send(call, request)
         except SourceError as error:
             if error.status is not None and pagination.is_past_the_end(paging, call.cursor, error.status):
                 return _page(request, PageTurn(records=[], cursor=None), status=error.status)
@@ -125,7 +144,10 @@ class HttpSource:
             turned = pagination.turn(paging, call.cursor, drafted.query, answer, request=_shown(drafted))
         safe = replace(turned, cursor=requests.without_secrets(drafted, turned.cursor))
         page = _page(request, safe, status=response.status, server_date=response.server_date)
-        if call.mapping is None or not call.mapping.reads_headers:
+        if call.mapping is None:
+            return page
+        page = replace(page, has_short_integers=exact_integers.are_ruled_out(response.body))
+        if not call.mapping.reads_headers:
             return page
         shown = {name: value for name, value in response.plain_headers.items() if not is_secret_name(name)}
         return replace(page, headers=shown)

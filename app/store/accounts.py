@@ -1,9 +1,9 @@
 """Integrated accounts in Postgres; their context is encrypted."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Select, bindparam, func, null, select, update
+from sqlalchemy import Connection, Engine, Select, bindparam, delete, func, null, select, update
 
 from app.engine.announcements import REACTIVATED, reactivated
 from app.engine.json_types import JsonObject
@@ -102,6 +102,18 @@ class AccountStore:
     def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove an account."""
         return catalog.delete_row(self._engine, _TABLE, environment_id, account_id, seen=seen)
+
+    def delete_all(self, environment_id: EnvironmentId, account_ids: Sequence[str]) -> Sequence[str]:
+        """Remove accounts; or none, and tell the ids of which there is none."""
+        wanted = _TABLE.c.environment_id == environment_id, _TABLE.c.id.in_(account_ids)
+        with self._engine.begin() as connection:
+            found = {
+                str(id) for id in connection.execute(select(_TABLE.c.id).where(*wanted).with_for_update()).scalars()
+            }
+            if missing := [id for id in account_ids if id not in found]:
+                return missing
+            connection.execute(delete(_TABLE).where(*wanted))
+        return []
 
     def _sealed(self, values: Mapping[str, Any]) -> dict[str, Any]:
         if "integration_override" not in values:

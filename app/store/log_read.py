@@ -14,7 +14,7 @@ from app.engine.record_rows import record_row
 from app.engine.stored_records import LogPage, StoredRecord
 from app.services.records import LogFilters
 from app.store import tables
-from app.store.records_read import COLUMNS, record_of
+from app.store.records_read import COLUMNS, IS_IN_LOG, record_of
 
 _RECORD, _DELIVERY, _RESOURCE = tables.record, tables.delivery, tables.run_resource
 _TRIMMED = text("select trimmed_through from account_log where integrated_account_id = :account_id")
@@ -59,7 +59,11 @@ def _fitting(sizes: Mapping[int, int], limit: int) -> set[int]:
 def _changes(connection: Connection, filters: LogFilters) -> list[StoredRecord]:
     statement = (
         select(*COLUMNS)
-        .where(_RECORD.c.integrated_account_id == filters.integrated_account_id, _RECORD.c.sequence > filters.after)
+        .where(
+            _RECORD.c.integrated_account_id == filters.integrated_account_id,
+            _RECORD.c.sequence > filters.after,
+            IS_IN_LOG,
+        )
         .order_by(_RECORD.c.sequence)
         .limit(filters.limit + 1)
     )

@@ -29,7 +29,7 @@ from app.store.database import PASSING_FAULTS
 # Not a join with the page: Postgres would read the whole table for it as long as it has no statistics.
 _HELD = """
     select remote_id, case when deleted_at is null then content_hash else '' end from record
-     where integrated_account_id = %(account_id)s and resource = %(resource)s and remote_id = any(%(ids)s)
+     where integrated_account_id = %(account_id)s and resource = %(resource)s and remote_id = any(%(ids)s::text[])
 """
 
 _LAST = "select last_sequence from account_log where integrated_account_id = %(account_id)s"
@@ -45,13 +45,16 @@ _UPDATE = """
       from unnest(%(ids)s::text[], %(data)s::jsonb[], %(hashes)s::bytea[])
            with ordinality page (remote_id, data, content_hash, position)
      where record.integrated_account_id = %(account_id)s and record.resource = %(resource)s
-           and record.remote_id = page.remote_id
+           and record.remote_id = page.remote_id and record.remote_id = any(%(ids)s::text[])
 """
 
-_SEE = "insert into record_seen (resource_id, remote_ids) values (%(resource_id)s, %(ids)s)"
+_SEE = "insert into record_seen (resource_id, remote_ids) values (%(resource_id)s, %(ids)s::text[])"
 
+# One plan for any page, by the table's key: to plan for each page takes Postgres a look at all of its ids, and while it
+# knows little of the table, or knew it empty, it would rather read all of that.
+_PLAN_BY_KEY = "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)"
 # A process that is frozen in a COPY or in a pipeline is not idle for Postgres, and would keep its locks for ever.
-_BOUND = "set local transaction_timeout = '10s'"
+_BOUND = "set_config('transaction_timeout', '10s', true)"
 _BOUNDS_TRANSACTIONS_SINCE = 170_000
 
 _COPIED_AT_ONCE = 100
@@ -138,7 +141,7 @@ def _write(cursor: Cursor[Any], page: RecordPage, fence: Fence | None) -> Writte
         _copy(cursor, page, difference.new, first)
         _update(cursor, page, difference.changed, first + len(difference.new))
     if page.seen_by:
-        cursor.execute(_SEE, {"resource_id": page.seen_by, "ids": ids})
+        cursor.execute(_SEE, {"resource_id": page.seen_by, "ids": _text_array(ids)})
     created, updated = len(difference.new), len(difference.changed)
     counters = Counters(created=created, updated=updated, unchanged=page.batch.given - created - updated)
     return WrittenRecords(counters=counters, sequences=sequences)
@@ -153,8 +156,8 @@ def _look(
     """
     connection = cursor.connection
     with connection.pipeline(), connection.cursor() as guard, connection.cursor(binary=True) as log:
-        if connection.pgconn.server_version >= _BOUNDS_TRANSACTIONS_SINCE:
-            connection.execute(_BOUND)
+        is_bound = connection.pgconn.server_version >= _BOUNDS_TRANSACTIONS_SINCE
+        connection.execute(f"select {_PLAN_BY_KEY}, {_BOUND}" if is_bound else f"select {_PLAN_BY_KEY}")
         if fence is not None:
             guard.execute(fence.statement, fence.parameters)
         log.execute(_LAST, {"account_id": page.account_id})
@@ -177,7 +180,8 @@ def _has_answered(connection: PostgresConnection[Any]) -> bool:
 
 
 def _held(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str]) -> Cursor[Any]:
-    return cursor.execute(_HELD, {"account_id": page.account_id, "resource": page.resource, "ids": ids})
+    values = {"account_id": page.account_id, "resource": page.resource, "ids": _text_array(ids)}
+    return cursor.execute(_HELD, values)
 
 
 def _compare(batch: RecordBatch, ids: Sequence[str], rows: Sequence[tuple[str, bytes]]) -> _Difference:
@@ -232,8 +236,16 @@ def _update(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], first: in
         "resource": page.resource,
         "run_id": page.run_id,
         "sequence": first - 1,
-        "ids": ids,
+        "ids": _text_array(ids),
         "data": [row.data.decode() for row in rows],
         "hashes": [row.content_hash for row in rows],
     }
     cursor.execute(_UPDATE, values)
+
+
+def _text_array(texts: Sequence[str]) -> str:
+    """Write an array as Postgres reads it, in a tenth of the time that the driver takes for each element."""
+    joined = '","'.join(texts)
+    if "\\" in joined or joined.count('"') > 2 * len(texts) - 2:
+        joined = '","'.join(text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return f'{{"{joined}"}}' if texts else "{}"

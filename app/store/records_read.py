@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Text, cast, func, select, tuple_
+from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Text, cast, func, literal_column, select, tuple_
 
 from app.engine.objects import Page
 from app.engine.stored_records import StoredRecord
@@ -18,6 +18,8 @@ COLUMNS = (
     *(column for column in _TABLE.c if column.name not in ("data", "content_hash")),
     cast(_TABLE.c.data, Text).label("data_text"),
 )
+# True of every row; said by whoever wants the index of the log.
+IS_IN_LOG = _TABLE.c.sequence >= literal_column("0")
 
 
 class RecordReader:
@@ -47,7 +49,7 @@ def _narrowed(filters: RecordFilters, order: Sequence[ColumnElement[Any]]) -> Se
         statement = statement.where(_TABLE.c.resource == filters.resource)
     if filters.sync_job_run_id:
         statement = statement.where(
-            _TABLE.c.sync_job_run_id == filters.sync_job_run_id, _is_in_log_of(filters.sync_job_run_id)
+            _TABLE.c.sync_job_run_id == filters.sync_job_run_id, IS_IN_LOG, _is_in_log_of(filters.sync_job_run_id)
         )
     if filters.cursor:
         after = _after(filters.cursor, order)

@@ -130,9 +130,9 @@ def _dispose(engine: Engine) -> None:
 
 
 def _arguments() -> dict[str, Any]:
-    """Have each statement planned once: all find rows by keys, whatever is known of the tables."""
+    """Have each statement planned once: all find rows by keys, even if the tables were empty when they were planned."""
     arguments = connect_arguments()
-    options = f"{arguments['options']} -c plan_cache_mode=force_generic_plan"
+    options = f"{arguments['options']} -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
     return {**arguments, "options": options, "autocommit": True, "row_factory": dict_row, "prepare_threshold": 0}
 
 

@@ -1,6 +1,6 @@
 """Unified models, what an environment changes about them, and the mappings of their methods, in Postgres."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from app.engine.objects import (
     UnifiedModel,
     UnifiedModelMethod,
 )
+from app.engine.offers import MappedModel
 from app.engine.unified_model import UnifiedName
 from app.services.unified_mappings import MappingLayers
 from app.services.unified_methods import MappingLayer
@@ -103,6 +104,34 @@ class UnifiedModelStore:
         return MappingLayers(
             resources=rows[0].resources, base=configs.get("base"), environment=configs.get("environment")
         )
+
+    def mapped(self, environment_id: EnvironmentId, integration_name: str) -> Sequence[MappedModel]:
+        """Read all models, by name, with their methods that are mapped to an integration in any layer."""
+        at_integration = and_(_METHOD.c.unified_model_id == _MODEL.c.id, _METHOD.c.integration_name == integration_name)
+        described = _METHOD.c.config["description"].astext.label("description")
+        statement = (
+            select(_MODEL.c.id, _MODEL.c.name, _MODEL.c.category, _MODEL.c.resources)
+            .add_columns(_METHOD.c.resource_name, _METHOD.c.method_name, described)
+            .outerjoin(_METHOD, at_integration)
+            .where(_MODEL.c.environment_id == environment_id)
+            # An environment's layer comes after the base that it lies over.
+            .order_by(_MODEL.c.name, _METHOD.c.layer)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(statement).all()
+        methods: dict[str, dict[tuple[str, str], str | None]] = {}
+        for row in rows:
+            of_model = methods.setdefault(row.name, {})
+            if row.method_name is not None:
+                place = (row.resource_name, row.method_name)
+                of_model[place] = row.description or of_model.get(place)
+        models = {row.name: row for row in rows}
+        return [
+            MappedModel(
+                id=str(row.id), name=name, category=row.category, resources=row.resources, methods=methods[name]
+            )
+            for name, row in models.items()
+        ]
 
 
 class EnvironmentUnifiedModelStore:

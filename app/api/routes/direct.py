@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import flask
 
-from app.api import free_queries
+from app.api import called, free_queries
 from app.api.parsing import free_body
 from app.api.resource import ANY_ERROR, Resource
 from app.api.schemas import direct as schemas
@@ -21,6 +21,7 @@ unified = Resource(
     description="Call accounts by unified models, to try a mapping before running it",
     reads=Role.RUN,
     changes=Role.RUN,
+    is_for_accounts=True,
     is_free=True,
 )
 proxy = Resource(
@@ -28,6 +29,7 @@ proxy = Resource(
     description="Call accounts as their integrations describe them",
     reads=Role.RUN,
     changes=Role.RUN,
+    is_for_accounts=True,
     is_free=True,
 )
 
@@ -55,9 +57,7 @@ def get_unified(model: str, resource: str, id: str) -> Answer:
 )
 def describe_unified(model: str, resource: str, method: str) -> Answer:
     """Show the schemas of a model's method, and what of the account's integration it calls; nothing is called."""
-    account_id = _query().get("integrated_account_id", "")
-    if not isinstance(account_id, str):
-        raise InvalidInputError([Failure("integrated_account_id", "expected one UUID")])
+    account_id = called.taken_account(_query())
     return services().direct.describe(environment(), account_id, f"{model}/{resource}", method)
 
 
@@ -135,7 +135,7 @@ def _listed(resource: str) -> Answer:
         "prev_cursor": None,
         "limit": limit,
         "result_count": len(page.records),
-        "is_partial_response": bool(page.errors),
+        "is_partial_response": page.is_partial,
     }
     if page.errors:
         shown["errors"] = [
@@ -157,9 +157,9 @@ def _one(resource: str, method: str, **options: JSON) -> Answer:
 
 def _called(resource: str, method: str, *, query: JsonObject | None = None, **options: JSON) -> DirectPage:
     query = _query() if query is None else query
-    account_id, cursor = query.pop("integrated_account_id", ""), query.pop("next_cursor", None)
-    if not isinstance(account_id, str) or not isinstance(cursor, str | None):
-        raise InvalidInputError([Failure("integrated_account_id", "expected one UUID, and one next_cursor at most")])
+    account_id, cursor = called.taken_account(query), query.pop("next_cursor", None)
+    if not isinstance(cursor, str | None):
+        raise InvalidInputError([Failure("next_cursor", "expected one at most")])
     request = DirectRequest(
         account_id=account_id, resource=resource, method=method, query=query, next_cursor=cursor, **options
     )

@@ -1,16 +1,22 @@
-"""``/integrated-account``."""
+"""``/integrated-account``, and ``/integrated-account/me``: the account of the token that asks."""
 
 from dataclasses import asdict
+from http import HTTPStatus
 
+from app.api import offered
 from app.api.parsing import Body
 from app.api.preconditions import seen
-from app.api.resource import ANY_ERROR, Resource
+from app.api.resource import ANY_ERROR, Resource, answering
+from app.api.schemas import accounts as schemas
+from app.api.schemas import offers
 from app.api.schemas.catalog import Account, AccountPatch, AccountQuery, AccountRefresh, NewAccount
-from app.api.schemas.fields import Deleted, page_of
-from app.api.services import environment, services
+from app.api.schemas.fields import Deleted, Success, page_of
+from app.api.services import environment, own_account, services
 from app.api.views import Answer, created, filters_of, page_view, path_id
+from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects import IntegratedAccount
+from app.engine.offers import Offering
 from app.engine.redaction import redacted, redacted_config
 from app.engine.roles import Role
 
@@ -18,10 +24,17 @@ integrated_accounts = Resource(
     "integrated-account",
     description="Customers' accounts at third parties",
     changes=Role.ADMIN,
-    actions=("refresh-credentials",),
+    actions=("refresh-credentials", "token", "bulk-delete", "run-post-install-actions", "me"),
+)
+own_accounts = Resource(
+    "integrated-account/me",
+    description="An account as the holder of its own token sees it",
+    changes=Role.ADMIN,
+    is_for_accounts=True,
 )
 
 _KIND = "integrated account"
+_ABSENT = answering(HTTPStatus.NOT_FOUND)
 
 
 @integrated_accounts.serves("POST", body=NewAccount, answer=Account, status=201)
@@ -43,6 +56,25 @@ def refresh_credentials(body: Body) -> Answer:
     return _view(services().refreshing.refresh(environment(), body.checked()["id"]))
 
 
+@integrated_accounts.serves("POST", "/token", body=schemas.AccountTokenRequest, answer=schemas.AccountToken)
+def create_account_token(body: Body) -> Answer:
+    """Make a token of one account: for 15 minutes it may call that account, see it, and change its credentials."""
+    account_id = body.checked()["integrated_account_id"]
+    return {"integrated_account_token": services().account_tokens.issue(environment(), account_id)}
+
+
+@integrated_accounts.serves("POST", "/bulk-delete", body=schemas.AccountIds, answer=schemas.DeletedAccounts)
+def delete_accounts(body: Body) -> Answer:
+    """Remove accounts with their credentials, all of them or, when one is not there, none; their runs stay."""
+    return {"ids": list(services().accounts.delete_all(environment(), body.checked()["ids"]))}
+
+
+@integrated_accounts.serves("POST", "/run-post-install-actions", body=schemas.AccountAction, answer=Success)
+def run_post_install_actions(body: Body) -> Answer:
+    """Refuse to run an integration's post-install actions, which are not supported."""
+    services().accounts.refuse_post_install(environment(), body.checked()["id"])
+
+
 @integrated_accounts.serves("GET", "/<id>", answer=Account)
 def get_account(id: str) -> Answer:
     """Show an integrated account."""
@@ -55,10 +87,57 @@ def update_account(body: Body, id: str) -> Answer:
     return _view(services().accounts.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen()))
 
 
+@integrated_accounts.serves("PATCH", "/<id>/credentials", body=schemas.AccountCredentials, answer=Account)
+def update_credentials(body: Body, id: str) -> Answer:
+    """Change an account's credentials, which are merged into its context, and have them tried again."""
+    return _view(services().accounts.update(environment(), path_id(_KIND, id), body.fields, body.faults))
+
+
+@integrated_accounts.serves("GET", "/<id>/tools", query=offers.ToolQuery, answer=offers.ToolPage)
+def list_account_tools(query: JsonObject, id: str) -> Answer:
+    """Describe the methods of an account's API as tools for an AI agent."""
+    return offered.tools(_offering(id), query)
+
+
+@integrated_accounts.serves("GET", "/<id>/capabilities", query=offers.CapabilityQuery, answer=offers.CapabilityPage)
+def list_account_capabilities(query: JsonObject, id: str) -> Answer:
+    """List the methods of an account's API, and those of unified models that are mapped for the account."""
+    return offered.capabilities(_offering(id), query)
+
+
+@integrated_accounts.serves("GET", "/<id>/unified-apis", answer=offers.UnifiedApiPage)
+def list_account_unified_apis(id: str) -> Answer:
+    """List the unified models that are mapped for an account, with their resources and methods."""
+    return offered.unified_apis(_offering(id))
+
+
 @integrated_accounts.serves("DELETE", "/<id>", answer=Deleted)
 def delete_account(id: str) -> Answer:
     """Remove an integrated account with its credentials; its runs stay."""
     return {"id": services().accounts.delete(environment(), path_id(_KIND, id), seen=seen())}
+
+
+@own_accounts.serves("GET", answer=Account, documented=_ABSENT)
+def get_own_account() -> Answer:
+    """Show the account that the token is of."""
+    return _view(services().own_account.get(environment(), _own_id()))
+
+
+@own_accounts.serves("PATCH", body=schemas.OwnAccountPatch, answer=Account)
+def update_own_account(body: Body) -> Answer:
+    """Change credentials of the account that the token is of: values that its integration's credentials ask for."""
+    return _view(services().own_account.update(environment(), _own_id(), body.fields, body.faults))
+
+
+def _own_id() -> str:
+    id = own_account()
+    if id is None:
+        raise NotFoundError(_KIND, "me", "this is an API token, and POST /integrated-account/token makes an account's")
+    return id
+
+
+def _offering(id: str) -> Offering:
+    return services().offers.of_account(environment(), path_id(_KIND, id))
 
 
 def _view(account: IntegratedAccount) -> JsonObject:

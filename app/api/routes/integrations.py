@@ -2,15 +2,18 @@
 
 from dataclasses import asdict
 
+from app.api import offered
 from app.api.parsing import Body
 from app.api.preconditions import seen
 from app.api.resource import Resource
 from app.api.schemas import catalog as schemas
+from app.api.schemas import offers
 from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import Integration
+from app.engine.offers import Offering
 from app.engine.redaction import redacted_config
 from app.engine.roles import Role
 
@@ -47,10 +50,32 @@ def update_integration(body: Body, id: str) -> Answer:
     return _view(changed)
 
 
+@integrations.serves("GET", "/<id>/tools", query=offers.ToolQuery, answer=offers.ToolPage)
+def list_tools(query: JsonObject, id: str) -> Answer:
+    """Describe the methods of an integration's config as tools for an AI agent."""
+    return offered.tools(_offering(id), query)
+
+
+@integrations.serves("GET", "/<id>/capabilities", query=offers.CapabilityQuery, answer=offers.CapabilityPage)
+def list_capabilities(query: JsonObject, id: str) -> Answer:
+    """List the methods of an integration's config, and those of unified models that are mapped to it."""
+    return offered.capabilities(_offering(id), query)
+
+
+@integrations.serves("GET", "/<id>/unified-apis", answer=offers.UnifiedApiPage)
+def list_unified_apis(id: str) -> Answer:
+    """List the unified models that are mapped to an integration, with their resources and methods."""
+    return offered.unified_apis(_offering(id))
+
+
 @integrations.serves("DELETE", "/<id>", answer=Deleted)
 def delete_integration(id: str) -> Answer:
     """Remove an integration that no account belongs to."""
     return {"id": services().integrations.delete(environment(), path_id(_KIND, id), seen=seen())}
+
+
+def _offering(id: str) -> Offering:
+    return services().offers.of_integration(environment(), path_id(_KIND, id))
 
 
 def _view(integration: Integration) -> JsonObject:

@@ -24,7 +24,8 @@ class DirectList(Schema):
     limit = fields.Integer(allow_none=True)
     result_count = fields.Integer(required=True)
     is_partial_response = fields.Boolean(
-        required=True, metadata={"description": "Some records could not be mapped; `errors` tells which."}
+        required=True,
+        metadata={"description": "Some records could not be mapped, as `errors` tells, or the mapping says so."},
     )
     errors = fields.List(fields.Nested(RecordFault))
 
@@ -79,7 +80,7 @@ _QUERY: Final[list[dict[str, Any]]] = [
         "in": "query",
         "required": True,
         "schema": {"type": "string", "format": "uuid"},
-        "description": "The account whose API is called.",
+        "description": "The account whose API is called; its own token may leave it out.",
     },
     {
         "name": "truto_ignore_remote_data",
@@ -106,3 +107,8 @@ SENT: Final[dict[str, Any]] = {
     "parameters": _QUERY,
     "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
 }
+SENT_AS_IT_IS: Final[dict[str, Any]] = {
+    "parameters": _QUERY[:1],
+    "requestBody": {"content": {"application/json": {"schema": {}}}},
+}
+ASKED_AS_IT_IS: Final[dict[str, Any]] = {"parameters": _QUERY[:1]}

@@ -35,7 +35,10 @@ RESOURCE_LIST: Final[dict[str, Any]] = {
                 "type": ["object", "string", "null"],
                 "description": "Query parameters whose values hold placeholders, or JSONata that gives them.",
             },
-            "body": {"type": ["object", "array", "string", "null"], "description": "What is sent; holds placeholders."},
+            "body": {
+                "type": ["object", "array", "string", "null"],
+                "description": "What is sent, with placeholders; a text without any is JSONata that gives it.",
+            },
             "loop_on": {
                 "type": ["string", "object", "null"],
                 "description": "The path of an array, or `{{path}}`: the request is repeated for each element.",

@@ -14,6 +14,8 @@ NAMES = {"/sync-job-cron-trigger": "trigger", "/sync-job-template": "template"}
 
 def test_examples_are_answered_as_the_page_says(api: Caller, catalog: Catalog) -> None:
     names = {"job": catalog.job["id"], "account": catalog.account["id"], "integration": catalog.integration["id"]}
+    second = api.post("/integrated-account", {"integration_name": "acme", "tenant_id": "t2"}).body
+    names["second account"] = second["id"]
 
     def filled(text: str) -> str:
         for name, value in names.items():
@@ -29,5 +31,5 @@ def test_examples_are_answered_as_the_page_says(api: Caller, catalog: Catalog) -
         if path in NAMES:
             names[NAMES[path]] = answer.body["id"]
 
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 10
     assert api.get(f"/sync-job-cron-trigger/{names['trigger']}").body["enabled"]

@@ -35,7 +35,6 @@ NOT_SERVED: Final = {
     "alarms": "alerts are a matter of the metrics at /metrics",
     "batch_requests": "a run without a job: make a job, and run it",
     "categories": "integrations are the operator's own, and few",
-    "custom_api": "what an integration does not describe is not called",
     "daemon_job_cron_triggers": "programs of a customer's daemons, which Ferryman does not have",
     "daemon_job_runs": "programs of a customer's daemons, which Ferryman does not have",
     "daemon_jobs": "programs of a customer's daemons, which Ferryman does not have",
@@ -46,8 +45,6 @@ NOT_SERVED: Final = {
     "documentations": "documentation of integrations for end users",
     "environment_integration_webhooks": "events of third parties are not received",
     "integrated_account_webhooks": "events of third parties are not received",
-    "integrated_accounts.create_integrated_account_token": "tokens belong to an environment, not to an account",
-    "integrated_accounts.run_post_install_actions": "integrations have no actions",
     "link_tokens": "the page on which end users connect their accounts is yours",
     "mcp": "no tools for language models",
     "sandbox_integrated_accounts": "an account of a test environment does the same",
@@ -248,6 +245,33 @@ async def test_integrated_accounts(sdk: TrutoApi, upstream: Upstream) -> None:
     changed = await sdk.integrated_accounts.update(made["id"], {"context": {"region": "eu"}})
     assert changed["context"]["region"] == "eu"
     assert await sdk.integrated_accounts.delete(made["id"]) == {"id": made["id"]}
+
+
+@in_a_loop
+async def test_post_install_actions_are_refused_in_words(sdk: TrutoApi, upstream: Upstream) -> None:
+    _, account = await installed(sdk, upstream)
+
+    with pytest.raises(ClientResponseError, match="there are none") as refused:
+        await sdk.integrated_accounts.run_post_install_actions(account["id"])
+
+    assert refused.value.status == 400
+
+
+@in_a_loop
+async def test_custom_api_by_the_token_of_an_account(sdk: TrutoApi, upstream: Upstream) -> None:
+    upstream.answers("/things/1", lambda request: reply({"asked": request.method, **request.query}))
+    _, account = await installed(sdk, upstream)
+    made = await sdk.integrated_accounts.create_integrated_account_token(account["id"])
+    by_account, query = TrutoApi(made["integrated_account_token"], sdk.base_url), {"deep": "yes"}
+
+    own = {"integrated_account_id": account["id"]}
+    assert await by_account.custom_api.get("things/1", **query) == {"asked": "GET", "deep": "yes"}
+    assert await sdk.custom_api.get("things/1", **own) == {"asked": "GET"}
+    assert await sdk.custom_api.post("things/1", {"a": 1}, **own) == {"asked": "POST"}
+    assert await sdk.custom_api.put("things/1", {"a": 1}, **own) == {"asked": "PUT"}
+    assert await sdk.custom_api.patch("things/1", {"a": 1}, **own) == {"asked": "PATCH"}
+    assert await sdk.custom_api.delete("things/1", **own) == {"asked": "DELETE"}
+    assert [request.body for request in upstream.requests[2:5]] == [b'{"a":1}'] * 3
 
 
 @in_a_loop

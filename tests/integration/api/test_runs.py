@@ -26,11 +26,31 @@ def test_creates_a_run_with_every_field_of_the_seed(api: Caller, catalog: Catalo
     assert api.get(f"/sync-job-run/{run['id']}").body == run
 
 
-@pytest.mark.parametrize("nothing", [None, ""])
-def test_takes_null_and_empty_as_absent(api: Caller, catalog: Catalog, nothing: JSON) -> None:
-    names = ("daemon_group_key", "webhook_id", "error_handling", "args", "ignore_previous_run", "resources")
+# Every field of a body that the API's documents and SDKs know, beside the two that a run can not do without.
+OPTIONAL_FIELDS = (
+    *("args", "daemon_group_key", "webhook_id", "error_handling", "ignore_previous_run", "status", "resources"),
+    *("super_query", "force", "events_to_send", "datastore_id", "mutex_key", "state_key", "daemon_id", "version"),
+    *("overlap_seconds", "started_at", "finished_at", "result", "team_id"),
+)
 
-    answer = api.post("/sync-job-run", {**catalog.run_body, **dict.fromkeys(names, nothing)})
+
+@pytest.mark.parametrize("nothing", [None, ""])
+@pytest.mark.parametrize("name", OPTIONAL_FIELDS)
+def test_takes_null_and_empty_as_absent(api: Caller, catalog: Catalog, name: str, nothing: JSON) -> None:
+    plain = api.post("/sync-job-run", catalog.run_body)
+
+    answer = api.post("/sync-job-run", {**catalog.run_body, name: nothing})
+
+    own = ("id", "created_at", "updated_at")
+    assert answer.status == 201, answer.body
+    assert {key: value for key, value in answer.body.items() if key not in own} == {
+        key: value for key, value in plain.body.items() if key not in own
+    }
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_takes_a_body_of_nothing_but_null_or_empty_beside_its_ids(api: Caller, catalog: Catalog, nothing: JSON) -> None:
+    answer = api.post("/sync-job-run", {**catalog.run_body, **dict.fromkeys(OPTIONAL_FIELDS, nothing)})
 
     assert (answer.status, answer.body["daemon_group_key"]) == (201, "default")
 

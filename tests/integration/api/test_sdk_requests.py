@@ -18,7 +18,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import EnvironmentId
 from tests.integration.api.calling import Caller, Catalog
 from tests.support.unified import MAPPINGS, MODEL
-from tests.support.upstream import Upstream
+from tests.support.upstream import Upstream, reply
 
 _TEXT = "text/plain;charset=UTF-8"
 _JSON = "application/json"
@@ -176,6 +176,10 @@ def test_integrations_and_accounts(sdk: Sdk, listing: Callable[[str], list[JsonO
     assert [one["id"] for one in listing("/integrated-account?integration.name=beta&tenant_id=t")] == [account["id"]]
     assert sdk.send("GET", f"/integrated-account/{account['id']}").keys() >= _ACCOUNT
     assert sdk.send("PATCH", f"/integrated-account/{account['id']}", {"tenant_id": "u"})["tenant_id"] == "u"
+    token = sdk.send("POST", "/integrated-account/token", {"integrated_account_id": account["id"]})
+    assert token.keys() == {"integrated_account_token"}
+    wanted = "methods[]=read&tags[]=" if sdk.sends_json_without_body else "methods[0]=read&tags="
+    assert listing(f"/integrated-account/{account['id']}/tools?{wanted}") == []
     assert sdk.send("DELETE", f"/integrated-account/{account['id']}") == {"id": account["id"]}
     # Python's uninstall; Ferryman lets go of an installation's override, not of the integration.
     assert sdk.send("DELETE", f"/environment-integration/{installed['id']}") == {"id": installed["id"]}
@@ -207,6 +211,20 @@ def test_unified_and_proxy_calls(sdk: Sdk, api: Caller, upstream: Upstream) -> N
         following = quote(str(page["next_cursor"]))
         rest = sdk.send("GET", f"{target}?integrated_account_id={account}&next_cursor={following}")
         assert (len(page["result"]), len(rest["result"]), rest["next_cursor"]) == (2, 1, None), name
+
+
+def test_custom_calls(sdk: Sdk, api: Caller, upstream: Upstream) -> None:
+    """TypeScript's forgets its slash, so that two stand before the path, and writes its body itself."""
+    assert api.post("/integration", {"name": "acme", "config": {"base_url": upstream.url}}).status == 201
+    account = api.post("/integrated-account", {"integration_name": "acme", "tenant_id": "t"}).body["id"]
+    upstream.answers("/v1/search", reply({"found": 1}))
+
+    kind = _JSON if sdk.sends_json_without_body else _TEXT
+    path = "/custom/v1/search" if sdk.sends_json_without_body else "//custom//v1/search"
+    answer = sdk.send("POST", f"{path}?integrated_account_id={account}&a[]=1", raw=b'{"q": "x"}', kind=kind)
+
+    assert answer == {"found": 1}
+    assert (upstream.requests[0].body, upstream.requests[0].query) == (b'{"q":"x"}', {"a[]": "1"})
 
 
 @pytest.mark.parametrize(

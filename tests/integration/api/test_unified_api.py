@@ -81,6 +81,17 @@ def test_lists_records_mapped_page_by_page_and_tells_which_could_not_be(crm: Crm
     assert crm.upstream.requests[0].query == {"since": "2024", "type": "person", "size": "2"}
 
 
+def test_a_list_is_partial_when_the_mapping_says_so_of_the_apis_own_records(crm: Crm) -> None:
+    crm.upstream.answers("/people", reply({"data": [PEOPLE[0]], "next": None}))
+    expression = "$exists(response.email) and headers.`content-type` = 'application/json'"
+    mapping = {"config": {"is_partial_expression": expression}}
+    assert crm.api.patch(f"{METHODS}/{crm.mappings['contacts', 'list']['id']}", mapping).status == 200
+
+    answer = crm.get("/unified/crm/contacts")
+
+    assert (answer.status, answer.body["is_partial_response"], "errors" in answer.body) == (200, True, False)
+
+
 def test_shows_one_record_with_remote_data_on_request_and_without_a_field(crm: Crm) -> None:
     crm.upstream.answers("/people/1", reply({"person": PEOPLE[0]}))
 

@@ -51,13 +51,14 @@ class Reader:
 
 def test_examples_are_answered_as_the_page_says(api: Caller, upstream: Upstream) -> None:
     upstream.answers("/people", reply({"people": PEOPLE}))
+    upstream.answers("/people/search", reply({"people": PEOPLE[:1]}))
     reader = Reader(api, {"upstream": upstream.url})
 
     for method, path, text in EXAMPLES:
         reader.follow(method, path, text)
 
     overridden = reader.send("GET", "/unified/crm/contacts?integrated_account_id={{account}}")
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 8
     assert overridden["result"][0] == {"id": "1", "name": "Ada", "vip": True}
 
 

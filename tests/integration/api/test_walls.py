@@ -19,7 +19,8 @@ from tests.integration.api.walled_worlds import Operation, World, furnished, ope
 OPEN = {"/healthz", "/openapi.json", "/docs", "/ping"}
 SHARED = {"daemon"}
 """Daemons serve all environments: they are shown to everyone, with nothing of any environment (docs/security.md)."""
-NAMED = {"model": "model", "resource": "resource"}
+NAMED = {"model": "model", "resource": "resource", "path": "resource"}
+DIRECT = {"unified", "proxy", "custom"}
 """Path parameters that are names, not ids."""
 
 
@@ -55,8 +56,8 @@ def test_paths_that_name_what_others_have_lead_nowhere(
         if not operation.path_parameters or operation.collection in SHARED:
             continue
         path, query = _path(operation, theirs), _own_query(operation, mine)
-        if operation.collection == "proxy":
-            # Its paths name what an account's API has, whoever's that is: the account is the wall.
+        if operation.collection in ("proxy", "custom"):
+            # Their paths name what an account's API has, whoever's that is: the account is the wall.
             query["integrated_account_id"] = theirs.ids["integrated-account"]
         answer = _call(mine, operation, path, mine.bodies.get(operation.path, {}), query)
         if answer.status != 404 or _leaks(answer, theirs, sent=path + json.dumps(query)):
@@ -126,7 +127,7 @@ def _shown(world: World, operations: list[Operation]) -> str:
     """Everything that the world's own caller sees of it by reading, but for what tells when something was used."""
     shown = []
     for operation in operations:
-        if operation.method != "GET" or operation.collection in {*SHARED, "unified", "proxy", "api-token"}:
+        if operation.method != "GET" or operation.collection in {*SHARED, *DIRECT, "api-token"}:
             continue
         if "webhook/{" in operation.path.replace("webhook/{id}/", "webhook/{") and "deliveries" in operation.path:
             continue
@@ -161,7 +162,7 @@ def _own_query(operation: Operation, world: World) -> dict[str, str]:
         "log_type": "sync_job_cron_trigger",
         "resource": world.text("resource"),
     }
-    direct = operation.collection in ("unified", "proxy")
+    direct = operation.collection in DIRECT
     needed = operation.required | ({"integrated_account_id"} if direct else set())
     return {name: known[name] for name in needed if name in known}
 
@@ -172,6 +173,8 @@ def _with_foreign_ids(body: JsonObject, mine: World, theirs: World) -> Iterator[
     for field, value in body.items():
         if isinstance(value, str) and value in foreign:
             yield field, {**body, field: foreign[value]}
+        if isinstance(value, list) and (listed := [one for one in value if isinstance(one, str) and one in foreign]):
+            yield field, {**body, field: [*value, *(foreign[one] for one in listed)]}
 
 
 def _foreign_values(name: str, theirs: World) -> list[str]:

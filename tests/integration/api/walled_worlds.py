@@ -75,7 +75,11 @@ def _definitions(world: World) -> None:
     world.make("environment-integration", {"integration_id": integration["id"], "override": override})
     context = {"api_key": world.text("secret"), "region": world.text("place")}
     account = {"integration_name": integration["name"], "tenant_id": world.text("tenant"), "context": context}
-    world.make("integrated-account", account)
+    made = world.make("integrated-account", account)
+    world.bodies["/integrated-account/token"] = {"integrated_account_id": made["id"]}
+    world.bodies["/integrated-account/run-post-install-actions"] = {"id": made["id"]}
+    world.bodies["/integrated-account/bulk-delete"] = {"ids": [made["id"]]}
+    world.bodies["/integrated-account/{id}/credentials"] = {"context": {"api_key": world.text("changed")}}
     resources = [{"resource": world.text("resource"), "method": "list", "persist": True}]
     job = {"integration_name": integration["name"], "label": world.text("job"), "resources": resources}
     world.make("sync-job", job)

@@ -1,11 +1,14 @@
 import json
 import re
+import time
 from datetime import UTC, datetime
 
 import pytest
 from raw_upstream import Client, Upstream, reply
 
 from app.engine.errors import PlaceholderError, RateLimitedError, SourceError
+from app.engine.unified_calls import UnifiedRequest, call_mapping
+from app.engine.unified_mapping import parse_mapping
 
 TICKETS = {"resources": {"tickets": {"list": {"path": "/tickets", "response_path": "data"}}}}
 
@@ -28,6 +31,20 @@ def test_a_page_tells_its_records_status_date_and_address(client: Client, upstre
     assert page.server_date == datetime(2026, 1, 5, 10, tzinfo=UTC)
     assert page.url == f"{upstream.url}/tickets"
     assert page.next_cursor is None
+
+
+@pytest.mark.parametrize(("id", "is_short"), [(2**49, True), (2**60, False)])
+def test_a_page_that_is_mapped_tells_whether_its_integers_are_short(
+    client: Client, upstream: Upstream, id: int, is_short: bool
+) -> None:
+    upstream.answer = lambda _: reply({"data": [{"id": id}]})
+    mapping, _ = parse_mapping({}, resource="tickets", method="list")
+    assert mapping is not None
+    call = call_mapping(mapping, UnifiedRequest(), {}, monotonic=time.monotonic)
+
+    page = client.fetch(client.config(**TICKETS), resource="tickets", mapping=call)
+
+    assert (page.records, page.has_short_integers) == ([{"id": id}], is_short)
 
 
 def test_a_request_carries_the_credentials_the_agent_and_the_query(client: Client, upstream: Upstream) -> None:

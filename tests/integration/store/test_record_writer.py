@@ -295,3 +295,32 @@ def test_small_page_finds_its_records_by_their_key(engine: Engine) -> None:
 
     assert row is not None
     assert row["read"] < 1_000
+
+
+@pytest.mark.parametrize("statistics", ["none", "of an empty table", "of many small accounts"])
+def test_large_page_reads_no_other_records(postgres_server: PostgresServer, statistics: str) -> None:
+    """However much the account holds, and whatever Postgres supposes of it: else its pages would take ever longer."""
+    with postgres_server.fresh_database() as url:
+        engine = connect(url)
+        account = Account(engine)
+        with engine.begin() as connection:
+            connection.execute(text("alter table record set (autovacuum_enabled = off)"))
+        if statistics == "of many small accounts":
+            for _ in range(200):
+                Account(engine).write([{"id": "1"}, {"id": "2"}])
+        if statistics != "none":
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(text("vacuum analyze record"))
+        for start in range(0, 20_000, 1_000):
+            account.write([{"id": str(number)} for number in range(start, start + 1_000)])
+        changed = [{"id": str(number), "changed": True} for number in range(19_500, 20_500)]
+        page = RecordPage(account_id=account.id, resource="tickets", run_id=new_id(), batch=RecordBatch(changed))
+
+        with engine.begin() as connection:
+            counters = write_records(connection, page).counters
+            read = connection.execute(text(_READ)).scalar_one()
+        engine.dispose()
+
+    assert counters == Counters(created=500, updated=500)
+    # Each of the 500 is read to be compared, and to be updated.
+    assert read < 2_500

@@ -13,6 +13,8 @@ from tests.support.patience import WaitFor
 
 _PID = text("select pg_backend_pid() as pid, cast(:name as text) as name")
 _OTHERS = text("select count(*) from pg_stat_activity where pid = :pid")
+_FIND = text("select id from grown where id = :id")
+_READ = text("select seq_tup_read from pg_stat_xact_user_tables where relname = 'grown'")
 _END = text("select pg_terminate_backend(:pid, 5000)")
 
 
@@ -97,3 +99,18 @@ def _pid(singles: SingleStatements) -> int:
     row = singles.one(_PID, {"name": "x"})
     assert row is not None
     return int(row["pid"])
+
+
+def test_rows_are_found_by_their_key_even_if_the_table_was_known_as_empty(singles: SingleStatements) -> None:
+    """A plan is kept: one of a table without rows must not read the whole table for ever after."""
+    singles.count(text("create table grown (id integer primary key) with (autovacuum_enabled = off)"), {})
+    singles.count(text("vacuum analyze grown"), {})
+    assert singles.one(_FIND, {"id": 7}) is None
+    singles.count(text("insert into grown select generate_series(1, 10000)"), {})
+
+    singles.count(text("begin"), {})
+    found = singles.one(_FIND, {"id": 7})
+    read = singles.one(_READ, {})
+    singles.count(text("commit"), {})
+
+    assert (found, read) == ({"id": 7}, {"seq_tup_read": 0})

@@ -50,3 +50,46 @@ def test_expression_that_reads_the_previous_run_makes_an_increment() -> None:
     items, _ = parse_resources([{**TEAMS, "query": "{'since': previous_run_date}"}])
 
     assert not deletes.was_complete("teams", planning.plan(items), {}, is_increment=True)
+
+
+@pytest.mark.parametrize(
+    ("expression", "body"),
+    [
+        ("{'a': args.a, 'key': context.api_key, 'bare': api_key}", {"a": 1, "key": "********"}),
+        ("[args.a]", [1]),
+        ("'text'", "text"),
+        ("args.nothing", None),
+        ("null", None),
+    ],
+)
+def test_body_is_what_the_expression_gives_and_no_secret_is_seen(expression: str, body: JSON) -> None:
+    assert computed_queries.body(expressions.parse(expression), SEEN) == body
+
+
+@pytest.mark.parametrize(
+    ("body", "is_computed"),
+    [("{'a': 1}", True), ("resources.teams", True), ('{"a": "{{args.a}}"}', False), ({"a": "args.a"}, False)],
+)
+def test_body_is_an_expression_when_it_is_a_text_without_placeholders(body: JSON, is_computed: bool) -> None:
+    (item,), failures = parse_resources([{**TEAMS, "method": "create", "body": body}])
+
+    assert failures == []
+    assert (item.body_expression is not None, item.body is None) == (is_computed, is_computed)
+
+
+def test_body_that_is_an_expression_keeps_whole_parents_and_makes_an_increment() -> None:
+    child = {"resource": "members", "method": "create", "depends_on": "teams", "body": "resources.teams"}
+    items, failures = parse_resources([TEAMS, child])
+    increment, _ = parse_resources([{**TEAMS, "method": "search", "body": "{'since': previous_run_date}"}])
+
+    assert failures == []
+    assert planning.plan(items).kept["teams"] is None
+    assert not deletes.was_complete("teams", planning.plan(increment), {}, is_increment=True)
+
+
+def test_body_that_does_not_parse_is_a_fault_of_the_job_and_an_empty_one_is_none() -> None:
+    _, (failure,) = parse_resources([{**TEAMS, "body": "two words"}])
+    (item,), _ = parse_resources([{**TEAMS, "body": ""}])
+
+    assert failure.path == "resources.0.body"
+    assert (item.body, item.body_expression) == (None, None)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.engine import exact_integers
 from app.engine.exact_integers import with_long_integers_as_texts
 from app.engine.json_types import JSON
 
@@ -27,3 +28,18 @@ def test_records_without_long_integers_are_not_copied() -> None:
     records = [{"id": 1, "at": 1700000000000}]
 
     assert with_long_integers_as_texts(records) is records
+
+
+@pytest.mark.parametrize(
+    ("body", "are_ruled_out"),
+    [
+        (b'{"id": 123456789012345}', True),
+        (b'{"id": 9007199254740993}', False),
+        ('{"id": 9007199254740993}'.encode("utf-16"), False),
+        ('{"id": 1}'.encode("utf-16"), False),
+        (b"", True),
+    ],
+    ids=["fifteen digits", "sixteen digits", "sixteen digits in UTF-16", "UTF-16", "nothing"],
+)
+def test_long_integers_are_ruled_out_by_a_look_at_the_body(body: bytes, are_ruled_out: bool) -> None:
+    assert exact_integers.are_ruled_out(body) is are_ruled_out

@@ -42,7 +42,7 @@ def test_without_a_mapping_request_and_records_stay_as_they_are() -> None:
 
     assert (request.resource, request.method, request.path, request.id) == ("contacts", "list", None, "7")
     assert (request.query, request.body) == ({"a": 1}, {"b": 2})
-    assert made.page([{"id": 1}, {"name": "x"}], ID).records == [{"id": 1}, {"name": "x"}]
+    assert made.page([{"id": 2**60}, {"name": "x"}], ID).records == [{"id": 2**60}, {"name": "x"}]
 
 
 def test_request_is_mapped_from_what_was_asked() -> None:
@@ -159,6 +159,29 @@ def test_wanted_fields_are_added_and_left_out() -> None:
 
     assert item.records == [{"id": "1", "a": 5, "remote_data": {"id": 1, "x": 5}}]
     assert array.records == [{"a": 5}]
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_partial"),
+    [
+        (None, False),
+        ("response[missing]", True),
+        ("$count(response) < $number(headers.`x-total`)", True),
+        ("$count(response) = $number(headers.`x-total`)", False),
+        ("nothing", False),
+        ("query.all = 'no'", True),
+    ],
+)
+def test_a_page_is_partial_when_the_mapping_says_so(expression: JSON, is_partial: bool) -> None:
+    made = call({"is_partial_expression": expression}, query={"all": "no"})
+
+    assert made.is_partial([{"id": 1, "missing": True}], {"x-total": "2"}) is is_partial
+    assert made.reads_headers is (expression is not None and "headers" in str(expression))
+
+
+def test_an_expression_for_partial_pages_that_fails_is_told() -> None:
+    with pytest.raises(MappingError, match="is_partial_expression"):
+        call({"is_partial_expression": "$error('no')"}).is_partial([], {})
 
 
 def refused(body: str) -> SourceError:

@@ -7,10 +7,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, TypeVar
 
+import orjson
+
+from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import Webhook
 from app.engine.work import Ring
-from app.services.ports import FetchedPage, PageCall
+from app.limits.local_requests import LocalRequests
+from app.services.ports import FetchedPage, PageCall, PlainAnswer
+from app.services.request_limits import RequestLimits
 
 T = TypeVar("T")
 
@@ -62,6 +67,18 @@ class FakeBell:
         return not self.is_broken
 
 
+class PlainSeal:
+    """Marks what it sealed."""
+
+    def seal(self, value: JSON) -> bytes:
+        return b"sealed:" + orjson.dumps(value)
+
+    def open(self, sealed: bytes) -> JSON:
+        if not sealed.startswith(b"sealed:"):
+            raise UnreadableSecretError
+        return orjson.loads(sealed.removeprefix(b"sealed:"))
+
+
 class FakeSource:
     """An upstream API that answers each request as scripted for its id, in order; the last answer is repeated."""
 
@@ -69,6 +86,7 @@ class FakeSource:
         self.calls: list[PageCall] = []
         self.futures: list[Future[FetchedPage]] = []
         self.useful = 64
+        self.plain: PlainAnswer | Exception | None = PlainAnswer(status=200, content_type="text/plain", body=b"pong")
         self._journal = [] if journal is None else journal
         self._scripts: dict[str | None, list[PageAnswer]] = defaultdict(list)
 
@@ -86,6 +104,10 @@ class FakeSource:
         future = answered(_next(self._scripts[call.id]))
         self.futures.append(future)
         return future
+
+    def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
+        self.calls.append(call)
+        return answered(self.plain)
 
     def useful_requests(self, account_id: str) -> int:
         return self.useful
@@ -108,6 +130,16 @@ class FakeReceiver:
         future = answered(_next(self._answers))
         self.futures.append(future)
         return future
+
+
+def call_limits(most: int = 0) -> RequestLimits:
+    """Let so many direct calls of an account through while time stands still; 0 is no limit."""
+
+    def monotonic() -> float:
+        return 0.0
+
+    counts = LocalRequests(window_seconds=10, monotonic=monotonic)
+    return RequestLimits(counts, limit=most, window_seconds=10, monotonic=monotonic)
 
 
 def answered(answer: T | Exception | None) -> "Future[T]":

@@ -1,6 +1,6 @@
 """Tables of API objects in memory, and the objects that tests put there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -87,6 +87,12 @@ class FakeTable(Generic[T]):
         if seen not in (None, self.version(id)):
             raise PreconditionFailedError
         return self.get(environment_id, id)
+
+    def delete_all(self, environment_id: EnvironmentId, ids: Sequence[str]) -> Sequence[str]:
+        if missing := [id for id in ids if self.get(environment_id, id) is None]:
+            return missing
+        self.rows = {id: row for id, row in self.rows.items() if id not in ids}
+        return []
 
 
 @dataclass(frozen=True, slots=True)

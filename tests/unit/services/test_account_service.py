@@ -149,3 +149,32 @@ def test_each_environment_sees_its_own_accounts(accounts: FakeTable[IntegratedAc
     assert [row.id for row in listed.result] == ["account"]
     with pytest.raises(NotFoundError):
         service(accounts).get(ELSEWHERE, "account")
+
+
+def test_accounts_are_removed_together_or_not_at_all() -> None:
+    accounts = FakeTable(account, account(), account(id="second"), account(id="theirs", environment_id=ELSEWHERE))
+
+    with pytest.raises(InvalidInputError) as raised:
+        service(accounts).delete_all(ENVIRONMENT, ["account", "theirs", "gone"])
+
+    assert [failure.path for failure in raised.value.failures] == ["ids.1", "ids.2"]
+    assert all(failure.missing_reference for failure in raised.value.failures)
+    assert service(accounts).delete_all(ENVIRONMENT, ["account", "second"]) == ["account", "second"]
+    assert set(accounts.rows) == {"theirs"}
+
+
+@pytest.mark.parametrize(
+    ("config", "account_id", "message"),
+    [
+        (CONFIG, "account", "actions.post_install of 'helpdesk' are not in its config"),
+        ({**CONFIG, "actions": {"post_install": {"steps": []}}}, "account", "are not supported yet"),
+        ({**CONFIG, "actions": []}, "account", "are not in its config"),
+        (CONFIG, "gone", "integrated account 'gone' does not exist"),
+        (CONFIG, "lost", "are not in its config"),
+    ],
+)
+def test_post_install_actions_are_refused_with_the_reason(config: JsonObject, account_id: str, message: str) -> None:
+    accounts = FakeTable(account, account(), account(id="lost", integration_id="gone"))
+
+    with pytest.raises(InvalidInputError, match=message):
+        service(accounts, config).refuse_post_install(ENVIRONMENT, account_id)

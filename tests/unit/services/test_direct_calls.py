@@ -3,9 +3,8 @@
 from concurrent.futures import Future
 from typing import Any
 
-import orjson
 import pytest
-from service_fakes import FakeSource, page
+from service_fakes import FakeSource, PlainSeal, call_limits, page
 from service_tables import CONFIG, ENVIRONMENT, FakeTable, account, integration, unified
 
 from app.engine.errors import (
@@ -14,26 +13,17 @@ from app.engine.errors import (
     NotFoundError,
     ProviderAnswer,
     SourceError,
-    UnreadableSecretError,
+    TooManyRequestsError,
 )
 from app.engine.json_types import JSON
+from app.services.called_accounts import CalledAccounts
+from app.services.custom_calls import CustomCalls, CustomRequest
 from app.services.direct_calls import DirectCalls, DirectPage, DirectRequest
 from app.services.ports import FetchedPage, PageCall
 from app.services.unified_mappings import MappingLayers
 
 ACCOUNT = "7b3a0000-0000-4000-8000-000000000001"
-
-
-class PlainSeal:
-    """Marks what it sealed."""
-
-    def seal(self, value: JSON) -> bytes:
-        return b"sealed:" + orjson.dumps(value)
-
-    def open(self, sealed: bytes) -> JSON:
-        if not sealed.startswith(b"sealed:"):
-            raise UnreadableSecretError
-        return orjson.loads(sealed.removeprefix(b"sealed:"))
+OTHER = "7b3a0000-0000-4000-8000-000000000002"
 
 
 class SlowSource(FakeSource):
@@ -44,11 +34,18 @@ class SlowSource(FakeSource):
         return self.futures[-1]
 
 
+def called(config: Any = CONFIG, most: int = 0) -> CalledAccounts:
+    return CalledAccounts(
+        accounts=FakeTable(account, account(id=ACCOUNT), account(id=OTHER), account(id="lost", integration_id="gone")),
+        integrations=FakeTable(integration, integration(config=config)),
+        limits=call_limits(most),
+    )
+
+
 def calls(source: FakeSource, config: Any = CONFIG, mapping: JSON = None) -> DirectCalls:
     layers = MappingLayers(resources={"contacts": {}}, base=mapping or {}, environment=None)
     return DirectCalls(
-        accounts=FakeTable(account, account(id=ACCOUNT), account(id="lost", integration_id="gone")),
-        integrations=FakeTable(integration, integration(config=config)),
+        called=called(config),
         unified=unified({"crm/contacts": {"list": layers, "get": layers}}),
         source=source,
         seal=PlainSeal(),
@@ -98,7 +95,7 @@ def test_the_integration_must_be_there_and_be_valid() -> None:
 
     assert raised.value.failures[0].path == "integration.config.base_url"
     gone = calls(FakeSource())
-    gone._integrations = FakeTable(integration)
+    gone._called._integrations = FakeTable(integration)
     with pytest.raises(NotFoundError, match="helpdesk"):
         gone.call(ENVIRONMENT, request)
 
@@ -146,3 +143,64 @@ def test_a_single_record_that_can_not_be_mapped_is_the_calls_error() -> None:
 
     listed = mapped.call(ENVIRONMENT, DirectRequest(account_id=ACCOUNT, resource="crm/contacts", method="list"))
     assert (listed.records, len(listed.errors)) == ([], 1)
+
+
+def custom(source: FakeSource, *, most: int = 0) -> CustomCalls:
+    return CustomCalls(called=called(most=most), source=source, timeout_seconds=0.01)
+
+
+def passed_on(**fields: Any) -> CustomRequest:
+    return CustomRequest(**{"account_id": ACCOUNT, "http_method": "GET", "path": "v1/ping", **fields})
+
+
+def test_a_call_of_any_path_goes_as_it_is() -> None:
+    source = FakeSource()
+
+    answer = custom(source).call(ENVIRONMENT, passed_on(http_method="PUT", query={"a[]": ["1", "2"]}, body={"b": 1}))
+
+    assert answer.body == b"pong"
+    (call,) = source.calls
+    assert (call.path, call.query, call.body, call.context) == (
+        "v1/ping",
+        {"a[]": ["1", "2"]},
+        {"b": 1},
+        {"subdomain": "acme"},
+    )
+    assert call.config.method(call.resource, call.method).http_method == "PUT"
+
+
+def test_a_text_as_body_is_sent_as_json() -> None:
+    source = FakeSource()
+
+    custom(source).call(ENVIRONMENT, passed_on(http_method="POST", body="two words"))
+
+    assert source.calls[0].body == '"two words"'
+
+
+def test_a_path_that_leads_elsewhere_is_never_called() -> None:
+    source = FakeSource()
+
+    with pytest.raises(InvalidInputError, match="path"):
+        custom(source).call(ENVIRONMENT, passed_on(path="../admin"))
+
+    assert source.calls == []
+
+
+def test_an_account_is_called_so_often_in_a_window_whoever_calls() -> None:
+    source, counted = FakeSource().script(page()), called(most=3)
+    direct = calls(source)
+    direct._called = counted
+    other = CustomCalls(called=counted, source=source, timeout_seconds=0.01)
+    request = DirectRequest(account_id=ACCOUNT, resource="tickets", method="list")
+    for _ in range(2):
+        direct.call(ENVIRONMENT, request)
+    other.call(ENVIRONMENT, passed_on())
+
+    for refused in (lambda: direct.call(ENVIRONMENT, request), lambda: other.call(ENVIRONMENT, passed_on())):
+        with pytest.raises(TooManyRequestsError, match="this integrated account has used up its 3 requests per 10 s"):
+            refused()
+
+    other.call(ENVIRONMENT, passed_on(account_id=OTHER))
+    with pytest.raises(NotFoundError):
+        other.call(ENVIRONMENT, passed_on(account_id=ACCOUNT.replace("7b3a", "0000")))
+    assert len(source.calls) == 4

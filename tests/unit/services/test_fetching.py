@@ -367,3 +367,15 @@ def test_query_may_be_made_by_an_expression_and_one_that_fails_is_an_error_of_it
 
     assert [call.query for call in here.source.calls] == [{"of": "1", "n": 1}]
     assert len(here.pages.errors) == 1
+
+
+def test_body_may_be_made_by_an_expression_and_one_that_fails_is_an_error_of_its_request() -> None:
+    resources = [{"resource": "tickets", "method": "create", "loop_on": "args.ids", "body": "{'n': $number(args.ids)}"}]
+    here = setting(resources, run_fields={"args": {"ids": ["1", "x"]}})
+    here.add_unit({"loop": "1"}, {"loop": "x"})
+    here.source.script(page())
+
+    here.fetch()
+
+    assert [call.body for call in here.source.calls] == [{"n": 1}]
+    assert len(here.pages.errors) == 1

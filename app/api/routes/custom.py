@@ -1,0 +1,95 @@
+"""``/custom/{path}``: call an account's API as it is, at any path below its integration's base_url."""
+
+import re
+from typing import Final
+from urllib.parse import quote
+
+import flask
+
+from app.api import called
+from app.api.parsing import any_body
+from app.api.resource import ANY_ERROR, Resource
+from app.api.schemas import direct as schemas
+from app.api.services import environment, services
+from app.engine.errors import Failure, InvalidInputError
+from app.engine.json_types import JSON, JsonObject
+from app.engine.roles import Role
+from app.services.custom_calls import CustomRequest
+
+custom = Resource(
+    "custom",
+    description="Call accounts' APIs as they are, with their integrations' credentials",
+    reads=Role.RUN,
+    changes=Role.RUN,
+    is_for_accounts=True,
+    is_free=True,
+)
+
+_RULE: Final = "/<path:path>"
+_UNTOLD_TYPE: Final = "application/octet-stream"
+_CALLED: Final = {**schemas.ASKED_AS_IT_IS, **ANY_ERROR}
+_SENT: Final = {**schemas.SENT_AS_IT_IS, **ANY_ERROR}
+_RAW_PATH: Final = re.compile(r"/+custom/(.*)", re.DOTALL)
+
+
+@custom.serves("GET", _RULE, answer=schemas.AnyAnswer, documented=_CALLED)
+def get_custom(path: str) -> flask.Response:
+    """Get what an account's API has at a path; the answer is the API's own."""
+    return _passed_on(path)
+
+
+@custom.serves("POST", _RULE, answer=schemas.AnyAnswer, documented=_SENT)
+def post_custom(path: str) -> flask.Response:
+    """Post JSON to a path of an account's API; the answer is the API's own."""
+    return _passed_on(path, any_body(flask.request))
+
+
+@custom.serves("PUT", _RULE, answer=schemas.AnyAnswer, documented=_SENT)
+def put_custom(path: str) -> flask.Response:
+    """Put JSON at a path of an account's API; the answer is the API's own."""
+    return _passed_on(path, any_body(flask.request))
+
+
+@custom.serves("PATCH", _RULE, answer=schemas.AnyAnswer, documented=_SENT)
+def patch_custom(path: str) -> flask.Response:
+    """Patch by JSON what is at a path of an account's API; the answer is the API's own."""
+    return _passed_on(path, any_body(flask.request))
+
+
+@custom.serves("DELETE", _RULE, answer=schemas.AnyAnswer, documented=_SENT)
+def delete_custom(path: str) -> flask.Response:
+    """Delete what is at a path of an account's API; the answer is the API's own."""
+    return _passed_on(path, any_body(flask.request))
+
+
+def _passed_on(path: str, body: JSON = None) -> flask.Response:
+    query = _query()
+    request = CustomRequest(
+        account_id=called.taken_account(query),
+        http_method=flask.request.method,
+        path=_encoded(path),
+        query=query,
+        body=body,
+    )
+    answer = services().custom.call(environment(), request)
+    content_type = answer.content_type
+    if not (content_type.isascii() and content_type.isprintable() and content_type):
+        content_type = _UNTOLD_TYPE
+    return flask.Response(answer.body, status=answer.status, content_type=content_type)
+
+
+def _encoded(path: str) -> str:
+    """Give the path as the caller has encoded it, where the server tells it: an id may hold an encoded slash."""
+    raw = str(flask.request.environ.get("RAW_URI") or "").partition("?")[0]
+    matched = _RAW_PATH.fullmatch(raw)
+    return matched[1] if matched else quote(path, safe="/:@!$&'()*+,;=~")
+
+
+def _query() -> JsonObject:
+    """Give the query's pairs by their names as they are: brackets in them mean something to the API alone."""
+    query: JsonObject = {}
+    for name, values in flask.request.args.lists():
+        if any("\0" in text for text in (name, *values)):
+            raise InvalidInputError([Failure(name.replace("\0", ""), "holds the character U+0000")])
+        query[name] = values[0] if len(values) == 1 else values
+    return query

@@ -1,0 +1,73 @@
+"""The accounts that direct calls are for: found, kept within their requests, with the API that they speak to."""
+
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from app.engine import integration_config
+from app.engine.errors import Failure, InvalidInputError, NotFoundError, SourceError, TooManyRequestsError
+from app.engine.ids import canonical_id
+from app.engine.integration_config import IntegrationConfig
+from app.engine.merging import overridden
+from app.engine.objects import EnvironmentId, IntegratedAccount
+from app.services.request_limits import RequestLimits
+from app.services.run_context import AccountReader, IntegrationReader
+
+T = TypeVar("T")
+
+_ACCOUNT: Final = "integrated_account_id"
+
+
+class CalledAccounts:
+    """Finds accounts and counts the calls of each, whoever makes them."""
+
+    def __init__(self, *, accounts: AccountReader, integrations: IntegrationReader, limits: RequestLimits) -> None:
+        self._accounts = accounts
+        self._integrations = integrations
+        self._limits = limits
+
+    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
+        """Read an account; raise InvalidInputError for what is no id, NotFoundError."""
+        if not account_id:
+            raise InvalidInputError([Failure(_ACCOUNT, "is required: the account whose API is called")])
+        id = canonical_id(account_id)
+        if id is None:
+            raise InvalidInputError([Failure(_ACCOUNT, "expected a UUID")])
+        account = self._accounts.get(environment_id, id)
+        if account is None:
+            raise NotFoundError("integrated account", id)
+        return account
+
+    def admitted(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
+        """Read an account that is about to be called; raise as ``get`` does, and TooManyRequestsError."""
+        account = self.get(environment_id, account_id)
+        allowance = self._limits.ask(account.id)
+        if allowance is not None and not allowance.is_admitted:
+            raise TooManyRequestsError(
+                whose="this integrated account",
+                limit=allowance.limit,
+                window_seconds=allowance.window_seconds,
+                retry_after_seconds=allowance.reset_seconds,
+            )
+        return account
+
+    def config(self, account: IntegratedAccount) -> IntegrationConfig:
+        """Read how an account's API is spoken to; raise NotFoundError, or InvalidInputError for a broken config."""
+        integration = self._integrations.get(account.environment_id, account.integration_id)
+        if integration is None:
+            raise NotFoundError("integration", account.integration_name)
+        config, faults = integration_config.parse_config(overridden(integration.config, account.integration_override))
+        if config is None:
+            raise InvalidInputError([replace(fault, path=f"integration.{fault.path}") for fault in faults])
+        return config
+
+
+def answer_in_time(future: "Future[T]", *, timeout_seconds: float) -> T:
+    """Wait for the answer to a direct call; raise SourceError ``timeout`` when it takes too long."""
+    try:
+        return future.result(timeout=timeout_seconds)
+    except FutureTimeoutError as error:
+        future.cancel()
+        message = f"the API gave no answer within the {timeout_seconds:g} s that a direct call may take"
+        raise SourceError("timeout", message) from error

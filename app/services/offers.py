@@ -1,0 +1,62 @@
+"""What integrations offer, read for one of them, or for an account with its own overrides."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from app.engine import integration_config
+from app.engine.errors import InvalidInputError, NotFoundError
+from app.engine.json_types import JsonObject
+from app.engine.merging import overridden
+from app.engine.objects import EnvironmentId
+from app.engine.offers import MappedModel, Offering
+from app.engine.redaction import redacted_config
+from app.services.run_context import AccountReader, IntegrationReader
+
+
+class MappedModels(Protocol):
+    """Reads unified models with what of them is mapped."""
+
+    def mapped(self, environment_id: EnvironmentId, integration_name: str) -> Sequence[MappedModel]:
+        """Read all models of an environment, with their methods that are mapped to an integration."""
+
+
+class Offers:
+    """What can be called."""
+
+    def __init__(self, *, accounts: AccountReader, integrations: IntegrationReader, models: MappedModels) -> None:
+        """``integrations`` are those as their environment uses them."""
+        self._accounts = accounts
+        self._integrations = integrations
+        self._models = models
+
+    def of_integration(self, environment_id: EnvironmentId, integration_id: str) -> Offering:
+        """Read what an integration offers; raise NotFoundError."""
+        return self._offering(environment_id, integration_id, {}, {})
+
+    def of_account(self, environment_id: EnvironmentId, account_id: str) -> Offering:
+        """Read what an account's API offers; raise NotFoundError."""
+        account = self._accounts.get(environment_id, account_id)
+        if account is None:
+            raise NotFoundError("integrated account", account_id)
+        return self._offering(
+            environment_id, account.integration_id, account.integration_override, account.unified_model_override
+        )
+
+    def _offering(
+        self, environment_id: EnvironmentId, integration_id: str, override: JsonObject, mappings: JsonObject
+    ) -> Offering:
+        integration = self._integrations.get(environment_id, integration_id)
+        if integration is None:
+            raise NotFoundError("integration", integration_id)
+        raw = overridden(integration.config, override)
+        config, faults = integration_config.parse_config(raw)
+        if config is None:
+            raise InvalidInputError([replace(fault, path=f"integration.{fault.path}") for fault in faults])
+        return Offering(
+            name=integration.name,
+            shown_config=redacted_config(raw),
+            config=config,
+            models=self._models.mapped(environment_id, integration.name),
+            unified_model_override=mappings,
+        )

@@ -1,0 +1,57 @@
+"""What an integration offers is read as its environment, or an account, uses it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, FakeTable, account, integration
+
+from app.engine.errors import InvalidInputError, NotFoundError
+from app.engine.objects import EnvironmentId
+from app.engine.offers import MappedModel
+from app.engine.redaction import MASK
+from app.services.offers import Offers
+
+OVERRIDE = {"crm": {"contacts": {"list": {}}}}
+
+
+class Models:
+    """One model of which nothing is mapped."""
+
+    def mapped(self, environment_id: EnvironmentId, integration_name: str) -> Sequence[MappedModel]:
+        return [MappedModel(id="m", name="crm", category=None, resources={"contacts": {}})]
+
+
+def offers(**fields: Any) -> Offers:
+    config = {**CONFIG, "headers": {"X-Api-Key": "literal"}, "resources": {"people": {"list": {}}}}
+    return Offers(
+        accounts=FakeTable(account, account(unified_model_override=OVERRIDE, **fields)),
+        integrations=FakeTable(integration, integration(config=config)),
+        models=Models(),
+    )
+
+
+def test_an_integration_offers_what_its_config_says() -> None:
+    offering = offers().of_integration(ENVIRONMENT, "integration")
+
+    assert [tool["name"] for tool in offering.tools()] == ["list_helpdesk_people"]
+    assert offering.unified_apis() == []
+    assert offering.shown_config["headers"] == {"X-Api-Key": MASK}
+
+
+def test_an_account_offers_what_its_overrides_add() -> None:
+    override = {"resources": {"notes": {"get": {}}}}
+
+    offering = offers(integration_override=override).of_account(ENVIRONMENT, "account")
+
+    assert [tool["resource"] for tool in offering.tools()] == ["notes", "people"]
+    assert [api["name"] for api in offering.unified_apis()] == ["crm"]
+
+
+def test_what_is_not_there_is_told() -> None:
+    with pytest.raises(NotFoundError, match="integrated account"):
+        offers().of_account(ELSEWHERE, "account")
+    with pytest.raises(NotFoundError, match="integration"):
+        offers().of_integration(ELSEWHERE, "integration")
+    with pytest.raises(InvalidInputError, match="base_url"):
+        offers(integration_override={"base_url": 5}).of_account(ENVIRONMENT, "account")
