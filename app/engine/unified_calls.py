@@ -1,4 +1,4 @@
-"""Carry out one call of a unified API by a mapping: its request before, its records and its error after.
+"""Carry out one call of a unified API by a mapping: what its records and its error become.
 
 What mappings see: ``query`` (what the caller asks, without what is meant for the integration alone), ``rawQuery`` (all
 of it), ``context`` (the account's, secrets masked), ``id``, ``body``, and ``response``: a record, or a page's records.
@@ -11,18 +11,16 @@ from typing import Final
 
 import orjson
 
-from app.engine import placeholders
 from app.engine.bulk_expressions import evaluate_each
-from app.engine.config_reader import type_name
-from app.engine.errors import ExpressionError, MappingError, PlaceholderError, SourceError
+from app.engine.errors import ExpressionError, MappingError, SourceError
 from app.engine.exact_integers import with_long_integers_as_texts
 from app.engine.expressions import Expression
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
+from app.engine.mapping_values import evaluated, named, object_of
 from app.engine.paths import UNDEFINED, Path
 from app.engine.record_rows import remote_id
 from app.engine.unified_headers import header_texts
-from app.engine.unified_mapping import Choice, UnifiedMapping
+from app.engine.unified_mapping import UnifiedMapping
 from app.engine.wanted_fields import WantedFields, read_wanted
 
 REMOTE_QUERY: Final = "remote_query"
@@ -40,21 +38,6 @@ class UnifiedRequest:
     id: str | None = None
     query: JsonObject = field(default_factory=dict)
     body: JSON = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntegrationRequest:
-    """The same, as the integration is asked."""
-
-    resource: str
-    method: str
-    path: str | None
-    """Replaces the integration's."""
-    id: str | None
-    query: JsonObject
-    body: JSON
-    headers: JsonObject = field(default_factory=dict, repr=False)
-    """Beside the integration's; a null takes one of its away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +95,7 @@ class CallMapping:
         if expression is None:
             return {}
         scope = {**self.scope, "headers": dict(headers), "response": list(page)}
-        found = _object(_evaluated(expression, "response_header_mapping", scope), "response_header_mapping")
+        found = object_of(evaluated(expression, "response_header_mapping", scope), "response_header_mapping")
         return {name: text for name, text in header_texts(found, "response_header_mapping").items() if text is not None}
 
     def is_partial(self, page: Sequence[JSON], headers: Mapping[str, str]) -> bool:
@@ -121,7 +104,7 @@ class CallMapping:
         if expression is None:
             return False
         scope = {**self.scope, "headers": dict(headers), "response": with_long_integers_as_texts(list(page))}
-        found = _evaluated(expression, "is_partial_expression", scope)
+        found = evaluated(expression, "is_partial_expression", scope)
         return found is not UNDEFINED and bool(found)
 
     def error(self, error: SourceError) -> SourceError:
@@ -180,7 +163,7 @@ class CallMapping:
             return MappedPage(records=[], errors=[failure], quarantined=len(records))
         made = [] if found is UNDEFINED or found is None else found if isinstance(found, list) else [found]
         if other := [one for one in made if not isinstance(one, dict)]:
-            message = f"expected an array of objects, the mapping gives {_named(other[0])} in it"
+            message = f"expected an array of objects, the mapping gives {named(other[0])} in it"
             failure = MappingError("response_mapping", message)
             return MappedPage(records=[], errors=[failure], quarantined=len(records))
         return MappedPage(records=[self.wanted.of(one, remote=UNDEFINED) for one in made])
@@ -192,7 +175,7 @@ def _reworded(error: SourceError, message: str) -> SourceError:
 
 
 def _refused(found: JSON, record_id: str | None) -> MappingError:
-    message = found.message if isinstance(found, ExpressionError) else f"expected an object, found {_named(found)}"
+    message = found.message if isinstance(found, ExpressionError) else f"expected an object, found {named(found)}"
     return MappingError("response_mapping", message, record_id=record_id)
 
 
@@ -211,99 +194,8 @@ def call_mapping(
     return CallMapping(mapping=mapping, scope=scope, wanted=wanted, monotonic=monotonic)
 
 
-def integration_request(call: CallMapping) -> IntegrationRequest:
-    """Turn a unified request into the integration's own; raise MappingError."""
-    mapping, scope = call.mapping, call.scope
-    body = _body(mapping, scope)
-    return IntegrationRequest(
-        resource=_chosen(mapping.resource, "resource", scope),
-        method=_chosen(mapping.method, "method", scope),
-        path=_path(mapping, scope),
-        id=scope.get("id"),
-        query=_query(mapping, scope),
-        body=body,
-        headers=_request_headers(mapping, scope if body is None else {**scope, "requestBody": body}),
-    )
-
-
-def _chosen(choice: str | Choice, key: str, scope: JsonObject) -> str:
-    if isinstance(choice, str):
-        return choice
-    name = _evaluated(choice.expression, key, scope)
-    if not isinstance(name, str) or not name:
-        raise MappingError(key, f"expected a name, the expression gives {_named(name)}")
-    if choice.names and name not in choice.names:
-        raise MappingError(key, f"the expression gives '{name}', which is none of {', '.join(sorted(choice.names))}")
-    return name
-
-
-def _path(mapping: UnifiedMapping, scope: JsonObject) -> str | None:
-    if mapping.path_mapping is None:
-        return None
-    path = _evaluated(mapping.path_mapping, "path_mapping", scope)
-    if path is None or path is UNDEFINED:
-        return None
-    if not isinstance(path, str):
-        raise MappingError("path_mapping", f"expected a path, the mapping gives {_named(path)}")
-    return path
-
-
-def _query(mapping: UnifiedMapping, scope: JsonObject) -> JsonObject:
-    mapped = scope["query"]
-    if mapping.query_mapping is not None:
-        mapped = _object(_evaluated(mapping.query_mapping, "query_mapping", scope), "query_mapping")
-    if isinstance(mapping.query, Expression):
-        standing = _object(_evaluated(mapping.query, "query", scope), "query")
-    else:
-        standing = _object(_resolved(mapping.query, "query", scope), "query")
-    return {**standing, **mapped, **_object(scope["rawQuery"].get(REMOTE_QUERY), REMOTE_QUERY)}
-
-
-def _request_headers(mapping: UnifiedMapping, scope: JsonObject) -> JsonObject:
-    if mapping.request_header_mapping is None:
-        return {}
-    found = _evaluated(mapping.request_header_mapping, "request_header_mapping", scope)
-    return header_texts(_object(found, "request_header_mapping"), "request_header_mapping")
-
-
 def _reads_headers(expression: Expression) -> bool:
     return "headers" in expression.text
-
-
-def _body(mapping: UnifiedMapping, scope: JsonObject) -> JSON:
-    body = scope.get("body")
-    if mapping.request_body_mapping is not None:
-        body = _evaluated(mapping.request_body_mapping, "request_body_mapping", scope)
-    standing = _resolved(mapping.body, "body", scope)
-    if standing is None:
-        return None if body is UNDEFINED else body
-    return merged(standing, _object(body, "request_body_mapping"))
-
-
-def _evaluated(expression: Expression, key: str, scope: JsonObject) -> JSON:
-    try:
-        return expression.evaluate(scope)
-    except ExpressionError as error:
-        raise MappingError(key, error.message) from error
-
-
-def _resolved(template: placeholders.Template | None, key: str, scope: JsonObject) -> JSON:
-    try:
-        return None if template is None else template.resolve(scope)
-    except PlaceholderError as error:
-        raise MappingError(key, error.message) from error
-
-
-def _object(value: JSON, key: str) -> JsonObject:
-    if value is None or value is UNDEFINED:
-        return {}
-    if not isinstance(value, dict):
-        raise MappingError(key, f"expected an object, found {_named(value)}")
-    return value
-
-
-def _named(value: JSON) -> str:
-    return "nothing" if value is UNDEFINED else type_name(value)
 
 
 def _decoded(text: str) -> JSON:

@@ -13,9 +13,10 @@ from app.engine.merging import merged
 from app.engine.objects import EnvironmentId, IntegratedAccount
 from app.engine.redaction import redacted
 from app.engine.resource_items import ResourceItem
-from app.engine.unified_calls import UnifiedRequest, call_mapping, integration_request
+from app.engine.unified_calls import UnifiedRequest, call_mapping
 from app.engine.unified_mapping import UnifiedMapping
 from app.engine.unified_model import UnifiedName
+from app.engine.unified_requests import integration_request
 from app.services.ports import PageCall
 
 

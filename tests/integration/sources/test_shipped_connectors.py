@@ -15,6 +15,7 @@ from app.engine.integration_config import parse_config
 from app.engine.unified_calls import UnifiedRequest
 from app.engine.unified_mapping import parse_mapping
 from app.engine.unified_model import resource_failures
+from app.engine.unified_requests import integration_request
 from app.services.ports import PageCall
 from app.services.unified_pages import mapped
 
@@ -85,7 +86,7 @@ def test_mapped_records_are_the_expected_ones_and_fit_their_model(
     calls = unified_calls.call_mapping(
         mapping, UnifiedRequest(query=expected["query"]), context, monotonic=time.monotonic
     )
-    request = unified_calls.integration_request(calls)
+    request = integration_request(calls)
     serve(folder, upstream, request.resource, request.method)
     call = call_of(folder, upstream, request.resource, request.method, query=request.query, mapping=calls)
 
