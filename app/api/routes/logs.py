@@ -1,18 +1,65 @@
-"""``/log``: what became of cron triggers' due times."""
+"""``/log``: what happened in runs, to webhooks, by direct calls and to cron triggers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
 
 from app.api.resource import Resource
 from app.api.schemas.fields import page_of
-from app.api.schemas.logs import Fire, LogQuery
+from app.api.schemas.logs import LogEntry, LogQuery
 from app.api.services import environment, services
 from app.api.views import Answer, filters_of, page_view, plain_view
 from app.engine.json_types import JsonObject
+from app.engine.log_entries import DirectCall, LogType, RunEntry, WebhookEntry, api_of
 from app.engine.roles import Role
 
 logs = Resource("log", description="What happened", changes=Role.ADMIN)
 
+_WRAPPED: Final[JsonObject] = {
+    "parameters": [
+        {
+            "in": "query",
+            "name": "log_type_filter",
+            "style": "deepObject",
+            "explode": True,
+            "description": "log_type_filter[sync_job_run_id]=x is sync_job_run_id=x; so for every filter.",
+            "schema": {"type": "object", "properties": {"sync_job_run_id": {"type": "string", "format": "uuid"}}},
+        }
+    ]
+}
 
-@logs.serves("GET", query=LogQuery, answer=page_of(Fire))
+
+@logs.serves("GET", query=LogQuery, answer=page_of(LogEntry), documented=_WRAPPED)
 def list_log(query: JsonObject) -> Answer:
-    """List what became of cron triggers' due times, newest first."""
-    query.pop("log_type")
-    return page_view(services().triggers.fires(environment(), filters_of(query)), plain_view)
+    """List what happened, newest first."""
+    kind = LogType(query.pop("log_type"))
+    page = services().logs.read(environment(), kind, filters_of(query, times=("created_at",)))
+    return page_view(page, lambda entry: {"log_type": kind, **_VIEWS[kind](entry)})
+
+
+def _of_run(entry: RunEntry) -> JsonObject:
+    shown = {name: value for name, value in asdict(entry).items() if name not in ("run", "last_error")}
+    told = ("status", "webhook_successful", "sync_job_request_type", "logs")
+    return {**shown, **asdict(entry.run), **{name: getattr(entry, name) for name in told}}
+
+
+def _of_webhook(entry: WebhookEntry) -> JsonObject:
+    delivery = plain_view(entry.delivery)
+    return {
+        **delivery,
+        "environment_id": entry.environment_id,
+        "webhook_endpoint_status": delivery["last_status_code"],
+    }
+
+
+def _of_call(call: DirectCall) -> JsonObject:
+    return {**asdict(call), "api": api_of(call.resource)}
+
+
+_VIEWS: Final[Mapping[LogType, Callable[[Any], JsonObject]]] = {
+    LogType.TRIGGERS: plain_view,
+    LogType.RUNS: _of_run,
+    LogType.RAPID_BRIDGE: _of_run,
+    LogType.WEBHOOKS: _of_webhook,
+    LogType.DIRECT_CALLS: _of_call,
+}
