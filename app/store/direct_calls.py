@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, ScalarSelect, insert, select
 
 from app.engine.log_entries import DirectCall
 from app.engine.objects import EnvironmentId, ListFilters, Page
@@ -20,13 +20,20 @@ class DirectCallStore:
         self._engine = engine
 
     def add(self, id: str, call: AnsweredCall) -> None:
-        """Write down a call."""
+        """Write down a call; an account that is none of the environment's is not named."""
+        values = {**asdict(call), "id": id, "integrated_account_id": _own_account(call)}
         with self._engine.begin() as connection:
-            connection.execute(insert(_TABLE).values(id=id, **asdict(call)))
+            connection.execute(insert(_TABLE).values(**values))
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[DirectCall]:
         """Read a page of calls."""
         return catalog.list_rows(self._engine, _TABLE, environment_id, _call, filters)
+
+
+def _own_account(call: AnsweredCall) -> ScalarSelect[str]:
+    account = tables.integrated_account.c
+    own = select(account.id).where(account.environment_id == call.environment_id)
+    return own.where(account.id == call.integrated_account_id).scalar_subquery()
 
 
 def _call(row: Row) -> DirectCall:

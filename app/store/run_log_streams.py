@@ -35,7 +35,6 @@ _RUN_FILTERS: Final[dict[str, ColumnElement[Any]]] = {
     "sync_job_run_id": _RUN.id,
     "sync_job_id": _RUN.sync_job_id,
     "integrated_account_id": _RUN.integrated_account_id,
-    "integration": _INTEGRATION,
 }
 _BY_RUNS: Final = ("sync_job_run_id", "sync_job_id", "integrated_account_id")
 """Filters that lead to few runs by an index."""
@@ -59,7 +58,18 @@ class Stream:
 def _runs(question: Question) -> Select[Any]:
     """Select runs; their webhook is what a filter by webhook means."""
     statement = select(*_OF_RUN, _RUN.webhook_id).where(_RUN.environment_id == question.environment_id)
-    return question.narrowed(statement, {**_RUN_FILTERS, "webhook_id": _RUN.webhook_id})
+    return question.narrowed(_of_integration(question, statement), {**_RUN_FILTERS, "webhook_id": _RUN.webhook_id})
+
+
+def _of_integration(question: Question, statement: Select[Any]) -> Select[Any]:
+    """Narrow a statement about runs to the accounts of integrations: of those Postgres knows how many there are."""
+    names = question.among("integration")
+    if names is None:
+        return statement
+    account, integration = tables.integrated_account.c, tables.integration.c
+    accounts = select(account.id).join(tables.integration, integration.id == account.integration_id)
+    mine = accounts.where(integration.environment_id == question.environment_id, integration.name.in_(names))
+    return statement.where(_RUN.integrated_account_id.in_(mine))
 
 
 def _beginnings(question: Question, wanted: Sequence[str]) -> Select[Any]:
@@ -134,7 +144,7 @@ def _deliveries(question: Question, wanted: Sequence[str]) -> Select[Any]:
         .outerjoin(tables.run_resource, _RESOURCE.id == _DELIVERY.resource_id)
         .where(_DELIVERY.event.in_(wanted), _RUN.environment_id == question.environment_id)
     )
-    statement = question.narrowed(statement, _RUN_FILTERS)
+    statement = question.narrowed(_of_integration(question, statement), _RUN_FILTERS)
     if any(question.among(name) is not None for name in _BY_RUNS):
         statement = question.narrowed(statement, {"webhook_id": _DELIVERY.webhook_id})
         return question.page(statement, _DELIVERY.created_at, _DELIVERY.id)

@@ -15,21 +15,8 @@ from app.engine.roles import Role
 
 logs = Resource("log", description="What happened", changes=Role.ADMIN)
 
-_WRAPPED: Final[JsonObject] = {
-    "parameters": [
-        {
-            "in": "query",
-            "name": "log_type_filter",
-            "style": "deepObject",
-            "explode": True,
-            "description": "log_type_filter[sync_job_run_id]=x is sync_job_run_id=x; so for every filter.",
-            "schema": {"type": "object", "properties": {"sync_job_run_id": {"type": "string", "format": "uuid"}}},
-        }
-    ]
-}
 
-
-@logs.serves("GET", query=LogQuery, answer=page_of(LogEntry), documented=_WRAPPED)
+@logs.serves("GET", query=LogQuery, answer=page_of(LogEntry))
 def list_log(query: JsonObject) -> Answer:
     """List what happened, newest first."""
     kind = LogType(query.pop("log_type"))

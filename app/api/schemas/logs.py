@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from marshmallow import fields, pre_load, validate
+from marshmallow import ValidationError, fields, pre_load, validate
 
 from app.api.schemas.deliveries import STATUSES, Delivery
 from app.api.schemas.fields import Id, SortedListing, Time, narrowed
@@ -19,10 +19,13 @@ class RunEvent(fields.String):
     """What happened in a run; the name's beginning may be left out."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(validate=validate.OneOf(RUN_EVENTS), metadata={"enum": _EVENTS}, **options)
+        super().__init__(metadata={"enum": _EVENTS}, **options)
 
     def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> str:
-        return event_named(super()._deserialize(value, attr, data, **options))
+        name = event_named(super()._deserialize(value, attr, data, **options))
+        if name not in RUN_EVENTS:
+            raise ValidationError(f"expected one of {', '.join(RUN_EVENTS)}")
+        return name
 
 
 class LogListing(SortedListing):
@@ -45,7 +48,10 @@ _FILTERS: Final[dict[str, fields.Field[Any]]] = {
     "log_type": fields.String(
         required=True,
         validate=validate.OneOf(_TYPES, error="expected one of {choices}"),
-        metadata={"description": "Whose log is meant; rapid_bridge and sync_job_run are the same."},
+        metadata={
+            "description": "Whose log is meant; rapid_bridge is sync_job_run. Each filter is also written "
+            "log_type_filter[name]=value."
+        },
     ),
     "sync_job_run_id": Id(),
     "sync_job_id": Id(),
@@ -66,6 +72,7 @@ class LogEntry(Delivery):
     """An entry of any kind: of these fields it has those that its kind has."""
 
     log_type = fields.String(validate=validate.OneOf(_TYPES))
+    id = Id()
     environment_id = Id()
     created_at = Time(metadata={"description": "Where it stands in the log: entries are ordered and narrowed by it."})
 
@@ -97,7 +104,7 @@ class LogEntry(Delivery):
     error = fields.Raw(
         allow_none=True,
         metadata={
-            "anyOf": [{"type": "object"}, {"type": "string"}],
+            "anyOf": [{"type": "object"}, {"type": "string"}, {"type": "null"}],
             "description": "Why a run failed, or what failed in it: an object. Of triggers and direct calls a text.",
         },
     )

@@ -33,6 +33,7 @@ class Book:
     def run(self, **body: Any) -> str:
         made = self.api.post("/sync-job-run", {**self.catalog.run_body, **body})
         assert made.status == 201, made.body
+        self.change(made.body["id"], minutes_ago=1)
         return str(made.body["id"])
 
     def change(self, run_id: str, *, minutes_ago: float = 0.0, **values: Any) -> None:
@@ -309,7 +310,8 @@ def test_direct_calls_are_logged_with_what_they_were_answered(
     taken, refused = calls.get("/proxy/people", secret="canary-query"), calls.get("/proxy/teams")
     unknown = calls.get("/unified/crm/contacts/7")
     nameless = calls.api.get("/proxy/people")
-    calls.api.get("/proxy/people", integrated_account_id=new_id())
+    strangers = new_id()
+    calls.api.get("/proxy/people", integrated_account_id=strangers)
 
     entries = calls.logged()
 
@@ -322,6 +324,8 @@ def test_direct_calls_are_logged_with_what_they_were_answered(
     assert [by_model[name] for name in ("resource", "method", "api")] == ["crm/contacts", "get", "unified"]
     assert (without["integrated_account_id"], without["error"]) == (None, nameless.body["message"])
     assert "canary" not in json.dumps(entries)
+    assert entries[0]["integrated_account_id"] is None
+    assert strangers in entries[0]["error"]
     assert [entry["id"] for entry in calls.logged(resource="teams", method="list")] == [failed["id"]]
     assert stranger.get("/log", log_type="unified_proxy_api").body["result"] == []
     assert {entry["environment_id"] for entry in entries} == {environment_id}
@@ -351,6 +355,6 @@ def test_call_is_answered_though_it_can_not_be_logged(
 
 
 def test_characters_that_no_row_holds_are_no_fault(calls: Calls) -> None:
-    assert calls.get("/proxy/%00x").status == 400
+    answered = calls.get("/proxy/%00x").status
 
-    assert [entry["resource"] for entry in calls.logged()] == ["x"]
+    assert [(entry["resource"], entry["response_status"]) for entry in calls.logged()] == [("x", answered)]

@@ -34,14 +34,23 @@ _FILL = (
        select case when n = 1 then cast(:webhook as uuid) else gen_random_uuid() end,
               case when n % 2 = 0 then cast(:neighbour as uuid) else cast(:environment as uuid) end, 'x', ''
          from generate_series(1, 20) n""",
-    """insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, status, args, args_hash,
-                                 resources, sync_job, queue, created_at, started_at, finished_at)
+    """insert into integration (id, environment_id, name, config)
+       select gen_random_uuid(), :environment, name, '{}' from unnest(array['acme', 'other']) name""",
+    """insert into integrated_account (id, environment_id, integration_id, tenant_id, authentication_method,
+                                       context_encrypted)
+       select gen_random_uuid(), i.environment_id, i.id, n::text, 'api_key', ''
+         from generate_series(1, 500) n
+         join integration i on i.name = case when n % 2 = 0 then 'acme' else 'other' end""",
+    """insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, webhook_id, status, args,
+                                 args_hash, resources, sync_job, queue, created_at, started_at, finished_at)
        select case when n = 1 then cast(:run as uuid) else gen_random_uuid() end,
               case when n % 2 = 0 then cast(:neighbour as uuid) else cast(:environment as uuid) end,
               case when n % 200 = 1 then cast(:job as uuid) else gen_random_uuid() end,
-              case when n % 200 = 3 then cast(:account as uuid) else gen_random_uuid() end,
+              case when n % 200 = 3 then cast(:account as uuid)
+                   else (select id from integrated_account where tenant_id = (1 + n % 500)::text) end,
+              case when n % 10 = 5 then cast(:webhook as uuid) end,
               case when n % 100 = 1 then 'failed' else 'completed' end, '{}', '', '[]',
-              '{"integration_name": "acme"}', 'q',
+              '{}', 'q',
               now() - n * interval '1 minute', now() - n * interval '1 minute', now() - n * interval '1 minute'
          from generate_series(1, :rows) n""",
     """insert into run_error (id, run_id, environment_id, code, message, created_at)
@@ -140,7 +149,7 @@ def test_log_of_direct_calls_is_read_by_an_index_on_every_page(engine: Engine) -
         first = store.list(ENVIRONMENT, filters())
         store.list(ENVIRONMENT, replace(filters(), cursor=first.next_cursor))
 
-    assert_by_indexes(found, of={"direct_call_page"})
+    assert_by_indexes(found, of=set())
 
 
 def test_runs_that_expired_are_found_by_an_index(engine: Engine) -> None:
