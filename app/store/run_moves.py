@@ -25,8 +25,7 @@ from app.store.run_rows import find_run
 from app.store.single_statements import singles_of
 from app.store.units import insert_units
 
-# clock_timestamp(), not now(): a stop that waited for a page's lock must not end before that page. Whoever wants to be
-# told of a run's end is found on the way: hardly any webhook names the events that it wants, which an index knows.
+# clock_timestamp(), not now(): a stop that waited for a page's lock must not end before that page.
 _MOVE = text("""
     update sync_job_run
        set status = :target, updated_at = clock_timestamp(),
@@ -263,10 +262,7 @@ def move(
     error: JsonObject | None = None,
     retry_after: datetime | None = None,
 ) -> Sequence[str] | None:
-    """Move the run within the caller's transaction; a final status cancels what is left of it.
-
-    Lists the other webhooks that asked by name for the event that tells of this end; None when the run did not move.
-    """
+    """Move the run and end what is left of it; list the other webhooks that named this end's event. None: it stays."""
     # Only take_up, which minds mutexes, starts a created run.
     origins = allowed_origins(target) - ({RunStatus.CREATED} if target is RunStatus.RUNNING else frozenset())
     parameters = {
