@@ -38,7 +38,8 @@ def test_deliveries_are_listed_and_shown(workspace: Workspace, upstream: Upstrea
 
     shown = deliveries(sync, webhook_id, sync_job_run_id=run["id"])
     kinds = [delivery["event"].removeprefix("sync_job_run:") for delivery in shown]
-    assert kinds[:3] == ["created", "started", "record"]
+    # The first two are queued at once.
+    assert (sorted(kinds[:2]), kinds[2]) == (["created", "started"], "record")
     (batch,) = deliveries(sync, webhook_id, event="sync_job_run:record")
     facts = {"status": "delivered", "attempts": 1, "last_status_code": 200, "last_error": None, "records": 3}
     assert facts.items() <= batch.items()
@@ -75,10 +76,8 @@ def test_a_waiting_delivery_can_be_tried_at_once(
     receiver.answer = lambda _delivery: Response(status=503, headers={"Retry-After": "3600"})
     sync, webhook_id = workspace.sync(upstream.url, [listed("users")]), workspace.webhook(receiver)
     run_id = sync.start(webhook_id=webhook_id)
-    wait_for(
-        lambda: deliveries(sync, webhook_id)[0:1] and deliveries(sync, webhook_id)[0]["attempts"], what="a refusal"
-    )
-    waiting = deliveries(sync, webhook_id, status="pending")[0]
+    wait_for(lambda: any(delivery["attempts"] for delivery in deliveries(sync, webhook_id)), what="a refusal")
+    (waiting,) = [one for one in deliveries(sync, webhook_id, status="pending") if one["attempts"]]
     assert (waiting["last_status_code"], "503" in waiting["last_error"]) == (503, True)
 
     receiver.answer = lambda _delivery: Response()
