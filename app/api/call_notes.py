@@ -13,10 +13,15 @@ from app.services.call_log import AnsweredCall
 _KEY = "direct_call"
 
 
-def begin(query: JsonObject, resource: str, method: str) -> None:
+def begin(query: JsonObject, resource: str | None, method: str) -> None:
     """Tell what the request calls, for the account that its query names or that its token is of."""
     account_id = own_account() or query.get(ACCOUNT)
     setattr(flask.g, _KEY, (account_id if isinstance(account_id, str) else None, resource, method))
+
+
+def pass_on() -> None:
+    """Tell that the answer is the account's API's own: not a word of it is noted."""
+    flask.g.is_passed_on = True
 
 
 def keep(*resources: Resource) -> None:
@@ -31,6 +36,7 @@ def _note(response: flask.Response) -> flask.Response:
         call = AnsweredCall(
             environment_id=environment(),
             integrated_account_id=account_id,
+            api=flask.request.blueprint or "",
             resource=resource,
             method=method,
             response_status=response.status_code,
@@ -44,7 +50,7 @@ def _note(response: flask.Response) -> flask.Response:
 
 def _error(response: flask.Response) -> str | None:
     """Give the message of an answer that is an error; it holds no secret, as it is shown to the caller."""
-    if response.status_code < 400:
+    if response.status_code < 400 or flask.g.get("is_passed_on"):
         return None
     answer = response.get_json(silent=True)
     message = answer.get("message") if isinstance(answer, dict) else None

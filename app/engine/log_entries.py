@@ -24,7 +24,7 @@ class LogType(StrEnum):
     WEBHOOKS = "webhook"
     """What webhooks were sent."""
     DIRECT_CALLS = "unified_proxy_api"
-    """Calls of accounts' APIs through /unified and /proxy."""
+    """Calls of accounts' APIs through /unified, /proxy and /custom."""
 
 
 STOPPED: Final = "sync_job_run:stopped"
@@ -98,7 +98,7 @@ class RunEntry:
             return None
         if self.method in (NodeKind.TRANSFORM, NodeKind.SPOOL):
             return self.method
-        return api_of(self.resource)
+        return "unified" if "/" in self.resource else "proxy"
 
     @property
     def logs(self) -> list[str]:
@@ -117,13 +117,15 @@ class WebhookEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectCall:
-    """One call of an account's API through /unified or /proxy; neither what was sent nor what came is kept."""
+    """One direct call of an account's API; neither what was sent nor what came is kept."""
 
     id: str
     environment_id: EnvironmentId
     integrated_account_id: str | None
-    resource: str
-    """``model/resource`` of a unified API, else one of the account's own."""
+    api: str
+    """unified, proxy or custom."""
+    resource: str | None
+    """``model/resource`` of a unified API, or one of the account's own; None where it was called by its path."""
     method: str
     response_status: int
     duration_ms: int
@@ -131,11 +133,6 @@ class DirectCall:
     """The answer's message, where it is an error."""
     request_id: str
     created_at: datetime
-
-
-def api_of(resource: str) -> str:
-    """Tell which API a resource belongs to: ``unified`` or ``proxy``."""
-    return "unified" if "/" in resource else "proxy"
 
 
 def event_named(name: str) -> str:

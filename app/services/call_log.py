@@ -19,12 +19,14 @@ class AnsweredCall:
     environment_id: EnvironmentId
     integrated_account_id: str | None
     """As the caller gave it."""
-    resource: str
+    api: str
+    """unified, proxy or custom."""
+    resource: str | None
     method: str
     response_status: int
     duration_ms: int
     error: str | None
-    """The answer's message, where it is an error."""
+    """The answer's message, where it is an error of ours."""
     request_id: str
 
 
@@ -56,7 +58,7 @@ def _storable(call: AnsweredCall) -> AnsweredCall:
     return replace(
         call,
         integrated_account_id=canonical_id(call.integrated_account_id or ""),
-        resource=_text(call.resource),
+        resource=None if call.resource is None else _text(call.resource),
         method=_text(call.method),
         error=None if call.error is None else _text(call.error),
     )

@@ -41,6 +41,7 @@ def _call(row: Row) -> DirectCall:
         id=str(row["id"]),
         environment_id=EnvironmentId(str(row["environment_id"])),
         integrated_account_id=str(row["integrated_account_id"]) if row["integrated_account_id"] else None,
+        api=row["api"],
         resource=row["resource"],
         method=row["method"],
         response_status=row["response_status"],

@@ -10,7 +10,7 @@ from app.api.schemas.logs import LogEntry, LogQuery
 from app.api.services import environment, services
 from app.api.views import Answer, filters_of, page_view, plain_view
 from app.engine.json_types import JsonObject
-from app.engine.log_entries import DirectCall, LogType, RunEntry, WebhookEntry, api_of
+from app.engine.log_entries import LogType, RunEntry, WebhookEntry
 from app.engine.roles import Role
 
 logs = Resource("log", description="What happened", changes=Role.ADMIN)
@@ -39,14 +39,10 @@ def _of_webhook(entry: WebhookEntry) -> JsonObject:
     }
 
 
-def _of_call(call: DirectCall) -> JsonObject:
-    return {**asdict(call), "api": api_of(call.resource)}
-
-
 _VIEWS: Final[Mapping[LogType, Callable[[Any], JsonObject]]] = {
     LogType.TRIGGERS: plain_view,
     LogType.RUNS: _of_run,
     LogType.RAPID_BRIDGE: _of_run,
     LogType.WEBHOOKS: _of_webhook,
-    LogType.DIRECT_CALLS: _of_call,
+    LogType.DIRECT_CALLS: plain_view,
 }

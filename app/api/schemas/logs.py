@@ -112,7 +112,7 @@ class LogEntry(Delivery):
 
     webhook_endpoint_status = fields.Integer(allow_none=True)
 
-    api = fields.String(metadata={"description": "unified or proxy."})
+    api = fields.String(metadata={"description": "unified, proxy or custom."})
     response_status = fields.Integer(metadata={"description": "What a direct call was answered."})
     duration_ms = fields.Integer()
     request_id = Id(metadata={"description": "The X-Request-Id of the answer."})

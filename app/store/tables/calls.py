@@ -10,7 +10,8 @@ direct_call = Table(
     id_column(),
     environment_column(),
     Column("integrated_account_id", uuid_type),  # null when the call named none
-    Column("resource", Text, nullable=False),  # "model/resource" of a unified API, else a resource of the account's
+    Column("api", Text, nullable=False),  # unified, proxy or custom
+    Column("resource", Text),  # "model/resource", or one of the account's own; null where it was called by its path
     Column("method", Text, nullable=False),
     Column("response_status", Integer, nullable=False),
     Column("duration_ms", Integer, nullable=False),

@@ -331,6 +331,34 @@ def test_direct_calls_are_logged_with_what_they_were_answered(
     assert {entry["environment_id"] for entry in entries} == {environment_id}
 
 
+def test_custom_calls_are_logged_without_their_paths_and_the_words_of_the_api(calls: Calls, upstream: Upstream) -> None:
+    upstream.answers("/secret-path", reply({"message": "canary-word"}, 404))
+    calls.get("/custom/secret-path")
+    calls.get("/custom/../up")
+
+    refused, passed_on = calls.logged()
+
+    facts = {"api": "custom", "resource": None, "method": "get", "integrated_account_id": calls.account_id}
+    assert {**facts, "response_status": 404, "error": None}.items() <= passed_on.items()
+    assert {**facts, "response_status": 400}.items() <= refused.items()
+    assert "canary" not in json.dumps([refused, passed_on])
+    assert "secret-path" not in json.dumps([refused, passed_on])
+
+
+def test_what_is_called_by_an_accounts_own_token_is_logged_with_the_account(
+    calls: Calls, upstream: Upstream, app: Any
+) -> None:
+    upstream.lists("/people", [{"id": "1"}])
+    body = {"integrated_account_id": calls.account_id}
+    token = calls.api.post("/integrated-account/token", body).body["integrated_account_token"]
+
+    own = Caller(app.test_client(), token)
+    assert own.get("/proxy/people").status == 200
+
+    assert [entry["integrated_account_id"] for entry in calls.logged()] == [calls.account_id]
+    assert own.get("/log", log_type="unified_proxy_api").status == 403
+
+
 def test_what_calls_nothing_is_not_logged(calls: Calls, app: Any) -> None:
     client: FlaskClient = app.test_client()
     assert client.get("/proxy/people").status_code == 401

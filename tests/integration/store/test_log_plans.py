@@ -60,9 +60,9 @@ _FILL = (
          from (select *, row_number() over (order by created_at) as n from sync_job_run) r
          join (select *, row_number() over (partition by environment_id order by id) as n from webhook) w
               on w.environment_id = r.environment_id and w.n = 1 + r.n % 10""",
-    """insert into direct_call (id, environment_id, resource, method, response_status, duration_ms, request_id,
+    """insert into direct_call (id, environment_id, api, resource, method, response_status, duration_ms, request_id,
                                 created_at)
-       select gen_random_uuid(), environment_id, 'users', 'list', 200, 1, gen_random_uuid(), created_at
+       select gen_random_uuid(), environment_id, 'proxy', 'users', 'list', 200, 1, gen_random_uuid(), created_at
          from sync_job_run""",
 )
 

@@ -182,7 +182,7 @@ def test_keys_messages_and_daemons_that_bind_nobody_go(engine: Engine, store: Re
 
 
 def test_direct_calls_go_once_they_are_old(engine: Engine, store: RetentionStore) -> None:
-    call = {"environment_id": ACCOUNT, "resource": "users", "method": "list", "response_status": 200, "duration_ms": 1}
+    call = {"environment_id": ACCOUNT, "api": "proxy", "method": "list", "response_status": 200, "duration_ms": 1}
     old = put(engine, "direct_call", created_at=OLD, request_id=new_id(), **call)
     kept = put(engine, "direct_call", request_id=new_id(), **call)
 

@@ -19,6 +19,7 @@ ACCOUNT = "7b3a0000-0000-4000-8000-000000000001"
 CALL = AnsweredCall(
     environment_id=ENVIRONMENT,
     integrated_account_id=ACCOUNT.upper(),
+    api="unified",
     resource="crm/contacts",
     method="list",
     response_status=200,
@@ -106,11 +107,11 @@ def test_call_is_written_down_as_far_as_a_row_can_hold_it() -> None:
     calls = FakeCalls()
 
     CallLog(calls).note(replace(CALL, integrated_account_id="nobody", resource="a\0b", error="x" * 2000))
-    CallLog(calls).note(replace(CALL, integrated_account_id=None))
+    CallLog(calls).note(replace(CALL, integrated_account_id=None, resource=None))
 
     first, second = calls.calls.values()
     assert (first.integrated_account_id, first.resource, first.error) == (None, "ab", "x" * 1000)
-    assert second.integrated_account_id is None
+    assert (second.integrated_account_id, second.resource) == (None, None)
 
 
 @pytest.mark.parametrize("fault", [StoreUnavailableError(), ValueError("hush")])
