@@ -1,6 +1,6 @@
 """The log, of every kind: what it is narrowed by, how much of it is read at once, and how far back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ from app.engine.objects import EnvironmentId, ListFilters, Page
 from app.services.ports import Clock
 
 MOST: Final = 100
+_ENVIRONMENT: Final = "environment_id"
+"""Narrows every log; there is only the caller's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,16 +44,30 @@ class LogService:
             filters = replace(filters, times=log_range.bounded(filters.times, now))
         if failures:
             raise InvalidInputError(failures)
-        return source.read(environment_id, filters)
+        elsewhere = any(environment_id not in values for values in _values(filters, _ENVIRONMENT))
+        if elsewhere:
+            return Page(result=[], next_cursor=None, limit=filters.limit)
+        return source.read(environment_id, _without(filters, _ENVIRONMENT))
 
 
 def _unknown_filters(kind: LogType, source: LogSource, filters: ListFilters) -> list[Failure]:
-    asked = {*filters.equal, *(name for name, _ in filters.among)}
+    asked = {*filters.equal, *(name for name, _ in filters.among)} - {_ENVIRONMENT}
     known = ", ".join(sorted(source.filters))
     return [
         Failure(name, f"the log of {kind} is not narrowed by it: expected any of {known}")
         for name in sorted(asked - source.filters)
     ]
+
+
+def _values(filters: ListFilters, name: str) -> list[Sequence[object]]:
+    """List, for each mention of a filter, the values of which it wants one."""
+    equal: list[Sequence[object]] = [[filters.equal[name]]] if name in filters.equal else []
+    return [*equal, *(values for column, values in filters.among if column == name)]
+
+
+def _without(filters: ListFilters, name: str) -> ListFilters:
+    equal = {column: value for column, value in filters.equal.items() if column != name}
+    return replace(filters, equal=equal, among=[pair for pair in filters.among if pair[0] != name])
 
 
 def _size_failures(kind: LogType, source: LogSource, limit: int) -> list[Failure]:

@@ -1,6 +1,6 @@
 """The log: a query for all of its kinds, and an answer that holds what an entry of any kind may."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, Final
 
 from marshmallow import ValidationError, fields, pre_load, validate
@@ -31,11 +31,22 @@ class RunEvent(fields.String):
 class LogListing(SortedListing):
     """A list that takes ``log_type_filter[name]=value`` for ``name=value``."""
 
+    @classmethod
+    def spellings(cls, names: Set[str]) -> Set[str]:
+        """Add those of the outer spelling."""
+        return names | {_wrapped(name) for name in names}
+
     @pre_load
     def _unwrap(self, data: JsonObject, **_: Any) -> JsonObject:
         plain = {name: value for name, value in data.items() if not name.startswith(_OUTER)}
         wrapped = {name: value for name, value in data.items() if name.startswith(_OUTER)}
         return {**{_unwrapped(name): value for name, value in wrapped.items()}, **plain}
+
+
+def _wrapped(name: str) -> str:
+    """Turn ``name[in]`` into ``log_type_filter[name][in]``."""
+    inner, bracket, rest = name.partition("[")
+    return f"{_OUTER}{inner}]{bracket}{rest}"
 
 
 def _unwrapped(name: str) -> str:
@@ -53,6 +64,7 @@ _FILTERS: Final[dict[str, fields.Field[Any]]] = {
             "log_type_filter[name]=value."
         },
     ),
+    "environment_id": Id(),
     "sync_job_run_id": Id(),
     "sync_job_id": Id(),
     "sync_job_run_event": RunEvent(),

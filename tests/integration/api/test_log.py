@@ -201,7 +201,7 @@ def test_runs_are_narrowed_by_what_they_are_of(book: Book) -> None:
     assert runs(sync_job_id=job["id"]) == {of_job: ["created"]}
     assert set(runs(integrated_account_id=book.catalog.account["id"])) == {of_webhook, of_daemon, of_job}
     assert set(runs(integration="acme")) == {of_webhook, of_daemon, of_job}
-    assert runs(integration="other") == runs(sync_job_run_id=new_id()) == {}
+    assert runs(environment_id=new_id()) == runs(integration="other") == runs(sync_job_run_id=new_id()) == {}
     assert runs(**{"sync_job_run_event[in]": "record,sync_job_run:failed"}) == {of_webhook: ["record", "record"]}
     assert runs(**{"sync_job_run_event[in]": "record", "sync_job_run_event": "created"}) == {}
 
@@ -213,6 +213,11 @@ def test_filters_have_two_spellings(book: Book) -> None:
     assert [entry["sync_job_run_id"] for entry in book.read(**wrapped)] == [first]
     assert len(book.read(**{"log_type_filter[sync_job_run_id][in]": f"{first},{second}"})) == 2
     assert book.ask(**{"log_type_filter[sync_job_run_id]": "x"}).paths == ["sync_job_run_id"]
+    strict = {"Prefer": "handling=strict"}
+    query = {"log_type": "rapid_bridge", **wrapped, "log_type_filter[sync_job_id][in]": new_id()}
+    assert book.api.call("GET", "/log", query_string=query, headers=strict).body["result"] == []
+    query["log_type_filter[nothing]"] = "x"
+    assert book.api.call("GET", "/log", query_string=query, headers=strict).paths == ["log_type_filter[nothing]"]
 
 
 def test_log_spans_a_month_at_most(book: Book) -> None:

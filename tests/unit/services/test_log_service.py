@@ -74,6 +74,25 @@ def test_all_that_can_not_be_asked_is_told_at_once(log: FakeLog, service: LogSer
     assert log.asked == []
 
 
+@pytest.mark.parametrize(
+    ("filters", "is_own"),
+    [
+        (ListFilters(equal={"environment_id": ENVIRONMENT}), True),
+        (ListFilters(among=[("environment_id", ["elsewhere", ENVIRONMENT])]), True),
+        (ListFilters(equal={"environment_id": "elsewhere"}), False),
+        (ListFilters(equal={"environment_id": ENVIRONMENT}, among=[("environment_id", ["elsewhere"])]), False),
+    ],
+    ids=["own", "own-among-others", "another", "own-and-another"],
+)
+def test_log_of_another_environment_is_empty(
+    log: FakeLog, service: LogService, filters: ListFilters, is_own: bool
+) -> None:
+    page = service.read(ENVIRONMENT, LogType.TRIGGERS, replace(filters, limit=7))
+
+    assert (bool(page.result), page.limit) == (is_own, 7)
+    assert log.asked == ([ListFilters(limit=7)] if is_own else [])
+
+
 def test_log_without_bounds_is_read_as_it_is_asked(log: FakeLog, service: LogService) -> None:
     filters = ListFilters(times=LONG_AGO, limit=1000)
 
