@@ -1,6 +1,7 @@
 """Note each direct call once it is answered; neither what was sent nor what came is kept."""
 
 import time
+from typing import Final
 
 import flask
 
@@ -10,18 +11,14 @@ from app.api.services import environment, own_account, services
 from app.engine.json_types import JsonObject
 from app.services.call_log import AnsweredCall
 
-_KEY = "direct_call"
+_KEY: Final = "direct_call"
+_CUSTOM: Final = "custom"
 
 
 def begin(query: JsonObject, resource: str | None, method: str) -> None:
     """Tell what the request calls, for the account that its query names or that its token is of."""
     account_id = own_account() or query.get(ACCOUNT)
     setattr(flask.g, _KEY, (account_id if isinstance(account_id, str) else None, resource, method))
-
-
-def pass_on() -> None:
-    """Tell that the answer is the account's API's own: not a word of it is noted."""
-    flask.g.is_passed_on = True
 
 
 def keep(*resources: Resource) -> None:
@@ -49,9 +46,13 @@ def _note(response: flask.Response) -> flask.Response:
 
 
 def _error(response: flask.Response) -> str | None:
-    """Give the message of an answer that is an error; it holds no secret, as it is shown to the caller."""
-    if response.status_code < 400 or flask.g.get("is_passed_on"):
+    """Give the message of an answer that is an error; it holds no secret, as it is shown to the caller.
+
+    That an API refused a path tells the path: of a custom call no such word is noted.
+    """
+    if response.status_code < 400:
         return None
     answer = response.get_json(silent=True)
-    message = answer.get("message") if isinstance(answer, dict) else None
+    is_own = isinstance(answer, dict) and not (flask.request.blueprint == _CUSTOM and "raw_response" in answer)
+    message = answer.get("message") if is_own else None
     return message if isinstance(message, str) else None

@@ -67,7 +67,7 @@ def _values(filters: ListFilters, name: str) -> list[Sequence[object]]:
 
 def _without(filters: ListFilters, name: str) -> ListFilters:
     equal = {column: value for column, value in filters.equal.items() if column != name}
-    return replace(filters, equal=equal, among=[pair for pair in filters.among if pair[0] != name])
+    return replace(filters, equal=equal, among=tuple(pair for pair in filters.among if pair[0] != name))
 
 
 def _size_failures(kind: LogType, source: LogSource, limit: int) -> list[Failure]:

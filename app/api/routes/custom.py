@@ -75,7 +75,6 @@ def _passed_on(path: str, body: JSON = None) -> flask.Response:
         body=body,
     )
     answer = services().custom.call(environment(), request)
-    call_notes.pass_on()
     content_type = answer.content_type
     if not (content_type.isascii() and content_type.isprintable() and content_type):
         content_type = _UNTOLD_TYPE
