@@ -53,6 +53,7 @@ def _error(response: flask.Response) -> str | None:
     if response.status_code < 400:
         return None
     answer = response.get_json(silent=True)
-    is_own = isinstance(answer, dict) and not (flask.request.blueprint == _CUSTOM and "raw_response" in answer)
-    message = answer.get("message") if is_own else None
+    if not isinstance(answer, dict) or (flask.request.blueprint == _CUSTOM and "raw_response" in answer):
+        return None
+    message = answer.get("message")
     return message if isinstance(message, str) else None
