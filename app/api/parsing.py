@@ -15,6 +15,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.api import preferences
+from app.api.schemas.fields import Input
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 
@@ -146,8 +147,9 @@ def _load_body(schema: Schema, body: JsonObject, *, is_strict: bool) -> Body:
         return Body(valid, (*_failures(messages, ""), *faults))
 
 
-def _names(schema: Schema) -> set[str]:
-    return {field.data_key or name for name, field in schema.fields.items()}
+def _names(schema: Schema) -> Set[str]:
+    names = {field.data_key or name for name, field in schema.fields.items()}
+    return schema.spellings(names) if isinstance(schema, Input) else names
 
 
 def _query(arguments: MultiDict[str, str]) -> dict[str, str]:

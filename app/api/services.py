@@ -9,6 +9,7 @@ import flask
 from app.engine.objects import ApiToken, EnvironmentId
 from app.services.account_tokens import AccountToken, AccountTokens
 from app.services.accounts import AccountService
+from app.services.call_log import CallLog
 from app.services.custom_calls import CustomCalls
 from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
@@ -19,6 +20,7 @@ from app.services.health import HealthService
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
 from app.services.key_rotation import KeyRotation
+from app.services.logs import LogService
 from app.services.offers import Offers
 from app.services.own_account import OwnAccount
 from app.services.ports import RowVersions
@@ -65,6 +67,8 @@ class ApiServices:
     direct: DirectCalls
     offers: Offers
     custom: CustomCalls
+    call_log: CallLog
+    logs: LogService
     unified_models: UnifiedModelService
     installed_models: InstalledModelService
     unified_mappings: MappingService

@@ -7,9 +7,11 @@ from sqlalchemy import Engine
 
 from app.api.services import ApiServices
 from app.bootstrap.limits import call_limits, request_limits
+from app.bootstrap.logs import log_service
 from app.bootstrap.shared import REAL, ClosableSource, Outside, Shared, budgets, run_drafts
 from app.services.account_tokens import AccountTokens
 from app.services.accounts import AccountService
+from app.services.call_log import CallLog
 from app.services.called_accounts import CalledAccounts
 from app.services.custom_calls import CustomCalls
 from app.services.daemons import DaemonService
@@ -41,6 +43,7 @@ from app.services.webhooks import WebhookService
 from app.settings import Settings
 from app.sources.http_source import HttpSource
 from app.store.database import is_reachable
+from app.store.direct_calls import DirectCallStore
 from app.store.environments import EnvironmentStore
 from app.store.jobs import JobStore
 from app.store.log_read import LogReader
@@ -72,7 +75,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     accounts = AccountService(
         shared.accounts, shared.integrations, shared.effective_integrations, shared.installed_integrations
     )
-    installed = EnvironmentUnifiedModelStore(shared.engine)
+    installed, calls = EnvironmentUnifiedModelStore(shared.engine), DirectCallStore(shared.engine)
     deliveries = DeliveryService(
         deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, bell=shared.bell
     )
@@ -118,6 +121,8 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         offers=Offers(
             accounts=shared.accounts, integrations=shared.effective_integrations, models=shared.unified_models
         ),
+        call_log=CallLog(calls),
+        logs=log_service(shared, calls),
         unified_models=UnifiedModelService(shared.unified_models),
         installed_models=InstalledModelService(installed, shared.unified_models),
         unified_mappings=MappingService(

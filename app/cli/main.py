@@ -12,6 +12,7 @@ _COMMANDS = {
     "trigger": "app.cli.triggers:trigger",
     "template": "app.cli.templates:template",
     "state": "app.cli.states:state",
+    "log": "app.cli.log:log",
     "token": "app.cli.tokens:token",
     "environment": "app.cli.environments:environment",
     "keys": "app.cli.keys:keys",

@@ -75,8 +75,10 @@ def delivery_faults(receiver: JsonObject, run_id: str) -> list[str]:
         faults.append(f"receiver: {receiver['unverified']:,} deliveries did not verify")
     if log["duplicates"]:
         faults.append(f"receiver: {log['duplicates']:,} records came twice")
-    if [*log["events"][:1], *log["events"][-1:]] != [events.STARTED, events.COMPLETED]:
-        faults.append(f"receiver: expected started first, completed last; got {', '.join(log['events']) or 'nothing'}")
+    if [*log["events"][:2], *log["events"][-1:]] != [events.CREATED, events.STARTED, events.COMPLETED]:
+        faults.append(
+            f"receiver: expected created and started first, completed last; got {', '.join(log['events']) or 'nothing'}"
+        )
     return faults
 
 

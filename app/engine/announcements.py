@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Final
 
 from app.engine import events
-from app.engine.objects import IntegratedAccount
+from app.engine.objects import IntegratedAccount, SyncJobRun
+from app.engine.run_view import run_view
 from app.engine.times import iso_utc, iso_utc_or_none
 from app.engine.triggers import DueTrigger
 from app.engine.work import EventDraft
@@ -29,6 +30,17 @@ def trigger_failed(due: DueTrigger, error: str, *, next_run_at: datetime | None,
         "error": error,
     }
     return events.to_each(to, TRIGGER_FAILED, payload, environment_id=trigger.environment_id, at=due.now)
+
+
+def run_event(run: SyncJobRun, event: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
+    """Tell webhooks that are not the run's what has become of it."""
+    return events.to_each(to, event, events.run_payload(run_view(run)), environment_id=run.environment_id, at=at)
+
+
+def run_deleted(run: SyncJobRun, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
+    """Tell webhooks that a run was removed, but not its own where the run sends it no such events."""
+    told = [id for id in to if id != run.webhook_id or events.is_sent(run, events.DELETED)]
+    return events.to_each(told, events.DELETED, {"id": run.id}, environment_id=run.environment_id, at=at)
 
 
 def reactivated(account: IntegratedAccount, *, to: Sequence[str], at: datetime) -> list[EventDraft]:

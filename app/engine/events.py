@@ -10,6 +10,7 @@ from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import IntegratedAccount, SyncJobRun, Webhook
 from app.engine.record_rows import encode
+from app.engine.run_view import run_view
 from app.engine.status import RunStatus
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft
@@ -28,7 +29,7 @@ CREATED = "sync_job_run:created"
 DELETED = "sync_job_run:deleted"
 
 OF_RUNS = (CREATED, UPDATED, STARTED, RECORD, RECORD_ERROR, RATE_LIMITED, COMPLETED, FAILED, DELETED)
-"""What a run may be told to send; those of wire.md D that Ferryman never sends are no mistake."""
+"""What a run may be told to send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +143,11 @@ def numbered(batch: EventDraft, account_id: str, sequence: int, previous: int | 
 def run_payload(run: JsonObject) -> JsonObject:
     """Give the payload of a lifecycle event: the run as the API shows it, without the embedded job."""
     return {name: value for name, value in run.items() if name != "sync_job"}
+
+
+def lifecycle(run: SyncJobRun, name: str, envelope: Envelope) -> EventDraft:
+    """Make an event that tells of a run as it is now."""
+    return event(envelope, id=new_id(), event=name, payload=run_payload(run_view(run)))
 
 
 def rate_limited_payload(run: SyncJobRun, *, resource: str, method: str, retry_after_seconds: int) -> JsonObject:

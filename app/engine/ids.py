@@ -14,3 +14,8 @@ def canonical_id(text: str) -> str | None:
         return str(uuid.UUID(text)) if len(text) == 36 else None
     except ValueError:
         return None
+
+
+def derived_id(id: str, name: str) -> str:
+    """Make the UUID that a name has within the thing of an id: the same whenever it is asked for."""
+    return str(uuid.uuid5(uuid.UUID(id), name))

@@ -1,4 +1,7 @@
-"""What a run begins with: its roots' units, and for a webhook run the event that its receiver has to agree to."""
+"""What a run begins with: its roots' units, and for a webhook run the events that come before all others.
+
+The second of these, ``started``, is the one that its receiver has to agree to.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,9 +9,9 @@ from dataclasses import dataclass, replace
 from app.engine import books, events, scope
 from app.engine.errors import LoopError
 from app.engine.ids import new_id
+from app.engine.objects import SyncJobRun
 from app.engine.resource_items import ResourceItem
-from app.engine.run_view import run_view
-from app.engine.status import ErrorHandling, UnitStatus
+from app.engine.status import ErrorHandling, RunStatus, UnitStatus
 from app.engine.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, units_of
 from app.services.ports import Clock
 from app.services.run_context import RunContext
@@ -23,7 +26,7 @@ class FirstWork:
     errors: Sequence[ErrorDraft]
     delivery_unit_id: str | None
     asks_receiver: bool = False
-    """All else waits for the receiver's answer to the event that is sent first."""
+    """All else waits for the receiver's answer to ``started``."""
 
 
 class Beginning:
@@ -71,17 +74,12 @@ class Beginning:
     def _delivery(self, context: RunContext) -> tuple[UnitDraft | None, list[EventDraft]]:
         if context.run.webhook_id is None:
             return None, []
-        unit = UnitDraft(id=new_id(), resource_id=None, kind=UnitKind.DELIVERY)
-        if not _asks_receiver(context):
-            return replace(unit, status=UnitStatus.IDLE), []
+        unit = UnitDraft(id=new_id(), resource_id=None, kind=UnitKind.DELIVERY, status=UnitStatus.IDLE)
         stats = books.first_stats((item.name, item.method) for item in context.plan.order)
-        started = events.event(
-            context.envelope(self._clock),
-            id=new_id(),
-            event=events.STARTED,
-            payload=events.run_payload(run_view(replace(context.run, resource_stats=stats))),
-        )
-        return unit, [started]
+        started = replace(context.run, resource_stats=stats)
+        told = ((events.CREATED, _as_created(started)), (events.STARTED, started))
+        envelope = context.envelope(self._clock)
+        return unit, [events.lifecycle(run, name, envelope) for name, run in told if events.is_sent(run, name)]
 
     def _error_events(self, context: RunContext, errors: Sequence[ErrorDraft]) -> list[EventDraft]:
         return [
@@ -100,6 +98,11 @@ class Beginning:
 def _asks_receiver(context: RunContext) -> bool:
     """Claim that the run's receiver gets the event whose answer the run waits for."""
     return events.is_sent(context.run, events.STARTED)
+
+
+def _as_created(run: SyncJobRun) -> SyncJobRun:
+    """Give a run as it was before a daemon took it up."""
+    return replace(run, status=RunStatus.CREATED, daemon_id=None, started_at=None, updated_at=run.created_at)
 
 
 def _error(error: LoopError, item: ResourceItem, clock: Clock) -> ErrorDraft:

@@ -1,14 +1,13 @@
 """Resume a run that has failed or was stopped, or the requests that failed of one that completed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from app.engine import events, resuming
 from app.engine.errors import ConflictError
-from app.engine.ids import new_id
 from app.engine.objects import SyncJobRun
 from app.engine.routing import queue_of
-from app.engine.run_view import run_view
 from app.engine.status import RunStatus
 from app.engine.work import EventDraft, Ring
 from app.services.ports import Bell, Clock
@@ -19,6 +18,8 @@ class EndedRun(Protocol):
     """A run whose row is locked for the length of a ``with`` block."""
 
     status: RunStatus | None
+    has_begun: bool
+    """Its webhook has heard of it."""
 
     def __enter__(self) -> "EndedRun":
         """Lock."""
@@ -69,13 +70,14 @@ class Resumption:
         with self._runs.locked(run.id) as locked:
             if locked.status is None or not locked.status.is_final:
                 return
-            has_failed = locked.has_failed_requests()
+            has_failed, was_told = (
+                locked.has_failed_requests(),
+                locked.has_begun and events.is_sent(run, events.UPDATED),
+            )
             if reason := resuming.objection(locked.status, has_failed_requests=has_failed, errors_only=errors_only):
                 raise ConflictError(reason)
             message_id = locked.reopen(errors_only=errors_only, queue=queue)
-            delivery_unit_id = (
-                locked.queue_events([self._updated(run)]) if events.is_sent(run, events.UPDATED) else None
-            )
+            delivery_unit_id = locked.queue_events([self._updated(run)]) if was_told else None
         if self._bell.ring_run(run.id, queue=queue):
             self._outbox.remove(message_id)
         if delivery_unit_id:
@@ -83,6 +85,5 @@ class Resumption:
 
     def _updated(self, run: SyncJobRun) -> EventDraft:
         """Tell the webhook, which has heard of the run's end, that it goes on."""
-        changed = {"status": RunStatus.CREATED, "error": None, "finished_at": None, "resumes": run.resumes + 1}
-        payload = events.run_payload({**run_view(run), **changed})
-        return events.event(envelope_of(run, self._clock), id=new_id(), event=events.UPDATED, payload=payload)
+        changed = replace(run, status=RunStatus.CREATED, error=None, finished_at=None, resumes=run.resumes + 1)
+        return events.lifecycle(changed, events.UPDATED, envelope_of(run, self._clock))

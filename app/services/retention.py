@@ -46,6 +46,9 @@ class Attic(Protocol):
     def forget_fires(self, *, seconds: float, limit: int) -> int:
         """Remove what became of triggers' due times so long ago."""
 
+    def forget_calls(self, *, seconds: float, limit: int) -> int:
+        """Remove direct calls that were made so long ago."""
+
     def forget_announcements(self, *, seconds: float, limit: int) -> int:
         """Remove events of no run that ended so long ago."""
 
@@ -78,6 +81,7 @@ class Retention:
             lambda: self._is_full(attic.forget_messages(limit=BATCH)),
             self._forget_daemons,
             self._forget_fires,
+            self._forget_calls,
             self._forget_announcements,
             self._forget_runs,
         )
@@ -111,6 +115,10 @@ class Retention:
     def _forget_fires(self) -> bool:
         seconds = self._settings.run_retention_seconds
         return seconds > 0 and self._is_full(self._attic.forget_fires(seconds=seconds, limit=BATCH))
+
+    def _forget_calls(self) -> bool:
+        seconds = self._settings.run_retention_seconds
+        return seconds > 0 and self._is_full(self._attic.forget_calls(seconds=seconds, limit=BATCH))
 
     def _forget_told(self) -> bool:
         seconds = self._settings.tombstone_retention_seconds

@@ -19,6 +19,8 @@ class LockedRun(LockedRecords, Protocol):
     """Its first units were written, if it has any."""
     has_decided_deletions: bool
     """Its webhook was told what has vanished."""
+    watchers: Sequence[str]
+    """Webhooks that are not the run's, and that asked by name for the event that tells of the end it was moved to."""
 
     def __enter__(self) -> "LockedRun":
         """Lock."""
@@ -40,6 +42,9 @@ class LockedRun(LockedRecords, Protocol):
 
     def queue_events(self, events: Sequence[EventDraft]) -> str | None:
         """Queue events; give the delivery unit to ring."""
+
+    def announce(self, events: Sequence[EventDraft]) -> None:
+        """Queue events for webhooks that are not the run's."""
 
     def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
         """Keep errors for ``GET /errors``."""

@@ -7,6 +7,7 @@ from typing import Protocol
 from app.engine.errors import Failure, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
+from app.services.delivering import Announcement
 from app.services.ports import Bell
 from app.services.resuming import Resumption
 from app.services.run_drafts import RunDraft, RunDrafts
@@ -40,8 +41,10 @@ class RunStore(Protocol):
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[SyncJobRun]:
         """Read a page of runs."""
 
-    def delete(self, environment_id: EnvironmentId, run_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a final run with its events and errors, never its records."""
+    def delete(
+        self, environment_id: EnvironmentId, run_id: str, *, announce: Announcement, seen: RowVersion | None = None
+    ) -> bool:
+        """Remove a final run with its events and errors, never its records, and tell who wants to know."""
 
     def errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
         """Read a page of a run's errors."""
@@ -144,8 +147,9 @@ class RunService:
 
     def delete(self, environment_id: EnvironmentId, run_id: str, *, seen: RowVersion | None = None) -> str:
         """Stop a live run, or remove one that has ended: with ``seen`` only if it had ended when it was looked at."""
-        if self.get(environment_id, run_id).status.is_final:
-            self._runs.delete(environment_id, run_id, seen=seen)
+        run = self.get(environment_id, run_id)
+        if run.status.is_final:
+            self._runs.delete(environment_id, run_id, announce=self._tracking.telling_removal(run), seen=seen)
         else:
             self._tracking.stop(run_id)
         return run_id

@@ -7,20 +7,20 @@ in Postgres under the run's lock, so any of them may come late, twice or never.
 import math
 from dataclasses import dataclass
 
-from app.engine import events, settling
+from app.engine import announcements, events, settling
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import SyncJobRun
 from app.engine.planning import RunPlan
 from app.engine.routing import queue_of
-from app.engine.run_view import run_view
 from app.engine.settling import ResourceState, Verdict
 from app.engine.status import ErrorHandling, RunStatus
 from app.engine.times import iso_utc
-from app.engine.work import ErrorDraft, Ring
+from app.engine.work import ErrorDraft, EventDraft, Ring
 from app.services import gathering
 from app.services.beginning import Beginning
 from app.services.deleting import Decision, Deletions
+from app.services.delivering import Announcement
 from app.services.ports import Bell, Clock
 from app.services.run_context import RunContexts, RunReader, RunUnworkableError, envelope_of
 from app.services.run_ports import LockedRun, Moves
@@ -61,9 +61,15 @@ class Tracking:
         """Note that a daemon has taken the run up; False when it may not: it was, or waits for another one's mutex."""
         return self._moves.take_up(run_id, daemon_id=daemon_id)
 
-    def go_on(self, run_id: str) -> bool:
-        """Note that a rate-limited run is worked on again."""
-        return self._moves.move(run_id, RunStatus.RUNNING)
+    def go_on(self, run: SyncJobRun) -> bool:
+        """Note that a rate-limited run is worked on again; tell whether it was one."""
+        if not events.is_sent(run, events.UPDATED):
+            return self._moves.move(run.id, RunStatus.RUNNING)
+        with self._moves.locked(run.id) as locked:
+            has_moved = locked.move(RunStatus.RUNNING)
+            rings = self._tell(locked, run, events.UPDATED) if has_moved else []
+        self._bell.ring(rings)
+        return has_moved
 
     def begin(self, run_id: str) -> RunStart | None:
         """Write a running run's first units; None when it has units, which a resumed run goes on with."""
@@ -169,6 +175,11 @@ class Tracking:
         self._ring_next(run)
         return True
 
+    def telling_removal(self, run: SyncJobRun) -> Announcement:
+        """Make what tells webhooks that an ended run was removed."""
+        now = self._clock.now()
+        return lambda webhook_ids: announcements.run_deleted(run, to=webhook_ids, at=now)
+
     def _ring_next(self, ended: SyncJobRun) -> None:
         """Start the run that waited for this one's mutex; should nobody get here, the sweeper does it."""
         if ended.mutex_key is not None and (following := self._moves.next_in_line(ended.id)):
@@ -185,8 +196,7 @@ class Tracking:
             case RunStatus.RATE_LIMITED:
                 return self._park(locked, run, verdict.parked)
             case live:
-                locked.move(live)
-                return []
+                return self._tell(locked, run, events.UPDATED) if locked.move(live) else []
 
     def _park(self, locked: LockedRun, run: SyncJobRun, parked: ResourceState | None) -> list[Ring]:
         """Note that all work waits for the upstream's limit; its webhook is told once, by the move itself."""
@@ -199,7 +209,9 @@ class Tracking:
         payload = events.rate_limited_payload(
             run, resource=parked.resource, method=parked.method, retry_after_seconds=seconds
         )
-        return self._queue(locked, run, events.RATE_LIMITED, payload)
+        envelope = envelope_of(run, self._clock)
+        event = events.event(envelope, id=new_id(), event=events.RATE_LIMITED, payload=payload)
+        return self._queue(locked, run, event)
 
     def _complete(self, locked: LockedRun, run: SyncJobRun) -> list[Ring]:
         # What was decided when the run first completed is not undone by a resume, nor decided again.
@@ -216,14 +228,21 @@ class Tracking:
     def _end(
         self, locked: LockedRun, run: SyncJobRun, status: RunStatus, *, error: JsonObject | None = None
     ) -> list[Ring]:
-        kind = events.COMPLETED if status is RunStatus.COMPLETED else events.FAILED
-        if not locked.move(status, error=error) or not events.is_sent(run, kind):
+        if not locked.move(status, error=error):
             return []
-        payload = events.run_payload(run_view(locked.shown()))
-        return self._queue(locked, run, kind, payload)
+        kind = events.COMPLETED if status is RunStatus.COMPLETED else events.FAILED
+        if others := locked.watchers:
+            now = self._clock.now()
+            locked.announce(announcements.run_event(locked.shown(), kind, to=others, at=now))
+        return self._tell(locked, run, kind)
 
-    def _queue(self, locked: LockedRun, run: SyncJobRun, kind: str, payload: JsonObject) -> list[Ring]:
-        event = events.event(envelope_of(run, self._clock), id=new_id(), event=kind, payload=payload)
+    def _tell(self, locked: LockedRun, run: SyncJobRun, kind: str) -> list[Ring]:
+        """Queue for the run's webhook, if it has one that gets such events, what tells of the run as it is now."""
+        if not events.is_sent(run, kind):
+            return []
+        return self._queue(locked, run, events.lifecycle(locked.shown(), kind, envelope_of(run, self._clock)))
+
+    def _queue(self, locked: LockedRun, run: SyncJobRun, event: EventDraft) -> list[Ring]:
         unit_id = locked.queue_events([event])
         return [Ring(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))] if unit_id else []
 

@@ -10,7 +10,7 @@ from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.status import ErrorHandling
-from app.engine.triggers import CronTrigger, Fire
+from app.engine.triggers import CronTrigger
 from app.services.ports import Clock
 from app.services.run_drafts import RunDraft
 from app.services.run_requests import IdempotencyKey, RunRequest
@@ -45,9 +45,6 @@ class TriggerStore(Protocol):
 
     def delete(self, environment_id: EnvironmentId, trigger_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a trigger; tell whether there was one."""
-
-    def fires(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Fire]:
-        """Read a page of what became of due times."""
 
 
 class Drafts(Protocol):
@@ -123,10 +120,6 @@ class TriggerService:
         if not self._triggers.delete(environment_id, trigger_id, seen=seen):
             raise NotFoundError("sync job cron trigger", trigger_id)
         return trigger_id
-
-    def fires(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Fire]:
-        """Read a page of what became of due times."""
-        return self._triggers.fires(environment_id, filters)
 
     def _check_run(self, environment_id: EnvironmentId, values: JsonObject, failures: Sequence[Failure]) -> None:
         """Raise InvalidInputError with the failures, and with those of the run that would be made."""

@@ -105,7 +105,7 @@ class UnitWorker:
             return self._delivering.work(claim)
         context = self._contexts.load(claim.run_id)
         if context.run.status is RunStatus.RATE_LIMITED:
-            self._tracking.go_on(claim.run_id)
+            self._tracking.go_on(context.run)
         return self._fetching.work(claim, context)
 
     def _give_up(self, claim: Claim, error: ErrorDraft) -> SliceOutcome:

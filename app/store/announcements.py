@@ -58,10 +58,15 @@ def announce(
 ) -> None:
     """Queue an event for each webhook that wants it, within the caller's transaction."""
     if webhook_ids := subscribers(connection, environment_id, event):
-        rows = [
-            {"id": draft.id, "webhook_id": draft.webhook_id, "event": draft.event, "body": draft.body}
-            for draft in make(webhook_ids)
-        ]
+        insert_announcements(connection, make(webhook_ids))
+
+
+def insert_announcements(connection: Connection, drafts: Sequence[EventDraft]) -> None:
+    """Queue events of no run within the caller's transaction."""
+    rows = [
+        {"id": draft.id, "webhook_id": draft.webhook_id, "event": draft.event, "body": draft.body} for draft in drafts
+    ]
+    if rows:
         connection.execute(insert(tables.delivery), rows)
 
 

@@ -42,10 +42,13 @@ _PENDING_RECORDS = text("""
      where run_id = :run_id and status = 'pending' and event = 'sync_job_run:record' limit :limit) backlog
 """)
 
+# Nothing is fetched before the receiver has agreed to the run, whatever else it is told first.
 _UNBLOCK = text("""
     update unit set status = 'ready', wake_at = null, rung_at = now(), updated_at = now()
       from sync_job_run r
      where unit.run_id = :run_id and unit.status = 'blocked' and r.id = unit.run_id
+           and not exists (select from delivery d where d.run_id = :run_id and d.status = 'pending'
+                                  and d.event = 'sync_job_run:started')
  returning unit.run_id, unit.id, r.queue
 """)
 

@@ -6,7 +6,7 @@ writes, deliveries and stops never wait for each other in a circle.
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Engine, insert, text
+from sqlalchemy import Connection, Engine, insert, select, text
 
 from app import failpoints
 from app.engine import events
@@ -102,7 +102,9 @@ def insert_errors(connection: Connection, run_id: str, errors: Sequence[ErrorDra
         }
         for error in errors
     ]
-    connection.execute(insert(tables.run_error), rows)
+    run = tables.sync_job_run.c
+    environment_id = select(run.environment_id).where(run.id == run_id).scalar_subquery()
+    connection.execute(insert(tables.run_error).values(environment_id=environment_id), rows)
 
 
 def insert_events(connection: Connection, run_id: str, drafts: Sequence[EventDraft]) -> str | None:

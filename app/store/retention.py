@@ -70,6 +70,12 @@ _FIRES: Final = text("""
          order by created_at limit :limit for update skip locked)
 """)
 
+_CALLS: Final = text("""
+    delete from direct_call where id in (
+        select id from direct_call where created_at < now() - make_interval(secs => :seconds)
+         order by created_at limit :limit for update skip locked)
+""")
+
 _ANNOUNCEMENTS: Final = text("""
     delete from delivery where id in (
         select id from delivery
@@ -85,6 +91,15 @@ _TOLD: Final = text("""
 
 # The last completed run of a job, an account and the same args stays: the next increment begins where it began.
 _EXPIRED: Final = text("""
+    with old as (
+        select r.* from environment e cross join lateral (
+               select * from sync_job_run ended
+                where ended.environment_id = e.id and ended.finished_at < now() - make_interval(secs => :seconds)
+                      and (cast(:after_time as timestamptz) is null
+                           or (ended.finished_at, ended.id)
+                               > (cast(:after_time as timestamptz), cast(:after_id as uuid)))
+                order by ended.finished_at, ended.id limit :limit) r
+         order by r.finished_at, r.id limit :limit)
     select r.id, r.finished_at,
            not exists (select from delivery d where d.run_id = r.id and d.status = 'pending')
            and (r.status <> 'completed' or exists (
@@ -92,11 +107,7 @@ _EXPIRED: Final = text("""
                  where later.sync_job_id = r.sync_job_id and later.integrated_account_id = r.integrated_account_id
                        and later.args_hash = r.args_hash and later.status = 'completed'
                        and later.started_at > r.started_at)) as may_go
-      from sync_job_run r
-     where r.finished_at < now() - make_interval(secs => :seconds)
-           and (cast(:after_time as timestamptz) is null
-                or (r.finished_at, r.id) > (cast(:after_time as timestamptz), cast(:after_id as uuid)))
-     order by r.finished_at, r.id limit :limit
+      from old r order by r.finished_at, r.id
 """)
 
 # Whoever resumes the run waits, or was first: then it has no end any more.
@@ -155,6 +166,10 @@ class RetentionStore:
     def forget_fires(self, *, seconds: float, limit: int) -> int:
         """Remove what became of triggers' due times so long ago."""
         return self._forget(_FIRES, {"seconds": seconds, "limit": limit})
+
+    def forget_calls(self, *, seconds: float, limit: int) -> int:
+        """Remove direct calls that were made so long ago."""
+        return self._forget(_CALLS, {"seconds": seconds, "limit": limit})
 
     def forget_announcements(self, *, seconds: float, limit: int) -> int:
         """Remove events of no run that ended so long ago."""

@@ -16,6 +16,7 @@ from app.engine.status import ResourceStatus, RunStatus, allowed_origins
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Pass, Ring, UnitDraft, UnitKind, Vanished
 from app.store import mutexes, reopening, spools, stuck_runs, tombstones, webhook_changes
+from app.store.announcements import insert_announcements
 from app.store.database import reading
 from app.store.outbox import START_RUN_TASK, insert_message
 from app.store.pages import insert_errors, insert_events, numbered
@@ -36,6 +37,11 @@ _MOVE = text("""
            completed_at = case when :target = 'completed' then coalesce(completed_at, now()) else completed_at end,
            finished_at = case when :is_final then clock_timestamp() end
      where id = :run_id and status = any(:origins)
+ returning case when :is_told then array(
+               select cast(w.id as text) from webhook w
+                where w.environment_id = sync_job_run.environment_id and w.event_types is not null and w.is_active
+                      and 'sync_job_run:' || cast(:target as text) = any(w.event_types)
+                      and w.id is distinct from sync_job_run.webhook_id) end as watchers
 """).bindparams(bindparam("error", type_=JSONB(none_as_null=True)))
 
 # A run that waits for another one's mutex stays as it is.
@@ -98,7 +104,7 @@ class RunMoves:
     def move(self, run_id: str, target: RunStatus, *, error: JsonObject | None = None) -> bool:
         """Move the run when its status allows it, and end its units with it; tell whether it moved."""
         with self._engine.begin() as connection:
-            return move(connection, run_id, target, error=error)
+            return move(connection, run_id, target, error=error) is not None
 
     def take_up(self, run_id: str, *, daemon_id: str) -> bool:
         """Move a created run to running, unless it waits for another one's mutex; tell whether it moved."""
@@ -152,6 +158,7 @@ class LockedRun:
     def __init__(self, engine: Engine, run_id: str) -> None:
         self._transaction = engine.begin()
         self._run_id = run_id
+        self.watchers: Sequence[str] = ()
 
     def __enter__(self) -> "LockedRun":
         self._connection = self._transaction.__enter__()
@@ -189,7 +196,9 @@ class LockedRun:
 
     def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
         """Move the run, in this transaction."""
-        return move(self._connection, self._run_id, target, error=error, retry_after=retry_after)
+        watchers = move(self._connection, self._run_id, target, error=error, retry_after=retry_after)
+        self.watchers = watchers or ()
+        return watchers is not None
 
     def mend(self, queue: str) -> list[Ring]:
         """Free what waits for nothing, in this transaction; list what to ring."""
@@ -240,6 +249,10 @@ class LockedRun:
         """Queue events for delivery, in this transaction; give the delivery unit to ring."""
         return insert_events(self._connection, self._run_id, events)
 
+    def announce(self, events: Sequence[EventDraft]) -> None:
+        """Queue events for webhooks that are not the run's, in this transaction."""
+        insert_announcements(self._connection, events)
+
 
 def move(
     connection: Connection,
@@ -248,8 +261,8 @@ def move(
     *,
     error: JsonObject | None = None,
     retry_after: datetime | None = None,
-) -> bool:
-    """Move the run within the caller's transaction; a final status cancels what is left of it."""
+) -> Sequence[str] | None:
+    """Move the run and end what is left of it; list the other webhooks that named this end's event. None: it stays."""
     # Only take_up, which minds mutexes, starts a created run.
     origins = allowed_origins(target) - ({RunStatus.CREATED} if target is RunStatus.RUNNING else frozenset())
     parameters = {
@@ -258,10 +271,12 @@ def move(
         "error": error,
         "retry_after": retry_after,
         "is_final": target.is_final,
+        "is_told": target in (RunStatus.COMPLETED, RunStatus.FAILED),
         "origins": [str(origin) for origin in origins],
     }
-    if connection.execute(_MOVE, parameters).rowcount != 1:
-        return False
+    moved = connection.execute(_MOVE, parameters).one_or_none()
+    if moved is None:
+        return None
     if target.is_final:
         _cancel_units(connection, run_id, UnitKind.FETCH)
         if target is RunStatus.STOPPED:
@@ -272,7 +287,7 @@ def move(
             tombstones.forget_seen(connection, run_id)
         ended = ResourceStatus.FAILED if target is RunStatus.FAILED else ResourceStatus.STOPPED
         connection.execute(_END_RESOURCES, {"run_id": run_id, "status": ended})
-    return True
+    return moved.watchers or ()
 
 
 def _cancel_units(connection: Connection, run_id: str, kind: UnitKind) -> None:

@@ -5,13 +5,15 @@ from datetime import datetime
 
 from sqlalchemy import Connection, DateTime, Engine, bindparam, delete, select, text
 
+from app.engine import events
 from app.engine.errors import IdempotencyKeyReusedError
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
 from app.engine.status import FINAL_RUN_STATUSES
+from app.services.delivering import Announcement
 from app.services.run_drafts import RunDraft
 from app.services.run_requests import IdempotencyKey
 from app.services.runs import CreatedRun
-from app.store import mutexes, paging, tables, webhook_changes
+from app.store import announcements, mutexes, paging, tables, webhook_changes
 from app.store.database import reading
 from app.store.row_versions import demand, unchanged
 from app.store.run_creation import insert_run, insert_run_as_supposed, insert_run_within, previous_run_date
@@ -161,8 +163,10 @@ class RunStore:
         with reading(self._engine) as connection:
             return [str(id) for id in connection.execute(_STUCK, {"stuck_after": seconds, "limit": limit}).scalars()]
 
-    def delete(self, environment_id: EnvironmentId, run_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a final run with its events and errors, never its records."""
+    def delete(
+        self, environment_id: EnvironmentId, run_id: str, *, announce: Announcement, seen: RowVersion | None = None
+    ) -> bool:
+        """Remove a final run with its events and errors, never its records, and tell who wants to know."""
         table = tables.sync_job_run
         statement = delete(table).where(
             table.c.id == run_id,
@@ -174,6 +178,8 @@ class RunStore:
             webhook_changes.take_back_waiting(connection, run_id)
             is_done = connection.execute(statement).rowcount == 1
             demand(is_done, seen)
+            if is_done:
+                announcements.announce(connection, environment_id, events.DELETED, announce)
         return is_done
 
     def _one(self, connection: Connection, run_id: str) -> SyncJobRun:

@@ -13,7 +13,8 @@ from app.store.database import Row, reading
 from app.store.pages import count
 
 _TABLE = tables.delivery
-_COLUMNS = tuple(column for column in _TABLE.c if column.name != "body")
+LISTED = tuple(column for column in _TABLE.c if column.name != "body")
+"""What a delivery is listed by: its body may be large."""
 
 # A unit that is at work comes to the event by itself; one that sleeps, or that had nothing left to do, has to be woken.
 _WAKE_UNIT = text("""
@@ -59,20 +60,26 @@ class WebhookDeliveryStore:
 
     def list(self, webhook_id: str, filters: ListFilters) -> Page[Delivery]:
         """Read a page of a webhook's deliveries, without their bodies."""
-        statement = select(*_COLUMNS).where(_TABLE.c.webhook_id == webhook_id)
+        statement = select(*LISTED).where(_TABLE.c.webhook_id == webhook_id)
         statement = paging.narrowed(statement, _TABLE, filters)
         with reading(self._engine) as connection:
             return paging.read_page(
-                connection, statement, _TABLE, _delivery, limit=filters.limit, cursor=filters.cursor, sort=filters.sort
+                connection,
+                statement,
+                _TABLE,
+                delivery_of,
+                limit=filters.limit,
+                cursor=filters.cursor,
+                sort=filters.sort,
             )
 
     def get(self, webhook_id: str, delivery_id: str) -> Delivery | None:
         """Read one delivery with its body."""
         body = func.convert_from(_TABLE.c.body, "UTF8").label("body")
-        statement = select(*_COLUMNS, body).where(_TABLE.c.webhook_id == webhook_id, _TABLE.c.id == delivery_id)
+        statement = select(*LISTED, body).where(_TABLE.c.webhook_id == webhook_id, _TABLE.c.id == delivery_id)
         with reading(self._engine) as connection:
             row = connection.execute(statement).mappings().one_or_none()
-        return _delivery(row, row["body"]) if row else None
+        return delivery_of(row, row["body"]) if row else None
 
     def retry(self, webhook_id: str, delivery_id: str) -> Sequence[Ring] | None:
         """Make a delivery pending and due; list the unit to ring, if it is a run's; None when it has no body left.
@@ -106,7 +113,8 @@ def _ring(unit: Any) -> Ring:
     return Ring(run_id=str(unit.run_id), unit_id=str(unit.id), queue=unit.queue)
 
 
-def _delivery(row: Row, body: str | None = None) -> Delivery:
+def delivery_of(row: Row, body: str | None = None) -> Delivery:
+    """Read a delivery's row."""
     return Delivery(
         id=str(row["id"]),
         webhook_id=str(row["webhook_id"]),

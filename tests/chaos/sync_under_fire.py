@@ -154,7 +154,8 @@ class SyncUnderFire:
             assert_none(fault, ledger[fault])
         assert_none("gaps in the log", _gaps(ledger["numbers"]))
         events = list(dict(ledger["events"]).values())
-        assert (events[0], events[-1]) == ("sync_job_run:started", "sync_job_run:completed"), events
+        first, last = ["sync_job_run:created", "sync_job_run:started"], "sync_job_run:completed"
+        assert (events[:2], events[-1]) == (first, last), events
 
     def _units_by_parent(self) -> dict[str, str]:
         """Tell which unit asked for which parent's children."""

@@ -86,7 +86,7 @@ class ModelRun:
         self.delivery.release(UnitStatus.LEASED)
         if resource:
             self.delivered[resource] += records
-        if not self.is_backlogged:
+        if not self.is_backlogged and all(event != "started" for event, _, _ in self.pending):
             for unit in self.units.values():
                 if unit.status is UnitStatus.BLOCKED:
                     unit.release(UnitStatus.READY)
@@ -117,4 +117,10 @@ class ModelRun:
                 self.queue("rate_limited")
             self.status = RunStatus.RATE_LIMITED
         else:
-            self.status = RunStatus.RUNNING
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Be at work again; the webhook of a run that was not is told so."""
+        if self.status is RunStatus.RATE_LIMITED:
+            self.queue("updated")
+        self.status = RunStatus.RUNNING

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import flask
 
-from app.api import called
+from app.api import call_notes, called
 from app.api.parsing import any_body
 from app.api.resource import ANY_ERROR, Resource
 from app.api.schemas import direct as schemas
@@ -24,6 +24,8 @@ custom = Resource(
     is_for_accounts=True,
     is_free=True,
 )
+
+call_notes.keep(custom)
 
 _RULE: Final = "/<path:path>"
 _UNTOLD_TYPE: Final = "application/octet-stream"
@@ -64,6 +66,7 @@ def delete_custom(path: str) -> flask.Response:
 
 def _passed_on(path: str, body: JSON = None) -> flask.Response:
     query = _query()
+    call_notes.begin(query, None, flask.request.method.lower())
     request = CustomRequest(
         account_id=called.taken_account(query),
         http_method=flask.request.method,

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import flask
 
-from app.api import called, free_queries
+from app.api import call_notes, called, free_queries
 from app.api.parsing import free_body
 from app.api.resource import ANY_ERROR, Resource
 from app.api.schemas import direct as schemas
@@ -32,6 +32,8 @@ proxy = Resource(
     is_for_accounts=True,
     is_free=True,
 )
+
+call_notes.keep(unified, proxy)
 
 _MOST: Final = 1000
 
@@ -157,6 +159,7 @@ def _one(resource: str, method: str, **options: JSON) -> Answer:
 
 def _called(resource: str, method: str, *, query: JsonObject | None = None, **options: JSON) -> DirectPage:
     query = _query() if query is None else query
+    call_notes.begin(query, resource, method)
     account_id, cursor = called.taken_account(query), query.pop("next_cursor", None)
     if not isinstance(cursor, str | None):
         raise InvalidInputError([Failure("next_cursor", "expected one at most")])

@@ -1,18 +1,48 @@
-"""``/log``: what became of cron triggers' due times."""
+"""``/log``: what happened in runs, to webhooks, by direct calls and to cron triggers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
 
 from app.api.resource import Resource
 from app.api.schemas.fields import page_of
-from app.api.schemas.logs import Fire, LogQuery
+from app.api.schemas.logs import LogEntry, LogQuery
 from app.api.services import environment, services
 from app.api.views import Answer, filters_of, page_view, plain_view
 from app.engine.json_types import JsonObject
+from app.engine.log_entries import LogType, RunEntry, WebhookEntry
 from app.engine.roles import Role
 
 logs = Resource("log", description="What happened", changes=Role.ADMIN)
 
 
-@logs.serves("GET", query=LogQuery, answer=page_of(Fire))
+@logs.serves("GET", query=LogQuery, answer=page_of(LogEntry))
 def list_log(query: JsonObject) -> Answer:
-    """List what became of cron triggers' due times, newest first."""
-    query.pop("log_type")
-    return page_view(services().triggers.fires(environment(), filters_of(query)), plain_view)
+    """List what happened, newest first."""
+    kind = LogType(query.pop("log_type"))
+    page = services().logs.read(environment(), kind, filters_of(query, times=("created_at",)))
+    return page_view(page, lambda entry: {"log_type": kind, **_VIEWS[kind](entry)})
+
+
+def _of_run(entry: RunEntry) -> JsonObject:
+    shown = {name: value for name, value in asdict(entry).items() if name not in ("run", "last_error")}
+    told = ("status", "webhook_successful", "sync_job_request_type", "logs")
+    return {**shown, **asdict(entry.run), **{name: getattr(entry, name) for name in told}}
+
+
+def _of_webhook(entry: WebhookEntry) -> JsonObject:
+    delivery = plain_view(entry.delivery)
+    return {
+        **delivery,
+        "environment_id": entry.environment_id,
+        "webhook_endpoint_status": delivery["last_status_code"],
+    }
+
+
+_VIEWS: Final[Mapping[LogType, Callable[[Any], JsonObject]]] = {
+    LogType.TRIGGERS: plain_view,
+    LogType.RUNS: _of_run,
+    LogType.RAPID_BRIDGE: _of_run,
+    LogType.WEBHOOKS: _of_webhook,
+    LogType.DIRECT_CALLS: plain_view,
+}

@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from app.api.schemas.fields import Id, SortedListing, Time, narrowed
 
-_STATUSES = ["pending", "delivered", "dead_lettered", "cancelled"]
+STATUSES = ["pending", "delivered", "dead_lettered", "cancelled"]
 
 
 class Delivery(Schema):
@@ -16,7 +16,7 @@ class Delivery(Schema):
     webhook_id = Id()
     sync_job_run_id = Id(allow_none=True, metadata={"description": "null for an event that belongs to no run."})
     event = fields.String()
-    status = fields.String(validate=validate.OneOf(_STATUSES))
+    status = fields.String(validate=validate.OneOf(STATUSES))
     records = fields.Integer()
     sequence = fields.Integer(allow_none=True, metadata={"description": "A batch's number in its account's log."})
     attempts = fields.Integer()
@@ -37,7 +37,7 @@ class DeliveryWithBody(Delivery):
 
 
 _filters: dict[str, fields.Field[Any]] = {
-    "status": fields.String(validate=validate.OneOf(_STATUSES)),
+    "status": fields.String(validate=validate.OneOf(STATUSES)),
     "event": fields.String(),
     "sync_job_run_id": Id(),
 }

@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
@@ -30,6 +30,11 @@ class Input(Schema):
         """Marshmallow's options."""
 
         unknown = EXCLUDE
+
+    @classmethod
+    def spellings(cls, names: Set[str]) -> Set[str]:
+        """Give every spelling of the names that fields have."""
+        return names
 
     @pre_load
     def _without_null(self, data: JSON, **_: Any) -> JsonObject:

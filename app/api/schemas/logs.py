@@ -1,39 +1,133 @@
-"""The log."""
+"""The log: a query for all of its kinds, and an answer that holds what an entry of any kind may."""
 
-from typing import Final
+from collections.abc import Mapping, Set
+from typing import Any, Final
 
-from marshmallow import Schema, fields, validate
+from marshmallow import ValidationError, fields, pre_load, validate
 
+from app.api.schemas.deliveries import STATUSES, Delivery
 from app.api.schemas.fields import Id, SortedListing, Time, narrowed
+from app.engine.json_types import JSON, JsonObject
+from app.engine.log_entries import RUN_EVENTS, LogType, event_named
 
-_TRIGGERS: Final = "sync_job_cron_trigger"
-_OTHERS: Final = (
-    # Doubled braces: marshmallow formats the text.
-    "expected sync_job_cron_trigger: of runs see /sync-job-run/{{id}}/errors, of webhooks /webhook/{{id}}/deliveries"
-)
+_TYPES: Final = [str(kind) for kind in LogType]
+_EVENTS: Final = [*RUN_EVENTS, *(event.partition(":")[2] for event in RUN_EVENTS)]
+_OUTER: Final = "log_type_filter["
 
 
-class Fire(Schema):
-    """What became of a due time of a cron trigger."""
+class RunEvent(fields.String):
+    """What happened in a run; the name's beginning may be left out."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(metadata={"enum": _EVENTS}, **options)
+
+    def _deserialize(self, value: JSON, attr: str | None, data: Mapping[str, JSON] | None, **options: Any) -> str:
+        name = event_named(super()._deserialize(value, attr, data, **options))
+        if name not in RUN_EVENTS:
+            raise ValidationError(f"expected one of {', '.join(RUN_EVENTS)}")
+        return name
+
+
+class LogListing(SortedListing):
+    """A list that takes ``log_type_filter[name]=value`` for ``name=value``."""
+
+    @classmethod
+    def spellings(cls, names: Set[str]) -> Set[str]:
+        """Add those of the outer spelling."""
+        return names | {_wrapped(name) for name in names}
+
+    @pre_load
+    def _unwrap(self, data: JsonObject, **_: Any) -> JsonObject:
+        plain = {name: value for name, value in data.items() if not name.startswith(_OUTER)}
+        wrapped = {name: value for name, value in data.items() if name.startswith(_OUTER)}
+        return {**{_unwrapped(name): value for name, value in wrapped.items()}, **plain}
+
+
+def _wrapped(name: str) -> str:
+    """Turn ``name[in]`` into ``log_type_filter[name][in]``."""
+    inner, bracket, rest = name.partition("[")
+    return f"{_OUTER}{inner}]{bracket}{rest}"
+
+
+def _unwrapped(name: str) -> str:
+    """Turn ``log_type_filter[name][in]`` into ``name[in]``."""
+    inner, _, rest = name.removeprefix(_OUTER).partition("]")
+    return inner + rest
+
+
+_FILTERS: Final[dict[str, fields.Field[Any]]] = {
+    "log_type": fields.String(
+        required=True,
+        validate=validate.OneOf(_TYPES, error="expected one of {choices}"),
+        metadata={
+            "description": "Whose log is meant; rapid_bridge is sync_job_run. Each filter is also written "
+            "log_type_filter[name]=value."
+        },
+    ),
+    "environment_id": Id(),
+    "sync_job_run_id": Id(),
+    "sync_job_id": Id(),
+    "sync_job_run_event": RunEvent(),
+    "integrated_account_id": Id(),
+    "integration": fields.String(metadata={"description": "An integration's name."}),
+    "webhook_id": Id(),
+    "event": fields.String(),
+    "status": fields.String(validate=validate.OneOf(STATUSES), metadata={"description": "Of a delivery."}),
+    "resource": fields.String(metadata={"description": "Of a direct call: model/resource, or the account's own."}),
+    "method": fields.String(),
+    "sync_job_cron_trigger_id": Id(),
+}
+LogQuery = narrowed(LogListing, "LogQuery", _FILTERS, times=("created_at",))
+
+
+class LogEntry(Delivery):
+    """An entry of any kind: of these fields it has those that its kind has."""
+
+    log_type = fields.String(validate=validate.OneOf(_TYPES))
     id = Id()
+    environment_id = Id()
+    created_at = Time(metadata={"description": "Where it stands in the log: entries are ordered and narrowed by it."})
+
+    timestamp = Time(metadata={"description": "Runs: when it happened; a `started` stands beside its `created`."})
+    sync_job_run_event = fields.String(validate=validate.OneOf(RUN_EVENTS))
+    sync_job_id = Id()
+    integrated_account_id = Id(allow_none=True)
+    integration = fields.String(allow_none=True)
+    webhook_id = Id(allow_none=True)
+    status = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "Of a run as of this event, null where the event is none of its status; of a delivery."
+        },
+    )
+    resource = fields.String(allow_none=True)
+    method = fields.String(allow_none=True)
+    sync_job_request_type = fields.String(
+        allow_none=True, metadata={"description": "unified, proxy, transform or spool."}
+    )
+    num_records = fields.Integer(allow_none=True)
+    retry_after = fields.Integer(allow_none=True, metadata={"description": "Seconds that the upstream asks to wait."})
+    retry_count = fields.Integer(allow_none=True, metadata={"description": "Attempts of a delivery after its first."})
+    delivery_status = fields.String(
+        allow_none=True, metadata={"description": "null where the entry tells of the run itself, not of a delivery."}
+    )
+    webhook_status = fields.Integer(allow_none=True, metadata={"description": "The receiver's last answer."})
+    webhook_successful = fields.Boolean(allow_none=True, metadata={"description": "null until that is decided."})
+    error = fields.Raw(
+        allow_none=True,
+        metadata={
+            "anyOf": [{"type": "object"}, {"type": "string"}, {"type": "null"}],
+            "description": "Why a run failed, or what failed in it: an object. Of triggers and direct calls a text.",
+        },
+    )
+    logs = fields.List(fields.String())
+
+    webhook_endpoint_status = fields.Integer(allow_none=True)
+
+    api = fields.String(metadata={"description": "unified, proxy or custom."})
+    response_status = fields.Integer(metadata={"description": "What a direct call was answered."})
+    duration_ms = fields.Integer()
+    request_id = Id(metadata={"description": "The X-Request-Id of the answer."})
+
     sync_job_cron_trigger_id = Id()
     due_at = Time()
-    sync_job_run_id = Id(allow_none=True)
-    error = fields.String(allow_none=True, metadata={"description": "Why it made no run."})
-    environment_id = Id()
-    created_at = Time(metadata={"description": "When it was fired."})
-
-
-LogQuery = narrowed(
-    SortedListing,
-    "LogQuery",
-    {
-        "log_type": fields.String(
-            required=True, validate=validate.Equal(_TRIGGERS, error=_OTHERS), metadata={"enum": [_TRIGGERS]}
-        ),
-        "sync_job_cron_trigger_id": Id(),
-        "sync_job_run_id": Id(),
-    },
-    times=("created_at",),
-)

@@ -5,6 +5,7 @@ app/store/encryption.py sealed.
 """
 
 from app.store.tables.base import metadata
+from app.store.tables.calls import direct_call
 from app.store.tables.catalog import (
     api_token,
     encryption_key,
@@ -43,6 +44,7 @@ __all__ = [
     "cron_trigger_fire",
     "daemon",
     "delivery",
+    "direct_call",
     "encryption_key",
     "environment",
     "environment_integration",

@@ -124,4 +124,6 @@ webhook = Table(
     Column("disabled_reason", Text),  # why Ferryman, not a user, made it inactive
     *times(),
     Index("webhook_page", "environment_id", "created_at", "id"),
+    # At the end of each run those are looked for that named its event; hardly any webhook names events.
+    Index("webhook_choosy", "environment_id", postgresql_where=text("event_types is not null")),
 )

@@ -83,7 +83,9 @@ sync_job_run = Table(
         "created_at",
         postgresql_where=text("mutex_key is not null and status in ('created', 'running', 'rate_limited')"),
     ),
-    Index("sync_job_run_finished", "finished_at", "id", postgresql_where=text("finished_at is not null")),
+    Index(
+        "sync_job_run_ended", "environment_id", "finished_at", "id", postgresql_where=text("finished_at is not null")
+    ),
     Index(
         "sync_job_run_previous",
         "sync_job_id",
@@ -174,6 +176,7 @@ run_error = Table(
     metadata,
     id_column(),
     Column("run_id", uuid_type, ForeignKey("sync_job_run.id", ondelete="CASCADE"), nullable=False),
+    Column("environment_id", uuid_type),  # that of its run
     Column("resource", Text),
     Column("method", Text),
     Column("code", Text, nullable=False),
@@ -181,6 +184,7 @@ run_error = Table(
     Column("details", JSONB, nullable=False, server_default="{}"),
     Column("created_at", time_type, nullable=False, server_default=func.now()),
     Index("run_error_page", "run_id", "created_at", "id"),
+    Index("run_error_log", "environment_id", "created_at", "id"),
 )
 
 outbox = Table(

@@ -18,7 +18,7 @@ from schemathesis.generation.case import Case
 from schemathesis.transport.wsgi import WSGITransport
 
 from app.engine.ids import new_id
-from tests.integration.api import fuzz_refusals
+from tests.integration.api import fuzz_mistakes, fuzz_refusals
 
 _PHASES: Final = ("examples", "coverage", "fuzzing", "stateful")
 _SHOWN: Final = 2000
@@ -67,7 +67,10 @@ class Findings:
         for case_id, checks in recorder.checks.items():
             interaction = recorder.interactions.get(case_id)
             for check in checks:
-                if check.status != Status.SUCCESS and not _is_expected(check, interaction):
+                if check.status == Status.SUCCESS or _is_expected(check, interaction):
+                    continue
+                case, others = recorder.cases[case_id].value, recorder.interactions.values()
+                if interaction is None or not fuzz_mistakes.is_mistake(check, case, interaction, others):
                     name = f"{phase}: {labels.get(case_id)}: {check.name}"
                     self.faults.setdefault(name, _told(check.failure_info, interaction))
 

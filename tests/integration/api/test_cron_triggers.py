@@ -222,7 +222,9 @@ def test_log_tells_what_became_of_due_times(
     assert api.get("/log", **query, **{"created_at[gt]": fire["created_at"]}).body["result"] == []
     assert stranger.get("/log", **query).body["result"] == []
     assert api.get("/log").paths == ["log_type"]
-    assert "/deliveries" in api.get("/log", log_type="webhook").body["details"]["failures"][0]["message"]
+    assert fire["log_type"] == "sync_job_cron_trigger"
+    assert api.get("/log", **query, **{"log_type_filter[sync_job_run_id]": trigger["id"]}).body["result"] == []
+    assert api.get("/log", **query, webhook_id=trigger["id"]).paths == ["webhook_id"]
 
 
 def test_trigger_that_was_changed_meanwhile_is_not_fired_as_it_was(

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from app.api.services import ApiServices
 from app.engine.ids import canonical_id, new_id
 from app.engine.json_types import JSON, JsonObject
+from app.engine.log_entries import LogType
 from app.store.database import connect
 from app.store.tokens import TokenStore
 from tests.integration.api.calling import Answer, Caller
@@ -105,6 +106,25 @@ def test_lists_narrowed_to_what_others_have_are_empty(worlds: tuple[World, World
 
     assert wrong == []
     assert tried >= 20
+
+
+@pytest.mark.parametrize("kind", [str(kind) for kind in LogType])
+def test_log_of_every_kind_is_the_callers_own(worlds: tuple[World, World], kind: str) -> None:
+    mine, theirs = worlds
+    for world in worlds:
+        query = {"integrated_account_id": world.ids["integrated-account"]}
+        world.caller.get(f"/proxy/{world.text('resource')}/1", **query)
+    whole = mine.caller.get("/log", log_type=kind).body
+    narrowing = {"webhook_id": "webhook", "sync_job_run_id": "sync-job-run", "sync_job_id": "sync-job"}
+    narrowing |= {"integrated_account_id": "integrated-account", "sync_job_cron_trigger_id": "sync-job-cron-trigger"}
+
+    assert {entry["environment_id"] for entry in whole["result"]} == {mine.environment_id}
+    if kind != LogType.DIRECT_CALLS:
+        # What somebody calls in vain is told to nobody else.
+        assert _leaks_of_text(json.dumps(whole), theirs) == []
+    for name, collection in narrowing.items():
+        answer = mine.caller.get("/log", log_type=kind, **{name: theirs.ids[collection]})
+        assert answer.body.get("result", []) == [], (name, answer.body)
 
 
 def test_what_is_shown_without_any_hint_is_the_callers_own(

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+from app.engine import events
 from tests.integration.api.calling import Caller, Catalog
 
 PAGE = (Path(__file__).parents[3] / "docs" / "webhooks.md").read_text()
@@ -19,9 +20,10 @@ def test_examples_are_answered_as_the_page_says(api: Caller, catalog: Catalog) -
             body = body.replace(f"{{{{{name}}}}}", value)
         answer = api.post(path, json.loads(body))
         assert answer.status == 201, answer.body
-        names["webhook"] = names.get("webhook", answer.body["id"])
+        names["webhook"] = answer.body["id"]
         answers.append(answer.body)
 
-    webhook, run = answers
+    ends, webhook, run = answers
+    assert ends["event_types"] == [events.COMPLETED, events.FAILED]
     assert (webhook["changes_only"], run["changes_only"]) == (True, True)
     assert run["events_to_send"] == ["sync_job_run:record", "sync_job_run:completed"]

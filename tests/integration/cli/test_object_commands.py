@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +124,43 @@ def test_state_is_set_shown_and_forgotten(served: Served) -> None:
     assert served.ferryman("state", "delete", "a/b c", "last run").output == "removed last run of a/b c\n"
     assert served.ferryman("state", "list", "a/b c").output == "There are no such states.\n"
     assert served.ferryman("state", "show", "a/b c", "last run").exit_code == 1
+
+
+def test_log_tells_what_happened(served: Served) -> None:
+    client = ApiClient(served.url, served.token)
+    of = {"sync_job_id": served.job_id, "integrated_account_id": served.account_id}
+    run_id = client.post("/sync-job-run", of)["id"]
+    client.patch(f"/sync-job-run/{run_id}", {"status": "stopped"})
+
+    told = served.ferryman("log", "--run", run_id).output.splitlines()
+    whole = served.shown("log", "--run", run_id, "--event", "stopped", "--job", served.job_id, "--limit", "5")
+    calls = served.ferryman("log", "--type", "unified_proxy_api", "--account", served.account_id)
+    refused = served.ferryman("log", "--type", "webhook", "--job", served.job_id)
+
+    assert [line.split()[:3][1:] for line in told[1:]] == [[run_id, "stopped"], [run_id, "created"]]
+    assert [entry["status"] for entry in whole["result"]] == ["stopped"]
+    assert calls.output == "Nothing of that kind happened.\n"
+    assert (refused.exit_code, "sync_job_id" in refused.stderr) == (1, True)
+
+
+def test_log_is_followed_until_it_is_interrupted(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = ApiClient(served.url, served.token)
+    of = {"sync_job_id": served.job_id, "integrated_account_id": served.account_id}
+    run_id = client.post("/sync-job-run", of)["id"]
+    pauses = iter([lambda: client.patch(f"/sync-job-run/{run_id}", {"status": "stopped"})])
+
+    def pause(seconds: float) -> None:
+        for happens in pauses:
+            happens()
+            return
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", pause)
+    plain = served.ferryman("log", "--run", run_id, "--follow")
+    lines = served.ferryman("log", "--run", run_id, "--follow", "--json")
+
+    assert [line.split("  ")[2] for line in plain.stdout.splitlines() if run_id in line] == ["created", "stopped"]
+    assert lines.stdout.count('"log_type": "sync_job_run"') == 2
 
 
 def test_value_that_is_no_json_is_a_usage_fault(served: Served) -> None:

@@ -92,7 +92,7 @@ def test_second_run_tells_only_what_has_changed_and_its_books_balance(pump_datab
     second = customer.run(users(a="Ann", b="Bobby", c="Cid", d="Dan"))
 
     assert told(customer.world.receiver) == [("updated", ["b"]), ("created", ["d"])]
-    assert kinds(customer.world.receiver) == ["started", "record", "record", "completed"]
+    assert kinds(customer.world.receiver) == ["created", "started", "record", "record", "completed"]
     counted = [{name: run.resources[0][name] for name in ("fetched", "queued", "unchanged")} for run in (first, second)]
     assert counted == [{"fetched": 3, "queued": 3, "unchanged": 0}, {"fetched": 4, "queued": 2, "unchanged": 2}]
     assert second.run["status"] == "completed"
@@ -107,7 +107,7 @@ def test_vanished_record_is_told_as_deleted_once_and_as_created_when_it_is_back(
 
     gone = customer.run(users(**fewer))
     assert told(customer.world.receiver) == [("deleted", ["u3"])]
-    assert kinds(customer.world.receiver) == ["started", "record", "completed"]
+    assert kinds(customer.world.receiver) == ["created", "started", "record", "completed"]
     assert (gone.resources[0]["deleted"], gone.resources[0]["delivered"]) == (1, 1)
 
     customer.run(users(**fewer))

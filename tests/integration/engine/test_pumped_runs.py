@@ -62,7 +62,7 @@ def assert_in_order(receiver: MemoryReceiver, event_ids: list[str]) -> None:
     assert ids == sorted(ids, key=event_ids.index)
     kinds = [body["event"].removeprefix("sync_job_run:") for _, body in receiver.taken]
     lifecycle = [kind for kind in dict.fromkeys(kinds) if kind not in ("record", "record_error")]
-    assert lifecycle in ([], ["started", "completed"], ["started", "failed"])
+    assert lifecycle in ([], ["created", "started", "completed"], ["created", "started", "failed"])
     assert not kinds or (kinds[0], kinds[-1]) == (lifecycle[0], lifecycle[-1])
 
 

@@ -91,6 +91,7 @@ class UnitMachine(RuleBasedStateMachine):
         for row in self._rows("select id, kind, status, resource_id from unit where run_id = :run_id"):
             name = self.names.get(str(row["resource_id"]))
             self.model.units[str(row["id"])] = ModelUnit(UnitKind(row["kind"]), name, UnitStatus(row["status"]))
+        self.model.queue("created")
         self.model.queue("started")
         if is_agreed:
             self.deliver_all()
@@ -238,9 +239,11 @@ class UnitMachine(RuleBasedStateMachine):
 
     @rule()
     def go_on(self) -> None:
-        assert self.tracking.go_on(self.run_id) == (self.model.status is RunStatus.RATE_LIMITED)
+        run = self.runs.load(self.run_id)
+        assert run is not None
+        assert self.tracking.go_on(run) == (self.model.status is RunStatus.RATE_LIMITED)
         if self.model.status is RunStatus.RATE_LIMITED:
-            self.model.status = RunStatus.RUNNING
+            self.model.go_on()
 
     @precondition(lambda self: self.steps > 12)
     @rule()

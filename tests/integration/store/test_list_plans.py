@@ -63,6 +63,8 @@ def plans(engine: Engine) -> Iterator[list[str]]:
     found: list[str] = []
 
     def explain(connection: Any, _: object, statement: str, parameters: Any, *rest: object) -> None:
+        if statement.startswith("set "):
+            return
         with connection.connection.cursor() as cursor:
             cursor.execute(f"explain {statement}", parameters)
             found.append("\n".join(row[0] for row in cursor.fetchall()))

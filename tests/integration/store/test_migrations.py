@@ -107,6 +107,18 @@ def test_migrating_keeps_every_row_of_the_first_schema(empty_url: str, connectio
     assert after == before
 
 
+def test_errors_of_an_older_schema_are_given_the_environment_of_their_run(
+    empty_url: str, connection: Connection
+) -> None:
+    migrate.upgrade(empty_url, _OLDEST)
+    for table in _reflected(connection).sorted_tables:
+        connection.execute(insert(table).values(_sample(table)))
+
+    migrate.upgrade(empty_url)
+
+    assert str(connection.execute(text("select environment_id from run_error")).scalar_one()) == _ID
+
+
 def test_migrating_twice_changes_nothing(empty_url: str, connection: Connection) -> None:
     migrate.upgrade(empty_url)
     before = _catalog(connection, _COLUMNS)

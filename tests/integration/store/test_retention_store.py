@@ -179,3 +179,30 @@ def test_keys_messages_and_daemons_that_bind_nobody_go(engine: Engine, store: Re
     assert rows(engine, "idempotency_key", "key") == ["key-1"]
     assert rows(engine, "daemon") == ["d-1", "d-alive"]
     assert rows(engine, "outbox", "args") == [f"['{waiting}']"]
+
+
+def test_direct_calls_go_once_they_are_old(engine: Engine, store: RetentionStore) -> None:
+    call = {"environment_id": ACCOUNT, "api": "proxy", "method": "list", "response_status": 200, "duration_ms": 1}
+    old = put(engine, "direct_call", created_at=OLD, request_id=new_id(), **call)
+    kept = put(engine, "direct_call", request_id=new_id(), **call)
+
+    counts = [store.forget_calls(seconds=90 * DAY, limit=1) for _ in range(2)]
+
+    assert counts == [1, 0]
+    assert rows(engine, "direct_call") == [str(kept)] != [str(old)]
+
+
+def test_expired_runs_of_all_environments_are_listed_in_one_order(engine: Engine, store: RetentionStore) -> None:
+    other = new_id()
+    put(engine, "environment", id=other, name="other")
+    ids = [run(engine, finished=text(f"now() - interval '{days} days'")) for days in (120, 115, 110, 100)]
+    for run_id in ids[1:3]:
+        with engine.begin() as connection:
+            connection.execute(
+                text("update sync_job_run set environment_id = :e where id = :id"), {"e": other, "id": run_id}
+            )
+
+    found = store.expired_runs(seconds=90 * DAY, after=None, limit=3)
+    rest = store.expired_runs(seconds=90 * DAY, after=found[-1].place, limit=3)
+
+    assert [one.id for one in (*found, *rest)] == ids

@@ -28,8 +28,8 @@ def test_run_delivers_started_then_every_record_then_completed(
     wait_for_last_event(wait_for, receiver)
 
     assert run["status"] == "completed", run["error"]
-    assert (receiver.events[0], receiver.events[-1]) == ("started", "completed")
-    assert set(receiver.events[1:-1]) == {"record"}
+    assert (receiver.events[:2], receiver.events[-1]) == (["created", "started"], "completed")
+    assert set(receiver.events[2:-1]) == {"record"}
     assert sorted(receiver.records("users"), key=lambda user: user["number"]) == users
     assert {note["id"] for note in receiver.records("notes")} == {note["id"] for of in notes.values() for note in of}
     assert (receiver.forgeries, receiver.overlaps) == (0, 0)
@@ -57,7 +57,8 @@ def test_events_carry_the_run_and_its_origin(
     run = sync.run(webhook_id=workspace.webhook(receiver), args={"of": "a"})
     wait_for_last_event(wait_for, receiver)
 
-    started, record, completed = (delivery.payload for delivery in receiver.deliveries)
+    created, started, record, completed = (delivery.payload for delivery in receiver.deliveries)
+    assert (created["id"], created["status"], created["started_at"]) == (run["id"], "created", None)
     assert (started["id"], started["status"], started["args"]) == (run["id"], "running", {"of": "a"})
     assert (completed["id"], completed["status"]) == (run["id"], "completed")
     origin = {"sync_job_run_id": run["id"], "sync_job_id": sync.job_id, "integrated_account_id": sync.account_id}
@@ -79,7 +80,7 @@ def test_receiver_that_answers_400_to_started_aborts_the_run_with_its_words(
 
     assert run["status"] == "failed"
     assert "tenant-1 has not paid" in run["error"]["message"]
-    assert receiver.events == ["started", "failed"]
+    assert receiver.events == ["created", "started", "failed"]
     assert upstream.requests == []
 
 
@@ -96,7 +97,7 @@ def test_nothing_is_fetched_before_the_receiver_has_answered_started(
     receiver.answer = look
     workspace.sync(upstream.url, [listed("users")]).run(webhook_id=workspace.webhook(receiver))
 
-    assert fetched_before[0] == 0
+    assert fetched_before[:2] == [0, 0]
 
 
 @pytest.mark.parametrize("status", [500, 503, 404, 302], ids=str)
@@ -113,7 +114,7 @@ def test_refused_batch_is_sent_again_under_the_same_id_until_it_is_taken(
     wait_for_last_event(wait_for, receiver)
 
     assert (run["status"], sync.errors(run["id"])) == ("completed", [])
-    assert receiver.events == ["started", *["record"] * 6, "completed"]
+    assert receiver.events == ["created", "started", *["record"] * 6, "completed"]
     batches = [delivery.id for delivery in receiver.deliveries if delivery.event.endswith(":record")]
     assert batches == [batches[0]] * 3 + [batches[3]] * 3
 
@@ -127,7 +128,7 @@ def test_errors_are_delivered_beside_the_records(
     workspace.sync(upstream.url, [listed("teams"), listed("users")]).run(webhook_id=workspace.webhook(receiver))
     wait_for_last_event(wait_for, receiver)
 
-    assert sorted(receiver.events[1:-1]) == ["record", "record_error"]
+    assert sorted(receiver.events[2:-1]) == ["record", "record_error"]
     (error,) = [d.payload for d in receiver.deliveries if d.event.endswith("record_error")]
     assert (error["resource"], error["error"]["error"]) == ("teams", "http_403")
 
@@ -178,4 +179,4 @@ def test_stopped_webhook_run_sends_nothing_more(
     gate.open()
 
     assert sync.finished(run_id)["status"] == "stopped"
-    assert receiver.events == ["started", "record"]
+    assert receiver.events == ["created", "started", "record"]

@@ -86,7 +86,7 @@ def test_long_wait_is_told_to_the_webhook_once_and_shown_while_it_lasts(
     assert parked["retry_after"] > parked["started_at"]
     assert (run["status"], run["retry_after"], sync.errors(run_id)) == ("completed", None, [])
     assert told == {"id": run_id, "status": "rate_limited", "resource": "users", "method": "list", "retryAfter": 6}
-    assert receiver.events == ["started", "rate_limited", "record", "completed"]
+    assert receiver.events == ["created", "started", "rate_limited", "updated", "record", "completed"]
 
 
 def test_refusals_by_another_status_are_told_by_the_config(workspace: Workspace, upstream: Upstream) -> None:

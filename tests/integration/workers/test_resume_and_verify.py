@@ -63,7 +63,7 @@ def test_failed_webhook_run_is_resumed_without_a_second_started(
 
     assert sync.finished(run_id)["status"] == "completed"
     wait_for(lambda: receiver.events[-1:] == ["completed"])
-    assert receiver.events == ["started", "record_error", "failed", "updated", "record", "completed"]
+    assert receiver.events == ["created", "started", "record_error", "failed", "updated", "record", "completed"]
 
 
 def test_what_can_not_be_resumed_is_told(workspace: Workspace, upstream: Upstream) -> None:

@@ -22,6 +22,7 @@ COMMANDS = [
         "trigger",
         "template",
         "state",
+        "log",
         "token",
         "environment",
         "keys",

@@ -11,7 +11,7 @@ from app.demo.watching import watch_run
 from app.engine.json_types import JsonObject
 
 HOLDS = {"users": 3, "tickets": 20}
-IN_ORDER = ["sync_job_run:started", "sync_job_run:record", "sync_job_run:completed"]
+IN_ORDER = ["sync_job_run:created", "sync_job_run:started", "sync_job_run:record", "sync_job_run:completed"]
 
 
 def run_of(status: str = "completed", **changes: int) -> JsonObject:
@@ -108,9 +108,9 @@ def test_sample_rows_take_one_line_each() -> None:
         ({"duplicates": 4}, ["receiver: 4 records came twice"]),
         (
             {"events": IN_ORDER[1:]},
-            [f"receiver: expected started first, completed last; got {', '.join(IN_ORDER[1:])}"],
+            [f"receiver: expected created and started first, completed last; got {', '.join(IN_ORDER[1:])}"],
         ),
-        ({"events": []}, ["receiver: expected started first, completed last; got nothing"]),
+        ({"events": []}, ["receiver: expected created and started first, completed last; got nothing"]),
     ],
     ids=["none", "unverified", "duplicates", "order", "nothing"],
 )

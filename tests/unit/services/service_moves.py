@@ -29,6 +29,9 @@ class FakeMoves:
     left: str | None = None
     has_begun: bool = True
     has_decided_deletions: bool = False
+    watchers: list[str] = field(default_factory=list)
+    """Webhooks that want to be told of the end of any run."""
+    announced: list[EventDraft] = field(default_factory=list)
     reopened: list[bool] = field(default_factory=list)
     """For each resume, whether it took up the errors only."""
 
@@ -92,6 +95,7 @@ class FakeLockedRun:
         self.status = run.status if run else None
         self.has_begun = moves.has_begun
         self.has_decided_deletions = moves.has_decided_deletions
+        self.watchers: Sequence[str] = ()
 
     def __enter__(self) -> "FakeLockedRun":
         return self
@@ -113,7 +117,13 @@ class FakeLockedRun:
         return {"code": self._moves.errors[0].code} if self._moves.errors else None
 
     def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
-        return self._moves.move(self._run_id, target, error=error, retry_after=retry_after)
+        has_moved = self._moves.move(self._run_id, target, error=error, retry_after=retry_after)
+        is_told = has_moved and target in (RunStatus.COMPLETED, RunStatus.FAILED)
+        self.watchers = self._moves.watchers if is_told else ()
+        return has_moved
+
+    def announce(self, events: Sequence[EventDraft]) -> None:
+        self._moves.announced.extend(events)
 
     def queue_events(self, events: Sequence[EventDraft]) -> str | None:
         self._moves.deliveries.add(*events)

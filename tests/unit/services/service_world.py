@@ -7,6 +7,7 @@ from typing import Any
 
 from service_tables import NOON
 
+from app.engine import events
 from app.engine.errors import LeaseLostError
 from app.engine.json_types import JsonObject
 from app.engine.objects import SyncJobRun
@@ -203,6 +204,8 @@ class FakeDeliveries:
         return True
 
     def unblocked(self, run_id: str) -> list[Ring]:
+        if any(event.event == events.STARTED for event in self.waiting):
+            return []
         blocked = {id: unit for id, unit in self.units.rows.items() if unit.status is UnitStatus.BLOCKED}
         for unit in blocked.values():
             unit.status = UnitStatus.READY

@@ -64,6 +64,27 @@ def test_delivered_event_lets_blocked_units_go_and_rings_them() -> None:
     assert here.bell.unit_ids == ["unit"]
 
 
+def test_units_wait_for_started_though_another_event_is_delivered() -> None:
+    here = delivery(200, DeliveryError("busy", status=503))
+    here.units.add(UnitDraft(id="unit", resource_id="id-of-tickets", status=UnitStatus.BLOCKED))
+    here.deliveries.add(event("a", events.CREATED), event("b", events.STARTED))
+
+    here.deliver()
+
+    assert here.deliveries.delivered == {"a": 200}
+    assert here.units.rows["unit"].status is UnitStatus.BLOCKED
+
+
+def test_created_that_is_answered_400_is_tried_again() -> None:
+    here = delivery(DeliveryError("no", status=400))
+    here.deliveries.add(event("a", events.CREATED), event("b", events.STARTED))
+
+    here.deliver()
+
+    assert here.runs.rows["run"].status is RunStatus.RUNNING
+    assert [(waiting.id, waiting.attempts) for waiting in here.deliveries.waiting] == [("a", 1), ("b", 0)]
+
+
 def test_blocked_units_wait_while_the_backlog_is_long() -> None:
     here = delivery(200, DeliveryError("busy", status=503), delivery_backlog=1)
     here.units.add(UnitDraft(id="unit", resource_id="id-of-tickets", status=UnitStatus.BLOCKED))

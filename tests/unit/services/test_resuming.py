@@ -101,3 +101,12 @@ def test_webhook_hears_that_its_run_goes_on() -> None:
     assert event.event == events.UPDATED
     assert (payload["status"], payload["error"], payload["resumes"]) == ("created", None, 2)
     assert here.bell.unit_ids == [DELIVERY_UNIT]
+
+
+def test_webhook_that_has_not_heard_of_a_run_is_not_told_that_it_goes_on() -> None:
+    here = ended(webhook_id="webhook")
+    here.moves.has_begun = False
+
+    resume(here)
+
+    assert here.deliveries.waiting == []

@@ -39,6 +39,9 @@ class FakeAttic:
     def forget_fires(self, *, seconds: float, limit: int) -> int:
         return self._nothing("fires")
 
+    def forget_calls(self, *, seconds: float, limit: int) -> int:
+        return self._nothing("calls")
+
     def forget_announcements(self, *, seconds: float, limit: int) -> int:
         return self._nothing("announcements")
 
@@ -73,7 +76,7 @@ def steps(attic: FakeAttic, count: int, settings: Settings = SETTINGS, now: floa
 
 
 def test_each_duty_has_its_turn_and_then_there_is_a_rest() -> None:
-    duties = ["bodies", "tombstones", "told", "keys", "messages", "daemons", "fires", "announcements", "runs"]
+    duties = ["bodies", "tombstones", "told", "keys", "messages", "daemons", "fires", "calls", "announcements", "runs"]
     assert steps(FakeAttic(), 20) == duties
 
 
@@ -86,7 +89,7 @@ def test_runs_go_one_after_the_other_and_those_that_are_needed_stay() -> None:
 
     done = steps(attic, 20)
 
-    assert done[8:] == ["runs", f"a: {BATCH}", "a: 3", "a: 0", "runs", "c: 0", "runs"]
+    assert done[9:] == ["runs", f"a: {BATCH}", "a: 3", "a: 0", "runs", "c: 0", "runs"]
     assert set(attic.rows_of_runs) == {"b"}
 
 

@@ -1,5 +1,6 @@
 """Runs as the API's callers see them: accepted once, shown, stopped, removed."""
 
+import json
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -7,12 +8,15 @@ from service_recounts import recounted
 from service_setting import Setting, setting
 from service_tables import ELSEWHERE, ENVIRONMENT, FakeReferences, FakeTable, run, sync_job, unified
 
+from app.engine import events
 from app.engine.audit import RunRecount
 from app.engine.books import Counters
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
 from app.engine.status import RunStatus
+from app.engine.work import EventDraft
+from app.services.delivering import Announcement
 from app.services.run_drafts import RunDraft, RunDrafts
 from app.services.run_requests import IdempotencyKey, RunRequest
 from app.services.runs import CreatedRun, RunService
@@ -38,6 +42,7 @@ class FakeRunStore:
     by_key: dict[str, str] = field(default_factory=dict)
     is_as_supposed: bool = True
     unread: int = 0
+    announced: list[EventDraft] = field(default_factory=list)
 
     def create_as_supposed(self, draft: RunDraft) -> CreatedRun | None:
         self.unread += 1
@@ -67,7 +72,10 @@ class FakeRunStore:
         rows = [row for row in self.rows.values() if row.status in wanted]
         return Page(result=rows[: filters.limit], next_cursor=filters.cursor, limit=filters.limit)
 
-    def delete(self, environment_id: EnvironmentId, run_id: str, *, seen: RowVersion | None = None) -> bool:
+    def delete(
+        self, environment_id: EnvironmentId, run_id: str, *, announce: Announcement, seen: RowVersion | None = None
+    ) -> bool:
+        self.announced += announce(["other", "webhook"])
         return self.rows.pop(run_id, None) is not None
 
     def errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
@@ -201,6 +209,23 @@ def test_deleting_a_live_run_stops_it_and_then_removes_it(store: FakeRunStore, s
 
     assert status is RunStatus.STOPPED
     assert store.rows == {}
+    told = [(event.webhook_id, event.event, json.loads(event.body)["payload"]) for event in store.announced]
+    assert told == [(id, events.DELETED, {"id": "run"}) for id in ("other", "webhook")]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [(None, ["other", "webhook"]), ([events.DELETED], ["other", "webhook"]), ([events.RECORD], ["other"])],
+    ids=["all-events", "chosen", "left-out"],
+)
+def test_own_webhook_of_a_removed_run_is_told_unless_the_run_leaves_that_out(
+    store: FakeRunStore, service: RunService, chosen: list[str] | None, told: list[str]
+) -> None:
+    store.rows["run"] = run(status=RunStatus.FAILED, webhook_id="webhook", events_to_send=chosen)
+
+    service.delete(ENVIRONMENT, "run")
+
+    assert [event.webhook_id for event in store.announced] == told
 
 
 def test_errors_are_those_of_a_run_that_is_there(service: RunService) -> None:

@@ -90,8 +90,33 @@ def test_what_vanished_is_not_decided_again_when_a_resumed_run_completes_again()
 def test_rate_limited_run_is_resumed() -> None:
     here = setting(run_fields={"status": RunStatus.RATE_LIMITED})
 
-    assert here.tracking().go_on("run")
+    assert here.tracking().go_on(here.runs.rows["run"])
     assert here.runs.rows["run"].status is RunStatus.RUNNING
+    assert not here.tracking().go_on(here.runs.rows["run"])
+
+
+def test_webhook_is_told_once_that_its_rate_limited_run_goes_on() -> None:
+    here = parked_run(webhook_id="webhook", status=RunStatus.RATE_LIMITED)
+    here.add_delivery_unit(UnitStatus.IDLE)
+
+    assert here.tracking().go_on(here.runs.rows["run"])
+    assert not here.tracking().go_on(here.runs.rows["run"])
+
+    (event,) = here.deliveries.waiting
+    assert (event.event, json.loads(event.body)["payload"]["status"]) == (events.UPDATED, "running")
+    assert here.bell.unit_ids == [DELIVERY_UNIT]
+
+
+def test_settling_tells_the_webhook_of_a_run_that_is_at_work_again() -> None:
+    here = setting(run_fields={**WEBHOOK, "status": RunStatus.RATE_LIMITED})
+    here.add_delivery_unit(UnitStatus.IDLE)
+    here.moves.resources = [resource_state(live_units=2, parked_units=1)]
+
+    here.tracking().settle("run")
+    here.tracking().settle("run")
+
+    assert [event.event for event in here.deliveries.waiting] == [events.UPDATED]
+    assert here.bell.unit_ids == [DELIVERY_UNIT]
 
 
 def parked_run(**run_fields: object) -> Setting:
@@ -128,16 +153,18 @@ def test_webhook_is_told_once_per_parking() -> None:
         "retryAfter": 30,
     }
     assert here.bell.unit_ids == [DELIVERY_UNIT]
-    here.tracking().go_on("run")
+    here.tracking().go_on(here.runs.rows["run"])
     here.tracking().settle("run")
-    assert len(here.deliveries.waiting) == 2
+    assert [event.event for event in here.deliveries.waiting] == [
+        *(events.RATE_LIMITED, events.UPDATED, events.RATE_LIMITED)
+    ]
 
 
 def test_run_that_goes_on_shows_no_retry_after() -> None:
     here = parked_run()
     here.tracking().settle("run")
 
-    here.tracking().go_on("run")
+    here.tracking().go_on(here.runs.rows["run"])
 
     assert here.runs.rows["run"].retry_after is None
 
@@ -158,8 +185,9 @@ def test_daemon_run_begins_with_the_units_of_its_roots() -> None:
     assert {draft.status for draft in drafts} == {UnitStatus.READY}
 
 
-def test_webhook_run_begins_blocked_behind_its_started_event() -> None:
-    here = setting(run_fields=WEBHOOK)
+def test_webhook_run_begins_blocked_behind_its_created_and_started_events() -> None:
+    later = {"started_at": NOON + timedelta(seconds=5), "updated_at": NOON + timedelta(seconds=5), "daemon_id": "d1"}
+    here = setting(run_fields={**WEBHOOK, **later})
 
     start = here.tracking().begin("run")
 
@@ -167,10 +195,14 @@ def test_webhook_run_begins_blocked_behind_its_started_event() -> None:
     assert start.delivery_unit_id is not None
     statuses = {unit.draft.kind: unit.status for unit in here.units.rows.values()}
     assert statuses == {UnitKind.DELIVERY: UnitStatus.READY, UnitKind.FETCH: UnitStatus.BLOCKED}
-    (event,) = here.deliveries.waiting
-    body = json.loads(event.body)
-    assert (event.event, body["payload"]["id"], body["webhook_id"]) == (events.STARTED, "run", "webhook")
-    assert "sync_job" not in body["payload"]
+    created, started = (json.loads(event.body) for event in here.deliveries.waiting)
+    assert [body["event"] for body in (created, started)] == [events.CREATED, events.STARTED]
+    assert {body["webhook_id"] for body in (created, started)} == {"webhook"}
+    assert "sync_job" not in created["payload"]
+    facts = ("id", "status", "daemon_id", "started_at", "updated_at")
+    assert [created["payload"][name] for name in facts] == ["run", "created", None, None, "2026-03-01T12:00:00.000Z"]
+    assert [started["payload"][name] for name in facts[:4]] == ["run", "running", "d1", "2026-03-01T12:00:05.000Z"]
+    assert started["payload"]["resource_stats"] == created["payload"]["resource_stats"] != {}
 
 
 def test_second_beginning_changes_nothing() -> None:
@@ -180,7 +212,7 @@ def test_second_beginning_changes_nothing() -> None:
 
     assert here.tracking().begin("run") is None
     assert here.units.rows == units
-    assert len(here.deliveries.waiting) == 1
+    assert len(here.deliveries.waiting) == 2
 
 
 def test_beginning_of_an_unworkable_run_fails_it() -> None:
@@ -220,8 +252,9 @@ def test_webhook_hears_of_the_errors_of_a_beginning(error_handling: ErrorHandlin
 
     here.tracking().begin("run")
 
-    assert [event.event for event in here.deliveries.waiting] == [events.STARTED, events.RECORD_ERROR]
-    payload = json.loads(here.deliveries.waiting[1].body)["payload"]
+    told = [event.event for event in here.deliveries.waiting]
+    assert told == [events.CREATED, events.STARTED, events.RECORD_ERROR]
+    payload = json.loads(here.deliveries.waiting[2].body)["payload"]
     assert payload["resource"] == "users"
     assert key in payload
 
@@ -387,6 +420,35 @@ def test_run_fails_once() -> None:
     here.tracking().fail("run", ERROR)
 
     assert len(here.deliveries.waiting) == 1
+
+
+@pytest.mark.parametrize("run_fields", [{}, WEBHOOK, {**WEBHOOK, "events_to_send": []}], ids=["daemon", "own", "mute"])
+@pytest.mark.parametrize("kind", [events.COMPLETED, events.FAILED])
+def test_webhooks_that_named_the_event_are_told_of_the_end_of_any_run(run_fields: JsonObject, kind: str) -> None:
+    here = setting(run_fields=run_fields)
+    here.add_delivery_unit(UnitStatus.IDLE)
+    here.moves.watchers = ["watcher"]
+    here.moves.resources = [resource_state(counters=Counters())]
+
+    if kind == events.FAILED:
+        here.tracking().fail("run", ERROR)
+    else:
+        here.tracking().settle("run")
+
+    (told,) = here.moves.announced
+    payload = json.loads(told.body)["payload"]
+    assert (told.webhook_id, told.event) == ("watcher", kind)
+    assert (payload["id"], payload["status"]) == ("run", kind.removeprefix("sync_job_run:"))
+    assert [event.event for event in here.deliveries.waiting] == ([kind] if run_fields == WEBHOOK else [])
+
+
+def test_nobody_is_told_that_a_run_was_stopped() -> None:
+    here = setting(run_fields=WEBHOOK)
+    here.moves.watchers = ["watcher"]
+
+    here.tracking().stop("run")
+
+    assert (here.moves.announced, here.deliveries.waiting) == ([], [])
 
 
 def test_recorded_error_does_not_end_the_run() -> None:
@@ -560,6 +622,18 @@ def test_webhook_that_is_told_of_no_changes_is_not_told_what_vanished(run_fields
 
     assert here.runs.rows["run"].status is RunStatus.COMPLETED
     assert here.moves.deleted == {}
+
+
+@pytest.mark.parametrize("chosen", [[events.CREATED], [events.CREATED, events.STARTED]])
+def test_run_begins_with_those_events_that_were_chosen(chosen: list[str]) -> None:
+    here = setting(run_fields={**WEBHOOK, "events_to_send": chosen})
+
+    start = here.tracking().begin("run")
+
+    assert start is not None
+    assert [event.event for event in here.deliveries.waiting] == chosen
+    fetching = [unit.status for unit in here.units.rows.values() if unit.draft.kind is UnitKind.FETCH]
+    assert fetching == [UnitStatus.BLOCKED if events.STARTED in chosen else UnitStatus.READY]
 
 
 @pytest.mark.parametrize("chosen", [[], [events.RECORD]])

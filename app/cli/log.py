@@ -1,0 +1,100 @@
+"""``ferryman log``: what happened, over the HTTP API."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import click
+from rich.markup import escape
+
+from app.cli.calling import connected, given, json_option, print_json, print_table
+from app.cli.terminal import console
+from app.client import ApiClient
+from app.engine.json_types import JSON, JsonObject
+from app.engine.log_entries import LogType
+
+_PATH: Final = "/log"
+_MOST: Final = 100
+_POLL_SECONDS: Final = 1.0
+_OF_RUNS: Final = ("timestamp", "sync_job_run_id", "event", "resource", "num_records", "webhook_status", "logs")
+_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
+    LogType.RUNS: _OF_RUNS,
+    LogType.RAPID_BRIDGE: _OF_RUNS,
+    LogType.WEBHOOKS: ("created_at", "webhook_id", "event", "status", "attempts", "last_status_code", "last_error"),
+    LogType.DIRECT_CALLS: ("created_at", "resource", "method", "response_status", "duration_ms", "error"),
+    LogType.TRIGGERS: ("created_at", "sync_job_cron_trigger_id", "due_at", "sync_job_run_id", "error"),
+}
+
+
+@click.command("log")
+@click.option(
+    "--type",
+    "log_type",
+    type=click.Choice([str(kind) for kind in LogType]),
+    default=LogType.RUNS.value,
+    show_default=True,
+    help="Whose log is meant.",
+)
+@click.option("--run", "sync_job_run_id", help="Only what happened in this run.")
+@click.option("--job", "sync_job_id", help="Only what happened in runs of this sync job.")
+@click.option("--account", "integrated_account_id", help="Only what happened for this integrated account.")
+@click.option("--webhook", "webhook_id", help="Only what has to do with this webhook.")
+@click.option("--event", "sync_job_run_event", help="Only one event of runs, such as failed.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, _MOST), help="At most so many.")
+@click.option("--follow", is_flag=True, help="Go on showing what happens, the newest last, until interrupted.")
+@json_option
+@connected
+def log(client: ApiClient, *, follow: bool, as_json: bool, **filters: JSON) -> None:
+    """Show what happened: in runs, to webhooks, by direct calls or to cron triggers; the newest first."""
+    kind, query = filters["log_type"], given(filters)
+    if follow:
+        newest = {**query, "limit": _MOST}
+        for entry in new_entries(lambda: client.get(_PATH, newest)["result"], query["limit"], pause=time.sleep):
+            _print_line(entry, _COLUMNS[kind], as_json=as_json)
+        return
+    page = client.get(_PATH, query)
+    if as_json:
+        print_json(page)
+    else:
+        rows = [_shown(entry) for entry in page["result"]]
+        print_table(rows, _COLUMNS[kind], none="Nothing of that kind happened.")
+
+
+def new_entries(
+    read: Callable[[], Sequence[JsonObject]], first: int, *, pause: Callable[[float], object]
+) -> Iterator[JsonObject]:
+    """Give entries as they come, oldest first, beginning with the last few; without end.
+
+    An entry may come to stand among older ones, such as that of a run which began late: it is told by its id. A
+    delivery is told again once its status is another one.
+    """
+    newest = read()
+    yield from reversed(newest[:first])
+    while True:
+        seen = {_mark(entry) for entry in newest}
+        pause(_POLL_SECONDS)
+        newest = read()
+        yield from [entry for entry in reversed(newest) if _mark(entry) not in seen]
+
+
+def _mark(entry: JsonObject) -> tuple[JSON, ...]:
+    return entry["id"], entry.get("status"), entry.get("delivery_status")
+
+
+def _print_line(entry: JsonObject, columns: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        print_json(entry)
+        return
+    shown = _shown(entry)
+    told = [str(shown[column]) for column in columns if shown.get(column) is not None]
+    console().print("  ".join(map(escape, told)), soft_wrap=True)
+
+
+def _shown(entry: JsonObject) -> JsonObject:
+    """Give an entry as columns show it: an event of a run by its end, what is said of it as one text."""
+    shown: dict[str, Any] = dict(entry)
+    if "sync_job_run_event" in entry:
+        name = entry["sync_job_run_event"].partition(":")[2]
+        shown["event"] = f"{name} ({entry['delivery_status']})" if entry["delivery_status"] else name
+        shown["logs"] = "; ".join(entry["logs"]) or None
+    return shown

@@ -1,0 +1,56 @@
+"""What Schemathesis takes for a contradiction, and is none: what it says of a request is not what was sent."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from schemathesis.engine.recorder import CheckNode, Interaction
+from schemathesis.generation.case import Case
+
+_NAMED: Final = re.compile(r"parameters? (`.+`) in query")
+_OWNERS: Final = {
+    "environment-integration": {"integration"},
+    "environment-unified-model": {"unified-model"},
+    "unified-model-resource-method": {"unified-model"},
+    "environment-unified-model-resource-method": {"unified-model", "environment-unified-model"},
+}
+"""Whose removal takes along what belongs to them, by collection."""
+
+
+def is_mistake(check: CheckNode, case: Case, interaction: Interaction, others: Iterable[Interaction]) -> bool:
+    """Claim that a check has found no fault, given what else happened in its scenario."""
+    if check.failure_info is None:
+        return False
+    match check.name:
+        case "negative_data_rejection":
+            return _is_valid_as_sent(check.failure_info.failure.message, case, interaction.request.uri)
+        case "ensure_resource_availability":
+            owners = _OWNERS.get(_collection(interaction), set())
+            return any(_removed(other) in owners for other in others)
+        case _:
+            return False
+
+
+def _is_valid_as_sent(message: str, case: Case, uri: str) -> bool:
+    """Claim that what is said to be invalid is a text by the time it is sent, where any text is valid."""
+    named = _NAMED.search(message)
+    if named is None:
+        return False
+    sent = parse_qs(urlsplit(uri).query)
+    schemas = {one["name"]: one.get("schema", {}) for one in case.operation.definition.raw.get("parameters", [])}
+    return all(name not in sent or _takes_any_text(schemas[name]) for name in re.findall(r"`([^`]+)`", named[1]))
+
+
+def _takes_any_text(schema: Mapping[str, Any]) -> bool:
+    told = schema.get("items", schema)
+    return told.get("type") == "string" and not {"enum", "format", "pattern"} & told.keys()
+
+
+def _collection(interaction: Interaction) -> str:
+    return urlsplit(interaction.request.uri).path.strip("/").partition("/")[0]
+
+
+def _removed(interaction: Interaction) -> str | None:
+    is_removal = interaction.request.method == "DELETE" and interaction.response is not None
+    return _collection(interaction) if is_removal and interaction.response.status_code == 200 else None
