@@ -87,7 +87,7 @@ def test_next_in_line_is_told_however_a_run_ends(engine: Engine, end: RunStatus 
     moves.move(first, end or RunStatus.STOPPED)
     following = moves.next_in_line(first)
     if end is None:
-        RunStore(engine).delete(shown(engine, first).environment_id, first)
+        RunStore(engine).delete(shown(engine, first).environment_id, first, announce=lambda _: [])
 
     assert following == (second, "queue")
     assert (shown(engine, second).waiting_on, shown(engine, third).waiting_on) == (None, second)
