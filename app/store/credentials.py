@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from app.engine import oauth
 from app.engine.errors import SourceError
 from app.engine.events import AUTHENTICATION_ERROR
-from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
 from app.services.credentials import Announcement
@@ -18,6 +17,7 @@ from app.store import announcements, tables
 from app.store.accounts import AccountStore, announce_reactivation
 from app.store.encryption import Cipher
 from app.store.pages import insert_events
+from app.store.units import add_delivery_unit
 
 _TABLE = tables.integrated_account
 
@@ -26,14 +26,6 @@ _LOCK_SECONDS: Final = 40
 
 # Before it has begun, a run asks nobody, and so is refused by nobody.
 _RUN = text("select id from sync_job_run where id = :run_id and begun_at is not null for key share")
-
-# A run that stores its records has none yet. Its account's row is locked, so nobody else adds one now.
-_ADD_DELIVERY_UNIT = text("""
-    insert into unit (id, run_id, kind, status, rung_at)
-    select :id, :run_id, 'delivery', 'ready', now() - interval '1 hour'
-     where not exists (select from unit where run_id = :run_id and kind = 'delivery')
-""")
-
 
 _NOTE_FORBIDDEN = text("""
     update integrated_account set last_forbidden_error = :error
@@ -113,7 +105,8 @@ class CredentialStore:
             account = self._accounts.within(connection, row.environment_id, account_id)
             if run_id and connection.execute(_RUN, {"run_id": run_id}).first() is not None:
                 if webhook_ids := announcements.subscribers(connection, row.environment_id, AUTHENTICATION_ERROR):
-                    connection.execute(_ADD_DELIVERY_UNIT, {"id": new_id(), "run_id": run_id})
+                    # A run that stores its records has none yet; its account's row is locked, so nobody else adds one.
+                    add_delivery_unit(connection, run_id)
                     insert_events(connection, run_id, announce(account, webhook_ids))
             else:
                 # A direct call belongs to no run.

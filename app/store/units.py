@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, insert, text
 
 from app.engine.errors import LeaseLostError
+from app.engine.ids import new_id
 from app.engine.work import Claim, Ring, UnitDraft, UnitKind
 from app.store import tables
 from app.store.single_statements import singles_of
@@ -72,6 +73,13 @@ _HAND_BACK = text("""
            idle_slices = idle_slices + case when :is_idle then 1 else 0 end,
            wake_at = now() + make_interval(secs => :wake_seconds), rung_at = now()
      where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
+""")
+
+# Rung at once by whoever looks, since its events wait already.
+_ADD_DELIVERY_UNIT = text("""
+    insert into unit (id, run_id, kind, status, rung_at)
+    select :id, :run_id, 'delivery', 'ready', now() - interval '1 hour'
+     where not exists (select from unit where run_id = :run_id and kind = 'delivery')
 """)
 
 # Each has its own partial index (tables/runs.py), so that looking is cheap however many units are done or parked.
@@ -166,6 +174,15 @@ def hold_lease(connection: Connection, claim: Claim, *, lease_seconds: float) ->
     """Prolong the lease and lock the unit's row for the transaction; raise LeaseLostError when it is gone."""
     if connection.execute(_HOLD, _lease(claim, lease_seconds)).rowcount != 1:
         raise LeaseLostError
+
+
+def add_delivery_unit(connection: Connection, run_id: str) -> str | None:
+    """Give a run something that sends its events, within a transaction that no other one can add it beside.
+
+    Gives the new unit's id, or None when the run has one.
+    """
+    id = new_id()
+    return id if connection.execute(_ADD_DELIVERY_UNIT, {"id": id, "run_id": run_id}).rowcount else None
 
 
 def insert_units(connection: Connection, run_id: str, drafts: Sequence[UnitDraft]) -> None:

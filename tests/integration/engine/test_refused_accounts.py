@@ -50,6 +50,10 @@ class Place:
         service = CredentialService(store=self.store, endpoint=_Nobody(), clock=SystemClock(), pause=print)
         service.refuse(self.account_id, token=token, reason="answered 401", run_id=run_id or self.run_id)
 
+    def ends_told(self) -> list[str]:
+        names = [body["event"] for _, body in self.world.receiver.taken]
+        return [name for name in names if name.startswith("sync_job_run:")]
+
     def told(self) -> list[tuple[str, str, str]]:
         bodies = [body for _, body in self.world.receiver.taken if body["event"] == ANNOUNCED]
         return [(body["webhook_id"], body["payload"]["id"], body["payload"]["last_error"]) for body in bodies]
@@ -94,3 +98,22 @@ def test_an_account_is_marked_also_when_its_run_is_gone(pump_database: PumpDatab
     place.refuse(run_id=new_id())
 
     assert place.services.accounts.get(place.environment, place.account_id).status == "needs_reauth"
+
+
+def test_the_webhook_is_told_of_a_run_that_failed_before_it_began(pump_database: PumpDatabase) -> None:
+    """It has no work yet, and so nothing that sends its events; resumed, it sends them by the same unit."""
+    place = Place(pump_database, "family-to-webhook")
+    place.services.accounts.delete(place.environment, place.account_id)
+
+    with Pump(place.world) as pump:
+        outcome = pump.run(place.run_id)
+        pump.sweep()
+        first = place.ends_told()
+        place.services.runs.resume(place.environment, place.run_id, errors_only=False)
+        pump.run(place.run_id)
+        pump.sweep()
+
+    assert outcome.run["status"] == "failed"
+    assert first == ["sync_job_run:failed"]
+    assert place.ends_told()[-1] == "sync_job_run:failed"
+    assert len(place.ends_told()) <= 3

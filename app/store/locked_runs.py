@@ -1,0 +1,146 @@
+"""A run whose row is locked, to decide about its end: what is left of it, and what becomes of it."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Engine, text
+
+from app.engine.json_types import JsonObject
+from app.engine.objects import SyncJobRun
+from app.engine.settling import Progress
+from app.engine.status import ResourceStatus, RunStatus
+from app.engine.times import iso_utc
+from app.engine.work import ErrorDraft, EventDraft, Pass, Ring, Vanished
+from app.store import reopening, run_status, spools, stuck_runs, tombstones, webhook_changes
+from app.store.announcements import insert_announcements
+from app.store.outbox import START_RUN_TASK, insert_message
+from app.store.pages import insert_errors, insert_events, numbered
+from app.store.run_progress import read_progress
+from app.store.run_rows import find_run
+from app.store.units import add_delivery_unit
+
+LOCK = text("""
+    select status, begun_at is not null as has_begun, deletions_decided from sync_job_run
+     where id = :run_id for no key update
+""")
+
+_DECIDE_DELETIONS = text("update sync_job_run set deletions_decided = true where id = :run_id")
+
+_COUNT_DELETED = text("""
+    update run_resource set deleted = deleted + :count, queued = queued + :count where id = :resource_id
+""")
+
+_END_RESOURCE = text("update run_resource set status = :status, finished_at = clock_timestamp() where id = :id")
+
+COUNT_ERROR = text("update run_resource set errors = errors + 1 where run_id = :run_id and name = :name")
+
+_FIRST_ERROR = text("""
+    select code, message, resource, created_at as at from run_error
+     where run_id = :run_id order by created_at, id limit 1
+""")
+
+
+class LockedRun:
+    """A run whose row is locked: what is left of it can be read and its next status written without a race."""
+
+    def __init__(self, engine: Engine, run_id: str) -> None:
+        self._transaction = engine.begin()
+        self._run_id = run_id
+        self.watchers: Sequence[str] = ()
+
+    def __enter__(self) -> "LockedRun":
+        self._connection = self._transaction.__enter__()
+        row = self._connection.execute(LOCK, {"run_id": self._run_id}).one_or_none()
+        self.status = RunStatus(row.status) if row else None
+        self.has_begun = bool(row and row.has_begun)
+        self.has_decided_deletions = bool(row and row.deletions_decided)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._transaction.__exit__(*exception)  # type: ignore[arg-type]  # the three values of __exit__
+
+    def shown(self) -> SyncJobRun:
+        """Read the run with its stats, as this transaction leaves it."""
+        run = find_run(self._connection, self._run_id)
+        assert run is not None
+        return run
+
+    def progress(self) -> Progress:
+        """Read the run's resources with their counters and units that are left, and what waits for the webhook."""
+        return read_progress(self._connection, self._run_id)
+
+    def end_resource(self, resource_id: str, status: ResourceStatus) -> None:
+        """Give a resource its last status."""
+        self._connection.execute(_END_RESOURCE, {"id": resource_id, "status": status})
+
+    def close_spool(self, resource_id: str) -> str | None:
+        """Make a unit of what a spool has gathered, unless all of it was given on; give the unit's id."""
+        return spools.close(self._connection, self._run_id, resource_id)
+
+    def first_error(self) -> JsonObject | None:
+        """Give the run's first recorded error as ``{code, message, resource, at}``."""
+        row = self._connection.execute(_FIRST_ERROR, {"run_id": self._run_id}).mappings().first()
+        return {**row, "at": iso_utc(row["at"])} if row else None
+
+    def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
+        """Move the run, in this transaction."""
+        watchers = run_status.move(self._connection, self._run_id, target, error=error, retry_after=retry_after)
+        self.watchers = watchers or ()
+        return watchers is not None
+
+    def mend(self, queue: str) -> list[Ring]:
+        """Free what waits for nothing, in this transaction; list what to ring."""
+        return stuck_runs.mend(self._connection, self._run_id, queue)
+
+    def what_is_left(self) -> str | None:
+        """Describe what the run has left that nobody can work on; None when somebody can."""
+        return stuck_runs.what_is_left(self._connection, self._run_id)
+
+    def has_failed_requests(self) -> bool:
+        """Claim that requests of the run failed for good, and were not made again since."""
+        return reopening.has_failed_requests(self._connection, self._run_id)
+
+    def reopen(self, *, errors_only: bool, queue: str) -> int:
+        """Create an ended run anew with what is left of it, in this transaction; give its promised message."""
+        run_status.move(self._connection, self._run_id, RunStatus.CREATED)
+        reopening.reopen(self._connection, self._run_id, errors_only=errors_only)
+        return insert_message(self._connection, task=START_RUN_TASK, args=[self._run_id], queue=queue)
+
+    def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
+        """Keep errors for ``GET /errors``, in this transaction."""
+        insert_errors(self._connection, self._run_id, errors)
+        for error in errors:
+            self._connection.execute(COUNT_ERROR, {"run_id": self._run_id, "name": error.resource})
+
+    def count_vanished(self, ended: Pass) -> Vanished:
+        """Count the records that a pass has not seen; nobody else writes any until this transaction ends."""
+        if ended.webhook_id:
+            return webhook_changes.count_vanished(self._connection, ended)
+        return tombstones.count_vanished(self._connection, ended)
+
+    def delete_vanished(self, ended: Pass, *, count: int) -> None:
+        """Make tombstones of what was counted, in this transaction."""
+        tombstones.delete_vanished(self._connection, ended, count=count)
+
+    def tell_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+        """Queue events that tell of what was counted, once per run; give the delivery unit to ring."""
+        drafts = numbered(
+            self._connection, ended.account_id, webhook_changes.delete_vanished(self._connection, ended, tell)
+        )
+        self._connection.execute(_DECIDE_DELETIONS, {"run_id": self._run_id})
+        unit_id = self.queue_events(drafts)
+        count = sum(draft.records for draft in drafts)
+        self._connection.execute(_COUNT_DELETED, {"resource_id": ended.resource_ids[0], "count": count})
+        return unit_id
+
+    def queue_events(self, events: Sequence[EventDraft]) -> str | None:
+        """Queue events for delivery, in this transaction; give the delivery unit to ring.
+
+        A run that ends before it began has no such unit yet.
+        """
+        unit_id = insert_events(self._connection, self._run_id, events)
+        return unit_id or (add_delivery_unit(self._connection, self._run_id) if events else None)
+
+    def announce(self, events: Sequence[EventDraft]) -> None:
+        """Queue events for webhooks that are not the run's, in this transaction."""
+        insert_announcements(self._connection, events)
