@@ -33,15 +33,21 @@ class RecordBatch:
 
     def __init__(self, records: Iterable[JSON] = (), id_path: Sequence[str] = ("id",)) -> None:
         path = tuple(id_path)
-        self._drafts: dict[str, JSON | RecordRow] = {}
+        name = path[0] if len(path) == 1 else None
+        drafts: dict[str, JSON | RecordRow] = {}
+        self._drafts = drafts
         self.given = 0
         for record in records:
             self.given += 1
-            if (known := remote_id(record, path)) is not None:
-                self._drafts[known] = record
+            # Usual ids on the shortest way: there are a thousand per page.
+            value = record.get(name) if name is not None and type(record) is dict else None
+            if type(value) is int:
+                drafts[str(value)] = record
+            elif (known := remote_id(record, path)) is not None:
+                drafts[known] = record
             else:
                 row = record_row(record, path)
-                self._drafts[row.remote_id] = row
+                drafts[row.remote_id] = row
 
     def __len__(self) -> int:
         return len(self._drafts)

@@ -66,8 +66,8 @@ class PageBatch:
             self._batches[child.name].append(scope.batch_element(element, page.records))
         if self._item.recursion is not None:
             self._recurse(element, page.records)
-        for record in page.records:
-            for child in self._requested_children:
+        for child in self._requested_children:
+            for record in page.records:
                 self._expand(child, element, record)
 
     def add_error(self, element: scope.Element, error: RecordError) -> None:
