@@ -40,6 +40,8 @@ _DEEPEST_FIRST_CUT: Final = 0.85
 _DEEPEST_CUT: Final = 0.7
 """Of a pace that was cut just before, and refused all the same."""
 _GROWTH_PER_SECOND: Final = 1.05
+_SURE: Final = 5.0
+"""From so many served requests on a learned pace is believed: of one or two it says how little was asked for."""
 _FORGOTTEN_AT: Final = 8.0
 """A pace that has grown to so many times the last known limit says nothing any more."""
 _CLOCK_JUMP_SECONDS: Final = 2.0
@@ -149,7 +151,9 @@ def _slowed(budget: Budget, now: float) -> Budget:
     pace = max(_SLOWEST_PACE, min(max(seen, budget.pace * deepest), budget.pace * _CUT))
     is_known = budget.limit_pace is not None and budget.pace >= 0.8 * budget.limit_pace
     hold = min(budget.hold * 2, _LONGEST_HOLD_SECONDS) if is_known else HOLD_SECONDS
-    slowed = replace(budget, pace=pace, limit_pace=budget.pace, hold=hold, grow_at=now + hold, refused=0)
+    slowed = replace(
+        budget, pace=pace, limit_pace=budget.pace, evidence=_SURE, hold=hold, grow_at=now + hold, refused=0
+    )
     # Else it goes on: refusals in quick succession would never see what is served.
     return replace(slowed, epoch_at=now, served=0.0) if is_measured else slowed
 
@@ -168,8 +172,9 @@ def _paced(budget: Budget, now: float) -> Budget:
         pace=pace,
         limit_pace=pace,
         next_at=now + 1.0 / pace,
+        evidence=budget.served,
         hold=HOLD_SECONDS / 2,
-        grow_at=now + _FIRST_HOLD_SECONDS,
+        grow_at=now + _FIRST_HOLD_SECONDS * min(1.0, budget.served / _SURE),
         epoch_at=now,
         served=0.0,
         refused=0,
@@ -181,12 +186,19 @@ def _grown(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> 
     if report.is_full:
         window += report.served if window < budget.threshold else report.served / window
     budget = replace(budget, window=min(float(limits.most), window))
-    if budget.pace is None or now <= budget.grow_at or report.wanted <= report.in_flight:
+    # Who asks one by one never wants more than it has been given a start for: that it had to wait tells.
+    is_held_back = report.is_full or report.wanted > report.in_flight
+    if budget.pace is None or now <= budget.grow_at or not is_held_back:
         return budget
-    pace = budget.pace * _GROWTH_PER_SECOND ** min(now - budget.grow_at, 1.0)
+    pace = budget.pace * _growth_per_second(budget) ** min(now - budget.grow_at, 1.0)
     if budget.limit_pace is not None and pace > _FORGOTTEN_AT * budget.limit_pace:
         return replace(budget, pace=None, limit_pace=None)
     return replace(budget, pace=pace, grow_at=now)
+
+
+def _growth_per_second(budget: Budget) -> float:
+    """Try more sooner, the less was served when the pace was learned: a lone request doubles it each second."""
+    return max(_GROWTH_PER_SECOND, 2.0 ** (1.0 / max(1.0, budget.evidence) ** 2))
 
 
 def _with_quota(budget: Budget, report: Report) -> Budget:

@@ -60,6 +60,8 @@ class Budget:
     pace: float | None = None
     limit_pace: float | None = None
     """The pace at the last refusal."""
+    evidence: float = 0.0
+    """How many served requests the pace was learned from."""
     next_at: float = 0.0
     hold: float = HOLD_SECONDS
     grow_at: float = 0.0

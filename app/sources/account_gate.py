@@ -99,7 +99,8 @@ class AccountGate:
     async def enter(self, endpoint: str) -> Passage:
         """Wait for the budget; raise RateLimitedError when that would take too long to wait here."""
         begun = self._time()
-        if self._wanted() == 0 and begun - self._used_at > _IDLE_SECONDS:
+        is_paced = self._grant is not None and self._grant.pace is not None
+        if not is_paced and self._wanted() == 0 and begun - self._used_at > _IDLE_SECONDS:
             self._seen.see_idleness()
         self._used_at = begun
         self._keep()

@@ -112,6 +112,28 @@ def test_processes_that_stand_still_now_and_then_do_not_unlearn_the_pace() -> No
     assert sum(uses) / len(uses) > 0.68
 
 
+def test_pace_that_was_learned_from_hardly_any_request_is_soon_tried_out() -> None:
+    """Who asks for little and is turned away twice has seen no limit, only how little was asked for."""
+
+    def turned_away_twice(api: LimitedApi, _now: float) -> Headers:
+        api.requests = 1000 if len(api.refused) == 2 else api.requests
+        return {} if api.requests else {"retry-after": "1"}
+
+    async def work(fleet: Fleet) -> float:
+        api = LimitedApi(fleet.loop, requests=1000, tell=turned_away_twice)
+        (gate,) = fleet.gates
+        await fleet.send(gate, api)
+        api.requests = 0
+        await fleet.send(gate, api)
+        begun = fleet.loop.time()
+        for _ in range(12):
+            await asyncio.sleep(0.3)
+            await fleet.send(gate, api)
+        return fleet.loop.time() - begun
+
+    assert simulate(work) < 12
+
+
 def test_limit_that_falls_to_a_fifth_is_learned_anew() -> None:
     async def work(fleet: Fleet) -> tuple[float, float]:
         api = LimitedApi(fleet.loop, requests=10)
