@@ -8,6 +8,7 @@ by one per round trip from there. The pace is learned when an upstream refuses: 
 time until it served again. It is cut a little at each later refusal, and tried out upwards when none has come for long.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -198,7 +199,8 @@ def _grown(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> 
 
 def _growth_per_second(budget: Budget) -> float:
     """Try more sooner, the less was served when the pace was learned: a lone request doubles it each second."""
-    return max(_GROWTH_PER_SECOND, 2.0 ** (1.0 / max(1.0, budget.evidence) ** 2))
+    doubling_seconds = max(1.0, budget.evidence) ** 2
+    return max(_GROWTH_PER_SECOND, math.exp2(1.0 / doubling_seconds))
 
 
 def _with_quota(budget: Budget, report: Report) -> Budget:
