@@ -51,8 +51,8 @@ class Place:
         service.refuse(self.account_id, token=token, reason="answered 401", run_id=run_id or self.run_id)
 
     def ends_told(self) -> list[str]:
-        names = [body["event"] for _, body in self.world.receiver.taken]
-        return [name for name in names if name.startswith("sync_job_run:")]
+        """The events that show this run as it was, and none of those that other tests' runs left to be sent."""
+        return [body["event"] for _, body in self.world.receiver.taken if body["payload"].get("id") == self.run_id]
 
     def told(self) -> list[tuple[str, str, str]]:
         bodies = [body for _, body in self.world.receiver.taken if body["event"] == ANNOUNCED]
