@@ -13,8 +13,10 @@ from app.engine import events
 from app.engine.books import Counters
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
-from app.store import account_log, small_pages, spools, tables, webhook_changes
-from app.store.record_writer import Fence, RecordPage, write_records
+from app.store import account_log, plain_pages, record_differences, spools, tables, webhook_changes
+from app.store.database import driver_cursor
+from app.store.record_differences import Difference, RecordPage
+from app.store.record_writer import Fence, write_records
 from app.store.single_statements import singles_of
 from app.store.units import insert_units
 
@@ -26,14 +28,14 @@ _WAKE_DELIVERY = text("""
  returning id
 """)
 
-_COUNT = text(
+_COUNT = (
     "update run_resource set "
-    + ", ".join(f"{name} = {name} + :{name}" for name in tables.COUNTERS)
+    + ", ".join(f"{name} = {name} + %({name})s" for name in tables.COUNTERS)
     + ", status = case when status = 'waiting' then 'running' else status end, started_at = coalesce(started_at, now())"
     # Both ignore nulls.
-    + ", first_sequence = least(first_sequence, cast(:first as bigint))"
-    + ", last_sequence = greatest(last_sequence, cast(:last as bigint))"
-    + " where id = :resource_id"
+    + ", first_sequence = least(first_sequence, %(first)s::bigint)"
+    + ", last_sequence = greatest(last_sequence, %(last)s::bigint)"
+    + " where id = %(resource_id)s"
 )
 
 # The log is locked by then, so no other batch can come in between.
@@ -60,18 +62,22 @@ class PageStore:
 
         Gives the id of the run's delivery unit when there are events for it to send.
         """
-        if small_pages.is_small(page):
+        is_plain = plain_pages.is_plain(page)
+        delivery_unit_id = None
+        if is_plain and plain_pages.is_small(page):
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
-            small_pages.write(self._singles, page)
-            delivery_unit_id = None
+            plain_pages.write(self._singles, page)
+        elif (found := record_differences.find(self._singles, _record_page(page))) or not is_plain:
+            delivery_unit_id = self._write_any(page, found)
         else:
-            delivery_unit_id = self._write_any(page)
+            failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
+            plain_pages.move_on(self._singles, page)
         failpoints.hit(Failpoint.BEFORE_ACK)
         return delivery_unit_id
 
-    def _write_any(self, page: PageWrite) -> str | None:
+    def _write_any(self, page: PageWrite, found: Difference) -> str | None:
         with self._engine.begin() as connection:
-            written = write_records(connection, _record_page(page), fence=_fence(page))
+            written = write_records(connection, _record_page(page), found, fence=_fence(page))
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
             insert_units(connection, page.claim.run_id, page.children)
             if page.gathered or page.given_on:
@@ -138,12 +144,13 @@ def count(
     """Add to a resource's counters, and to its part of the account's log, within the caller's transaction."""
     first, last = sequences or (None, None)
     values = {name: getattr(counters, name) for name in tables.COUNTERS}
-    connection.execute(_COUNT, {**values, "resource_id": resource_id, "first": first, "last": last})
+    with driver_cursor(connection) as cursor:
+        cursor.execute(_COUNT, {**values, "resource_id": resource_id, "first": first, "last": last})
 
 
 def _fence(page: PageWrite) -> Fence:
     """Move the unit on: only who holds its lease can."""
-    return Fence(statement=small_pages.ADVANCE, parameters=small_pages.fence_values(page))
+    return Fence(statement=plain_pages.ADVANCE, parameters=plain_pages.fence_values(page))
 
 
 def _record_page(page: PageWrite) -> RecordPage:

@@ -1,38 +1,26 @@
-"""Write one page's records: compare by content hash, then COPY what is new and update what has changed.
+"""Write what differs of one page's records: COPY what is new and update what has changed.
 
-This is the hot path: psycopg directly, no ORM, and only rows that differ are sent. Most pages of a sync that runs again
-hold nothing new: those cost one comparison, and neither a lock nor a write.
-
-Postgres and this process take turns as little as they can: rows are made while Postgres looks for the page's ids, and
-while it takes in the rows before them.
+This is the hot path: psycopg directly, no ORM, and only rows that differ are sent. Rows are made while Postgres takes
+in those before them.
 
 Whatever is written gets a number in its account's log. The log's row is locked from there to the commit, so that
 numbers become visible in their order, and so that nobody else writes records of the account meanwhile: a row that was
 found missing can be copied straight into the table.
 """
 
-import select
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from psycopg import Connection as PostgresConnection
 from psycopg import Cursor
 from sqlalchemy import Connection
 
 from app.engine.books import Counters
-from app.engine.errors import LeaseLostError, StoreUnavailableError
-from app.engine.record_rows import RecordBatch
+from app.engine.errors import LeaseLostError
+from app.store import record_differences
 from app.store.account_log import ALLOCATE
-from app.store.database import PASSING_FAULTS
-
-# Not a join with the page: Postgres would read the whole table for it as long as it has no statistics.
-_HELD = """
-    select remote_id, case when deleted_at is null then content_hash else '' end from record
-     where integrated_account_id = %(account_id)s and resource = %(resource)s and remote_id = any(%(ids)s::text[])
-"""
-
-_LAST = "select last_sequence from account_log where integrated_account_id = %(account_id)s"
+from app.store.database import driver_cursor
+from app.store.record_differences import Difference, RecordPage, text_array
 
 _COPY = """
     copy record (integrated_account_id, resource, remote_id, data, content_hash, sync_job_run_id, sequence) from stdin
@@ -58,22 +46,9 @@ _BOUND = "set_config('transaction_timeout', '10s', true)"
 _BOUNDS_TRANSACTIONS_SINCE = 170_000
 
 _COPIED_AT_ONCE = 100
-_MADE_AT_ONCE = 50
 
 # What text COPY takes for itself: https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordPage:
-    """The records of a few pages of one resource, on their way into the table."""
-
-    account_id: str
-    resource: str
-    run_id: str
-    batch: RecordBatch
-    seen_by: str | None = None
-    """The run's resource that keeps track of what it has seen, to find out what has vanished."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,17 +61,6 @@ class WrittenRecords:
     """The first and the last number in the account's log; None when nothing differed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Difference:
-    """Ids of records that the table does not hold, and of those that it holds otherwise."""
-
-    new: Sequence[str]
-    changed: Sequence[str]
-
-    def __len__(self) -> int:
-        return len(self.new) + len(self.changed)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fence:
     """A statement that changes one row as long as the writer may write; it travels with the first question."""
@@ -105,94 +69,52 @@ class Fence:
     parameters: Mapping[str, object] = field(repr=False)
 
 
-def write_records(connection: Connection, page: RecordPage, *, fence: Fence | None = None) -> WrittenRecords:
-    """Persist the records within the caller's transaction; raise LeaseLostError when the fence is shut.
+def write_records(
+    connection: Connection, page: RecordPage, found: Difference, *, fence: Fence | None = None
+) -> WrittenRecords:
+    """Persist what was found to differ within the caller's transaction; raise LeaseLostError when the fence is shut.
 
     Of several records with one id the last is kept; the others count as unchanged.
     """
-    raw = connection.connection.driver_connection
-    assert raw is not None
-    try:
-        with raw.cursor(binary=True) as cursor:
-            if page.batch:
-                return _write(cursor, page, fence)
-            if fence is not None and cursor.execute(fence.statement, fence.parameters).rowcount != 1:
-                raise LeaseLostError
-            return WrittenRecords(counters=Counters())
-    except PASSING_FAULTS as error:
-        # SQLAlchemy does not see what is done on the raw connection, so neither does its error handler.
-        raise StoreUnavailableError from error
+    with driver_cursor(connection) as cursor:
+        return _write(cursor, page, found, fence)
 
 
-def _write(cursor: Cursor[Any], page: RecordPage, fence: Fence | None) -> WrittenRecords:
+def _write(cursor: Cursor[Any], page: RecordPage, found: Difference, fence: Fence | None) -> WrittenRecords:
     sequences = None
-    ids = page.batch.ids
-    last_sequence, held = _look(cursor, page, ids, fence)
-    difference = _compare(page.batch, ids, held)
-    if difference:
-        last = _allocate(cursor, page, len(difference))
-        if last - len(difference) != last_sequence:
+    last = _begin(cursor, page, len(found), fence)
+    if found:
+        if last - len(found) != found.last_sequence:
             # Somebody wrote to the account in between. Nobody can any more; a number too many is only a gap.
-            again = _compare(page.batch, ids, _held(cursor, page, ids).fetchall())
-            last = _allocate(cursor, page, len(again)) if len(again) > len(difference) else last
-            difference = again
-        first = last - len(difference) + 1
+            again = record_differences.find_again(cursor, page, last)
+            last = _allocate(cursor, page, len(again)) if len(again) > len(found) else last
+            found = again
+        first = last - len(found) + 1
         sequences = (first, last)
-        _copy(cursor, page, difference.new, first)
-        _update(cursor, page, difference.changed, first + len(difference.new))
+        _copy(cursor, page, found.new, first)
+        _update(cursor, page, found.changed, first + len(found.new))
     if page.seen_by:
-        cursor.execute(_SEE, {"resource_id": page.seen_by, "ids": _text_array(ids)})
-    created, updated = len(difference.new), len(difference.changed)
+        cursor.execute(_SEE, {"resource_id": page.seen_by, "ids": text_array(page.batch.ids)})
+    created, updated = len(found.new), len(found.changed)
     counters = Counters(created=created, updated=updated, unchanged=page.batch.given - created - updated)
     return WrittenRecords(counters=counters, sequences=sequences)
 
 
-def _look(
-    cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], fence: Fence | None
-) -> tuple[int, list[tuple[str, bytes]]]:
-    """Read the log's last number and what the table holds of the page, and make rows until Postgres has found it.
-
-    Once the log is locked, its number tells whether somebody has written since.
-    """
-    connection = cursor.connection
-    with connection.pipeline(), connection.cursor() as guard, connection.cursor(binary=True) as log:
-        is_bound = connection.pgconn.server_version >= _BOUNDS_TRANSACTIONS_SINCE
-        connection.execute(f"select {_PLAN_BY_KEY}, {_BOUND}" if is_bound else f"select {_PLAN_BY_KEY}")
-        if fence is not None:
-            guard.execute(fence.statement, fence.parameters)
-        log.execute(_LAST, {"account_id": page.account_id})
-        _held(cursor, page, ids)
-        connection.pgconn.send_flush_request()
-        connection.pgconn.flush()
-        for start in range(0, len(ids), _MADE_AT_ONCE):
-            if _has_answered(connection):
-                break
-            page.batch.make_rows(ids[start : start + _MADE_AT_ONCE])
-        held = cursor.fetchall()
+def _begin(cursor: Cursor[Any], page: RecordPage, count: int, fence: Fence | None) -> int:
+    """Pass the fence and take numbers, in one trip; give the last of the numbers, or 0 where none is needed."""
+    connection, last = cursor.connection, 0
+    with connection.cursor() as guard:
+        with connection.pipeline():
+            if count:
+                is_bound = connection.pgconn.server_version >= _BOUNDS_TRANSACTIONS_SINCE
+                connection.execute(f"select {_PLAN_BY_KEY}, {_BOUND}" if is_bound else f"select {_PLAN_BY_KEY}")
+            if fence is not None:
+                guard.execute(fence.statement, fence.parameters)
+            if count:
+                last = _allocate(cursor, page, count)
         if fence is not None and guard.rowcount != 1:
             raise LeaseLostError
-        last = log.fetchone()
-        return int(last[0]) if last else 0, held
-
-
-def _has_answered(connection: PostgresConnection[Any]) -> bool:
-    return bool(select.select([connection.fileno()], [], [], 0)[0])
-
-
-def _held(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str]) -> Cursor[Any]:
-    values = {"account_id": page.account_id, "resource": page.resource, "ids": _text_array(ids)}
-    return cursor.execute(_HELD, values)
-
-
-def _compare(batch: RecordBatch, ids: Sequence[str], rows: Sequence[tuple[str, bytes]]) -> _Difference:
-    if not rows:
-        return _Difference(ids, ())
-    held = dict(rows)
-    known = [remote_id for remote_id in ids if remote_id in held]
-    return _Difference(
-        new=[remote_id for remote_id in ids if remote_id not in held],
-        changed=[row.remote_id for row in batch.rows(known) if held[row.remote_id] != row.content_hash],
-    )
+    return last
 
 
 def _allocate(cursor: Cursor[Any], page: RecordPage, count: int) -> int:
@@ -236,16 +158,8 @@ def _update(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], first: in
         "resource": page.resource,
         "run_id": page.run_id,
         "sequence": first - 1,
-        "ids": _text_array(ids),
+        "ids": text_array(ids),
         "data": [row.data.decode() for row in rows],
         "hashes": [row.content_hash for row in rows],
     }
     cursor.execute(_UPDATE, values)
-
-
-def _text_array(texts: Sequence[str]) -> str:
-    """Write an array as Postgres reads it, in a tenth of the time that the driver takes for each element."""
-    joined = '","'.join(texts)
-    if "\\" in joined or joined.count('"') > 2 * len(texts) - 2:
-        joined = '","'.join(text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return f'{{"{joined}"}}' if texts else "{}"

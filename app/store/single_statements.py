@@ -61,6 +61,13 @@ class SingleStatements:
         """Count the rows that a change has touched."""
         return self._run(statement, values, lambda cursor: cursor.rowcount)
 
+    def read(self, ask: Callable[[psycopg.Connection[DictRow]], T]) -> T:
+        """Lend a connection to who asks several things at once; all of it once more when it turns out to be dead."""
+        try:
+            return self._lend(ask)
+        except _ConnectionLostError:
+            return self._lend(ask)
+
     def dispose(self) -> None:
         """Close all connections; new ones are made as they are needed."""
         ended, self._pool = self._pool, self._pool.recreate()
@@ -69,21 +76,20 @@ class SingleStatements:
     def _run(self, statement: ClauseElement | bytes, values: Values, take: Callable[[psycopg.Cursor[DictRow]], T]) -> T:
         """Run a statement; what only reads is asked again when its connection turns out to be dead."""
         sql = statement if isinstance(statement, bytes) else _sql(statement)
-        try:
-            return self._run_once(sql, values, take)
-        except _ConnectionLostError:
-            if not sql.lstrip()[:6].lower() == b"select":
-                raise
-        return self._run_once(sql, values, take)
 
-    def _run_once(self, sql: bytes, values: Values, take: Callable[[psycopg.Cursor[DictRow]], T]) -> T:
+        def ask(connection: psycopg.Connection[DictRow]) -> T:
+            return take(connection.execute(sql, values))
+
+        return self.read(ask) if sql.lstrip()[:6].lower() == b"select" else self._lend(ask)
+
+    def _lend(self, use: Callable[[psycopg.Connection[DictRow]], T]) -> T:
         try:
             lent = self._living()
         except PASSING_FAULTS as error:
             raise StoreUnavailableError from error
         connection = cast("psycopg.Connection[DictRow]", lent.driver_connection)
         try:
-            return take(connection.execute(sql, values))
+            return use(connection)
         except PASSING_FAULTS as error:
             raise (_ConnectionLostError if connection.closed else StoreUnavailableError) from error
         finally:

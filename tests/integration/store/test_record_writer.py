@@ -19,10 +19,11 @@ from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_rows import RecordBatch
 from app.engine.work import Claim, PageWrite, UnitKind
-from app.store import small_pages
+from app.store import plain_pages, record_differences
 from app.store.database import connect
 from app.store.pages import PageStore
-from app.store.record_writer import RecordPage, write_records
+from app.store.record_differences import RecordPage
+from app.store.record_writer import write_records
 from app.store.single_statements import singles_of
 from tests.support.patience import wait_for
 from tests.support.servers import PostgresServer
@@ -65,8 +66,9 @@ class Account:
 
     def write(self, records: Sequence[JSON], resource: str = "tickets") -> Counters:
         page = RecordPage(account_id=self.id, resource=resource, run_id=new_id(), batch=RecordBatch(records))
+        found = record_differences.find(singles_of(self.engine), page)
         with self.engine.begin() as connection:
-            return write_records(connection, page).counters
+            return write_records(connection, page, found).counters
 
     def rows(self) -> dict[str, JsonObject]:
         query = text("select * from record where integrated_account_id = :id order by sequence")
@@ -79,13 +81,13 @@ class Account:
             return connection.execute(query, {"id": self.id}).scalar_one_or_none()
 
 
-class AccountOfSmallPages(Account):
-    """An account whose pages are written by one statement; each is a unit's of its own run."""
+class AccountOfPages(Account):
+    """An account whose pages are each a unit's of its own run, with its books."""
 
     def write(self, records: Sequence[JSON], resource: str = "tickets") -> Counters:
         claim = self.leased()
         page = self.page(claim, records, resource)
-        assert small_pages.is_small(page)
+        assert plain_pages.is_plain(page)
 
         assert PageStore(self.engine).write(page) is None
 
@@ -129,9 +131,15 @@ class AccountOfSmallPages(Account):
             return [dict(row) for row in connection.execute(text(query), values).mappings()]
 
 
-@pytest.fixture(params=[Account, AccountOfSmallPages], ids=["any page", "small page"])
-def make_account(request: pytest.FixtureRequest, engine: Engine) -> Callable[[], Account]:
-    return lambda: request.param(engine)
+@pytest.fixture(params=["records alone", "small pages", "large pages"])
+def make_account(
+    request: pytest.FixtureRequest, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], Account]:
+    if request.param == "records alone":
+        return lambda: Account(engine)
+    if request.param == "large pages":
+        monkeypatch.setattr(plain_pages, "_MOST_RECORDS", 0)
+    return lambda: AccountOfPages(engine)
 
 
 @pytest.fixture
@@ -246,12 +254,17 @@ def test_writers_of_one_account_leave_no_gap_that_a_reader_could_fall_into(accou
     assert len(set(sequences)) == len(sequences) == 40
 
 
-def test_small_page_of_a_lost_lease_changes_nothing(engine: Engine) -> None:
-    account = AccountOfSmallPages(engine)
+@pytest.mark.parametrize("most_small", [200, 0], ids=["small page", "large page"])
+@pytest.mark.parametrize("records", [TICKETS[:1], [{"id": "0", "title": "late"}, {"id": "late"}]], ids=["held", "new"])
+def test_page_of_a_lost_lease_changes_nothing(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, records: Sequence[JSON], most_small: int
+) -> None:
+    monkeypatch.setattr(plain_pages, "_MOST_RECORDS", most_small)
+    account = AccountOfPages(engine)
     account.write(TICKETS[:1])
     before = account.rows()
     late = dataclasses.replace(account.leased(), fencing_token=7)
-    page = account.page(late, [{"id": "0", "title": "late"}, {"id": "late"}])
+    page = account.page(late, records)
 
     with pytest.raises(LeaseLostError):
         PageStore(engine).write(page)
@@ -264,13 +277,13 @@ def test_small_page_of_a_lost_lease_changes_nothing(engine: Engine) -> None:
 
 def test_small_page_overwrites_what_another_one_has_just_written(engine: Engine) -> None:
     """The other one's write is not committed when the page begins, and is when the page comes to the number."""
-    account, slow = AccountOfSmallPages(engine), Account(engine)
+    account, slow = AccountOfPages(engine), Account(engine)
     slow.id = account.id
     written: list[Counters] = []
     page = threading.Thread(target=lambda: written.append(account.write(TICKETS)))
     with engine.begin() as connection:
         other = RecordPage(account_id=account.id, resource="tickets", run_id=new_id(), batch=RecordBatch(TICKETS[:2]))
-        write_records(connection, other)
+        write_records(connection, other, record_differences.find(singles_of(engine), other))
         page.start()
         wait_for(lambda: account._all(_WAITING)[0]["count"])
     page.join()
@@ -281,7 +294,7 @@ def test_small_page_overwrites_what_another_one_has_just_written(engine: Engine)
 
 def test_small_page_finds_its_records_by_their_key(engine: Engine) -> None:
     """However much the account holds, and although nothing is known of the table yet."""
-    account = AccountOfSmallPages(engine)
+    account = AccountOfPages(engine)
     Account.write(account, [{"id": str(number)} for number in range(20_000)])
     page = account.page(account.leased(), [{"id": str(number), "changed": True} for number in range(90)])
 
@@ -289,7 +302,7 @@ def test_small_page_finds_its_records_by_their_key(engine: Engine) -> None:
     with closing(singles_of(engine)._living()) as lent:
         connection: Any = lent.driver_connection
         connection.execute("begin")
-        connection.execute(small_pages._WRITE, {**small_pages.fence_values(page), **small_pages._values(page)})
+        connection.execute(plain_pages._WRITE, {**plain_pages.fence_values(page), **plain_pages._values(page)})
         row = connection.execute(_READ).fetchone()
         connection.execute("rollback")
 
@@ -316,9 +329,15 @@ def test_large_page_reads_no_other_records(postgres_server: PostgresServer, stat
         changed = [{"id": str(number), "changed": True} for number in range(19_500, 20_500)]
         page = RecordPage(account_id=account.id, resource="tickets", run_id=new_id(), batch=RecordBatch(changed))
 
+        with closing(singles_of(engine)._living()) as lent:
+            asked: Any = lent.driver_connection
+            asked.execute("begin")
+            found = record_differences._find(asked, page)
+            read = asked.execute(_READ).fetchone()["read"]
+            asked.execute("rollback")
         with engine.begin() as connection:
-            counters = write_records(connection, page).counters
-            read = connection.execute(text(_READ)).scalar_one()
+            counters = write_records(connection, page, found).counters
+            read += connection.execute(text(_READ)).scalar_one()
         engine.dispose()
 
     assert counters == Counters(created=500, updated=500)

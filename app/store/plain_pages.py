@@ -1,14 +1,17 @@
-"""Write a small page that holds nothing but records by one statement, which is a transaction of its own.
+"""Write a page that holds nothing but records by one statement, which is a transaction of its own.
 
 It does what ``PageStore.write`` does in five trips for pages of any kind: move the unit on under its fence, number and
-write what differs, count. A run of many small pages waits for Postgres most of its time beside the upstream's.
+write what differs, count. A run of many small pages waits for Postgres most of its time beside the upstream's, and so
+does one that finds nothing new.
 
 All of the statement sees the table as it was when it began; what somebody else has persisted of the page's records
 since then is overwritten, as if it had been persisted before.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
+from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
 from app.engine.record_rows import encode
 from app.engine.work import PageWrite
@@ -36,6 +39,9 @@ _OWN_COUNTERS: Final = {
     "unchanged": "%(given)s - totals.written",
 }
 _COUNTED: Final = ", ".join(f"{name} = {name} + {_OWN_COUNTERS.get(name, f'%({name})s')}" for name in tables.COUNTERS)
+_BEGUN: Final = """
+    status = case when status = 'waiting' then 'running' else status end, started_at = coalesce(started_at, now())
+"""
 
 # The limit has each record found by its key: without statistics Postgres would rather read all that the account has.
 _WRITE: Final = f"""
@@ -67,8 +73,7 @@ _WRITE: Final = f"""
          totals as (select count(*) as written, count(*) filter (where is_new) as new from written),
          counted as (
         update run_resource
-           set {_COUNTED}, status = case when status = 'waiting' then 'running' else status end,
-               started_at = coalesce(started_at, now()), first_sequence = least(first_sequence, before + 1),
+           set {_COUNTED}, {_BEGUN}, first_sequence = least(first_sequence, before + 1),
                last_sequence = greatest(last_sequence, last)
           from fenced, totals left join taken on true
          where run_resource.id = %(resource_id)s)
@@ -76,9 +81,18 @@ _WRITE: Final = f"""
 """.encode()
 
 
-def is_small(page: PageWrite) -> bool:
-    """Claim that a page is nothing but a few records."""
-    return len(page.records) <= _MOST_RECORDS and not (
+_MOVE_ON: Final = f"""
+    with fenced as ({ADVANCE} returning id),
+         counted as (
+        update run_resource set {", ".join(f"{name} = {name} + %({name})s" for name in tables.COUNTERS)}, {_BEGUN}
+         where id = %(resource_id)s and exists (select from fenced))
+    select count(*) as fenced from fenced
+""".encode()
+
+
+def is_plain(page: PageWrite) -> bool:
+    """Claim that a page is nothing but records."""
+    return not (
         page.children
         or page.events
         or page.errors
@@ -90,9 +104,25 @@ def is_small(page: PageWrite) -> bool:
     )
 
 
+def is_small(page: PageWrite) -> bool:
+    """Claim that a plain page is best written without a look at it beforehand."""
+    return len(page.records) <= _MOST_RECORDS
+
+
 def write(singles: SingleStatements, page: PageWrite) -> None:
     """Write a small page; raise LeaseLostError, with nothing written, when the unit belongs to somebody else by now."""
-    row = singles.one(_WRITE, {**fence_values(page), **_values(page)})
+    _write(singles, _WRITE, {**fence_values(page), **_values(page)})
+
+
+def move_on(singles: SingleStatements, page: PageWrite) -> None:
+    """Count a page of which the table holds all as it is; raise LeaseLostError as ``write`` does."""
+    counters = page.counters + Counters(unchanged=page.records.given)
+    values = {name: getattr(counters, name) for name in tables.COUNTERS}
+    _write(singles, _MOVE_ON, {**fence_values(page), **values, "resource_id": page.claim.resource_id})
+
+
+def _write(singles: SingleStatements, statement: bytes, values: Mapping[str, object]) -> None:
+    row = singles.one(statement, values)
     if row is None or row["fenced"] != 1:
         raise LeaseLostError
 
