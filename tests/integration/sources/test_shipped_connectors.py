@@ -178,4 +178,6 @@ def test_only_what_is_new_is_asked_for(name: str, case: dict[str, Any], client: 
 
     client.fetch(**call_of(CONNECTORS / name, upstream, case["resource"], "list", query=case["query"]))
 
-    assert case["sends"].items() <= dict(upstream.received[0].query).items()
+    sent = asked(upstream.received[0])
+    assert case["sends"].items() <= sent["query"].items()
+    assert case.get("sends_body", {}).items() <= (sent["body"] or {}).items()
