@@ -139,6 +139,17 @@ def test_every_connector_is_whole() -> None:
     }
 
 
+def test_every_listing_has_pages_that_it_is_tested_against() -> None:
+    listings = {
+        sample.parent / "pages" / f"{resource}.list.json"
+        for sample in SAMPLES
+        for resource, methods in read(sample.parent / "integration.json")["config"]["resources"].items()
+        if "list" in methods
+    }
+
+    assert named(sorted(listings - set(PAGES))) == []
+
+
 def cases(kind: str) -> list[tuple[str, dict[str, Any]]]:
     """Give what the samples say of one kind, by the connector's name."""
     return [(path.parent.name, case) for path in SAMPLES for case in read(path).get(kind, [])]
