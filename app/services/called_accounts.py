@@ -2,15 +2,13 @@
 
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import replace
 from typing import Final, TypeVar
 
-from app.engine import integration_config
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, SourceError, TooManyRequestsError
 from app.engine.ids import canonical_id
 from app.engine.integration_config import IntegrationConfig
-from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount
+from app.services.account_configs import config_of
 from app.services.request_limits import RequestLimits
 from app.services.run_context import AccountReader, IntegrationReader
 
@@ -54,13 +52,7 @@ class CalledAccounts:
 
     def config(self, account: IntegratedAccount) -> IntegrationConfig:
         """Read how an account's API is spoken to; raise NotFoundError, or InvalidInputError for a broken config."""
-        integration = self._integrations.get(account.environment_id, account.integration_id)
-        if integration is None:
-            raise NotFoundError("integration", account.integration_name)
-        config, faults = integration_config.parse_config(overridden(integration.config, account.integration_override))
-        if config is None:
-            raise InvalidInputError([replace(fault, path=f"integration.{fault.path}") for fault in faults])
-        return config
+        return config_of(account, self._integrations)
 
 
 def answer_in_time(future: "Future[T]", *, timeout_seconds: float) -> T:

@@ -1,16 +1,15 @@
 """What integrations offer, read for one of them, or for an account with its own overrides."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Protocol
 
-from app.engine import integration_config
-from app.engine.errors import InvalidInputError, NotFoundError
+from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId
 from app.engine.offers import MappedModel, Offering
 from app.engine.redaction import redacted_config
+from app.services.account_configs import kept_config
 from app.services.run_context import AccountReader, IntegrationReader
 
 
@@ -50,13 +49,10 @@ class Offers:
         if integration is None:
             raise NotFoundError("integration", integration_id)
         raw = overridden(integration.config, override)
-        config, faults = integration_config.parse_config(raw)
-        if config is None:
-            raise InvalidInputError([replace(fault, path=f"integration.{fault.path}") for fault in faults])
         return Offering(
             name=integration.name,
             shown_config=redacted_config(raw),
-            config=config,
+            config=kept_config(raw),
             models=self._models.mapped(environment_id, integration.name),
             unified_model_override=mappings,
         )

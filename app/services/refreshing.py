@@ -1,15 +1,14 @@
 """Renew an account's token because a user asks for it."""
 
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Protocol
 
-from app.engine import integration_config, oauth
+from app.engine import oauth
 from app.engine.credentials_config import OAuthGrant
 from app.engine.errors import Failure, InvalidGrantError, InvalidInputError, NotFoundError, SourceError
 from app.engine.json_types import JsonObject
-from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount
+from app.services.account_configs import config_of
 from app.services.run_context import AccountReader, IntegrationReader
 
 
@@ -54,13 +53,7 @@ class Refreshing:
         return refreshed
 
     def _grant(self, account: IntegratedAccount) -> OAuthGrant:
-        integration = self._integrations.get(account.environment_id, account.integration_id)
-        if integration is None:
-            raise NotFoundError("integration", account.integration_name)
-        config, faults = integration_config.parse_config(overridden(integration.config, account.integration_override))
-        if config is None:
-            raise InvalidInputError([replace(fault, path=f"integration.{fault.path}") for fault in faults])
-        grant = oauth.usable_grant(config.grants, account.context)
+        grant = oauth.usable_grant(config_of(account, self._integrations).grants, account.context)
         if grant is None:
             message = "has no OAuth 2 token that could be renewed: neither a refresh token nor client credentials"
             raise InvalidInputError([Failure("id", message)])

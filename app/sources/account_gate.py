@@ -11,12 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from app.engine import budget as budgets
-from app.engine import budget_state
 from app.engine.budget_state import BudgetLimits, Grant
 from app.engine.errors import RateLimitedError
 from app.engine.rate_signs import RateSigns
 from app.services.ports import BudgetStore
+from app.sources.budget_exchange import BudgetExchange
+from app.sources.opening_round import OpeningRound
 from app.sources.sightings import Sightings
 from app.sources.spare_part import SparePart
 
@@ -32,12 +32,8 @@ _IDLE_SECONDS: Final = 0.25
 _LINGER_SECONDS: Final = 1.0
 """How long a process keeps its part after its last request: the next one mostly follows."""
 _SHORTEST_PAUSE_SECONDS: Final = 0.005
-_LONGEST_ROUND_SECONDS: Final = 1.0
-_ATTEMPTS: Final = 4
 _UNTOLD_PAUSE_SECONDS: Final = 0.05
 """How long this process pauses after a refusal until it knows what the budget makes of it."""
-_NEVER_THERE: Final = "?"
-"""Expected, it makes a swap a mere question for the time and the text."""
 _PACED_AHEAD_SECONDS: Final = 2.0
 
 
@@ -57,21 +53,14 @@ class AccountGate:
         self, account_id: str, *, store: BudgetStore, process: str, limits: BudgetLimits, time: Callable[[], float]
     ) -> None:
         self._account_id = account_id
-        self._store = store
-        self._process = process
+        self._budget = BudgetExchange(account_id, store=store, process=process, limits=limits, time=time)
         self.limits = limits
         self._time = time
-        self._offset = 0.0
-        self._knows_time = False
-        self._text = ""
         self._grant: Grant | None = None
         self._starts: deque[float] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._in_flight = 0
-        self._round_size = 0
-        self._round_started = 0
-        self._round_began_at = 0.0
-        self._is_round_over = True
+        self._round = OpeningRound()
         self._closed_until = 0.0
         self._seen = Sightings()
         self._reported_at = 0.0
@@ -125,7 +114,8 @@ class AccountGate:
         if not is_late:
             self._starts.clear()
             # At once and for all of this process; the budget tells the others with the next report.
-            self._closed_until = max(self._closed_until, now - self._offset + (wait_seconds or _UNTOLD_PAUSE_SECONDS))
+            here = now - self._budget.offset
+            self._closed_until = max(self._closed_until, here + (wait_seconds or _UNTOLD_PAUSE_SECONDS))
             self._nudge.set()
         self._after(signs, now)
 
@@ -158,17 +148,14 @@ class AccountGate:
         """Take a request out; give the moment on the shared clock."""
         self._in_flight -= 1
         self._used_at = self._time()
-        return self._used_at + self._offset
+        return self._used_at + self._budget.offset
 
     def _after(self, signs: RateSigns, now: float) -> None:
         self._seen.see_quota(signs, now)
         if signs.remaining == 0 and signs.reset_seconds is not None:
             self._pause_until_told(now)
-        # The last quarter of a round may be slow: the next one does not wait for it.
-        if not self._is_round_over and self._in_flight <= self._round_size // 4:
-            self._is_round_over = True
-            if self._waiting:
-                self._nudge.set()
+        if self._round.ends_with(self._in_flight) and self._waiting:
+            self._nudge.set()
         self._pump()
         self._spare.look()
 
@@ -179,11 +166,11 @@ class AccountGate:
 
     def _pause_until_told(self, now: float) -> None:
         """Close until the budget has taken the last answer in: what was granted before it may no longer hold."""
-        self._closed_until = max(self._closed_until, now - self._offset + _UNTOLD_PAUSE_SECONDS)
+        self._closed_until = max(self._closed_until, now - self._budget.offset + _UNTOLD_PAUSE_SECONDS)
         self._nudge.set()
 
     def _shared(self, passage: Passage) -> float:
-        return passage.sent_at + self._offset
+        return passage.sent_at + self._budget.offset
 
     def _is_late(self, passage: Passage) -> bool:
         return self._grant is not None and self._shared(passage) <= self._grant.cut_at
@@ -204,20 +191,15 @@ class AccountGate:
         grant = self._grant
         if grant is None or now < self._closed_until or self._in_flight >= grant.slots:
             return False
-        if grant.is_opening and self._is_round_full(now):
+        if grant.is_opening and self._round.is_full(in_flight=self._in_flight, now=now):
             return False
         return grant.starts is None or (bool(self._starts) and self._starts[0] <= now)
-
-    def _is_round_full(self, now: float) -> bool:
-        """Claim that the round has all its requests; one that drags on holds nobody up."""
-        is_full = self._round_started >= self._round_size
-        return is_full and self._in_flight > 0 and now - self._round_began_at < _LONGEST_ROUND_SECONDS
 
     def _let_through(self, now: float) -> None:
         if self._starts:
             self._starts.popleft()
         self._in_flight += 1
-        self._round_started += 1
+        self._round.start()
 
     def _pump(self) -> None:
         """Let through whom the budget allows; see that somebody comes back for the others."""
@@ -257,7 +239,7 @@ class AccountGate:
     def _local(self, grant: Grant) -> float:
         """Tell the moment up to which the account is closed, on this process's clock."""
         closed = grant.not_before if self._starts or grant.starts is None else grant.next_at
-        return closed - self._offset
+        return closed - self._budget.offset
 
     def _keep(self) -> None:
         if self._keeper is None or self._keeper.done():
@@ -298,33 +280,19 @@ class AccountGate:
         if now < self._closed_until:
             return min(_RENEW_SECONDS, self._closed_until - now)
         if grant.starts is not None and not self._starts:
-            return min(_RENEW_SECONDS, max(_GROW_SECONDS, grant.next_at - self._offset - now - 0.15))
+            return min(_RENEW_SECONDS, max(_GROW_SECONDS, grant.next_at - self._budget.offset - now - 0.15))
         return _GROW_SECONDS if grant.window < self.limits.most or grant.slots < grant.part else _FULL_SECONDS
 
     def _wanted(self) -> int:
         return self._in_flight + len(self._waiting)
 
     async def _exchange(self) -> None:
-        if not self._knows_time:
-            read = await self._store.swap(self._account_id, expected=_NEVER_THERE, text="")
-            self._offset, self._text, self._knows_time = read.now - self._time(), read.current, True
+        await self._budget.learn_time()
         while len(self._starts) > len(self._waiting):
             self._starts.pop()
-        report = self._seen.report(
-            wanted=self._wanted(), in_flight=self._in_flight + len(self._starts), now=self._time() + self._offset
-        )
-        for _ in range(_ATTEMPTS):
-            now = self._time() + self._offset
-            known = budget_state.from_text(self._text) or budget_state.fresh(self.limits)
-            changed, grant = budgets.exchange(known, report, process=self._process, now=now, limits=self.limits)
-            text = budget_state.to_text(changed)
-            swapped = await self._store.swap(self._account_id, expected=self._text, text=text)
-            self._offset = swapped.now - self._time()
-            self._text = text if swapped.is_done else swapped.current
-            if swapped.is_done:
-                break
-        # Beaten four times in a row: take the part that was worked out, and report again soon.
-        self._take(grant)
+        in_flight = self._in_flight + len(self._starts)
+        now = self._time() + self._budget.offset
+        self._take(await self._budget.swap(self._seen.report(wanted=self._wanted(), in_flight=in_flight, now=now)))
 
     def _take(self, grant: Grant) -> None:
         before = self._grant
@@ -333,16 +301,13 @@ class AccountGate:
         self._grant = grant
         self._reported_at = self._time()
         self._spare.need()
-        if self._is_round_over or self._in_flight == 0:
-            self._is_round_over = False
-            self._round_size, self._round_started = max(grant.slots, grant.part), self._in_flight
-            self._round_began_at = self._reported_at
+        self._round.begin(size=max(grant.slots, grant.part), in_flight=self._in_flight, now=self._reported_at)
         if grant.starts is None:
             self._starts.clear()
         else:
-            self._starts.extend(start - self._offset for start in grant.starts)
+            self._starts.extend(start - self._budget.offset for start in grant.starts)
         if not self._seen.refused:
-            self._closed_until = grant.not_before - self._offset
+            self._closed_until = grant.not_before - self._budget.offset
 
     def _open_without_budget(self) -> None:
         self._take(

@@ -1,0 +1,25 @@
+"""How the APIs of accounts are spoken to: their integrations' configs under what each account overrides."""
+
+from app.engine import integration_config
+from app.engine.errors import InvalidInputError, NotFoundError
+from app.engine.integration_config import IntegrationConfig
+from app.engine.json_types import JsonObject
+from app.engine.merging import overridden
+from app.engine.objects import IntegratedAccount
+from app.services.run_context import IntegrationReader
+
+
+def config_of(account: IntegratedAccount, integrations: IntegrationReader) -> IntegrationConfig:
+    """Read how an account's API is spoken to; raise NotFoundError, and as ``kept_config`` does."""
+    integration = integrations.get(account.environment_id, account.integration_id)
+    if integration is None:
+        raise NotFoundError("integration", account.integration_name)
+    return kept_config(overridden(integration.config, account.integration_override))
+
+
+def kept_config(raw: JsonObject) -> IntegrationConfig:
+    """Read a config that was accepted once; raise InvalidInputError, naming the integration, where it no longer is."""
+    config, faults = integration_config.parse_config(raw, "integration.config")
+    if config is None:
+        raise InvalidInputError(faults)
+    return config
