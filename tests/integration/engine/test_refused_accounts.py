@@ -55,7 +55,9 @@ class Place:
         return [body["event"] for _, body in self.world.receiver.taken if body["payload"].get("id") == self.run_id]
 
     def told(self) -> list[tuple[str, str, str]]:
-        bodies = [body for _, body in self.world.receiver.taken if body["event"] == ANNOUNCED]
+        """What was told of this account: the leader sends what other tests' runs have left as well."""
+        taken = [body for _, body in self.world.receiver.taken if body["event"] == ANNOUNCED]
+        bodies = [body for body in taken if body["payload"]["id"] == self.account_id]
         return [(body["webhook_id"], body["payload"]["id"], body["payload"]["last_error"]) for body in bodies]
 
     def _run_row(self) -> Any:
