@@ -1,6 +1,6 @@
 """The WSGI application that gunicorn serves: ``app.wsgi:app``."""
 
-from app import garbage, settings
+from app import garbage, nesting, settings
 from app.api.application import create_app
 from app.bootstrap.api import api_services
 from app.logs import configure
@@ -9,3 +9,4 @@ configure()
 _settings = settings.from_environment()
 app = create_app(api_services(_settings), _settings)
 garbage.calm()
+nesting.allow()

@@ -12,7 +12,7 @@ from typing import Any
 from celery import Task, signals
 from kombu.exceptions import OperationalError
 
-from app import garbage
+from app import garbage, nesting
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
@@ -79,6 +79,7 @@ def stop_revoked(sender: Task, request: Any, **_: object) -> None:
 def register(**_: object) -> None:
     """Write this daemon down as active, once it consumes."""
     garbage.calm()
+    nesting.allow()
     pulse.register()
 
 

@@ -113,6 +113,8 @@ def _json_value(request: flask.Request, *, empty: JSON) -> JSON:
     except RecursionError as error:
         raise InvalidInputError([_too_deep("")]) from error
     except ValueError as error:
+        if "integer string" in str(error):  # Python's words for it name a function of Python's
+            raise InvalidInputError([Failure("", "holds an integer of thousands of digits")]) from error
         raise InvalidInputError([Failure("", f"the body is not JSON: {error}")]) from error
 
 

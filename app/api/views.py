@@ -1,7 +1,7 @@
 """What views share: ids out of paths, filters out of queries, and the forms of answers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from http import HTTPStatus
 from typing import Any, TypeAlias, TypeVar
 
@@ -56,4 +56,4 @@ def page_view(page: Page[T], view: Callable[[T], JsonObject]) -> JsonObject:
 
 def plain_view(item: Any) -> JsonObject:
     """Show an object that has no secrets."""
-    return asdict(item)
+    return {each.name: getattr(item, each.name) for each in fields(item)}

@@ -10,6 +10,7 @@ from app.engine import events, retry, signatures
 from app.engine.errors import DeliveryError
 from app.engine.ids import new_id
 from app.engine.objects import Webhook
+from app.engine.storable import storable_text
 from app.net import guarded_connections
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
@@ -73,9 +74,9 @@ class HttpWebhookSender:
             ) as response:
                 if 200 <= response.status < 300:
                     return response.status
-                excerpt = (await response.content.read(_EXCERPT_BYTES)).decode("utf-8", "replace").strip()
+                excerpt = storable_text((await response.content.read(_EXCERPT_BYTES)).decode("utf-8", "replace"))
                 raise DeliveryError(
-                    f"the receiver answered {response.status}: {excerpt}".rstrip(": "),
+                    f"the receiver answered {response.status}: {excerpt.strip()}".rstrip(": "),
                     status=response.status,
                     retry_after_seconds=retry.retry_after_seconds(
                         response.headers.get("Retry-After"), self._clock.now()

@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED
+from app.engine.storable import storable
 
 # What parseInt and parseFloat read: the longest prefix that is a number. JavaScript knows ASCII digits only.
 _INTEGER: Final = re.compile(r"\s*([+-]?)(?:0[xX]([0-9a-fA-F]+)|([0-9]+))")
@@ -113,7 +114,9 @@ def _to_json(value: JSON) -> JSON:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value, parse_constant=_refuse, parse_float=_finite)
+        found = json.loads(value, parse_constant=_refuse, parse_float=_finite)
+        # Only an escape can stand for what the text itself can not hold.
+        return storable(found) if r"\u" in value else found
     except (ValueError, RecursionError):
         return value
 

@@ -2,6 +2,7 @@
 
 from app.engine.config_reader import type_name
 from app.engine.errors import ComputedQueryError
+from app.engine.exact_integers import with_long_integers_as_texts
 from app.engine.expressions import Expression
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED
@@ -26,5 +27,6 @@ def evaluated(expression: Expression, values: JsonObject) -> JsonObject:
 def body(expression: Expression, values: JsonObject) -> JSON:
     """Make a body, None for none, of the same values; raise ExpressionError."""
     shown = {name: values[name] for name in _SEEN if name in values}
-    found = expression.evaluate({**shown, "context": redacted(values.get("context") or {})})
+    exact = with_long_integers_as_texts({**shown, "context": redacted(values.get("context") or {})})
+    found = expression.evaluate(exact)
     return None if found is UNDEFINED else found

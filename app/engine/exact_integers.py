@@ -4,11 +4,11 @@ Ids of that length are common, and one that loses its last digits is another rec
 look for sixteen digits in a row costs 1 ms per MB; only a page that holds some is walked through.
 """
 
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
-from app.engine.json_types import JSON
+T = TypeVar("T")
 
 _LARGEST: Final = 2**53
 _DIGITS_AS_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
@@ -23,16 +23,16 @@ def are_ruled_out(body: bytes) -> bool:
     return b"\0" not in body and _SIXTEEN_DIGITS not in body.translate(_DIGITS_AS_ZEROS)
 
 
-def with_long_integers_as_texts(records: list[JSON]) -> list[JSON]:
-    """Give the same records, or copies in which integers that a double can not hold are texts."""
+def with_long_integers_as_texts(seen: T) -> T:
+    """Give what an expression is to see, or a copy of it in which integers that a double can not hold are texts."""
     try:
-        is_clear = _SIXTEEN_DIGITS not in orjson.dumps(records).translate(_DIGITS_AS_ZEROS)
+        is_clear = _SIXTEEN_DIGITS not in orjson.dumps(seen).translate(_DIGITS_AS_ZEROS)
     except TypeError:  # an integer beyond 64 bits
         is_clear = False
-    return records if is_clear else [_exact(record) for record in records]
+    return seen if is_clear else _exact(seen)
 
 
-def _exact(value: JSON) -> JSON:
+def _exact(value: Any) -> Any:
     match value:
         case dict():
             return {name: _exact(one) for name, one in value.items()}

@@ -18,12 +18,17 @@ from app.engine.errors import ExpressionError, ExpressionSyntaxError
 from app.engine.expression_functions import FUNCTIONS, PRELUDES
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED
+from app.engine.storable import storable, storable_text
 
 MAX_LENGTH: Final = 100_000
 _ENOUGH_STACK_BYTES: Final = 256 * 1024 * 1024
 # The size of new threads' stacks is the process's: it must be restored by whoever changed it first.
 _STACK_SIZE: Final = threading.Lock()
 _VARIABLE: Final = re.compile(r"\$([A-Za-z_]\w*)")
+# What U+0000 can come from, since no input holds it: others are spared a look through their results.
+_ZERO: Final = re.compile(
+    r"\\u0000|\0|\$(?:base64decode|decodeUrl|decodeUrlComponent|eval|jsonParse|parseQuery|parseUrl)\b"
+)
 _MORE_WOULD_HELP: Final = frozenset({"D1012", "U1006"})
 
 
@@ -65,25 +70,29 @@ def parse(text: str) -> "Expression":
 class Expression:
     """A compiled expression; any number of threads may evaluate it at once."""
 
-    __slots__ = ("_compiled", "_offset", "text")
+    __slots__ = ("_compiled", "_may_make_zeros", "_offset", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self._may_make_zeros = _ZERO.search(text) is not None
         self._compiled, self._offset = _compiled(text)
 
     def evaluate(self, data: JSON, bindings: Mapping[str, JSON] | None = None) -> JSON:
         """Evaluate against ``data`` (UNDEFINED is no input) with ``bindings`` as ``$name``; UNDEFINED is no result.
 
-        Raises ExpressionError, at the latest some 1.2 seconds after the call.
+        What it gives is storable. Raises ExpressionError, at the latest some 1.2 seconds after the call.
         """
         given = dict(bindings) if bindings else None
         try:
-            return _evaluate(self._compiled, data, given)
+            found = _evaluate(self._compiled, data, given)
+            return storable(found) if self._may_make_zeros else found
         except jlens.JlensError as error:
             position = None if error.position is None else max(0, error.position - self._offset)
-            raise ExpressionError(f"{error} ({error.code})", reason=error.code, position=position) from error
+            raise ExpressionError(
+                storable_text(f"{error} ({error.code})"), reason=error.code, position=position
+            ) from error
         except Exception as error:  # whatever a function of ours or of the engine does with a tenant's values
-            raise ExpressionError(str(error) or type(error).__name__) from error
+            raise ExpressionError(storable_text(str(error)) or type(error).__name__) from error
         except BaseException as error:
             if type(error).__name__ != "PanicException":
                 raise

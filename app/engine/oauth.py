@@ -92,13 +92,21 @@ def renewed(context: JsonObject, answer: JsonObject, now: datetime) -> JsonObjec
     token["renewed_at"] = iso_utc(now)
     seconds = _number(answer.get("expires_in"))
     # An expiry that the answer does not name is unknown, whatever the old token's was.
-    token["expires_at"] = token.get("expires_at") if seconds is None else iso_utc(now + timedelta(seconds=seconds))
+    token["expires_at"] = token.get("expires_at") if seconds is None else _expires_at(now, seconds)
     kept_at_top = "oauth" not in context and "access_token" in context
     if kept_at_top:
         return {**context, **token}
     oauth = context.get("oauth") if isinstance(context.get("oauth"), dict) else {}
     top = {"access_token": token["access_token"]} if "access_token" in context else {}
     return {**context, **top, "oauth": {**(oauth or {}), "token": {**_token(context), **token}}}
+
+
+def _expires_at(now: datetime, seconds: float) -> str | None:
+    """Tell when a token expires; unknown where its life is beyond all calendars, as a moment in milliseconds is."""
+    try:
+        return iso_utc(now + timedelta(seconds=seconds))
+    except OverflowError:
+        return None
 
 
 def missing_scopes(grants: Sequence[OAuthGrant], context: JsonObject) -> list[str]:

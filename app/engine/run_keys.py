@@ -30,12 +30,20 @@ def failures(field: str, template: str | None) -> Sequence[Failure]:
     return []
 
 
-def resolve(field: str, template: str | None, scope: JsonObject) -> tuple[str | None, Sequence[Failure]]:
-    """Give the key of a run, None for a run without one, and what is wrong with it."""
+def resolve(
+    field: str, template: str | None, scope: JsonObject, *, masked: JsonObject
+) -> tuple[str | None, Sequence[Failure]]:
+    """Give the key of a run, None for a run without one, and what is wrong with it.
+
+    ``masked`` is the same scope without the account's secrets: a key is shown to everyone, so none may be in it.
+    """
     if faults := failures(field, template):
         return None, faults
     try:
-        value = placeholders.parse(template).resolve(scope)
+        parsed = placeholders.parse(template)
+        value = parsed.resolve(scope)
+        if value != parsed.resolve(masked):
+            return None, [Failure(field, "holds a secret of the account's context, which a run's key would show")]
     except PlaceholderError as error:
         return None, [Failure(field, error.message)]
     if value is None or value is UNDEFINED or value == "":

@@ -2,6 +2,7 @@
 
 from app.engine.config_reader import type_name
 from app.engine.errors import TransformError
+from app.engine.exact_integers import with_long_integers_as_texts
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED
 from app.engine.redaction import redacted
@@ -16,7 +17,8 @@ def transformed(item: ResourceItem, seen: JsonObject) -> list[JSON]:
     assert item.expression is not None
     names = ("args", "resources", "records", "total_records_size", "tenant_id", "sync_job_run", "previous_run_date")
     shown = {name: seen[name] for name in names if name in seen}
-    found = item.expression.evaluate({**shown, "context": redacted(seen.get("context") or {})})
+    exact = with_long_integers_as_texts({**shown, "context": redacted(seen.get("context") or {})})
+    found = item.expression.evaluate(exact)
     if found is UNDEFINED or found is None:
         return []
     records = found if isinstance(found, list) else [found]

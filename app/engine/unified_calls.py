@@ -19,6 +19,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.mapping_values import evaluated, named, object_of
 from app.engine.paths import UNDEFINED, Path
 from app.engine.record_rows import remote_id
+from app.engine.storable import storable
 from app.engine.unified_headers import header_texts
 from app.engine.unified_mapping import UnifiedMapping
 from app.engine.wanted_fields import WantedFields, read_wanted
@@ -200,6 +201,6 @@ def _reads_headers(expression: Expression) -> bool:
 
 def _decoded(text: str) -> JSON:
     try:
-        return orjson.loads(text)
+        return storable(orjson.loads(text))
     except orjson.JSONDecodeError:
         return text

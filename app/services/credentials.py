@@ -48,10 +48,10 @@ class CredentialStore(Protocol):
     def context(self, account_id: str) -> JsonObject:
         """Read an account's context; raise SourceError when it is gone."""
 
-    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str, announce: Announcement) -> bool:
+    def refuse(self, account_id: str, *, token: str | None, reason: str, announce: Announcement) -> bool:
         """Note that an account has to be connected anew, if ``token`` is still its own; tell whether that is news.
 
-        With the note, the run's delivery unit gets the events of ``announce`` to send.
+        With the note, the events of ``announce`` are queued, as events of no run.
         """
 
     def note_forbidden(self, account_id: str, error: JsonObject) -> None:
@@ -92,9 +92,7 @@ class CredentialService:
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
         """Note that the upstream refuses an account's credentials, and tell the environment's webhooks so."""
-        is_news = self.store.refuse(
-            account_id, token=token, reason=reason, run_id=run_id, announce=self._announcement(reason)
-        )
+        is_news = self.store.refuse(account_id, token=token, reason=reason, announce=self._announcement(reason))
         if is_news:
             logger.warning("an account needs to be connected anew", extra={"account_id": account_id, "run_id": run_id})
 

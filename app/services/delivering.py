@@ -44,11 +44,11 @@ class Webhooks(Protocol):
         """Read one webhook."""
 
     def note_failure(
-        self, webhook_id: str, reason: str, *, disable_after_seconds: float, run_id: str, announce: Announcement
+        self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement
     ) -> bool:
         """Note that a delivery of a run failed; disable a webhook that has failed for so long, and tell so.
 
-        Then the run's delivery unit has the announcement to send, which is written with it.
+        The announcement is written with it, as events of no run: this one does not wait for others' receivers.
         """
 
     def note_success(self, webhook_id: str) -> None:
@@ -209,10 +209,7 @@ class DeliveryWorker:
     ) -> bool:
         if event.event == events.STARTED and error.status == 400:
             return self._abort(claim, event, error, code="aborted_by_receiver")
-        if self._is_disabled_by(error, webhook, run.id):
-            # The event waits for as long as any; first the others are told.
-            self._queue.failed_attempt(event, status_code=error.status, error=error.message)
-            return True
+        self._note_failure(webhook, error)
         age = (self._clock.now() - event.created_at).total_seconds()
         if age < self._settings.delivery_retention_seconds and not error.is_final:
             self._retry_later(claim, event, error)
@@ -224,7 +221,7 @@ class DeliveryWorker:
         self._end(claim, event, delivered=False, status_code=error.status, error=error.message)
         return True
 
-    def _is_disabled_by(self, error: DeliveryError, webhook: Webhook, run_id: str) -> bool:
+    def _note_failure(self, webhook: Webhook, error: DeliveryError) -> None:
         """Disable a webhook that has failed for days, or at once when its receiver answers that it is gone for good."""
         is_disabled = self._webhooks.note_failure(
             webhook.id,
@@ -232,12 +229,10 @@ class DeliveryWorker:
             disable_after_seconds=0.0
             if error.status == HTTPStatus.GONE
             else self._settings.webhook_disable_after_seconds,
-            run_id=run_id,
             announce=lambda others: events.webhook_disabled(webhook, error.message, to=others, at=self._clock.now()),
         )
         if is_disabled:
             logger.warning("a webhook was disabled", extra={"webhook_id": webhook.id, "status": error.status})
-        return is_disabled
 
     def _abort(self, claim: Claim, event: PendingEvent, error: DeliveryError, *, code: str) -> bool:
         """Fail the run, unless it has ended, and give the event up."""

@@ -11,6 +11,7 @@ from app.engine.frontier import Frontier
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_rows import RecordBatch, encode
+from app.engine.redaction import redacted
 from app.engine.resource_items import NodeKind, ResourceItem
 from app.engine.status import UnitStatus
 from app.engine.work import Claim, ErrorDraft, GatheredBatch, PageWrite, UnitDraft, units_of
@@ -195,5 +196,6 @@ def _details(error: RecordError, element: scope.Element) -> JsonObject:
     if parents := element.get("parents"):
         details["parents"] = parents
     if "loop" in element:
-        details["loop"] = element["loop"]
+        # A loop may go over a part of the account's context.
+        details |= redacted({"loop": element["loop"]})
     return {name: value for name, value in details.items() if value is not None}

@@ -7,6 +7,7 @@ from app.engine import args_validation, events, routing, run_keys, scope
 from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
 from app.engine.objects import IntegratedAccount, SyncJob, Webhook
+from app.engine.redaction import redacted
 from app.services.run_requests import RunRequest
 
 
@@ -46,16 +47,19 @@ def keys(
         return resolved, faults
     if job is None or account is None:
         return resolved, [fault for name, template in templates.items() for fault in run_keys.failures(name, template)]
-    seen = scope.run_scope(
-        args=args,
-        context=account.context,
-        tenant_id=account.tenant_id,
-        previous_run_date=None,
-        run={"sync_job_id": job.id, "integrated_account_id": account.id},
+    whole, masked = (
+        scope.run_scope(
+            args=args,
+            context=context,
+            tenant_id=account.tenant_id,
+            previous_run_date=None,
+            run={"sync_job_id": job.id, "integrated_account_id": account.id},
+        )
+        for context in (account.context, redacted(account.context))
     )
     for name, template in templates.items():
         if template is not None:
-            resolved[name], wrong = run_keys.resolve(name, template, seen)
+            resolved[name], wrong = run_keys.resolve(name, template, whole, masked=masked)
             faults += wrong
     return resolved, faults
 

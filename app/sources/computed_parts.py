@@ -2,6 +2,7 @@
 
 from app.engine.config_reader import type_name
 from app.engine.errors import ExpressionError, SourceError
+from app.engine.exact_integers import with_long_integers_as_texts
 from app.engine.expressions import Expression
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED
@@ -13,7 +14,7 @@ _SEEN = ("query", "context", "id", "body")
 
 def query(expression: Expression, call: PageCall, scope: JsonObject) -> JsonObject:
     """Make the query that takes the place of the call's; raise SourceError ``expression``."""
-    seen = {"query": {}, **{name: scope[name] for name in _SEEN if name in scope}}
+    seen = with_long_integers_as_texts({"query": {}, **{name: scope[name] for name in _SEEN if name in scope}})
     try:
         found = expression.evaluate(seen)
     except ExpressionError as error:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from app.engine.errors import ExpressionError, SourceError
+from app.engine.exact_integers import with_long_integers_as_texts
 from app.engine.expressions import Expression
 from app.engine.json_types import JSON, JsonObject
 from app.engine.pagination_config import DynamicPagination
@@ -31,11 +32,12 @@ def ask(pagination: DynamicPagination, cursor: JsonObject | None, request: JsonO
 
 def turn(pagination: DynamicPagination, cursor: JsonObject | None, request: JsonObject, answer: PageAnswer) -> PageTurn:
     """Take the page at a cursor in; raise SourceError ``expression``."""
-    response = {"status": answer.status, "headers": dict(answer.headers), "body": answer.document}
+    document = with_long_integers_as_texts(answer.document)
+    response = {"status": answer.status, "headers": dict(answer.headers), "body": document}
     scope: JsonObject = {
         **request,
         "response": response,
-        "body": answer.document,
+        "body": document,
         "paginationValues": _values(pagination, cursor, request),
     }
     if pagination.cursor is not None:

@@ -8,6 +8,7 @@ from app.engine.errors import ExpressionError, SourceError
 from app.engine.expressions import Expression
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED
+from app.engine.storable import storable_text
 from app.sources import responses
 from app.sources.exchange import FoundError, HttpRequest, HttpResponse
 from app.sources.redaction import masked
@@ -31,7 +32,7 @@ def _data(request: HttpRequest, response: HttpResponse) -> JSON:
     try:
         return responses.decode(request, response) if response.body else None
     except SourceError:
-        return response.body.decode("utf-8", "replace")
+        return storable_text(response.body.decode("utf-8", "replace"))
 
 
 def _read(result: JSON, request: HttpRequest, status: int) -> FoundError | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TypeAlias
 
+from app.engine.config_reader import type_name
 from app.engine.errors import SourceError
 from app.engine.integration_config import (
     CursorPagination,
@@ -169,10 +170,8 @@ def _next_value(pagination: CursorPagination, document: JSON) -> int | str | Non
     if value is UNDEFINED or not value:
         return None
     if isinstance(value, bool) or not isinstance(value, int | str):
-        found = type(value).__name__
-        raise SourceError(
-            "request", f"the cursor at '{'.'.join(pagination.cursor_path)}' is no text or integer: {found}"
-        )
+        at = ".".join(pagination.cursor_path)
+        raise SourceError("request", f"expected a text or an integer as the cursor at '{at}', found {type_name(value)}")
     return value
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from app.engine.json_types import JSON
 
@@ -20,9 +20,18 @@ def masked(text: str, secrets: Iterable[str]) -> str:
     """Replace secrets within a text, also where they stand percent-encoded or JSON-escaped."""
     # The longest first: a secret may be a part of another.
     for secret in sorted(secrets, key=len, reverse=True):
-        for form in {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], secret.replace("/", "\\/")}:
+        for form in _forms(secret):
             text = text.replace(form, _MASK)
     return text
+
+
+def _forms(secret: str) -> set[str]:
+    """Write a secret in every way in which an address, a form or JSON may hold it."""
+    if secret.isascii() and secret.isalnum():
+        return {secret}
+    in_addresses = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
+    in_json = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], secret.replace("/", "\\/")}
+    return {secret} | in_addresses | in_json
 
 
 def _texts(value: JSON) -> Iterator[str]:

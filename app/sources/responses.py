@@ -11,6 +11,7 @@ import re
 
 import orjson
 
+from app import nesting
 from app.engine.errors import SourceError
 from app.engine.json_types import JSON
 from app.engine.placeholders import UNDEFINED, Path, lookup
@@ -136,7 +137,10 @@ def _may_hold_long_integer(body: bytes) -> bool:
 
 def _parsed_leniently(body: bytes) -> JSON:
     storable = _ESCAPE.sub(_storable_escape, body).replace(b"\0", _REPLACEMENT)
-    return json.loads(storable.decode(), parse_constant=_no_number, parse_float=_finite, strict=False)
+    found = json.loads(storable.decode(), parse_constant=_no_number, parse_float=_finite, strict=False)
+    if nesting.is_deeper(found, nesting.MOST_LEVELS):
+        raise RecursionError
+    return found
 
 
 def _storable_escape(escape: re.Match[bytes]) -> bytes:

@@ -110,6 +110,8 @@ def _judged(request: TokenRequest, status: int, body: bytes) -> JsonObject:
         return answer
     if status >= 500 or status in (408, 429):
         raise _fault(request, f"answered {status}", retryable=True)
+    if 200 <= status < 300 and not word:
+        raise _fault(request, f"answered {status} with no JSON object in it")
     said = f" '{word}'" if word.replace("_", "").isalnum() else ""
     raise _fault(request, f"answered {status}{said}")
 

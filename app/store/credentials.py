@@ -16,16 +16,11 @@ from app.services.credentials import Announcement
 from app.store import announcements, tables
 from app.store.accounts import AccountStore, announce_reactivation
 from app.store.encryption import Cipher
-from app.store.pages import insert_events
-from app.store.units import add_delivery_unit
 
 _TABLE = tables.integrated_account
 
 _LOCK_SECONDS: Final = 40
 """Longer than a token endpoint may take; a process that is frozen meanwhile loses its lock then."""
-
-# Before it has begun, a run asks nobody, and so is refused by nobody.
-_RUN = text("select id from sync_job_run where id = :run_id and begun_at is not null for key share")
 
 _NOTE_FORBIDDEN = text("""
     update integrated_account set last_forbidden_error = :error
@@ -90,10 +85,9 @@ class CredentialStore:
             row = connection.execute(_selected(account_id)).first()
         return self._context(row, account_id)
 
-    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str, announce: Announcement) -> bool:
+    def refuse(self, account_id: str, *, token: str | None, reason: str, announce: Announcement) -> bool:
         """Note that an account has to be connected anew, with its events, if ``token`` is still its own."""
         with self._engine.begin() as connection:
-            # The order of all locks: the run's rows come before the account's log, and those of accounts first of all.
             row = connection.execute(_selected(account_id).with_for_update(key_share=True)).first()
             if row is None or row.status == "needs_reauth":
                 return False
@@ -103,16 +97,10 @@ class CredentialStore:
             noted = {"status": "needs_reauth", "last_error": reason, "updated_at": func.now()}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**noted))
             account = self._accounts.within(connection, row.environment_id, account_id)
-            if run_id and connection.execute(_RUN, {"run_id": run_id}).first() is not None:
-                if webhook_ids := announcements.subscribers(connection, row.environment_id, AUTHENTICATION_ERROR):
-                    # A run that stores its records has none yet; its account's row is locked, so nobody else adds one.
-                    add_delivery_unit(connection, run_id)
-                    insert_events(connection, run_id, announce(account, webhook_ids))
-            else:
-                # A direct call belongs to no run.
-                announcements.announce(
-                    connection, row.environment_id, AUTHENTICATION_ERROR, lambda to: announce(account, to)
-                )
+            # Of no run, whoever found out: a run would wait for receivers that are not its own.
+            announcements.announce(
+                connection, row.environment_id, AUTHENTICATION_ERROR, lambda to: announce(account, to)
+            )
         return True
 
     def note_forbidden(self, account_id: str, error: JsonObject) -> None:

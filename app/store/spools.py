@@ -1,9 +1,9 @@
 """What spools gather in Postgres: written with the pages that it comes of, read and removed with what it becomes."""
 
+import json
 import uuid
 from collections.abc import Sequence
 
-import orjson
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text
 
 from app.engine.errors import SpoolError
@@ -40,7 +40,7 @@ class SpoolStore:
             if size > limit_bytes:
                 raise SpoolError(f"the spool has gathered {size} bytes; it gives on at most {limit_bytes} as one batch")
             batches = connection.execute(select(_BATCH.c.records).where(closed).order_by(_BATCH.c.id)).scalars().all()
-        return [record for batch in batches for record in orjson.loads(batch)]
+        return [record for batch in batches for record in json.loads(batch)]
 
 
 def write(connection: Connection, page: PageWrite) -> None:

@@ -9,9 +9,9 @@ from app.engine.events import WEBHOOK_DISABLED
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, Webhook
 from app.services.delivering import Announcement
 from app.store import catalog, tables
+from app.store.announcements import insert_announcements
 from app.store.database import Row
 from app.store.encryption import Cipher
-from app.store.pages import insert_events
 
 _TABLE = tables.webhook
 
@@ -75,7 +75,7 @@ class WebhookStore:
         return self._webhook(row) if row else None
 
     def note_failure(
-        self, webhook_id: str, reason: str, *, disable_after_seconds: float, run_id: str, announce: Announcement
+        self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement
     ) -> bool:
         """Note that a delivery of a run failed; tell whether the webhook is disabled now, having failed for so long.
 
@@ -87,7 +87,7 @@ class WebhookStore:
             if row is None or row.is_active:
                 return False
             others = connection.execute(_SUBSCRIBERS, {"id": webhook_id, "event": WEBHOOK_DISABLED}).scalars()
-            insert_events(connection, run_id, announce([str(other) for other in others]))
+            insert_announcements(connection, announce([str(other) for other in others]))
         return True
 
     def note_success(self, webhook_id: str) -> None:

@@ -65,7 +65,7 @@ def test_lets_anyone_see_health_and_docs(app: Flask, path: str) -> None:
         (b'{"resources": [{"\\ud800": "\\ud800"}]}', "surrogate"),
         (b'{"label": 1e999}', "too large"),
         (b'{"label": 9223372036854775808}', "64 bits"),
-        (b'{"label": ' + b"9" * 5000 + b"}", "not JSON"),
+        (b'{"label": ' + b"9" * 5000 + b"}", "holds an integer of thousands of digits"),
         (b"[" * 200_000, "nested deeper"),
         (b'{"resources":' * 70 + b"1" + b"}" * 70, "nested deeper"),
     ],

@@ -45,6 +45,18 @@ def test_shows_a_record_exactly(api: Caller, account_id: str) -> None:
     assert (record["integrated_account_id"], record["synced_at"]) == (account_id, "2026-01-01T00:00:00.000Z")
 
 
+def test_shows_a_record_that_is_nested_deeply(api: Caller, account_id: str, engine: Engine) -> None:
+    deep = "[" * 700 + "]" * 700
+    facts = {"account_id": account_id, "resource": "deep", "id": "1", "synced_at": "2026-01-09T00:00Z"}
+    with engine.begin() as connection:
+        connection.execute(_INSERT, {**facts, "data": deep, "run_id": RUN_ID})
+
+    answer = api.get("/record", integrated_account_id=account_id, resource="deep")
+
+    assert answer.status == 200
+    assert json.dumps(answer.body["result"][0]["data"]) == deep
+
+
 @pytest.mark.parametrize(
     ("query", "count"),
     [

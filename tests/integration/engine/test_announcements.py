@@ -63,7 +63,7 @@ class Place:
         def announce(account: object, to: object) -> list[events.EventDraft]:
             return events.authentication_error(account, "401", to=to, at=self.account.created_at)  # type: ignore[arg-type]
 
-        return store.refuse(self.account.id, token=None, reason="401", run_id="", announce=announce)
+        return store.refuse(self.account.id, token=None, reason="401", announce=announce)
 
 
 def test_trigger_that_makes_no_run_tells_who_wants_to_know(pump_database: PumpDatabase) -> None:

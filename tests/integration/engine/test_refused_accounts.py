@@ -12,7 +12,7 @@ from app.engine import events
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.oauth import TokenRequest
-from app.engine.objects import EnvironmentId
+from app.engine.objects import EnvironmentId, ListFilters
 from app.services.credentials import CredentialService
 from app.store.credentials import CredentialStore
 from app.store.encryption import Cipher
@@ -55,7 +55,9 @@ class Place:
         return [body["event"] for _, body in self.world.receiver.taken if body["payload"].get("id") == self.run_id]
 
     def told(self) -> list[tuple[str, str, str]]:
-        bodies = [body for _, body in self.world.receiver.taken if body["event"] == ANNOUNCED]
+        """What was told of this account: the leader sends what other tests' runs have left as well."""
+        taken = [body for _, body in self.world.receiver.taken if body["event"] == ANNOUNCED]
+        bodies = [body for body in taken if body["payload"]["id"] == self.account_id]
         return [(body["webhook_id"], body["payload"]["id"], body["payload"]["last_error"]) for body in bodies]
 
     def _run_row(self) -> Any:
@@ -81,6 +83,16 @@ def test_the_webhooks_that_want_it_are_told_once_and_the_run_goes_on(pump_databa
     assert outcome.run["status"] == "completed"
     account = place.services.accounts.get(place.environment, place.account_id)
     assert (account.status, account.last_error) == ("needs_reauth", "answered 401")
+
+
+def test_the_run_does_not_wait_for_a_receiver_that_is_not_its_own(pump_database: PumpDatabase) -> None:
+    place = Place(pump_database, "family-to-webhook")
+    other = place.subscribe([ANNOUNCED])
+
+    place.refuse()
+
+    page = place.services.deliveries.list(place.environment, other, ListFilters())
+    assert [delivery.sync_job_run_id for delivery in page.result] == [None]
 
 
 def test_a_token_that_is_the_accounts_no_more_says_nothing_against_it(pump_database: PumpDatabase) -> None:

@@ -81,6 +81,26 @@ def test_pages_by_expressions_may_be_asked_for_in_the_body(client: Client, upstr
     assert [request.body for request in upstream.received] == [b'{"filter":"all"}', b'{"filter":"all","page":2}']
 
 
+def test_pages_by_expressions_keep_the_digits_of_a_long_cursor(client: Client, upstream: Upstream) -> None:
+    upstream.in_turn(reply({"items": [1], "next": 2**60 + 1}), reply({"items": [2]}))
+    config = client.config(
+        response_path="items",
+        pagination={"format": "dynamic", "get_pagination_values_expression": 'body.next ? {"after": body.next} : null'},
+    )
+
+    assert client.fetch_all(config) == [1, 2]
+    assert upstream.received[1].query == [("after", "1152921504606846977")]
+
+
+def test_an_answer_that_is_no_json_is_an_error_in_words_that_can_be_kept(client: Client, upstream: Upstream) -> None:
+    upstream.answer = lambda _: reply(raw=b"\0 broken")
+
+    with pytest.raises(SourceError) as caught:
+        client.fetch(client.config(error_expression="data"))
+
+    assert caught.value.message.endswith("\ufffd broken")
+
+
 def test_expressions_that_run_in_circles_are_an_error(client: Client, upstream: Upstream) -> None:
     upstream.answer = lambda _: reply([1])
     config = client.config(pagination={"format": "dynamic", "get_pagination_values_expression": '{"page": 1}'})

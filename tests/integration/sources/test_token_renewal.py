@@ -339,6 +339,7 @@ def test_a_token_endpoint_that_gives_none_is_an_error_that_keeps_the_account(
         place.fetch(context())
 
     assert (caught.value.code, len(server.asked)) == (code, asked)
+    assert ("with no JSON object" in str(caught.value)) is (answer.body == b"<html>")
     assert not any(secret in str(caught.value) for secret in ("client-secret", "refresh-0", "stale"))
     assert place.row().status == "active"
 

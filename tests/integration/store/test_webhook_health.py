@@ -17,7 +17,7 @@ from app.store.webhooks import WebhookStore
 
 DAY = 24 * 3600.0
 # Nobody else is there to be told.
-ALONE: Any = {"run_id": new_id(), "announce": lambda others: []}
+ALONE: Any = {"announce": lambda others: []}
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Records as real APIs give them: odd ids, repeats, hostile text, and things that vanish while a run is under way."""
 
+import json
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ ODD_RECORDS: dict[str, list[Any]] = {
     "hostile-text": [{"id": "'; drop table record; --"}, {"id": "\\u0000\\"}, {"id": "{{args.secret}}"}],
     "unicode": [{"id": "naïve 名前 🚢"}, {"id": "e\u0301"}, {"id": "é"}],
     "deep": [{"id": "deep", "v": [[[[[[[[{"a": [1]}]]]]]]]]}],
+    "deep beyond what orjson writes": [{"id": "deep", "v": json.loads("[" * 700 + "]" * 700)}],
     "long-id": [{"id": "x" * 10_000}],
 }
 
@@ -64,6 +66,26 @@ def test_exact_numbers_and_lone_surrogates_survive(workspace: Workspace, upstrea
     assert_balanced(run, "things")
     (kept,) = sync.records("things").values()
     assert (kept["big"], kept["exact"]) == (12345678901234567890123, 0.1)
+
+
+def test_records_that_expressions_make_are_kept_exactly_and_storably(workspace: Workspace, upstream: Upstream) -> None:
+    upstream.answers("/things", reply_raw(b'{"data": [{"id": 18446744073709551617}, {"id": 9007199254740993}]}'))
+    spool = {"type": "spool", "name": "all", "depends_on": "things"}
+    made = {"type": "transform", "name": "made", "depends_on": "all", "persist": True}
+    sync = workspace.sync(
+        upstream.url,
+        [
+            {"resource": "things", "method": "list"},
+            spool,
+            {**made, "config": {"expression": r"records.{'id': id, 'text': 'a\u0000b'}"}},
+        ],
+    )
+
+    run = sync.run()
+
+    assert (run["status"], sync.errors(run["id"])) == ("completed", [])
+    expected = {id: {"id": id, "text": "a\ufffdb"} for id in ("18446744073709551617", "9007199254740993")}
+    assert {row["data"]["id"]: row["data"] for row in sync.rows("things")} == expected
 
 
 def test_many_parents_are_cut_into_units_and_every_child_arrives(workspace: Workspace, upstream: Upstream) -> None:

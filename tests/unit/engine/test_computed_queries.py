@@ -8,7 +8,11 @@ from app.engine.errors import ComputedQueryError, ExpressionError
 from app.engine.json_types import JSON, JsonObject
 
 TEAMS: JsonObject = {"resource": "teams", "method": "list", "persist": True, "delete_tracking": "soft"}
-SEEN: JsonObject = {"args": {"a": 1}, "context": {"api_key": "canary", "region": "eu"}, "api_key": "canary"}
+SEEN: JsonObject = {
+    "args": {"a": 1, "long": 9007199254740993},
+    "context": {"api_key": "canary", "region": "eu"},
+    "api_key": "canary",
+}
 
 
 @pytest.mark.parametrize(
@@ -17,6 +21,7 @@ SEEN: JsonObject = {"args": {"a": 1}, "context": {"api_key": "canary", "region":
         ("{'a': args.a, 'none': args.b, 'null': null}", {"a": 1, "null": None}),
         ("args.nothing", {}),
         ("null", {}),
+        ("{'long': args.long}", {"long": "9007199254740993"}),
         ("{'key': context.api_key, 'bare': api_key, 'region': context.region}", {"key": "********", "region": "eu"}),
     ],
 )

@@ -118,6 +118,14 @@ def test_a_renewed_token_replaces_the_old_one_and_keeps_what_the_answer_leaves_o
     assert not oauth.was_just_renewed(context, NOON)
 
 
+@pytest.mark.parametrize("seconds", [1_795_000_000_000, "99999999999999"])
+def test_an_expiry_beyond_all_calendars_is_unknown_and_the_token_is_kept(seconds: JSON) -> None:
+    fresh = oauth.renewed({}, {"access_token": "b", "expires_in": seconds}, NOON)
+
+    assert fresh["oauth"]["token"]["access_token"] == "b"
+    assert fresh["oauth"]["token"]["expires_at"] is None
+
+
 def test_an_expiry_that_is_not_told_is_unknown() -> None:
     fresh = oauth.renewed(nested(access_token="a", expires_at="2020-01-01T00:00:00Z"), {"access_token": "b"}, NOON)
 

@@ -211,6 +211,7 @@ def test_an_error_that_is_no_json_is_seen_as_text_and_one_without_an_answer_is_n
     made = call({"error_mapping": "$uppercase(response)"})
 
     assert made.error(refused("<html>")).message == "<HTML>"
+    assert call({"error_mapping": "response.why"}).error(refused(r'{"why": "a\u0000"}')).message == "a\ufffd"
     assert made.error(SourceError("timeout", "too late")).message == "too late"
 
 

@@ -33,7 +33,7 @@ class FakeWebhooks(FakeTable[Webhook]):
     announced: list[EventDraft]
 
     def note_failure(
-        self, webhook_id: str, reason: str, *, disable_after_seconds: float, run_id: str, announce: Announcement
+        self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement
     ) -> bool:
         webhook = self.rows[webhook_id]
         if not webhook.is_active:

@@ -125,6 +125,15 @@ def test_error_tells_where_it_happened() -> None:
     assert (second.resource, second.method, second.message) == ("tickets", "list", "no route")
 
 
+def test_error_shows_the_value_of_a_loop_without_the_secrets_in_it() -> None:
+    batch = batch_of(setting([TICKETS]))
+
+    batch.add_error({"loop": {"name": "eu", "token": "canary"}}, SourceError("http_404", "no"))
+
+    (error,) = batch.errors
+    assert error.details["loop"] == {"name": "eu", "token": "********"}
+
+
 def test_webhook_run_puts_its_records_into_events_of_a_bounded_size() -> None:
     batch = batch_of(setting(run_fields=WEBHOOK, delivery_batch_bytes=20))
     batch.add_page({}, page({"id": 1}, {"id": 2}, {"id": 3}))

@@ -11,6 +11,7 @@ from app.engine.json_types import JsonObject
 from app.services.run_drafts import RunDraft, RunDrafts
 from app.services.run_requests import IdempotencyKey, RunRequest
 
+CONTEXT = {"subdomain": "acme", "api_key": "canary"}
 REQUEST = RunRequest(sync_job_id="job", integrated_account_id="account")
 SCHEMA: JsonObject = {"since": {"type": "string", "required": True}, "limit": {"type": "integer", "default": 10}}
 
@@ -19,7 +20,7 @@ def drafts(**job_fields: Any) -> RunDrafts:
     return RunDrafts(
         references=FakeReferences(
             FakeTable(sync_job, sync_job(**job_fields)),
-            FakeTable(account, account(), account(id="other", integration_name="crm")),
+            FakeTable(account, account(context=CONTEXT), account(id="other", integration_name="crm")),
         ),
         webhooks=FakeTable(
             webhook,
@@ -209,6 +210,15 @@ def test_state_key_is_resolved_beside_the_mutex_key() -> None:
 
     assert (made.mutex_key, made.state_key) == ("m", "job-people")
     assert (replaced.mutex_key, replaced.state_key) == (None, "mine")
+
+
+@pytest.mark.parametrize("key", ["{{context.api_key}}", "of-{{api_key}}", "{{context:json}}"])
+@pytest.mark.parametrize("field", ["state_key", "mutex_key"])
+def test_key_that_would_show_a_secret_is_refused(field: str, key: str) -> None:
+    (failure,) = failures(REQUEST, **{field: key})
+
+    assert (failure.path, "holds a secret" in failure.message) == (field, True)
+    assert "canary" not in failure.message
 
 
 def test_state_key_that_is_no_key_is_refused() -> None:

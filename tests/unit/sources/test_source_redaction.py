@@ -11,5 +11,11 @@ def test_secrets_are_masked_in_every_form() -> None:
     assert masked(text, {'a/b"c d'}) == "*** *** *** ***"
 
 
+def test_secrets_are_masked_as_forms_paths_and_json_write_them() -> None:
+    text = 'a+b%2Fc%C3%A9%22 a%20b/c%C3%A9%22 {"k": "a b/cé\\""}'
+
+    assert masked(text, {'a b/cé"'}) == '*** *** {"k": "***"}'
+
+
 def test_a_secret_within_a_longer_one_leaves_no_rest() -> None:
     assert masked("key-and-more", {"key-", "key-and-more"}) == "***"

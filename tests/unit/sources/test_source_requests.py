@@ -104,6 +104,7 @@ def test_a_query_expression_makes_the_whole_query_out_of_the_calls() -> None:
     newer = build(integration, query={"from": "Contact", "since": "2026"})
 
     assert some.url == "https://acme.test/api/r?key=1&v=2&q=FROM%20Contact&as=acme"
+    assert build(integration, query={"from": 2**60 + 1}).url.endswith("&q=FROM%201152921504606846977&as=acme")
     assert newer.url == "https://acme.test/api/r?key=1&v=2&q=FROM%20Contact%20SINCE%202026&as=acme"
 
 

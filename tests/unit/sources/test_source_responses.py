@@ -55,6 +55,8 @@ def test_the_charset_of_the_content_type_is_honoured(charset: str) -> None:
         (b"[1]", "application/json; charset=klingon", "charset"),
         (b"[1]", "application/json; charset=hex", "charset"),
         (b"[" * 100_000, "application/json", "nested"),
+        (b"[" * 1025 + b"]" * 1025, "application/json", "nested"),
+        (b"[" * 1025 + b"18446744073709551616" + b"]" * 1025, "application/json", "nested"),
         (b"[1,]", "application/json", "parse"),
         (b"[" + b"9" * 5000 + b"]", "application/json", "parse"),
         (b"OK", "text/plain", "parse"),

@@ -1,0 +1,56 @@
+"""Whatever an expression or a cast makes can be kept by Postgres."""
+
+import pytest
+
+from app.engine import expressions
+from app.engine.bulk_expressions import evaluate_each
+from app.engine.casts import cast_whole
+from app.engine.errors import ExpressionError
+from app.engine.json_types import JSON, JsonObject
+from app.engine.storable import storable
+
+SEEN: JsonObject = {"percent": "%00", "query": "a=%00"}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a\0b", "a\ufffdb"),
+        ({"\ud800": ["\udfff", 1, None, 1.5]}, {"\ufffd": ["\ufffd", 1, None, 1.5]}),
+        ("naïve 🚢", "naïve 🚢"),
+    ],
+)
+def test_storable_has_no_character_that_postgres_refuses(value: JSON, expected: JSON) -> None:
+    assert storable(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        (r"'a\u0000b'", "a\ufffdb"),
+        ("'a\0b'", "a\ufffdb"),
+        ("$base64decode('AGI=')", "\ufffdb"),
+        ("$decodeUrlComponent(percent)", "\ufffd"),
+        ("$decodeUrl('x%00')", "x\ufffd"),
+        ("$parseQuery(query)", {"a": "\ufffd"}),
+        ("$parseUrl('http://a.test/?a=%00').searchParams", {"a": "\ufffd"}),
+        (r"$jsonParse('[\"\\u0000\"]')", ["\ufffd"]),
+        (r"$eval('\"\\u00' & '00\"')", "\ufffd"),
+    ],
+)
+def test_expression_gives_what_can_be_kept(expression: str, expected: JSON) -> None:
+    compiled = expressions.parse(expression)
+
+    assert compiled.evaluate(SEEN) == expected
+    assert list(evaluate_each(compiled, [SEEN, SEEN])) == [expected, expected]
+
+
+def test_words_of_an_expression_that_fails_can_be_kept() -> None:
+    with pytest.raises(ExpressionError) as caught:
+        expressions.parse(r"$error('a\u0000b')").evaluate({})
+
+    assert caught.value.message == "a\ufffdb (D3137)"
+
+
+def test_json_that_is_read_out_of_a_text_can_be_kept() -> None:
+    assert cast_whole(r'{"a\u0000": ["\ud800", 1]}', "json") == {"a\ufffd": ["\ufffd", 1]}

@@ -1,0 +1,40 @@
+"""What is as deep as an upstream's answer may be can be worked on and written."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from app import nesting
+
+_PROGRAM = """
+from app import nesting
+nesting.allow()
+import flask, orjson
+from app.api.application import ExactJson
+from app.engine.exact_integers import with_long_integers_as_texts
+from app.engine.record_rows import RecordBatch
+from app.engine.storable import storable
+levels = nesting.MOST_LEVELS - 2
+text = b"[" * levels + b"12345678901234567" + b"]" * levels
+record = {"id": 1, "v": orjson.loads(text)}
+(row,) = RecordBatch([record]).rows(["1"])
+shown = ExactJson(flask.Flask("shown")).dumps({"result": [{"data": record}]})
+exact = with_long_integers_as_texts(storable(record))
+print(len(row.data) == levels * 2 + 30, shown.count("[") == levels + 1, exact != record)
+"""
+
+
+def test_record_as_deep_as_can_be_read_is_written_and_shown() -> None:
+    done = subprocess.run([sys.executable, "-c", _PROGRAM], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["True", "True", "True"]
+
+
+@pytest.mark.parametrize(
+    ("value", "levels", "is_deeper"),
+    [(1, 0, False), ([], 1, False), ([], 0, True), ({"a": [1]}, 2, False), ({"a": [1], "b": 1}, 1, True)],
+)
+def test_levels_are_counted(value: Any, levels: int, is_deeper: bool) -> None:
+    assert nesting.is_deeper(value, levels) is is_deeper
