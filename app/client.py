@@ -113,6 +113,8 @@ def _explain(answer: JSON) -> str:
         return str(answer)
     details = answer.get("details")
     failures = details.get("failures", []) if isinstance(details, dict) else []
-    faults = "; ".join(f"{failure.get('path')}: {failure.get('message')}" for failure in failures)
     message = str(answer.get("message") or answer.get("error") or "no reason given")
+    told = (f"{failure.get('path')}: {failure.get('message')}" for failure in failures)
+    # Most messages are made of the failures: what stands there already is not told twice.
+    faults = "; ".join(fault for fault in told if fault not in message)
     return f"{message} ({faults})" if faults else message

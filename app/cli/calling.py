@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
+from typing import TypeVar
 
 import click
 from rich.markup import escape
@@ -11,14 +12,22 @@ from rich.table import Table
 
 from app.cli.options import data_dir_option
 from app.cli.terminal import console
+from app.cli.terminal import print_table as print_whole
 from app.client import client_for
 from app.engine.json_types import JSON, JsonObject
+
+Command = TypeVar("Command", bound=Callable[..., object])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 
 limit_option = click.option(
     "--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="At most so many."
 )
+
+
+def named_argument(name: str) -> Callable[[Command], Command]:
+    """Give a command an argument that names a thing: an empty one, such as of an unset variable, names none."""
+    return click.argument(name, callback=_refuse_empty)
 
 
 def connected(command: Callable[..., None]) -> Callable[..., None]:
@@ -43,7 +52,9 @@ class JsonValue(click.ParamType[JSON]):
         """Parse the text; usage fault when it is not JSON."""
         try:
             return json.loads(Path(value[1:]).read_text() if value.startswith("@") else value)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            return self.fail(f"can not read {value[1:]}: {error.strerror}", param, ctx)
+        except ValueError as error:
             return self.fail(f"not JSON: {error}", param, ctx)
 
 
@@ -84,7 +95,16 @@ def print_table(rows: Sequence[JsonObject], columns: Sequence[str], *, none: str
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(escape(_shown(row.get(column))) for column in columns))
-    console().print(table if rows else none)
+    if rows:
+        print_whole(table)
+    else:
+        click.echo(none)
+
+
+def _refuse_empty(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not value:
+        raise click.BadParameter("it is empty")
+    return value
 
 
 def _shown(value: JSON) -> str:
