@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from app.engine.errors import FerrymanError
+from app.engine.errors import FerrymanError, StoreUnavailableError
 from app.settings import MissingSettingError
 
 
@@ -38,9 +38,18 @@ class LazyGroup(click.Group):
         """Run the command; a known fault is told as one sentence."""
         try:
             return super().invoke(ctx)
+        except StoreUnavailableError as error:
+            raise click.ClickException(f"the database can not be reached: {_reason(error)}") from error
         except (FerrymanError, MissingSettingError) as error:
             raise click.ClickException(str(error)) from error
         except BrokenPipeError:
             # Whoever read our output (such as `head`) has gone; Python would complain when it flushes at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+
+
+def _reason(error: BaseException) -> str:
+    """Tell in one line what the server or the network said, which an operator may read and an API's caller may not."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(str(error).split())
