@@ -17,6 +17,7 @@ from app.engine.budget_state import BudgetLimits, Grant
 from app.engine.errors import RateLimitedError
 from app.engine.rate_signs import RateSigns
 from app.services.ports import BudgetStore
+from app.sources.complaints import Complaints
 from app.sources.sightings import Sightings
 from app.sources.spare_part import SparePart
 
@@ -60,6 +61,7 @@ class AccountGate:
         self._store = store
         self._process = process
         self.limits = limits
+        self.complaints = Complaints(account_id, time)
         self._time = time
         self._offset = 0.0
         self._knows_time = False
