@@ -38,18 +38,16 @@ class LazyGroup(click.Group):
         """Run the command; a known fault is told as one sentence."""
         try:
             return super().invoke(ctx)
-        except StoreUnavailableError as error:
-            raise click.ClickException(f"the database can not be reached: {_reason(error)}") from error
         except (FerrymanError, MissingSettingError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(_told(error)) from error
         except BrokenPipeError:
             # Whoever read our output (such as `head`) has gone; Python would complain when it flushes at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
 
 
-def _reason(error: BaseException) -> str:
-    """Tell in one line what the server or the network said, which an operator may read and an API's caller may not."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return " ".join(str(error).split())
+def _told(error: Exception) -> str:
+    """Tell a fault; of a database that is away also why, which callers of the API do not see."""
+    if type(error) is not StoreUnavailableError or error.__cause__ is None:
+        return str(error)
+    return f"the database can not be reached: {' '.join(str(error.__cause__).split())}"
