@@ -30,12 +30,19 @@ def named_argument(name: str) -> Callable[[Command], Command]:
     return click.argument(name, callback=_refuse_empty)
 
 
-def connected(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command its client, from options that say which API is called, and as whom."""
+def connection_options(command: Command) -> Command:
+    """Give a command the options that say which API is called, and as whom."""
+    command = click.option("--url", envvar="FERRYMAN_URL", help="URL of the API.  [default: the stack on <data-dir>]")(
+        command
+    )
+    command = click.option("--token", envvar="FERRYMAN_TOKEN", help="API token.  [default: <data-dir>/token]")(command)
+    return data_dir_option(command)
 
-    @data_dir_option
-    @click.option("--token", envvar="FERRYMAN_TOKEN", help="API token.  [default: <data-dir>/token]")
-    @click.option("--url", envvar="FERRYMAN_URL", help="URL of the API.  [default: the stack on <data-dir>]")
+
+def connected(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its client, as those options say."""
+
+    @connection_options
     @wraps(command)
     def with_client(url: str | None, token: str | None, data_dir: Path, **others: object) -> None:
         command(client_for(url, token, data_dir.expanduser().resolve()), **others)

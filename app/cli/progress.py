@@ -53,6 +53,8 @@ def print_run(run: JsonObject, *, daemons: int | None = None) -> None:
         table.add_row(escape(name), _status(stats.get("status", "")), *(f"{stats.get(key, 0):,}" for key in counters))
     if table.row_count:
         print_table(table)
+    if errors := sum(stats.get("errors", 0) for _, stats in _resources(run)):
+        output.print(f"{errors:,} requests or records failed: 'ferryman run errors {escape(run['id'])}' lists them")
 
 
 def print_verification(found: JsonObject) -> None:

@@ -12,6 +12,7 @@ from app.cli import progress
 from app.cli.calling import (
     JsonArgument,
     connected,
+    connection_options,
     given,
     json_option,
     limit_option,
@@ -20,11 +21,10 @@ from app.cli.calling import (
     print_table,
 )
 from app.cli.terminal import INTERRUPTED
-from app.client import ApiClient, ApiError
+from app.client import ApiClient, ApiError, client_for, token_for
 from app.engine.json_types import JsonObject
-from app.engine.status import ErrorHandling, RunStatus
+from app.engine.status import DaemonStatus, ErrorHandling, RunStatus
 from app.services.run_requests import RunRequest
-from app.stack.data_directory import DataDirectory
 
 _PATH = "/sync-job-run"
 
@@ -52,9 +52,11 @@ def run() -> None:
 @click.option("--replay", type=_CASSETTE, help="Carry it out here from such a file, without any network.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, first requests and first pages; create nothing.")
 @json_option
-@connected
+@connection_options
 def create(  # noqa: PLR0913, PLR0917  # one parameter per option
-    client: ApiClient,
+    url: str | None,
+    token: str | None,
+    data_dir: Path,
     sync_job_id: str,
     integrated_account_id: str,
     args: JsonObject | None,
@@ -91,6 +93,7 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
     if record or replay:
         _on_tape(body, record, replay, others=(group, webhook, idempotency_key, dry_run or None), as_json=as_json)
         return
+    client = client_for(url, token, data_dir.expanduser().resolve())
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     if dry_run:
         print_json(client.post(f"{_PATH}?dry_run=true", body))
@@ -222,7 +225,7 @@ def _on_tape(
     options = click.get_current_context().params
     data_dir = None if os.environ.get("DATABASE_URL") else options["data_dir"]
     settings = joined_settings(data_dir, os.environ)
-    token = options["token"] or DataDirectory(options["data_dir"]).token_file.read_text().strip()
+    token = token_for(options["token"], options["data_dir"].expanduser().resolve())
     wishes = {**body, "error_handling": ErrorHandling(body.get("error_handling", ErrorHandling.IGNORE))}
     request = RunRequest(**wishes)
     if record:
@@ -254,7 +257,7 @@ def _active_daemons(client: ApiClient, run: JsonObject) -> int | None:
     if run["status"] != RunStatus.CREATED or run.get("waiting_on"):
         return None
     try:
-        found = client.get("/daemon", {"group_key": run["daemon_group_key"], "status": "active"})
+        found = client.get("/daemon", {"group_key": run["daemon_group_key"]})
     except ApiError:  # what is told of the run is worth more than what is not known of its daemons
         return None
-    return len(found["result"])
+    return len([daemon for daemon in found["result"] if daemon["status"] == DaemonStatus.ACTIVE])

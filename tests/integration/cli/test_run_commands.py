@@ -85,7 +85,7 @@ def test_show_prints_each_resource(api: PlannedApi) -> None:
     result = api.ferryman("show", "r-1")
 
     assert result.output.splitlines()[0] == "run r-1  completed"
-    assert result.output.splitlines()[-1].split() == ["users", "list", "completed", "1,200", "1,199", "1"]
+    assert result.output.splitlines()[-2].split() == ["users", "list", "completed", "1,200", "1,199", "1"]
 
 
 def test_show_prints_the_api_s_own_json_on_request(api: PlannedApi) -> None:
@@ -144,8 +144,11 @@ def test_refusal_tells_no_fault_twice(api: PlannedApi) -> None:
 @pytest.mark.parametrize(
     ("daemons", "told"),
     [
-        ([], "waits for a daemon of group 'eu', and none is active: 'ferryman daemon --group eu' starts one"),
-        ([{"id": "d-1"}], "waits for a daemon of group 'eu', of which 1 are active"),
+        (
+            [{"status": "stopped"}],
+            "waits for a daemon of group 'eu', and none is active: 'ferryman daemon --group eu' starts one",
+        ),
+        ([{"status": "active"}, {"status": "stopped"}], "waits for a daemon of group 'eu', of which 1 are active"),
     ],
     ids=["none", "one"],
 )
@@ -157,7 +160,7 @@ def test_show_tells_what_daemons_a_run_waits_for_when_it_has_not_begun(
     result = api.ferryman("show", "r-1")
 
     assert told in result.output
-    assert api.requests[1][1] == "/daemon?group_key=eu&status=active"
+    assert api.requests[1][1] == "/daemon?group_key=eu"
 
 
 def test_show_tells_of_a_run_when_its_daemons_can_not_be_asked_for(api: PlannedApi) -> None:
@@ -186,6 +189,15 @@ def test_show_counts_what_waits_for_the_receiver_when_a_run_has_a_webhook(api: P
     lines = [line.split() for line in result.output.splitlines()[1:]]
     assert lines[0] == ["resource", "status", "fetched", "queued", "delivered", "errors"]
     assert lines[1] == ["users", "list", "running", "1,200", "900", "100", "0"]
+
+
+def test_show_tells_how_to_list_the_errors_of_a_run_that_has_some(api: PlannedApi) -> None:
+    faultless = {"users": {"list": {"fetched": 5, "errors": 0, "status": "completed"}}}
+    api.answers = [(200, RUN), (200, RUN | {"resource_stats": faultless})]
+
+    results = [api.ferryman("show", "r-1") for _ in range(2)]
+
+    assert ["'ferryman run errors r-1' lists them" in result.output for result in results] == [True, False]
 
 
 def test_errors_are_listed(api: PlannedApi) -> None:
