@@ -76,7 +76,13 @@ def client_for(url: str | None, token: str | None, data_dir: Path) -> ApiClient:
     """Make a client; what is not given is read from the stack on a data directory."""
     data = DataDirectory(data_dir)
     address = url or _read(data.api_url_file, "no stack runs on {}; start 'ferryman up', or give --url", data)
-    return ApiClient(address, token or _read(data.token_file, "no token is in {}; give --token", data))
+    return ApiClient(address, token_for(token, data_dir))
+
+
+def token_for(token: str | None, data_dir: Path) -> str:
+    """Give the token; one that is not given is read from a data directory."""
+    data = DataDirectory(data_dir)
+    return token or _read(data.token_file, "no token is in {}; give --token", data)
 
 
 def _read(file: Path, message: str, data: DataDirectory) -> str:
@@ -113,6 +119,8 @@ def _explain(answer: JSON) -> str:
         return str(answer)
     details = answer.get("details")
     failures = details.get("failures", []) if isinstance(details, dict) else []
-    faults = "; ".join(f"{failure.get('path')}: {failure.get('message')}" for failure in failures)
     message = str(answer.get("message") or answer.get("error") or "no reason given")
+    told = (f"{failure.get('path')}: {failure.get('message')}" for failure in failures)
+    # Most messages are made of the failures: what stands there already is not told twice.
+    faults = "; ".join(fault for fault in told if fault not in message)
     return f"{message} ({faults})" if faults else message

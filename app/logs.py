@@ -5,6 +5,9 @@ import sys
 from typing import Final
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_CELERYS_OWN: Final = frozenset({"data"})
+"""A task's arguments and result, of which Celery's message says enough."""
+_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 class FactsFormatter(logging.Formatter):
@@ -12,15 +15,22 @@ class FactsFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record."""
-        facts = " ".join(f"{name}={value}" for name, value in vars(record).items() if name not in _STANDARD)
+        facts = " ".join(
+            f"{name}={value}" for name, value in vars(record).items() if name not in _STANDARD | _CELERYS_OWN
+        )
         head, newline, trace = super().format(record).partition("\n")
         return f"{head} {facts}{newline}{trace}".rstrip()
 
 
 def configure(level: int = logging.INFO) -> None:
     """Log to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(FactsFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [logging.StreamHandler(sys.stderr)]
+    tell_facts(root)
     root.setLevel(level)
+
+
+def tell_facts(logger: logging.Logger) -> None:
+    """Have the handlers of a logger write facts behind their messages, whoever has made them."""
+    for handler in logger.handlers:
+        handler.setFormatter(FactsFormatter(_FORMAT))

@@ -1,13 +1,14 @@
 """The only reader of the environment: every setting of a Ferryman process, checked at start."""
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from app import setting_values
+
 
 class MissingSettingError(Exception):
-    """A required environment variable is not set."""
+    """A required environment variable is not set, or one holds a value that it can not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,29 +87,33 @@ _REQUIRED = {"database_url": "DATABASE_URL", "broker_url": "BROKER_URL", "encryp
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings; raise MissingSettingError that names every variable that is missing or malformed."""
+    """Read the settings; raise MissingSettingError that names every variable that is missing or wrong."""
     source = os.environ if environ is None else environ
     values: dict[str, object] = {}
     faults = [f"{name} is not set" for name in _REQUIRED.values() if not source.get(name)]
     for name, spec in Settings.__dataclass_fields__.items():
-        variable = _REQUIRED.get(name, f"FERRYMAN_{name.upper()}")
-        if not (text := source.get(variable)):
-            continue
-        try:
-            values[name] = spec.type(text) if callable(spec.type) else text
-        except ValueError:
-            faults.append(f"{variable} is not a number: expected a value like {spec.default!r}")
-    faults += _network_faults(source.get("FERRYMAN_ALLOWED_NETWORKS", ""))
+        values[name] = spec.default
+        if text := source.get(_variable(name)):
+            values[name], fault = _read(name, spec.type, text)
+            faults += [f"{_variable(name)}: {fault}"] if fault else []
+    if not faults:
+        faults = setting_values.faults_together(values, _variable)
     if faults:
         raise MissingSettingError("; ".join(faults))
     return Settings(**values)  # type: ignore[arg-type]  # checked field by field above
 
 
-def _network_faults(text: str) -> list[str]:
-    faults = []
-    for part in filter(None, map(str.strip, text.split(","))):
-        try:
-            ipaddress.ip_network(part)
-        except ValueError:
-            faults.append(f"FERRYMAN_ALLOWED_NETWORKS: '{part}' is not a network such as 10.1.0.0/16")
-    return faults
+def _variable(name: str) -> str:
+    return _REQUIRED.get(name, f"FERRYMAN_{name.upper()}")
+
+
+def _read(name: str, kind: object, text: str) -> tuple[object, str | None]:
+    """Give a setting's value, and what is wrong with it; a text may be a secret, so that only a number is repeated."""
+    if kind is str:
+        return text, setting_values.text_fault(name, text)
+    try:
+        value = int(text) if kind is int else float(text)
+    except ValueError:
+        return text, f"expected {'a whole number' if kind is int else 'a number'}, not '{text[:40]}'"
+    fault = setting_values.number_fault(name, value)
+    return value, fault and f"{fault}, not '{text[:40]}'"

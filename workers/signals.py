@@ -12,7 +12,7 @@ from typing import Any
 from celery import Task, signals
 from kombu.exceptions import OperationalError
 
-from app import garbage, nesting
+from app import garbage, logs, nesting
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 def install() -> None:
     """Connect the handlers; Celery keeps only weak references, hence ``weak=False``."""
     for signal, handler in (
+        (signals.after_setup_logger, tell_facts),
         (signals.celeryd_after_setup, canary.listen),
         (signals.task_received, note_received),
         (signals.task_prerun, mark_running),
@@ -36,6 +37,11 @@ def install() -> None:
         (signals.worker_shutdown, sign_off),
     ):
         signal.connect(_guarded(handler), weak=False)
+
+
+def tell_facts(logger: logging.Logger, **_: object) -> None:
+    """Write this daemon's log as the API's is, with what each line is about: Celery's own format leaves that out."""
+    logs.tell_facts(logger)
 
 
 def note_received(**_: object) -> None:

@@ -113,9 +113,10 @@ def _answer_own(error: FerrymanError) -> ResponseReturnValue:
     if isinstance(error, RecordError):
         remote = remote_errors.status_of(error)
         return {**_body(remote, error.message), **remote_errors.details_of(error)}, remote, _remote_headers(error)
-    if type(error) not in _STATUSES:
+    kind = next((kind for kind in _STATUSES if isinstance(error, kind)), None)
+    if kind is None:
         return _answer_unforeseen(error)
-    status = _STATUSES[type(error)]
+    status = _STATUSES[kind]
     if isinstance(error, TooManyRequestsError):
         return _body(status, error.message), status, {"Retry-After": str(error.retry_after_seconds)}
     return _body(status, error.message), status, _HEADERS.get(status, {})

@@ -14,10 +14,12 @@ import orjson
 from kombu.exceptions import DecodeError
 from kombu.serialization import registry
 
+from app.setting_values import LEAST_MESSAGE_KEY_CHARACTERS
+
 CONTENT: Final = "ferryman-signed"
 _CONTENT_TYPE: Final = "application/x-ferryman-signed"
 _MAC_BYTES: Final = 32
-LEAST_KEY_CHARACTERS: Final = 32
+LEAST_KEY_CHARACTERS: Final = LEAST_MESSAGE_KEY_CHARACTERS
 
 
 class SigningKeyError(ValueError):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
+from typing import TypeVar
 
 import click
 from rich.markup import escape
@@ -11,8 +12,11 @@ from rich.table import Table
 
 from app.cli.options import data_dir_option
 from app.cli.terminal import console
+from app.cli.terminal import print_table as print_whole
 from app.client import client_for
 from app.engine.json_types import JSON, JsonObject
+
+Command = TypeVar("Command", bound=Callable[..., object])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's JSON.")
 
@@ -21,12 +25,24 @@ limit_option = click.option(
 )
 
 
-def connected(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command its client, from options that say which API is called, and as whom."""
+def named_argument(name: str) -> Callable[[Command], Command]:
+    """Give a command an argument that names a thing: an empty one, such as of an unset variable, names none."""
+    return click.argument(name, callback=_refuse_empty)
 
-    @data_dir_option
-    @click.option("--token", envvar="FERRYMAN_TOKEN", help="API token.  [default: <data-dir>/token]")
-    @click.option("--url", envvar="FERRYMAN_URL", help="URL of the API.  [default: the stack on <data-dir>]")
+
+def connection_options(command: Command) -> Command:
+    """Give a command the options that say which API is called, and as whom."""
+    command = click.option("--url", envvar="FERRYMAN_URL", help="URL of the API.  [default: the stack on <data-dir>]")(
+        command
+    )
+    command = click.option("--token", envvar="FERRYMAN_TOKEN", help="API token.  [default: <data-dir>/token]")(command)
+    return data_dir_option(command)
+
+
+def connected(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its client, as those options say."""
+
+    @connection_options
     @wraps(command)
     def with_client(url: str | None, token: str | None, data_dir: Path, **others: object) -> None:
         command(client_for(url, token, data_dir.expanduser().resolve()), **others)
@@ -43,7 +59,9 @@ class JsonValue(click.ParamType[JSON]):
         """Parse the text; usage fault when it is not JSON."""
         try:
             return json.loads(Path(value[1:]).read_text() if value.startswith("@") else value)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            return self.fail(f"can not read {value[1:]}: {error.strerror}", param, ctx)
+        except ValueError as error:
             return self.fail(f"not JSON: {error}", param, ctx)
 
 
@@ -84,7 +102,16 @@ def print_table(rows: Sequence[JsonObject], columns: Sequence[str], *, none: str
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(escape(_shown(row.get(column))) for column in columns))
-    console().print(table if rows else none)
+    if rows:
+        print_whole(table)
+    else:
+        click.echo(none)
+
+
+def _refuse_empty(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not value:
+        raise click.BadParameter("it is empty")
+    return value
 
 
 def _shown(value: JSON) -> str:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from app.cli.options import stack_option
 from app.cli.services import api_services
-from app.cli.terminal import console
+from app.cli.terminal import print_table
 from app.engine.times import iso_utc
 
 
@@ -35,4 +35,4 @@ def list_environments(data_dir: Path | None) -> None:
     table = Table("id", "name", "created", box=None, pad_edge=False)
     for entry in api_services(data_dir).environments.all():
         table.add_row(entry.id, escape(entry.name), iso_utc(entry.created_at))
-    console().print(table)
+    print_table(table)

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from app.engine.errors import FerrymanError
+from app.engine.errors import FerrymanError, StoreUnavailableError
 from app.settings import MissingSettingError
 
 
@@ -39,8 +39,15 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except (FerrymanError, MissingSettingError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(_told(error)) from error
         except BrokenPipeError:
             # Whoever read our output (such as `head`) has gone; Python would complain when it flushes at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+
+
+def _told(error: Exception) -> str:
+    """Tell a fault; of a database that is away also why, which callers of the API do not see."""
+    if type(error) is not StoreUnavailableError or error.__cause__ is None:
+        return str(error)
+    return f"the database can not be reached: {' '.join(str(error.__cause__).split())}"

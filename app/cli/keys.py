@@ -7,7 +7,7 @@ from rich.table import Table
 
 from app.cli.options import stack_option
 from app.cli.services import api_services
-from app.cli.terminal import console
+from app.cli.terminal import print_table
 from app.engine.times import iso_utc
 from app.services.key_rotation import KeyUse
 
@@ -28,7 +28,7 @@ def list_keys(data_dir: Path | None) -> None:
     for key in api_services(data_dir).keys.list():
         created = iso_utc(key.created_at) if key.created_at else "-"
         table.add_row(key.id or "(the setting itself)", created, _state(key), str(key.rows))
-    console().print(table)
+    print_table(table)
 
 
 @keys.command()

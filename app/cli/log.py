@@ -1,5 +1,6 @@
 """``ferryman log``: what happened, over the HTTP API."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -8,7 +9,7 @@ import click
 from rich.markup import escape
 
 from app.cli.calling import connected, given, json_option, print_json, print_table
-from app.cli.terminal import console
+from app.cli.terminal import INTERRUPTED, console
 from app.client import ApiClient
 from app.engine.json_types import JSON, JsonObject
 from app.engine.log_entries import LogType
@@ -48,16 +49,22 @@ def log(client: ApiClient, *, follow: bool, as_json: bool, **filters: JSON) -> N
     """Show what happened: in runs, to webhooks, by direct calls or to cron triggers; the newest first."""
     kind, query = filters["log_type"], given(filters)
     if follow:
-        newest = {**query, "limit": _MOST}
-        for entry in new_entries(lambda: client.get(_PATH, newest)["result"], query["limit"], pause=time.sleep):
-            _print_line(entry, _COLUMNS[kind], as_json=as_json)
-        return
+        try:
+            _follow(client, query, _COLUMNS[kind], as_json=as_json)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
     page = client.get(_PATH, query)
     if as_json:
         print_json(page)
     else:
         rows = [_shown(entry) for entry in page["result"]]
         print_table(rows, _COLUMNS[kind], none="Nothing of that kind happened.")
+
+
+def _follow(client: ApiClient, query: JsonObject, columns: Sequence[str], *, as_json: bool) -> None:
+    newest = {**query, "limit": _MOST}
+    for entry in new_entries(lambda: client.get(_PATH, newest)["result"], query["limit"], pause=time.sleep):
+        _print_line(entry, columns, as_json=as_json)
 
 
 def new_entries(

@@ -3,18 +3,20 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+import click
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from app.cli.terminal import console
+from app.cli.terminal import console, print_table
 from app.engine.json_types import JsonObject
-from app.engine.status import FINAL_RUN_STATUSES
+from app.engine.status import FINAL_RUN_STATUSES, RunStatus
 
 _POLL_SECONDS = 0.5
 _COLOURS = {"completed": "green", "failed": "red", "stopped": "yellow", "rate_limited": "yellow"}
 _COUNTERS = ("fetched", "persisted", "errors")
+_WEBHOOK_COUNTERS = ("fetched", "queued", "delivered", "errors")
 
 
 def follow_run(read_run: Callable[[], JsonObject], *, quiet: bool = False) -> JsonObject:
@@ -27,26 +29,32 @@ def follow_run(read_run: Callable[[], JsonObject], *, quiet: bool = False) -> Js
             for name, stats in _resources(run):
                 if name not in tasks:
                     tasks[name] = bars.add_task(escape(f"  {name}"), counts="")
-                bars.update(tasks[name], counts=_counts(stats))
+                bars.update(tasks[name], counts=_counts(stats, _counters(run)))
             time.sleep(_POLL_SECONDS)
     return run
 
 
-def print_run(run: JsonObject) -> None:
-    """Print a run's status, the reason if it failed, and a table of its resources."""
+def print_run(run: JsonObject, *, daemons: int | None = None) -> None:
+    """Print a run's status, what it waits for, the reason if it failed, and a table of its resources.
+
+    ``daemons`` of its group are active; None where that is not known.
+    """
     output = console()
     output.print(f"run {escape(run['id'])}  {_status(run['status'])}")
-    if run.get("waiting_on"):
-        output.print(f"  waits for run {escape(run['waiting_on'])}")
+    if waits_for := _waits_for(run, daemons):
+        output.print(f"  waits for {escape(waits_for)}")
     if run.get("error"):
         output.print(f"  [red]{escape(run['error']['code'])}[/]: {escape(run['error']['message'])}")
     table = Table("resource", "status", box=None, pad_edge=False)
-    for name in _COUNTERS:
+    counters = _counters(run)
+    for name in counters:
         table.add_column(name, justify="right")
     for name, stats in _resources(run):
-        table.add_row(escape(name), _status(stats.get("status", "")), *(f"{stats.get(key, 0):,}" for key in _COUNTERS))
+        table.add_row(escape(name), _status(stats.get("status", "")), *(f"{stats.get(key, 0):,}" for key in counters))
     if table.row_count:
-        output.print(table)
+        print_table(table)
+    if errors := sum(stats.get("errors", 0) for _, stats in _resources(run)):
+        output.print(f"{errors:,} requests or records failed: 'ferryman run errors {escape(run['id'])}' lists them")
 
 
 def print_verification(found: JsonObject) -> None:
@@ -62,7 +70,7 @@ def print_verification(found: JsonObject) -> None:
         table.add_row(
             *map(escape, (check["resource"], check["equation"])), f"{check['left']:,}", f"{check['right']:,}", mark
         )
-    output.print(table)
+    print_table(table)
 
 
 def print_runs(runs: Sequence[JsonObject]) -> None:
@@ -71,7 +79,10 @@ def print_runs(runs: Sequence[JsonObject]) -> None:
     for run in runs:
         facts = (run["created_at"], run["sync_job_id"], run["integrated_account_id"])
         table.add_row(escape(run["id"]), _status(run["status"]), *map(escape, facts))
-    console().print(table if runs else "There are no such runs.")
+    if runs:
+        print_table(table)
+    else:
+        click.echo("There are no such runs.")
 
 
 def _resources(run: JsonObject) -> Iterator[tuple[str, JsonObject]]:
@@ -80,8 +91,25 @@ def _resources(run: JsonObject) -> Iterator[tuple[str, JsonObject]]:
             yield f"{resource} {method}", stats
 
 
-def _counts(stats: JsonObject) -> str:
-    return "  ".join(f"{stats.get(name, 0):,} {name}" for name in _COUNTERS)
+def _waits_for(run: JsonObject, daemons: int | None) -> str | None:
+    if run.get("waiting_on"):
+        return f"run {run['waiting_on']}, which goes first"
+    if run["status"] == RunStatus.RATE_LIMITED:
+        return f"its upstream, which asked for that, until {run['retry_after']}"
+    if run["status"] != RunStatus.CREATED or daemons is None:
+        return None
+    group = run["daemon_group_key"]
+    if daemons:
+        return f"a daemon of group '{group}', of which {daemons} are active"
+    return f"a daemon of group '{group}', and none is active: 'ferryman daemon --group {group}' starts one"
+
+
+def _counters(run: JsonObject) -> Sequence[str]:
+    return _WEBHOOK_COUNTERS if run.get("webhook_id") else _COUNTERS
+
+
+def _counts(stats: JsonObject, counters: Sequence[str]) -> str:
+    return "  ".join(f"{stats.get(name, 0):,} {name}" for name in counters)
 
 
 def _status(status: str) -> str:

@@ -9,12 +9,22 @@ from urllib.parse import quote
 import click
 
 from app.cli import progress
-from app.cli.calling import JsonArgument, connected, given, json_option, limit_option, print_json
-from app.client import ApiClient
+from app.cli.calling import (
+    JsonArgument,
+    connected,
+    connection_options,
+    given,
+    json_option,
+    limit_option,
+    named_argument,
+    print_json,
+    print_table,
+)
+from app.cli.terminal import INTERRUPTED
+from app.client import ApiClient, ApiError, client_for, token_for
 from app.engine.json_types import JsonObject
-from app.engine.status import ErrorHandling, RunStatus
+from app.engine.status import DaemonStatus, ErrorHandling, RunStatus
 from app.services.run_requests import RunRequest
-from app.stack.data_directory import DataDirectory
 
 _PATH = "/sync-job-run"
 
@@ -23,12 +33,12 @@ _CASSETTE = click.Path(path_type=Path, dir_okay=False)
 
 @click.group()
 def run() -> None:
-    """Create, show, list, stop and follow runs of sync jobs."""
+    """Create, show, list, stop, resume, verify and follow runs of sync jobs."""
 
 
 @run.command()
-@click.argument("sync_job_id")
-@click.argument("integrated_account_id")
+@named_argument("sync_job_id")
+@named_argument("integrated_account_id")
 @click.option("--args", type=JsonArgument(), help="Arguments of the job: JSON, or @file.")
 @click.option("--group", help="Daemon group that carries it out.  [default: default]")
 @click.option("--webhook", help="Id of a webhook that gets the records, instead of Postgres.")
@@ -42,9 +52,11 @@ def run() -> None:
 @click.option("--replay", type=_CASSETTE, help="Carry it out here from such a file, without any network.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, first requests and first pages; create nothing.")
 @json_option
-@connected
+@connection_options
 def create(  # noqa: PLR0913, PLR0917  # one parameter per option
-    client: ApiClient,
+    url: str | None,
+    token: str | None,
+    data_dir: Path,
     sync_job_id: str,
     integrated_account_id: str,
     args: JsonObject | None,
@@ -81,6 +93,7 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
     if record or replay:
         _on_tape(body, record, replay, others=(group, webhook, idempotency_key, dry_run or None), as_json=as_json)
         return
+    client = client_for(url, token, data_dir.expanduser().resolve())
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     if dry_run:
         print_json(client.post(f"{_PATH}?dry_run=true", body))
@@ -89,16 +102,31 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
     if follow:
         _follow(client, made["id"], as_json=as_json)
     else:
-        _print_run(made, as_json=as_json)
+        _print_run(client, made, as_json=as_json)
 
 
 @run.command()
-@click.argument("run_id")
+@named_argument("run_id")
 @json_option
 @connected
 def show(client: ApiClient, run_id: str, as_json: bool) -> None:
     """Show a run: its status, and what became of each resource."""
-    _print_run(client.get(_run_path(run_id)), as_json=as_json)
+    _print_run(client, client.get(_run_path(run_id)), as_json=as_json)
+
+
+@run.command()
+@named_argument("run_id")
+@limit_option
+@json_option
+@connected
+def errors(client: ApiClient, run_id: str, limit: int, as_json: bool) -> None:
+    """List the errors of a run, the oldest first."""
+    page = client.get(f"{_run_path(run_id)}/errors", {"limit": limit})
+    if as_json:
+        print_json(page)
+    else:
+        columns = ("created_at", "resource", "method", "code", "message")
+        print_table(page["result"], columns, none="The run has no errors.")
 
 
 @run.command("list")
@@ -126,16 +154,16 @@ def list_runs(
 
 
 @run.command()
-@click.argument("run_id")
+@named_argument("run_id")
 @json_option
 @connected
 def stop(client: ApiClient, run_id: str, as_json: bool) -> None:
     """Stop a run; what it has fetched is kept."""
-    _print_run(client.patch(_run_path(run_id), {"status": "stopped"}), as_json=as_json)
+    _print_run(client, client.patch(_run_path(run_id), {"status": "stopped"}), as_json=as_json)
 
 
 @run.command()
-@click.argument("run_id")
+@named_argument("run_id")
 @click.option("--errors-only", is_flag=True, help="Ask again for what failed, and for nothing else.")
 @click.option("--follow", is_flag=True, help="Show its progress until it ends.")
 @json_option
@@ -146,11 +174,11 @@ def resume(client: ApiClient, run_id: str, errors_only: bool, follow: bool, as_j
     if follow:
         _follow(client, run_id, as_json=as_json)
     else:
-        _print_run(resumed, as_json=as_json)
+        _print_run(client, resumed, as_json=as_json)
 
 
 @run.command()
-@click.argument("run_id")
+@named_argument("run_id")
 @json_option
 @connected
 def verify(client: ApiClient, run_id: str, as_json: bool) -> None:
@@ -165,7 +193,7 @@ def verify(client: ApiClient, run_id: str, as_json: bool) -> None:
 
 
 @run.command()
-@click.argument("run_id")
+@named_argument("run_id")
 @json_option
 @connected
 def follow(client: ApiClient, run_id: str, as_json: bool) -> None:
@@ -174,8 +202,12 @@ def follow(client: ApiClient, run_id: str, as_json: bool) -> None:
 
 
 def _follow(client: ApiClient, run_id: str, *, as_json: bool) -> None:
-    ended = progress.follow_run(lambda: client.get(_run_path(run_id)), quiet=as_json)
-    _print_run(ended, as_json=as_json)
+    try:
+        ended = progress.follow_run(lambda: client.get(_run_path(run_id)), quiet=as_json)
+    except KeyboardInterrupt:
+        click.echo(f"The run goes on: 'ferryman run follow {run_id}' shows it again, 'stop' ends it.", err=True)
+        sys.exit(INTERRUPTED)
+    _print_run(client, ended, as_json=as_json)
     if ended["status"] != RunStatus.COMPLETED:
         sys.exit(1)
 
@@ -193,7 +225,7 @@ def _on_tape(
     options = click.get_current_context().params
     data_dir = None if os.environ.get("DATABASE_URL") else options["data_dir"]
     settings = joined_settings(data_dir, os.environ)
-    token = options["token"] or DataDirectory(options["data_dir"]).token_file.read_text().strip()
+    token = token_for(options["token"], options["data_dir"].expanduser().resolve())
     wishes = {**body, "error_handling": ErrorHandling(body.get("error_handling", ErrorHandling.IGNORE))}
     request = RunRequest(**wishes)
     if record:
@@ -201,7 +233,10 @@ def _on_tape(
     else:
         assert replay is not None
         ended, has_all = cassettes.replay(settings, token, request, replay, quiet=as_json)
-    _print_run(ended, as_json=as_json)
+    if as_json:
+        print_json(ended)
+    else:
+        progress.print_run(ended)
     if ended["status"] != RunStatus.COMPLETED or not has_all:
         sys.exit(1)
 
@@ -210,8 +245,19 @@ def _run_path(run_id: str) -> str:
     return f"{_PATH}/{quote(run_id, safe='')}"
 
 
-def _print_run(run: JsonObject, *, as_json: bool) -> None:
+def _print_run(client: ApiClient, run: JsonObject, *, as_json: bool) -> None:
     if as_json:
         print_json(run)
     else:
-        progress.print_run(run)
+        progress.print_run(run, daemons=_active_daemons(client, run))
+
+
+def _active_daemons(client: ApiClient, run: JsonObject) -> int | None:
+    """Count the daemons that a run which has not begun may wait for; None where that says nothing."""
+    if run["status"] != RunStatus.CREATED or run.get("waiting_on"):
+        return None
+    try:
+        found = client.get("/daemon", {"group_key": run["daemon_group_key"]})
+    except ApiError:  # what is told of the run is worth more than what is not known of its daemons
+        return None
+    return len([daemon for daemon in found["result"] if daemon["status"] == DaemonStatus.ACTIVE])

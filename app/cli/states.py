@@ -5,7 +5,16 @@ from urllib.parse import quote, urlencode
 
 import click
 
-from app.cli.calling import JsonValue, connected, json_option, limit_option, print_facts, print_json, print_table
+from app.cli.calling import (
+    JsonValue,
+    connected,
+    json_option,
+    limit_option,
+    named_argument,
+    print_facts,
+    print_json,
+    print_table,
+)
 from app.client import ApiClient
 from app.engine.json_types import JSON, JsonObject
 
@@ -21,7 +30,7 @@ def state() -> None:
 
 
 @state.command("list")
-@click.argument("state_key")
+@named_argument("state_key")
 @limit_option
 @json_option
 @connected
@@ -35,8 +44,8 @@ def list_states(client: ApiClient, state_key: str, limit: int, as_json: bool) ->
 
 
 @state.command()
-@click.argument("state_key")
-@click.argument("key")
+@named_argument("state_key")
+@named_argument("key")
 @json_option
 @connected
 def show(client: ApiClient, state_key: str, key: str, as_json: bool) -> None:
@@ -45,8 +54,8 @@ def show(client: ApiClient, state_key: str, key: str, as_json: bool) -> None:
 
 
 @state.command("set")
-@click.argument("state_key")
-@click.argument("key")
+@named_argument("state_key")
+@named_argument("key")
 @click.argument("value", type=JsonValue())
 @click.option("--run", "sync_job_run_id", help="The run that it is written for.")
 @json_option
@@ -61,8 +70,8 @@ def set_state(  # one parameter per option
 
 
 @state.command()
-@click.argument("state_key")
-@click.argument("key")
+@named_argument("state_key")
+@named_argument("key")
 @connected
 def delete(client: ApiClient, state_key: str, key: str) -> None:
     """Forget a state."""

@@ -12,6 +12,7 @@ from app.cli.calling import (
     given,
     json_option,
     limit_option,
+    named_argument,
     print_facts,
     print_json,
     print_table,
@@ -71,7 +72,7 @@ def list_templates(client: ApiClient, integration_name: str | None, limit: int, 
 
 
 @template.command()
-@click.argument("template_id")
+@named_argument("template_id")
 @json_option
 @connected
 def show(client: ApiClient, template_id: str, as_json: bool) -> None:
@@ -80,7 +81,7 @@ def show(client: ApiClient, template_id: str, as_json: bool) -> None:
 
 
 @template.command()
-@click.argument("template_id")
+@named_argument("template_id")
 @click.option("--integration", help="The integration that the job is for, where the template names none.")
 @click.option("--label", help="The job's label.  [default: the template's]")
 @json_option
@@ -96,7 +97,7 @@ def use(client: ApiClient, template_id: str, integration: str | None, label: str
 
 
 @template.command()
-@click.argument("template_id")
+@named_argument("template_id")
 @connected
 def delete(client: ApiClient, template_id: str) -> None:
     """Remove a template; jobs that were made of it stay."""

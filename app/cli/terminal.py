@@ -1,13 +1,29 @@
-"""Where commands print."""
+"""Where commands print, and how tables are told so that what they hold can be copied."""
+
+from typing import Final
 
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
-_FILE_COLUMNS = 200
+INTERRUPTED: Final = 130
+"""The exit code of a command that was to go on until Ctrl-C, as shells know it."""
+_UNBOUNDED: Final = 100_000
 
 
 def console() -> Console:
     """Make a console; the lines of a file or a pipe are not folded at a terminal's width."""
     made = Console(highlight=False)
     if not made.is_terminal:
-        made.width = _FILE_COLUMNS
+        made.width = _UNBOUNDED
     return made
+
+
+def print_table(table: Table) -> None:
+    """Print a table with every word whole: on a narrow terminal its lines run on, rather than cut an id off."""
+    output = console()
+    for column in table.columns:
+        column.no_wrap = not any(" " in str(cell) for cell in column.cells)
+    unbounded = output.options.update(width=_UNBOUNDED, max_width=_UNBOUNDED)
+    output.width = max(output.width, Measurement.get(output, unbounded, table).minimum)
+    output.print(table)

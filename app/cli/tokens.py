@@ -12,7 +12,7 @@ from rich.table import Table
 from app.api.services import ApiServices
 from app.cli.options import environment_option, stack_option
 from app.cli.services import api_services
-from app.cli.terminal import console
+from app.cli.terminal import print_table
 from app.engine.objects import ApiToken, EnvironmentId
 from app.engine.roles import Role
 from app.engine.times import iso_utc
@@ -76,7 +76,7 @@ def list_tokens(environment: str, data_dir: Path | None) -> None:
     for entry in services.tokens.list(_environment(services, environment)):
         last_used = iso_utc(entry.last_used_at) if entry.last_used_at else "never"
         table.add_row(entry.id, escape(entry.name), entry.role, iso_utc(entry.created_at), last_used, _state(entry))
-    console().print(table)
+    print_table(table)
 
 
 @token.command()

@@ -11,6 +11,7 @@ from app.cli.calling import (
     given,
     json_option,
     limit_option,
+    named_argument,
     print_facts,
     print_json,
     print_table,
@@ -32,8 +33,8 @@ def trigger() -> None:
 
 
 @trigger.command()
-@click.argument("sync_job_id")
-@click.argument("integrated_account_id")
+@named_argument("sync_job_id")
+@named_argument("integrated_account_id")
 @click.argument("cron_expression")
 @click.option("--timezone", help="The IANA zone whose clock is meant.  [default: UTC]")
 @click.option("--args", type=JsonArgument(), help="Arguments of the job: JSON, or @file.")
@@ -96,7 +97,7 @@ def list_triggers(
 
 
 @trigger.command()
-@click.argument("trigger_id")
+@named_argument("trigger_id")
 @json_option
 @connected
 def show(client: ApiClient, trigger_id: str, as_json: bool) -> None:
@@ -105,7 +106,7 @@ def show(client: ApiClient, trigger_id: str, as_json: bool) -> None:
 
 
 @trigger.command()
-@click.argument("trigger_id")
+@named_argument("trigger_id")
 @json_option
 @connected
 def schedule(client: ApiClient, trigger_id: str, as_json: bool) -> None:
@@ -115,7 +116,7 @@ def schedule(client: ApiClient, trigger_id: str, as_json: bool) -> None:
 
 
 @trigger.command()
-@click.argument("trigger_id")
+@named_argument("trigger_id")
 @json_option
 @connected
 def pause(client: ApiClient, trigger_id: str, as_json: bool) -> None:
@@ -124,7 +125,7 @@ def pause(client: ApiClient, trigger_id: str, as_json: bool) -> None:
 
 
 @trigger.command()
-@click.argument("trigger_id")
+@named_argument("trigger_id")
 @connected
 def delete(client: ApiClient, trigger_id: str) -> None:
     """Remove a trigger; its runs stay."""

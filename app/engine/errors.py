@@ -11,6 +11,8 @@ FerrymanError
 ├── ForbiddenError             a token whose role does not allow the call
 ├── TooManyRequestsError       a token or an account that has used up its requests for the moment
 ├── StoreUnavailableError      Postgres is away for the moment
+│   └── StoreOutdatedError     it lacks tables of this version, until somebody migrates it
+├── StoreOfLaterVersionError   its tables are those of a version that this one does not know
 ├── UnreadableSecretError      a credential or secret that none of the keys at hand has sealed
 ├── BrokerUnavailableError     the broker is; whatever it was for waits in Postgres
 ├── RecordError                one unit of work could not be done; kept, listed at /errors
@@ -131,6 +133,18 @@ class StoreUnavailableError(FerrymanError):
     """The database can not be reached at the moment; try again."""
 
     code = "store_unavailable"
+
+
+class StoreOutdatedError(StoreUnavailableError):
+    """The database lacks what this version of Ferryman keeps there: run 'ferryman migrate'."""
+
+    code = "store_outdated"
+
+
+class StoreOfLaterVersionError(FerrymanError):
+    """The database was migrated by a later version of Ferryman."""
+
+    code = "store_of_later_version"
 
 
 class UnreadableSecretError(FerrymanError):

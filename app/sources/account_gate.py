@@ -16,6 +16,7 @@ from app.engine.errors import RateLimitedError
 from app.engine.rate_signs import RateSigns
 from app.services.ports import BudgetStore
 from app.sources.budget_exchange import BudgetExchange
+from app.sources.complaints import Complaints
 from app.sources.opening_round import OpeningRound
 from app.sources.sightings import Sightings
 from app.sources.spare_part import SparePart
@@ -55,6 +56,7 @@ class AccountGate:
         self._account_id = account_id
         self._budget = BudgetExchange(account_id, store=store, process=process, limits=limits, time=time)
         self.limits = limits
+        self.complaints = Complaints(account_id, time)
         self._time = time
         self._grant: Grant | None = None
         self._starts: deque[float] = deque()

@@ -67,6 +67,7 @@ class Sending:
             raise
         finally:
             self.spent_seconds += time() - begun
+        self.gate.complaints.answered(self.endpoint, time() - begun)
         return self._judge(passage, response)
 
     def _judge(self, passage: Passage, response: HttpResponse) -> HttpResponse | None:
@@ -101,6 +102,7 @@ class Sending:
 
     def _bear_refusal(self, status: int, told: float | None) -> None:
         self.refusals += 1
+        self.gate.complaints.refused(self.endpoint, status, told)
         if told is not None and told >= LONGEST_WAIT_IN_PLACE_SECONDS:
             raise RateLimitedError(told, status=status)
         if self.refusals >= self.settings.request_attempts:
@@ -111,6 +113,7 @@ class Sending:
         wait = self._seconds_to_retry(error)
         if wait is None or self.spent_seconds + wait >= _patience(self.request):
             raise error
+        self.gate.complaints.failed(self.endpoint, error, wait)
         self.spent_seconds += wait
         await asyncio.sleep(wait)
 

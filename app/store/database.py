@@ -15,7 +15,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from app.engine.errors import StoreUnavailableError
+from app.engine.errors import StoreOutdatedError, StoreUnavailableError
 from app.engine.json_types import JSON
 from app.engine.record_rows import encode
 
@@ -27,6 +27,10 @@ PASSING_FAULTS = (
     psycopg.errors.TransactionTimeout,
     PoolTimeoutError,
 )
+
+# A process of a new version that meets a database of an old one waits for its migration, as it does for Postgres.
+_OUTDATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+STORE_FAULTS = (*PASSING_FAULTS, *_OUTDATED)
 
 Row: TypeAlias = Mapping[Any, Any]
 """A row by the names of its columns, whoever has read it."""
@@ -75,8 +79,13 @@ def driver_cursor(connection: Connection) -> Iterator[Cursor[Any]]:
     try:
         with raw.cursor(binary=True) as cursor:
             yield cursor
-    except PASSING_FAULTS as error:
-        raise StoreUnavailableError from error
+    except STORE_FAULTS as error:
+        raise translated(error) from error
+
+
+def translated(error: BaseException) -> StoreUnavailableError:
+    """Give what a fault of the store means to whoever asked it."""
+    return StoreOutdatedError() if isinstance(error, _OUTDATED) else StoreUnavailableError()
 
 
 def connect_arguments() -> dict[str, object]:
@@ -120,8 +129,8 @@ def _ping_rested(engine: Engine) -> None:
 
 
 def _translate(context: ExceptionContext) -> None:
-    if isinstance(context.original_exception, PASSING_FAULTS):
-        raise StoreUnavailableError from context.original_exception
+    if isinstance(context.original_exception, STORE_FAULTS):
+        raise translated(context.original_exception) from context.original_exception
 
 
 def _dumps(value: JSON) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import psycopg as dialects
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from app.engine.errors import StoreUnavailableError
-from app.store.database import LONGEST_REST_SECONDS, PASSING_FAULTS, Row, connect_arguments
+from app.store.database import LONGEST_REST_SECONDS, PASSING_FAULTS, STORE_FAULTS, Row, connect_arguments, translated
 
 Values: TypeAlias = Mapping[str, Any]
 T = TypeVar("T")
@@ -90,8 +90,8 @@ class SingleStatements:
         connection = cast("psycopg.Connection[DictRow]", lent.driver_connection)
         try:
             return use(connection)
-        except PASSING_FAULTS as error:
-            raise (_ConnectionLostError if connection.closed else StoreUnavailableError) from error
+        except STORE_FAULTS as error:
+            raise (_ConnectionLostError() if connection.closed else translated(error)) from error
         finally:
             if connection.closed:
                 # What ended this one has most likely ended the others too.

@@ -45,6 +45,16 @@ def test_settings_page_and_dotenv_sample_list_every_setting_with_its_default() -
     assert differing == {}
 
 
+def test_compose_gives_the_settings_of_dotenv_to_every_process_of_ours() -> None:
+    compose = (PROJECT_ROOT / "docker-compose.yml").read_text()
+    ours = compose.partition("x-ferryman: &ferryman\n")[2].partition("\n\n")[0]
+
+    assert "  env_file: [{path: .env, required: false}]\n" in ours
+    assert re.findall(r"^  ([a-z-]+):\n    <<: \*ferryman$", compose, re.MULTILINE) == [
+        *("migrate", "api", "daemon-default", "flower"),
+    ]
+
+
 def test_life_of_a_run_names_every_status() -> None:
     page = (PROJECT_ROOT / "docs" / "run-lifecycle.md").read_text()
 

@@ -5,6 +5,7 @@ import logging
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Never
 
 import pytest
 from flask import Flask
@@ -12,6 +13,7 @@ from flask import Flask
 from app.api.application import create_app
 from app.api.services import ApiServices
 from app.bootstrap.api import api_services
+from app.engine.errors import StoreOutdatedError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
 from app.engine.objects import EnvironmentId
@@ -218,6 +220,19 @@ def test_database_that_is_away_is_503_and_when_to_try_again(settings: Settings) 
     assert [answer.status_code for answer in answers] == [503, 503]
     assert answers[0].headers["Retry-After"] == "2"
     assert answers[1].json["status"] == "unhealthy"
+
+
+def test_database_that_lacks_tables_is_503_and_says_what_to_do(services: ApiServices, settings: Settings) -> None:
+    class Outdated:
+        def authenticate(self, _secret: str) -> Never:
+            raise StoreOutdatedError
+
+    client = create_app(replace(services, tokens=Outdated()), settings).test_client()  # type: ignore[arg-type]
+
+    answer = client.get("/sync-job", headers={"Authorization": "Bearer x"})
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert "run 'ferryman migrate'" in answer.json["message"]
 
 
 def test_what_it_does_not_know_is_let_pass_unseen(api: Caller) -> None:

@@ -124,7 +124,6 @@ class Installation:
             "FERRYMAN_ENCRYPTION_KEY": self.key,
             "FERRYMAN_ALLOWED_NETWORKS": LOOPBACK,
             "FERRYMAN_TOKEN": self.token,
-            "FERRYMAN_URL": "http://127.0.0.1:1",
         }
         command = ["run", "create", self.job, account or self.account, "--json", *arguments]
         return CliRunner(env=environment).invoke(main, command)
@@ -244,6 +243,14 @@ def test_file_that_is_no_cassette_is_told(
     result = installation.ferryman("--replay", str(tape))
 
     assert (result.exit_code, message in result.stderr) == (1, True), result.stderr
+
+
+def test_token_that_is_nowhere_is_asked_for(installation: Installation, tmp_path: Path) -> None:
+    nowhere = tmp_path / "none"
+
+    result = installation.ferryman("--record", str(tmp_path / "out.har"), "--token", "", "--data-dir", str(nowhere))
+
+    assert (result.exit_code, result.stderr) == (1, f"Error: no token is in {nowhere}; give --token\n")
 
 
 def test_place_that_can_not_be_written_is_told_before_anything_runs(installation: Installation, tmp_path: Path) -> None:

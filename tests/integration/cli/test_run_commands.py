@@ -85,7 +85,7 @@ def test_show_prints_each_resource(api: PlannedApi) -> None:
     result = api.ferryman("show", "r-1")
 
     assert result.output.splitlines()[0] == "run r-1  completed"
-    assert result.output.splitlines()[-1].split() == ["users", "list", "completed", "1,200", "1,199", "1"]
+    assert result.output.splitlines()[-2].split() == ["users", "list", "completed", "1,200", "1,199", "1"]
 
 
 def test_show_prints_the_api_s_own_json_on_request(api: PlannedApi) -> None:
@@ -130,6 +130,100 @@ def test_refusal_tells_every_fault(api: PlannedApi) -> None:
     assert result.exit_code == 1
     assert "args.since: is required" in result.output
     assert "webhook_id: is not an id" in result.output
+
+
+def test_refusal_tells_no_fault_twice(api: PlannedApi) -> None:
+    failures = [{"path": "args.since", "message": "is required"}]
+    api.answers = [(400, {"message": "args.since: is required", "details": {"failures": failures}})]
+
+    result = api.ferryman("create", "j-1", "a-1")
+
+    assert result.output == "Error: POST /sync-job-run answered 400: args.since: is required\n"
+
+
+@pytest.mark.parametrize(
+    ("daemons", "told"),
+    [
+        (
+            [{"status": "stopped"}],
+            "waits for a daemon of group 'eu', and none is active: 'ferryman daemon --group eu' starts one",
+        ),
+        ([{"status": "active"}, {"status": "stopped"}], "waits for a daemon of group 'eu', of which 1 are active"),
+    ],
+    ids=["none", "one"],
+)
+def test_show_tells_what_daemons_a_run_waits_for_when_it_has_not_begun(
+    api: PlannedApi, daemons: list[Any], told: str
+) -> None:
+    api.answers = [(200, RUN | {"status": "created", "daemon_group_key": "eu"}), (200, {"result": daemons})]
+
+    result = api.ferryman("show", "r-1")
+
+    assert told in result.output
+    assert api.requests[1][1] == "/daemon?group_key=eu"
+
+
+def test_show_tells_of_a_run_when_its_daemons_can_not_be_asked_for(api: PlannedApi) -> None:
+    api.answers = [(200, RUN | {"status": "created", "daemon_group_key": "eu"}), (503, {"message": "later"})]
+
+    result = api.ferryman("show", "r-1")
+
+    assert result.exit_code == 0
+    assert result.output.startswith("run r-1  created\nresource")
+
+
+def test_show_tells_until_when_a_run_waits_for_its_upstream(api: PlannedApi) -> None:
+    api.answers = [(200, RUN | {"status": "rate_limited", "retry_after": "2026-01-05T10:01:00.000Z"})]
+
+    result = api.ferryman("show", "r-1")
+
+    assert "waits for its upstream, which asked for that, until 2026-01-05T10:01:00.000Z" in result.output
+
+
+def test_show_counts_what_waits_for_the_receiver_when_a_run_has_a_webhook(api: PlannedApi) -> None:
+    stats = {"users": {"list": {"fetched": 1200, "queued": 900, "delivered": 100, "errors": 0, "status": "running"}}}
+    api.answers = [(200, RUN | {"status": "running", "webhook_id": "w-1", "resource_stats": stats})]
+
+    result = api.ferryman("show", "r-1")
+
+    lines = [line.split() for line in result.output.splitlines()[1:]]
+    assert lines[0] == ["resource", "status", "fetched", "queued", "delivered", "errors"]
+    assert lines[1] == ["users", "list", "running", "1,200", "900", "100", "0"]
+
+
+def test_show_tells_how_to_list_the_errors_of_a_run_that_has_some(api: PlannedApi) -> None:
+    faultless = {"users": {"list": {"fetched": 5, "errors": 0, "status": "completed"}}}
+    api.answers = [(200, RUN), (200, RUN | {"resource_stats": faultless})]
+
+    results = [api.ferryman("show", "r-1") for _ in range(2)]
+
+    assert ["'ferryman run errors r-1' lists them" in result.output for result in results] == [True, False]
+
+
+def test_errors_are_listed(api: PlannedApi) -> None:
+    error = {"created_at": "2026-01-05T10:00:01.000Z", "resource": "users", "method": "list", "code": "http_500"}
+    api.answers = [(200, {"result": [error | {"message": "[odd] answer"}]})]
+
+    result = api.ferryman("errors", "r-1", "--limit", "5")
+
+    assert api.requests[0][1] == "/sync-job-run/r-1/errors?limit=5"
+    assert result.output.splitlines()[1].endswith("http_500  [odd] answer")
+
+
+def test_follow_says_that_the_run_goes_on_when_it_is_interrupted(
+    api: PlannedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("app.cli.progress.time.sleep", interrupt)
+    api.answers = [(200, RUN | {"status": "running"})]
+
+    result = api.ferryman("follow", "r-1")
+
+    assert result.exit_code == 130
+    assert "The run goes on" in result.output
+    assert "Aborted" not in result.output
 
 
 def test_resume_goes_on_and_follows_to_the_end(api: PlannedApi) -> None:

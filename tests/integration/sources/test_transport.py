@@ -45,6 +45,30 @@ def test_a_fault_that_passes_is_waited_out(client: Client, upstream: Upstream, s
     assert client.fetch().records == [1]
 
 
+@pytest.mark.parametrize(
+    ("status", "message"), [(429, "an upstream asks to wait"), (500, "an upstream failed: trying again")]
+)
+def test_a_fault_that_is_waited_out_is_told_in_the_log(
+    client: Client, upstream: Upstream, caplog: pytest.LogCaptureFixture, status: int, message: str
+) -> None:
+    upstream.in_turn(reply({}, status=status), reply({}, status=status), reply([1]))
+
+    client.fetch()
+
+    assert [record.message for record in caplog.records] == [message]
+
+
+def test_a_slow_answer_is_told_in_the_log(
+    client: Client, upstream: Upstream, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.sources.complaints.SLOW_SECONDS", 0.0)
+    upstream.in_turn(reply([1]))
+
+    client.fetch()
+
+    assert [record.message for record in caplog.records] == ["an upstream answers slowly"]
+
+
 def test_attempts_are_bounded(client: Client, upstream: Upstream) -> None:
     upstream.answer = lambda _: reply({}, status=500)
 

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import Boolean, DateTime, Integer, Text
 
+from app.engine.errors import StoreOfLaterVersionError
 from app.engine.json_types import JSON
 from app.store import migrate, tables
 from tests.support.servers import PostgresServer
@@ -146,3 +147,12 @@ def _sample(table: Table) -> dict[str, JSON | bytes | datetime]:
 
 def _value(column: Column[object]) -> JSON | bytes | datetime:
     return next(value for kind, value in _SAMPLES.items() if isinstance(column.type, kind))
+
+
+def test_database_of_a_later_version_is_left_as_it_is(empty_url: str, connection: Connection) -> None:
+    migrate.upgrade(empty_url)
+    connection.execute(text("update alembic_version set version_num = 'later'"))
+    connection.commit()
+
+    with pytest.raises(StoreOfLaterVersionError, match=r"later version of Ferryman \(revision later\)"):
+        migrate.upgrade(empty_url)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, text
 
-from app.engine.errors import StoreUnavailableError
+from app.engine.errors import StoreOutdatedError, StoreUnavailableError
 from app.store import single_statements
-from app.store.database import connect
+from app.store.database import connect, driver_cursor
 from app.store.single_statements import SingleStatements, singles_of
 from tests.support.patience import WaitFor
 
@@ -28,6 +28,17 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def singles(engine: Engine) -> SingleStatements:
     return singles_of(engine)
+
+
+def test_table_that_is_not_there_yet_is_told_as_a_database_to_migrate(
+    engine: Engine, singles: SingleStatements
+) -> None:
+    with pytest.raises(StoreOutdatedError, match="ferryman migrate"):
+        singles.all(text("select name from of_a_later_version"), {})
+    with pytest.raises(StoreOutdatedError), engine.connect() as connection:
+        connection.execute(text("select of_a_later_version from sync_job_run"))
+    with pytest.raises(StoreOutdatedError), engine.begin() as connection, driver_cursor(connection) as cursor:
+        cursor.execute("select name from of_a_later_version")
 
 
 def test_changes_are_committed_at_once(engine: Engine, singles: SingleStatements) -> None:

@@ -1,14 +1,19 @@
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from app.cli.main import main
 
+VARIABLES = (
+    *("DATABASE_URL", "BROKER_URL", "FERRYMAN_ENCRYPTION_KEY", "FERRYMAN_URL", "FERRYMAN_TOKEN", "FERRYMAN_DATA_DIR"),
+)
+
 
 @pytest.fixture
 def ferryman(monkeypatch: pytest.MonkeyPatch) -> "Ferryman":
-    for name in ("DATABASE_URL", "BROKER_URL", "FERRYMAN_ENCRYPTION_KEY", "FERRYMAN_URL", "FERRYMAN_TOKEN"):
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     return Ferryman()
 
@@ -106,3 +111,56 @@ def test_args_that_are_no_json_object_are_a_usage_fault(ferryman: Ferryman, args
 
     assert result.exit_code == 2
     assert "Invalid value for '--args'" in result.output
+
+
+def test_file_of_args_that_can_not_be_read_is_named(ferryman: Ferryman) -> None:
+    result = ferryman("run", "create", "job", "account", "--args", "@/nonexistent")
+
+    assert "can not read /nonexistent: No such file or directory" in result.output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(("run", verb, "") for verb in ("show", "follow", "stop", "resume", "verify", "errors")),
+        ("run", "create", "", "account"),
+        ("trigger", "show", ""),
+        ("template", "use", ""),
+        ("state", "show", "people", ""),
+        ("state", "list", ""),
+    ],
+    ids=" ".join,
+)
+def test_empty_name_is_a_usage_fault(ferryman: Ferryman, command: tuple[str, ...]) -> None:
+    result = ferryman(*command, "--url", "http://127.0.0.1:9", "--token", "t")
+
+    assert result.exit_code == 2
+    assert "it is empty" in result.output
+
+
+@pytest.mark.parametrize("command", ["token list", "keys list", "environment list", "health", "run list"])
+def test_command_looks_for_the_stack_where_the_environment_says(
+    ferryman: Ferryman, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    monkeypatch.setenv("FERRYMAN_DATA_DIR", str(tmp_path))
+
+    result = ferryman(*command.split())
+
+    assert result.exit_code == 1
+    assert f"no stack runs on {tmp_path};" in result.output
+
+
+def test_database_that_can_not_be_reached_is_told_with_the_reason(
+    ferryman: Ferryman, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ferryman:s3cret@127.0.0.1:1/ferryman")
+    monkeypatch.setenv("BROKER_URL", "redis://127.0.0.1:1")
+    monkeypatch.setenv("FERRYMAN_ENCRYPTION_KEY", "A" * 43 + "=")
+
+    result = ferryman("migrate")
+
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: the database can not be reached: ")
+    assert "port 1" in result.output
+    assert "s3cret" not in result.output
+    assert result.output.count("\n") == 1

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.engine import args_validation, planning, scope, transforms
-from app.engine.definition import parse_resources
+from app.engine.definition import _OF_REQUESTS, parse_resources
 from app.engine.json_types import JSON
+from app.engine.paths import UNDEFINED
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sync-jobs.md").read_text()
 LISTS = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
@@ -24,16 +25,44 @@ def test_a_list_of_the_page_is_read(resources: JSON) -> None:
 
 
 @pytest.mark.parametrize(
-    ("position", "name", "given"),
-    [(2, "large", [{"id": "b", "title": "B"}]), (3, "sum", [{"id": "members", "count": 2}])],
+    ("name", "given"),
+    [("large", [{"id": "b", "title": "B"}]), ("sum", [{"id": "members", "count": 2}])],
 )
-def test_a_transform_of_the_page_gives_records(position: int, name: str, given: JSON) -> None:
-    items, _ = parse_resources(LISTS[position])
+def test_a_transform_of_the_page_gives_records(name: str, given: JSON) -> None:
+    items, _ = parse_resources(next(one for one in LISTS if any(item.get("name") == name for item in one)))
     item = next(item for item in items if item.name == name)
 
     seen = scope.batch_scope(item, planning.plan(items), scope.batch_element({}, TEAMS), {"resources": {}})
 
     assert transforms.transformed(item, seen) == given
+
+
+def test_every_key_of_an_item_stands_in_the_table() -> None:
+    keys = {key for row in re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
+
+    assert {*_OF_REQUESTS, "resource", "method", "name", "type", "depends_on", "persist"} <= keys
+
+
+@pytest.mark.parametrize(
+    ("placeholder", "given"),
+    [
+        ("{{args.n}}", "7"),
+        ("{{args.n:int}}", 7),
+        ("{{args.none:null}}", None),
+        ("{{args.none:undefined}}", UNDEFINED),
+        ("{{args.none?:7:int}}", 7),
+        ("{{args.none|args.n}}", "7"),
+        ("{{args.empty|args.n:int}}", ""),
+        ("{{args.empty|args.n:int:ignore-empty-str}}", 7),
+    ],
+)
+def test_placeholders_give_what_the_page_says(placeholder: str, given: JSON) -> None:
+    (item,) = parse_resources([{"resource": "a", "method": "list", "query": {"asked": placeholder}}])[0]
+    assert item.query is not None
+
+    resolved = item.query.resolve({"args": {"n": 7, "empty": ""}})
+
+    assert resolved.get("asked", UNDEFINED) == given
 
 
 def test_the_rule_of_the_page_refuses_what_it_says() -> None:

@@ -1,0 +1,107 @@
+"""What values settings may have, and how a wrong one is told: by its variable, and never with the secret in it."""
+
+import base64
+import binascii
+import ipaddress
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+_POSTGRES: Final = ("postgresql", "postgres")
+_REDIS: Final = ("redis", "rediss", "redis+socket")
+_BROKERS: Final = (*_REDIS, "amqp", "amqps", "pyamqp", "memory")  # memory: within one process, for tests
+_GROUP_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_KEY_BYTES: Final = 32
+LEAST_MESSAGE_KEY_CHARACTERS: Final = 32
+
+_MAY_BE_ZERO: Final = frozenset(
+    {
+        *("slice_pages", "token_requests", "calls_per_account", "overlap_seconds", "stop_grace_seconds"),
+        *("retry_base_seconds", "delete_limit_percent"),
+        *("run_retention_seconds", "delivered_retention_seconds"),
+        *("tombstone_retention_seconds", "daemon_retention_seconds"),
+    }
+)
+_MOST: Final[Mapping[str, float]] = {"delete_limit_percent": 100}
+_LONGER_THAN: Final = (("daemon_silence_seconds", "heartbeat_seconds"), ("deaf_seconds", "heartbeat_seconds"))
+"""What waits for something that comes now and then must wait longer than that takes to come."""
+
+
+def number_fault(name: str, value: float) -> str | None:
+    """Tell what a number should have been; None when it may be what it is."""
+    most = _MOST.get(name, math.inf)
+    if math.isfinite(value) and value <= most and (value > 0 or (value == 0 and name in _MAY_BE_ZERO)):
+        return None
+    least = "0 or more" if name in _MAY_BE_ZERO else "more than 0"
+    return f"expected a number, {least}" if most == math.inf else f"expected a number from 0 to {most:g}"
+
+
+def text_fault(name: str, text: str) -> str | None:
+    """Tell what a text should have been; None when it may be what it is."""
+    check = _TEXTS.get(name)
+    return None if check is None else check(text)
+
+
+def faults_together(values: Mapping[str, object], variable: Callable[[str], str]) -> list[str]:
+    """Tell which settings do not go together, by the names of their variables."""
+    faults = []
+    for longer, shorter in _LONGER_THAN:
+        waits, comes = values[longer], values[shorter]
+        if isinstance(waits, float) and isinstance(comes, float) and waits <= comes:
+            faults.append(f"{variable(longer)}: expected more than {variable(shorter)}, which is {comes:g}")
+    return faults
+
+
+def _url_fault(schemes: tuple[str, ...], example: str) -> Callable[[str], str | None]:
+    def check(text: str) -> str | None:
+        try:
+            parts = urlsplit(text)
+            _ = parts.port  # raises where it is no number
+        except ValueError:
+            return f"expected a URL like {example}; characters such as '@' in a password are percent-encoded"
+        return None if parts.scheme in schemes and "://" in text else f"expected a URL like {example}"
+
+    return check
+
+
+def _encryption_key_fault(text: str) -> str | None:
+    for key in text.split(","):
+        try:
+            is_key = len(base64.urlsafe_b64decode(key.strip())) == _KEY_BYTES
+        except (binascii.Error, ValueError):
+            is_key = False
+        if not is_key:
+            return "expected 32 random bytes in url-safe base64, or several such keys, parted by commas"
+    return None
+
+
+def _message_key_fault(text: str) -> str | None:
+    is_long = len(text) >= LEAST_MESSAGE_KEY_CHARACTERS
+    return None if is_long else f"has {len(text)} characters: expected {LEAST_MESSAGE_KEY_CHARACTERS} or more"
+
+
+def _group_fault(text: str) -> str | None:
+    is_key = _GROUP_KEY.fullmatch(text)
+    return None if is_key else "expected 1 to 100 letters, digits, '.', '-' and '_', beginning with a letter or digit"
+
+
+def _networks_fault(text: str) -> str | None:
+    for part in filter(None, map(str.strip, text.split(","))):
+        try:
+            ipaddress.ip_network(part)
+        except ValueError:
+            return f"'{part}' is not a network such as 10.1.0.0/16"
+    return None
+
+
+_TEXTS: Final[Mapping[str, Callable[[str], str | None]]] = {
+    "database_url": _url_fault(_POSTGRES, "postgresql://user:password@host/ferryman"),
+    "broker_url": _url_fault(_BROKERS, "redis://host:6379/0 or amqp://user:password@host"),
+    "budget_url": _url_fault((*_REDIS, "unix"), "redis://host:6379/1"),
+    "encryption_key": _encryption_key_fault,
+    "message_key": _message_key_fault,
+    "default_group": _group_fault,
+    "allowed_networks": _networks_fault,
+}

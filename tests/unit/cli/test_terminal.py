@@ -1,0 +1,55 @@
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from app.cli import terminal
+
+ID = "139fe02c-ad11-4a03-ba1a-7d70c7f84541"
+
+
+def table(words: str) -> Table:
+    made = Table("id", "job", "said", box=None, pad_edge=False)
+    made.add_row(ID, ID[::-1], words)
+    return made
+
+
+@pytest.fixture
+def terminal_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    def be(columns: int) -> None:
+        monkeypatch.setattr(
+            terminal, "Console", lambda **options: Console(force_terminal=True, width=columns, **options)
+        )
+
+    return be
+
+
+def test_table_keeps_ids_whole_when_the_terminal_is_narrow(
+    terminal_of: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal_of(40)
+
+    terminal.print_table(table("fine"))
+
+    shown = capsys.readouterr().out
+    assert ID in shown
+    assert ID[::-1] in shown
+
+
+def test_table_folds_words_when_the_terminal_is_wide_enough_for_each(
+    terminal_of: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal_of(100)
+
+    terminal.print_table(table("one word " * 20))
+
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert max(map(len, lines)) <= 100
+    assert lines[0].startswith(f"{ID}  {ID[::-1]}  one word")
+
+
+def test_table_is_not_folded_when_it_goes_to_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.print_table(table("one word " * 100))
+
+    assert len(capsys.readouterr().out.splitlines()) == 2
