@@ -89,7 +89,9 @@ def test_the_run_does_not_wait_for_a_receiver_that_is_not_its_own(pump_database:
     place = Place(pump_database, "family-to-webhook")
     other = place.subscribe([ANNOUNCED])
 
-    place.refuse()
+    with Pump(place.world) as pump:
+        place.refuse()
+        pump.sweep()
 
     page = place.services.deliveries.list(place.environment, other, ListFilters())
     assert [delivery.sync_job_run_id for delivery in page.result] == [None]
