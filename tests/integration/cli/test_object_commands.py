@@ -3,10 +3,10 @@
 import json
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from werkzeug.serving import make_server
 
 from app.api.application import create_app
 from app.bootstrap.api import api_services
+from app.cli import log
 from app.cli.main import main
 from app.client import ApiClient
 from app.connectors import CATALOG, shipped
@@ -155,7 +156,8 @@ def test_log_is_followed_until_it_is_interrupted(served: Served, monkeypatch: py
             return
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(time, "sleep", pause)
+    # The command's own alone: other threads of this process sleep too.
+    monkeypatch.setattr(log, "time", SimpleNamespace(sleep=pause))
     plain = served.ferryman("log", "--run", run_id, "--follow")
     lines = served.ferryman("log", "--run", run_id, "--follow", "--json")
 
