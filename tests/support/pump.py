@@ -96,6 +96,7 @@ class World:
     """Settings."""
 
     def __post_init__(self) -> None:
+        self.database.forget_announcements()
         self.api = MemoryApi(self.job)
         small = {"requests_per_account": 2, "children_per_unit": 2, "delivery_backlog": 2}
         self.settings = Settings(
