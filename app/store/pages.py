@@ -5,7 +5,11 @@ writes, deliveries and stops never wait for each other in a circle.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
+import psycopg
+from psycopg import Cursor
+from psycopg.rows import DictRow, tuple_row
 from sqlalchemy import Connection, Engine, insert, select, text
 
 from app import failpoints
@@ -15,9 +19,9 @@ from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
 from app.store import account_log, plain_pages, record_differences, spools, tables, webhook_changes
 from app.store.database import driver_cursor
-from app.store.record_differences import Difference, RecordPage
+from app.store.record_differences import RecordPage
 from app.store.record_writer import Fence, write_records
-from app.store.single_statements import singles_of
+from app.store.single_statements import singles_of, transaction
 from app.store.units import insert_units
 
 # Takes the row's lock even where nothing changes, so that a delivery unit that is about to go idle sees the new events.
@@ -62,22 +66,23 @@ class PageStore:
 
         Gives the id of the run's delivery unit when there are events for it to send.
         """
-        is_plain = plain_pages.is_plain(page)
         delivery_unit_id = None
-        if is_plain and plain_pages.is_small(page):
+        if not plain_pages.is_plain(page):
+            delivery_unit_id = self._write_any(page)
+        elif plain_pages.is_small(page):
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
             plain_pages.write(self._singles, page)
-        elif (found := record_differences.find(self._singles, _record_page(page))) or not is_plain:
-            delivery_unit_id = self._write_any(page, found)
         else:
-            failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
-            plain_pages.move_on(self._singles, page)
+            self._singles.lend(lambda connection: _write_large(connection, page))
         failpoints.hit(Failpoint.BEFORE_ACK)
         return delivery_unit_id
 
-    def _write_any(self, page: PageWrite, found: Difference) -> str | None:
+    def _write_any(self, page: PageWrite) -> str | None:
+        records = _record_page(page)
+        found = record_differences.find(self._singles, records)
         with self._engine.begin() as connection:
-            written = write_records(connection, _record_page(page), found, fence=_fence(page))
+            with driver_cursor(connection) as cursor:
+                written = write_records(cursor, records, found, fence=_fence(page))
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
             insert_units(connection, page.claim.run_id, page.children)
             if page.gathered or page.given_on:
@@ -89,6 +94,23 @@ class PageStore:
             counters = written.counters + told.counters if told else written.counters
             _count(connection, page, counters, written.sequences)
         return delivery_unit_id
+
+
+def _write_large(connection: psycopg.Connection[DictRow], page: PageWrite) -> None:
+    """Write a page of records alone, past SQLAlchemy: a trip to compare, and one or three to write."""
+    records = _record_page(page)
+    found = record_differences.find_over(connection, records)
+    if not found:
+        failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
+        plain_pages.move_on(connection, page)
+        return
+    with transaction(connection), connection.cursor(binary=True, row_factory=tuple_row) as cursor:
+        written = write_records(cursor, records, found, fence=_fence(page))
+        failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
+        with connection.pipeline():
+            assert page.claim.resource_id is not None
+            _add(cursor, page.claim.resource_id, page.counters + written.counters, written.sequences)
+            connection.commit()
 
 
 def insert_errors(connection: Connection, run_id: str, errors: Sequence[ErrorDraft]) -> None:
@@ -142,10 +164,14 @@ def count(
     connection: Connection, resource_id: str, counters: Counters, *, sequences: tuple[int, int] | None = None
 ) -> None:
     """Add to a resource's counters, and to its part of the account's log, within the caller's transaction."""
+    with driver_cursor(connection) as cursor:
+        _add(cursor, resource_id, counters, sequences)
+
+
+def _add(cursor: Cursor[Any], resource_id: str, counters: Counters, sequences: tuple[int, int] | None) -> None:
     first, last = sequences or (None, None)
     values = {name: getattr(counters, name) for name in tables.COUNTERS}
-    with driver_cursor(connection) as cursor:
-        cursor.execute(_COUNT, {**values, "resource_id": resource_id, "first": first, "last": last})
+    cursor.execute(_COUNT, {**values, "resource_id": resource_id, "first": first, "last": last})
 
 
 def _fence(page: PageWrite) -> Fence:

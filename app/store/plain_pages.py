@@ -8,8 +8,10 @@ All of the statement sees the table as it was when it began; what somebody else 
 since then is overwritten, as if it had been persisted before.
 """
 
-from collections.abc import Mapping
 from typing import Final
+
+from psycopg import Connection
+from psycopg.rows import DictRow
 
 from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
@@ -17,6 +19,7 @@ from app.engine.record_rows import encode
 from app.engine.work import PageWrite
 from app.store import tables
 from app.store.account_log import allocation
+from app.store.database import Row
 from app.store.single_statements import SingleStatements
 
 # From here on Postgres takes more time to look each record up than the daemon saves.
@@ -111,18 +114,18 @@ def is_small(page: PageWrite) -> bool:
 
 def write(singles: SingleStatements, page: PageWrite) -> None:
     """Write a small page; raise LeaseLostError, with nothing written, when the unit belongs to somebody else by now."""
-    _write(singles, _WRITE, {**fence_values(page), **_values(page)})
+    _check(singles.one(_WRITE, {**fence_values(page), **_values(page)}))
 
 
-def move_on(singles: SingleStatements, page: PageWrite) -> None:
+def move_on(connection: Connection[DictRow], page: PageWrite) -> None:
     """Count a page of which the table holds all as it is; raise LeaseLostError as ``write`` does."""
     counters = page.counters + Counters(unchanged=page.records.given)
     values = {name: getattr(counters, name) for name in tables.COUNTERS}
-    _write(singles, _MOVE_ON, {**fence_values(page), **values, "resource_id": page.claim.resource_id})
+    values = {**fence_values(page), **values, "resource_id": page.claim.resource_id}
+    _check(connection.execute(_MOVE_ON, values).fetchone())
 
 
-def _write(singles: SingleStatements, statement: bytes, values: Mapping[str, object]) -> None:
-    row = singles.one(statement, values)
+def _check(row: Row | None) -> None:
     if row is None or row["fenced"] != 1:
         raise LeaseLostError
 

@@ -55,16 +55,11 @@ class Difference:
 
 def find(singles: SingleStatements, page: RecordPage) -> Difference:
     """Compare a page with the table, and lock nothing."""
-    return singles.read(lambda connection: _find(connection, page)) if page.batch else Difference()
+    return singles.read(lambda connection: find_over(connection, page)) if page.batch else Difference()
 
 
-def find_again(cursor: Cursor[Any], page: RecordPage, last_sequence: int) -> Difference:
-    """Compare a page with the table once the account's log is locked, behind its last number."""
-    rows = _ask(cursor, page, page.batch.ids).fetchall()
-    return _compare(page.batch, page.batch.ids, dict(rows), last_sequence)
-
-
-def _find(connection: Connection[Any], page: RecordPage) -> Difference:
+def find_over(connection: Connection[Any], page: RecordPage) -> Difference:
+    """Compare a page with the table over a connection of the caller's."""
     ids = page.batch.ids
     with connection.pipeline(), connection.cursor(binary=True, row_factory=tuple_row) as log:
         log.execute(_LAST, {"account_id": page.account_id})
@@ -79,6 +74,12 @@ def _find(connection: Connection[Any], page: RecordPage) -> Difference:
             held: dict[str, bytes] = dict(cursor.fetchall())
         last = log.fetchone()
     return _compare(page.batch, ids, held, int(last[0]) if last else 0)
+
+
+def find_again(cursor: Cursor[Any], page: RecordPage, last_sequence: int) -> Difference:
+    """Compare a page with the table once the account's log is locked, behind its last number."""
+    rows = _ask(cursor, page, page.batch.ids).fetchall()
+    return _compare(page.batch, page.batch.ids, dict(rows), last_sequence)
 
 
 def _ask(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str]) -> Cursor[Any]:

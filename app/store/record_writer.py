@@ -13,13 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import Cursor
-from sqlalchemy import Connection
 
 from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
 from app.store import record_differences
 from app.store.account_log import ALLOCATE
-from app.store.database import driver_cursor
 from app.store.record_differences import Difference, RecordPage, text_array
 
 _COPY = """
@@ -70,17 +68,12 @@ class Fence:
 
 
 def write_records(
-    connection: Connection, page: RecordPage, found: Difference, *, fence: Fence | None = None
+    cursor: Cursor[Any], page: RecordPage, found: Difference, *, fence: Fence | None = None
 ) -> WrittenRecords:
     """Persist what was found to differ within the caller's transaction; raise LeaseLostError when the fence is shut.
 
     Of several records with one id the last is kept; the others count as unchanged.
     """
-    with driver_cursor(connection) as cursor:
-        return _write(cursor, page, found, fence)
-
-
-def _write(cursor: Cursor[Any], page: RecordPage, found: Difference, fence: Fence | None) -> WrittenRecords:
     sequences = None
     last = _begin(cursor, page, len(found), fence)
     if found:

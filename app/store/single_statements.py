@@ -8,7 +8,8 @@ the pool.
 import functools
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import psycopg
@@ -64,9 +65,9 @@ class SingleStatements:
     def read(self, ask: Callable[[psycopg.Connection[DictRow]], T]) -> T:
         """Lend a connection to who asks several things at once; all of it once more when it turns out to be dead."""
         try:
-            return self._lend(ask)
+            return self.lend(ask)
         except _ConnectionLostError:
-            return self._lend(ask)
+            return self.lend(ask)
 
     def dispose(self) -> None:
         """Close all connections; new ones are made as they are needed."""
@@ -80,9 +81,10 @@ class SingleStatements:
         def ask(connection: psycopg.Connection[DictRow]) -> T:
             return take(connection.execute(sql, values))
 
-        return self.read(ask) if sql.lstrip()[:6].lower() == b"select" else self._lend(ask)
+        return self.read(ask) if sql.lstrip()[:6].lower() == b"select" else self.lend(ask)
 
-    def _lend(self, use: Callable[[psycopg.Connection[DictRow]], T]) -> T:
+    def lend(self, use: Callable[[psycopg.Connection[DictRow]], T]) -> T:
+        """Lend a connection, whose statements are each committed at once, to who knows best what to do with it."""
         try:
             lent = self._living()
         except PASSING_FAULTS as error:
@@ -93,8 +95,8 @@ class SingleStatements:
         except STORE_FAULTS as error:
             raise (_ConnectionLostError() if connection.closed else translated(error)) from error
         finally:
-            if connection.closed:
-                # What ended this one has most likely ended the others too.
+            if connection.closed or not connection.autocommit:
+                # What ended this one, or kept it from being rolled back, has most likely ended the others too.
                 lent.invalidate()
                 self.dispose()
             else:
@@ -114,6 +116,19 @@ class SingleStatements:
                 lent.invalidate()
             else:
                 return lent
+
+
+@contextmanager
+def transaction(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Commit all that is done over a lent connection, or nothing; who has committed by then has saved a trip."""
+    connection.autocommit = False
+    try:
+        yield
+        connection.commit()
+    finally:
+        if not connection.closed:
+            connection.rollback()
+            connection.autocommit = True
 
 
 def singles_of(engine: Engine) -> SingleStatements:

@@ -20,7 +20,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.record_rows import RecordBatch
 from app.engine.work import Claim, PageWrite, UnitKind
 from app.store import plain_pages, record_differences
-from app.store.database import connect
+from app.store.database import connect, driver_cursor
 from app.store.pages import PageStore
 from app.store.record_differences import RecordPage
 from app.store.record_writer import write_records
@@ -67,8 +67,8 @@ class Account:
     def write(self, records: Sequence[JSON], resource: str = "tickets") -> Counters:
         page = RecordPage(account_id=self.id, resource=resource, run_id=new_id(), batch=RecordBatch(records))
         found = record_differences.find(singles_of(self.engine), page)
-        with self.engine.begin() as connection:
-            return write_records(connection, page, found).counters
+        with self.engine.begin() as connection, driver_cursor(connection) as cursor:
+            return write_records(cursor, page, found).counters
 
     def rows(self) -> dict[str, JsonObject]:
         query = text("select * from record where integrated_account_id = :id order by sequence")
@@ -283,7 +283,8 @@ def test_small_page_overwrites_what_another_one_has_just_written(engine: Engine)
     page = threading.Thread(target=lambda: written.append(account.write(TICKETS)))
     with engine.begin() as connection:
         other = RecordPage(account_id=account.id, resource="tickets", run_id=new_id(), batch=RecordBatch(TICKETS[:2]))
-        write_records(connection, other, record_differences.find(singles_of(engine), other))
+        with driver_cursor(connection) as cursor:
+            write_records(cursor, other, record_differences.find(singles_of(engine), other))
         page.start()
         wait_for(lambda: account._all(_WAITING)[0]["count"])
     page.join()
@@ -332,11 +333,12 @@ def test_large_page_reads_no_other_records(postgres_server: PostgresServer, stat
         with closing(singles_of(engine)._living()) as lent:
             asked: Any = lent.driver_connection
             asked.execute("begin")
-            found = record_differences._find(asked, page)
+            found = record_differences.find_over(asked, page)
             read = asked.execute(_READ).fetchone()["read"]
             asked.execute("rollback")
         with engine.begin() as connection:
-            counters = write_records(connection, page, found).counters
+            with driver_cursor(connection) as cursor:
+                counters = write_records(cursor, page, found).counters
             read += connection.execute(text(_READ)).scalar_one()
         engine.dispose()
 
