@@ -32,15 +32,13 @@ _WAKE_DELIVERY = text("""
  returning id
 """)
 
-_COUNT = (
-    "update run_resource set "
-    + ", ".join(f"{name} = {name} + %({name})s" for name in tables.COUNTERS)
-    + ", status = case when status = 'waiting' then 'running' else status end, started_at = coalesce(started_at, now())"
-    # Both ignore nulls.
-    + ", first_sequence = least(first_sequence, %(first)s::bigint)"
-    + ", last_sequence = greatest(last_sequence, %(last)s::bigint)"
-    + " where id = %(resource_id)s"
-)
+# Least and greatest ignore nulls.
+_COUNT = f"""
+    update run_resource
+       set {plain_pages.COUNTED}, first_sequence = least(first_sequence, %(first)s::bigint),
+           last_sequence = greatest(last_sequence, %(last)s::bigint)
+     where id = %(resource_id)s
+"""
 
 # The log is locked by then, so no other batch can come in between.
 _PREVIOUS_BATCH = text("""

@@ -45,6 +45,8 @@ _COUNTED: Final = ", ".join(f"{name} = {name} + {_OWN_COUNTERS.get(name, f'%({na
 _BEGUN: Final = """
     status = case when status = 'waiting' then 'running' else status end, started_at = coalesce(started_at, now())
 """
+COUNTED: Final = ", ".join(f"{name} = {name} + %({name})s" for name in tables.COUNTERS) + f", {_BEGUN}"
+"""Add to a resource's counters, which has begun by then."""
 
 # The limit has each record found by its key: without statistics Postgres would rather read all that the account has.
 _WRITE: Final = f"""
@@ -87,7 +89,7 @@ _WRITE: Final = f"""
 _MOVE_ON: Final = f"""
     with fenced as ({ADVANCE} returning id),
          counted as (
-        update run_resource set {", ".join(f"{name} = {name} + %({name})s" for name in tables.COUNTERS)}, {_BEGUN}
+        update run_resource set {COUNTED}
          where id = %(resource_id)s and exists (select from fenced))
     select count(*) as fenced from fenced
 """.encode()

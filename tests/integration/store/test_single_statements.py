@@ -1,6 +1,7 @@
 """Single statements are sent past SQLAlchemy's engine, and keep its manners: dead connections, faults, an end."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -8,7 +9,7 @@ from sqlalchemy import Engine, text
 from app.engine.errors import StoreOutdatedError, StoreUnavailableError
 from app.store import single_statements
 from app.store.database import connect, driver_cursor
-from app.store.single_statements import SingleStatements, singles_of
+from app.store.single_statements import SingleStatements, singles_of, transaction
 from tests.support.patience import WaitFor
 
 _PID = text("select pg_backend_pid() as pid, cast(:name as text) as name")
@@ -49,6 +50,31 @@ def test_changes_are_committed_at_once(engine: Engine, singles: SingleStatements
         assert list(connection.execute(text("select name from noted")).scalars()) == ["50 % of it"] * 2
     assert singles.all(text("select name from noted"), {}) == [{"name": "50 % of it"}] * 2
     assert singles.one(text("select name from noted where name = :name"), {"name": "none"}) is None
+
+
+def test_transaction_over_a_lent_connection_is_kept_whole_or_not_at_all(singles: SingleStatements) -> None:
+    singles.count(text("create table kept (name text)"), {})
+
+    def write(connection: Any, *, fails: bool) -> None:
+        with transaction(connection):
+            connection.execute("insert into kept values ('one')")
+            if fails:
+                raise ValueError("half done")
+            connection.execute("insert into kept values ('two')")
+
+    with pytest.raises(ValueError, match="half done"):
+        singles.lend(lambda connection: write(connection, fails=True))
+    assert singles.all(text("select name from kept"), {}) == []
+    singles.lend(lambda connection: write(connection, fails=False))
+    assert singles.all(text("select name from kept"), {}) == [{"name": "one"}, {"name": "two"}]
+
+
+def test_connection_that_comes_back_within_a_transaction_is_not_used_again(singles: SingleStatements) -> None:
+    def keep_open(connection: Any) -> int:
+        connection.autocommit = False
+        return int(connection.execute("select pg_backend_pid() as pid").fetchone()["pid"])
+
+    assert singles.lend(keep_open) != _pid(singles)
 
 
 def test_one_connection_serves_one_after_the_other(singles: SingleStatements) -> None:
