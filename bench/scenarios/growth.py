@@ -25,7 +25,8 @@ def measure(workbench: Workbench) -> Measurement:
     """Sync one part and ten parts into an empty table, then one part into a full one."""
     records = workbench.effort.sized(_RECORDS)
     small, large = new_world(records), new_world(records * _FACTOR)
-    workbench.prepare(small)
+    for world in (small, large):
+        workbench.prepare(world)
     smalls, larges = in_turn(
         workbench.effort.rounds, partial(_median_seconds, workbench, small), partial(_seconds, workbench, large)
     )
