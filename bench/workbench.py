@@ -2,18 +2,20 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
+from psycopg import Connection, sql
+from psycopg.errors import DeadlockDetected
 
 from app.client import ApiClient
 from app.stack import postgres
 from app.stack.joining import socket_root
 from app.stack.stack import Stack, StackOptions
 from bench.customer import Customer
+from bench.measurement import BenchError
 from bench.servers.running import running_module
 from bench.wire import read
 from bench.worlds import World
@@ -21,6 +23,7 @@ from bench.worlds import World
 _FLOOR_DATABASE = "bench_floor"
 # One token makes all requests, which are counted as everybody's are.
 _ENVIRONMENT = {"FERRYMAN_TOKEN_REQUESTS": "1000000000"}
+_TRUNCATIONS = 10
 _TABLES = "sync_job_run, record, account_log, outbox, idempotency_key"
 
 
@@ -81,8 +84,16 @@ class Workbench:
     def clear(self) -> None:
         """Remove all runs and records and write the rest to disk: each measured time begins from the same state."""
         with psycopg.connect(self.stack.database_url, autocommit=True) as connection:
-            connection.execute(f"truncate {_TABLES} cascade")
+            self._truncate(connection)
         self.settle_disk()
+
+    def _truncate(self, connection: Connection) -> None:
+        for _ in range(_TRUNCATIONS):
+            # Ferryman is at work all the time, and takes the tables in another order.
+            with suppress(DeadlockDetected):
+                connection.execute(f"truncate {_TABLES} cascade")
+                return
+        raise BenchError(f"the tables could not be emptied: {_TRUNCATIONS} deadlocks in a row")
 
     def settle_disk(self) -> None:
         """Write out what is dirty, so that nobody pays for what another one wrote."""
