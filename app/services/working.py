@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -30,6 +31,9 @@ class Units(Protocol):
 
     def claim(self, unit_id: str, *, owner: str, lease_seconds: float, most_of_account: int) -> Claim | None:
         """Take the unit's lease when it is free, and its owner does not work on so many of its account."""
+
+    def claim_next(self, resource_id: str, *, owner: str, lease_seconds: float, most_of_account: int) -> Claim | None:
+        """Take the lease of a resource's oldest free unit, on the same terms."""
 
     def next_of_resource(self, resource_id: str) -> str | None:
         """Find the oldest unit of a resource that can be claimed now."""
@@ -66,15 +70,19 @@ class UnitWorker:
 
     def work_on_resource(self, resource_id: str) -> SliceOutcome:
         """Work on the resource's next free unit, if it has one."""
+        if claim := self._claim(self._units.claim_next, resource_id):
+            return self._work_on(claim)
         unit_id = self._units.next_of_resource(resource_id)
         return self.work(unit_id) if unit_id else NOTHING_DONE
 
     def work(self, unit_id: str) -> SliceOutcome:
         """Work on the unit for one slice; a unit that is taken, done or cancelled costs one query."""
-        claim = self._claim(unit_id)
-        if claim is None:
-            self._turns.pass_on(unit_id)
-            return NOTHING_DONE
+        if claim := self._claim(self._units.claim, unit_id):
+            return self._work_on(claim)
+        self._turns.pass_on(unit_id)
+        return NOTHING_DONE
+
+    def _work_on(self, claim: Claim) -> SliceOutcome:
         if claim.attempts > MAX_ATTEMPTS:
             message = f"a unit of work was taken up {claim.attempts - 1} times and never got a page done"
             return self._give_up(claim, self._draft("lost_worker", message))
@@ -90,11 +98,11 @@ class UnitWorker:
             self._units.hand_back(claim, wake_seconds=min(2.0**claim.attempts, 30.0) - 1.0, has_failed=True)
             raise
 
-    def _claim(self, unit_id: str) -> Claim | None:
+    def _claim(self, claim: Callable[..., Claim | None], id: str) -> Claim | None:
         # One after the other: threads that claim at the same moment would not see each other's units of an account.
         with self._claiming:
-            return self._units.claim(
-                unit_id,
+            return claim(
+                id,
                 owner=self._owner,
                 lease_seconds=self._settings.lease_seconds,
                 most_of_account=self._settings.units_per_account,

@@ -15,6 +15,7 @@ from app.store import catalog, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
 from app.store.integrations import integration_of
+from app.store.single_statements import singles_of
 
 _TABLE = tables.environment_integration
 _OF: Final = select(_TABLE).where(
@@ -101,9 +102,8 @@ class EffectiveIntegrations:
 
     def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
         """Read one integration."""
-        with reading(self._engine) as connection:
-            found = connection.execute(_EFFECTIVE, {"environment": environment_id, "integration": integration_id})
-            row = found.mappings().one_or_none()
+        values = {"environment": environment_id, "integration": integration_id}
+        row = singles_of(self._engine).one(_EFFECTIVE, values)
         if row is None:
             return None
         integration = integration_of(row, self._cipher)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.json_types import JsonObject
+from app.engine.record_rows import encode
 from app.engine.status import RunStatus
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind
 from app.store import mutexes, reopening, run_status
@@ -33,6 +34,21 @@ _TAKE_UP = text(f"{_SET_RUNNING} and not {mutexes.waits('sync_job_run')}")
 _HAS_DELIVERY_UNIT = text("select exists (select from unit where run_id = :run_id and kind = 'delivery')")
 
 _BEGIN = text("update sync_job_run set begun_at = now() where id = :run_id and status = 'running' and begun_at is null")
+
+# What most runs begin with is units alone: one trip, and one commit.
+_BEGIN_WITH_UNITS = text("""
+    with begun as (
+        update sync_job_run set begun_at = now() where id = :run_id and status = 'running' and begun_at is null
+     returning id),
+         made as (
+        insert into unit (id, run_id, resource_id, kind, status, elements)
+        select draft.id, begun.id, draft.resource_id, draft.kind, draft.status, draft.elements
+          from begun,
+               unnest(cast(:ids as uuid[]), cast(:resource_ids as uuid[]), cast(:kinds as text[]),
+                      cast(:statuses as text[]), cast(:elements as jsonb[]))
+               draft (id, resource_id, kind, status, elements))
+    select count(*) as begun from begun
+""")
 
 
 class RunMoves:
@@ -78,6 +94,8 @@ class RunMoves:
         errors: Sequence[ErrorDraft],
     ) -> bool:
         """Write a run's first units, events and errors once; False when it has them already or is not running."""
+        if not events and not errors and all(unit.kind is UnitKind.FETCH for unit in units):
+            return self._start_with(run_id, units)
         with self._engine.begin() as connection:
             if connection.execute(_BEGIN, {"run_id": run_id}).rowcount != 1:
                 return False
@@ -87,6 +105,18 @@ class RunMoves:
             for error in errors:
                 connection.execute(COUNT_ERROR, {"run_id": run_id, "name": error.resource})
             return True
+
+    def _start_with(self, run_id: str, units: Sequence[UnitDraft]) -> bool:
+        values = {
+            "run_id": run_id,
+            "ids": [unit.id for unit in units],
+            "resource_ids": [unit.resource_id for unit in units],
+            "kinds": [unit.kind.value for unit in units],
+            "statuses": [unit.status.value for unit in units],
+            "elements": [encode(list(unit.elements)).decode() for unit in units],
+        }
+        row = self._singles.one(_BEGIN_WITH_UNITS, values)
+        return row is not None and bool(row["begun"])
 
     def locked(self, run_id: str) -> "LockedRun":
         """Open a transaction that holds the run's row, to decide about its end; use as a context manager."""

@@ -14,12 +14,18 @@ from app.engine.work import Claim, Ring, UnitDraft, UnitKind
 from app.store import tables
 from app.store.single_statements import singles_of
 
-_CLAIM = text("""
+_NEXT_OF_RESOURCE = """
+    select id from unit
+     where resource_id = :resource_id and status = 'ready' and (wake_at is null or wake_at <= now())
+     order by created_at limit 1
+"""
+
+_CLAIM = """
     update unit
        set status = 'leased', lease_owner = :owner, fencing_token = fencing_token + 1,
            lease_expires_at = now() + make_interval(secs => :lease_seconds),
            attempts = attempts + 1, slices = slices + 1, wake_at = null, updated_at = now()
-     where id = :unit_id
+     where id = {which}
        and (status = 'ready' and (wake_at is null or wake_at <= now())
             or status = 'leased' and lease_expires_at < now())
        and exists (select from sync_job_run r where r.id = unit.run_id
@@ -30,7 +36,11 @@ _CLAIM = text("""
               and held.lease_expires_at > now() and h.integrated_account_id =
                   (select integrated_account_id from sync_job_run where id = unit.run_id)))
  returning id, run_id, resource_id, kind, fencing_token, attempts, idle_slices, elements, frontier
-""")
+"""
+
+_CLAIM_UNIT = text(_CLAIM.format(which=":unit_id"))
+_CLAIM_NEXT_OF_RESOURCE = text(_CLAIM.format(which=f"({_NEXT_OF_RESOURCE})"))
+_FIND_NEXT_OF_RESOURCE = text(_NEXT_OF_RESOURCE)
 
 # A unit whose worker is gone waits for room as well as one that nobody has taken yet.
 _IS_FREE = """
@@ -52,12 +62,6 @@ _NEXT_OF_ACCOUNT = text(f"""
          order by u.rung_at limit 1 for update of u skip locked)
     update unit set rung_at = now() from next where unit.id = next.id
  returning next.run_id, next.id, next.queue
-""")
-
-_NEXT_OF_RESOURCE = text("""
-    select id from unit
-     where resource_id = :resource_id and status = 'ready' and (wake_at is null or wake_at <= now())
-     order by created_at limit 1
 """)
 
 _HOLD = text("""
@@ -118,13 +122,17 @@ class UnitStore:
 
         None too when the owner works on ``most_of_account`` units of the same account, as far as they are committed.
         """
-        parameters = {
-            "unit_id": unit_id,
-            "owner": owner,
-            "lease_seconds": lease_seconds,
-            "most_of_account": most_of_account,
-        }
-        row = self._singles.one(_CLAIM, parameters)
+        values = {"owner": owner, "lease_seconds": lease_seconds, "most_of_account": most_of_account}
+        row = self._singles.one(_CLAIM_UNIT, {**values, "unit_id": unit_id})
+        return _claim(row) if row else None
+
+    def claim_next(self, resource_id: str, *, owner: str, lease_seconds: float, most_of_account: int) -> Claim | None:
+        """Take the lease of a resource's oldest unit that is free, on the terms of ``claim``.
+
+        None too when somebody else has taken that unit meanwhile, though there may be others.
+        """
+        values = {"owner": owner, "lease_seconds": lease_seconds, "most_of_account": most_of_account}
+        row = self._singles.one(_CLAIM_NEXT_OF_RESOURCE, {**values, "resource_id": resource_id})
         return _claim(row) if row else None
 
     def crowded_out(self, unit_id: str) -> tuple[str, Ring] | None:
@@ -139,7 +147,7 @@ class UnitStore:
 
     def next_of_resource(self, resource_id: str) -> str | None:
         """Find the oldest unit of a resource that can be claimed now."""
-        row = self._singles.one(_NEXT_OF_RESOURCE, {"resource_id": resource_id})
+        row = self._singles.one(_FIND_NEXT_OF_RESOURCE, {"resource_id": resource_id})
         return str(row["id"]) if row else None
 
     def hold(self, claim: Claim, *, lease_seconds: float) -> None:

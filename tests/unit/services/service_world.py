@@ -112,6 +112,10 @@ class FakeUnits:
             idle_slices=unit.idle_slices,
         )
 
+    def claim_next(self, resource_id: str, **terms: Any) -> Claim | None:
+        unit_id = self.next_of_resource(resource_id)
+        return self.claim(unit_id, **terms) if unit_id else None
+
     def next_of_resource(self, resource_id: str) -> str | None:
         ready = (id for id, unit in self.rows.items() if unit.status is UnitStatus.READY)
         return next((id for id in ready if self.rows[id].draft.resource_id == resource_id), None)
