@@ -225,9 +225,16 @@ class AccountGate:
             self._nudge.set()
 
     def _come_back(self, at: float) -> None:
+        """Pump at that moment, or at an earlier one that was chosen already and will choose again."""
         if self._timer is not None:
+            if self._timer.when() <= at:
+                return
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, at - self._time()), self._pump)
+        self._timer = asyncio.get_running_loop().call_at(at, self._pump_in_time)
+
+    def _pump_in_time(self) -> None:
+        self._timer = None
+        self._pump()
 
     def _refuse_long_waits(self, now: float) -> None:
         wait = self.wait_seconds()
