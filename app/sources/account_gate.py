@@ -71,6 +71,7 @@ class AccountGate:
         self._spare = SparePart(is_needed=self._needs_its_part, let_go=self._nudge.set, time=time)
         self._keeper: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
 
     @property
     def is_idle(self) -> bool:
@@ -227,9 +228,11 @@ class AccountGate:
     def _come_back(self, at: float) -> None:
         """Pump at that moment, or at an earlier one that was chosen already and will choose again."""
         if self._timer is not None:
-            if self._timer.when() <= at:
+            if self._timer_at <= at:
                 return
             self._timer.cancel()
+        # Not the handle's own time: what is due at once has none on uvloop.
+        self._timer_at = at
         self._timer = asyncio.get_running_loop().call_at(at, self._pump_in_time)
 
     def _pump_in_time(self) -> None:
