@@ -22,8 +22,8 @@ from tests.integration.api.walled_worlds import furnished
 from tests.support.names import resolve_all_to
 
 EFFORT = Effort(
-    examples=int(os.environ.get("FUZZ_EXAMPLES", "4")),
-    sequences=int(os.environ.get("FUZZ_SEQUENCES", "20")),
+    examples=int(os.environ.get("FUZZ_EXAMPLES", "2")),
+    sequences=int(os.environ.get("FUZZ_SEQUENCES", "8")),
     seed=int(os.environ.get("FUZZ_SEED", "20260101")),
 )
 LONGEST_SECONDS = 24 * 3600
