@@ -34,6 +34,7 @@ from app.store.encryption import Cipher
 from app.store.encryption_keys import KeyStore
 from app.store.environment_integrations import EffectiveIntegrations, EnvironmentIntegrationStore
 from app.store.integrations import IntegrationStore
+from app.store.run_materials import RunMaterialStore
 from app.store.run_moves import RunMoves
 from app.store.run_references import RunReferenceStore
 from app.store.runs import RunStore
@@ -99,7 +100,10 @@ class Shared:
         self.unified_models = UnifiedModelStore(self.engine)
         self.unified = UnifiedMappings(self.unified_models)
         self.contexts = RunContexts(
-            runs=self.runs, accounts=self.accounts, integrations=self.effective_integrations, unified=self.unified
+            materials=RunMaterialStore(self.engine, cipher),
+            accounts=self.accounts,
+            integrations=self.effective_integrations,
+            unified=self.unified,
         )
         self.tracking = Tracking(
             moves=RunMoves(self.engine),

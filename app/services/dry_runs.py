@@ -76,7 +76,7 @@ class DryRuns:
     def try_out(self, draft: RunDraft) -> JsonObject:
         """Show what a valid draft's run would begin with; raise InvalidInputError when it could not be worked on."""
         try:
-            context = self._contexts.of(self._run(draft), {})
+            context = self._contexts.planned(self._run(draft))
         except RunUnworkableError as error:
             raise InvalidInputError([Failure("integrated_account_id", error.message)]) from error
         looks = {item.name: _Look(item) for item in context.plan.order}

@@ -36,9 +36,6 @@ class RunReader(Protocol):
     def load(self, run_id: str) -> SyncJobRun | None:
         """Read a run of any environment."""
 
-    def resource_ids(self, run_id: str) -> dict[str, str]:
-        """Map the names of the run's resources to the ids of their rows."""
-
 
 class AccountReader(Protocol):
     """Reads integrated accounts, credentials included."""
@@ -52,6 +49,26 @@ class IntegrationReader(Protocol):
 
     def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
         """Read one integration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunMaterial:
+    """What a run's context is made of, all of it as of one moment."""
+
+    run: SyncJobRun
+    resource_ids: Mapping[str, str]
+    """By name."""
+    account: IntegratedAccount | None = field(repr=False)
+    """None when it was deleted."""
+    integration: Integration | None = field(repr=False)
+    """The account's, as its environment uses it."""
+
+
+class MaterialReader(Protocol):
+    """Reads what contexts are made of."""
+
+    def read(self, run_id: str) -> RunMaterial | None:
+        """Read it for a run of any environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +122,16 @@ class RunContexts:
     """Loads what slices need to know."""
 
     def __init__(
-        self, *, runs: RunReader, accounts: AccountReader, integrations: IntegrationReader, unified: UnifiedMappings
+        self,
+        *,
+        materials: MaterialReader,
+        accounts: AccountReader,
+        integrations: IntegrationReader,
+        unified: UnifiedMappings,
     ) -> None:
         self._own = threading.local()
         self._unified = unified
-        self._runs = runs
+        self._materials = materials
         self._accounts = accounts
         self._integrations = integrations
 
@@ -121,25 +143,27 @@ class RunContexts:
         recent: _Recent | None = self._own.__dict__.pop("recent", None)
         if recent and recent.context.run.id == run_id and time.monotonic() < recent.until:
             return recent.context
-        context = self._read(run_id)
+        material = self._materials.read(run_id)
+        if material is None:
+            raise RunUnworkableError(f"run '{run_id}' was deleted")
+        context = self._made_of(material)
         self._own.recent = _Recent(context, time.monotonic() + _RECENT_SECONDS)
         return context
 
-    def _read(self, run_id: str) -> RunContext:
-        run = self._runs.load(run_id)
-        if run is None:
-            raise RunUnworkableError(f"run '{run_id}' was deleted")
-        return self.of(run, self._runs.resource_ids(run_id))
-
-    def of(self, run: SyncJobRun, resource_ids: Mapping[str, str]) -> RunContext:
-        """Make a run's context, which may be no more than planned; raise RunUnworkableError."""
+    def planned(self, run: SyncJobRun) -> RunContext:
+        """Make the context of a run that is not there, and may never be; raise RunUnworkableError."""
         account = self._accounts.get(run.environment_id, run.integrated_account_id)
+        integration = self._integrations.get(account.environment_id, account.integration_id) if account else None
+        return self._made_of(RunMaterial(run=run, resource_ids={}, account=account, integration=integration))
+
+    def _made_of(self, material: RunMaterial) -> RunContext:
+        run, account = material.run, material.account
         if account is None:
             raise RunUnworkableError(f"integrated account '{run.integrated_account_id}' was deleted")
         items, faults = definition.parse_resources(run.resources)
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
-        config = self._config(account)
+        config = _config(account, material.integration)
         mappings, faults = self._unified.find_all(account, items)
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
@@ -148,21 +172,21 @@ class RunContexts:
             queue=routing.queue_of(run.daemon_group_key),
             plan=planning.plan(items),
             items={item.name: item for item in items},
-            resource_ids=resource_ids,
+            resource_ids=material.resource_ids,
             config=config,
             account=account,
             scope=_scope(run, account),
             unified={name: account_mapping(mapping, account, config) for name, mapping in mappings.items()},
         )
 
-    def _config(self, account: IntegratedAccount) -> IntegrationConfig:
-        integration = self._integrations.get(account.environment_id, account.integration_id)
-        if integration is None:
-            raise RunUnworkableError(f"integration '{account.integration_name}' was deleted")
-        config, faults = integration_config.parse_config(overridden(integration.config, account.integration_override))
-        if config is None:
-            raise RunUnworkableError(f"integration '{integration.name}': {faults[0].path}: {faults[0].message}")
-        return config
+
+def _config(account: IntegratedAccount, integration: Integration | None) -> IntegrationConfig:
+    if integration is None:
+        raise RunUnworkableError(f"integration '{account.integration_name}' was deleted")
+    config, faults = integration_config.parse_config(overridden(integration.config, account.integration_override))
+    if config is None:
+        raise RunUnworkableError(f"integration '{integration.name}': {faults[0].path}: {faults[0].message}")
+    return config
 
 
 def _scope(run: SyncJobRun, account: IntegratedAccount) -> JsonObject:

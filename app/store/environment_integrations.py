@@ -104,11 +104,12 @@ class EffectiveIntegrations:
         """Read one integration."""
         values = {"environment": environment_id, "integration": integration_id}
         row = singles_of(self._engine).one(_EFFECTIVE, values)
-        if row is None:
-            return None
-        integration = integration_of(row, self._cipher)
-        if row["override"] is None:
-            return integration
-        return replace(
-            integration, config=merged(integration.config, sealed_config.opened(row["override"], self._cipher))
-        )
+        return effective_of(row, self._cipher) if row else None
+
+
+def effective_of(row: Row, cipher: Cipher) -> Integration:
+    """Read an integration's row that has the ``override`` of its environment, or null, beside its own columns."""
+    integration = integration_of(row, cipher)
+    if row["override"] is None:
+        return integration
+    return replace(integration, config=merged(integration.config, sealed_config.opened(row["override"], cipher)))

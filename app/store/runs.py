@@ -42,8 +42,6 @@ _FREEZE_UPPER_BOUND = text("""
      where id = :run_id and upper_bound is null
 """).bindparams(bindparam("server_date", type_=DateTime(timezone=True)))
 
-_RESOURCE_IDS = text("select name, id from run_resource where run_id = :run_id")
-
 # A running one that has not begun was lost between its move to running and its first units.
 DUE_RUNS = f"""
     select r.id from sync_job_run r
@@ -115,10 +113,6 @@ class RunStore:
         What the upstream changes later is left to the next run, whatever part of it this one may have seen.
         """
         self._singles.count(_FREEZE_UPPER_BOUND, {"run_id": run_id, "server_date": server_date})
-
-    def resource_ids(self, run_id: str) -> dict[str, str]:
-        """Map the names of the run's resources to the ids of their rows."""
-        return {row["name"]: str(row["id"]) for row in self._singles.all(_RESOURCE_IDS, {"run_id": run_id})}
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[SyncJobRun]:
         """Read a page of runs, newest first."""

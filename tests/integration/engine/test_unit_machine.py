@@ -82,7 +82,8 @@ class UnitMachine(RuleBasedStateMachine):
         run = self.runs.load(self.run_id)
         assert run is not None and run.webhook_id is not None
         self.account_id = run.integrated_account_id
-        self.names = {id: name for name, id in self.runs.resource_ids(self.run_id).items()}
+        rows = self._rows("select id, name from run_resource where run_id = :run_id")
+        self.names = {str(row["id"]): row["name"] for row in rows}
         self.resource_ids = {name: id for id, name in self.names.items()}
         now = run.created_at
         self.envelope = Envelope(environment_id=run.environment_id, webhook_id=run.webhook_id, created_at=now)

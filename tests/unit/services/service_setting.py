@@ -18,7 +18,7 @@ from app.services.batch_source import BatchSource
 from app.services.delivering import Announcement, DeliveryOutcomes, DeliveryWorker
 from app.services.fetching import FetchWorker
 from app.services.resuming import Outbox, Resumption
-from app.services.run_context import RunContext, RunContexts
+from app.services.run_context import RunContext, RunContexts, RunMaterial
 from app.services.tracking import Tracking
 from app.services.turns import AccountTurns
 from app.services.unified_mappings import UnifiedMappings
@@ -59,6 +59,24 @@ class FakeSpools:
         if len(self.gathered[closed_as]) > limit_bytes:
             raise SpoolError
         return self.gathered[closed_as]
+
+
+@dataclass
+class FakeMaterials:
+    """What contexts are made of, out of the fakes that each hold a part of it."""
+
+    runs: FakeRuns
+    accounts: FakeTable[IntegratedAccount]
+    integrations: FakeTable[Integration]
+
+    def read(self, run_id: str) -> RunMaterial | None:
+        run = self.runs.load(run_id)
+        if run is None:
+            return None
+        account = self.accounts.get(run.environment_id, run.integrated_account_id)
+        integration = self.integrations.get(account.environment_id, account.integration_id) if account else None
+        ids = self.runs.resource_ids(run_id)
+        return RunMaterial(run=run, resource_ids=ids, account=account, integration=integration)
 
 
 @dataclass
@@ -117,7 +135,7 @@ class Setting:
 
     def contexts(self) -> RunContexts:
         return RunContexts(
-            runs=self.runs,
+            materials=FakeMaterials(self.runs, self.accounts, self.integrations),
             accounts=self.accounts,
             integrations=self.integrations,
             unified=UnifiedMappings(self.mappings),

@@ -1,0 +1,71 @@
+"""All that a run's context is made of, read in one trip: a daemon asks for it before each slice."""
+
+from typing import Any, Final
+
+from sqlalchemy import Engine, and_, bindparam, literal_column, select
+
+from app.services.run_context import RunMaterial
+from app.store import tables
+from app.store.accounts import account_of
+from app.store.encryption import Cipher
+from app.store.environment_integrations import effective_of
+from app.store.run_rows import SELECT_RUN, run_of
+from app.store.single_statements import singles_of
+
+_RUN: Final = tables.sync_job_run
+_ACCOUNT: Final = tables.integrated_account
+_INTEGRATION: Final = tables.integration
+_INSTALLED: Final = tables.environment_integration
+
+_PARTS: Final = {
+    "run": list(SELECT_RUN.selected_columns),
+    "account": [*_ACCOUNT.c, _INTEGRATION.c.name.label("integration_name")],
+    "integration": [*_INTEGRATION.c, _INSTALLED.c.override],
+}
+_NAMES: Final = [(part, column.name) for part, columns in _PARTS.items() for column in columns]
+
+_READ: Final = (
+    select(
+        *(column.label(f"{part}_{column.name}") for part, columns in _PARTS.items() for column in columns),
+        literal_column("(select jsonb_object_agg(name, id) from run_resource where run_id = sync_job_run.id)").label(
+            "resource_ids"
+        ),
+    )
+    .select_from(
+        _RUN.outerjoin(
+            _ACCOUNT.join(_INTEGRATION, _INTEGRATION.c.id == _ACCOUNT.c.integration_id),
+            and_(_ACCOUNT.c.id == _RUN.c.integrated_account_id, _ACCOUNT.c.environment_id == _RUN.c.environment_id),
+        ).outerjoin(
+            _INSTALLED,
+            and_(
+                _INSTALLED.c.integration_id == _INTEGRATION.c.id,
+                _INSTALLED.c.environment_id == _INTEGRATION.c.environment_id,
+            ),
+        )
+    )
+    .where(_RUN.c.id == bindparam("id"))
+)
+
+
+class RunMaterialStore:
+    """The runs of all environments, each with the account and the integration that it speaks to."""
+
+    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+        self._singles = singles_of(engine)
+        self._cipher = cipher
+
+    def read(self, run_id: str) -> RunMaterial | None:
+        """Read a run without its stats, the account with its credentials, the integration with its override."""
+        row = self._singles.one(_READ, {"id": run_id})
+        if row is None:
+            return None
+        parts: dict[str, dict[str, Any]] = {part: {} for part in _PARTS}
+        for (part, name), value in zip(_NAMES, row.values(), strict=False):
+            parts[part][name] = value
+        has_account = parts["account"]["id"] is not None
+        return RunMaterial(
+            run=run_of(parts["run"], {}),
+            resource_ids=row["resource_ids"] or {},
+            account=account_of(parts["account"], self._cipher) if has_account else None,
+            integration=effective_of(parts["integration"], self._cipher) if has_account else None,
+        )
