@@ -1,6 +1,6 @@
 """What the life of runs needs of the store, each as a role."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from app.services.deleting import LockedRecords
 class LockedRun(LockedRecords, Protocol):
     """A run whose row is locked for the length of a ``with`` block."""
 
+    run: SyncJobRun | None
+    """As it was when it was locked, without its stats; None when it was deleted."""
     status: RunStatus | None
     has_begun: bool
     """Its first units were written, if it has any."""
@@ -31,8 +33,8 @@ class LockedRun(LockedRecords, Protocol):
     def shown(self) -> SyncJobRun:
         """Give the run with its stats, as the block leaves it."""
 
-    def end_resource(self, resource_id: str, status: ResourceStatus) -> None:
-        """Give a resource its last status."""
+    def end_resources(self, ended: Mapping[str, ResourceStatus]) -> None:
+        """Give resources their last status, by id."""
 
     def first_error(self) -> JsonObject | None:
         """Give the run's first recorded error as ``{code, message, resource, at}``."""

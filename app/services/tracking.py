@@ -6,6 +6,7 @@ in Postgres under the run's lock, so any of them may come late, twice or never.
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from app.engine import announcements, events, settling
 from app.engine.ids import new_id
@@ -25,6 +26,8 @@ from app.services.ports import Bell, Clock
 from app.services.run_context import RunContexts, RunReader, RunUnworkableError, envelope_of
 from app.services.run_ports import LockedRun, Moves
 from app.settings import Settings
+
+_AT_WORK: Final = (RunStatus.RUNNING, RunStatus.RATE_LIMITED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +100,9 @@ class Tracking:
 
     def settle(self, run_id: str) -> None:
         """End what is done: resources without work left, then the run, once its books balance."""
-        run = self._runs.load(run_id)
-        if run is None:
-            return
         with self._moves.locked(run_id) as locked:
-            if locked.status not in (RunStatus.RUNNING, RunStatus.RATE_LIMITED) or not locked.has_begun:
+            run = locked.run
+            if run is None or run.status not in _AT_WORK or not locked.has_begun:
                 return
             progress, rings = gathering.close_spools(locked, run, locked.progress())
             verdict = settling.judge(
@@ -109,8 +110,7 @@ class Tracking:
                 fails_fast=run.error_handling is ErrorHandling.FAIL_FAST,
                 to_webhook=run.webhook_id is not None,
             )
-            for resource_id, status in verdict.ended.items():
-                locked.end_resource(resource_id, status)
+            locked.end_resources(verdict.ended)
             rings += self._apply(locked, run, verdict)
         self._bell.ring(rings)
         if verdict.status.is_final:
@@ -118,10 +118,10 @@ class Tracking:
 
     def fail(self, run_id: str, error: ErrorDraft) -> None:
         """End the run as failed; its queued events, and the failed event, are still delivered."""
-        run = self._runs.load(run_id)
-        if run is None:
-            return
         with self._moves.locked(run_id) as locked:
+            run = locked.run
+            if run is None:
+                return
             rings = self._end(locked, run, RunStatus.FAILED, error=_shown(error))
         self._bell.ring(rings)
         self._ring_next(run)
@@ -129,11 +129,9 @@ class Tracking:
     def free(self, run_id: str) -> bool:
         """Settle a run that nobody can work on, and let go what waits for nothing; tell whether that helped."""
         self.settle(run_id)
-        run = self._runs.load(run_id)
-        if run is None:
-            return True
         with self._moves.locked(run_id) as locked:
-            if locked.status not in (RunStatus.RUNNING, RunStatus.RATE_LIMITED):
+            run = locked.run
+            if run is None or run.status not in _AT_WORK:
                 return True
             rings = locked.mend(queue_of(run.daemon_group_key))
         self._bell.ring(rings)
@@ -141,12 +139,9 @@ class Tracking:
 
     def end_stuck(self, run_id: str, *, attempts: int) -> None:
         """End a run that could not be freed, unless somebody can work on it by now."""
-        run = self._runs.load(run_id)
-        if run is None:
-            return
         with self._moves.locked(run_id) as locked:
-            left = locked.what_is_left()
-            if locked.status not in (RunStatus.RUNNING, RunStatus.RATE_LIMITED) or left is None:
+            run, left = locked.run, locked.what_is_left()
+            if run is None or run.status not in _AT_WORK or left is None:
                 return
             message = (
                 f"nobody could work on the run for {self._settings.stuck_seconds:g} s or more; "

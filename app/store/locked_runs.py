@@ -1,9 +1,9 @@
 """A run whose row is locked, to decide about its end: what is left of it, and what becomes of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, bindparam, text
 
 from app.engine.json_types import JsonObject
 from app.engine.objects import SyncJobRun
@@ -11,18 +11,17 @@ from app.engine.settling import Progress
 from app.engine.status import ResourceStatus, RunStatus
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Pass, Ring, Vanished
-from app.store import reopening, run_status, spools, stuck_runs, tombstones, webhook_changes
+from app.store import reopening, run_status, spools, stuck_runs, tables, tombstones, webhook_changes
 from app.store.announcements import insert_announcements
 from app.store.outbox import START_RUN_TASK, insert_message
 from app.store.pages import insert_errors, insert_events, numbered
 from app.store.run_progress import read_progress
-from app.store.run_rows import find_run
+from app.store.run_rows import SELECT_RUN, find_run, run_of
 from app.store.units import add_delivery_unit
 
-LOCK = text("""
-    select status, begun_at is not null as has_begun, deletions_decided from sync_job_run
-     where id = :run_id for no key update
-""")
+_READ_LOCKED = SELECT_RUN.where(tables.sync_job_run.c.id == bindparam("id")).with_for_update(
+    key_share=True, of=tables.sync_job_run
+)
 
 _DECIDE_DELETIONS = text("update sync_job_run set deletions_decided = true where id = :run_id")
 
@@ -30,7 +29,11 @@ _COUNT_DELETED = text("""
     update run_resource set deleted = deleted + :count, queued = queued + :count where id = :resource_id
 """)
 
-_END_RESOURCE = text("update run_resource set status = :status, finished_at = clock_timestamp() where id = :id")
+_END_RESOURCES = text("""
+    update run_resource set status = ended.status, finished_at = clock_timestamp()
+      from unnest(cast(:ids as uuid[]), cast(:statuses as text[])) ended (id, status)
+     where run_resource.id = ended.id
+""")
 
 COUNT_ERROR = text("update run_resource set errors = errors + 1 where run_id = :run_id and name = :name")
 
@@ -46,14 +49,16 @@ class LockedRun:
     def __init__(self, engine: Engine, run_id: str) -> None:
         self._transaction = engine.begin()
         self._run_id = run_id
+        self.run: SyncJobRun | None = None
         self.watchers: Sequence[str] = ()
 
     def __enter__(self) -> "LockedRun":
         self._connection = self._transaction.__enter__()
-        row = self._connection.execute(LOCK, {"run_id": self._run_id}).one_or_none()
-        self.status = RunStatus(row.status) if row else None
-        self.has_begun = bool(row and row.has_begun)
-        self.has_decided_deletions = bool(row and row.deletions_decided)
+        row = self._connection.execute(_READ_LOCKED, {"id": self._run_id}).mappings().one_or_none()
+        self.run = run_of(row, {}) if row else None
+        self.status = self.run.status if self.run else None
+        self.has_begun = row is not None and row["begun_at"] is not None
+        self.has_decided_deletions = row is not None and row["deletions_decided"]
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -69,9 +74,10 @@ class LockedRun:
         """Read the run's resources with their counters and units that are left, and what waits for the webhook."""
         return read_progress(self._connection, self._run_id)
 
-    def end_resource(self, resource_id: str, status: ResourceStatus) -> None:
-        """Give a resource its last status."""
-        self._connection.execute(_END_RESOURCE, {"id": resource_id, "status": status})
+    def end_resources(self, ended: Mapping[str, ResourceStatus]) -> None:
+        """Give resources their last status, by id."""
+        if ended:
+            self._connection.execute(_END_RESOURCES, {"ids": list(ended), "statuses": list(ended.values())})
 
     def close_spool(self, resource_id: str) -> str | None:
         """Make a unit of what a spool has gathered, unless all of it was given on; give the unit's id."""

@@ -13,7 +13,7 @@ from app.engine.status import RunStatus
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind
 from app.store import mutexes, reopening, run_status
 from app.store.database import reading
-from app.store.locked_runs import COUNT_ERROR, LOCK, LockedRun
+from app.store.locked_runs import COUNT_ERROR, LockedRun
 from app.store.pages import insert_errors, insert_events
 from app.store.single_statements import singles_of
 from app.store.units import insert_units
@@ -30,6 +30,8 @@ _SET_RUNNING = """
 _TAKE_UP_AT_ONCE = text(f"{_SET_RUNNING} and mutex_key is null")
 
 _TAKE_UP = text(f"{_SET_RUNNING} and not {mutexes.waits('sync_job_run')}")
+
+_LOCK = text("select status from sync_job_run where id = :run_id for no key update")
 
 _HAS_DELIVERY_UNIT = text("select exists (select from unit where run_id = :run_id and kind = 'delivery')")
 
@@ -80,7 +82,7 @@ class RunMoves:
     def unblock(self, run_id: str, queue: str) -> Sequence[Ring]:
         """Let the units of a running run go that no event of it holds back; list what to ring."""
         with self._engine.begin() as connection:
-            row = connection.execute(LOCK, {"run_id": run_id}).one_or_none()
+            row = connection.execute(_LOCK, {"run_id": run_id}).one_or_none()
             if row is None or row.status != RunStatus.RUNNING:
                 return []
             return reopening.unblock(connection, run_id, queue)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.json_types import JsonObject
@@ -30,18 +30,25 @@ _MOVE = text("""
                       and w.id is distinct from sync_job_run.webhook_id) end as watchers
 """).bindparams(bindparam("error", type_=JSONB(none_as_null=True)))
 
-_CANCEL_UNITS = text("""
+_CANCEL = """
     update unit set status = 'cancelled', fencing_token = fencing_token + 1,
            lease_owner = null, lease_expires_at = null, updated_at = now()
-     where run_id = :run_id and kind = :kind and status in ('blocked', 'idle', 'ready', 'leased')
-""")
+     where run_id = :run_id and kind = '{kind}' and status in ('blocked', 'idle', 'ready', 'leased')
+"""
+_CANCEL_FETCHING = text(_CANCEL.format(kind=UnitKind.FETCH))
+_CANCEL_DELIVERING = text(_CANCEL.format(kind=UnitKind.DELIVERY))
 
 # A stopped run sends nothing more; a failed one still delivers what it had queued, and the failed event.
 _CANCEL_DELIVERIES = text("update delivery set status = 'cancelled' where run_id = :run_id and status = 'pending'")
 
-_END_RESOURCES = text("""
-    update run_resource set status = :status, finished_at = clock_timestamp()
-     where run_id = :run_id and status in ('waiting', 'running')
+# Units before resources, as everybody locks them; the others wait for the count.
+_END_WORK = text(f"""
+    with cancelled as ({_CANCEL.format(kind=UnitKind.FETCH)} returning id),
+         found as (select count(*) as units from cancelled),
+         ended as (
+        update run_resource set status = :status, finished_at = clock_timestamp() from found
+         where run_id = :run_id and run_resource.status in ('waiting', 'running') and found.units >= 0)
+    select units from found
 """)
 
 
@@ -69,23 +76,28 @@ def move(
     if moved is None:
         return None
     if target.is_final:
-        _cancel_units(connection, run_id, UnitKind.FETCH)
         if target is RunStatus.STOPPED:
+            _cancel_all(connection, run_id, _CANCEL_FETCHING)
             webhook_changes.take_back_waiting(connection, run_id)
-            _cancel_units(connection, run_id, UnitKind.DELIVERY)
+            _cancel_all(connection, run_id, _CANCEL_DELIVERING)
             connection.execute(_CANCEL_DELIVERIES, {"run_id": run_id})
         if target is RunStatus.COMPLETED:
             tombstones.forget_seen(connection, run_id)
-        ended = ResourceStatus.FAILED if target is RunStatus.FAILED else ResourceStatus.STOPPED
-        connection.execute(_END_RESOURCES, {"run_id": run_id, "status": ended})
+        _end_work(connection, run_id, ResourceStatus.FAILED if target is RunStatus.FAILED else ResourceStatus.STOPPED)
     return moved.watchers or ()
 
 
-def _cancel_units(connection: Connection, run_id: str, kind: UnitKind) -> None:
-    """Cancel a run's units, those too that a page makes while this waits for its lock.
+def _end_work(connection: Connection, run_id: str, status: ResourceStatus) -> None:
+    """Give a run's resources that have not ended this status, and cancel what they have left to fetch.
 
-    A statement does not see rows that were committed after it began; once one finds no live unit, nobody is left who
-    could make another.
+    Also the units that a page makes while this waits for its lock: a statement does not see rows that were committed
+    after it began. Once one finds no live unit, nobody is left who could make another.
     """
-    while connection.execute(_CANCEL_UNITS, {"run_id": run_id, "kind": kind}).rowcount:
+    while connection.execute(_END_WORK, {"run_id": run_id, "status": status}).scalar_one():
+        pass
+
+
+def _cancel_all(connection: Connection, run_id: str, cancel: TextClause) -> None:
+    """Cancel a run's units of one kind, as ``_end_work`` does."""
+    while connection.execute(cancel, {"run_id": run_id}).rowcount:
         pass

@@ -1,6 +1,6 @@
 """The moves of runs in memory, under the real state machine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -91,8 +91,8 @@ class FakeLockedRun:
     def __init__(self, moves: FakeMoves, run_id: str) -> None:
         self._moves = moves
         self._run_id = run_id
-        run = moves.runs.load(run_id)
-        self.status = run.status if run else None
+        self.run = moves.runs.load(run_id)
+        self.status = self.run.status if self.run else None
         self.has_begun = moves.has_begun
         self.has_decided_deletions = moves.has_decided_deletions
         self.watchers: Sequence[str] = ()
@@ -109,9 +109,9 @@ class FakeLockedRun:
     def progress(self) -> Progress:
         return Progress(list(self._moves.resources), len(self._moves.deliveries.waiting))
 
-    def end_resource(self, resource_id: str, status: ResourceStatus) -> None:
+    def end_resources(self, ended: Mapping[str, ResourceStatus]) -> None:
         rows = self._moves.resources
-        rows[:] = [replace(row, status=status) if row.id == resource_id else row for row in rows]
+        rows[:] = [replace(row, status=ended.get(row.id, row.status)) for row in rows]
 
     def first_error(self) -> JsonObject | None:
         return {"code": self._moves.errors[0].code} if self._moves.errors else None
