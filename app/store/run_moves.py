@@ -18,6 +18,10 @@ from app.store.pages import insert_errors, insert_events
 from app.store.single_statements import singles_of
 from app.store.units import insert_units
 
+# The log of these is written within some 30 ms, or with the claim of the first unit, whose commit is waited for. Should
+# Postgres die before that, the run is as it was, and the sweeper rings it again.
+_NOBODY_WAITS = "set_config('synchronous_commit', 'off', true) is not null"
+
 # A run that waits for another one's mutex stays as it is.
 _SET_RUNNING = """
     update sync_job_run
@@ -27,7 +31,7 @@ _SET_RUNNING = """
 """
 
 # Most runs have no mutex, and nobody to wait for.
-_TAKE_UP_AT_ONCE = text(f"{_SET_RUNNING} and mutex_key is null")
+_TAKE_UP_AT_ONCE = text(f"{_SET_RUNNING} and mutex_key is null and {_NOBODY_WAITS}")
 
 _TAKE_UP = text(f"{_SET_RUNNING} and not {mutexes.waits('sync_job_run')}")
 
@@ -38,9 +42,10 @@ _HAS_DELIVERY_UNIT = text("select exists (select from unit where run_id = :run_i
 _BEGIN = text("update sync_job_run set begun_at = now() where id = :run_id and status = 'running' and begun_at is null")
 
 # What most runs begin with is units alone: one trip, and one commit.
-_BEGIN_WITH_UNITS = text("""
+_BEGIN_WITH_UNITS = text(f"""
     with begun as (
-        update sync_job_run set begun_at = now() where id = :run_id and status = 'running' and begun_at is null
+        update sync_job_run set begun_at = now()
+         where id = :run_id and status = 'running' and begun_at is null and {_NOBODY_WAITS}
      returning id),
          made as (
         insert into unit (id, run_id, resource_id, kind, status, elements)

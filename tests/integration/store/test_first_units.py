@@ -9,6 +9,7 @@ from app.engine.ids import new_id
 from app.engine.work import Claim, UnitDraft
 from app.store.database import connect
 from app.store.run_moves import RunMoves
+from app.store.single_statements import singles_of
 from app.store.units import UnitStore
 
 ME = new_id()
@@ -81,3 +82,16 @@ def test_next_unit_waits_for_room(engine: Engine, run: tuple[str, str]) -> None:
     assert claim_next(engine, resource_id, most_of_account=1) is not None
     assert claim_next(engine, resource_id, most_of_account=1) is None
     assert claim_next(engine, resource_id, most_of_account=2) is not None
+
+
+def test_commits_after_those_that_nobody_waits_for_are_waited_for(engine: Engine, run: tuple[str, str]) -> None:
+    run_id, resource_id = run
+    with engine.begin() as connection:
+        connection.execute(text("update sync_job_run set status = 'created' where id = :id"), {"id": run_id})
+
+    assert RunMoves(engine).take_up(run_id, daemon_id="d")
+    assert begin(engine, run_id, [UnitDraft(id=new_id(), resource_id=resource_id)])
+
+    # A claim's fence, and all that is written under it, must outlive Postgres.
+    row = singles_of(engine).one(text("select current_setting('synchronous_commit') as value"), {})
+    assert row == {"value": "on"}
