@@ -7,7 +7,6 @@ once per request. All of it lives on one event loop; nothing needs a lock.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +14,7 @@ from app.engine.budget_state import BudgetLimits, Grant
 from app.engine.errors import RateLimitedError
 from app.engine.rate_signs import RateSigns
 from app.services.ports import BudgetStore
-from app.sources.budget_exchange import BudgetExchange
+from app.sources.budget_exchange import BudgetExchange, StoreClock
 from app.sources.complaints import Complaints
 from app.sources.opening_round import OpeningRound
 from app.sources.sightings import Sightings
@@ -51,13 +50,14 @@ class AccountGate:
     """Lets one account's requests through, as many and as fast as the shared budget allows."""
 
     def __init__(
-        self, account_id: str, *, store: BudgetStore, process: str, limits: BudgetLimits, time: Callable[[], float]
+        self, account_id: str, *, store: BudgetStore, process: str, limits: BudgetLimits, clock: StoreClock
     ) -> None:
         self._account_id = account_id
-        self._budget = BudgetExchange(account_id, store=store, process=process, limits=limits, time=time)
+        self._budget = BudgetExchange(account_id, store=store, process=process, limits=limits, clock=clock)
         self.limits = limits
-        self.complaints = Complaints(account_id, time)
-        self._time = time
+        self.complaints = Complaints(account_id, clock.time)
+        self._clock = clock
+        self._time = clock.time
         self._grant: Grant | None = None
         self._starts: deque[float] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -68,7 +68,7 @@ class AccountGate:
         self._reported_at = 0.0
         self._used_at = 0.0
         self._nudge = asyncio.Event()
-        self._spare = SparePart(is_needed=self._needs_its_part, let_go=self._nudge.set, time=time)
+        self._spare = SparePart(is_needed=self._needs_its_part, let_go=self._nudge.set, time=clock.time)
         self._keeper: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -117,7 +117,7 @@ class AccountGate:
         if not is_late:
             self._starts.clear()
             # At once and for all of this process; the budget tells the others with the next report.
-            here = now - self._budget.offset
+            here = now - self._clock.offset
             self._closed_until = max(self._closed_until, here + (wait_seconds or _UNTOLD_PAUSE_SECONDS))
             self._nudge.set()
         self._after(signs, now)
@@ -151,7 +151,7 @@ class AccountGate:
         """Take a request out; give the moment on the shared clock."""
         self._in_flight -= 1
         self._used_at = self._time()
-        return self._used_at + self._budget.offset
+        return self._used_at + self._clock.offset
 
     def _after(self, signs: RateSigns, now: float) -> None:
         self._seen.see_quota(signs, now)
@@ -169,11 +169,11 @@ class AccountGate:
 
     def _pause_until_told(self, now: float) -> None:
         """Close until the budget has taken the last answer in: what was granted before it may no longer hold."""
-        self._closed_until = max(self._closed_until, now - self._budget.offset + _UNTOLD_PAUSE_SECONDS)
+        self._closed_until = max(self._closed_until, now - self._clock.offset + _UNTOLD_PAUSE_SECONDS)
         self._nudge.set()
 
     def _shared(self, passage: Passage) -> float:
-        return passage.sent_at + self._budget.offset
+        return passage.sent_at + self._clock.offset
 
     def _is_late(self, passage: Passage) -> bool:
         return self._grant is not None and self._shared(passage) <= self._grant.cut_at
@@ -251,7 +251,7 @@ class AccountGate:
     def _local(self, grant: Grant) -> float:
         """Tell the moment up to which the account is closed, on this process's clock."""
         closed = grant.not_before if self._starts or grant.starts is None else grant.next_at
-        return closed - self._budget.offset
+        return closed - self._clock.offset
 
     def _keep(self) -> None:
         if self._keeper is None or self._keeper.done():
@@ -292,7 +292,7 @@ class AccountGate:
         if now < self._closed_until:
             return min(_RENEW_SECONDS, self._closed_until - now)
         if grant.starts is not None and not self._starts:
-            return min(_RENEW_SECONDS, max(_GROW_SECONDS, grant.next_at - self._budget.offset - now - 0.15))
+            return min(_RENEW_SECONDS, max(_GROW_SECONDS, grant.next_at - self._clock.offset - now - 0.15))
         return _GROW_SECONDS if grant.window < self.limits.most or grant.slots < grant.part else _FULL_SECONDS
 
     def _wanted(self) -> int:
@@ -303,7 +303,7 @@ class AccountGate:
         while len(self._starts) > len(self._waiting):
             self._starts.pop()
         in_flight = self._in_flight + len(self._starts)
-        now = self._time() + self._budget.offset
+        now = self._time() + self._clock.offset
         self._take(await self._budget.swap(self._seen.report(wanted=self._wanted(), in_flight=in_flight, now=now)))
 
     def _take(self, grant: Grant) -> None:
@@ -317,9 +317,9 @@ class AccountGate:
         if grant.starts is None:
             self._starts.clear()
         else:
-            self._starts.extend(start - self._budget.offset for start in grant.starts)
+            self._starts.extend(start - self._clock.offset for start in grant.starts)
         if not self._seen.refused:
-            self._closed_until = grant.not_before - self._budget.offset
+            self._closed_until = grant.not_before - self._clock.offset
 
     def _open_without_budget(self) -> None:
         self._take(

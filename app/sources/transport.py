@@ -21,6 +21,7 @@ from app.services.ports import BudgetStore
 from app.settings import Settings
 from app.sources import faults, origins
 from app.sources.account_gate import AccountGate
+from app.sources.budget_exchange import StoreClock
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.local_budgets import LocalBudgets
 from app.sources.sending import Attempt, Sending
@@ -150,6 +151,7 @@ class _Pool:
         self._budgets = budgets
         # Random per process life: a successor must not seem to hold what this one held.
         self._process = new_id()
+        self._clock = StoreClock(asyncio.get_running_loop().time)
         self.gates: dict[str, AccountGate] = {}
         self.session = aiohttp.ClientSession(
             # The gates bound the connections; a limit here would let one slow account starve the others.
@@ -173,7 +175,7 @@ class _Pool:
                 store=self._budgets,
                 process=self._process,
                 limits=limits,
-                time=asyncio.get_running_loop().time,
+                clock=self._clock,
             )
         gate.limits = limits
         return gate

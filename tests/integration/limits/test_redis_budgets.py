@@ -14,6 +14,7 @@ from app.engine.rate_signs import RateSigns
 from app.limits import redis_budgets
 from app.limits.redis_budgets import RedisBudgets
 from app.sources.account_gate import AccountGate
+from app.sources.budget_exchange import StoreClock
 from app.sources.local_budgets import LocalBudgets
 from tests.support.process_nodes import RedisContainer
 
@@ -98,7 +99,9 @@ def test_a_gate_goes_on_with_what_it_knew_while_redis_is_away(
 ) -> None:
     async def work(store: RedisBudgets) -> list[float]:
         limits = BudgetLimits(most=2, start=2)
-        gate = AccountGate(signal, store=store, process="p", limits=limits, time=asyncio.get_running_loop().time)
+        gate = AccountGate(
+            signal, store=store, process="p", limits=limits, clock=StoreClock(asyncio.get_running_loop().time)
+        )
         gate.leave_served(await gate.enter("things.list"), RateSigns())
         container.kill(signal)
         waits = []
@@ -121,7 +124,7 @@ def test_gates_of_two_processes_share_one_window(redis_url: str) -> None:
         other = RedisBudgets(redis_budgets.client(redis_url), LocalBudgets())
         time = asyncio.get_running_loop().time
         gates = [
-            AccountGate("shared", store=one, process=name, limits=BudgetLimits(most=6), time=time)
+            AccountGate("shared", store=one, process=name, limits=BudgetLimits(most=6), clock=StoreClock(time))
             for name, one in (("p", store), ("q", other))
         ]
         under_way, most = 0, 0

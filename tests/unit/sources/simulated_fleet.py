@@ -15,6 +15,7 @@ from app.engine.budget_state import BudgetLimits
 from app.engine.errors import RateLimitedError
 from app.services.ports import Swapped
 from app.sources.account_gate import AccountGate
+from app.sources.budget_exchange import StoreClock
 from app.sources.local_budgets import LocalBudgets
 
 T = TypeVar("T")
@@ -152,7 +153,9 @@ class Fleet:
         self.parked = 0
 
     def new_gate(self, process: str) -> AccountGate:
-        return AccountGate("account", store=self.store, process=process, limits=self.limits, time=self.loop.time)
+        return AccountGate(
+            "account", store=self.store, process=process, limits=self.limits, clock=StoreClock(self.loop.time)
+        )
 
     def budget(self) -> dict[str, Any]:
         """Read the account's budget as it is stored."""
