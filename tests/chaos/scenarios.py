@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from app import failpoints
@@ -125,6 +126,16 @@ def postgres_killed(round: Round) -> None:
     round.interruptions += 2
     round.wait_for_exit("postgres", pid)
     wait_for(round.child("postgres").is_ready, 120, what="Postgres again")
+
+
+@scenario("`kill -9` of Postgres while 100 small runs begin, whose first commits nobody waits for")
+def postgres_killed_as_runs_begin(round: Round) -> None:
+    sync = _small_sync(round)
+    keys = [new_id() for _ in range(100)]
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(partial(_post_until_accepted, sync), keys))
+    round.ends.callback(lambda: _assert_completed(sync, ids))
+    postgres_killed(round)
 
 
 @scenario("deploy: every daemon is sent SIGTERM and started again, one after the other", begin_at=(0.05, 0.2))
