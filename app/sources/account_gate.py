@@ -56,7 +56,6 @@ class AccountGate:
         self._budget = BudgetExchange(account_id, store=store, process=process, limits=limits, clock=clock)
         self.limits = limits
         self.complaints = Complaints(account_id, clock.time)
-        self._clock = clock
         self._time = clock.time
         self._grant: Grant | None = None
         self._starts: deque[float] = deque()
@@ -117,7 +116,7 @@ class AccountGate:
         if not is_late:
             self._starts.clear()
             # At once and for all of this process; the budget tells the others with the next report.
-            here = now - self._clock.offset
+            here = now - self._budget.offset
             self._closed_until = max(self._closed_until, here + (wait_seconds or _UNTOLD_PAUSE_SECONDS))
             self._nudge.set()
         self._after(signs, now)
@@ -151,7 +150,7 @@ class AccountGate:
         """Take a request out; give the moment on the shared clock."""
         self._in_flight -= 1
         self._used_at = self._time()
-        return self._used_at + self._clock.offset
+        return self._used_at + self._budget.offset
 
     def _after(self, signs: RateSigns, now: float) -> None:
         self._seen.see_quota(signs, now)
@@ -169,11 +168,11 @@ class AccountGate:
 
     def _pause_until_told(self, now: float) -> None:
         """Close until the budget has taken the last answer in: what was granted before it may no longer hold."""
-        self._closed_until = max(self._closed_until, now - self._clock.offset + _UNTOLD_PAUSE_SECONDS)
+        self._closed_until = max(self._closed_until, now - self._budget.offset + _UNTOLD_PAUSE_SECONDS)
         self._nudge.set()
 
     def _shared(self, passage: Passage) -> float:
-        return passage.sent_at + self._clock.offset
+        return passage.sent_at + self._budget.offset
 
     def _is_late(self, passage: Passage) -> bool:
         return self._grant is not None and self._shared(passage) <= self._grant.cut_at
@@ -251,7 +250,7 @@ class AccountGate:
     def _local(self, grant: Grant) -> float:
         """Tell the moment up to which the account is closed, on this process's clock."""
         closed = grant.not_before if self._starts or grant.starts is None else grant.next_at
-        return closed - self._clock.offset
+        return closed - self._budget.offset
 
     def _keep(self) -> None:
         if self._keeper is None or self._keeper.done():
@@ -292,7 +291,7 @@ class AccountGate:
         if now < self._closed_until:
             return min(_RENEW_SECONDS, self._closed_until - now)
         if grant.starts is not None and not self._starts:
-            return min(_RENEW_SECONDS, max(_GROW_SECONDS, grant.next_at - self._clock.offset - now - 0.15))
+            return min(_RENEW_SECONDS, max(_GROW_SECONDS, grant.next_at - self._budget.offset - now - 0.15))
         return _GROW_SECONDS if grant.window < self.limits.most or grant.slots < grant.part else _FULL_SECONDS
 
     def _wanted(self) -> int:
@@ -303,7 +302,7 @@ class AccountGate:
         while len(self._starts) > len(self._waiting):
             self._starts.pop()
         in_flight = self._in_flight + len(self._starts)
-        now = self._time() + self._clock.offset
+        now = self._time() + self._budget.offset
         self._take(await self._budget.swap(self._seen.report(wanted=self._wanted(), in_flight=in_flight, now=now)))
 
     def _take(self, grant: Grant) -> None:
@@ -317,9 +316,9 @@ class AccountGate:
         if grant.starts is None:
             self._starts.clear()
         else:
-            self._starts.extend(start - self._clock.offset for start in grant.starts)
+            self._starts.extend(start - self._budget.offset for start in grant.starts)
         if not self._seen.refused:
-            self._closed_until = grant.not_before - self._clock.offset
+            self._closed_until = grant.not_before - self._budget.offset
 
     def _open_without_budget(self) -> None:
         self._take(

@@ -17,7 +17,7 @@ _KNOWN_SECONDS: Final = 60.0
 
 
 class StoreClock:
-    """This process's clock, and how far the store's is ahead of it: that one all processes share."""
+    """This process's clock, and how far ahead of it the store's was at the last exchange of any account."""
 
     def __init__(self, time: Callable[[], float]) -> None:
         self.time = time
@@ -47,13 +47,24 @@ class BudgetExchange:
         self._process = process
         self._limits = limits
         self._clock = clock
+        self._knows_time = False
         self._text = ""
+        self.offset = 0.0
+        """Seconds by which the clock that all processes share is ahead of this one's, as of the last exchange.
+
+        Not the other accounts' latest: what was granted here was granted by the clock of that exchange.
+        """
 
     async def learn_time(self) -> None:
-        """Ask the store for its clock, unless an exchange, of whichever account, has told it of late."""
-        if not self._clock.is_known:
+        """Know the store's clock: from another account's exchange of late, else by asking."""
+        if self._knows_time:
+            return
+        if self._clock.is_known:
+            self.offset = self._clock.offset
+        else:
             read = await self._store.swap(self._account_id, expected=_NEVER_THERE, text="")
             self._note(read.now, read.current)
+        self._knows_time = True
 
     async def swap(self, report: Report) -> Grant:
         """Hand a report in, and give what the budget grants for it.
@@ -62,7 +73,7 @@ class BudgetExchange:
         """
         for _ in range(_ATTEMPTS):
             known = budget_state.from_text(self._text) or budget_state.fresh(self._limits)
-            now = self._clock.time() + self._clock.offset
+            now = self._clock.time() + self.offset
             changed, grant = budgets.exchange(known, report, process=self._process, now=now, limits=self._limits)
             text = budget_state.to_text(changed)
             swapped = await self._store.swap(self._account_id, expected=self._text, text=text)
@@ -73,4 +84,4 @@ class BudgetExchange:
 
     def _note(self, now: float, text: str) -> None:
         self._clock.note(now)
-        self._text = text
+        self.offset, self._text = self._clock.offset, text

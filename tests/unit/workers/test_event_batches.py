@@ -1,4 +1,4 @@
-"""Events for Flower leave a few times a second, many at once; the last of them is never left behind."""
+"""Events for Flower leave a few times a second, many at once."""
 
 from collections.abc import Callable
 from typing import Any
