@@ -34,6 +34,8 @@ class Counters:
     """All that ``GET /errors`` lists, those too that a resume has mended."""
     retried: int = 0
     """Failed requests that a resume has asked for again."""
+    unproven: int = 0
+    """Lists whose end is a guess: the upstream did not say that there is no more."""
 
     @property
     def standing_errors(self) -> int:

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Protocol
 
 from app.engine.credentials_config import OAuthGrant
-from app.engine.errors import RecordError
+from app.engine.errors import RecordError, SourceError
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
+from app.engine.list_ends import ListEnd, PageWarning
 from app.engine.objects import EnvironmentId, RowVersion, Webhook
 from app.engine.unified_calls import CallMapping
 from app.engine.work import Ring
@@ -38,6 +39,8 @@ class PageCall:
     """The run that asks."""
     cursor: JsonObject | None = None
     """Opaque; None asks for the first page, else what ``FetchedPage.next_cursor`` gave."""
+    decides_deletions: bool = False
+    """What the list does not hold will be deleted: an empty page that nothing confirms is not enough of an end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,13 @@ class FetchedPage:
     """Of the answer, where the call's mapping reads them; none that is named like a secret."""
     has_short_integers: bool = False
     """It is known that a double can hold each integer of the records."""
+    end: ListEnd | None = None
+    """How the end of the list is known, where this page ends it."""
+    expected: int | None = None
+    """The list's records by the total that the upstream told last, where this page ends it."""
+    fault: SourceError | None = None
+    """Ends the list as failed, although the page's records are good; a resume asks from ``next_cursor`` on."""
+    warnings: Sequence[PageWarning] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,7 @@ sync_job_run = Table(
 )
 
 _counters = ("pages", "fetched", "created", "updated", "unchanged", "deleted", "quarantined", "queued")
-COUNTERS = (*_counters, "withheld", "delivered", "dead_lettered", "skipped", "errors", "retried")
+COUNTERS = (*_counters, "withheld", "delivered", "dead_lettered", "skipped", "errors", "retried", "unproven")
 
 run_resource = Table(
     "run_resource",
@@ -116,6 +116,11 @@ run_resource = Table(
     # Where in the account's log the run's changes lie.
     Column("first_sequence", BigInteger),
     Column("last_sequence", BigInteger),
+    Column("expected", BigInteger),  # the records that the upstream's totals declare; null where it told none
+    Column("warnings", JSONB, nullable=False, server_default="{}"),  # by code: {"count": ..., "message": the first}
+    Column("has_paged", Boolean, nullable=False, server_default=text("false")),  # a page has led to a next one
+    Column("previous_run_date", time_type),  # the lower bound of the resource's increment
+    Column("next_run_date", time_type),  # that of the next run's; null asks for everything again
     Column("started_at", time_type),
     Column("finished_at", time_type),
     UniqueConstraint("run_id", "name", name="run_resource_name"),
