@@ -12,6 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from app.engine import retry
 from app.engine.errors import ProviderAnswer, SourceError
 from app.net import guarded_connections
+from app.sources.content_encodings import OverLimitError, UnpackingError
 from app.sources.exchange import FoundError, HttpRequest, HttpResponse
 from app.sources.redaction import masked
 
@@ -36,6 +37,8 @@ class _Kind:
     """The operating system's own words are worth showing."""
 
 
+_BROKEN_BODY = "was answered with a body that broke off or can not be decompressed"
+
 # The first that fits is meant: aiohttp's classes inherit from each other, from OSError and from ValueError.
 _KINDS = (
     _Kind(
@@ -56,7 +59,7 @@ _KINDS = (
     _Kind(
         exceptions=(aiohttp.ClientPayloadError,),
         code="disconnected",
-        words="was answered with a body that broke off or can not be decompressed",
+        words=_BROKEN_BODY,
     ),
     _Kind(
         exceptions=(aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, aiohttp.RedirectClientError),
@@ -122,9 +125,11 @@ def provider_answer(request: HttpRequest, response: HttpResponse) -> ProviderAns
     )
 
 
-def too_large(request: HttpRequest, limit_bytes: int) -> SourceError:
-    """Tell of an answer that is over the limit."""
-    return SourceError("too_large", _said(request, f"was answered with more than {limit_bytes} bytes"))
+def unpacking(error: UnpackingError, request: HttpRequest) -> SourceError:
+    """Tell of a success whose body is over the limit, or is not what its Content-Encoding says."""
+    if isinstance(error, OverLimitError):
+        return SourceError("too_large", _said(request, f"was answered with more than {error.limit_bytes} bytes"))
+    return SourceError("disconnected", _said(request, f"{_BROKEN_BODY}: {error}"), retryable=True)
 
 
 def excerpt(body: bytes, secrets: frozenset[str]) -> str:
