@@ -30,7 +30,7 @@ def found(expression: Expression, request: HttpRequest, response: HttpResponse) 
 
 def _data(request: HttpRequest, response: HttpResponse) -> JSON:
     try:
-        return responses.decode(request, response) if response.body else None
+        return responses.decode(request, response).value if response.body else None
     except SourceError:
         return storable_text(response.body.decode("utf-8", "replace"))
 

@@ -3,13 +3,11 @@
 import re
 import ssl
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
-from app.engine import retry
 from app.engine.errors import ProviderAnswer, SourceError
 from app.net import guarded_connections
 from app.sources.content_encodings import OverLimitError, UnpackingError
@@ -98,9 +96,14 @@ def foreign(error: Exception, request: HttpRequest) -> SourceError:
     return SourceError(kind.code, _said(request, words), retryable=kind.is_passing)
 
 
-def refused(request: HttpRequest, response: HttpResponse, found: FoundError | None = None) -> SourceError:
+def refused(
+    request: HttpRequest,
+    response: HttpResponse,
+    found: FoundError | None = None,
+    *,
+    retry_after_seconds: float | None = None,
+) -> SourceError:
     """Tell of an answer that is not a success, or in which the integration's expression found an error."""
-    now = response.server_date or datetime.now(UTC)
     status = response.status if found is None else found.status
     what = f"was answered {response.status} {_phrase(response.status)}".rstrip()
     return SourceError(
@@ -108,7 +111,7 @@ def refused(request: HttpRequest, response: HttpResponse, found: FoundError | No
         _said(request, what if found is None else f"{what}: {found.message}"),
         status=status,
         retryable=status in _PASSING_STATUSES,
-        retry_after_seconds=retry.retry_after_seconds(response.header("Retry-After"), now),
+        retry_after_seconds=retry_after_seconds,
         excerpt=excerpt(response.body, request.secrets),
         answer=provider_answer(request, response),
     )

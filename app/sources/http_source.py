@@ -5,21 +5,22 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Final, TypeVar
 
 from app.engine import exact_integers
 from app.engine.errors import FerrymanError, SourceError
-from app.engine.integration_config import DynamicPagination, MethodConfig, Pagination, RangePagination
+from app.engine.integration_config import MethodConfig, Pagination
 from app.engine.json_types import JsonObject
 from app.engine.redaction import MASK, is_secret_name
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
-from app.sources import pagination, requests, responses
+from app.sources import answers, pagination, requests
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.kept_credentials import KeptCredentials
 from app.sources.local_budgets import LocalBudgets
-from app.sources.page_values import PageAnswer, PageAsk, PageTurn
+from app.sources.page_values import PageAsk, PageTurn
 from app.sources.redaction import masked
 from app.sources.requests import RequestDraft
 from app.sources.sending import Attempt
@@ -114,13 +115,14 @@ class HttpSource:
         config = call.config.method(call.resource, call.method)
         timeout_seconds = config.timeout_seconds or self._timeout_seconds
         request = requests.finish(requests.draft(call, config), PageAsk(), timeout_seconds=timeout_seconds)
-        response = await self._send(call, request)
+        response = await self._send(call, request, lambda response: response)
         content_type = response.header("Content-Type") or ""
         return PlainAnswer(status=response.status, content_type=content_type, body=response.body)
 
-    def _send(self, call: PageCall, request: HttpRequest) -> Awaitable[HttpResponse]:
+    def _send(self, call: PageCall, request: HttpRequest, read: Callable[[HttpResponse], T]) -> Awaitable[T]:
         return self._transport.send(
             request,
+            read,
             account_id=call.account_id,
             endpoint=f"{call.resource}.{call.method}",
             rate_limit=call.config.rate_limit,
@@ -134,16 +136,17 @@ class HttpSource:
             ask = pagination.ask(paging, call.cursor, drafted.query, request=_shown(drafted))
         request = requests.finish(drafted, ask, timeout_seconds=config.timeout_seconds or self._timeout_seconds)
         try:
-            response = await self._send(call, request)
+            answer = await self._send(call, request, partial(answers.read, call, config, request))
         except SourceError as error:
             if error.status is not None and pagination.is_past_the_end(paging, call.cursor, error.status):
                 return _page(request, PageTurn(records=[], cursor=None), status=error.status)
             raise
-        answer = _answer(call, config, request, response)
+        response = answer.response
         with _masking(drafted):
-            turned = pagination.turn(paging, call.cursor, drafted.query, answer, request=_shown(drafted))
+            turned = pagination.turn(paging, call.cursor, drafted.query, answer.page, request=_shown(drafted))
         safe = replace(turned, cursor=requests.without_secrets(drafted, turned.cursor))
         page = _page(request, safe, status=response.status, server_date=response.server_date)
+        page = replace(page, warnings=answer.warnings)
         if call.mapping is None:
             return page
         page = replace(page, has_short_integers=exact_integers.are_ruled_out(response.body))
@@ -166,21 +169,6 @@ def _masking(drafted: RequestDraft) -> Iterator[None]:
         yield
     except SourceError as error:
         raise SourceError(error.code, masked(error.message, drafted.secrets)) from None
-
-
-def _answer(call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse) -> PageAnswer:
-    if not responses.has_content(response, method=call.method):
-        return PageAnswer(records=[], document=None)
-    document = responses.decode(request, response, config.formats.answer)
-    find = responses.xml_records if responses.is_xml(response, config.formats.answer) else responses.records
-    is_dynamic = isinstance(config.pagination, DynamicPagination | RangePagination)
-    return PageAnswer(
-        records=find(document, method=call.method, response_path=config.response_path),
-        document=document,
-        links=response.header_values("Link"),
-        status=response.status,
-        headers=response.plain_headers if is_dynamic else {},
-    )
 
 
 def _shown(drafted: RequestDraft) -> JsonObject:

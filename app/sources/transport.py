@@ -62,12 +62,21 @@ class Transport:
         return self._loop_thread.submit(work)
 
     async def send(
-        self, request: HttpRequest, *, account_id: str, endpoint: str = "", rate_limit: RateLimitConfig | None = None
-    ) -> HttpResponse:
-        """Give the 2xx answer to a request; raise SourceError or RateLimitedError for anything else."""
+        self,
+        request: HttpRequest,
+        read: Callable[[HttpResponse], T],
+        *,
+        account_id: str,
+        endpoint: str = "",
+        rate_limit: RateLimitConfig | None = None,
+    ) -> T:
+        """Give what ``read`` makes of the 2xx answer to a request; raise SourceError or RateLimitedError otherwise.
+
+        What ``read`` raises counts as the upstream's fault: where it is retryable, the request is sent again.
+        """
         config = rate_limit or RateLimitConfig()
         gate = self._pool().gate(account_id, config.pace)
-        return await Sending(request, endpoint, gate, config, self._attempt, self._settings).run()
+        return await Sending(request, endpoint, gate, config, self._attempt, self._settings, read).run()
 
     def useful_requests(self, account_id: str) -> int:
         """Tell how many requests to an account are worth having under way; callable from any thread."""
