@@ -142,6 +142,8 @@ class Client:
         for _ in range(100):
             page = self.fetch(config, cursor=json.loads(json.dumps(cursor)), **call)
             records += page.records
+            if page.fault is not None:
+                raise page.fault
             cursor = page.next_cursor
             if cursor is None:
                 return records
