@@ -159,9 +159,18 @@ def numbered(given: list[tuple[str, dict[str, Any]]]) -> list[str]:
     return [f"{number}-{name}-{case['resource']}" for number, (name, case) in enumerate(given)]
 
 
+def told(answer: dict[str, Any]) -> bytes:
+    """Give an answer; a header of ``now+60`` is the moment a minute ahead, in epoch seconds."""
+    headers = {name: moment(text) for name, text in answer.get("headers", {}).items()}
+    return reply(answer["body"], answer["status"], headers)
+
+
+def moment(text: str) -> str:
+    return str(round(time.time()) + int(text[4:])) if text.startswith("now+") else text
+
+
 def ask(name: str, case: dict[str, Any], client: Client, upstream: Upstream, **changes: Any) -> None:
-    answer = case["answer"]
-    upstream.in_turn(reply(answer["body"], answer["status"], answer.get("headers")))
+    upstream.in_turn(told(case["answer"]))
     client.fetch(**call_of(CONNECTORS / name, upstream, case["resource"], "list", **changes))
 
 
