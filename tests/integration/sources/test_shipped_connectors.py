@@ -192,6 +192,21 @@ def test_a_limit_is_waited_out(name: str, case: dict[str, Any], client: Client, 
     assert caught.value.retry_after_seconds == pytest.approx(case["wait_seconds"], abs=2)
 
 
+@pytest.mark.parametrize(("name", "case"), cases("retried"), ids=numbered(cases("retried")))
+def test_what_passes_soon_is_asked_for_once_more(
+    name: str, case: dict[str, Any], client: Client, upstream: Upstream
+) -> None:
+    folder = CONNECTORS / name
+    first, *_ = serve(folder, upstream, case["resource"], "list")
+    answer = upstream.answer
+    upstream.answer = lambda request: told(case["answer"]) if len(upstream.received) == 1 else answer(request)
+
+    page = client.fetch(**call_of(folder, upstream, case["resource"], "list"))
+
+    assert [asked(request) for request in upstream.received] == [first, first]
+    assert page.records
+
+
 @pytest.mark.parametrize(("name", "case"), cases("increments"), ids=numbered(cases("increments")))
 def test_only_what_is_new_is_asked_for(name: str, case: dict[str, Any], client: Client, upstream: Upstream) -> None:
     serve(CONNECTORS / name, upstream, case["resource"], "list")
