@@ -53,6 +53,10 @@ def print_run(run: JsonObject, *, daemons: int | None = None) -> None:
         table.add_row(escape(name), _status(stats.get("status", "")), *(f"{stats.get(key, 0):,}" for key in counters))
     if table.row_count:
         print_table(table)
+    for name, stats in _resources(run):
+        for code, warning in stats.get("warnings", {}).items():
+            told = f"{name}: {code} ({warning['count']:,}): {warning['message']}"
+            output.print(f"[yellow]warning[/] {escape(told)}")
     if errors := sum(stats.get("errors", 0) for _, stats in _resources(run)):
         output.print(f"{errors:,} requests or records failed: 'ferryman run errors {escape(run['id'])}' lists them")
 

@@ -4,6 +4,7 @@ import re
 import ssl
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -96,17 +97,25 @@ def foreign(error: Exception, request: HttpRequest) -> SourceError:
     return SourceError(kind.code, _said(request, words), retryable=kind.is_passing)
 
 
+class RefusedError(SourceError):
+    """The upstream answered with something that is not a success; ``response`` never leaves this package."""
+
+    def __init__(self, code: str, message: str, *, response: HttpResponse, **facts: Any) -> None:
+        self.response = response
+        super().__init__(code, message, **facts)
+
+
 def refused(
     request: HttpRequest,
     response: HttpResponse,
     found: FoundError | None = None,
     *,
     retry_after_seconds: float | None = None,
-) -> SourceError:
+) -> RefusedError:
     """Tell of an answer that is not a success, or in which the integration's expression found an error."""
     status = response.status if found is None else found.status
     what = f"was answered {response.status} {_phrase(response.status)}".rstrip()
-    return SourceError(
+    return RefusedError(
         f"http_{status}",
         _said(request, what if found is None else f"{what}: {found.message}"),
         status=status,
@@ -114,6 +123,7 @@ def refused(
         retry_after_seconds=retry_after_seconds,
         excerpt=excerpt(response.body, request.secrets),
         answer=provider_answer(request, response),
+        response=response,
     )
 
 

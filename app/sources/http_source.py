@@ -16,11 +16,13 @@ from app.engine.json_types import JsonObject
 from app.engine.redaction import MASK, is_secret_name
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
-from app.sources import answers, pagination, requests
+from app.sources import answers, requests, responses
 from app.sources.exchange import HttpRequest, HttpResponse
+from app.sources.faults import RefusedError
 from app.sources.kept_credentials import KeptCredentials
 from app.sources.local_budgets import LocalBudgets
-from app.sources.page_values import PageAsk, PageTurn
+from app.sources.pagination.listing import Listing
+from app.sources.pagination.values import PageAsk, PageRefusal, PageTurn
 from app.sources.redaction import masked
 from app.sources.requests import RequestDraft
 from app.sources.sending import Attempt
@@ -59,7 +61,7 @@ class HttpSource:
         config = call.config.method(call.resource, call.method)
         drafted = requests.draft(call, config)
         with _masking(drafted):
-            ask = pagination.ask(_paging(call, config), call.cursor, drafted.query, request=_shown(drafted))
+            ask = _listing(call, config, drafted).ask()
         request = requests.finish(drafted, ask, timeout_seconds=self._timeout_seconds)
         headers = {
             name: MASK if is_secret_name(name) else masked(value, request.secrets)
@@ -130,23 +132,23 @@ class HttpSource:
 
     async def _fetch_once(self, call: PageCall) -> FetchedPage:
         config = call.config.method(call.resource, call.method)
-        paging = _paging(call, config)
         drafted = requests.draft(call, config)
+        listing = _listing(call, config, drafted)
         with _masking(drafted):
-            ask = pagination.ask(paging, call.cursor, drafted.query, request=_shown(drafted))
+            ask = listing.ask()
         request = requests.finish(drafted, ask, timeout_seconds=config.timeout_seconds or self._timeout_seconds)
         try:
             answer = await self._send(call, request, partial(answers.read, call, config, request))
-        except SourceError as error:
-            if error.status is not None and pagination.is_past_the_end(paging, call.cursor, error.status):
-                return _page(request, PageTurn(records=[], cursor=None), status=error.status)
-            raise
+        except RefusedError as error:
+            with _masking(drafted):
+                turned = listing.refused(_refusal(request, error))
+            if turned is None:
+                raise
+            return _page(drafted, request, turned, status=error.response.status)
         response = answer.response
-        with _masking(drafted):
-            turned = pagination.turn(paging, call.cursor, drafted.query, answer.page, request=_shown(drafted))
-        safe = replace(turned, cursor=requests.without_secrets(drafted, turned.cursor))
-        page = _page(request, safe, status=response.status, server_date=response.server_date)
-        page = replace(page, warnings=answer.warnings)
+        turned = listing.turn(answer.page, decides_deletions=call.decides_deletions)
+        turned = replace(turned, warnings=(*turned.warnings, *answer.warnings)) if answer.warnings else turned
+        page = _page(drafted, request, turned, status=response.status, server_date=response.server_date)
         if call.mapping is None:
             return page
         page = replace(page, has_short_integers=exact_integers.are_ruled_out(response.body))
@@ -154,6 +156,10 @@ class HttpSource:
             return page
         shown = {name: value for name, value in response.plain_headers.items() if not is_secret_name(name)}
         return replace(page, headers=shown)
+
+
+def _listing(call: PageCall, config: MethodConfig, drafted: RequestDraft) -> Listing:
+    return Listing(_paging(call, config), call.cursor, drafted.query, _shown(drafted))
 
 
 def _paging(call: PageCall, config: MethodConfig) -> Pagination | None:
@@ -164,11 +170,10 @@ def _paging(call: PageCall, config: MethodConfig) -> Pagination | None:
 
 @contextmanager
 def _masking(drafted: RequestDraft) -> Iterator[None]:
-    """Keep secrets out of pagination's errors, which may quote a cursor: an address with a key in it, say."""
     try:
         yield
     except SourceError as error:
-        raise SourceError(error.code, masked(error.message, drafted.secrets)) from None
+        raise _masked_error(error, drafted) from None
 
 
 def _shown(drafted: RequestDraft) -> JsonObject:
@@ -177,11 +182,38 @@ def _shown(drafted: RequestDraft) -> JsonObject:
     return {"query": drafted.query, "url": drafted.url, "requestOptions": options}
 
 
-def _page(request: HttpRequest, turned: PageTurn, *, status: int, server_date: datetime | None = None) -> FetchedPage:
+def _refusal(request: HttpRequest, error: RefusedError) -> PageRefusal:
+    """Return what pagination reads of an answer that is an error; a body that is not JSON is nothing."""
+    try:
+        document = responses.decode(request, error.response).value if error.response.body else None
+    except SourceError:
+        document = None
+    status = error.response.status if error.status is None else error.status
+    return PageRefusal(error=error, status=status, headers=error.response.plain_headers, document=document)
+
+
+def _page(
+    drafted: RequestDraft,
+    request: HttpRequest,
+    turned: PageTurn,
+    *,
+    status: int,
+    server_date: datetime | None = None,
+) -> FetchedPage:
     return FetchedPage(
         records=turned.records,
-        next_cursor=turned.cursor,
+        next_cursor=requests.without_secrets(drafted, turned.cursor),
         server_date=server_date,
         url=masked(request.address, request.secrets),
         status=status,
+        end=turned.end,
+        expected=turned.expected,
+        fault=None if turned.fault is None else _masked_error(turned.fault, drafted),
+        is_suspicion=turned.is_suspicion,
+        warnings=turned.warnings,
     )
+
+
+def _masked_error(error: SourceError, drafted: RequestDraft) -> SourceError:
+    """Keep secrets out of pagination's errors, which may quote a cursor: an address with a key in it, say."""
+    return SourceError(error.code, masked(error.message, drafted.secrets), status=error.status, excerpt=error.excerpt)

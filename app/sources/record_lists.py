@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from app.engine.config_paths import MarkedPath
 from app.engine.config_reader import type_name
 from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
@@ -18,7 +19,6 @@ from app.sources import error_signs
 
 _SINGLE: Final = frozenset({"get", "create", "update", "delete"})
 """Methods whose answer is one record."""
-_MAY_BE_ABSENT: Final = "?"
 _DEEPEST_LIST: Final = 3
 _MOST_SHOWN: Final = 5
 _LONGEST_KEY: Final = 60
@@ -33,8 +33,7 @@ class RecordPlace:
     method: str
     is_paged: bool = False
     """It has a pagination of its own, whatever it is called."""
-    path: Path | None = None
-    """A segment that ends in ``?`` may be absent."""
+    path: MarkedPath | None = None
     form: ResponseFormat = ResponseFormat.ARRAY
     id_path: Path = ("id",)
     is_first_page: bool = True
@@ -49,7 +48,7 @@ class RecordPlace:
 
 def records(document: JSON, place: RecordPlace) -> list[JSON]:
     """Find the records; raise SourceError ``no_records``."""
-    found = document if place.path is None else lookup(document, _names(place.path))
+    found = document if place.path is None else place.path.find(document)
     if isinstance(found, list):
         return found
     if place.method in _SINGLE:
@@ -66,12 +65,7 @@ def records(document: JSON, place: RecordPlace) -> list[JSON]:
 
 
 def _one(document: JSON, found: JSON, place: RecordPlace) -> list[JSON]:
-    if (
-        place.is_xml
-        and found is UNDEFINED
-        and place.path
-        and lookup(document, _names(place.path)[:-1]) is not UNDEFINED
-    ):
+    if place.is_xml and found is UNDEFINED and place.path and lookup(document, place.path.keys[:-1]) is not UNDEFINED:
         return []
     if found is UNDEFINED or (found is None and place.method == "get" and not place.is_xml):
         raise _no_records(document, found, place)
@@ -106,10 +100,10 @@ def _with_id(value: JsonObject, path: Path, key: str) -> JsonObject:
 
 def _refuse_what_is_not_empty(document: JSON, found: JSON, place: RecordPlace) -> None:
     """Raise SourceError unless the answer is plainly that of an empty list."""
-    path = place.path or ()
-    met = _met(document, _names(path))
-    missing = path[len(met) - 1 :]
-    may_be_absent = bool(missing) and missing[0].endswith(_MAY_BE_ABSENT)
+    path = place.path or MarkedPath(())
+    met = _met(document, path.keys)
+    missing = len(met) - 1
+    may_be_absent = missing in path.optional
     for one, following in zip(met, [*met[1:], found], strict=True):
         is_alone = not isinstance(following, dict) and not may_be_absent
         if isinstance(one, dict) and (key := error_signs.sign_of_error(one, is_alone=is_alone)):
@@ -119,7 +113,7 @@ def _refuse_what_is_not_empty(document: JSON, found: JSON, place: RecordPlace) -
         return
     may_be_absent = may_be_absent or not place.is_first_page
     has_others = any(_may_be_records(name, one) for name, one in _lists_in(innermost))
-    if not isinstance(innermost, dict) or (not may_be_absent and (len(missing) > 1 or has_others)):
+    if not isinstance(innermost, dict) or (not may_be_absent and (missing < len(path.keys) - 1 or has_others)):
         raise _no_records(document, found, place)
 
 
@@ -146,10 +140,6 @@ def _may_be_records(name: str, found: list[JSON]) -> bool:
     return name.rpartition(".")[2] not in _NO_LISTS and any(isinstance(one, dict) for one in found)
 
 
-def _names(path: Path) -> Path:
-    return tuple(name.removesuffix(_MAY_BE_ABSENT) for name in path)
-
-
 def _no_records(document: JSON, found: JSON, place: RecordPlace, *, note: str = "") -> SourceError:
     arrays = ", ".join(name for name, _ in islice(_lists_in(document), _MOST_SHOWN))
     hint = f" (it has arrays at: {arrays})" if arrays else ""
@@ -164,7 +154,7 @@ def _no_records(document: JSON, found: JSON, place: RecordPlace, *, note: str = 
 
 
 def _at(place: RecordPlace) -> str:
-    return "" if place.path is None else f" at response_path '{'.'.join(place.path)}'"
+    return "" if place.path is None else f" at response_path '{place.path}'"
 
 
 def _name(value: JSON) -> str:

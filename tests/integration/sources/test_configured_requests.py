@@ -131,7 +131,7 @@ def test_an_object_where_a_list_is_due_asks_for_its_form(client: Client, upstrea
 
 
 def test_expressions_that_run_in_circles_are_an_error(client: Client, upstream: Upstream) -> None:
-    upstream.answer = lambda _: reply([1])
+    upstream.answer = lambda _: reply([len(upstream.received)])
     config = client.config(pagination={"format": "dynamic", "get_pagination_values_expression": '{"page": 1}'})
 
     with pytest.raises(SourceError) as caught:

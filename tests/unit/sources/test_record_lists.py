@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
+from app.engine import config_paths
 from app.engine.errors import SourceError
 from app.engine.request_formats import ResponseFormat
 from app.sources.record_lists import RecordPlace, records
 
 
 def place(path: str | None = None, method: str = "list", **fields: Any) -> RecordPlace:
-    return RecordPlace(method=method, path=None if path is None else tuple(path.split(".")), **fields)
+    return RecordPlace(method=method, path=None if path is None else config_paths.parse(path), **fields)
 
 
 def fault(document: Any, path: str | None = None, **fields: Any) -> str:
