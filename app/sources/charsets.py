@@ -82,7 +82,7 @@ def repaired(body: bytes) -> Utf8Text:
 
 def _codec(charset: str | None) -> str | None:
     """Find the codec of a name without asking Python's registry, which imports and remembers what it is asked for."""
-    if charset is None:
+    if charset in (None, "utf-8", "UTF-8"):
         return _UNICODE
     name = _NOT_ALPHANUMERIC.sub("_", charset.lower()).strip("_")
     if name in _UNICODE_NAMES:

@@ -143,14 +143,20 @@ def _may_be_records(name: str, found: list[JSON]) -> bool:
 def _no_records(document: JSON, found: JSON, place: RecordPlace, *, note: str = "") -> SourceError:
     arrays = ", ".join(name for name, _ in islice(_lists_in(document), _MOST_SHOWN))
     hint = f" (it has arrays at: {arrays})" if arrays else ""
-    if place.path and isinstance(document, list):
-        hint = " (the answer is itself an array)"
-    what = f"expected an array of records{_at(place)}, found {_name(found)}"
     if place.path is None:
         hint = f": set response_path to where the array is{hint}"
+    elif isinstance(document, list):
+        hint = " (the answer is itself an array)"
+    elif found is UNDEFINED and place.is_list and not note:
+        hint += f"; should the API leave it out of an empty list, write '{_optional(place.path, document)}'"
     if isinstance(found, dict):
         hint += "; or response_format: 'map' where its values are the records, 'object' where it is the only one"
-    return SourceError("no_records", f"{what}{hint}{note}")
+    return SourceError("no_records", f"expected an array of records{_at(place)}, found {_name(found)}{hint}{note}")
+
+
+def _optional(path: MarkedPath, document: JSON) -> str:
+    missing = path.missing_at(document)
+    return ".".join(f"{key}?" if at == missing else key for at, key in enumerate(path.keys))
 
 
 def _at(place: RecordPlace) -> str:

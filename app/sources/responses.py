@@ -17,7 +17,7 @@ _NO_CONTENT_STATUSES: Final = frozenset({204, 205})
 _READING_METHODS: Final = frozenset({"list", "get"})
 _XML_TYPE: Final = re.compile(r"[/+]xml\s*(?:;|$)", re.IGNORECASE)
 _LINES_TYPE: Final = re.compile(
-    r"\s*(?:application|text)/(?:(?:x-)?nd-?json|(?:x-)?json-?l(?:ines)?|(?:x-)?jsonlines|json-seq|stream\+json)\s*(?:;|$)",
+    r"\s*(?:application|text)/(?:(?:x-)?nd-?json|(?:x-)?json-?l(?:ines)?|json-seq|stream\+json)\s*(?:;|$)",
     re.IGNORECASE,
 )
 _LONGEST_NAME: Final = 60
@@ -51,6 +51,9 @@ def format_of(response: HttpResponse, answer: AnswerFormat = AnswerFormat.AUTO) 
     if answer is not AnswerFormat.AUTO:
         return answer
     content_type = response.header("Content-Type") or ""
+    if content_type == "application/json" or content_type.startswith("application/json;"):
+        # Nearly all are; each page asks.
+        return AnswerFormat.JSON
     if _XML_TYPE.search(content_type):
         return AnswerFormat.XML
     return AnswerFormat.NDJSON if _LINES_TYPE.match(content_type) else AnswerFormat.JSON

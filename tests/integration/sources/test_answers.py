@@ -186,6 +186,14 @@ def test_what_will_be_the_same_again_is_asked_for_once(client: Client, upstream:
     assert len(upstream.received) == 1
 
 
+def test_an_answer_without_a_list_may_be_declared_as_the_end(client: Client, upstream: Upstream) -> None:
+    page = {"format": "page", "config": {"stop_when": "body.error = 'past the end'"}}
+    config = client.config(response_path="items", pagination=page)
+    upstream.in_turn(reply({"items": [{"id": 1}]}), reply({"error": "past the end"}))
+
+    assert client.fetch_all(config) == [{"id": 1}]
+
+
 def seconds_from_now(seconds: float) -> str:
     return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 

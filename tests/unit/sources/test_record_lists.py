@@ -115,6 +115,12 @@ def test_what_is_no_empty_list_is_told(document: Any, path: str | None, words: s
     assert words in fault(document, path, is_first_page=is_first_page)
 
 
+def test_a_key_that_may_be_missing_can_be_marked() -> None:
+    assert fault({"page": {}}, "_embedded.things").endswith("leave it out of an empty list, write '_embedded?.things'")
+    assert fault({"rows": [{}]}, "data").endswith("write 'data?'")
+    assert "leave it out" not in fault({"id": 1}, "data", method="get")
+
+
 def test_other_methods_need_what_they_ask_for() -> None:
     assert "found null" in fault(None, method="get")
     assert "found nothing" in fault({}, "data", method="get")
