@@ -1,4 +1,4 @@
-"""The paths within a placeholder: ``resources.users.id``, ``x[0].id``, ``a.@odata.id``, ``a["b c"]``, ``a.`dc:title` ``.
+"""The paths within a placeholder: ``users.id``, ``x[0].id``, ``a.@odata.id``, ``a["b c"]``, ``a.`dc:title` ``.
 
 A key that begins with ``@`` takes the rest of its path, since nothing is below an XML attribute and OData's own keys
 have dots. A key of any characters but its quotes stands in backticks or double quotes, or in brackets and any quotes.
@@ -20,8 +20,6 @@ _SEGMENT: Final = re.compile(
     rf"(?:{_KEY_MARK}|(?P<name>[\w\-/?$#+~%&=!][\w\-/?$#+~%&=!@]*)|(?P<rest>@[\w\-/?$#+~%&=!@.]*[\w\-/?$#+~%&=!]))"
     rf"(?P<brackets>{_BRACKETS_MARK}*)(?P<end>\.|$)"
 )
-
-
 _DEFAULT: Final = re.compile(rf"(?:{_QUOTED.pattern})|(?P<default>\?:)")
 
 
