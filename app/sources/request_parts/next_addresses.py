@@ -57,11 +57,12 @@ def _is_secret_pair(pair: str, secret: Mapping[str, str]) -> bool:
 def _without_secret_path(drafted: RequestDraft, address: str) -> str:
     """Make an address relative to the request's own where its path, or its user's password, is a secret of that."""
     head, mark, query = address.partition("?")
-    if not any(secret in head for secret in drafted.secrets):
-        return address
     try:
-        path, own = urlsplit(head).path, urlsplit(drafted.url).path
+        parts, own = urlsplit(head), urlsplit(drafted.url).path
     except ValueError:
+        return address
+    path, user = parts.path, parts.netloc.rpartition("@")[0]
+    if not any(secret in path or secret in user for secret in drafted.secrets):
         return address
     folder = own[: own.rfind("/") + 1]
     if not folder or not path.startswith(folder):

@@ -236,6 +236,8 @@ def test_a_next_link_is_asked_as_the_base_urls_user() -> None:
         (f"{BASE}/bot-s3cret/r?page=2&key=s3cret", "?page=2"),
         ("/bot-s3cret/r/page/2", "./r/page/2"),
         (f"{BASE}/other/s3cret?page=2", f"{BASE}/other/s3cret?page=2"),
+        ("https://me:s3cret@api.test/bot-s3cret/r?page=2", "?page=2"),
+        ("https://s3cret.test/v1/r?page=2", "https://s3cret.test/v1/r?page=2"),
         ("?page=2", "?page=2"),
         ("opaque", "opaque"),
         ("https://[s3cret", "https://[s3cret"),
