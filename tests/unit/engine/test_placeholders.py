@@ -157,6 +157,16 @@ def test_every_wrong_placeholder_is_reported_with_its_path() -> None:
     ]
 
 
+def test_a_text_has_pieces_and_nothing_else_does() -> None:
+    assert [str(piece) if isinstance(piece, str) else piece.source for piece in parse("/a/{{b}}/c").pieces] == [
+        "/a/",
+        "b",
+        "/c",
+    ]
+    with pytest.raises(TypeError):
+        _ = parse(["{{a}}"]).pieces
+
+
 def test_references_name_every_path() -> None:
     template = parse({"a": "{{args.id|resources.tickets.id:int}}", "b": ["{{x}}-{{y.0}}", {"c": 1}]})
 

@@ -71,6 +71,10 @@ def test_an_expiry_that_can_not_be_read_is_unknown(expiry: JsonObject) -> None:
     assert oauth.expires_at({"oauth": {"token": kept({"access_token": T, **expiry})}}) is None
 
 
+def test_a_refresh_token_may_be_absent() -> None:
+    assert "refresh_token" not in kept({"sid": T, "id": 7}, access="sid", refresh="again")
+
+
 def test_the_rest_of_an_answer_is_kept_but_for_secrets_under_other_names() -> None:
     answer = {"r": {"sid": T, "instance": "eu1"}, "team": {"id": 7}}
 
