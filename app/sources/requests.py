@@ -12,7 +12,7 @@ from app.engine.redaction import is_secret_name
 from app.services.ports import PageCall
 from app.sources import bodies, computed_parts, origins
 from app.sources.exchange import HttpRequest
-from app.sources.page_values import PageAsk
+from app.sources.pagination.values import PageAsk
 from app.sources.redaction import secrets_in
 from app.sources.request_parts import authorization, headers, next_addresses, page_fields, paths
 from app.sources.request_parts.drafts import RequestDraft

@@ -11,7 +11,7 @@ from app.engine.json_types import JSON
 from app.services.ports import PageCall
 from app.sources import requests
 from app.sources.exchange import HttpRequest
-from app.sources.page_values import PageAsk
+from app.sources.pagination.values import PageAsk
 from app.sources.requests import RequestDraft
 
 BASE = "https://api.test"

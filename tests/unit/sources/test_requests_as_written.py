@@ -13,7 +13,7 @@ from app.engine.request_formats import ArrayFormat
 from app.services.ports import PageCall
 from app.sources import bodies, requests
 from app.sources.exchange import HttpRequest
-from app.sources.page_values import PageAsk
+from app.sources.pagination.values import PageAsk
 from app.sources.requests import RequestDraft
 
 BASE = "https://api.test"
