@@ -5,13 +5,11 @@ relative. A value is opaque, and may look like anything: base64 begins with ``/`
 """
 
 import re
-from typing import Final, Literal, TypeAlias
+from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from app.engine.json_types import JSON
-
-NextIs: TypeAlias = Literal["auto", "link", "value"]
-"""What an integration says of its next values; ``auto`` tells by how each is written."""
+from app.engine.pagination_config import NextIs
 
 _ABSOLUTE: Final = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 _PATH: Final = re.compile(r"[^?#\t\r\n\"<>\\^`{|}]*")
@@ -20,7 +18,7 @@ _QUERY: Final = re.compile(rf"&*(?:{_NAME})=[^&]*(?:&+(?:{_NAME})(?:=[^&]*)?)*&*
 _PAGE_NUMBER: Final = re.compile(r"(?:[\w.~%-]+/)*(?:page|pages|p)/[0-9]+/?", re.IGNORECASE)
 
 
-def address(value: JSON, *, requested: str, next_is: NextIs = "auto") -> str | None:
+def address(value: JSON, *, requested: str, next_is: NextIs = NextIs.AUTO) -> str | None:
     """Return the reference to follow when a next value is a link, and None when it is to be sent as a value.
 
     ``requested`` is the URL of the list's first request; a link by ``auto`` is one of these:
@@ -31,15 +29,15 @@ def address(value: JSON, *, requested: str, next_is: NextIs = "auto") -> str | N
     - a path that says that it is relative (``./``, ``../``), that ends in a page's number (``page/2``), or that has
       such a query and the requested path's last name: ``items?page=2`` and ``items.json?page=2`` after ``/v1/items``.
     """
-    if next_is == "value" or value is None or isinstance(value, bool | dict | list):
+    if next_is is NextIs.VALUE or value is None or isinstance(value, bool | dict | list):
         return None
     text = str(value).strip()
-    if next_is == "link":
+    if next_is is NextIs.LINK:
         return text
     return text if isinstance(value, str) and _is_link(text, requested) else None
 
 
-def behind(previous: JSON, value: JSON, *, requested: str, next_is: NextIs = "auto") -> JSON:
+def behind(previous: JSON, value: JSON, *, requested: str, next_is: NextIs = NextIs.AUTO) -> JSON:
     """Return a next value as it is kept: a link on a page that was itself reached by a link is joined to that one.
 
     ``previous`` is the kept value which led to the page; None on the first. What was relative stays so, so that no

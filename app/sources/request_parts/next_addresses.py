@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from urllib.parse import quote, unquote_plus, urlsplit
 
-from app.engine.json_types import JsonObject
+from app.engine.json_types import JSON, JsonObject
 from app.sources import origins
 from app.sources.bodies import plain
 from app.sources.request_parts.drafts import RequestDraft
@@ -24,13 +24,11 @@ def with_query(url: str, text: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}{text}" if text else url
 
 
-def without_secrets(drafted: RequestDraft, cursor: JsonObject | None) -> JsonObject | None:
-    """Take what of a next page's address is secret out of its cursor, which is stored: ``asked_at`` adds it again."""
-    address = cursor["next"] if cursor is not None and "next" in cursor else None
-    if cursor is None or not isinstance(address, str):
-        return cursor
-    kept = _without_secret_parameters(drafted, _without_secret_path(drafted, address))
-    return cursor if kept == address else {**cursor, "next": kept}
+def without_secrets(drafted: RequestDraft, value: JSON) -> JSON:
+    """Take what of a next page's address is secret out of it, since it is stored: ``asked_at`` adds it again."""
+    if not isinstance(value, str):
+        return value
+    return _without_secret_parameters(drafted, _without_secret_path(drafted, value))
 
 
 def _secret_parameters(drafted: RequestDraft) -> JsonObject:

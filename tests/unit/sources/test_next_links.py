@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from app.engine.json_types import JSON
+from app.engine.pagination_config import NextIs
 from app.sources import next_links, origins
 
 ITEMS = "https://api.test/v1/items"
@@ -76,7 +77,7 @@ def test_no_random_base64_is_taken_for_a_link() -> None:
     ],
 )
 def test_an_integration_may_say_what_its_next_values_are(value: JSON, next_is: Any, expected: str | None) -> None:
-    assert next_links.address(value, requested=ITEMS, next_is=next_is) == expected
+    assert next_links.address(value, requested=ITEMS, next_is=NextIs(next_is)) == expected
 
 
 @pytest.mark.parametrize(

@@ -248,8 +248,6 @@ def test_a_next_link_is_asked_as_the_base_urls_user() -> None:
 def test_a_secret_of_the_path_gets_into_no_cursor(next_address: JSON, kept: JSON) -> None:
     draft = drafted({"path": "/bot-{{token}}/r?key={{token}}"}, context={"token": "s3cret"})
 
-    cursor = requests.without_secrets(draft, {"next": next_address, "trail": []})
-
-    assert cursor == {"next": kept, "trail": []}
+    assert requests.without_secrets(draft, next_address) == kept
     if isinstance(kept, str) and kept[:1] in "?.":
         assert finished(draft, address=kept).url.startswith(f"{BASE}/bot-s3cret/r")
