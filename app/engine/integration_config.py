@@ -70,7 +70,6 @@ PASSED_ON: Final = "custom"
 _DEFAULT_ID_PATH: Final[Path] = ("id",)
 
 _ADDRESS: Final = re.compile(r"(https?://[^/?#\s]|\{\{)", re.IGNORECASE)
-_PLACEHOLDER: Final = re.compile(r"\{\{[\w\-./|:?\s]+\}\}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +92,8 @@ class MethodConfig:
     id_path: Path = _DEFAULT_ID_PATH
     """Where a record's id is."""
     timeout_seconds: float | None = None
+    is_read: bool = False
+    """It changes nothing upstream, whatever its HTTP method, so that it may be sent twice."""
     formats: RequestFormats = field(default_factory=RequestFormats)
     error_expression: Expression | None = None
     """Sees errors in answers, whatever their status."""
@@ -209,6 +210,7 @@ def _read_method(
         authorization=_read_authorization(reader, defaults),
         id_path=reader.path("id_path") or defaults.id_path,
         timeout_seconds=reader.integer("timeout_seconds", default=None, least=1),
+        is_read=reader.flag("is_read"),
         formats=read_formats(reader, defaults.formats),
         error_expression=reader.expression("error_expression")
         if "error_expression" in own
@@ -240,7 +242,8 @@ def _read_path(reader: ConfigReader, *, default: str) -> Template:
 def _refuse_braces(reader: ConfigReader, key: str) -> None:
     """Braces that are left beside placeholders are a misspelt one, which would be sent as it is."""
     text = reader.value.get(key)
-    if isinstance(text, str) and set("{}") & set(_PLACEHOLDER.sub("", text)):
+    left = placeholders.without_placeholders(text) if isinstance(text, str) else ""
+    if set("{}") & set(left) and "{{" not in left:  # Two in a row are no placeholder anywhere.
         reader.fault(key, f"expected placeholders such as '{{{{id}}}}' and no other braces, found {shown(text)}")
 
 

@@ -1,5 +1,6 @@
 """Fetch pages from upstream HTTP APIs, as an integration's config describes them."""
 
+import functools
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -159,7 +160,13 @@ class HttpSource:
 
 
 def _listing(call: PageCall, config: MethodConfig, drafted: RequestDraft) -> Listing:
-    return Listing(_paging(call, config), call.cursor, drafted.query, _shown(drafted))
+    return Listing(
+        _paging(call, config),
+        call.cursor,
+        drafted.query,
+        request=_shown(drafted),
+        plain=functools.partial(requests.without_secrets, drafted),
+    )
 
 
 def _paging(call: PageCall, config: MethodConfig) -> Pagination | None:
@@ -202,7 +209,7 @@ def _page(
 ) -> FetchedPage:
     return FetchedPage(
         records=turned.records,
-        next_cursor=requests.without_secrets(drafted, turned.cursor),
+        next_cursor=turned.cursor,
         server_date=server_date,
         url=masked(request.address, request.secrets),
         status=status,

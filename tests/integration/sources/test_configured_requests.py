@@ -268,3 +268,54 @@ def test_xml_without_records_is_an_error(client: Client, upstream: Upstream, tex
         client.fetch(client.config(response_path="r.list.item"))
 
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("is_read", "asked"), [(True, 3), (False, 1)])
+def test_a_post_that_only_reads_is_retried_like_a_get(
+    client: Client, upstream: Upstream, is_read: bool, asked: int
+) -> None:
+    upstream.in_turn(reply({}, status=500), reply({}, status=502), reply([{"id": 1}]))
+    search = {"path": "/search", "method": "post", "is_read": is_read}
+    call = {"config": client.config(resources={"r": {"search": search}}), "resource": "r", "method": "search"}
+
+    if is_read:
+        assert client.fetch(**call).records == [{"id": 1}]
+    else:
+        with pytest.raises(SourceError):
+            client.fetch(**call)
+
+    assert len(upstream.received) == asked
+
+
+def test_a_cursor_goes_into_a_graphql_body(client: Client, upstream: Upstream) -> None:
+    upstream.in_turn(reply({"items": [1], "next": "b"}), reply({"items": [2]}))
+    config = client.config(
+        response_path="items",
+        pagination={
+            "format": "dynamic",
+            "get_pagination_values_expression": "body.next ? {'body': {'variables': {'after': body.next}}} : null",
+        },
+        resources={"r": {"list": {"method": "post", "body": {"query": "{ items }", "variables": {"first": 1}}}}},
+    )
+
+    assert client.fetch_all(config, resource="r") == [1, 2]
+    assert [request.body for request in upstream.received] == [
+        b'{"query":"{ items }","variables":{"first":1}}',
+        b'{"query":"{ items }","variables":{"first":1,"after":"b"}}',
+    ]
+
+
+def test_what_is_written_in_addresses_comes_as_it_is(client: Client, upstream: Upstream) -> None:
+    upstream.in_turn(reply({"items": [1], "next": "?expand[]=a&expand[]=b&c=%2F&page=2"}), reply({"items": [2]}))
+    config = client.config(
+        base_url=f"{upstream.url}/v1?key=k%2F1",
+        response_path="items",
+        pagination={"format": "cursor", "cursor_path": "next"},
+        resources={"r": {"list": {"path": "/{{query.repo}}/r?expand[]=a&expand[]=b&flag"}}},
+    )
+
+    assert client.fetch_all(config, resource="r", query={"repo": "a/b%"}) == [1, 2]
+    assert [request.target for request in upstream.received] == [
+        "/v1/a/b%25/r?key=k%2F1&expand[]=a&expand[]=b&flag",
+        "/v1/a/b%25/r?expand[]=a&expand[]=b&c=%2F&page=2&key=k%2F1",
+    ]
