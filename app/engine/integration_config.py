@@ -14,6 +14,7 @@ from app.engine.authorization_config import (
     HeaderAuthorization,
     read_authorization,
 )
+from app.engine.config_paths import MarkedPath
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.credentials_config import OAuthGrant, read_grants
 from app.engine.errors import Failure, SourceError
@@ -84,7 +85,8 @@ class MethodConfig:
     """An expression makes the whole query out of the call's."""
     body: Template | None
     """Replaces the call's body when it is set."""
-    response_path: Path | None
+    response_path: MarkedPath | None
+    """Where the records are; a key that is marked may be absent where there are none."""
     pagination: Pagination | None
     authorization: Authorization | None
     id_path: Path = _DEFAULT_ID_PATH
@@ -167,7 +169,7 @@ def _read_defaults(reader: ConfigReader) -> MethodConfig:
         headers=reader.object_template("headers"),
         query=None,
         body=None,
-        response_path=reader.path("response_path"),
+        response_path=reader.marked_path("response_path"),
         pagination=read_pagination(reader.child("pagination")),
         authorization=read_authorization(reader.child("authorization")),
         id_path=reader.path("id_path") or _DEFAULT_ID_PATH,
@@ -203,7 +205,7 @@ def _read_method(
         headers=headers,
         query=reader.expression("query") if isinstance(own.get("query"), str) else reader.object_template("query"),
         body=reader.any_template("body"),
-        response_path=reader.path("response_path") if "response_path" in own else defaults.response_path,
+        response_path=reader.marked_path("response_path") if "response_path" in own else defaults.response_path,
         pagination=read_pagination(reader.child("pagination")) if "pagination" in own else defaults.pagination,
         authorization=_read_authorization(reader, defaults),
         id_path=reader.path("id_path") or defaults.id_path,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from app import failpoints
 from app.engine import computed_queries, recursion, scope
-from app.engine.errors import LeaseLostError, RateLimitedError, RecordError, SourceError
+from app.engine.errors import LeaseLostError, PassingFaultError, RateLimitedError, RecordError, SourceError
 from app.engine.frontier import Frontier
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
@@ -27,6 +27,9 @@ from app.services.workplace import Workplace
 
 _WAIT_SECONDS = 1.0
 _HOLD_SECONDS = 5.0
+
+CLAIMS_FOR_FAULTS = 5
+"""Claims in a row without a page, in the last of which an upstream that fails and asks to wait gets no more time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,13 @@ class _Slice:
     is_backlogged: bool = False
     has_progress: bool = False
     has_bound: bool = False
+    has_failed: bool = False
+    """The upstream failed, and the unit is to try again: a claim that counts, or it might do so for ever."""
+
+    def park(self, error: SourceError) -> None:
+        """Sleep as long as the upstream asks, with elements open at their cursors: all of a unit is one account's."""
+        self.is_draining = True
+        self.wake_seconds = max(self.wake_seconds, error.retry_after_seconds or 0.0)
 
     @property
     def total(self) -> int:
@@ -196,10 +206,12 @@ class FetchWorker:
         try:
             page = unified_pages.mapped(asked.call, future.result())
         except RateLimitedError as limit:
-            # The element stays open at its cursor; the whole unit waits, since all of it is one account's.
-            current.is_draining = True
-            current.wake_seconds = max(current.wake_seconds, limit.retry_after_seconds or 0.0)
+            current.park(limit)
         except RecordError as error:
+            if isinstance(error, PassingFaultError) and current.claim.attempts < CLAIMS_FOR_FAULTS:
+                current.has_failed = True
+                current.park(error)
+                return
             batch.add_error(element, unified_pages.mapped_error(asked.call, error))
             current.frontier = current.frontier.fail(index)
         else:
@@ -248,7 +260,9 @@ class FetchWorker:
             return False
         is_idle = self._is_idle(current)
         return (
-            self._leases.hand_back(claim, wake_seconds=current.wake_seconds, is_idle=is_idle)
+            self._leases.hand_back(
+                claim, wake_seconds=current.wake_seconds, has_failed=current.has_failed, is_idle=is_idle
+            )
             and not current.wake_seconds
         )
 
