@@ -13,6 +13,7 @@ from app.engine.status import RunStatus
 from app.engine.work import NOTHING_DONE, Claim, ErrorDraft, SliceOutcome, UnitKind
 from app.services.delivering import DeliveryWorker
 from app.services.fetching import FetchWorker
+from app.services.lease_keeping import LeaseKeeper
 from app.services.run_context import RunContexts, RunUnworkableError
 from app.services.tracking import Tracking
 from app.services.turns import AccountTurns
@@ -52,11 +53,13 @@ class UnitWorker:
         contexts: RunContexts,
         fetching: FetchWorker,
         delivering: DeliveryWorker,
+        keeper: LeaseKeeper,
         tracking: Tracking,
         turns: AccountTurns,
         workplace: Workplace,
     ) -> None:
         self._units = units
+        self._keeper = keeper
         self._contexts = contexts
         self._fetching = fetching
         self._delivering = delivering
@@ -89,7 +92,8 @@ class UnitWorker:
         try:
             if claim.idle_slices >= self._settings.stalled_slices:
                 return self._give_up(claim, self._stalled(claim))
-            return self._slice(claim)
+            with self._keeper.keeping(claim):
+                return self._slice(claim)
         except RunUnworkableError as error:
             self._tracking.fail(claim.run_id, self._draft(error.code, error.message))
             return SliceOutcome(run_id=claim.run_id)

@@ -1,7 +1,9 @@
 """Write a page: its records, its counters and the cursor behind it, in ONE transaction under the unit's fence.
 
-Locks are always taken in the order unit, account log, delivery unit, resources from parent to child, so that page
-writes, deliveries and stops never wait for each other in a circle.
+Locks are always taken in the order account log, unit, delivery unit, resources from parent to child, so that page
+writes, deliveries and stops never wait for each other in a circle. The unit's row is locked behind all that may take
+long: its lease is kept meanwhile, and a stop waits for no page. (A small page's statement locks it first, and is over
+soon; it may only wait for the log.)
 """
 
 from collections.abc import Sequence
@@ -15,12 +17,13 @@ from sqlalchemy import Connection, Engine, insert, select, text
 from app import failpoints
 from app.engine import events
 from app.engine.books import Counters
+from app.engine.errors import LeaseLostError
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
 from app.store import account_log, plain_pages, record_differences, spools, tables, webhook_changes
 from app.store.database import driver_cursor
 from app.store.record_differences import RecordPage
-from app.store.record_writer import Fence, write_records
+from app.store.record_writer import write_records
 from app.store.single_statements import singles_of, transaction
 from app.store.units import insert_units
 
@@ -80,7 +83,7 @@ class PageStore:
         found = record_differences.find(self._singles, records)
         with self._engine.begin() as connection:
             with driver_cursor(connection) as cursor:
-                written = write_records(cursor, records, found, fence=_fence(page))
+                written = write_records(cursor, records, found, claim=page.claim)
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
             insert_units(connection, page.claim.run_id, page.children)
             if page.gathered or page.given_on:
@@ -88,6 +91,8 @@ class PageStore:
             insert_errors(connection, page.claim.run_id, page.errors)
             told = webhook_changes.compare(connection, page) if page.changes else None
             drafts = numbered(connection, page.account_id, [*told.events, *page.events] if told else page.events)
+            with driver_cursor(connection) as cursor:
+                _advance(cursor, page)
             delivery_unit_id = insert_events(connection, page.claim.run_id, drafts)
             counters = written.counters + told.counters if told else written.counters
             _count(connection, page, counters, written.sequences)
@@ -95,7 +100,7 @@ class PageStore:
 
 
 def _write_large(connection: psycopg.Connection[DictRow], page: PageWrite) -> None:
-    """Write a page of records alone, past SQLAlchemy: a trip to compare, and one or three to write."""
+    """Write a page of records alone, past SQLAlchemy: a trip to compare, and one or four to write."""
     records = _record_page(page)
     found = record_differences.find_over(connection, records)
     if not found:
@@ -103,8 +108,9 @@ def _write_large(connection: psycopg.Connection[DictRow], page: PageWrite) -> No
         plain_pages.move_on(connection, page)
         return
     with transaction(connection), connection.cursor(binary=True, row_factory=tuple_row) as cursor:
-        written = write_records(cursor, records, found, fence=_fence(page))
+        written = write_records(cursor, records, found, claim=page.claim)
         failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
+        _advance(cursor, page)
         with connection.pipeline():
             assert page.claim.resource_id is not None
             _add(cursor, page.claim.resource_id, page.counters + written.counters, written.sequences)
@@ -172,9 +178,10 @@ def _add(cursor: Cursor[Any], resource_id: str, counters: Counters, sequences: t
     cursor.execute(_COUNT, {**values, "resource_id": resource_id, "first": first, "last": last})
 
 
-def _fence(page: PageWrite) -> Fence:
+def _advance(cursor: Cursor[Any], page: PageWrite) -> None:
     """Move the unit on: only who holds its lease can."""
-    return Fence(statement=plain_pages.ADVANCE, parameters=plain_pages.fence_values(page))
+    if cursor.execute(plain_pages.ADVANCE, plain_pages.fence_values(page)).rowcount != 1:
+        raise LeaseLostError
 
 
 def _record_page(page: PageWrite) -> RecordPage:

@@ -3,8 +3,8 @@
 Most pages of a sync that runs again hold nothing new. So one looks before anything is locked: what comes of it is
 certain only as long as nobody writes to the account, which the last number in the account's log tells.
 
-Postgres and this process take turns as little as they can: rows are made while Postgres looks for the page's ids. A very
-large page is looked for in parts, and its rows are not kept: it would be held three times.
+Postgres and this process take turns as little as they can: rows are made while Postgres looks for the page's ids. A
+very large page is looked for in parts, and its rows are not kept: it would be held three times.
 """
 
 import select

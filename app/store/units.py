@@ -70,6 +70,19 @@ _HOLD = text("""
      where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
 """)
 
+# Who has locked the row is this claim's own page, or ends the run: neither is waited for.
+_KEEP = text("""
+    with held as (
+        select id from unit
+         where id = :unit_id and fencing_token = :fencing_token and status = 'leased' for no key update skip locked),
+         kept as (
+        update unit
+           set lease_expires_at = clock_timestamp() + make_interval(secs => :lease_seconds), updated_at = now()
+          from held where unit.id = held.id)
+    select count(*) as own from unit
+     where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
+""")
+
 _HAND_BACK = text("""
     update unit
        set status = 'ready', lease_owner = null, lease_expires_at = null, updated_at = now(),
@@ -154,6 +167,11 @@ class UnitStore:
         """Prolong the lease; raise LeaseLostError when it is gone."""
         if self._singles.count(_HOLD, _lease(claim, lease_seconds)) != 1:
             raise LeaseLostError
+
+    def keep(self, claim: Claim, *, lease_seconds: float) -> bool:
+        """Prolong the lease unless somebody has locked its row; False when it is gone."""
+        row = self._singles.one(_KEEP, _lease(claim, lease_seconds))
+        return row is not None and bool(row["own"])
 
     def hand_back(
         self, claim: Claim, *, wake_seconds: float = 0.0, has_failed: bool = False, is_idle: bool = False

@@ -58,6 +58,8 @@ _DELETE = text(f"""
      where {_OF} and webhook_record.remote_id = told.remote_id
 """)
 
+_TOLD_BY: Final = text("select integrated_account_id from sync_job_run where id = :run_id and changes_only")
+
 _ACCOUNTS: Final = "select distinct integrated_account_id from delivery where remote_ids is not null and "
 
 _TAKE_BACK: Final = """
@@ -131,6 +133,13 @@ def delete_vanished(
 def take_back(connection: Connection, delivery_id: str) -> None:
     """Forget what an event has told, which its webhook will not get."""
     _take_back(connection, _ONE, delivery_id)
+
+
+def lock_told(connection: Connection, run_id: str) -> None:
+    """Keep what was told from changing until the transaction ends: it is locked before the units of a run."""
+    account_id = connection.execute(_TOLD_BY, {"run_id": run_id}).scalar_one_or_none()
+    if account_id is not None:
+        account_log.allocate(connection, str(account_id), 0)
 
 
 def take_back_waiting(connection: Connection, run_id: str) -> None:
