@@ -30,6 +30,8 @@ class Leases(Protocol):
 class LeaseKeeper:
     """The leases of one process's slices."""
 
+    THREAD: Final = "ferryman-leases"
+
     def __init__(
         self,
         leases: Leases,
@@ -56,7 +58,7 @@ class LeaseKeeper:
             self._since[key] = (claim, self._monotonic())
             if not self._has_thread:
                 self._has_thread = True
-                threading.Thread(target=self._keep_on, name="ferryman-leases", daemon=True).start()
+                threading.Thread(target=self._keep_on, name=self.THREAD, daemon=True).start()
         try:
             yield
         finally:

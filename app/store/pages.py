@@ -6,6 +6,7 @@ long: its lease is kept meanwhile, and a stop waits for no page. (A small page's
 soon; it may only wait for the log.)
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,10 +23,13 @@ from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
 from app.store import account_log, plain_pages, record_differences, spools, tables, webhook_changes
 from app.store.database import driver_cursor
+from app.store.parts import parts
 from app.store.record_differences import RecordPage
 from app.store.record_writer import write_records
 from app.store.single_statements import singles_of, transaction
-from app.store.units import insert_units
+from app.store.units import UnitStore, insert_units
+
+_INSERTED_AT_ONCE = 1000
 
 # Takes the row's lock even where nothing changes, so that a delivery unit that is about to go idle sees the new events.
 _WAKE_DELIVERY = text("""
@@ -61,6 +65,7 @@ class PageStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._singles = singles_of(engine)
+        self._units = UnitStore(engine)
 
     def write(self, page: PageWrite) -> str | None:
         """Write all of it or nothing; raise LeaseLostError when the unit belongs to somebody else by now.
@@ -72,11 +77,18 @@ class PageStore:
             delivery_unit_id = self._write_any(page)
         elif plain_pages.is_small(page):
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
-            plain_pages.write(self._singles, page)
+            self._write_small(page)
         else:
             self._singles.lend(lambda connection: _write_large(connection, page))
         failpoints.hit(Failpoint.BEFORE_ACK)
         return delivery_unit_id
+
+    def _write_small(self, page: PageWrite) -> None:
+        began = time.monotonic()
+        plain_pages.write(self._singles, page)
+        if page.end is None and time.monotonic() > began + page.lease_seconds / 2:
+            # It has waited for the account's log, with its unit's row locked: nobody could keep its lease meanwhile.
+            self._units.keep(page.claim, lease_seconds=page.lease_seconds)
 
     def _write_any(self, page: PageWrite) -> str | None:
         records = _record_page(page)
@@ -143,25 +155,26 @@ def insert_events(connection: Connection, run_id: str, drafts: Sequence[EventDra
     """Queue events for delivery within the caller's transaction and wake the run's delivery unit; give its id."""
     if not drafts:
         return None
-    rows = [
-        {
-            "id": event.id,
-            "run_id": run_id,
-            "resource_id": event.resource_id,
-            "webhook_id": event.webhook_id,
-            "event": event.event,
-            "body": event.body,
-            "records": event.records,
-            "remote_ids": list(event.remote_ids) if event.remote_ids is not None else None,
-            "integrated_account_id": event.integrated_account_id,
-            "log_sequence": event.log_sequence,
-            "previous_log_sequence": event.previous_log_sequence,
-        }
-        for event in drafts
-    ]
-    connection.execute(insert(tables.delivery), rows)
+    for part in parts(drafts, lambda event: len(event.body), most=_INSERTED_AT_ONCE):
+        connection.execute(insert(tables.delivery), [_event_row(run_id, event) for event in part])
     unit_id = connection.execute(_WAKE_DELIVERY, {"run_id": run_id}).scalar_one_or_none()
     return str(unit_id) if unit_id else None
+
+
+def _event_row(run_id: str, event: EventDraft) -> dict[str, object]:
+    return {
+        "id": event.id,
+        "run_id": run_id,
+        "resource_id": event.resource_id,
+        "webhook_id": event.webhook_id,
+        "event": event.event,
+        "body": event.body,
+        "records": event.records,
+        "remote_ids": list(event.remote_ids) if event.remote_ids is not None else None,
+        "integrated_account_id": event.integrated_account_id,
+        "log_sequence": event.log_sequence,
+        "previous_log_sequence": event.previous_log_sequence,
+    }
 
 
 def count(

@@ -12,7 +12,7 @@ unit's row is not locked here, only looked at: whoever may not write learns it b
 statement that moves the unit on, behind the records (pages.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,10 @@ from psycopg import Cursor
 
 from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
-from app.engine.record_rows import RecordRow
 from app.engine.work import Claim
 from app.store import record_differences, writing_sessions
 from app.store.account_log import ALLOCATE
+from app.store.parts import parts
 from app.store.record_differences import Difference, RecordPage, text_array
 
 _COPY = """
@@ -50,7 +50,6 @@ _MAY_WRITE = "select from unit where id = %(unit_id)s and fencing_token = %(fenc
 
 _COPIED_AT_ONCE = 100
 _UPDATED_AT_ONCE = 5_000
-_UPDATED_BYTES = 8 * 1024 * 1024
 
 # What text COPY takes for itself: https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -141,7 +140,7 @@ def _copy(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], first: int)
 
 
 def _update(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], first: int) -> None:
-    for rows in _parts(page.batch.rows(ids)):
+    for rows in parts(page.batch.rows(ids), lambda row: len(row.data), most=_UPDATED_AT_ONCE):
         values = {
             "account_id": page.account_id,
             "resource": page.resource,
@@ -153,17 +152,3 @@ def _update(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], first: in
         }
         cursor.execute(_UPDATE, values)
         first += len(rows)
-
-
-def _parts(rows: Iterator[RecordRow]) -> Iterator[list[RecordRow]]:
-    """Cut rows into what one statement takes: Postgres holds all of its arrays at once, and they have a limit."""
-    part: list[RecordRow] = []
-    size = 0
-    for row in rows:
-        part.append(row)
-        size += len(row.data)
-        if size >= _UPDATED_BYTES or len(part) >= _UPDATED_AT_ONCE:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part

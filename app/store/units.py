@@ -12,7 +12,12 @@ from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
 from app.engine.work import Claim, Ring, UnitDraft, UnitKind
 from app.store import tables
+from app.store.parts import parts
 from app.store.single_statements import singles_of
+
+_INSERTED_AT_ONCE = 1000
+_BYTES_PER_ELEMENT = 200
+"""Or so: the record that a child's request is made of."""
 
 _NEXT_OF_RESOURCE = """
     select id from unit
@@ -213,20 +218,19 @@ def add_delivery_unit(connection: Connection, run_id: str) -> str | None:
 
 def insert_units(connection: Connection, run_id: str, drafts: Sequence[UnitDraft]) -> None:
     """Write new units within the caller's transaction."""
-    if not drafts:
-        return
-    rows = [
-        {
-            "id": draft.id,
-            "run_id": run_id,
-            "resource_id": draft.resource_id,
-            "kind": draft.kind,
-            "status": draft.status,
-            "elements": list(draft.elements),
-        }
-        for draft in drafts
-    ]
-    connection.execute(insert(tables.unit), rows)
+    for part in parts(drafts, lambda draft: _BYTES_PER_ELEMENT * len(draft.elements), most=_INSERTED_AT_ONCE):
+        rows = [
+            {
+                "id": draft.id,
+                "run_id": run_id,
+                "resource_id": draft.resource_id,
+                "kind": draft.kind,
+                "status": draft.status,
+                "elements": list(draft.elements),
+            }
+            for draft in part
+        ]
+        connection.execute(insert(tables.unit), rows)
 
 
 def _lease(claim: Claim, lease_seconds: float) -> dict[str, object]:
