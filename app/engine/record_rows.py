@@ -50,7 +50,7 @@ class RecordBatch:
                 drafts[known] = record
             else:
                 row = record_row(record, path)
-                drafts[row.remote_id] = row
+                drafts[row.remote_id] = row if len(drafts) < _MOST_ROWS_KEPT else record
 
     def __len__(self) -> int:
         return len(self._drafts)

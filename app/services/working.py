@@ -87,8 +87,7 @@ class UnitWorker:
 
     def _work_on(self, claim: Claim) -> SliceOutcome:
         if claim.attempts > MAX_ATTEMPTS:
-            message = f"a unit of work was taken up {claim.attempts - 1} times and never got a page done"
-            return self._give_up(claim, self._draft("lost_worker", message))
+            return self._give_up(claim, self._lost(claim))
         try:
             if claim.idle_slices >= self._settings.stalled_slices:
                 return self._give_up(claim, self._stalled(claim))
@@ -126,13 +125,27 @@ class UnitWorker:
         self._tracking.fail(claim.run_id, error)
         return SliceOutcome(run_id=claim.run_id)
 
+    def _lost(self, claim: Claim) -> ErrorDraft:
+        """Tell what nobody survives: no word is left of why, so at least where it is, and what it may be."""
+        message = f"a unit of work was taken up {claim.attempts - 1} times and never got a page done"
+        if claim.kind is UnitKind.DELIVERY:
+            return self._draft("lost_worker", message)
+        try:
+            item = self._contexts.load(claim.run_id).item_of(claim.resource_id)
+        except RunUnworkableError:
+            return self._draft("lost_worker", message)
+        message += (
+            f": unit {claim.unit_id} of '{item.name}' stands at {_place(claim)}. "
+            "Its daemons died, or its tasks broke (the daemons' logs tell): an answer that needs more memory than a daemon has is refused by a "
+            f"smaller FERRYMAN_RESPONSE_LIMIT_BYTES ({self._settings.response_limit_bytes})"
+        )
+        return replace(self._draft("lost_worker", message), resource=item.name, method=item.method)
+
     def _stalled(self, claim: Claim) -> ErrorDraft:
         item = self._contexts.load(claim.run_id).item_of(claim.resource_id)
-        cursors = list(Frontier.from_json(claim.frontier).open.values())
-        at = json.dumps(cursors[0], ensure_ascii=False)[:_LONGEST_CURSOR] if cursors else "its beginning"
         message = (
             f"{claim.idle_slices} slices in a row brought no record of '{item.name}' and no end of its pages; "
-            f"unit {claim.unit_id} stands at {at}"
+            f"unit {claim.unit_id} stands at {_place(claim)}"
         )
         return replace(self._draft("stalled", message), resource=item.name, method=item.method)
 
@@ -140,3 +153,8 @@ class UnitWorker:
         return ErrorDraft(
             id=new_id(), resource=None, method=None, code=code, message=message, details={}, at=self._clock.now()
         )
+
+
+def _place(claim: Claim) -> str:
+    cursors = list(Frontier.from_json(claim.frontier).open.values())
+    return json.dumps(cursors[0], ensure_ascii=False)[:_LONGEST_CURSOR] if cursors else "its beginning"
