@@ -135,9 +135,9 @@ class UnitWorker:
         except RunUnworkableError:
             return self._draft("lost_worker", message)
         message += (
-            f": unit {claim.unit_id} of '{item.name}' stands at {_place(claim)}. "
-            "Its daemons died, or its tasks broke (the daemons' logs tell): an answer that needs more memory than a daemon has is refused by a "
-            f"smaller FERRYMAN_RESPONSE_LIMIT_BYTES ({self._settings.response_limit_bytes})"
+            f": unit {claim.unit_id} of '{item.name}' stands at {_place(claim)}. Its daemons died, or its tasks broke "
+            "(the daemons' logs tell). An answer that needs more memory than a daemon has is refused by a smaller "
+            f"FERRYMAN_RESPONSE_LIMIT_BYTES ({self._settings.response_limit_bytes})"
         )
         return replace(self._draft("lost_worker", message), resource=item.name, method=item.method)
 
