@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from app.engine.json_types import JSON, JsonObject
 from app.services.lease_keeping import LeaseKeeper
 from app.store import tables
-from app.store.database import connect
+from app.store.database import connect, reading
 from app.store.single_statements import singles_of
 
 _PASS_TIME = (
@@ -138,7 +138,7 @@ class PumpDatabase:
 
     def outcome(self, run_id: str) -> Outcome:
         """Tell what the run came to."""
-        with self.engine.connect() as connection:
+        with reading(self.engine) as connection:
             look = _Look(connection, run_id)
             return Outcome(
                 run=look.run(),

@@ -19,6 +19,8 @@ from tests.support.workspace import child_of, listed
 
 IS_LONG = os.environ.get("PROOFS") == "long"
 RECORDS = 1_400_000 if IS_LONG else 20_000
+PARENTS = 500
+"""Of the records, where there are children: one request each."""
 LEASE = 3.0
 pytestmark = pytest.mark.timeout(3600 if IS_LONG else 180)
 
@@ -41,7 +43,10 @@ def job(kind: str) -> Job:
     records: list[JsonObject] = [{"id": str(number), "name": f"record {number}"} for number in range(RECORDS)]
     if kind != "children":
         return Job(name=kind, resources=[listed("users")], api={"users": {None: records}}, to_webhook=kind == "webhook")
-    notes = [{**record, "notes": [number] if number % 40 == 0 else []} for number, record in enumerate(records)]
+    notes = [
+        {**record, "notes": [number] if number % (RECORDS // PARENTS) == 0 else []}
+        for number, record in enumerate(records)
+    ]
     child = child_of("users", "notes", loop_on="resources.users.notes")
     owned = {record["id"]: [{"id": f"note-{record['id']}"}] for record in notes if record["notes"]}
     return Job(name=kind, resources=[listed("users"), child], api={"users": {None: notes}, "notes": owned})
@@ -69,6 +74,7 @@ class Obstacle:
     def _stand_in_the_way(self) -> None:
         with self._engine.begin() as holder, self._engine.connect() as watcher:
             watcher.execution_options(isolation_level="AUTOCOMMIT")
+            holder.execute(text("set local idle_in_transaction_session_timeout = 0"))
             holder.execute(text(_MAKE_LOG), self._values)
             self._is_there.set()
             wait_for(lambda: watcher.execute(text(_WAITING)).scalar_one(), 600, what="the page at the log")
@@ -104,4 +110,4 @@ def test_very_large_page_is_asked_for_and_written_once(pump_database: PumpDataba
     if kind == "webhook":
         assert (len(outcome.delivered), set(outcome.delivered.values())) == (RECORDS, {1})
     else:
-        assert len(outcome.records) == RECORDS + (RECORDS // 40 if kind == "children" else 0)
+        assert len(outcome.records) == RECORDS + (PARENTS if kind == "children" else 0)
