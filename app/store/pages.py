@@ -26,6 +26,7 @@ from app.store.database import driver_cursor
 from app.store.parts import parts
 from app.store.record_differences import RecordPage
 from app.store.record_writer import write_records
+from app.store.refusals import refusals_of
 from app.store.single_statements import singles_of, transaction
 from app.store.units import UnitStore, insert_units
 
@@ -70,8 +71,15 @@ class PageStore:
     def write(self, page: PageWrite) -> str | None:
         """Write all of it or nothing; raise LeaseLostError when the unit belongs to somebody else by now.
 
-        Gives the id of the run's delivery unit when there are events for it to send.
+        Gives the id of the run's delivery unit when there are events for it to send. Raise UnwritablePageError for a
+        page that Postgres will never take.
         """
+        with refusals_of(page):
+            delivery_unit_id = self._write(page)
+        failpoints.hit(Failpoint.BEFORE_ACK)
+        return delivery_unit_id
+
+    def _write(self, page: PageWrite) -> str | None:
         delivery_unit_id = None
         if not plain_pages.is_plain(page):
             delivery_unit_id = self._write_any(page)
@@ -80,7 +88,6 @@ class PageStore:
             self._write_small(page)
         else:
             self._singles.lend(lambda connection: _write_large(connection, page))
-        failpoints.hit(Failpoint.BEFORE_ACK)
         return delivery_unit_id
 
     def _write_small(self, page: PageWrite) -> None:
