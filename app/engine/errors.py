@@ -20,6 +20,7 @@ FerrymanError
 │   ├── LoopError              loop_on that is not an array
 │   ├── RecursionFaultError    a recurse that leads back to where it came from, or too deep
 │   ├── TransformError         a transform that does not give records
+│   ├── UnwritablePageError    a page that Postgres will never take, however often it is asked for
 │   ├── SpoolError             a spool that gathered more than it may give on at once
 │   ├── ExpressionError        a JSONata expression that fails, or reaches a limit
 │   ├── MappingError           a unified mapping that does not fit a request or a record
@@ -204,6 +205,12 @@ class SpoolError(RecordError):
     """A spool has gathered more than it may give on at once."""
 
     code = "spool"
+
+
+class UnwritablePageError(RecordError):
+    """Postgres refuses a page for what it holds."""
+
+    code = "unwritable_page"
 
 
 class ExpressionError(RecordError):

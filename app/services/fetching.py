@@ -7,7 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from app import failpoints
 from app.engine import computed_queries, recursion, scope
-from app.engine.errors import LeaseLostError, PassingFaultError, RateLimitedError, RecordError, SourceError
+from app.engine.errors import (
+    LeaseLostError,
+    PassingFaultError,
+    RateLimitedError,
+    RecordError,
+    SourceError,
+    UnwritablePageError,
+)
 from app.engine.frontier import Frontier
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
@@ -16,13 +23,14 @@ from app.engine.status import ErrorHandling
 from app.engine.unified_calls import UnifiedRequest
 from app.engine.work import Claim, Ring, SliceOutcome
 from app.failpoints import Failpoint
-from app.services import unified_pages
+from app.services import unified_pages, unwritable_pages
 from app.services.batch_source import BatchSource
 from app.services.page_batch import PageBatch
 from app.services.ports import FetchedPage, PageCall, Source
 from app.services.run_context import RunContext
 from app.services.turns import AccountTurns
 from app.services.unit_ports import Backlog, Bounds, PageWriter, UnitLeases
+from app.services.unwritable_pages import Taken
 from app.services.workplace import Workplace
 
 _WAIT_SECONDS = 1.0
@@ -50,6 +58,8 @@ class _Slice:
     item: ResourceItem
     frontier: Frontier
     deadline: float
+    taken: list[Taken] = field(default_factory=list)
+    """The pages of the batch that is gathered."""
     in_flight: dict[Future[FetchedPage], _Asked] = field(default_factory=dict)
     held_at: float = field(default_factory=time.monotonic)
     abandon_at: float | None = None
@@ -125,6 +135,7 @@ class FetchWorker:
         if current.frontier.is_done(current.total):
             return False
         batch = self._new_batch(current)
+        current.taken.clear()
         self._fill(current, batch)
         if not current.in_flight and batch.is_empty:
             return False
@@ -216,6 +227,7 @@ class FetchWorker:
             current.frontier = current.frontier.fail(index)
         else:
             failpoints.hit(Failpoint.AFTER_FETCH)
+            current.taken.append((index, element, asked.call.cursor if asked.call else None))
             batch.add_page(element, page)
             fault = self._fault(current, page)
             if fault is not None:
@@ -238,7 +250,13 @@ class FetchWorker:
             # Before the page, in a transaction of its own: a page write never locks the run's row.
             self._bounds.freeze_upper_bound(current.claim.run_id, write.server_date)
             current.has_bound = True
-        delivery_unit_id = self._pages.write(write)
+        try:
+            delivery_unit_id = self._pages.write(write)
+        except UnwritablePageError as error:
+            refused, batch = batch, self._new_batch(current)
+            current.frontier = unwritable_pages.give_up(refused, batch, current.frontier, current.taken, error)
+            write = batch.to_write(current.frontier)
+            delivery_unit_id = self._pages.write(write)
         current.held_at = time.monotonic()
         current.has_progress |= write.has_progress
         new_units = [child.id for child in write.children]
