@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
+from app.engine.increments import LowerBounds
 from app.engine.json_types import JsonObject
+from app.engine.resource_items import ResourceItem
 from app.engine.status import ResourceStatus
 from app.engine.times import iso_utc_or_none
 
@@ -69,7 +71,14 @@ def imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str |
     return _inequality("fetched", counters.fetched, "created + updated + unchanged + quarantined", kept)
 
 
-def stats(counters: Counters, *, status: str, started_at: datetime | None, finished_at: datetime | None) -> JsonObject:
+def stats(
+    counters: Counters,
+    *,
+    status: str,
+    started_at: datetime | None,
+    finished_at: datetime | None,
+    previous_run_date: datetime | None = None,
+) -> JsonObject:
     """Show a resource's books as ``resource_stats`` does."""
     kept = counters.created + counters.updated + counters.unchanged
     return {
@@ -78,15 +87,21 @@ def stats(counters: Counters, *, status: str, started_at: datetime | None, finis
         "status": status,
         "started_at": iso_utc_or_none(started_at),
         "finished_at": iso_utc_or_none(finished_at),
+        "previous_run_date": iso_utc_or_none(previous_run_date),
     }
 
 
-def first_stats(names_and_methods: Iterable[tuple[str, str]]) -> JsonObject:
+def first_stats(items: Iterable[ResourceItem], bounds: LowerBounds) -> JsonObject:
     """Show the books of resources that have not begun."""
     first: JsonObject = {}
-    for name, method in names_and_methods:
-        nothing = stats(Counters(), status=ResourceStatus.WAITING, started_at=None, finished_at=None)
-        first.setdefault(name, {})[method] = nothing
+    for item in items:
+        first.setdefault(item.name, {})[item.method] = stats(
+            Counters(),
+            status=ResourceStatus.WAITING,
+            started_at=None,
+            finished_at=None,
+            previous_run_date=bounds.of(item.name),
+        )
     return first
 
 

@@ -163,6 +163,8 @@ class PageWrite:
     gathered: Sequence[GatheredBatch] = ()
     given_on: Sequence[str] = ()
     """What spools have gathered and given on by this write: nobody needs it any more."""
+    has_gaps: bool = False
+    """A request could not be made of a record, which no resume mends: the next run has to ask for the record again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ class PageBatch:
         self._fetched = 0
         self._quarantined = 0
         self._has_progress = False
+        self._has_gaps = False
         self.errors: list[ErrorDraft] = []
 
     @property
@@ -113,6 +114,7 @@ class PageBatch:
             child_errors=self._child_errors,
             gathered=self._gathered(),
             given_on=self._given_on,
+            has_gaps=self._has_gaps,
         )
 
     @property
@@ -128,17 +130,20 @@ class PageBatch:
         return [child for child in self._child_items if not child.is_request]
 
     def _recurse(self, element: scope.Element, records: Sequence[JSON]) -> None:
+        seen = self._context.scope_of(self._item)
         for record in records:
             try:
-                found = recursion.repeated(self._item, self._context.plan, element, record, self._context.scope)
+                found = recursion.repeated(self._item, self._context.plan, element, record, seen)
             except RecordError as error:
                 self._note(self._item, error, element)
+                self._has_gaps = True
             else:
                 self._children[self._item.name].extend([found] if found is not None else [])
 
     def _expand(self, child: ResourceItem, element: scope.Element, record: JSON) -> None:
         try:
-            elements = scope.child_elements(child, self._context.plan, self._item, element, record, self._context.scope)
+            seen = self._context.scope_of(child)
+            elements = scope.child_elements(child, self._context.plan, self._item, element, record, seen)
         except RecordError as error:
             self._note(child, error, element)
             self._child_errors[self._context.resource_ids[child.name]] += 1

@@ -52,6 +52,9 @@ _COUNT_CHILD = text(
 )
 
 
+_NOTE_GAPS = text("update run_resource set has_gaps = true where id = :resource_id")
+
+
 class PageStore:
     """The page writes of all units."""
 
@@ -205,6 +208,8 @@ def numbered(connection: Connection, account_id: str, drafts: Sequence[EventDraf
 def _count(connection: Connection, page: PageWrite, counters: Counters, sequences: tuple[int, int] | None) -> None:
     assert page.claim.resource_id is not None
     count(connection, page.claim.resource_id, page.counters + counters, sequences=sequences)
+    if page.has_gaps:
+        connection.execute(_NOTE_GAPS, {"resource_id": page.claim.resource_id})
     for resource_id, skipped in page.skipped.items():
         errors = page.child_errors.get(resource_id, 0)
         connection.execute(_COUNT_CHILD, {"resource_id": resource_id, "skipped": skipped, "errors": errors})

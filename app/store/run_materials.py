@@ -9,6 +9,7 @@ from app.store import tables
 from app.store.accounts import account_of
 from app.store.encryption import Cipher
 from app.store.environment_integrations import effective_of
+from app.store.increments import lower_bounds
 from app.store.run_rows import SELECT_RUN, run_of
 from app.store.single_statements import singles_of
 
@@ -27,9 +28,10 @@ _NAMES: Final = [(part, column.name) for part, columns in _PARTS.items() for col
 _READ: Final = (
     select(
         *(column.label(f"{part}_{column.name}") for part, columns in _PARTS.items() for column in columns),
-        literal_column("(select jsonb_object_agg(name, id) from run_resource where run_id = sync_job_run.id)").label(
-            "resource_ids"
-        ),
+        literal_column(
+            "(select jsonb_object_agg(name, jsonb_build_array(id, previous_run_date)) from run_resource"
+            " where run_id = sync_job_run.id)"
+        ).label("resources"),
     )
     .select_from(
         _RUN.outerjoin(
@@ -63,9 +65,11 @@ class RunMaterialStore:
         for (part, name), value in zip(_NAMES, row.values(), strict=False):
             parts[part][name] = value
         has_account = parts["account"]["id"] is not None
+        run, resources = run_of(parts["run"], {}), row["resources"] or {}
         return RunMaterial(
-            run=run_of(parts["run"], {}),
-            resource_ids=row["resource_ids"] or {},
+            run=run,
+            resource_ids={name: id for name, (id, _) in resources.items()},
+            bounds=lower_bounds(run.previous_run_date, {name: bound for name, (_, bound) in resources.items()}),
             account=account_of(parts["account"], self._cipher) if has_account else None,
             integration=effective_of(parts["integration"], self._cipher) if has_account else None,
         )
