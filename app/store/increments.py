@@ -11,9 +11,11 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from app.engine.increments import LowerBounds
+from app.store.single_statements import SingleStatements
 
 # The last run that completed has seen everything up to its own start, told by the upstream's clock where that is known.
-# A resource that it did not have asks for everything, and so do its ancestors, which lead to it.
+# A resource that it did not have asks for everything, and so do its ancestors, which lead to it. The limit has each row
+# found by its key: without statistics Postgres would rather read all that the table has.
 LOWER_BOUNDS: Final = """
     previous as (
         select id, coalesce(upper_bound, started_at) - make_interval(secs => :overlap_seconds) as next_run_date
@@ -22,32 +24,33 @@ LOWER_BOUNDS: Final = """
                and integrated_account_id = cast(:integrated_account_id as uuid)
                and args_hash = :args_hash and status = 'completed' and not :ignore_previous_run
          order by started_at desc limit 1),
-    item as (
-        select * from jsonb_to_recordset(cast(:items as jsonb)) item
-               (id uuid, position int, last_below int, name text, resource text, method text, parent_name text,
-                persist boolean, delete_tracking text)),
     own as (
-        select item.id, item.position, item.last_below, item.name,
-               case when previous.id is null then null
-                    when held.id is null then '-infinity'
-                    else coalesce(held.next_run_date, previous.next_run_date) end as bound
-          from item left join previous on true
-               left join run_resource held
-                      on held.run_id = previous.id and held.name = item.name and held.resource = item.resource
-                         and held.method = item.method),
-    lower_bound as (
-        select id, name, nullif(case when last_below = position then bound else (
+        select item.*, case when previous.id is null then null
+                            when held.is_there is null then '-infinity'
+                            else coalesce(held.next_run_date, previous.next_run_date) end as bound
+          from jsonb_to_recordset(cast(:items as jsonb)) item
+               (id uuid, position int, last_below int, name text, resource text, method text, parent_name text,
+                persist boolean, delete_tracking text)
+               left join previous on true
+               left join lateral (
+               select true as is_there, next_run_date from run_resource
+                where run_id = previous.id and name = item.name and resource = item.resource and method = item.method
+                limit 1) held on true),
+    spread as (
+        select nullif(min(bound), '-infinity') as earliest, min(bound) is distinct from max(bound) as is_mixed
+          from own),
+    item as (
+        select own.*, nullif(case when last_below = position or not is_mixed then bound else (
                    select min(below.bound) from own below where below.position between own.position and own.last_below)
-                   end, '-infinity') as bound
-          from own)
+                   end, '-infinity') as lower_bound
+          from own, spread)
 """
-"""Common table expressions: ``item``, and ``lower_bound`` with the bound of each item of a run that is to be made."""
+"""Common table expressions of a run that is to be made.
 
-EARLIEST: Final = "(select nullif(min(bound), '-infinity') from own)"
-"""The run's bound, by these expressions."""
+``item`` has its items, each with its ``lower_bound``; ``spread`` the ``earliest`` of these, and whether they differ.
+"""
 
-LATER: Final = f"(select jsonb_object_agg(name, bound) from lower_bound where bound is distinct from {EARLIEST})"
-"""The bounds of the resources that ask from later on than the run, by name."""
+_OWN = text("select name, previous_run_date as lower_bound from run_resource where run_id = :run_id")
 
 _UNREAD = text("""
     select name from run_resource r
@@ -76,7 +79,16 @@ def hold(connection: Connection, run_id: str, names: Collection[str]) -> None:
     connection.execute(_HOLD, {"run_id": run_id, "names": list(names)})
 
 
-def lower_bounds(run: datetime | None, later: Mapping[str, str | None] | None) -> LowerBounds:
-    """Read a run's bounds from its own and JSON by name, where null and the run's own say nothing."""
-    read = {name: datetime.fromisoformat(bound) for name, bound in (later or {}).items() if bound is not None}
-    return LowerBounds(run=run, own={name: bound for name, bound in read.items() if bound != run})
+def read_own(singles: SingleStatements, run_id: str) -> dict[str, datetime | None]:
+    """Read from when each resource of a run asks."""
+    return {row["name"]: row["lower_bound"] for row in singles.all(_OWN, {"run_id": run_id})}
+
+
+def read_own_within(connection: Connection, run_id: str) -> dict[str, datetime | None]:
+    """Read the same within the caller's transaction."""
+    return {row.name: row.lower_bound for row in connection.execute(_OWN, {"run_id": run_id})}
+
+
+def lower_bounds(run: datetime | None, own: Mapping[str, datetime | None]) -> LowerBounds:
+    """Put a run's bounds together; those of resources that ask from where it does are left out."""
+    return LowerBounds(run=run, own={name: bound for name, bound in own.items() if bound not in (None, run)})

@@ -1,5 +1,7 @@
 """Write a run whole: its row, its resources and its promised message, in one statement and so in one trip."""
 
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, TextClause, text
@@ -54,27 +56,25 @@ def _create(*, where: str) -> TextClause:
         with {increments.LOWER_BOUNDS},
         run as (
             insert into sync_job_run ({", ".join(_COLUMNS)}, previous_run_date)
-            select {_VALUES}, {increments.EARLIEST} where {where}
+            select {_VALUES}, (select earliest from spread) where {where}
             returning id, sync_job_id, mutex_key, status, force, created_at, previous_run_date),
         resources as (
             insert into run_resource
                    (id, run_id, position, name, resource, method, parent_name, persist, delete_tracking,
                     previous_run_date)
             select item.id, run.id, item.position, item.name, item.resource, item.method, item.parent_name,
-                   item.persist, item.delete_tracking, lower_bound.bound
-              from run, item join lower_bound using (id)),
+                   item.persist, item.delete_tracking, item.lower_bound
+              from run, item),
         message as (
             insert into outbox (task, args, queue) select :task, jsonb_build_array(run.id), :queue from run
             returning id)
-        select run.created_at, run.previous_run_date, {increments.LATER} as later_bounds,
-               cast({waiting_on("run")} as text) as waiting_on, message.id as outbox_id
-          from run, message
+        select run.created_at, run.previous_run_date, spread.is_mixed, cast({waiting_on("run")} as text) as waiting_on,
+               message.id as outbox_id
+          from run, message, spread
     """)
 
 
-_BOUNDS: Final = text(
-    f"with {increments.LOWER_BOUNDS} select {increments.EARLIEST} as earliest, {increments.LATER} as later_bounds"
-)
+_BOUNDS: Final = text(f"with {increments.LOWER_BOUNDS} select name, lower_bound, earliest from item, spread")
 
 _CREATE: Final = _create(where="true")
 _CREATE_AS_SUPPOSED: Final = _create(where=_AS_SUPPOSED)
@@ -84,7 +84,7 @@ def insert_run(singles: SingleStatements, draft: RunDraft) -> CreatedRun:
     """Write the run by itself."""
     row = singles.one(_CREATE, _values(draft))
     assert row is not None
-    return _created(draft, row)
+    return _created(draft, row, lambda: increments.read_own(singles, draft.id))
 
 
 def insert_run_as_supposed(singles: SingleStatements, draft: RunDraft) -> CreatedRun | None:
@@ -92,17 +92,18 @@ def insert_run_as_supposed(singles: SingleStatements, draft: RunDraft) -> Create
     assert draft.supposes is not None
     supposed = {"job_version": draft.supposes.version, "integration_name": draft.supposes.job.integration_name}
     row = singles.one(_CREATE_AS_SUPPOSED, {**_values(draft), **supposed})
-    return _created(draft, row) if row is not None else None
+    return _created(draft, row, lambda: increments.read_own(singles, draft.id)) if row is not None else None
 
 
 def insert_run_within(connection: Connection, draft: RunDraft) -> CreatedRun:
     """Write the run within the caller's transaction."""
-    return _created(draft, connection.execute(_CREATE, _values(draft)).mappings().one())
+    row = connection.execute(_CREATE, _values(draft)).mappings().one()
+    return _created(draft, row, lambda: increments.read_own_within(connection, draft.id))
 
 
-def _created(draft: RunDraft, row: Row) -> CreatedRun:
+def _created(draft: RunDraft, row: Row, read_own: Callable[[], Mapping[str, datetime | None]]) -> CreatedRun:
     """Put the run together from its draft and what Postgres adds: to read all back costs more than to write it."""
-    bounds = increments.lower_bounds(row["previous_run_date"], row["later_bounds"])
+    bounds = increments.lower_bounds(row["previous_run_date"], read_own() if row["is_mixed"] else {})
     run = draft.run(at=row["created_at"], bounds=bounds, waiting_on=row["waiting_on"])
     return CreatedRun(run=run, outbox_id=row["outbox_id"], queue=draft.queue)
 
@@ -137,8 +138,8 @@ def _values(draft: RunDraft) -> JsonObject:
 
 def lower_bounds(connection: Connection, draft: RunDraft) -> LowerBounds:
     """Tell from when an increment would ask, were the run created now."""
-    row = connection.execute(_BOUNDS, _values(draft)).one()
-    return increments.lower_bounds(row.earliest, row.later_bounds)
+    rows = connection.execute(_BOUNDS, _values(draft)).all()
+    return increments.lower_bounds(rows[0].earliest, {row.name: row.lower_bound for row in rows})
 
 
 def _items(draft: RunDraft) -> list[JSON]:

@@ -1,15 +1,16 @@
 """All that a run's context is made of, read in one trip: a daemon asks for it before each slice."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Engine, and_, bindparam, literal_column, select
 
+from app.engine.increments import LowerBounds
 from app.services.run_context import RunMaterial
 from app.store import tables
 from app.store.accounts import account_of
 from app.store.encryption import Cipher
 from app.store.environment_integrations import effective_of
-from app.store.increments import lower_bounds
 from app.store.run_rows import SELECT_RUN, run_of
 from app.store.single_statements import singles_of
 
@@ -29,8 +30,9 @@ _READ: Final = (
     select(
         *(column.label(f"{part}_{column.name}") for part, columns in _PARTS.items() for column in columns),
         literal_column(
-            "(select jsonb_object_agg(name, jsonb_build_array(id, previous_run_date)) from run_resource"
-            " where run_id = sync_job_run.id)"
+            "(select jsonb_object_agg(own.name, jsonb_build_array("
+            " own.id, nullif(own.previous_run_date, sync_job_run.previous_run_date)))"
+            " from run_resource own where own.run_id = sync_job_run.id)"
         ).label("resources"),
     )
     .select_from(
@@ -66,10 +68,11 @@ class RunMaterialStore:
             parts[part][name] = value
         has_account = parts["account"]["id"] is not None
         run, resources = run_of(parts["run"], {}), row["resources"] or {}
+        later = {name: datetime.fromisoformat(bound) for name, (_, bound) in resources.items() if bound is not None}
         return RunMaterial(
             run=run,
             resource_ids={name: id for name, (id, _) in resources.items()},
-            bounds=lower_bounds(run.previous_run_date, {name: bound for name, (_, bound) in resources.items()}),
+            bounds=LowerBounds(run=run.previous_run_date, own=later),
             account=account_of(parts["account"], self._cipher) if has_account else None,
             integration=effective_of(parts["integration"], self._cipher) if has_account else None,
         )
