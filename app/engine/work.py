@@ -128,6 +128,8 @@ class Changes:
 
     webhook_id: str
     records: RecordBatch = field(repr=False)
+    deleted: Sequence[str] = ()
+    """Ids of records that the upstream tells as deleted."""
     tell: Callable[[Change, Sequence[str]], Sequence[EventDraft]]
     """Makes the events that tell of the records of these ids; each knows whose ids it tells of."""
 
@@ -146,6 +148,8 @@ class PageWrite:
     account_id: str
     resource: str
     records: RecordBatch = field(default_factory=RecordBatch)
+    deleted: Sequence[str] = ()
+    """Ids of records to make tombstones of, where they are held."""
     changes: Changes | None = None
     """Records for a webhook that is told of changes only."""
     tracks_deletes: bool = False

@@ -17,7 +17,7 @@ from app.engine import events
 from app.engine.books import Counters
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
-from app.store import account_log, plain_pages, record_differences, spools, tables, webhook_changes
+from app.store import account_log, plain_pages, record_differences, spools, tables, told_deletions, webhook_changes
 from app.store.database import driver_cursor
 from app.store.record_differences import RecordPage
 from app.store.record_writer import Fence, write_records
@@ -84,6 +84,8 @@ class PageStore:
         with self._engine.begin() as connection:
             with driver_cursor(connection) as cursor:
                 written = write_records(cursor, records, found, fence=_fence(page))
+                if page.deleted:
+                    written += told_deletions.write(cursor, page)
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
             insert_units(connection, page.claim.run_id, page.children)
             if page.gathered or page.given_on:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from app.engine.books import Counters
 from app.engine.changes import Change
 from app.engine.record_rows import RecordBatch
-from app.engine.work import EventDraft, PageWrite, Pass, Vanished
+from app.engine.work import Changes, EventDraft, PageWrite, Pass, Vanished
 from app.store import account_log
 
 _OF: Final = "webhook_id = :webhook_id and integrated_account_id = :account_id and resource = :resource"
@@ -101,15 +101,22 @@ def compare(connection: Connection, page: PageWrite) -> Told:
     if page.tracks_deletes:
         connection.execute(_SEE, {"resource_id": page.claim.resource_id, "ids": batch.ids})
     events: list[EventDraft] = []
-    if _difference(connection, batch, place):
+    deleted = 0
+    if _difference(connection, changes, place):
         account_log.allocate(connection, page.account_id, 0)
         # Somebody may have written in between; nobody can any more.
-        for change, ids in _difference(connection, batch, place).items():
+        for change, ids in _difference(connection, changes, place).items():
             drafts = changes.tell(change, ids)
-            _note(connection, batch, drafts, {**place, "is_new": change is Change.CREATED})
+            if change is Change.DELETED:
+                deleted = len(ids)
+                _note_deleted(connection, drafts, place)
+            else:
+                _note(connection, batch, drafts, {**place, "is_new": change is Change.CREATED})
             events += drafts
     queued = sum(event.records for event in events)
-    return Told(events=events, counters=Counters(queued=queued, unchanged=batch.given - queued))
+    unchanged = batch.given + len(changes.deleted) - queued
+    counters = Counters(queued=queued, unchanged=unchanged, deleted=deleted, tombstones=deleted)
+    return Told(events=events, counters=counters)
 
 
 def count_vanished(connection: Connection, ended: Pass) -> Vanished:
@@ -123,8 +130,7 @@ def delete_vanished(
 ) -> Sequence[EventDraft]:
     """Note that the webhook is told what has vanished; give the events that do so."""
     drafts = tell(list(connection.execute(_VANISHED, _place(ended)).scalars()))
-    ids, delivery_ids = _told(drafts)
-    connection.execute(_DELETE, {**_place(ended), "ids": ids, "delivery_ids": delivery_ids})
+    _note_deleted(connection, drafts, _place(ended))
     return drafts
 
 
@@ -146,8 +152,9 @@ def _take_back(connection: Connection, which: str, id: str) -> None:
         connection.execute(text(_TAKE_BACK.format(which=which, same=_SAME)), {"id": id})
 
 
-def _difference(connection: Connection, batch: RecordBatch, place: Mapping[str, str]) -> dict[Change, list[str]]:
-    rows = connection.execute(_HELD, {**place, "ids": batch.ids}).all()
+def _difference(connection: Connection, changes: Changes, place: Mapping[str, str]) -> dict[Change, list[str]]:
+    batch = changes.records
+    rows = connection.execute(_HELD, {**place, "ids": [*batch.ids, *changes.deleted]}).all()
     held: dict[str, bytes | None] = {row.remote_id: row.told for row in rows}
     found: dict[Change, list[str]] = {}
     for row in batch.rows(batch.ids):
@@ -156,6 +163,8 @@ def _difference(connection: Connection, batch: RecordBatch, place: Mapping[str, 
             found.setdefault(Change.CREATED, []).append(row.remote_id)
         elif bytes(known) != row.content_hash:
             found.setdefault(Change.UPDATED, []).append(row.remote_id)
+    if deleted := [remote_id for remote_id in changes.deleted if held.get(remote_id) is not None]:
+        found[Change.DELETED] = deleted
     return found
 
 
@@ -165,6 +174,11 @@ def _note(
     ids, delivery_ids = _told(drafts)
     hashes = [row.content_hash for row in batch.rows(ids)]
     connection.execute(_TELL, {**values, "ids": ids, "hashes": hashes, "delivery_ids": delivery_ids})
+
+
+def _note_deleted(connection: Connection, drafts: Sequence[EventDraft], place: Mapping[str, object]) -> None:
+    ids, delivery_ids = _told(drafts)
+    connection.execute(_DELETE, {**place, "ids": ids, "delivery_ids": delivery_ids})
 
 
 def _told(drafts: Sequence[EventDraft]) -> tuple[list[str], list[str]]:

@@ -97,7 +97,17 @@ sync_job_run = Table(
 )
 
 _counters = ("pages", "fetched", "created", "updated", "unchanged", "deleted", "quarantined", "queued")
-COUNTERS = (*_counters, "withheld", "delivered", "dead_lettered", "skipped", "errors", "retried", "unproven")
+COUNTERS = (
+    *_counters,
+    "withheld",
+    "delivered",
+    "dead_lettered",
+    "skipped",
+    "errors",
+    "retried",
+    "unproven",
+    "tombstones",
+)
 
 run_resource = Table(
     "run_resource",

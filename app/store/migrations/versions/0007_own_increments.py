@@ -1,4 +1,4 @@
-"""Requests that could not be made and that no resume mends: they hold their resource's increment back."""
+"""Requests that no resume mends, which hold their resource's increment back; records that upstreams tell as deleted."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,5 +8,6 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    # A constant default does not rewrite the table.
+    # Constant defaults: neither rewrites the table.
     op.add_column("run_resource", sa.Column("has_gaps", sa.Boolean(), nullable=False, server_default=sa.text("false")))
+    op.add_column("run_resource", sa.Column("tombstones", sa.BigInteger(), nullable=False, server_default="0"))
