@@ -21,6 +21,7 @@ FerrymanError
 │   ├── RecursionFaultError    a recurse that leads back to where it came from, or too deep
 │   ├── TransformError         a transform that does not give records
 │   ├── SpoolError             a spool that gathered more than it may give on at once
+│   ├── IdPathError            a list of which no record has the id that its method's config names
 │   ├── ExpressionError        a JSONata expression that fails, or reaches a limit
 │   ├── MappingError           a unified mapping that does not fit a request or a record
 │   └── SourceError            the upstream API did not give what was asked
@@ -185,6 +186,12 @@ class RecursionFaultError(RecordError):
     """A recurse leads back to where it came from, or too deep."""
 
     code = "recurse"
+
+
+class IdPathError(RecordError):
+    """No record of a list has the id that its method's config names; its records are kept by their content."""
+
+    code = "id_path"
 
 
 class TransformError(RecordError):

@@ -9,6 +9,7 @@ from app.engine.books import Counters
 from app.engine.changes import Change
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
+from app.engine.list_ends import PageWarning
 from app.engine.record_rows import RecordBatch
 from app.engine.status import UnitStatus
 
@@ -161,6 +162,8 @@ class PageWrite:
     child_errors: Mapping[str, int] = field(default_factory=dict)
     """Resource id to those of the errors that are a child's, each of which skips it too."""
     gathered: Sequence[GatheredBatch] = ()
+    warnings: Sequence[PageWarning] = ()
+    """What was odd about the pages, and lost no record."""
     given_on: Sequence[str] = ()
     """What spools have gathered and given on by this write: nobody needs it any more."""
 

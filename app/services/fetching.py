@@ -204,7 +204,7 @@ class FetchWorker:
             current.frontier = current.frontier.fail(index)
         else:
             failpoints.hit(Failpoint.AFTER_FETCH)
-            batch.add_page(element, page)
+            batch.add_page(element, page, is_first=asked.call is None or asked.call.cursor is None)
             current.frontier = (
                 current.frontier.finish(index)
                 if page.next_cursor is None

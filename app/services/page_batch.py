@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.engine import recursion, scope
+from app.engine import parent_fields, recursion, scope
 from app.engine.books import Counters
 from app.engine.errors import RecordError, SourceError
 from app.engine.frontier import Frontier
@@ -16,6 +16,7 @@ from app.engine.resource_items import NodeKind, ResourceItem
 from app.engine.status import UnitStatus
 from app.engine.work import Claim, ErrorDraft, GatheredBatch, PageWrite, UnitDraft, units_of
 from app.services.page_events import PageEvents
+from app.services.page_identity import PageIdentity
 from app.services.ports import Clock, FetchedPage
 from app.services.run_context import RunContext
 from app.settings import Settings
@@ -32,7 +33,8 @@ class PageBatch:
         self._item = item
         self._settings = settings
         self._clock = clock
-        self._events = PageEvents(context, item, claim.resource_id, clock=clock)
+        self._identity = PageIdentity(context, item)
+        self._events = PageEvents(context, item, claim.resource_id, identity=self._identity, clock=clock)
         self._records: list[JSON] = []
         self._children: dict[str, list[scope.Element]] = {child.name: [] for child in (*self._requested_children, item)}
         self._batches: dict[str, list[scope.Element]] = {child.name: [] for child in self._batch_children}
@@ -51,8 +53,9 @@ class PageBatch:
         """Claim that there is nothing to write."""
         return not self._pages and not self.errors
 
-    def add_page(self, element: scope.Element, page: FetchedPage) -> None:
-        """Take a page in: its records, and the child requests that they lead to."""
+    def add_page(self, element: scope.Element, page: FetchedPage, *, is_first: bool = True) -> None:
+        """Take a page in: its records, and the child requests that they lead to; ``is_first`` of the element's list."""
+        page, included = self._identity.with_parents(element, page)
         self._pages += 1
         self._given_on += [element["spool"]] if "spool" in element else []
         self._server_date = self._server_date or page.server_date
@@ -62,9 +65,13 @@ class PageBatch:
             self._note(self._item, error, element)
         self._has_progress |= bool(page.records or page.errors) or page.next_cursor is None
         if self._item.persist:
+            if is_first and (fault := self._identity.fault_of(page.records)) is not None:
+                self._note(self._item, fault, element)
+            self._identity.note_origin(element, len(self._records))
             self._records.extend(page.records)
         for child in self._batch_children if page.records else ():
-            self._batches[child.name].append(scope.batch_element(element, page.records))
+            batch = scope.batch_element(element, page.records)
+            self._batches[child.name].append(parent_fields.kept_with(batch, included))
         if self._item.recursion is not None:
             self._recurse(element, page.records)
         for child in self._requested_children:
@@ -84,6 +91,7 @@ class PageBatch:
         limit_bytes = self._settings.delivery_batch_bytes
         batches = self._events.of_records(self._records, limit_bytes=limit_bytes)
         changes = self._events.changes_of(self._records, limit_bytes=limit_bytes)
+        records = self._rows()
         is_withheld = self._context.run.webhook_id and not batches and not changes
         counters = Counters(
             pages=self._pages,
@@ -101,8 +109,9 @@ class PageBatch:
             has_progress=self._has_progress,
             account_id=self._context.run.integrated_account_id,
             resource=self._item.resource,
-            records=self._rows(),
+            records=records,
             changes=changes,
+            warnings=self._identity.warnings,
             tracks_deletes=self._item.delete_tracking is not None,
             server_date=self._server_date,
             events=[*batches, *self._events.of_errors(self.errors)],
@@ -165,7 +174,7 @@ class PageBatch:
     def _rows(self) -> RecordBatch:
         if self._context.run.webhook_id or not self._records:
             return RecordBatch()
-        return RecordBatch(self._records, self._context.id_path_of(self._item))
+        return self._identity.batch(self._records)
 
     def _child_units(self) -> list[UnitDraft]:
         ids, most = self._context.resource_ids, self._settings.children_per_unit

@@ -9,19 +9,18 @@ from typing import Final, Protocol
 from app.engine import definition, integration_config, planning, routing, scope
 from app.engine.errors import FerrymanError
 from app.engine.events import Envelope
-from app.engine.integration_config import IntegrationConfig
+from app.engine.integration_config import IntegrationConfig, MethodConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
-from app.engine.paths import Path
 from app.engine.planning import RunPlan
-from app.engine.resource_items import ResourceItem
+from app.engine.record_keys import BY_ID, RecordKey
+from app.engine.resource_items import NodeKind, ResourceItem
 from app.engine.times import iso_utc_or_none
 from app.services.ports import Clock
 from app.services.unified_mappings import AccountMapping, UnifiedMappings, account_mapping
 
 _RECENT_SECONDS: Final = 0.5
-_UNIFIED_ID: Final[Path] = ("id",)
 
 
 class RunUnworkableError(FerrymanError):
@@ -89,12 +88,16 @@ class RunContext:
     unified: Mapping[str, AccountMapping] = field(default_factory=dict)
     """The mappings of unified APIs' items, by name."""
 
-    def id_path_of(self, item: ResourceItem) -> Path:
-        """Tell where the id of an item's records is; a transform's is where that of its origin is."""
-        origin = next(one for one in (item, *self.plan.ancestors_of(item.name)) if one.is_request)
-        if origin.name in self.unified:
-            return _UNIFIED_ID
-        return self.config.method(origin.resource, origin.method).id_path
+    def key_of(self, item: ResourceItem) -> RecordKey:
+        """Return what an item's records are known by; a transform's are known as those of its origin."""
+        line = [item, *self.plan.ancestors_of(item.name)]
+        origin = next(position for position, one in enumerate(line) if one.is_request)
+        own = BY_ID if line[origin].name in self.unified else self._method_of(line[origin]).key
+        is_mixed = any(one.kind is NodeKind.SPOOL for one in line[:origin])
+        return own.within((field.name for field in item.included), may_lack_them=is_mixed)
+
+    def _method_of(self, item: ResourceItem) -> MethodConfig:
+        return self.config.method(item.resource, item.method)
 
     def item_of(self, resource_id: str | None) -> ResourceItem:
         """Find the item that a resource row stands for."""
