@@ -7,8 +7,10 @@ from app.engine.config_reader import type_name
 from app.engine.json_types import JSON
 from app.engine.list_ends import PageWarning
 from app.engine.paths import UNDEFINED, lookup
+from app.engine.planning import RunPlan
 from app.engine.record_keys import RecordKey
 from app.engine.record_rows import record_row, remote_id
+from app.engine.resource_items import ResourceItem
 
 NO_ID: Final = "no_id"
 COLLISION: Final = "id_collision"
@@ -38,6 +40,18 @@ def fault_of(record: JSON, key: RecordKey) -> str:
     guesses = ", ".join(f"'{name}'" for name in list(_guesses(record, key))[:_MOST_GUESSES])
     hint = f"fields that look like ids: {guesses}" if guesses else "no other field looks like an id"
     return f"id_path {key}: {' and '.join(bad)} ({hint})"
+
+
+def may_collide(item: ResourceItem, plan: RunPlan) -> bool:
+    """Whether several requests of a run bring an item's records, and nothing else keeps records of its resource.
+
+    Where several items do, such as a list and what it leads to, each is meant to write over what the other has written.
+    """
+    origin = next(one for one in (item, *plan.ancestors_of(item.name)) if one.is_request)
+    is_repeated = origin.depends_on is not None or origin.loop_on is not None or origin.recursion is not None
+    return is_repeated and not any(
+        one.persist and one.resource == item.resource for one in plan.order if one.name != item.name
+    )
 
 
 def collisions(records: Sequence[JSON], key: RecordKey, origins: Sequence[tuple[int, int]]) -> int:

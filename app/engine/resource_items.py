@@ -101,7 +101,9 @@ class ResourceItem:
     def references(self) -> frozenset[Path]:
         """Every path that its placeholders and its loop read."""
         paths = frozenset(path for template in self.templates for path in template.references)
-        paths |= {field.path for field in self.included if not field.is_of_parent}
+        if self.is_request:
+            # What a batch is made of has its fields already.
+            paths |= {field.path for field in self.included if not field.is_of_parent}
         return paths | {self.loop_on} if self.loop_on else paths
 
     @property

@@ -22,7 +22,10 @@ class PageIdentity:
         self._item = item
         self._origins: list[tuple[int, int]] = []
         self._elements: list[scope.Element] = []
+        self._rekeying = context.rekeyings.get(item.name)
         self.warnings: list[PageWarning] = []
+        self.former_ids: list[str] = []
+        """What the records were known by before they have got another key."""
 
     def with_parents(self, element: scope.Element, page: FetchedPage) -> tuple[FetchedPage, JsonObject]:
         """Return the page with the fields that its records have from their parents, and these fields."""
@@ -35,6 +38,19 @@ class PageIdentity:
         if self._item.is_request:
             self.warnings += parent_fields.replaced(page.records, values)
         return replace(page, records=parent_fields.with_values(page.records, values)), values
+
+    @property
+    def is_rekeying(self) -> bool:
+        """Whether the run knows its records by another key than they are held by."""
+        return self._rekeying is not None
+
+    @property
+    def collision(self) -> PageWarning | None:
+        """What warns of a record that takes the place of another one of the run; None where none can."""
+        if not self._item.persist or not record_identity.may_collide(self._item, self._context.plan):
+            return None
+        key = self._context.key_of(self._item)
+        return record_identity.collided(key, 1) if key.paths else None
 
     def fault_of(self, records: Sequence[JSON]) -> IdPathError | None:
         """Return what is wrong with a list when none of its first records has the id that its method's config names.
@@ -79,4 +95,7 @@ class PageIdentity:
         if batch.given > len(batch) and len(self._origins) > 1:
             count = record_identity.collisions(records, key, self._origins)
             self.warnings += [record_identity.collided(key, count)] if count else []
+        if self._rekeying is not None:
+            former = (record_row(record, key).remote_id for key in self._rekeying.former for record in records)
+            self.former_ids = list(dict.fromkeys(former))
         return batch

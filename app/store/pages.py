@@ -5,6 +5,7 @@ writes, deliveries and stops never wait for each other in a circle.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -15,9 +16,10 @@ from sqlalchemy import Connection, Engine, insert, select, text
 from app import failpoints
 from app.engine import events
 from app.engine.books import Counters
+from app.engine.list_ends import PageWarning
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
-from app.store import account_log, plain_pages, record_differences, spools, tables, webhook_changes
+from app.store import account_log, list_warnings, plain_pages, record_differences, spools, tables, webhook_changes
 from app.store.database import driver_cursor
 from app.store.record_differences import RecordPage
 from app.store.record_writer import Fence, write_records
@@ -91,6 +93,7 @@ class PageStore:
             delivery_unit_id = insert_events(connection, page.claim.run_id, drafts)
             counters = written.counters + told.counters if told else written.counters
             _count(connection, page, counters, written.sequences)
+            _warn(connection, page, written.collisions + (told.collisions if told else 0))
         return delivery_unit_id
 
 
@@ -108,6 +111,7 @@ def _write_large(connection: psycopg.Connection[DictRow], page: PageWrite) -> No
         with connection.pipeline():
             assert page.claim.resource_id is not None
             _add(cursor, page.claim.resource_id, page.counters + written.counters, written.sequences)
+            list_warnings.add(cursor, page.claim.resource_id, _warnings(page, written.collisions))
             connection.commit()
 
 
@@ -184,6 +188,8 @@ def _record_page(page: PageWrite) -> RecordPage:
         run_id=page.claim.run_id,
         batch=page.records,
         seen_by=page.claim.resource_id if page.tracks_deletes else None,
+        former_ids=() if page.changes else page.former_ids,
+        counts_collisions=page.collision is not None,
     )
 
 
@@ -208,3 +214,16 @@ def _count(connection: Connection, page: PageWrite, counters: Counters, sequence
     for resource_id, skipped in page.skipped.items():
         errors = page.child_errors.get(resource_id, 0)
         connection.execute(_COUNT_CHILD, {"resource_id": resource_id, "skipped": skipped, "errors": errors})
+
+
+def _warn(connection: Connection, page: PageWrite, collisions: int) -> None:
+    if warnings := _warnings(page, collisions):
+        assert page.claim.resource_id is not None
+        with driver_cursor(connection) as cursor:
+            list_warnings.add(cursor, page.claim.resource_id, warnings)
+
+
+def _warnings(page: PageWrite, collisions: int) -> Sequence[PageWarning]:
+    if page.collision is None or not collisions:
+        return page.warnings
+    return [*page.warnings, replace(page.collision, count=collisions)]

@@ -9,7 +9,7 @@ from app.store import tables
 
 # One statement, so one snapshot: pages and deliveries are written meanwhile, and each moves several of these.
 _PROGRESS = text(
-    "select r.id, r.name, r.resource, r.method, r.parent_name, r.persist, r.status, r.started_at, "
+    "select r.id, r.name, r.resource, r.method, r.parent_name, r.persist, r.status, r.started_at, r.rekeying, "
     + ", ".join(f"r.{name}" for name in tables.COUNTERS)
     + """,
            count(u.id) filter (where u.status in ('blocked', 'ready', 'leased')) as live_units,
@@ -42,6 +42,7 @@ def read_progress(connection: Connection, run_id: str) -> Progress:
             parked_units=row["parked_units"],
             wakes_at=row["wakes_at"],
             left_out=row["left_out"],
+            rekeying=row["rekeying"],
         )
         for row in rows
     ]

@@ -121,6 +121,8 @@ run_resource = Table(
     Column("has_paged", Boolean, nullable=False, server_default=text("false")),  # a page has led to a next one
     Column("previous_run_date", time_type),  # the lower bound of the resource's increment
     Column("next_run_date", time_type),  # that of the next run's; null asks for everything again
+    # What its records are known by from now on, and were before; null where that is the same.
+    Column("rekeying", JSONB),
     Column("started_at", time_type),
     Column("finished_at", time_type),
     UniqueConstraint("run_id", "name", name="run_resource_name"),
