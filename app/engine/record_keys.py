@@ -47,6 +47,10 @@ class RecordKey:
         names = tuple(parents) if self.paths else ()
         return replace(self, parents=names, may_lack_parents=bool(names) and may_lack_them)
 
+    def undeclared(self) -> "RecordKey":
+        """Return the same key of records that may rightly lack it."""
+        return replace(self, is_declared=False)
+
     def to_json(self) -> JsonObject:
         """Return what two keys have in common exactly when they give the same ids."""
         code = {"paths": [list(path) for path in self.paths], "list": self.is_list, "parents": list(self.parents)}

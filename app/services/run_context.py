@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from app.engine import definition, integration_config, planning, rekeying, routing, scope
+from app.engine import definition, integration_config, item_keys, planning, rekeying, routing, scope
 from app.engine.errors import FerrymanError
 from app.engine.events import Envelope
-from app.engine.integration_config import IntegrationConfig, MethodConfig
+from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
 from app.engine.planning import RunPlan
-from app.engine.record_keys import BY_ID, RecordKey
+from app.engine.record_keys import RecordKey
 from app.engine.rekeying import HeldKeys, KeyNote, Rekeying
-from app.engine.resource_items import NodeKind, ResourceItem
+from app.engine.resource_items import ResourceItem
 from app.engine.times import iso_utc_or_none
 from app.services.ports import Clock
 from app.services.unified_mappings import AccountMapping, UnifiedMappings, account_mapping
@@ -108,14 +108,7 @@ class RunContext:
         """Return what an item's records are known by; a transform's are known as those of its origin."""
         if pinned := self.rekeyings.get(item.name):
             return pinned.key
-        line = [item, *self.plan.ancestors_of(item.name)]
-        origin = next(position for position, one in enumerate(line) if one.is_request)
-        own = BY_ID if line[origin].name in self.unified else self._method_of(line[origin]).key
-        is_mixed = any(one.kind is NodeKind.SPOOL for one in line[:origin])
-        return own.within((field.name for field in item.included), may_lack_them=is_mixed)
-
-    def _method_of(self, item: ResourceItem) -> MethodConfig:
-        return self.config.method(item.resource, item.method)
+        return item_keys.key_of(item, self.plan, self.config)
 
     def item_of(self, resource_id: str | None) -> ResourceItem:
         """Find the item that a resource row stands for."""

@@ -1,15 +1,18 @@
 """By which keys the records of jobs are held: noted as runs begin, and replaced by a run that has seen all there is."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from app.engine.json_types import JsonObject
+from app.engine.objects import EnvironmentId
 from app.engine.rekeying import KeyNote
 from app.engine.work import Pass
+from app.services.key_changes import Holding
 from app.store import account_log
+from app.store.database import reading
 
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 """The webhook of records that are persisted."""
@@ -71,7 +74,8 @@ _HAS_OLD: Final = text("""
 """)
 
 _SET: Final = text(f"""
-    update record_key set keys = cast(:keys as jsonb), changed_at = case when keys = cast(:keys as jsonb) then changed_at end
+    update record_key
+       set keys = cast(:keys as jsonb), changed_at = case when keys = cast(:keys as jsonb) then changed_at end
      where {_PLACE} and sync_job_id = (select sync_job_id from sync_job_run where id = :run_id)
 """)
 
@@ -124,3 +128,34 @@ def _place(ended: Pass) -> dict[str, object]:
         "webhook_id": ended.webhook_id,
         "nobody": NOBODY,
     }
+
+
+_HOLDINGS: Final = text(f"""
+    select record_key.resource, cast(job.id as text) as job_id, job.resources as job_resources,
+           cast(account.integration_id as text) as integration_id, count(distinct account.id) as accounts
+      from record_key
+      join integrated_account account on account.id = record_key.integrated_account_id
+      join sync_job job on job.id = record_key.sync_job_id
+     where account.environment_id = cast(:environment_id as uuid)
+           and account.integration_id = coalesce(cast(:integration_id as uuid), account.integration_id)
+           and account.id = coalesce(cast(:account_id as uuid), account.id)
+           and job.id = coalesce(cast(:job_id as uuid), job.id)
+           and (exists (select from record where record.integrated_account_id = account.id
+                                                 and record.resource = record_key.resource)
+                or record_key.webhook_id <> '{NOBODY}')
+     group by record_key.resource, job.id, account.integration_id order by record_key.resource, job.id
+""")
+
+
+class RecordKeyStore:
+    """The records that are held, by the jobs that have brought them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def of(self, environment_id: EnvironmentId, place: Mapping[str, str]) -> Sequence[Holding]:
+        """List those of an ``integration_id``, an ``account_id`` or a ``job_id``."""
+        values = {"integration_id": None, "account_id": None, "job_id": None, **place}
+        with reading(self._engine) as connection:
+            rows = connection.execute(_HOLDINGS, {**values, "environment_id": environment_id}).mappings().all()
+        return [Holding(**row) for row in rows]

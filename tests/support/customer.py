@@ -60,7 +60,10 @@ class Customer:
     def know_by(self, id_path: JSON, resource: str = "lines") -> Sequence[JsonObject]:
         """Change a list's id_path; give the warnings of that."""
         change = {"config": {"resources": {resource: {"list": {"id_path": id_path}}}}}
-        return self.services().integrations.update(self.environment, self.integration_id, change).warnings
+        services = self.services()
+        finish = services.key_changes.of_integration(self.environment, self.integration_id)
+        services.integrations.update(self.environment, self.integration_id, change)
+        return finish()
 
     def post(self, api: Lists, *, job_id: str | None = None, **request: Any) -> str:
         """Create a run that will find these lists, before a receiver of its own."""

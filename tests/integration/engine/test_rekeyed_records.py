@@ -1,4 +1,4 @@
-"""A resource whose records get another key: the first run that has seen all of them replaces what it had, in one step."""
+"""A resource whose records get another key: the first run that has seen all replaces what it had, in one step."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -82,10 +82,12 @@ def test_fields_of_parents_make_another_key(pump_database: PumpDatabase) -> None
     customer.run(ORDERS)
     resources = [listed("orders"), child_of("orders", "lines", include_from_parent=["id"])]
 
-    changed = customer.services().jobs.update(customer.environment, customer.job_id, {"resources": resources})
+    services = customer.services()
+    finish = services.key_changes.of_job(customer.environment, customer.job_id)
+    services.jobs.update(customer.environment, customer.job_id, {"resources": resources})
     outcome = customer.run(ORDERS)
 
-    assert [warning["resource"] for warning in changed.warnings] == ["lines"]
+    assert [warning["resource"] for warning in finish()] == ["lines"]
     assert (ids(outcome), customer.tombstones()) == (['["a",1]', '["b",1]'], {"1"})
 
 
