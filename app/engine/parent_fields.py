@@ -14,11 +14,12 @@ from app.engine.errors import Failure
 from app.engine.json_types import JSON, JsonObject
 from app.engine.list_ends import PageWarning
 from app.engine.paths import UNDEFINED, lookup
+from app.engine.record_keys import RecordKey
 from app.engine.resource_items import IncludedField, ResourceItem
 
 INCLUDE: Final = "include_from_parent"
-WHOLE: Final = "value"
-"""Where a record that is no object stands in the object that the fields make of it."""
+_WHOLE: Final = "value"
+"""Where a record that is no object stands in the object that the fields make of it, if not at its id path."""
 
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*((?:args|resources)(?:\.[\w\-/]+)+)\s*\}\}")
 _OTHER_THAN_WORD: Final = re.compile(r"\W+")
@@ -127,9 +128,11 @@ def kept_with(element: JsonObject, values: JsonObject) -> JsonObject:
     return {**element, _OF_BATCH: values} if values else element
 
 
-def with_values(records: Sequence[JSON], values: JsonObject) -> list[JSON]:
-    """Put fields into records; one that is no object becomes the field ``value`` of one."""
-    return [{**(record if isinstance(record, dict) else {WHOLE: record}), **values} for record in records]
+def with_values(records: Sequence[JSON], values: JsonObject, key: RecordKey) -> list[JSON]:
+    """Put fields into records; one that is no object, such as the id of something, becomes the id of one."""
+    is_plain = len(key.paths) == 1 and len(key.paths[0]) == 1
+    whole = key.paths[0][0] if is_plain else _WHOLE
+    return [{**(record if isinstance(record, dict) else {whole: record}), **values} for record in records]
 
 
 def replaced(records: Sequence[JSON], values: JsonObject) -> list[PageWarning]:

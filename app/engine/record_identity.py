@@ -20,13 +20,13 @@ _USUAL_NAMES: Final = frozenset({"id", "key", "uuid", "guid", "uid", "gid", "oid
 
 
 def has_ids(records: Sequence[JSON], key: RecordKey) -> bool:
-    """Whether any of the records has an id; usually the first does."""
-    return any(remote_id(record, key) is not None for record in records)
+    """Whether any of the records has an id, or needs none; usually the first does."""
+    return any(not _lacks_id(record, key) for record in records)
 
 
 def without_id(records: Sequence[JSON], key: RecordKey, *, count: int) -> PageWarning:
     """Warn of records that are known by their content, by the first of them."""
-    first = next((record for record in records if remote_id(record, key) is None), None)
+    first = next((record for record in records if _lacks_id(record, key)), None)
     consequence = "they are known by their content: one that changes is kept as another record"
     return PageWarning(NO_ID, f"records without an id: {fault_of(first, key)}; {consequence}", count=count)
 
@@ -78,6 +78,11 @@ def collided(key: RecordKey, count: int) -> PageWarning:
         "paths, keeps them apart. Or the records have changed between the requests"
     )
     return PageWarning(COLLISION, message, count=count)
+
+
+def _lacks_id(record: JSON, key: RecordKey) -> bool:
+    """Whether a record is known by its content in the place of an id; a text or a number is both."""
+    return isinstance(record, dict | list) and remote_id(record, key) is None
 
 
 def _with_origins(records: Sequence[JSON], origins: Sequence[tuple[int, int]]) -> Iterator[tuple[int, JSON]]:

@@ -39,7 +39,7 @@ class RecordBatch:
         self._drafts = drafts
         self.given = 0
         self.without_id = 0
-        """How many are known by their content."""
+        """How many are known by their content, beside texts and numbers, which are what they are."""
         for record in records:
             self.given += 1
             # Usual ids on the shortest way: there are a thousand per page.
@@ -53,7 +53,7 @@ class RecordBatch:
             else:
                 row = _known_by_content(record)
                 drafts[row.remote_id] = row
-                self.without_id += 1
+                self.without_id += isinstance(record, dict | list)
 
     def __len__(self) -> int:
         return len(self._drafts)

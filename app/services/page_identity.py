@@ -37,7 +37,8 @@ class PageIdentity:
             return page, values
         if self._item.is_request:
             self.warnings += parent_fields.replaced(page.records, values)
-        return replace(page, records=parent_fields.with_values(page.records, values)), values
+        key = self._context.key_of(self._item)
+        return replace(page, records=parent_fields.with_values(page.records, values, key)), values
 
     @property
     def is_rekeying(self) -> bool:

@@ -162,7 +162,6 @@ WAYS = (
     Way(
         name="texts",
         resources=[listed("orders"), INCLUDING],
-        config={"resources": {"lines": {"list": {"id_path": "value"}}}},
         api={"orders": {None: ORDERS}, "lines": {"o1": ["a", "b", "c"], "o2": ["a"]}},  # type: ignore[dict-item]
         ids=['["o1","a"]', '["o1","b"]', '["o1","c"]', '["o2","a"]'],
     ),

@@ -9,6 +9,7 @@ import pytest
 from raw_upstream import Client, Received, Upstream, reply
 
 from app.engine.errors import SourceError
+from app.engine.record_rows import remote_id
 
 PAGE = (Path(__file__).parents[3] / "docs" / "integrations.md").read_text()
 EXAMPLES = re.findall(r"```json config\n(.*?)```\n\n```text exchange\n(.*?)```", PAGE, re.DOTALL)
@@ -55,7 +56,11 @@ def test_a_config_speaks_as_printed(client: Client, upstream: Upstream, config: 
     upstream.in_turn(*(answer_of(read(line)) for line in lines if line.startswith("<")))
 
     if last.startswith("="):
-        assert client.fetch_all(client.config(**parts), context=CONTEXT, resource="tickets") == json.loads(last[2:])
+        records = client.fetch_all(client.config(**parts), context=CONTEXT, resource="tickets")
+        assert records == json.loads(last[2:])
+        key = client.config(**parts).method("tickets", "list").key
+        told_ids = [json.loads(line.removeprefix("# ids ")) for line in lines if line.startswith("# ids ")]
+        assert told_ids in ([], [[remote_id(record, key) for record in records]])
     else:
         with pytest.raises(SourceError, match=last.split(" ", 2)[2]) as caught:
             client.fetch(client.config(**parts), context=CONTEXT, resource="tickets")
