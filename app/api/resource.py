@@ -15,7 +15,7 @@ from app.api import preconditions, preferences, roles
 from app.api.parsing import RequestParser, strict_about_parameters
 from app.api.schemas.fields import ShownOnce
 from app.api.services import environment, services
-from app.api.warned import is_warned
+from app.api.warned import take_warned
 from app.engine.ids import canonical_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import RowVersion
@@ -164,7 +164,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
 
     def _tag(self, response: flask.Response, path: Mapping[str, str]) -> None:
         """Tag an answer as GET does what it shows, also where it tells more."""
-        tag, _ = self._shown(**path).get_etag() if is_warned() else (None, False)
+        tag, _ = self._shown(**path).get_etag() if take_warned() else (None, False)
         if tag is not None:
             response.set_etag(tag)
         else:

@@ -33,6 +33,6 @@ def warned(body: JsonObject, warnings: Sequence[JsonObject]) -> JsonObject:
     return {**body, "warnings": list(warnings)}
 
 
-def is_warned() -> bool:
-    """Whether the answer tells more than the thing itself, and is tagged as that is."""
-    return bool(flask.g.get("is_warned"))
+def take_warned() -> bool:
+    """Whether the answer tells more than the thing itself, and has to be tagged as that is; asked once."""
+    return bool(flask.g.pop("is_warned", False))

@@ -36,6 +36,8 @@ class FakeMoves:
     announced: list[EventDraft] = field(default_factory=list)
     held_keys: dict[str, JsonObject] = field(default_factory=dict)
     has_old_records: bool = False
+    replaced_only: list[bool] = field(default_factory=list)
+    """For each counting of what has vanished, whether only what was seen under another id counted."""
     warnings: list[tuple[str, PageWarning]] = field(default_factory=list)
     key_notes: list[KeyNote] = field(default_factory=list)
     reopened: list[bool] = field(default_factory=list)
@@ -156,6 +158,7 @@ class FakeLockedRun:
         return DELIVERY_UNIT if DELIVERY_UNIT in self._moves.units.rows else None
 
     def count_vanished(self, ended: Pass) -> Vanished:
+        self._moves.replaced_only.append(ended.replaced_only)
         return self._moves.vanished
 
     def delete_vanished(self, ended: Pass, *, count: int) -> None:
