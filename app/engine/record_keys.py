@@ -1,7 +1,7 @@
 """What tells the records of a resource apart: where a record's id is, or the values that are its id together."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.engine.config_reader import ConfigReader, shown
@@ -26,21 +26,20 @@ class RecordKey:
     is_declared: bool = False
     """The method's own config names it: a page of records without it is a mistake."""
 
-    @property
-    def parts(self) -> tuple[Path, ...]:
-        """The paths of all parts of the id, in its order."""
-        return (*((name,) for name in self.parents), *self.paths)
+    parts: tuple[Path, ...] = field(init=False, repr=False, compare=False)
+    """The paths of all parts of the id, in its order."""
+    is_array: bool = field(init=False, repr=False, compare=False)
+    """The id is the JSON array of several values."""
+    name: str | None = field(init=False, repr=False, compare=False)
+    """The one field of the record that holds its id; None where it is not as simple."""
 
-    @property
-    def is_array(self) -> bool:
-        """Whether the id is the JSON array of several values."""
-        return self.is_list or bool(self.parents and self.paths)
-
-    @property
-    def field(self) -> str | None:
-        """The one field of the record that holds its id; None where it is not as simple."""
-        is_simple = not self.is_array and len(self.paths) == 1 and len(self.paths[0]) == 1
-        return self.paths[0][0] if is_simple else None
+    def __post_init__(self) -> None:
+        # Worked out once: each record asks.
+        is_array = self.is_list or bool(self.parents and self.paths)
+        is_simple = not is_array and len(self.paths) == 1 and len(self.paths[0]) == 1
+        object.__setattr__(self, "parts", (*((name,) for name in self.parents), *self.paths))
+        object.__setattr__(self, "is_array", is_array)
+        object.__setattr__(self, "name", self.paths[0][0] if is_simple else None)
 
     def within(self, parents: Iterable[str], *, may_lack_them: bool = False) -> "RecordKey":
         """Return the key of records that have these fields from their parents."""

@@ -34,7 +34,7 @@ class RecordBatch:
     """
 
     def __init__(self, records: Iterable[JSON] = (), key: RecordKey = BY_ID) -> None:
-        name = key.field
+        name = key.name
         drafts: dict[str, JSON | RecordRow] = {}
         self._drafts = drafts
         self.given = 0
@@ -92,10 +92,13 @@ def remote_id(record: JSON, key: RecordKey) -> str | None:
         return None
     if key.may_lack_parents and isinstance(record, dict) and not any(name in record for name in key.parents):
         key = replace(key, parents=(), may_lack_parents=False)
-    if (name := key.field) is not None:
+    if (name := key.name) is not None:
         value = record.get(name) if isinstance(record, dict) else lookup(record, (name,))
     elif key.is_array:
-        return _joined([lookup(record, path) for path in key.parts])
+        is_object = type(record) is dict
+        return _joined(
+            [record.get(path[0]) if is_object and len(path) == 1 else lookup(record, path) for path in key.parts]
+        )
     else:
         value = lookup(record, key.paths[0])
     if not _is_id(value):
@@ -105,7 +108,10 @@ def remote_id(record: JSON, key: RecordKey) -> str | None:
 
 def _joined(values: list[JSON]) -> str | None:
     """Write the parts of an id as a JSON array, which keeps their types and borders apart."""
-    return _fitting(encode(values).decode()) if all(map(_is_id, values)) else None
+    for value in values:
+        if type(value) is not int and not _is_id(value):
+            return None
+    return _fitting(encode(values).decode())
 
 
 def _is_id(value: JSON) -> bool:

@@ -78,7 +78,7 @@ class PageIdentity:
     @property
     def shows_ids(self) -> bool:
         """Whether a webhook can not read its records' ids off their field ``id``."""
-        return self._context.key_of(self._item).field != BY_ID.field
+        return self._context.key_of(self._item).name != BY_ID.name
 
     def ids(self, records: Sequence[JSON]) -> list[str] | None:
         """Return what a webhook is told of the ids of records; None where it is nothing."""

@@ -119,7 +119,7 @@ def test_keys_of_a_job_are_those_of_what_it_keeps() -> None:
 
     found = keys_of_job(job, config)
 
-    assert {resource: [RecordKey.from_json(one).field for one in keys] for resource, keys in found.items()} == {
+    assert {resource: [RecordKey.from_json(one).name for one in keys] for resource, keys in found.items()} == {
         "a": ["id", "uid"],
         "crm/contacts": ["id"],
     }
