@@ -63,8 +63,12 @@ def planned(ended: Pass, writers: Sequence[ResourceState], locked: LockedKeys) -
         return None
     keys = keys_of((ended.resource, one.key) for one in read)[ended.resource]
     former = [key for key in held["keys"] if key not in keys]
+    if missing := [key for key in keys if key not in held["keys"]]:
+        # Another run has replaced what this one has brought so far: the next one has to do it again.
+        locked.replace_keys(ended, [*held["keys"], *missing])
+        return None
     expected = [key.to_json() for key in read[0].former]
-    if any(key not in held["keys"] for key in keys) or any(key not in expected for key in former):
+    if any(key not in expected for key in former):
         # Another run has begun to bring records by another key still.
         return None
     is_alone = not (held["is_shared"] or held["has_others"])

@@ -82,6 +82,12 @@ def test_uncertain_run_replaces_nothing_and_says_so(known: JsonObject | None, st
     assert [warning.code for _, warning in moves.warnings] == ["former_key"]
 
 
+def test_key_that_another_run_has_replaced_meanwhile_is_noted_again() -> None:
+    moves = settled(held(ID))
+
+    assert moves.held_keys["tickets"]["keys"] == [ID, UID]
+
+
 def test_nothing_is_warned_of_where_nothing_was_left_to_replace() -> None:
     here = setting([ITEM])
     here.moves.resources = [resource_state(rekeying=REKEYING, counters=SEEN)]
