@@ -165,6 +165,10 @@ class PageWrite:
     """Resource id to the number of child requests that a failed parent request keeps from being made."""
     child_errors: Mapping[str, int] = field(default_factory=dict)
     """Resource id to those of the errors that are a child's, each of which skips it too."""
+    expected: int | None = None
+    """The records that the upstream's totals declare of the lists that end here; None where it told none."""
+    has_paged: bool = False
+    """A page has led to a next one."""
     gathered: Sequence[GatheredBatch] = ()
     warnings: Sequence[PageWarning] = ()
     """What was odd about the pages, and lost no record."""

@@ -24,6 +24,8 @@ from app.store.single_statements import SingleStatements
 
 # From here on Postgres takes more time to look each record up than the daemon saves.
 _MOST_RECORDS: Final = 200
+# A statement that takes long would keep its unit's row locked for as long.
+_MOST_BYTES: Final = 4 * 1024 * 1024
 
 ADVANCE: Final = """
     update unit
@@ -31,21 +33,25 @@ ADVANCE: Final = """
            idle_slices = case when %(has_progress)s then 0 else idle_slices end,
            status = coalesce(%(end)s::text, status),
            lease_expires_at = case when %(end)s::text is null
-                                   then now() + make_interval(secs => %(lease_seconds)s) end
+                                   then clock_timestamp() + make_interval(secs => %(lease_seconds)s) end
      where id = %(unit_id)s and fencing_token = %(fencing_token)s and status = 'leased'
 """
-"""Move a unit on past a page: it changes one row, or none when its lease is gone."""
+"""Move a unit on past a page, which may have taken a minute: it changes one row, or none when its lease is gone."""
 
 _OWN_COUNTERS: Final = {
     "created": "totals.new",
     "updated": "totals.written - totals.new",
     "unchanged": "%(given)s - totals.written",
 }
-_COUNTED: Final = ", ".join(f"{name} = {name} + {_OWN_COUNTERS.get(name, f'%({name})s')}" for name in tables.COUNTERS)
 _BEGUN: Final = """
     status = case when status = 'waiting' then 'running' else status end, started_at = coalesce(started_at, now())
 """
-COUNTED: Final = ", ".join(f"{name} = {name} + %({name})s" for name in tables.COUNTERS) + f", {_BEGUN}"
+_LISTED: Final = """
+    expected = case when %(expected)s::bigint is null then expected else coalesce(expected, 0) + %(expected)s end,
+    has_paged = has_paged or %(has_paged)s
+"""
+_COUNTED: Final = ", ".join(f"{name} = {name} + {_OWN_COUNTERS.get(name, f'%({name})s')}" for name in tables.COUNTERS)
+COUNTED: Final = ", ".join(f"{name} = {name} + %({name})s" for name in tables.COUNTERS) + f", {_BEGUN}, {_LISTED}"
 """Add to a resource's counters, which has begun by then."""
 
 
@@ -80,7 +86,7 @@ def _writing(*, held: str = "content_hash", own: str = "", also: str = "") -> by
          totals as (select count(*) as written, count(*) filter (where is_new) as new from written),
          counted as (
         update run_resource
-           set {_COUNTED}, {_BEGUN}, first_sequence = least(first_sequence, before + 1),
+           set {_COUNTED}, {_BEGUN}, {_LISTED}, first_sequence = least(first_sequence, before + 1),
                last_sequence = greatest(last_sequence, last){also}
           from fenced, totals left join taken on true
          where run_resource.id = %(resource_id)s)
@@ -119,15 +125,17 @@ def is_plain(page: PageWrite) -> bool:
         or page.changes
         or page.tracks_deletes
         or page.gathered
-        or page.warnings
         or page.given_on
         or page.skipped
+        or page.warnings
     )
 
 
 def is_small(page: PageWrite) -> bool:
     """Claim that a plain page is best written without a look at it beforehand."""
-    return len(page.records) <= _MOST_RECORDS
+    return len(page.records) <= _MOST_RECORDS and (
+        sum(len(row.data) for row in page.records.rows(page.records.ids)) <= _MOST_BYTES
+    )
 
 
 def write(singles: SingleStatements, page: PageWrite) -> None:
@@ -144,7 +152,7 @@ def move_on(connection: Connection[DictRow], page: PageWrite) -> None:
     """Count a page of which the table holds all as it is; raise LeaseLostError as ``write`` does."""
     counters = page.counters + Counters(unchanged=page.records.given)
     values = {name: getattr(counters, name) for name in tables.COUNTERS}
-    values = {**fence_values(page), **values, "resource_id": page.claim.resource_id}
+    values = {**fence_values(page), **values, **list_values(page), "resource_id": page.claim.resource_id}
     _check(connection.execute(_MOVE_ON, values).fetchone())
 
 
@@ -166,10 +174,16 @@ def fence_values(page: PageWrite) -> dict[str, object]:
     }
 
 
+def list_values(page: PageWrite) -> dict[str, object]:
+    """Give what ``COUNTED`` takes of the page's list."""
+    return {"expected": page.expected, "has_paged": page.has_paged}
+
+
 def _values(page: PageWrite) -> dict[str, object]:
     rows = list(page.records.rows(page.records.ids))
     return {
         **{name: getattr(page.counters, name) for name in tables.COUNTERS if name not in _OWN_COUNTERS},
+        **list_values(page),
         "account_id": page.account_id,
         "resource": page.resource,
         "resource_id": page.claim.resource_id,
