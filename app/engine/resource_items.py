@@ -86,6 +86,8 @@ class ResourceItem:
     recursion: Recursion | None = None
     included: tuple[IncludedField, ...] = ()
     """What its records have from their parents, those of the parent's own included first; it is part of their ids."""
+    deleted_when: Expression | None = None
+    """Tells of a record that it is deleted upstream; it sees nothing but the record."""
 
     @property
     def templates(self) -> Sequence[Template]:

@@ -30,6 +30,8 @@ class ResourceState:
     """When the first of the parked units goes on."""
     rekeying: JsonObject | None = None
     """By what its records are known in this run, in the place of something else (engine/rekeying.py)."""
+    previous_run_date: datetime | None = None
+    """The lower bound of its increment; None asks for everything."""
     left_out: int = 0
     """Units with requests that were never made, and that nobody will make: a resume took up the errors only."""
 

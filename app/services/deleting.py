@@ -87,12 +87,11 @@ class Deletions:
             return decision
         states = locked.progress().resources
         by_name = {state.name: state for state in states}
-        is_increment = run.previous_run_date is not None
         rekeyed = rekeying.resources(states)
         for resource in dict.fromkeys((*rekeyed, *tracked)):
             writers = [state for state in states if state.resource == resource]
             ending = _Ending(run=run, writers=writers, locked=locked, decision=decision)
-            is_complete = deletes.was_complete(resource, plan, by_name, is_increment=is_increment)
+            is_complete = deletes.was_complete(resource, plan, by_name)
             if resource in rekeyed:
                 self._replace(ending, is_complete=is_complete)
             if resource in tracked and is_complete:

@@ -1,10 +1,11 @@
 """Gather the pages and errors of one write: records become rows or events, parents become units for their children."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.engine import parent_fields, recursion, scope
+from app.engine import parent_fields, recursion, scope, told_deletions
 from app.engine.books import Counters
 from app.engine.errors import RecordError, SourceError
 from app.engine.frontier import Frontier
@@ -37,6 +38,7 @@ class PageBatch:
         self._identity = PageIdentity(context, item)
         self._events = PageEvents(context, item, claim.resource_id, identity=self._identity, clock=clock)
         self._records: list[JSON] = []
+        self._deleted: list[tuple[int, JSON]] = []
         self._children: dict[str, list[scope.Element]] = {child.name: [] for child in (*self._requested_children, item)}
         self._batches: dict[str, list[scope.Element]] = {child.name: [] for child in self._batch_children}
         self._skipped: Counter[str] = Counter()
@@ -51,6 +53,7 @@ class PageBatch:
         self._has_paged = False
         self._warnings: list[PageWarning] = []
         self._has_progress = False
+        self._has_gaps = False
         self.errors: list[ErrorDraft] = []
         self.failures: list[tuple[scope.Element, RecordError]] = []
         """The requests that failed."""
@@ -72,18 +75,19 @@ class PageBatch:
             self._note(self._item, error, element)
         self._note_list(page)
         self._has_progress |= bool(page.records or page.errors) or page.next_cursor is None
+        records = page.records if self._item.deleted_when is None else self._living(element, page)
         if self._item.persist:
             if is_first and (fault := self._identity.fault_of(page.records)) is not None:
                 self._note(self._item, fault, element)
             self._identity.note_origin(element, len(self._records))
-            self._records.extend(page.records)
-        for child in self._batch_children if page.records else ():
-            batch = scope.batch_element(element, page.records)
+            self._records.extend(records)
+        for child in self._batch_children if records else ():
+            batch = scope.batch_element(element, records)
             self._batches[child.name].append(parent_fields.kept_with(batch, included))
         if self._item.recursion is not None:
-            self._recurse(element, page.records)
+            self._recurse(element, records)
         for child in self._requested_children:
-            for record in page.records:
+            for record in records:
                 self._expand(child, element, record)
 
     def _note_list(self, page: FetchedPage) -> None:
@@ -106,16 +110,22 @@ class PageBatch:
         """Give the one write that all of this comes to."""
         is_done = frontier.is_done(len(self._claim.elements))
         limit_bytes = self._settings.delivery_batch_bytes
-        batches = self._events.of_records(self._records, limit_bytes=limit_bytes)
-        changes = self._events.changes_of(self._records, limit_bytes=limit_bytes)
-        records = self._rows()
-        is_withheld = self._context.run.webhook_id and not batches and not changes
+        found = self._identity.resolved(self._records, self._deleted)
+        batches = self._events.of_records(found.living, limit_bytes=limit_bytes)
+        deletions = self._events.of_deleted(found.deleted, limit_bytes=limit_bytes)
+        changes = self._events.changes_of(found.living, found.deleted, limit_bytes=limit_bytes)
+        records = self._rows(found.living)
+        is_withheld = self._context.run.webhook_id and not (batches or deletions or changes)
+        told_deleted = sum(event.records for event in deletions)
         counters = Counters(
             pages=self._pages,
             fetched=self._fetched,
             quarantined=self._quarantined,
-            queued=sum(event.records for event in batches),
-            withheld=len(self._records) if is_withheld else 0,
+            queued=sum(event.records for event in batches) + told_deleted,
+            withheld=len(found.living) + len(found.deleted) if is_withheld else 0,
+            unchanged=found.superseded,
+            deleted=told_deleted,
+            tombstones=told_deleted,
             errors=len(self.errors) - sum(self._child_errors.values()),
             unproven=self._unproven,
         )
@@ -128,12 +138,13 @@ class PageBatch:
             account_id=self._context.run.integrated_account_id,
             resource=self._item.resource,
             records=records,
+            deleted=() if self._context.run.webhook_id else found.deleted,
             changes=changes,
             collision=self._identity.collision,
             tracks_deletes=self._item.delete_tracking is not None or self._identity.is_rekeying,
             former_ids=self._identity.former_ids,
             server_date=self._server_date,
-            events=[*batches, *self._events.of_errors(self.errors)],
+            events=[*batches, *deletions, *self._events.of_errors(self.errors)],
             children=self._child_units(),
             errors=self.errors,
             counters=counters,
@@ -144,6 +155,7 @@ class PageBatch:
             warnings=[*self._warnings, *self._identity.warnings],
             gathered=self._gathered(),
             given_on=self._given_on,
+            has_gaps=self._has_gaps,
         )
 
     @property
@@ -159,17 +171,20 @@ class PageBatch:
         return [child for child in self._child_items if not child.is_request]
 
     def _recurse(self, element: scope.Element, records: Sequence[JSON]) -> None:
+        seen = self._context.scope_of(self._item)
         for record in records:
             try:
-                found = recursion.repeated(self._item, self._context.plan, element, record, self._context.scope)
+                found = recursion.repeated(self._item, self._context.plan, element, record, seen)
             except RecordError as error:
                 self._note(self._item, error, element)
+                self._has_gaps = True
             else:
                 self._children[self._item.name].extend([found] if found is not None else [])
 
     def _expand(self, child: ResourceItem, element: scope.Element, record: JSON) -> None:
         try:
-            elements = scope.child_elements(child, self._context.plan, self._item, element, record, self._context.scope)
+            seen = self._context.scope_of(child)
+            elements = scope.child_elements(child, self._context.plan, self._item, element, record, seen)
         except RecordError as error:
             self._note(child, error, element)
             self._child_errors[self._context.resource_ids[child.name]] += 1
@@ -193,10 +208,28 @@ class PageBatch:
             )
         )
 
-    def _rows(self) -> RecordBatch:
-        if self._context.run.webhook_id or not self._records:
+    def _living(self, element: scope.Element, page: FetchedPage) -> list[JSON]:
+        """Put aside what the upstream tells as deleted, and what does not say whether it is; give the rest."""
+        assert self._item.deleted_when is not None
+        parted = told_deletions.part(
+            self._item.deleted_when,
+            page.records,
+            self._context.key_of(self._item),
+            has_short_integers=page.has_short_integers,
+            monotonic=time.monotonic,
+        )
+        for error in parted.errors:
+            self._note(self._item, error, element)
+        self._quarantined += len(parted.errors)
+        if self._item.persist:
+            before = len(self._records)
+            self._deleted += [(before + position, record) for position, record in parted.deleted]
+        return parted.living
+
+    def _rows(self, records: Sequence[JSON]) -> RecordBatch:
+        if self._context.run.webhook_id or not records:
             return RecordBatch()
-        return self._identity.batch(self._records)
+        return self._identity.batch(records)
 
     def _child_units(self) -> list[UnitDraft]:
         ids, most = self._context.resource_ids, self._settings.children_per_unit

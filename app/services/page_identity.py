@@ -1,15 +1,16 @@
 """What the records of a unit's pages are known by, and what is odd about it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from app.engine import parent_fields, record_identity, scope
+from app.engine import parent_fields, record_identity, scope, told_deletions
 from app.engine.errors import IdPathError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.list_ends import PageWarning
 from app.engine.record_keys import BY_ID
 from app.engine.record_rows import RecordBatch, record_row
 from app.engine.resource_items import ResourceItem
+from app.engine.told_deletions import Resolved
 from app.services.ports import FetchedPage
 from app.services.run_context import RunContext
 
@@ -23,22 +24,29 @@ class PageIdentity:
         self._origins: list[tuple[int, int]] = []
         self._elements: list[scope.Element] = []
         self._rekeying = context.rekeyings.get(item.name)
+        self._given: Sequence[JSON] = ()
+        self._former_ids: dict[str, None] = {}
         self.warnings: list[PageWarning] = []
-        self.former_ids: list[str] = []
-        """What the records were known by before they have got another key."""
 
     def with_parents(self, element: scope.Element, page: FetchedPage) -> tuple[FetchedPage, JsonObject]:
         """Return the page with the fields that its records have from their parents, and these fields."""
         if not self._item.included:
             return page, {}
-        seen = scope.element_scope(self._item, self._context.plan, element, self._context.scope)
+        seen = scope.element_scope(self._item, self._context.plan, element, self._context.scope_of(self._item))
         values = parent_fields.values_of(self._item, element, seen)
         if not values:
             return page, values
         if self._item.is_request:
             self.warnings += parent_fields.replaced(page.records, values)
         key = self._context.key_of(self._item)
-        return replace(page, records=parent_fields.with_values(page.records, values, key)), values
+        records = parent_fields.with_values(page.records, values, key)
+        # The page's body does not tell how long the integers are that its records have got.
+        return replace(page, records=records, has_short_integers=False), values
+
+    @property
+    def former_ids(self) -> Sequence[str]:
+        """What the records were known by before they have got another key, those told as deleted included."""
+        return list(self._former_ids)
 
     @property
     def is_rekeying(self) -> bool:
@@ -75,6 +83,17 @@ class PageIdentity:
         self._elements.append(element)
         self._origins.append((position, origin))
 
+    def resolved(self, records: Sequence[JSON], deleted: Sequence[tuple[int, JSON]]) -> Resolved:
+        """Decide by their ids which of a write's living and deleted records count."""
+        self._given = records
+        if not deleted:
+            return Resolved(living=records)
+        key, gone = self._context.key_of(self._item), [record for _, record in deleted]
+        if key.paths and (count := RecordBatch(gone, key).without_id):
+            self.warnings.append(record_identity.without_id(gone, key, count=count))
+        self._note_former(gone)
+        return told_deletions.resolve(records, deleted, key)
+
     @property
     def shows_ids(self) -> bool:
         """Whether a webhook can not read its records' ids off their field ``id``."""
@@ -93,10 +112,14 @@ class PageIdentity:
         batch = RecordBatch(records, key)
         if batch.without_id and key.paths:
             self.warnings.append(record_identity.without_id(records, key, count=batch.without_id))
-        if batch.given > len(batch) and len(self._origins) > 1:
-            count = record_identity.collisions(records, key, self._origins)
+        if len(self._given) > len(batch) and len(self._origins) > 1:
+            # Origins are known by the places of all that came, whatever was told as deleted since.
+            count = record_identity.collisions(self._given, key, self._origins)
             self.warnings += [record_identity.collided(key, count)] if count else []
-        if self._rekeying is not None:
-            former = (record_row(record, key).remote_id for key in self._rekeying.former for record in records)
-            self.former_ids = list(dict.fromkeys(former))
+        self._note_former(records)
         return batch
+
+    def _note_former(self, records: Iterable[JSON]) -> None:
+        if self._rekeying is not None:
+            former = (record_row(record, key).remote_id for record in records for key in self._rekeying.former)
+            self._former_ids.update(dict.fromkeys(former))

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from app.engine import definition, integration_config, item_keys, planning, rekeying, routing, scope
 from app.engine.errors import FerrymanError
 from app.engine.events import Envelope
+from app.engine.increments import LowerBounds
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
@@ -58,6 +59,7 @@ class RunMaterial:
     run: SyncJobRun
     resource_ids: Mapping[str, str]
     """By name."""
+    bounds: LowerBounds
     account: IntegratedAccount | None = field(repr=False)
     """None when it was deleted."""
     integration: Integration | None = field(repr=False)
@@ -88,14 +90,22 @@ class RunContext:
     resource_ids: Mapping[str, str]
     """By name."""
     config: IntegrationConfig
+    bounds: LowerBounds
     account: IntegratedAccount = field(repr=False)
     scope: JsonObject = field(repr=False)
+    """What requests see that ask from where the run does."""
+    later_scopes: Mapping[str, JsonObject] = field(default_factory=dict, repr=False)
+    """What those of the others see, by name."""
     unified: Mapping[str, AccountMapping] = field(default_factory=dict)
     """The mappings of unified APIs' items, by name."""
     held_keys: Mapping[str, HeldKeys] = field(default_factory=dict)
     """By resource, before the run begins: what the records that its job has brought are known by."""
     rekeyings: Mapping[str, Rekeying] = field(default_factory=dict)
     """By name: what records are known by in the place of something else, to the end of the run."""
+
+    def scope_of(self, item: ResourceItem) -> JsonObject:
+        """Return what an item's requests and expressions see of the run."""
+        return self.later_scopes.get(item.name, self.scope)
 
     @property
     def key_notes(self) -> Sequence[KeyNote]:
@@ -168,11 +178,13 @@ class RunContexts:
         """Read anew what the thread has just read, since a part of it was changed."""
         self._own.__dict__.pop("recent", None)
 
-    def planned(self, run: SyncJobRun) -> RunContext:
+    def planned(self, run: SyncJobRun, bounds: LowerBounds) -> RunContext:
         """Make the context of a run that is not there, and may never be; raise RunUnworkableError."""
         account = self._accounts.get(run.environment_id, run.integrated_account_id)
         integration = self._integrations.get(account.environment_id, account.integration_id) if account else None
-        return self._made_of(RunMaterial(run=run, resource_ids={}, account=account, integration=integration))
+        return self._made_of(
+            RunMaterial(run=run, resource_ids={}, bounds=bounds, account=account, integration=integration)
+        )
 
     def _made_of(self, material: RunMaterial) -> RunContext:
         run, account = material.run, material.account
@@ -185,6 +197,7 @@ class RunContexts:
         mappings, faults = self._unified.find_all(account, items)
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
+        seen = _scope(run, account)
         return RunContext(
             run=run,
             queue=routing.queue_of(run.daemon_group_key),
@@ -192,8 +205,13 @@ class RunContexts:
             items={item.name: item for item in items},
             resource_ids=material.resource_ids,
             config=config,
+            bounds=material.bounds,
             account=account,
-            scope=_scope(run, account),
+            scope=seen,
+            later_scopes={
+                name: scope.with_previous_run_date(seen, iso_utc_or_none(bound))
+                for name, bound in material.bounds.own.items()
+            },
             held_keys={
                 resource: HeldKeys(keys=held["keys"], is_noted=held["is_noted"])
                 for resource, held in material.held_keys.items()

@@ -75,6 +75,16 @@ class WrittenRecords:
     collisions: int = 0
     """Records that have taken the place of one that the run itself had written."""
 
+    def __add__(self, other: "WrittenRecords") -> "WrittenRecords":
+        """Join with what was written behind it."""
+        numbers = [*(self.sequences or ()), *(other.sequences or ())]
+        sequences = (numbers[0], numbers[-1]) if numbers else None
+        return WrittenRecords(
+            counters=self.counters + other.counters,
+            sequences=sequences,
+            collisions=self.collisions + other.collisions,
+        )
+
 
 def write_records(
     cursor: Cursor[Any], page: RecordPage, found: Difference, *, claim: Claim | None = None

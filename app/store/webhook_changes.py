@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from app.engine.books import Counters
 from app.engine.changes import Change
 from app.engine.record_rows import RecordBatch
-from app.engine.work import EventDraft, PageWrite, Pass, Vanished
+from app.engine.work import Changes, EventDraft, PageWrite, Pass, Vanished
 from app.store import account_log
 
 _COMPARED_AT_ONCE: Final = 5_000
@@ -121,29 +121,51 @@ def compare(connection: Connection, page: PageWrite) -> Told:
     """Make events of what has changed, and note that the webhook is told so, within the caller's transaction."""
     changes = page.changes
     assert changes is not None
-    batch = changes.records
     place = {"webhook_id": changes.webhook_id, "account_id": page.account_id, "resource": page.resource}
     if page.tracks_deletes:
-        for ids, is_former in ((batch.ids, False), (list(page.former_ids), True)):
-            if ids:
-                seen = {"resource_id": page.claim.resource_id, "ids": ids, "is_former": is_former}
-                connection.execute(_SEE, seen)
-    events: list[EventDraft] = []
-    collisions = 0
-    if _difference(connection, batch, place):
+        _see(connection, page, changes)
+    difference = _difference(connection, changes, place)
+    if difference:
         account_log.allocate(connection, page.account_id, 0)
         # Somebody may have written in between; nobody can any more.
-        for change, ids in _difference(connection, batch, place).items():
-            if change is Change.UPDATED and page.collision is not None:
-                values = {**place, "ids": ids, "run_id": page.claim.run_id}
-                collisions = connection.execute(_COUNT_OWN, values).scalar_one()
-            for part in _parts(ids, _TOLD_AT_ONCE):
-                drafts = changes.tell(change, part)
-                _note(connection, batch, drafts, {**place, "is_new": change is Change.CREATED})
-                events += drafts
+        difference = _difference(connection, changes, place)
+    updated, deleted = (difference.get(change, []) for change in (Change.UPDATED, Change.DELETED))
+    collisions = _count_own(connection, page, updated, place)
+    events = _tell(connection, changes, difference, place)
     queued = sum(event.records for event in events)
-    counters = Counters(queued=queued, unchanged=batch.given - queued)
+    unchanged = changes.records.given + len(changes.deleted) - queued
+    counters = Counters(queued=queued, unchanged=unchanged, deleted=len(deleted), tombstones=len(deleted))
     return Told(events=events, counters=counters, collisions=collisions)
+
+
+def _see(connection: Connection, page: PageWrite, changes: Changes) -> None:
+    for ids, is_former in ((changes.records.ids, False), (list(page.former_ids), True)):
+        if ids:
+            seen = {"resource_id": page.claim.resource_id, "ids": ids, "is_former": is_former}
+            connection.execute(_SEE, seen)
+
+
+def _count_own(connection: Connection, page: PageWrite, ids: Sequence[str], place: Mapping[str, str]) -> int:
+    if page.collision is None or not ids:
+        return 0
+    count: int = connection.execute(_COUNT_OWN, {**place, "ids": ids, "run_id": page.claim.run_id}).scalar_one()
+    return count
+
+
+def _tell(
+    connection: Connection, changes: Changes, difference: Mapping[Change, Sequence[str]], place: Mapping[str, str]
+) -> Sequence[EventDraft]:
+    """Make the events and note them, in the order of what was found."""
+    events: list[EventDraft] = []
+    for change, ids in difference.items():
+        for part in _parts(ids, _TOLD_AT_ONCE):
+            drafts = changes.tell(change, part)
+            if change is Change.DELETED:
+                _note_deleted(connection, drafts, place)
+            else:
+                _note(connection, changes.records, drafts, {**place, "is_new": change is Change.CREATED})
+            events += drafts
+    return events
 
 
 def count_vanished(connection: Connection, ended: Pass) -> Vanished:
@@ -157,8 +179,7 @@ def delete_vanished(
 ) -> Sequence[EventDraft]:
     """Note that the webhook is told what has vanished; give the events that do so."""
     drafts = tell(list(connection.execute(_UNSEEN_IDS[ended.replaced_only], _place(ended)).scalars()))
-    ids, delivery_ids = _told(drafts)
-    connection.execute(_DELETE, {**_place(ended), "ids": ids, "delivery_ids": delivery_ids})
+    _note_deleted(connection, drafts, _place(ended))
     return drafts
 
 
@@ -187,18 +208,26 @@ def _take_back(connection: Connection, which: str, id: str) -> None:
         connection.execute(text(_TAKE_BACK.format(which=which, same=_SAME)), {"id": id})
 
 
-def _difference(connection: Connection, batch: RecordBatch, place: Mapping[str, str]) -> dict[Change, list[str]]:
+def _difference(connection: Connection, changes: Changes, place: Mapping[str, str]) -> dict[Change, list[str]]:
+    batch = changes.records
     found: dict[Change, list[str]] = {}
     for ids in _parts(batch.ids, _COMPARED_AT_ONCE):
-        rows = connection.execute(_HELD, {**place, "ids": ids}).all()
-        held: dict[str, bytes | None] = {row.remote_id: row.told for row in rows}
+        held = _held(connection, place, ids)
         for row in batch.rows(ids):
             known = held.get(row.remote_id)
             if known is None:
                 found.setdefault(Change.CREATED, []).append(row.remote_id)
             elif bytes(known) != row.content_hash:
                 found.setdefault(Change.UPDATED, []).append(row.remote_id)
+    for ids in _parts(list(changes.deleted), _COMPARED_AT_ONCE):
+        held = _held(connection, place, ids)
+        if deleted := [remote_id for remote_id in ids if held.get(remote_id) is not None]:
+            found.setdefault(Change.DELETED, []).extend(deleted)
     return found
+
+
+def _held(connection: Connection, place: Mapping[str, str], ids: Sequence[str]) -> dict[str, bytes | None]:
+    return {row.remote_id: row.told for row in connection.execute(_HELD, {**place, "ids": ids})}
 
 
 def _parts(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
@@ -212,6 +241,11 @@ def _note(
     ids, delivery_ids = _told(drafts)
     hashes = [row.content_hash for row in batch.rows(ids)]
     connection.execute(_TELL, {**values, "ids": ids, "hashes": hashes, "delivery_ids": delivery_ids})
+
+
+def _note_deleted(connection: Connection, drafts: Sequence[EventDraft], place: Mapping[str, object]) -> None:
+    ids, delivery_ids = _told(drafts)
+    connection.execute(_DELETE, {**place, "ids": ids, "delivery_ids": delivery_ids})
 
 
 def _told(drafts: Sequence[EventDraft]) -> tuple[list[str], list[str]]:

@@ -60,6 +60,10 @@ RESOURCE_LIST: Final[dict[str, Any]] = {
                 "description": "Fields of the parent that records get, and that are a part of their ids.",
             },
             "delete_tracking": {"enum": ["soft", "hard", "", None]},
+            "deleted_when": {
+                "type": ["string", "null"],
+                "description": "JSONata over a record: one for which it is true is deleted, not kept.",
+            },
         },
     },
 }

@@ -10,6 +10,7 @@ from service_tables import NOON, FakeMappings, FakeTable, account, integration, 
 from service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, FakeUnits
 
 from app.engine.errors import SpoolError
+from app.engine.increments import LowerBounds
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import IntegratedAccount, Integration, Webhook
 from app.engine.status import UnitStatus
@@ -82,6 +83,7 @@ class FakeMaterials:
         return RunMaterial(
             run=run,
             resource_ids=ids,
+            bounds=LowerBounds(run=run.previous_run_date, own=self.runs.later_bounds),
             account=account,
             integration=integration,
             held_keys=self.held_keys(),
