@@ -26,7 +26,8 @@ FerrymanError
 │   ├── MappingError           a unified mapping that does not fit a request or a record
 │   └── SourceError            the upstream API did not give what was asked
 │       ├── InvalidGrantError  an account's token can not be renewed: a person has to sign in again
-│       └── RateLimitedError   the upstream asks to come back later
+│       ├── RateLimitedError   the upstream asks to come back later
+│       └── PassingFaultError  the upstream fails, and tells when it will do better
 ├── DeliveryError              a webhook receiver did not take an event
 └── LeaseLostError             this worker no longer owns the unit: nothing of it may be written
 """
@@ -293,6 +294,21 @@ class RateLimitedError(SourceError):
             status=status,
             retryable=True,
             retry_after_seconds=retry_after_seconds,
+        )
+
+
+class PassingFaultError(SourceError):
+    """The upstream fails and tells for how long; ``retry_after_seconds`` is always set."""
+
+    def __init__(self, fault: SourceError, retry_after_seconds: float) -> None:
+        super().__init__(
+            fault.code,
+            fault.message,
+            status=fault.status,
+            retryable=True,
+            retry_after_seconds=retry_after_seconds,
+            excerpt=fault.excerpt,
+            answer=fault.answer,
         )
 
 

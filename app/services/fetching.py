@@ -3,11 +3,18 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app import failpoints
 from app.engine import computed_queries, recursion, scope
-from app.engine.errors import LeaseLostError, RateLimitedError, RecordError, UnwritablePageError
+from app.engine.errors import (
+    LeaseLostError,
+    PassingFaultError,
+    RateLimitedError,
+    RecordError,
+    SourceError,
+    UnwritablePageError,
+)
 from app.engine.frontier import Frontier
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
@@ -28,6 +35,9 @@ from app.services.workplace import Workplace
 
 _WAIT_SECONDS = 1.0
 _HOLD_SECONDS = 5.0
+
+CLAIMS_FOR_FAULTS = 5
+"""Claims in a row without a page, in the last of which an upstream that fails and asks to wait gets no more time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,13 @@ class _Slice:
     is_backlogged: bool = False
     has_progress: bool = False
     has_bound: bool = False
+    has_failed: bool = False
+    """The upstream failed, and the unit is to try again: a claim that counts, or it might do so for ever."""
+
+    def park(self, error: SourceError) -> None:
+        """Sleep as long as the upstream asks, with elements open at their cursors: all of a unit is one account's."""
+        self.is_draining = True
+        self.wake_seconds = max(self.wake_seconds, error.retry_after_seconds or 0.0)
 
     @property
     def total(self) -> int:
@@ -200,21 +217,32 @@ class FetchWorker:
         try:
             page = unified_pages.mapped(asked.call, future.result())
         except RateLimitedError as limit:
-            # The element stays open at its cursor; the whole unit waits, since all of it is one account's.
-            current.is_draining = True
-            current.wake_seconds = max(current.wake_seconds, limit.retry_after_seconds or 0.0)
+            current.park(limit)
         except RecordError as error:
+            if isinstance(error, PassingFaultError) and current.claim.attempts < CLAIMS_FOR_FAULTS:
+                current.has_failed = True
+                current.park(error)
+                return
             batch.add_error(element, unified_pages.mapped_error(asked.call, error))
             current.frontier = current.frontier.fail(index)
         else:
             failpoints.hit(Failpoint.AFTER_FETCH)
             current.taken.append((index, element, asked.call.cursor if asked.call else None))
             batch.add_page(element, page)
-            current.frontier = (
-                current.frontier.finish(index)
-                if page.next_cursor is None
-                else current.frontier.advance(index, page.next_cursor)
-            )
+            fault = self._fault(current, page)
+            if fault is not None:
+                batch.add_error(element, fault)
+                current.frontier = current.frontier.advance(index, page.next_cursor).fail(index)
+            elif page.leads_on:
+                current.frontier = current.frontier.advance(index, page.next_cursor)
+            else:
+                current.frontier = current.frontier.finish(index)
+
+    def _fault(self, current: _Slice, page: FetchedPage) -> SourceError | None:
+        """Return what ends a page's list as failed; a suspicion holds only for a resource that has never paged."""
+        if page.is_suspicion and self._pages.has_paged(str(current.claim.resource_id)):
+            return None
+        return page.fault
 
     def _write(self, current: _Slice, batch: PageBatch) -> None:
         write = batch.to_write(current.frontier)
@@ -250,7 +278,9 @@ class FetchWorker:
             return False
         is_idle = self._is_idle(current)
         return (
-            self._leases.hand_back(claim, wake_seconds=current.wake_seconds, is_idle=is_idle)
+            self._leases.hand_back(
+                claim, wake_seconds=current.wake_seconds, has_failed=current.has_failed, is_idle=is_idle
+            )
             and not current.wake_seconds
         )
 
@@ -275,8 +305,10 @@ def page_call(context: RunContext, item: ResourceItem, element: scope.Element, c
     if item.recursion is not None:
         id, query = recursion.overridden(element, id, query or {})
         id = _text(id)
+    decides_deletions = item.name in context.plan.decide_deletions
     if mapping := context.unified.get(item.name):
-        return mapping.page_call(UnifiedRequest(id=id, query=query or {}, body=body), cursor)
+        call = mapping.page_call(UnifiedRequest(id=id, query=query or {}, body=body), cursor)
+        return replace(call, decides_deletions=decides_deletions)
     return PageCall(
         account_id=context.account.id,
         run_id=context.run.id,
@@ -288,6 +320,7 @@ def page_call(context: RunContext, item: ResourceItem, element: scope.Element, c
         query=query or {},
         body=body,
         cursor=cursor,
+        decides_deletions=decides_deletions,
     )
 
 

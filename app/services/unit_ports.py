@@ -27,6 +27,9 @@ class PageWriter(Protocol):
         Raise UnwritablePageError for one that can never be written.
         """
 
+    def has_paged(self, resource_id: str) -> bool:
+        """Whether a list of the resource has ever led to a second page, in any run for the same account."""
+
 
 class Bounds(Protocol):
     """Keeps up to which moment of the upstream's clock a run has seen everything."""

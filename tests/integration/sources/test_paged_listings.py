@@ -1,5 +1,6 @@
 """Whole listings over real servers that hand out their pages in different ways, and some that lie."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -59,20 +60,26 @@ LAST_ID = {
 }
 
 
+SHORT_PAGE = {"format": "page", "config": {**PAGE["config"], "short_page_ends": True}}
+
+
 @pytest.mark.parametrize(
     ("pagination", "slicer", "query", "count", "requests"),
     [
         (PAGE, by_page, {}, 0, 1),
-        (PAGE, by_page, {}, 9, 1),
+        (PAGE, by_page, {}, 9, 2),
         (PAGE, by_page, {}, 10, 2),
-        (PAGE, by_page, {}, 25, 3),
-        (PAGE, by_page_or_404, {}, 20, 3),
-        (PAGE, by_page, {"per_page": 5}, 12, 3),
-        (PAGE, by_page, {"per_page": 200}, 120, 3),
-        (PAGE, all_at_once, {"per_page": 200}, 20, 2),
+        (PAGE, by_page, {}, 25, 4),
+        (PAGE, by_page_or_404, {}, 20, 4),
+        (PAGE, by_page, {"per_page": 5}, 12, 4),
+        (PAGE, by_page, {"per_page": 200}, 120, 4),
+        (SHORT_PAGE, by_page, {}, 9, 1),
+        (SHORT_PAGE, by_page, {}, 10, 2),
+        (SHORT_PAGE, by_page, {}, 25, 3),
+        (SHORT_PAGE, by_page, {"per_page": 200}, 120, 3),
         (UNBOUNDED_PAGE, by_page, {}, 20, 4),
-        (OFFSET, by_offset, {}, 95, 4),
-        (OFFSET, by_offset, {"limit": 100}, 120, 3),
+        (OFFSET, by_offset, {}, 95, 5),
+        (OFFSET, by_offset, {"limit": 100}, 120, 4),
         (LAST_ID, by_last_id, {}, 35, 4),
         (LAST_ID, by_last_id, {}, 0, 1),
     ],
@@ -84,7 +91,10 @@ LAST_ID = {
         "404-behind-the-last-page",
         "the-jobs-own-limit",
         "a-server-that-caps-its-pages",
-        "a-server-without-pages",
+        "declared-one-short-page",
+        "declared-one-full-page",
+        "declared-pages",
+        "declared-a-server-that-caps-its-pages",
         "pages-of-unknown-size",
         "offset",
         "offset-with-a-capping-server",
@@ -135,7 +145,7 @@ CURSOR = {
 }
 
 
-@pytest.mark.parametrize("end", [None, "", False, 0, "absent"])
+@pytest.mark.parametrize("end", [None, "", False, "absent"])
 def test_a_cursor_listing_ends(client: Client, upstream: Upstream, end: Any) -> None:
     last = {"data": [2]} if end == "absent" else {"data": [2], "next": end}
     upstream.in_turn(reply({"data": [1], "next": 17}), reply(last))
@@ -151,10 +161,17 @@ def test_a_cursor_listing_ends(client: Client, upstream: Upstream, end: Any) -> 
 def test_a_cursor_that_can_not_be_sent_is_an_error(client: Client, upstream: Upstream, cursor: Any) -> None:
     upstream.answer = lambda _: reply({"data": [1], "next": cursor})
 
-    with pytest.raises(SourceError) as caught:
-        client.fetch(client.config(**CURSOR))
+    page = client.fetch(client.config(**CURSOR))
 
-    assert "expected a text or an integer as the cursor at 'next', found a" in caught.value.message
+    assert page.fault and "expected a text or an integer as the cursor at 'next', found a" in page.fault.message
+    assert page.records == [1]
+
+
+def test_zero_is_a_cursor(client: Client, upstream: Upstream) -> None:
+    upstream.in_turn(reply({"data": [1], "next": 0}), reply({"data": [2], "next": None}))
+
+    assert client.fetch_all(client.config(**CURSOR)) == [1, 2]
+    assert dict(upstream.received[1].query)["after"] == "0"
 
 
 def test_an_empty_page_with_a_cursor_goes_on(client: Client, upstream: Upstream) -> None:
@@ -163,24 +180,29 @@ def test_an_empty_page_with_a_cursor_goes_on(client: Client, upstream: Upstream)
     assert client.fetch_all(client.config(**CURSOR)) == [1]
 
 
-def test_the_page_that_brings_a_repeated_cursor_is_kept(client: Client, upstream: Upstream) -> None:
+def test_a_cursor_that_names_its_own_page_is_asked_once_more(client: Client, upstream: Upstream) -> None:
     upstream.in_turn(reply({"data": [1], "next": "b"}), reply({"data": [2], "next": "b"}))
+
+    assert client.fetch_all(client.config(**CURSOR)) == [1, 2]
+    assert len(upstream.received) == 3
+
+
+def test_a_cursor_for_two_different_pages_is_an_error_that_keeps_both(client: Client, upstream: Upstream) -> None:
+    upstream.in_turn(*(reply({"data": [number], "next": "b"}) for number in (1, 2, 3)))
     config = client.config(**CURSOR)
     first = client.fetch(config)
     second = client.fetch(config, cursor=first.next_cursor)
 
-    with pytest.raises(SourceError) as caught:
-        client.fetch(config, cursor=second.next_cursor)
+    third = client.fetch(config, cursor=second.next_cursor)
 
-    assert second.records == [2]
-    assert caught.value.code == "repeated_cursor"
-    assert len(upstream.received) == 2
+    assert [second.records, third.records] == [[2], [3]]
+    assert third.fault and third.fault.code == "repeated_cursor"
 
 
 def test_a_circle_of_cursors_is_found(client: Client, upstream: Upstream) -> None:
     def answer(request: Received) -> bytes:
         position = int(dict(request.query).get("after", "0"))
-        return reply({"data": [position], "next": str(3 + (position + 1) % 7)})
+        return reply({"data": [position, len(upstream.received)], "next": str(3 + (position + 1) % 7)})
 
     upstream.answer = answer
 
@@ -237,3 +259,40 @@ def test_only_lists_are_paged_unless_a_method_has_a_pagination_of_its_own(client
     client.fetch(config, method="search")
 
     assert [request.target for request in upstream.received] == ["/things/1", "/search?per_page=10&page=1"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "targets"),
+    [
+        ("items?page=2", "items?page=3", ["/v1/items?page=2", "/v1/items?page=3"]),
+        ("/v1/items/page/2", "3", ["/v1/items/page/2", "/v1/items?after=3"]),
+        ("?page=2", "?page=3", ["/v1/items?page=2", "/v1/items?page=3"]),
+        ("page/2", "../page/3", ["/v1/page/2", "/v1/page/3"]),
+        ("/abc+/==", "AB?/c=", ["/v1/items?after=%2Fabc%2B%2F%3D%3D", "/v1/items?after=AB%3F%2Fc%3D"]),
+    ],
+    ids=["relative", "path-then-value", "query", "folders", "base64"],
+)
+def test_a_next_value_is_followed_or_sent(
+    client: Client, upstream: Upstream, first: str, second: str, targets: list[str]
+) -> None:
+    pages = [{"data": [1], "next": first}, {"data": [2], "next": second}, {"data": [3]}]
+    upstream.in_turn(*(reply(page) for page in pages))
+    pagination = {"format": "cursor", "config": {"cursor_path": "next", "cursor_param": "after"}}
+    resources = {"items": {"list": {"path": "/v1/items"}}}
+    config = client.config(pagination=pagination, response_path="data", resources=resources)
+
+    assert client.fetch_all(config, resource="items") == [1, 2, 3]
+    assert [request.target for request in upstream.received[1:]] == targets
+
+
+def test_no_secret_of_a_next_address_is_kept(client: Client, upstream: Upstream) -> None:
+    address = f"{upstream.url}/things?key=s3cret&page="
+    answers = [reply({"data": [page], "next": f"{address}{page + 1}"}) for page in range(4)]
+    upstream.in_turn(*answers, reply({"data": []}))
+    config = client.config(**CURSOR, query={"key": "{{context.key}}"})
+
+    pages = client.pages(config, context={"key": "s3cret"})
+
+    assert [page.records for page in pages] == [[0], [1], [2], [3], []]
+    assert "s3cret" not in json.dumps([page.next_cursor for page in pages])
+    assert all(dict(request.query)["key"] == "s3cret" for request in upstream.received)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.engine.config_paths import MarkedPath
 from app.engine.errors import SourceError
 from app.engine.expressions import Expression
 from app.engine.integration_config import (
@@ -18,6 +19,7 @@ from app.engine.integration_config import (
     PagePagination,
     parse_config,
 )
+from app.engine.pagination_config import EndSigns
 from app.engine.placeholders import Template
 
 BASE = {"base_url": "https://api.example.com"}
@@ -55,7 +57,7 @@ def test_a_resource_that_is_not_listed_has_the_usual_routes(name: str, http_meth
 
     assert (found.http_method, found.path.resolve({"id": 7})) == (http_method, path)
     assert found.headers and found.headers.resolve({}) == {"X": "1"}
-    assert found.response_path == ("data", "items")
+    assert str(found.response_path) == "data.items"
 
 
 def test_a_listed_method_defaults_to_its_usual_route() -> None:
@@ -96,7 +98,7 @@ def test_a_method_overrides_what_it_inherits() -> None:
     assert isinstance(found.query, Template)
     assert found.query.resolve({"query": {}}) == {"sort": "id"}
     assert found.body and found.body.resolve({"body": {"q": 1}}) == {"q": "1"}
-    assert found.response_path == ("data", "-1", "items")
+    assert str(found.response_path) == "data.-1.items"
     assert found.id_path == ("meta", "key")
     assert found.timeout_seconds == 5
 
@@ -111,7 +113,7 @@ def test_a_methods_query_may_be_an_expression() -> None:
 def test_an_empty_response_path_takes_an_inherited_one_away() -> None:
     assert method({"response_path": None}, response_path="data").response_path is None
     assert method({"response_path": ""}, response_path="data").response_path is None
-    assert method({}, response_path="data").response_path == ("data",)
+    assert method({}, response_path="data").response_path == MarkedPath(("data",))
 
 
 def test_a_records_id_is_at_id_unless_told() -> None:
@@ -137,11 +139,11 @@ def test_headers_are_merged_and_null_takes_one_away() -> None:
         (
             {"format": "cursor", "cursor_path": "data.-1.id", "cursor_param": "after", "has_more_path": "has_more"},
             CursorPagination(
-                cursor_path=("data", "-1", "id"),
+                cursor_path=MarkedPath(("data", "-1", "id")),
                 cursor_param="after",
                 limit_param=None,
                 limit=None,
-                has_more_path=("has_more",),
+                signs=EndSigns(has_more_path=MarkedPath(("has_more",))),
             ),
         ),
         (
@@ -250,7 +252,9 @@ def test_a_method_may_have_its_own_authorization() -> None:
         ),
         ({"body_format_config": []}, "body_format_config", "expected an object"),
         ({"query_array_format": "pipes"}, "query_array_format", "repeat, brackets, indices, comma"),
-        ({"api_response_format": "csv"}, "api_response_format", "auto, json, xml"),
+        ({"api_response_format": "csv"}, "api_response_format", "auto, json, xml, ndjson"),
+        ({"response_format": "list"}, "response_format", "array, map, object"),
+        ({"resources": {"a": {"list": {"response_format": 1}}}}, "resources.a.list.response_format", "array, map"),
         ({"error_expression": "response.("}, "error_expression", "at character 10"),
         ({"resources": {"a": {"list": {"error_expression": 5}}}}, "resources.a.list.error_expression", "JSONata"),
         ({"authorization": {"format": "header", "config": {"expression": "{"}}}, "authorization.config.expression", ""),

@@ -50,6 +50,8 @@ def test_a_known_limit_is_a_pace(part: JSON, pace: float) -> None:
         ("$contains(headers.`x-why`, /slow/i)", 403, {"x-why": "Other"}, False),
         ("$contains(headers.`x-why`, /slow/i)", 403, {}, False),
         ("$error('a fault')", 403, {}, False),
+        ("$string($number(headers.`x-limited`))", 403, {"x-limited": "0"}, False),
+        ("$string($number(headers.`x-limited`))", 403, {"x-limited": "1"}, True),
         ("$count($keys(headers)[$ ~> /^x-limit/]) > 0", 400, {"x-limit-a": "1"}, True),
         (False, 403, {}, False),
     ],
@@ -82,6 +84,11 @@ def test_the_longer_of_the_configured_waits_wins() -> None:
     assert found.wait_seconds({"x-wait": "-7", "x-reset": "soon"}, NOW) is None
 
 
+def test_a_first_wait_may_be_given_for_answers_that_tell_none() -> None:
+    assert config({"default_wait_seconds": 60}).default_wait_seconds == 60
+    assert config({}).default_wait_seconds is None
+
+
 @pytest.mark.parametrize(
     ("part", "path"),
     [
@@ -90,6 +97,9 @@ def test_the_longer_of_the_configured_waits_wins() -> None:
         ({"requests": 5, "per_seconds": "1"}, "per_seconds"),
         ({"is_rate_limited": True}, "is_rate_limited"),
         ({"is_rate_limited": "status = 403 and ("}, "is_rate_limited"),
+        ({"default_wait_seconds": 0}, "default_wait_seconds"),
+        ({"default_wait_seconds": "60"}, "default_wait_seconds"),
+        ({"default_wait_seconds": 3601}, "default_wait_seconds"),
         ({"retry_after_header_expression": "$max(["}, "retry_after_header_expression"),
         ({"rate_limit_header_expression": 5}, "rate_limit_header_expression"),
         ("fast", ""),
