@@ -108,17 +108,17 @@ class PageStore:
             self._singles.lend(lambda connection: _write_large(connection, page))
         return delivery_unit_id
 
+    def has_paged(self, resource_id: str) -> bool:
+        """Whether a list of the resource has ever led to a second page, in any run for the same account."""
+        row = self._singles.one(_HAS_PAGED, {"resource_id": resource_id})
+        return row is not None and bool(row["has_paged"])
+
     def _write_small(self, page: PageWrite) -> None:
         began = time.monotonic()
         plain_pages.write(self._singles, page)
         if page.end is None and time.monotonic() > began + page.lease_seconds / 2:
             # It has waited for the account's log, with its unit's row locked: nobody could keep its lease meanwhile.
             self._units.keep(page.claim, lease_seconds=page.lease_seconds)
-
-    def has_paged(self, resource_id: str) -> bool:
-        """Whether a list of the resource has ever led to a second page, in any run for the same account."""
-        row = self._singles.one(_HAS_PAGED, {"resource_id": resource_id})
-        return row is not None and bool(row["has_paged"])
 
     def _write_any(self, page: PageWrite) -> str | None:
         records = _record_page(page)

@@ -53,6 +53,7 @@ def unframed(body: bytes, **headers: str) -> bytes:
         ("identity", WHOLE),
         ("utf-8", WHOLE),
     ],
+    ids=["gzip", "x-gzip", "zlib", "raw-deflate", "br", "zstd", "a-stack", "identity", "a-charset"],
 )
 def test_a_packed_answer_is_read(client: Client, upstream: Upstream, encoding: str, body: bytes) -> None:
     upstream.answer = lambda _: reply(raw=body, headers={"Content-Encoding": encoding})

@@ -382,6 +382,55 @@ def test_body_may_be_made_by_an_expression_and_one_that_fails_is_an_error_of_its
     assert len(here.pages.errors) == 1
 
 
+FAULT = SourceError("http_500", "broke", status=500, retryable=True, excerpt="oops")
+
+
+def test_fault_that_tells_its_end_parks_the_unit_and_counts_its_claim() -> None:
+    here = setting()
+    here.add_unit()
+    here.source.script(page({"id": 1}, cursor={"page": 2}), PassingFaultError(FAULT, 6))
+    here.source.script(PassingFaultError(FAULT, 7), page({"id": 2}))
+    unit = here.units.rows["unit"]
+
+    slices = [(here.fetch(), unit.wake_seconds, unit.attempts, unit.frontier["open"])[1:] for _ in range(2)]
+    here.fetch()
+
+    # A written page begins the count anew.
+    assert slices == [(6, 0, {"0": {"page": 2}}), (7, 1, {"0": {"page": 2}})]
+    assert here.pages.record_ids == ["1", "2"]
+    assert here.pages.errors == []
+
+
+def test_fault_that_never_ends_is_an_error_after_a_few_claims() -> None:
+    here = setting()
+    here.add_unit()
+    claims = 0
+
+    while here.units.rows["unit"].status is UnitStatus.READY:
+        here.source.script(PassingFaultError(FAULT, 6))
+        here.fetch()
+        claims += 1
+
+    assert claims == fetching.CLAIMS_FOR_FAULTS < MAX_ATTEMPTS
+    assert [(error.code, error.details) for error in here.pages.errors] == [
+        ("http_500", {"status": 500, "excerpt": "oops"})
+    ]
+    assert here.units.rows["unit"].status is UnitStatus.DONE
+
+
+def test_refusal_for_the_rate_is_waited_for_as_long_as_it_takes() -> None:
+    here = setting()
+    here.add_unit()
+
+    for _ in range(MAX_ATTEMPTS + 2):
+        here.source.script(RateLimitedError(6))
+        here.fetch()
+
+    unit = here.units.rows["unit"]
+    assert (unit.status, unit.attempts) == (UnitStatus.READY, 0)
+    assert here.pages.errors == []
+
+
 def refuse_once(here: Setting) -> None:
     """Have Postgres refuse the next write for what it holds."""
 
@@ -436,52 +485,3 @@ def test_given_up_transform_stands_at_its_beginning() -> None:
 
     assert [error.code for error in here.pages.errors] == ["unwritable_page"]
     assert here.units.rows["unit"].frontier["failed"] == {"0": None}
-
-
-FAULT = SourceError("http_500", "broke", status=500, retryable=True, excerpt="oops")
-
-
-def test_fault_that_tells_its_end_parks_the_unit_and_counts_its_claim() -> None:
-    here = setting()
-    here.add_unit()
-    here.source.script(page({"id": 1}, cursor={"page": 2}), PassingFaultError(FAULT, 6))
-    here.source.script(PassingFaultError(FAULT, 7), page({"id": 2}))
-    unit = here.units.rows["unit"]
-
-    slices = [(here.fetch(), unit.wake_seconds, unit.attempts, unit.frontier["open"])[1:] for _ in range(2)]
-    here.fetch()
-
-    # A written page begins the count anew.
-    assert slices == [(6, 0, {"0": {"page": 2}}), (7, 1, {"0": {"page": 2}})]
-    assert here.pages.record_ids == ["1", "2"]
-    assert here.pages.errors == []
-
-
-def test_fault_that_never_ends_is_an_error_after_a_few_claims() -> None:
-    here = setting()
-    here.add_unit()
-    claims = 0
-
-    while here.units.rows["unit"].status is UnitStatus.READY:
-        here.source.script(PassingFaultError(FAULT, 6))
-        here.fetch()
-        claims += 1
-
-    assert claims == fetching.CLAIMS_FOR_FAULTS < MAX_ATTEMPTS
-    assert [(error.code, error.details) for error in here.pages.errors] == [
-        ("http_500", {"status": 500, "excerpt": "oops"})
-    ]
-    assert here.units.rows["unit"].status is UnitStatus.DONE
-
-
-def test_refusal_for_the_rate_is_waited_for_as_long_as_it_takes() -> None:
-    here = setting()
-    here.add_unit()
-
-    for _ in range(MAX_ATTEMPTS + 2):
-        here.source.script(RateLimitedError(6))
-        here.fetch()
-
-    unit = here.units.rows["unit"]
-    assert (unit.status, unit.attempts) == (UnitStatus.READY, 0)
-    assert here.pages.errors == []
