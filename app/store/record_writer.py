@@ -55,8 +55,6 @@ _SEE = """
 # knows little of the table, or knew it empty, it would rather read all of that.
 _PLAN_BY_KEY = "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)"
 
-_MAY_WRITE = "select from unit where id = %(unit_id)s and fencing_token = %(fencing_token)s and status = 'leased'"
-
 _COPIED_AT_ONCE = 100
 _UPDATED_AT_ONCE = 5_000
 
@@ -121,10 +119,10 @@ def _begin(cursor: Cursor[Any], page: RecordPage, count: int, claim: Claim | Non
     with connection.cursor() as guard:
         with connection.pipeline():
             if claim is not None:
-                writing_sessions.begin(guard, claim)
-                guard.execute(_MAY_WRITE, {"unit_id": claim.unit_id, "fencing_token": claim.fencing_token})
-            if count:
+                writing_sessions.begin(guard, claim, settings=_PLAN_BY_KEY if count else "")
+            elif count:
                 connection.execute(f"select {_PLAN_BY_KEY}")
+            if count:
                 last = _allocate(cursor, page, count)
         if claim is not None and guard.rowcount != 1:
             raise LeaseLostError
