@@ -17,7 +17,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import SyncJobRun
 from app.engine.resource_items import ResourceItem
 from app.services import unified_pages
-from app.services.fetching import page_call
+from app.services.page_calls import page_call
 from app.services.ports import Clock, FetchedPage, PageCall, Source
 from app.services.run_context import RunContext, RunContexts, RunUnworkableError
 from app.services.run_drafts import RunDraft

@@ -3,10 +3,9 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from app import failpoints
-from app.engine import computed_queries, recursion, scope
 from app.engine.errors import (
     LeaseLostError,
     PassingFaultError,
@@ -16,14 +15,11 @@ from app.engine.errors import (
     UnwritablePageError,
 )
 from app.engine.frontier import Frontier
-from app.engine.json_types import JSON, JsonObject
-from app.engine.placeholders import UNDEFINED, Template
 from app.engine.resource_items import ResourceItem
 from app.engine.status import ErrorHandling
-from app.engine.unified_calls import UnifiedRequest
 from app.engine.work import Claim, Ring, SliceOutcome
 from app.failpoints import Failpoint
-from app.services import unified_pages, unwritable_pages
+from app.services import page_calls, unified_pages, unwritable_pages
 from app.services.batch_source import BatchSource
 from app.services.page_batch import PageBatch
 from app.services.ports import FetchedPage, PageCall, Source
@@ -179,7 +175,7 @@ class FetchWorker:
         context, item, element = current.context, current.item, current.claim.elements[index]
         if not item.is_request:
             return _Asked(index, None), self._batches.submit(context, item, element)
-        call = page_call(context, item, element, current.frontier.open[index])
+        call = page_calls.page_call(context, item, element, current.frontier.open[index])
         return _Asked(index, call), self._source.submit(call)
 
     def _most_in_flight(self, current: _Slice) -> int:
@@ -295,45 +291,3 @@ class FetchWorker:
     def _rings(self, current: _Slice, unit_ids: Sequence[str]) -> list[Ring]:
         queue = current.context.queue
         return [Ring(run_id=current.claim.run_id, unit_id=unit_id, queue=queue) for unit_id in unit_ids]
-
-
-def page_call(context: RunContext, item: ResourceItem, element: scope.Element, cursor: JSON) -> PageCall:
-    """Resolve an element's request; raise PlaceholderError when a value is missing, MappingError for a mapping."""
-    values = scope.element_scope(item, context.plan, element, context.scope_of(item))
-    id, body = _text(_resolve(item.id, values)), _body(item, values)
-    query = computed_queries.evaluated(item.expression, values) if item.expression else _resolve(item.query, values)
-    if item.recursion is not None:
-        id, query = recursion.overridden(element, id, query or {})
-        id = _text(id)
-    decides_deletions = item.name in context.plan.decide_deletions
-    if mapping := context.unified.get(item.name):
-        call = mapping.page_call(UnifiedRequest(id=id, query=query or {}, body=body), cursor)
-        return replace(call, decides_deletions=decides_deletions)
-    return PageCall(
-        account_id=context.account.id,
-        run_id=context.run.id,
-        config=context.config,
-        context=context.account.context,
-        resource=item.resource,
-        method=item.method,
-        id=id,
-        query=query or {},
-        body=body,
-        cursor=cursor,
-        decides_deletions=decides_deletions,
-    )
-
-
-def _body(item: ResourceItem, values: JsonObject) -> JSON:
-    if item.body_expression is not None:
-        return computed_queries.body(item.body_expression, values)
-    return _resolve(item.body, values)
-
-
-def _resolve(template: Template | None, values: JsonObject) -> JSON:
-    resolved = template.resolve(values) if template is not None else None
-    return None if resolved is UNDEFINED else resolved
-
-
-def _text(value: JSON) -> str | None:
-    return None if value is None else str(value)

@@ -16,7 +16,8 @@ from app.engine.record_rows import RecordBatch, encode
 from app.engine.redaction import redacted
 from app.engine.resource_items import NodeKind, ResourceItem
 from app.engine.status import UnitStatus
-from app.engine.work import Claim, ErrorDraft, GatheredBatch, PageWrite, UnitDraft, units_of
+from app.engine.told_deletions import Resolved
+from app.engine.work import Claim, ErrorDraft, EventDraft, GatheredBatch, PageWrite, UnitDraft, units_of
 from app.services.page_events import PageEvents
 from app.services.page_identity import PageIdentity
 from app.services.ports import Clock, FetchedPage
@@ -115,20 +116,6 @@ class PageBatch:
         deletions = self._events.of_deleted(found.deleted, limit_bytes=limit_bytes)
         changes = self._events.changes_of(found.living, found.deleted, limit_bytes=limit_bytes)
         records = self._rows(found.living)
-        is_withheld = self._context.run.webhook_id and not (batches or deletions or changes)
-        told_deleted = sum(event.records for event in deletions)
-        counters = Counters(
-            pages=self._pages,
-            fetched=self._fetched,
-            quarantined=self._quarantined,
-            queued=sum(event.records for event in batches) + told_deleted,
-            withheld=len(found.living) + len(found.deleted) if is_withheld else 0,
-            unchanged=found.superseded,
-            deleted=told_deleted,
-            tombstones=told_deleted,
-            errors=len(self.errors) - sum(self._child_errors.values()),
-            unproven=self._unproven,
-        )
         return PageWrite(
             claim=self._claim,
             frontier=frontier.to_json(),
@@ -147,7 +134,7 @@ class PageBatch:
             events=[*batches, *deletions, *self._events.of_errors(self.errors)],
             children=self._child_units(),
             errors=self.errors,
-            counters=counters,
+            counters=self._counters(found, batches, deletions, is_told=bool(batches or deletions or changes)),
             skipped=self._skipped,
             child_errors=self._child_errors,
             expected=self._expected,
@@ -156,6 +143,25 @@ class PageBatch:
             gathered=self._gathered(),
             given_on=self._given_on,
             has_gaps=self._has_gaps,
+        )
+
+    def _counters(
+        self, found: Resolved, batches: Sequence[EventDraft], deletions: Sequence[EventDraft], *, is_told: bool
+    ) -> Counters:
+        """Count what has come of the records before they are written."""
+        is_withheld = self._context.run.webhook_id and not is_told
+        told_deleted = sum(event.records for event in deletions)
+        return Counters(
+            pages=self._pages,
+            fetched=self._fetched,
+            quarantined=self._quarantined,
+            queued=sum(event.records for event in batches) + told_deleted,
+            withheld=len(found.living) + len(found.deleted) if is_withheld else 0,
+            unchanged=found.superseded,
+            deleted=told_deleted,
+            tombstones=told_deleted,
+            errors=len(self.errors) - sum(self._child_errors.values()),
+            unproven=self._unproven,
         )
 
     @property
