@@ -18,7 +18,14 @@ LEAST_MESSAGE_KEY_CHARACTERS: Final = 32
 
 _MAY_BE_ZERO: Final = frozenset(
     {
-        *("slice_pages", "token_requests", "calls_per_account", "overlap_seconds", "stop_grace_seconds"),
+        *(
+            "slice_pages",
+            "token_requests",
+            "environment_requests",
+            "calls_per_account",
+            "overlap_seconds",
+            "stop_grace_seconds",
+        ),
         *("retry_base_seconds", "delete_limit_percent"),
         *("run_retention_seconds", "delivered_retention_seconds"),
         *("tombstone_retention_seconds", "daemon_retention_seconds"),

@@ -60,6 +60,8 @@ class Settings:
     token_requests: int = 500
     """What one API token may ask in a window, over all API processes; 0: as much as it likes."""
     token_window_seconds: float = 10.0
+    environment_requests: int = 2000
+    """What all tokens of an environment together may ask in that window; 0: as much as they like."""
     calls_per_account: int = 50
     """Direct calls of one account in a window, whoever makes them; 0: as many as anybody likes."""
     calls_window_seconds: float = 10.0

@@ -22,7 +22,7 @@ from bench.worlds import World
 
 _FLOOR_DATABASE = "bench_floor"
 # One token makes all requests, which are counted as everybody's are.
-_ENVIRONMENT = {"FERRYMAN_TOKEN_REQUESTS": "1000000000"}
+_ENVIRONMENT = {"FERRYMAN_TOKEN_REQUESTS": "1000000000", "FERRYMAN_ENVIRONMENT_REQUESTS": "1000000000"}
 _TRUNCATIONS = 10
 _TABLES = "sync_job_run, record, account_log, outbox, idempotency_key"
 

@@ -5,6 +5,7 @@ import flask
 from app.api import roles
 from app.api.services import enter, enter_for_account, services
 from app.engine.errors import TooManyRequestsError, UnauthorizedError
+from app.engine.objects import EnvironmentId
 
 
 def admit() -> None:
@@ -13,19 +14,20 @@ def admit() -> None:
     of_account = services().account_tokens.opened(secret)
     if of_account is not None:
         enter_for_account(of_account)
-        _spend(f"account:{of_account.account_id}")
+        _spend(f"account:{of_account.account_id}", of_account.environment_id)
         roles.check_account_token()
         return
     token = services().tokens.authenticate(secret)
     enter(token)
-    _spend(token.id)
+    _spend(token.id, token.environment_id)
     roles.check(token.role)
 
 
-def _spend(key: str) -> None:
-    flask.g.allowance = allowance = services().request_limits.ask(key)
+def _spend(key: str, environment_id: EnvironmentId) -> None:
+    flask.g.allowance = allowance = services().request_limits.ask(key, environment_id)
     if allowance is not None and not allowance.is_admitted:
         raise TooManyRequestsError(
+            whose="this environment" if allowance.of_environment else "this token",
             limit=allowance.limit,
             window_seconds=allowance.window_seconds,
             retry_after_seconds=allowance.reset_seconds,

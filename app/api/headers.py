@@ -38,9 +38,10 @@ def finish(response: flask.Response) -> None:
     allowance: Allowance | None = flask.g.get("allowance")
     if allowance is not None:
         # As of draft-ietf-httpapi-ratelimit-headers; what an account's API says of its own limits stays.
-        policy = f'"token";q={allowance.limit};w={allowance.window_seconds:g}'
+        name = "environment" if allowance.of_environment else "token"
+        policy = f'"{name}";q={allowance.limit};w={allowance.window_seconds:g}'
         headers.setdefault("RateLimit-Policy", policy)
-        headers.setdefault("RateLimit", f'"token";r={allowance.remaining};t={allowance.reset_seconds}')
+        headers.setdefault("RateLimit", f'"{name}";r={allowance.remaining};t={allowance.reset_seconds}')
 
 
 def _compare(response: flask.Response) -> None:

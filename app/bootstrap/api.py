@@ -45,6 +45,7 @@ from app.settings import Settings
 from app.sources.http_source import HttpSource
 from app.store.database import is_reachable
 from app.store.direct_calls import DirectCallStore
+from app.store.encryption import TokenSeal
 from app.store.environments import EnvironmentStore
 from app.store.jobs import JobStore
 from app.store.log_read import LogReader
@@ -94,7 +95,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
         accounts=accounts,
         own_account=OwnAccount(accounts, shared.effective_integrations),
-        account_tokens=AccountTokens(shared.accounts, shared.cipher, shared.clock),
+        account_tokens=AccountTokens(shared.accounts, TokenSeal(shared.cipher), shared.clock),
         refreshing=Refreshing(
             accounts=shared.accounts, integrations=shared.effective_integrations, keeper=shared.credentials
         ),
@@ -117,7 +118,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             called=called,
             unified=shared.unified,
             source=source,
-            seal=shared.cipher,
+            seal=TokenSeal(shared.cipher),
             timeout_seconds=settings.direct_call_seconds,
         ),
         custom=CustomCalls(called=called, source=source, timeout_seconds=settings.direct_call_seconds),

@@ -11,8 +11,13 @@ from app.settings import Settings
 
 
 def request_limits(settings: Settings) -> RequestLimits:
-    """Make what limits the requests of tokens."""
-    return _limits(settings, limit=settings.token_requests, window_seconds=settings.token_window_seconds)
+    """Make what limits the requests of tokens and of environments."""
+    return _limits(
+        settings,
+        limit=settings.token_requests,
+        window_seconds=settings.token_window_seconds,
+        environment_limit=settings.environment_requests,
+    )
 
 
 def call_limits(settings: Settings) -> RequestLimits:
@@ -20,9 +25,13 @@ def call_limits(settings: Settings) -> RequestLimits:
     return _limits(settings, limit=settings.calls_per_account, window_seconds=settings.calls_window_seconds)
 
 
-def _limits(settings: Settings, *, limit: int, window_seconds: float) -> RequestLimits:
+def _limits(settings: Settings, *, limit: int, window_seconds: float, environment_limit: int = 0) -> RequestLimits:
     return RequestLimits(
-        _counts(settings, window_seconds), limit=limit, window_seconds=window_seconds, monotonic=time.monotonic
+        _counts(settings, window_seconds),
+        limit=limit,
+        window_seconds=window_seconds,
+        monotonic=time.monotonic,
+        environment_limit=environment_limit,
     )
 
 

@@ -1,7 +1,7 @@
 """Counts of tokens' requests in one process, where there is no Redis, or while it is away."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from app.services.request_limits import Window
@@ -19,14 +19,17 @@ class LocalRequests:
         self._windows: dict[str, tuple[int, float]] = {}
         """What is used, and when the window ends."""
 
-    def take(self, token_id: str, requests: int) -> Window:
-        """Take requests of a token's window."""
+    def take(self, requests: Mapping[str, int]) -> Mapping[str, Window]:
+        """Take requests of each key's window."""
         with self._lock:
             now = self._monotonic()
-            used, ends_at = self._windows.get(token_id, (0, 0.0))
-            if now >= ends_at:
-                if len(self._windows) >= _MOST_KEPT:
-                    self._windows = {id: one for id, one in self._windows.items() if now < one[1]}
-                used, ends_at = 0, now + self._window_seconds
-            self._windows[token_id] = (used + requests, ends_at)
-            return Window(used + requests, ends_at - now)
+            return {key: self._taken(key, number, now) for key, number in requests.items()}
+
+    def _taken(self, key: str, requests: int, now: float) -> Window:
+        used, ends_at = self._windows.get(key, (0, 0.0))
+        if now >= ends_at:
+            if len(self._windows) >= _MOST_KEPT:
+                self._windows = {id: one for id, one in self._windows.items() if now < one[1]}
+            used, ends_at = 0, now + self._window_seconds
+        self._windows[key] = (used + requests, ends_at)
+        return Window(used + requests, ends_at - now)

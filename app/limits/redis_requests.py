@@ -1,6 +1,7 @@
 """Counts of tokens' requests in Redis, where all API processes see them."""
 
 import logging
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from redis import Redis
@@ -16,15 +17,19 @@ _KEY: Final = "ferryman:requests:{}"
 _TIMEOUT_SECONDS: Final = 0.2
 _PROBE_SECONDS: Final = 1.0
 
-# The window begins with its first request, by Redis's own clock.
+# A window begins with its first request, by Redis's own clock.
 _TAKE: Final = """
-local used = redis.call('INCRBY', KEYS[1], ARGV[1])
-local left = redis.call('PTTL', KEYS[1])
-if left < 0 then
-    redis.call('PEXPIRE', KEYS[1], ARGV[2])
-    left = tonumber(ARGV[2])
+local taken = {}
+for index, key in ipairs(KEYS) do
+    local used = redis.call('INCRBY', key, ARGV[index + 1])
+    local left = redis.call('PTTL', key)
+    if left < 0 then
+        redis.call('PEXPIRE', key, ARGV[1])
+        left = tonumber(ARGV[1])
+    end
+    taken[index] = {used, left}
 end
-return {used, left}
+return taken
 """
 
 
@@ -48,12 +53,13 @@ class RedisRequests:
         self._meanwhile = meanwhile
         self._is_away = False
 
-    def take(self, token_id: str, requests: int) -> Window:
-        """Take requests of a token's window."""
+    def take(self, requests: Mapping[str, int]) -> Mapping[str, Window]:
+        """Take requests of each key's window, in one trip."""
         if not self._breaker.lets_through(probe_seconds=_PROBE_SECONDS):
-            return self._meanwhile.take(token_id, requests)
+            return self._meanwhile.take(requests)
+        keys = [_KEY.format(key) for key in requests]
         try:
-            used, left = self._take(keys=[_KEY.format(token_id)], args=[requests, self._milliseconds])
+            taken = self._take(keys=keys, args=[self._milliseconds, *requests.values()])
         except (RedisError, OSError) as error:
             self._breaker.note(was_taken=False)
             if not self._is_away:
@@ -61,12 +67,12 @@ class RedisRequests:
                     "requests are not counted together: Redis is away", extra={"reason": type(error).__name__}
                 )
             self._is_away = True
-            return self._meanwhile.take(token_id, requests)
+            return self._meanwhile.take(requests)
         self._breaker.note(was_taken=True)
         if self._is_away:
             self._is_away = False
             logger.info("requests are counted together again")
-        return Window(int(used), int(left) / 1000)
+        return {key: Window(int(used), int(left) / 1000) for key, (used, left) in zip(requests, taken, strict=True)}
 
 
 def client(url: str) -> Redis:

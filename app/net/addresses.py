@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from app.net import special_addresses
+
 SETTING: Final = "FERRYMAN_ALLOWED_NETWORKS"
 LOOPBACK: Final = "127.0.0.0/8,::1/128"
 """What ``ferryman up`` allows: it runs on a developer's own machine."""
@@ -18,14 +20,8 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-_DOCUMENTATION: Final = ipaddress.IPv6Network("3fff::/20")
+_LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
 _ISATAP: Final = (0x00005EFE, 0x02005EFE)
-
-# Metadata and host services of clouds at addresses that look public.
-_CLOUD_SERVICES: Final = (
-    ipaddress.IPv4Network("168.63.129.16/32"),  # Azure
-    ipaddress.IPv4Network("192.0.0.192/32"),  # Oracle
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +49,9 @@ class AllowedNetworks:
 
 def is_public(address: Address) -> bool:
     """Claim that an address belongs to the internet at large."""
-    if isinstance(address, ipaddress.IPv6Address):
-        return address in _GLOBAL_UNICAST and address.is_global and address not in _DOCUMENTATION
-    is_service = any(address in network for network in _CLOUD_SERVICES)
-    return address.is_global and not (address.is_multicast or address.is_reserved or is_service)
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
+        return False
+    return special_addresses.block_of(address) is None
 
 
 def _meant(address: Address) -> Iterator[Address]:
@@ -67,9 +62,10 @@ def _meant(address: Address) -> Iterator[Address]:
     tail = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     if address.ipv4_mapped is not None or address in _NAT64:
         yield tail
-    elif address.sixtofour is not None:
-        yield address.sixtofour
-    else:
-        yield address
-        if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP:
-            yield tail
+        return
+    yield address.sixtofour or address
+    # These do not replace the address, whatever network it is in: a router within may unwrap them.
+    if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP or address in _LOCAL_NAT64:
+        yield tail
+    if address.teredo is not None:
+        yield from address.teredo

@@ -12,13 +12,13 @@ from typing import Final
 from app.engine.errors import Failure, InvalidInputError, UnauthorizedError, UnreadableSecretError
 from app.engine.json_types import JSON
 from app.engine.objects import EnvironmentId
-from app.services.ports import Clock, Seal
+from app.services.ports import Clock, Seal, SealPurpose
 from app.services.run_context import AccountReader
 
 LIFE: Final = timedelta(minutes=15)
 _PREFIX: Final = "fria_"
 _SECRET: Final = re.compile(r"fria_([A-Za-z0-9_.=-]{1,1000})")
-# What else is sealed is an object or a text: a list can not be mistaken for any of it.
+# In the format before, which knows no purpose: what else is sealed is an object or a text.
 _KIND: Final = "integrated account token"
 
 
@@ -45,7 +45,7 @@ class AccountTokens:
             message = f"integrated account '{account_id}' does not exist"
             raise InvalidInputError([Failure("integrated_account_id", message, missing_reference=True)])
         ends_at = (self._clock.now() + LIFE).timestamp()
-        sealed = self._seal.seal([_KIND, account.environment_id, account.id, ends_at])
+        sealed = self._seal.seal([_KIND, account.environment_id, account.id, ends_at], SealPurpose.ACCOUNT_TOKEN)
         # Without ":", which no bearer token may hold.
         return _PREFIX + sealed.decode().replace(":", ".")
 
@@ -68,6 +68,6 @@ class AccountTokens:
         if matched is None:
             return None
         try:
-            return self._seal.open(matched[1].replace(".", ":").encode())
+            return self._seal.open(matched[1].replace(".", ":").encode(), SealPurpose.ACCOUNT_TOKEN)
         except (UnreadableSecretError, ValueError):
             return None

@@ -20,7 +20,7 @@ from app.engine.objects import EnvironmentId, IntegratedAccount
 from app.engine.unified_calls import UnifiedRequest
 from app.services import unified_pages
 from app.services.called_accounts import CalledAccounts, answer_in_time
-from app.services.ports import FetchedPage, PageCall, Seal, Source
+from app.services.ports import FetchedPage, PageCall, Seal, SealPurpose, Source
 from app.services.unified_mappings import UnifiedMappings, account_mapping
 
 
@@ -125,13 +125,13 @@ class DirectCalls:
     def _sealed(self, request: DirectRequest, cursor: JsonObject | None) -> str | None:
         if cursor is None:
             return None
-        return self._seal.seal({"of": _place(request), "cursor": cursor}).decode()
+        return self._seal.seal({"of": _place(request), "cursor": cursor}, SealPurpose.NEXT_CURSOR).decode()
 
     def _opened(self, request: DirectRequest) -> JsonObject | None:
         if not request.next_cursor:
             return None
         try:
-            opened = self._seal.open(request.next_cursor.encode())
+            opened = self._seal.open(request.next_cursor.encode(), SealPurpose.NEXT_CURSOR)
         except (UnreadableSecretError, UnicodeError, ValueError, json.JSONDecodeError):
             opened = None
         if not isinstance(opened, dict) or opened.get("of") != _place(request):

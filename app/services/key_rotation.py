@@ -50,6 +50,9 @@ class Keys(Protocol):
     def rewrap(self, key_id: str, wrapped: bytes) -> None:
         """Replace a key's wrapped form."""
 
+    def refuse_unbound(self) -> None:
+        """Have what is bound to no place refused by all processes."""
+
     def remove(self, key_id: str, *, retired_for_seconds: float) -> bool:
         """Remove a key that was retired so long ago."""
 
@@ -60,7 +63,7 @@ class KeyMaker(Protocol):
     def rotate(self, old_key_id: str | None) -> tuple[str, bytes]:
         """Make a new key current in the place of an old one; give what is current then."""
 
-    def rewrapped(self, wrapped: bytes) -> bytes:
+    def rewrapped(self, key_id: str, wrapped: bytes) -> bytes:
         """Wrap a key by the first master key."""
 
 
@@ -68,7 +71,7 @@ class Rows(Protocol):
     """The rows in which something is sealed."""
 
     def reseal_some(self, key_id: str, *, limit: int) -> int:
-        """Seal some rows anew that another key has sealed; tell how many were found."""
+        """Seal some rows anew that another key has sealed, or none for its place; tell how many were found."""
 
     def count_by_key(self) -> Mapping[str, int]:
         """Count the rows by the key that sealed them; without a data key the id is empty."""
@@ -124,12 +127,14 @@ class KeyRotation:
         rows = self._reseal(key_id)
         self._pause(_SETTLE_SECONDS)
         rows += self._reseal(key_id)
+        # Nothing in the format before is left: from now on it is only what somebody has put back.
+        self._keys.refuse_unbound()
         return Rotated(key_id=key_id, went_on=went_on, rows=rows, removed=self._remove_unused())
 
     def _rewrap(self) -> None:
         """Have the first master key wrap every data key, so that the others can be taken out of the setting."""
         for key_id, wrapped in self._keys.wrapped().items():
-            self._keys.rewrap(key_id, self._maker.rewrapped(wrapped))
+            self._keys.rewrap(key_id, self._maker.rewrapped(key_id, wrapped))
 
     def _leaves(self, key_id: str) -> int:
         return sum(rows for sealed_by, rows in self._rows.count_by_key().items() if sealed_by != key_id)

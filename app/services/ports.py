@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from app.engine.credentials_config import OAuthGrant
@@ -118,14 +119,21 @@ class PlainSource(Protocol):
         """Begin to make a call; the future raises as that of ``Source.submit`` does."""
 
 
+class SealPurpose(StrEnum):
+    """What a sealed value is for; none opens as one of another kind."""
+
+    ACCOUNT_TOKEN = "integrated account token"  # noqa: S105  # the name of a kind
+    NEXT_CURSOR = "next cursor"
+
+
 class Seal(Protocol):
     """Keeps what a caller carries from request to request from being read or changed."""
 
-    def seal(self, value: JSON) -> bytes:
-        """Encrypt a JSON value."""
+    def seal(self, value: JSON, purpose: SealPurpose) -> bytes:
+        """Encrypt a JSON value for a purpose."""
 
-    def open(self, sealed: bytes) -> JSON:
-        """Decrypt what ``seal`` gave; raise UnreadableSecretError for anything else."""
+    def open(self, sealed: bytes, purpose: SealPurpose) -> JSON:
+        """Decrypt what ``seal`` gave for a purpose; raise UnreadableSecretError for anything else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

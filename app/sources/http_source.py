@@ -25,6 +25,7 @@ from app.sources.local_budgets import LocalBudgets
 from app.sources.pagination.listing import Listing
 from app.sources.pagination.values import PageAsk, PageRefusal, PageTurn
 from app.sources.redaction import masked
+from app.sources.request_parts import stored_cursors
 from app.sources.requests import RequestDraft
 from app.sources.sending import Attempt
 from app.sources.transport import Transport
@@ -162,7 +163,7 @@ class HttpSource:
 def _listing(call: PageCall, config: MethodConfig, drafted: RequestDraft) -> Listing:
     return Listing(
         _paging(call, config),
-        call.cursor,
+        stored_cursors.shown(call.cursor, drafted),
         drafted.query,
         request=_shown(drafted),
         plain=functools.partial(requests.without_secrets, drafted),
@@ -209,7 +210,7 @@ def _page(
 ) -> FetchedPage:
     return FetchedPage(
         records=turned.records,
-        next_cursor=turned.cursor,
+        next_cursor=stored_cursors.hidden(turned.cursor, drafted),
         server_date=server_date,
         url=masked(request.address, request.secrets),
         status=status,

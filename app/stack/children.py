@@ -14,6 +14,14 @@ from app.stack.child import ChildSpec
 
 _FOREIGN_PREFIXES = ("PG", "CELERY_", "FLOWER_", "GUNICORN_")
 _LOOPBACK = "127.0.0.1"
+# Flower reads messages and nothing else: it gets neither the database nor the key of what is in it.
+_OF_FLOWER = frozenset(
+    {
+        *("BROKER_URL", "FERRYMAN_MESSAGE_KEY"),
+        *("PATH", "HOME", "LANG", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
+    }
+)
+_OF_FLOWER_PREFIXES = ("LC_", "PYTHON")
 
 
 def child_environment(*layers: Mapping[str, str]) -> dict[str, str]:
@@ -44,11 +52,18 @@ def flower_child(port: int, environment: Mapping[str, str], token: str) -> Child
     return ChildSpec(
         name="flower",
         command=commands.flower_command(_LOOPBACK, port),
-        environment={**environment, "FLOWER_BASIC_AUTH": f"ferryman:{token}"},
+        environment={**flower_environment(environment), "FLOWER_BASIC_AUTH": f"ferryman:{token}"},
         working_dir=commands.PROJECT_ROOT,
         is_ready=partial(answers_http, _LOOPBACK, port, "/"),
         stop_seconds=5.0,
     )
+
+
+def flower_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Keep of an environment what Flower needs."""
+    return {
+        name: value for name, value in environment.items() if name in _OF_FLOWER or name.startswith(_OF_FLOWER_PREFIXES)
+    }
 
 
 def daemon_children(

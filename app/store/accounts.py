@@ -12,6 +12,7 @@ from app.store import announcements, catalog, paging, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
 from app.store.row_versions import demand, unchanged
+from app.store.sealed_columns import ACCOUNT_OVERRIDE, CONTEXT
 from app.store.single_statements import singles_of
 
 _TABLE = tables.integrated_account
@@ -32,16 +33,16 @@ class AccountStore:
         self._engine = engine
         self._cipher = cipher
 
-    def sealed(self, context: JsonObject) -> bytes:
-        """Encrypt an account's context."""
-        return self._cipher.seal(context)
-
     def create(
         self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, context: JsonObject
     ) -> IntegratedAccount:
         """Write an account."""
-        sealed = {"id": id, "environment_id": environment_id, "context_encrypted": self._cipher.seal(context)}
-        catalog.insert_row(self._engine, _TABLE, {**self._sealed(values), **sealed})
+        sealed = {
+            "id": id,
+            "environment_id": environment_id,
+            "context_encrypted": self._cipher.seal(context, CONTEXT.place(environment_id, id)),
+        }
+        catalog.insert_row(self._engine, _TABLE, {**self._sealed(environment_id, id, values), **sealed})
         account = self.get(environment_id, id)
         assert account is not None
         return account
@@ -88,11 +89,12 @@ class AccountStore:
             demand(row is not None, seen)
             if row is None:
                 return None
-            context = self._cipher.open(row["context_encrypted"])
-            changed = {**self._sealed(values), "updated_at": func.now()}
+            place = CONTEXT.place(row["environment_id"], row["id"])
+            context = self._cipher.open(row["context_encrypted"], place)
+            changed = {**self._sealed(row["environment_id"], row["id"], values), "updated_at": func.now()}
             if (new := change_context(context)) != context:
                 # Whoever brings new credentials deserves that they are tried.
-                changed |= {"context_encrypted": self._cipher.seal(new), **CLEAN}
+                changed |= {"context_encrypted": self._cipher.seal(new, place), **CLEAN}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**changed))
             account = self._account(connection.execute(selected).mappings().one())
             if row["status"] == "needs_reauth" and account.status == "active":
@@ -115,10 +117,12 @@ class AccountStore:
             connection.execute(delete(_TABLE).where(*wanted))
         return []
 
-    def _sealed(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def _sealed(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
         if "integration_override" not in values:
             return dict(values)
-        return {**values, "integration_override": sealed_config.sealed(values["integration_override"], self._cipher)}
+        place = ACCOUNT_OVERRIDE.place(environment_id, id)
+        override = sealed_config.sealed(values["integration_override"], self._cipher, place)
+        return {**values, "integration_override": override}
 
     def _account(self, row: Row) -> IntegratedAccount:
         return account_of(row, self._cipher)
@@ -126,9 +130,11 @@ class AccountStore:
 
 def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
     """Read an account's row, which has its ``integration_name`` beside its own columns."""
+    id, environment_id = str(row["id"]), EnvironmentId(str(row["environment_id"]))
+    override_place = ACCOUNT_OVERRIDE.place(environment_id, id)
     return IntegratedAccount(
-        id=str(row["id"]),
-        environment_id=EnvironmentId(str(row["environment_id"])),
+        id=id,
+        environment_id=environment_id,
         integration_id=str(row["integration_id"]),
         integration_name=row["integration_name"],
         tenant_id=row["tenant_id"],
@@ -136,9 +142,9 @@ def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
         status=row["status"],
         last_error=row["last_error"],
         last_forbidden_error=row["last_forbidden_error"],
-        context=cipher.open(row["context_encrypted"]),
+        context=cipher.open(row["context_encrypted"], CONTEXT.place(environment_id, id)),
         unified_model_override=row["unified_model_override"],
-        integration_override=sealed_config.opened(row["integration_override"], cipher),
+        integration_override=sealed_config.opened(row["integration_override"], cipher, override_place),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

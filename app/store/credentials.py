@@ -1,6 +1,6 @@
 """The credentials of integrated accounts under their rows' locks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -15,7 +15,9 @@ from app.engine.objects import EnvironmentId
 from app.services.credentials import Announcement
 from app.store import announcements, tables
 from app.store.accounts import AccountStore, announce_reactivation
+from app.store.bound_values import Place
 from app.store.encryption import Cipher
+from app.store.sealed_columns import CONTEXT
 
 _TABLE = tables.integrated_account
 
@@ -38,18 +40,20 @@ class _Locked:
         accounts: AccountStore,
         context: JsonObject,
         *,
+        seal: Callable[[JsonObject], bytes],
         reactivated_in: EnvironmentId | None,
     ) -> None:
         """``reactivated_in`` is the environment of an account that had to be connected anew."""
         self._connection = connection
         self._account_id = account_id
         self._accounts = accounts
+        self._seal = seal
         self._reactivated_in = reactivated_in
         self.context = context
 
     def write(self, context: JsonObject) -> None:
         """Replace the context and commit, which lets go of the lock."""
-        sealed = self._accounts.sealed(context)
+        sealed = self._seal(context)
         statement = update(_TABLE).where(_TABLE.c.id == self._account_id)
         self._connection.execute(
             statement.values(context_encrypted=sealed, status="active", last_error=None, updated_at=func.now())
@@ -77,7 +81,12 @@ class CredentialStore:
             context = self._context(row, account_id)
             assert row is not None
             refused = EnvironmentId(str(row.environment_id)) if row.status == "needs_reauth" else None
-            yield _Locked(connection, account_id, self._accounts, context, reactivated_in=refused)
+            place = _place(row)
+
+            def seal(context: JsonObject) -> bytes:
+                return self._cipher.seal(context, place)
+
+            yield _Locked(connection, account_id, self._accounts, context, seal=seal, reactivated_in=refused)
 
     def context(self, account_id: str) -> JsonObject:
         """Read an account's context; raise SourceError when it is gone."""
@@ -111,10 +120,14 @@ class CredentialStore:
     def _context(self, row: Row[Any] | None, account_id: str) -> JsonObject:
         if row is None:
             raise SourceError("needs_reauth", f"integrated account '{account_id}' was deleted")
-        context: JsonObject = self._cipher.open(row.context_encrypted)
+        context: JsonObject = self._cipher.open(row.context_encrypted, _place(row))
         return context
 
 
+def _place(row: Row[Any]) -> Place:
+    return CONTEXT.place(row.environment_id, row.id)
+
+
 def _selected(account_id: str) -> Any:
-    columns = (_TABLE.c.environment_id, _TABLE.c.status, _TABLE.c.context_encrypted)
+    columns = (_TABLE.c.id, _TABLE.c.environment_id, _TABLE.c.status, _TABLE.c.context_encrypted)
     return select(*columns).where(_TABLE.c.id == account_id)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Engine, create_engine, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -12,6 +13,9 @@ from app.store import tables
 from app.store.database import connect_arguments, reading, translate_faults
 
 _TABLE = tables.encryption_key
+_REFUSED = tables.refused_seal
+_UNBOUND: Final = "unbound"
+"""The format that is bound to no place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,17 @@ class KeyStore:
         """Replace a key's wrapped form."""
         with self._engine.begin() as connection:
             connection.execute(update(_TABLE).where(_TABLE.c.id == key_id).values(wrapped=wrapped))
+
+    def refuses_unbound(self) -> bool:
+        """Whether what is bound to no place is refused."""
+        statement = select(_REFUSED.c.format).where(_REFUSED.c.format == _UNBOUND)
+        with reading(self._engine) as connection:
+            return connection.execute(statement).first() is not None
+
+    def refuse_unbound(self) -> None:
+        """Have what is bound to no place refused by all processes."""
+        with self._engine.begin() as connection:
+            connection.execute(insert(_REFUSED).values(format=_UNBOUND).on_conflict_do_nothing())
 
     def remove(self, key_id: str, *, retired_for_seconds: float) -> bool:
         """Remove a key that was retired so long ago; tell whether it was."""

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, and_, bindparam, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.engine.environment_integration import EnvironmentIntegration
-from app.engine.ids import new_id
+from app.engine.ids import canonical_id, new_id
 from app.engine.json_types import JsonObject
 from app.engine.merging import merged
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
@@ -15,6 +15,7 @@ from app.store import catalog, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
 from app.store.integrations import integration_of
+from app.store.sealed_columns import OVERRIDE
 from app.store.single_statements import singles_of
 
 _TABLE = tables.environment_integration
@@ -41,7 +42,7 @@ class EnvironmentIntegrationStore:
 
     def install(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[EnvironmentIntegration, bool]:
         """Write one, or change the one of its integration; tell whether it is new."""
-        sealed = self._sealed(values)
+        sealed = self._sealed(environment_id, values["integration_id"], values)
         written = insert(_TABLE).values(**{"override": {}, **sealed}, id=new_id(), environment_id=environment_id)
         statement = written.on_conflict_do_update(
             index_elements=["integration_id"], set_={**sealed, "updated_at": func.now()}
@@ -70,23 +71,31 @@ class EnvironmentIntegrationStore:
         self, environment_id: EnvironmentId, id: str, values: JsonObject, *, seen: RowVersion | None = None
     ) -> EnvironmentIntegration | None:
         """Change one."""
-        row = catalog.update_row(self._engine, _TABLE, environment_id, id, self._sealed(values), seen=seen)
+        integration_id = self._integration_of(environment_id, id) if "override" in values else ""
+        sealed = self._sealed(environment_id, integration_id, values)
+        row = catalog.update_row(self._engine, _TABLE, environment_id, id, sealed, seen=seen)
         return self._installed(row) if row else None
 
     def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove one."""
         return catalog.delete_row(self._engine, _TABLE, environment_id, id, seen=seen)
 
-    def _sealed(self, values: JsonObject) -> dict[str, Any]:
-        override = {"override": sealed_config.sealed(values["override"], self._cipher)} if "override" in values else {}
-        return {**values, **override}
+    def _integration_of(self, environment_id: EnvironmentId, id: str) -> str:
+        row = catalog.find_row(self._engine, _TABLE, environment_id, id)
+        return str(row["integration_id"]) if row else ""
+
+    def _sealed(self, environment_id: str, integration_id: str, values: JsonObject) -> dict[str, Any]:
+        if "override" not in values:
+            return dict(values)
+        place = OVERRIDE.place(environment_id, canonical_id(integration_id))
+        return {**values, "override": sealed_config.sealed(values["override"], self._cipher, place)}
 
     def _installed(self, row: Row) -> EnvironmentIntegration:
         return EnvironmentIntegration(
             id=str(row["id"]),
             environment_id=EnvironmentId(str(row["environment_id"])),
             integration_id=str(row["integration_id"]),
-            override=sealed_config.opened(row["override"], self._cipher),
+            override=_opened(row["environment_id"], row["integration_id"], row["override"], self._cipher),
             show_in_catalog=row["show_in_catalog"],
             created_at=row["created_at"],
             updated_at=row["updated_at"],
@@ -112,4 +121,9 @@ def effective_of(row: Row, cipher: Cipher) -> Integration:
     integration = integration_of(row, cipher)
     if row["override"] is None:
         return integration
-    return replace(integration, config=merged(integration.config, sealed_config.opened(row["override"], cipher)))
+    override = _opened(integration.environment_id, integration.id, row["override"], cipher)
+    return replace(integration, config=merged(integration.config, override))
+
+
+def _opened(environment_id: object, integration_id: object, override: JsonObject, cipher: Cipher) -> JsonObject:
+    return sealed_config.opened(override, cipher, OVERRIDE.place(environment_id, integration_id))

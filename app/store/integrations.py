@@ -7,11 +7,13 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.engine.errors import Failure, InvalidInputError
+from app.engine.ids import canonical_id
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
 from app.store import catalog, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
 from app.store.row_versions import demand, unchanged
+from app.store.sealed_columns import CONFIG
 
 _TABLE = tables.integration
 
@@ -26,7 +28,7 @@ class IntegrationStore:
     def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> Integration:
         """Write an integration; raise InvalidInputError when its name is taken."""
         try:
-            owned = {**self._sealed(values), "id": id, "environment_id": environment_id}
+            owned = {**self._sealed(environment_id, id, values), "id": id, "environment_id": environment_id}
             row = catalog.insert_row(self._engine, _TABLE, owned)
         except IntegrityError as error:
             message = f"an integration called '{values['name']}' exists already"
@@ -63,7 +65,7 @@ class IntegrationStore:
             update(_TABLE)
             .where(_TABLE.c.id == integration_id, _TABLE.c.environment_id == environment_id)
             .where(_TABLE.c.version == version, unchanged(_TABLE, seen))
-            .values(**self._sealed(values), version=version + 1, updated_at=func.now())
+            .values(**self._sealed(environment_id, integration_id, values), version=version + 1, updated_at=func.now())
             .returning(_TABLE)
         )
         with self._engine.begin() as connection:
@@ -85,9 +87,11 @@ class IntegrationStore:
             named = ", ".join(str(id) for id in ids.scalars())
         return f"integrated accounts belong to this integration, delete them first: {named}"
 
-    def _sealed(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        config = {"config": sealed_config.sealed(values["config"], self._cipher)} if "config" in values else {}
-        return {**values, **config}
+    def _sealed(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        if "config" not in values:
+            return dict(values)
+        place = CONFIG.place(environment_id, canonical_id(id))
+        return {**values, "config": sealed_config.sealed(values["config"], self._cipher, place)}
 
     def _integration(self, row: Row) -> Integration:
         return integration_of(row, self._cipher)
@@ -102,7 +106,7 @@ def integration_of(row: Row, cipher: Cipher) -> Integration:
         category=row["category"],
         is_beta=row["is_beta"],
         sharing=row["sharing"],
-        config=sealed_config.opened(row["config"], cipher),
+        config=sealed_config.opened(row["config"], cipher, CONFIG.place(row["environment_id"], row["id"])),
         version=row["version"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

@@ -5,47 +5,48 @@ from collections.abc import Iterator
 
 from app.engine import redaction
 from app.engine.json_types import JSON, JsonObject
-from app.store.encryption import Cipher, key_id_of
+from app.store.bound_values import Place
+from app.store.encryption import Cipher
 
 _MARK = "ferryman-sealed:"
 
 
-def sealed(config: JsonObject, cipher: Cipher) -> JsonObject:
-    """Copy a config with every secret text sealed."""
+def sealed(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
+    """Copy a config with every secret text sealed for the place of the config."""
 
     def seal(text: str) -> str:
-        return _MARK + base64.urlsafe_b64encode(cipher.seal(text)).decode()
+        return _MARK + base64.urlsafe_b64encode(cipher.seal(text, place)).decode()
 
     return redaction.with_secrets(config, seal, is_secret=lambda text: text.startswith(_MARK))
 
 
-def opened(config: JsonObject, cipher: Cipher) -> JsonObject:
-    """Copy a config with every sealed text opened."""
-    found: JsonObject = _opened(config, cipher)
+def opened(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
+    """Copy a config with every sealed text opened; raise UnreadableSecretError for one of another place."""
+    found: JsonObject = _opened(config, cipher, place)
     return found
 
 
-def key_ids(config: JSON) -> Iterator[str]:
-    """Name the keys that sealed something within a config; an empty one is the master key."""
+def tokens(config: JSON) -> Iterator[bytes]:
+    """Give all that is sealed within a config, as it is."""
     match config:
         case str() if config.startswith(_MARK):
-            yield key_id_of(_token(config))
+            yield _token(config)
         case dict():
             for value in config.values():
-                yield from key_ids(value)
+                yield from tokens(value)
         case list():
             for value in config:
-                yield from key_ids(value)
+                yield from tokens(value)
 
 
-def _opened(value: JSON, cipher: Cipher) -> JSON:
+def _opened(value: JSON, cipher: Cipher, place: Place) -> JSON:
     match value:
         case str() if value.startswith(_MARK):
-            return cipher.open(_token(value))
+            return cipher.open(_token(value), place)
         case dict():
-            return {key: _opened(one, cipher) for key, one in value.items()}
+            return {key: _opened(one, cipher, place) for key, one in value.items()}
         case list():
-            return [_opened(one, cipher) for one in value]
+            return [_opened(one, cipher, place) for one in value]
         case _:
             return value
 

@@ -1,28 +1,16 @@
 """Every row that holds something sealed, so that it can be sealed anew by another key while everything runs."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, Engine, Table, func, select, update
+from sqlalchemy import Engine, Row, func, select, update
 
-from app.store import sealed_config, tables
+from app.store import sealed_config
+from app.store.bound_values import Place
 from app.store.database import reading
 from app.store.encryption import Cipher, key_id_of, prefix
-
-# Whole columns of bytes; each table's id is its key.
-_COLUMNS: tuple[tuple[Table, str], ...] = (
-    (tables.integrated_account, "context_encrypted"),
-    (tables.webhook, "secret_encrypted"),
-)
-
-
-# Columns of JSON, whose secret texts alone are sealed.
-_CONFIGS: tuple[tuple[Table, str], ...] = (
-    (tables.integration, "config"),
-    (tables.environment_integration, "override"),
-    (tables.integrated_account, "integration_override"),
-)
+from app.store.sealed_columns import IN_JSON, WHOLE, SealedColumn
 
 
 class SealedRows:
@@ -33,50 +21,61 @@ class SealedRows:
         self._cipher = cipher
 
     def reseal_some(self, key_id: str, *, limit: int) -> int:
-        """Seal some rows anew that another key has sealed; tell how many were found.
+        """Seal some rows anew that another key has sealed, or none for its place; tell how many were found.
 
         A row that somebody changes meanwhile is left to the next call: nothing is locked while a secret is worked on.
         """
-        found = sum(self._reseal_column(table, name, key_id, limit) for table, name in _COLUMNS)
-        return found + sum(self._reseal_configs(table, name, key_id, limit) for table, name in _CONFIGS)
+        found = sum(self._reseal_whole(column, key_id, limit) for column in WHOLE)
+        return found + sum(self._reseal_in_json(column, key_id, limit) for column in IN_JSON)
 
     def count_by_key(self) -> Mapping[str, int]:
         """Count the rows by the key that sealed them; of those without a data key, the id is empty."""
         counts: Counter[str] = Counter()
         with reading(self._engine) as connection:
-            for table, name in _COLUMNS:
+            for column in WHOLE:
                 # Only the beginning is read, which names the key.
-                head = func.substring(table.c[name], 1, 24)
+                head = func.substring(column.table.c[column.name], 1, 24)
                 for value in connection.execute(select(head)).scalars():
                     counts[key_id_of(value)] += 1
-            for table, name in _CONFIGS:
-                for config in connection.execute(select(table.c[name])).scalars():
-                    counts.update(set(sealed_config.key_ids(config)))
+            for column in IN_JSON:
+                for config in connection.execute(select(column.table.c[column.name])).scalars():
+                    counts.update({key_id_of(token) for token in sealed_config.tokens(config)})
         return counts
 
-    def _reseal_column(self, table: Table, name: str, key_id: str, limit: int) -> int:
-        column: Column[Any] = table.c[name]
+    def _reseal_whole(self, column: SealedColumn, key_id: str, limit: int) -> int:
         start = prefix(key_id)
-        outdated = select(table.c.id, column).where(func.substring(column, 1, len(start)) != start).limit(limit)
+        head = func.substring(column.table.c[column.name], 1, len(start))
         with reading(self._engine) as connection:
-            rows = connection.execute(outdated).all()
-        return self._replace(table, name, rows, lambda sealed: self._cipher.seal(self._cipher.open(sealed)))
+            rows = connection.execute(_selected(column).where(head != start).limit(limit)).all()
 
-    def _reseal_configs(self, table: Table, name: str, key_id: str, limit: int) -> int:
+        def reseal(sealed: bytes, place: Place) -> bytes:
+            return self._cipher.seal(self._cipher.open(sealed, place), place)
+
+        return self._replace(column, rows, reseal)
+
+    def _reseal_in_json(self, column: SealedColumn, key_id: str, limit: int) -> int:
+        start = prefix(key_id)
         with reading(self._engine) as connection:
-            rows = connection.execute(select(table.c.id, table.c[name].label("config"))).all()
-        outdated = [row for row in rows if set(sealed_config.key_ids(row.config)) - {key_id}][:limit]
-        return self._replace(
-            table,
-            name,
-            outdated,
-            lambda config: sealed_config.sealed(sealed_config.opened(config, self._cipher), self._cipher),
-        )
+            rows = connection.execute(_selected(column)).all()
+        outdated = [row for row in rows if not all(t.startswith(start) for t in sealed_config.tokens(row.value))]
 
-    def _replace(self, table: Table, name: str, rows: Any, reseal: Callable[[Any], Any]) -> int:
-        column: Column[Any] = table.c[name]
-        for id, old in rows:
-            statement = update(table).where(table.c.id == id, column == old).values({name: reseal(old)})
+        def reseal(config: Any, place: Place) -> Any:
+            return sealed_config.sealed(sealed_config.opened(config, self._cipher, place), self._cipher, place)
+
+        return self._replace(column, outdated[:limit], reseal)
+
+    def _replace(self, column: SealedColumn, rows: Sequence[Row[Any]], reseal: Callable[[Any, Place], Any]) -> int:
+        table, name = column.table, column.name
+        for row in rows:
+            resealed = reseal(row.value, column.place(row.environment_id, row.identity))
+            statement = update(table).where(table.c[column.identity] == row.identity, table.c[name] == row.value)
             with self._engine.begin() as connection:
-                connection.execute(statement)
+                connection.execute(statement.values({name: resealed}))
         return len(rows)
+
+
+def _selected(column: SealedColumn) -> Any:
+    table = column.table
+    return select(
+        table.c.environment_id, table.c[column.identity].label("identity"), table.c[column.name].label("value")
+    )

@@ -12,6 +12,7 @@ from app.store import catalog, tables
 from app.store.announcements import insert_announcements
 from app.store.database import Row
 from app.store.encryption import Cipher
+from app.store.sealed_columns import WEBHOOK_SECRET
 
 _TABLE = tables.webhook
 
@@ -48,8 +49,9 @@ class WebhookStore:
 
     def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, secret: str) -> Webhook:
         """Write a webhook."""
-        sealed = {"id": id, "environment_id": environment_id, "secret_encrypted": self._cipher.seal(secret)}
-        return self._webhook(catalog.insert_row(self._engine, _TABLE, {**values, **sealed}))
+        sealed = self._cipher.seal(secret, WEBHOOK_SECRET.place(environment_id, id))
+        owned = {"id": id, "environment_id": environment_id, "secret_encrypted": sealed}
+        return self._webhook(catalog.insert_row(self._engine, _TABLE, {**values, **owned}))
 
     def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
         """Read one webhook, its secret included."""
@@ -114,7 +116,7 @@ class WebhookStore:
             changes_only=row["changes_only"],
             failing_since=row["failing_since"],
             disabled_reason=row["disabled_reason"],
-            secret=self._cipher.open(row["secret_encrypted"]),
+            secret=self._cipher.open(row["secret_encrypted"], WEBHOOK_SECRET.place(row["environment_id"], row["id"])),
             created_at=row["created_at"],
             updated_at=row["updated_at"],
         )

@@ -55,6 +55,17 @@ def test_compose_gives_the_settings_of_dotenv_to_every_process_of_ours() -> None
     ]
 
 
+def test_compose_gives_flower_the_broker_alone() -> None:
+    compose = (PROJECT_ROOT / "docker-compose.yml").read_text()
+    flower = compose.partition("\n  flower:\n")[2].partition("\n\n")[0]
+    environment = flower.partition("    environment:\n")[2].partition("    ports:")[0]
+
+    assert "    env_file: []\n" in flower
+    assert re.findall(r"^      (\w+):", environment, re.MULTILINE) == [
+        *("BROKER_URL", "FERRYMAN_MESSAGE_KEY", "FLOWER_BASIC_AUTH"),
+    ]
+
+
 def test_life_of_a_run_names_every_status() -> None:
     page = (PROJECT_ROOT / "docs" / "run-lifecycle.md").read_text()
 

@@ -23,6 +23,7 @@ IMPATIENT: Final[Mapping[str, str]] = {
     "FERRYMAN_STOP_GRACE_SECONDS": "1",
     "FERRYMAN_ALLOWED_NETWORKS": LOOPBACK,
     "FERRYMAN_TOKEN_REQUESTS": "100000",
+    "FERRYMAN_ENVIRONMENT_REQUESTS": "100000",
 }
 """What in production waits for minutes is over in seconds here."""
 

@@ -13,6 +13,7 @@ from app.store.tables.catalog import (
     environment_integration,
     integrated_account,
     integration,
+    refused_seal,
     sync_job,
     webhook,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "record",
     "record_key",
     "record_seen",
+    "refused_seal",
     "run_error",
     "run_resource",
     "spool_batch",

@@ -46,6 +46,14 @@ encryption_key = Table(
     Column("retired_at", time_type),
 )
 
+# Formats of sealed values that a rotation has replaced everywhere; none of them is opened any more.
+refused_seal = Table(
+    "refused_seal",
+    metadata,
+    Column("format", Text, primary_key=True),
+    Column("created_at", time_type, nullable=False, server_default=func.now()),
+)
+
 integration = Table(
     "integration",
     metadata,

@@ -39,7 +39,9 @@ def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def unhurried(settings: Settings, _nowhere: None) -> Iterator[ApiServices]:
     """Services that no caller waits for."""
-    services = api_services(replace(settings, token_requests=0, calls_per_account=0, allowed_networks=""))
+    services = api_services(
+        replace(settings, token_requests=0, environment_requests=0, calls_per_account=0, allowed_networks="")
+    )
     yield replace(services, run_waits=RunWaits(services.runs, most=0))
     services.close()
 

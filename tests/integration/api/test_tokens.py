@@ -264,6 +264,21 @@ def test_a_token_that_has_used_up_its_requests_is_told_when_to_come_back(
     assert caller.get("/healthz").status == 200
 
 
+def test_minted_tokens_share_the_requests_of_their_environment(
+    settings: Settings, services: ApiServices, environment_id: EnvironmentId
+) -> None:
+    slow = replace(settings, environment_requests=3, token_window_seconds=60)
+    app = create_app(replace(services, request_limits=request_limits(slow)), slow)
+    secrets = [services.tokens.create(environment_id, f"minted {number}")[1] for number in range(5)]
+
+    answers = [Caller(app.test_client(), secret).get("/sync-job") for secret in secrets]
+
+    assert [answer.status for answer in answers] == [200, 200, 200, 429, 429]
+    assert answers[4].body["message"] == "this environment has used up its 3 requests per 60 s: try again in 60 s"
+    assert answers[4].headers["RateLimit-Policy"] == '"environment";q=3;w=60'
+    assert answers[4].headers["RateLimit"] == '"environment";r=0;t=60'
+
+
 def test_every_answer_is_kept_from_caches_frames_and_guesses(app: Flask, api: Caller) -> None:
     answers = [api.get(path) for path in ("/sync-job", f"/sync-job/{new_id()}", "/nowhere", "/healthz")]
     answers += [Caller(app.test_client(), "none").get("/ping"), api.post("/sync-job", {})]

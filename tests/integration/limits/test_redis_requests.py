@@ -48,13 +48,23 @@ def admitted(limits: RequestLimits, token_id: str, times: int) -> int:
 def test_a_window_is_shared_and_ends(container: RedisContainer) -> None:
     first, second = (counts_at(container.celeryconfig["url"], window_seconds=0.4) for _ in range(2))
 
-    windows = [first.take("shared", 3), second.take("shared", 4)]
+    windows = [first.take({"shared": 3})["shared"], second.take({"shared": 4})["shared"]]
     time.sleep(0.5)
-    later = second.take("shared", 1)
+    later = second.take({"shared": 1})["shared"]
 
     assert [window.used for window in windows] == [3, 7]
     assert 0 < windows[1].left_seconds <= windows[0].left_seconds <= 0.4
     assert later.used == 1
+
+
+def test_several_windows_are_taken_of_at_once(container: RedisContainer) -> None:
+    counts = counts_at(container.celeryconfig["url"])
+    counts.take({"b": 2})
+
+    taken = counts.take({"a": 3, "b": 4})
+
+    assert {key: window.used for key, window in taken.items()} == {"a": 3, "b": 6}
+    assert all(0 < window.left_seconds <= 10 for window in taken.values())
 
 
 def test_two_processes_share_one_limit(container: RedisContainer) -> None:
@@ -75,10 +85,10 @@ def test_requests_go_on_without_redis_and_are_counted_together_when_it_is_back(c
     took = time.monotonic() - begun
     container.kill("SIGCONT")
     deadline, other = time.monotonic() + 10, counts_at(container.celeryconfig["url"])
-    while other.take("back", 0).used == 0 and time.monotonic() < deadline:
+    while other.take({"back": 0})["back"].used == 0 and time.monotonic() < deadline:
         limits.ask("back")
         time.sleep(0.1)
 
     assert meanwhile == 20
     assert took < 1.0
-    assert other.take("back", 0).used > 0
+    assert other.take({"back": 0})["back"].used > 0

@@ -12,6 +12,7 @@ from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId
 from app.services.key_rotation import KeyRotation
 from app.store.accounts import AccountStore
+from app.store.bound_values import token_place
 from app.store.database import connect
 from app.store.encryption import Cipher
 from app.store.encryption_keys import KeyStore
@@ -171,7 +172,7 @@ def test_what_was_sealed_before_there_were_data_keys_is_read_and_rotated(
 
 def test_two_processes_that_seal_at_once_make_one_first_key(engine: Engine) -> None:
     places = [Place(engine) for _ in range(4)]
-    threads = [threading.Thread(target=place.cipher.seal, args=("x",)) for place in places]
+    threads = [threading.Thread(target=place.cipher.seal, args=("x", token_place("next cursor"))) for place in places]
     for thread in threads:
         thread.start()
     for thread in threads:

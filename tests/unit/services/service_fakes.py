@@ -14,7 +14,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import Webhook
 from app.engine.work import Ring
 from app.limits.local_requests import LocalRequests
-from app.services.ports import FetchedPage, PageCall, PlainAnswer
+from app.services.ports import FetchedPage, PageCall, PlainAnswer, SealPurpose
 from app.services.request_limits import RequestLimits
 
 T = TypeVar("T")
@@ -68,15 +68,16 @@ class FakeBell:
 
 
 class PlainSeal:
-    """Marks what it sealed."""
+    """Marks what it sealed, and for which purpose."""
 
-    def seal(self, value: JSON) -> bytes:
-        return b"sealed:" + orjson.dumps(value)
+    def seal(self, value: JSON, purpose: SealPurpose) -> bytes:
+        return b"sealed:" + purpose.encode() + b":" + orjson.dumps(value)
 
-    def open(self, sealed: bytes) -> JSON:
-        if not sealed.startswith(b"sealed:"):
+    def open(self, sealed: bytes, purpose: SealPurpose) -> JSON:
+        mark = b"sealed:" + purpose.encode() + b":"
+        if not sealed.startswith(mark):
             raise UnreadableSecretError
-        return orjson.loads(sealed.removeprefix(b"sealed:"))
+        return orjson.loads(sealed.removeprefix(mark))
 
 
 class FakeSource:

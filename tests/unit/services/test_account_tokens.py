@@ -7,6 +7,7 @@ from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, account
 from app.engine.errors import InvalidInputError, UnauthorizedError
 from app.engine.json_types import JSON
 from app.services.account_tokens import AccountToken, AccountTokens
+from app.services.ports import SealPurpose
 
 CLOCK_AT = 1_772_366_400.0
 """The fake clock's noon."""
@@ -15,19 +16,19 @@ CLOCK_AT = 1_772_366_400.0
 class LetterSeal(PlainSeal):
     """Seals into what a header may hold."""
 
-    def seal(self, value: JSON) -> bytes:
-        return b"k:1:" + super().seal(value).hex().encode()
+    def seal(self, value: JSON, purpose: SealPurpose) -> bytes:
+        return b"k2:1:" + super().seal(value, purpose).hex().encode()
 
-    def open(self, sealed: bytes) -> JSON:
-        return super().open(bytes.fromhex(sealed.removeprefix(b"k:1:").decode()))
+    def open(self, sealed: bytes, purpose: SealPurpose) -> JSON:
+        return super().open(bytes.fromhex(sealed.removeprefix(b"k2:1:").decode()), purpose)
 
 
 def tokens(clock: FakeClock | None = None) -> AccountTokens:
     return AccountTokens(FakeTable(account, account()), LetterSeal(), clock or FakeClock())
 
 
-def sealed(content: JSON) -> str:
-    return "fria_" + LetterSeal().seal(content).decode().replace(":", ".")
+def sealed(content: JSON, purpose: SealPurpose = SealPurpose.ACCOUNT_TOKEN) -> str:
+    return "fria_" + LetterSeal().seal(content, purpose).decode().replace(":", ".")
 
 
 def test_token_opens_its_account_until_it_ends() -> None:
@@ -58,8 +59,9 @@ def test_token_of_another_kind_is_left_to_others() -> None:
         sealed({"account": "a"}),
         sealed(["integrated account token", "environment", "account"]),
         sealed(["another kind", "environment", "account", CLOCK_AT + 60]),
+        sealed(["integrated account token", "environment", "account", CLOCK_AT + 60], SealPurpose.NEXT_CURSOR),
     ],
-    ids=["empty", "colon", "no hex", "not sealed", "an object", "too short", "another kind"],
+    ids=["empty", "colon", "no hex", "not sealed", "an object", "too short", "another kind", "another purpose"],
 )
 def test_what_was_not_made_here_opens_nothing(secret: str) -> None:
     with pytest.raises(UnauthorizedError, match="A valid API token is required"):

@@ -24,6 +24,8 @@ class FakeKeys:
     pauses: list[float] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
     """What other processes seal with the old key meanwhile."""
+    refused_with: list[list[str]] = field(default_factory=list)
+    """The rows as they were when the format before began to be refused."""
 
     def current(self) -> tuple[str, bytes] | None:
         return next(((key.id, b"") for key in self.keys.values() if key.retired_at is None), None)
@@ -37,8 +39,11 @@ class FakeKeys:
     def rewrap(self, key_id: str, wrapped: bytes) -> None:
         self.wraps[key_id] = wrapped
 
-    def rewrapped(self, wrapped: bytes) -> bytes:
-        return b"new " + wrapped
+    def rewrapped(self, key_id: str, wrapped: bytes) -> bytes:
+        return f"{key_id} new ".encode() + wrapped
+
+    def refuse_unbound(self) -> None:
+        self.refused_with.append(list(self.rows))
 
     def remove(self, key_id: str, *, retired_for_seconds: float) -> bool:
         return key_id != "recent" and self.keys.pop(key_id, None) is not None
@@ -91,6 +96,7 @@ def test_a_rotation_that_died_goes_on_with_its_key() -> None:
 
     assert (rotated.key_id, rotated.rows, rotated.went_on) == ("key-1", 3, True)
     assert set(fake.rows) == {"key-1"}
+    assert fake.refused_with == [["key-1"] * 5]
 
 
 def test_what_was_sealed_with_the_old_key_meanwhile_is_sealed_anew() -> None:
@@ -117,7 +123,7 @@ def test_every_key_is_wrapped_by_the_first_master_key() -> None:
 
     rotation(fake).rotate()
 
-    assert fake.wraps == {"old": b"new key"}
+    assert fake.wraps == {"old": b"old new key"}
 
 
 def test_the_list_tells_how_much_each_key_seals() -> None:

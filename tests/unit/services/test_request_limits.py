@@ -1,5 +1,6 @@
 """A token's requests: never more than its limit in a window, and few questions to the store that counts them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -23,16 +24,25 @@ class FakeCounts:
     def monotonic(self) -> float:
         return self.now
 
-    def take(self, token_id: str, requests: int) -> Window:
+    def take(self, requests: Mapping[str, int]) -> Mapping[str, Window]:
         self.trips += 1
-        used, ends_at = self.windows.get(token_id, (0, 0.0))
+        return {key: self.taken(key, number) for key, number in requests.items()}
+
+    def taken(self, key: str, requests: int) -> Window:
+        used, ends_at = self.windows.get(key, (0, 0.0))
         if self.now >= ends_at:
             used, ends_at = 0, self.now + SECONDS
-        self.windows[token_id] = (used + requests, ends_at)
+        self.windows[key] = (used + requests, ends_at)
         return Window(used + requests, ends_at - self.now)
 
-    def process(self, limit: int = LIMIT) -> RequestLimits:
-        return RequestLimits(self, limit=limit, window_seconds=SECONDS, monotonic=self.monotonic)
+    def process(self, limit: int = LIMIT, environment_limit: int = 0) -> RequestLimits:
+        return RequestLimits(
+            self,
+            limit=limit,
+            window_seconds=SECONDS,
+            monotonic=self.monotonic,
+            environment_limit=environment_limit,
+        )
 
 
 def asked(limits: RequestLimits, token_id: str = "t") -> Allowance:
@@ -124,3 +134,60 @@ def test_processes_never_admit_more_than_the_limit_and_hold_back_little(turn_of:
     passed = [sum(is_admitted for turn, is_admitted in outcomes if turn == number) for number in range(4)]
     assert sum(passed) <= LIMIT
     assert sum(passed) >= LIMIT - sum(min(count, LIMIT // 20) for count in passed)
+
+
+def asked_by(limits: RequestLimits, token_id: str, environment_id: str = "e") -> Allowance:
+    allowance = limits.ask(token_id, environment_id)
+    assert allowance is not None
+    return allowance
+
+
+def test_many_tokens_of_an_environment_share_its_limit_and_take_it_from_no_other() -> None:
+    limits = FakeCounts().process(environment_limit=2 * LIMIT)
+
+    passed = [asked_by(limits, f"minted {number % 50}").is_admitted for number in range(1000)]
+    refused = asked_by(limits, "one more")
+
+    assert sum(passed) == 2 * LIMIT
+    assert (refused.is_admitted, refused.of_environment, refused.limit) == (False, True, 2 * LIMIT)
+    assert asked_by(limits, "a stranger", "another").is_admitted
+
+
+def test_a_token_that_is_used_up_takes_nothing_from_its_environment() -> None:
+    counts = FakeCounts()
+    limits = counts.process(environment_limit=2 * LIMIT)
+
+    greedy = [asked_by(limits, "greedy") for _ in range(10 * LIMIT)]
+
+    assert sum(one.is_admitted for one in greedy) == LIMIT
+    assert not greedy[-1].of_environment
+    assert sum(asked_by(limits, "modest").is_admitted for _ in range(LIMIT)) == LIMIT
+
+
+def test_a_limit_of_environments_alone_is_kept_and_told() -> None:
+    limits = FakeCounts().process(limit=0, environment_limit=3)
+
+    assert [asked_by(limits, str(number)).is_admitted for number in range(5)] == [True, True, True, False, False]
+    assert limits.ask("without one") is None
+
+
+def test_the_environment_is_counted_in_the_trip_of_the_token() -> None:
+    alone, both = FakeCounts(), FakeCounts()
+    for number in range(200):
+        asked(alone.process(), str(number))
+    limits = both.process(environment_limit=100_000)
+
+    for number in range(200):
+        asked_by(limits, str(number))
+
+    assert both.trips == alone.trips == 200
+
+
+@given(turn_of=st.randoms(use_true_random=False))
+def test_processes_together_never_admit_more_than_the_limit_of_an_environment(turn_of: Random) -> None:
+    counts = FakeCounts()
+    processes = [counts.process(environment_limit=LIMIT) for _ in range(4)]
+
+    passed = sum(asked_by(turn_of.choice(processes), str(turn_of.randrange(20))).is_admitted for _ in range(300))
+
+    assert LIMIT - 4 * LIMIT // 20 <= passed <= LIMIT

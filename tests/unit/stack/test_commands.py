@@ -24,6 +24,15 @@ def test_flower_never_shows_the_token_on_its_command_line() -> None:
     assert spec.environment["FLOWER_BASIC_AUTH"] == "ferryman:s3cret"
 
 
+def test_flower_is_told_neither_the_database_nor_the_encryption_key() -> None:
+    settings = {f"FERRYMAN_{name.upper()}": "secret" for name in Settings.__dataclass_fields__}
+    everything = settings | {"DATABASE_URL": "secret", "BROKER_URL": "redis://", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+    environment = flower_child(5555, everything | {"PATH": "/bin", "LC_ALL": "C"}, "s3cret").environment
+
+    assert environment.keys() == {"BROKER_URL", "FERRYMAN_MESSAGE_KEY", "FLOWER_BASIC_AUTH", "PATH", "LC_ALL"}
+
+
 def test_child_environment_leaves_out_what_would_steer_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PGPORT", "CELERY_BROKER_URL", "GUNICORN_CMD_ARGS", "FLOWER_PORT", "FERRYMAN_SLICE_SECONDS"):
         monkeypatch.setenv(name, "1")

@@ -1,0 +1,16 @@
+"""Formats of sealed values that are refused."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0009"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "refused_seal",
+        sa.Column("format", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("format"),
+    )
