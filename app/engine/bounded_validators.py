@@ -17,7 +17,7 @@ from app.engine.errors import UncheckableError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.patterns import is_match
 
-SECONDS: Final = 1.0
+SECONDS: Final = 0.5
 SECONDS_FOR_A_SCHEMA: Final = 3.0
 """To check a schema itself, which happens when it is saved."""
 

@@ -4,43 +4,35 @@ Python's ``re`` backtracks, and holds the interpreter's lock while it does: ``^(
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from jsonschema_rs import RegexOptions, validator_for
+import re2
 
 from app.engine.errors import UncheckableError
 
 LONGEST_PATTERN: Final = 1000
 
-_LIMITS: Final = ((64 * 1024, 20_000), (1024 * 1024, 1000))
-"""``(bytes of a compiled pattern, characters of a text)``: time is the product of both, at most some 0.3 seconds."""
+_MOST_STEPS: Final = 10_000_000
+"""Instructions of a compiled pattern times characters of a text: some 0.3 seconds at most, without the lock."""
 
+_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|c([A-Za-z])|.)", re.DOTALL)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Compiled:
-    is_found_in: Callable[[str], bool]
-    longest_text: int
 
 
 def pattern_fault(pattern: str) -> str | None:
     """Say what keeps a pattern from being matched in linear time, if anything does."""
     if len(pattern) > LONGEST_PATTERN:
         return f"is longer than {LONGEST_PATTERN} characters"
-    if _compiled(pattern) is None:
-        return "needs lookaround, a back-reference or too many repetitions, for which no linear time can be promised"
-    return None
+    compiled = _compiled(pattern)
+    return f"can not be matched in linear time: {compiled}" if isinstance(compiled, str) else None
 
 
 def is_regex(pattern: str) -> bool:
     """Whether a text is a regular expression, of the linear kind or not."""
     if len(pattern) > LONGEST_PATTERN:
         return False
-    if _compiled(pattern) is not None:
+    if not isinstance(_compiled(pattern), str):
         return True
     try:
         return re.compile(pattern) is not None
@@ -53,22 +45,31 @@ def is_match(pattern: str, text: str) -> bool:
     if fault := pattern_fault(pattern):
         raise UncheckableError(f"the pattern '{pattern[:LONGEST_PATTERN]}' {fault}")
     compiled = _compiled(pattern)
-    assert compiled is not None
-    if len(text) > compiled.longest_text:
+    assert not isinstance(compiled, str)
+    longest = _MOST_STEPS // compiled.programsize
+    if len(text) > longest:
         raise UncheckableError(
-            f"a text of {len(text)} characters is too long for the pattern '{pattern}': "
-            f"expected at most {compiled.longest_text}"
+            f"a text of {len(text)} characters is too long for the pattern '{pattern}': expected at most {longest}"
         )
-    return compiled.is_found_in(_SURROGATE.sub("\ufffd", text))
+    return compiled.search(_SURROGATE.sub("\ufffd", text)) is not None
 
 
 @lru_cache(maxsize=2000)
-def _compiled(pattern: str) -> _Compiled | None:
-    for most_bytes, longest_text in _LIMITS:
-        try:
-            # The default engine backtracks.
-            linear = validator_for({"pattern": pattern}, pattern_options=RegexOptions(size_limit=most_bytes))
-        except ValueError:  # Its errors are ones, and so is the one of a text that is not Unicode.
-            continue
-        return _Compiled(is_found_in=linear.is_valid, longest_text=longest_text)
-    return None
+def _compiled(pattern: str) -> "re2._Regexp | str":
+    """Compile a pattern of JSON Schema, or say what the engine does not know in it."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 1024 * 1024
+    try:
+        return re2.compile(_ESCAPE.sub(_translated, pattern), options)
+    except re2.error as error:
+        return str(error.args[0], "utf-8", "replace")
+    except UnicodeEncodeError:
+        return "it is no Unicode text"
+
+
+def _translated(escape: re.Match[str]) -> str:
+    """Write an escape of JavaScript's that the engine does not know as one that it does."""
+    if escape[1]:
+        return f"\\x{{{escape[1]}}}"
+    return f"\\x{{{ord(escape[2].upper()) - 64:x}}}" if escape[2] else escape[0]

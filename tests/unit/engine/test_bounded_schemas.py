@@ -11,12 +11,12 @@ from app.engine.json_types import JSON
 from app.engine.patterns import is_match, is_regex, pattern_fault
 from app.engine.unified_model import resource_failures
 
-# The bounds are 1 second for arguments, 3 for schemas; what is slower than that by far is no bound.
+# The bounds are half a second for arguments, 3 for schemas; what is slower than that by far is no bound.
 AT_MOST_SECONDS = 5.0
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 EVIL = "^(a+)+$"
 EVIL_TEXT = "a" * 5000 + "!"
-REFUSED_PATTERNS = ["^(?=a)b", "(?<!a)b", r"(a)\1", "(a{1000}){1000}", "a" * 1001]
+REFUSED_PATTERNS = ["^(?=a)b", "(?<!a)b", r"(a)\1", "(a{1000}){1000}", "\ud800", "a" * 1001]
 
 
 def of_x(**described: JSON) -> dict[str, Any]:
@@ -48,7 +48,7 @@ ATTACKS: dict[str, tuple[dict[str, Any], JSON]] = {
     "unevaluated-properties": (of_x(patternProperties={EVIL: {}}, unevaluatedProperties=False), {EVIL_TEXT: 1}),
     "property-names": (of_x(propertyNames={"pattern": EVIL}), {EVIL_TEXT: 1}),
     "costly-pattern": (of_x(items={"pattern": "((a?b?){900}Q){4}"}), ["ab" * 400] * 1000),
-    "long-text": (of_x(pattern=EVIL), "a" * 1_000_000),
+    "long-text": (of_x(pattern=EVIL), "a" * 5_000_000),
     "doubled-all-of": (doubling(all_of), "text"),
     "doubled-any-of": (doubling(any_of), "text"),
     "doubled-dependent": (doubling(dependent), {"a": 1, "b": 1}),
@@ -107,7 +107,7 @@ def test_what_takes_too_long_is_told() -> None:
 
     assert (failure.path, failure.message) == (
         "args",
-        "can not be checked against the job's args_schema: it takes more than 1.0 seconds of computing",
+        "can not be checked against the job's args_schema: it takes more than 0.5 seconds of computing",
     )
 
 
@@ -116,7 +116,7 @@ def test_a_schema_that_doubles_is_refused_at_once() -> None:
 
     (failure,) = schema_failures(schema)
 
-    assert failure.message == "can not be checked: it takes more than 1.0 seconds of computing"
+    assert failure.message == "can not be checked: it takes more than 0.5 seconds of computing"
 
 
 @pytest.mark.parametrize("pattern", REFUSED_PATTERNS)
@@ -149,7 +149,7 @@ def test_a_stored_pattern_without_linear_time_refuses_only_what_it_would_judge(
     (failure,) = bind(schema, {"x": "a"})[1]
     assert failure.path == "args"
     assert "args_schema.properties.x." in failure.message
-    assert "needs lookaround" in failure.message
+    assert "can not be matched in linear time" in failure.message
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_stored_pattern_without_linear_time_refuses_only_what_it_would_judge(
         (r"^.{1,255}$", "é" * 255, "é" * 256),
         (r"^\d{4}-\d{2}$", "2026-01", "2026-1"),
         (r"b", "abc", "acd"),
-        ("^\\u00e9$", "é", "e"),
+        (r"^\u00e9\cA\\u$", "é\x01\\u", "e"),
         (r"^\p{L}+$", "Ünï", "1"),
         ("^.$", "\ud800", "\ud800\ud800"),
     ],
