@@ -231,3 +231,8 @@ def test_a_model_schema_that_can_not_be_judged_is_refused() -> None:
         "has 10002 parts: expected at most 10000",
     ]
     resource_failures({"a": {"schema": {"$schema": 5}}})
+
+
+def test_a_pattern_is_not_too_long() -> None:
+    assert pattern_fault("a" * 1001) == "is longer than 1000 characters"
+    assert pattern_fault("a" * 1000) is None
