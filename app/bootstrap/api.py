@@ -142,6 +142,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             is_store_reachable=lambda: is_reachable(shared.engine),
             others={"redis": shared.bell.is_reachable},
             daemons=shared.daemons,
+            silence_seconds=max(settings.daemon_silence_seconds, settings.deaf_seconds),
         ),
         row_versions=RowVersions(shared.engine),
         close=_closing(source, shared.engine),

@@ -13,7 +13,7 @@ from app.services.batch_source import BatchSource
 from app.services.daemons import DaemonService
 from app.services.delivering import DeliveryOutcomes, DeliveryWorker
 from app.services.fetching import FetchWorker
-from app.services.firing import Firing
+from app.services.firing import Firing, FiringThread
 from app.services.hearing import Hearing
 from app.services.lease_keeping import LeaseKeeper
 from app.services.ports import Source, WebhookSender
@@ -126,6 +126,9 @@ def _sweeper(
     outbox = OutboxStore(shared.engine)
     sessions = WritingSessions(shared.engine)
     unsticking = Unsticking(runs=shared.runs, tracking=shared.tracking, stuck_seconds=settings.stuck_seconds)
+    firing = Firing(
+        triggers=TriggerStore(shared.engine), drafts=run_drafts(shared, settings), outbox=outbox, bell=shared.bell
+    )
     return Sweeper(
         look=DueWorkReader(
             leadership,
@@ -135,12 +138,7 @@ def _sweeper(
         units=UnitStore(shared.engine),
         runs=shared.runs,
         messages=outbox,
-        triggers=Firing(
-            triggers=TriggerStore(shared.engine),
-            drafts=run_drafts(shared, settings),
-            outbox=outbox,
-            bell=shared.bell,
-        ),
+        triggers=FiringThread(firing.fire_due),
         announcements=Announcing(
             announcements=AnnouncementStore(shared.engine),
             webhooks=shared.webhooks,

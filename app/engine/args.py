@@ -10,9 +10,11 @@ from referencing.jsonschema import DRAFT202012
 
 from app.engine.args_dialects import is_flat, normalised, subschemas
 from app.engine.args_validator import Fault, schema_faults, value_faults
+from app.engine.bounded_validators import size_fault
 from app.engine.config_reader import type_name
-from app.engine.errors import Failure
+from app.engine.errors import Failure, UncheckableError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.patterns import pattern_fault
 
 _REFERENCES: Final = frozenset({"$ref", "$dynamicRef"})
 
@@ -21,18 +23,15 @@ def schema_failures(schema: JSON, path: str = "args_schema") -> list[Failure]:
     """Tell what is wrong with an args_schema, in either of its dialects."""
     if not isinstance(schema, dict):
         return [Failure(path, f"expected an object, found {type_name(schema)}")]
+    if fault := size_fault(schema):
+        return [Failure(path, fault)]
     try:
-        plain = normalised(schema)
-        faults = [*schema_faults(plain), *_type_faults(plain)]
-        # References can be followed only through a schema that is sound.
-        faults = faults or list(_reference_faults(plain))
-        if not faults:
-            _try_out(plain)
+        faults = _faults_of(normalised(schema))
     except RecursionError:
         return [Failure(path, "is nested too deeply, or refers to itself without end")]
-    # A flat map was wrapped in "properties", which its author never wrote.
-    written = ((list(at)[1:] if is_flat(schema) else at, message) for at, message in faults)
-    return _in_order(path, written)
+    except UncheckableError as error:
+        return [Failure(path, f"can not be checked: {error.message}")]
+    return _in_order(path, _written(schema, faults))
 
 
 def bind(schema: JsonObject, args: JsonObject) -> tuple[JsonObject, list[Failure]]:
@@ -48,6 +47,30 @@ def bind(schema: JsonObject, args: JsonObject) -> tuple[JsonObject, list[Failure
         return bound, _in_order("args", value_faults(plain, bound))
     except RecursionError:  # A schema of a tree is sound, and args may be a tree of any depth.
         return args, [Failure("args", "is nested too deeply")]
+    except UncheckableError as error:
+        return args, [_unchecked(schema, error)]
+
+
+def _unchecked(schema: JsonObject, error: UncheckableError) -> Failure:
+    """Tell what no arguments can be checked by: a job may have been stored before its schema was refused."""
+    found = _in_order("args_schema", _written(schema, _pattern_faults(normalised(schema))))
+    places = "; ".join(f"{fault.path} {fault.message}" for fault in found)
+    return Failure("args", f"can not be checked against the job's args_schema: {places or error.message}")
+
+
+def _faults_of(plain: JsonObject) -> list[Fault]:
+    faults = [*schema_faults(plain), *_type_faults(plain)]
+    # References can be followed, and patterns read, only through a schema that is sound.
+    faults = faults or [*_reference_faults(plain), *_pattern_faults(plain)]
+    if not faults:
+        _try_out(plain)
+    return faults
+
+
+def _written(schema: JsonObject, faults: Iterable[Fault]) -> Iterator[Fault]:
+    """Tell of faults where their author wrote them: a flat map was wrapped in ``properties``."""
+    is_wrapped = is_flat(schema)
+    return ((list(at)[1:] if is_wrapped else at, message) for at, message in faults)
 
 
 def _try_out(plain: JsonObject) -> None:
@@ -65,18 +88,35 @@ def _type_faults(plain: JsonObject) -> Iterator[Fault]:
 def _reference_faults(plain: JsonObject) -> Iterator[Fault]:
     """Find references to anything but a schema within this one: only those have been checked."""
     schemas = {id(schema) for _, schema in subschemas(plain)}
+    root = DRAFT202012.create_resource(plain)
+    try:
+        # Read whole once: each look for an anchor would read it anew.
+        registry = Registry[JSON]().with_resource("", root).crawl()
+    except ValueError:
+        yield ["$id"], "expected URIs here and below"
+        return
     for at, schema in subschemas(plain):
         for keyword in _REFERENCES & schema.keys():
-            if id(_target(plain, schema[keyword])) not in schemas:
+            if id(_target(registry, schema[keyword])) not in schemas:
                 yield [*at, keyword], f"refers to '{schema[keyword]}', which is no schema within this one"
 
 
-def _target(plain: JsonObject, reference: str) -> JSON:
+def _target(registry: Registry[JSON], reference: str) -> JSON:
     """Find what a reference points to, or None; nothing is fetched, which would open the server's own network."""
     try:
-        return Registry().resolver_with_root(DRAFT202012.create_resource(plain)).lookup(reference).contents
+        return registry.resolver().lookup(reference).contents
     except (Unresolvable, TypeError, ValueError):  # The latter two come from pointers into numbers and texts.
         return None
+
+
+def _pattern_faults(plain: JsonObject) -> Iterator[Fault]:
+    """Find patterns that can not be matched in linear time."""
+    for at, schema in subschemas(plain):
+        written = [(["pattern"], schema["pattern"])] if "pattern" in schema else []
+        written += [(["patternProperties", pattern], pattern) for pattern in schema.get("patternProperties", ())]
+        for keyword, pattern in written:
+            if fault := pattern_fault(pattern):
+                yield [*at, *keyword], fault
 
 
 def _with_defaults(schema: JSON, value: JSON) -> JSON:

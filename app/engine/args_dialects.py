@@ -62,7 +62,8 @@ def _plain_object(schema: JsonObject) -> JsonObject:
     flagged = _flagged_names(schema.get("properties"))
     listed = plain.get("required", [])
     if flagged and isinstance(listed, list):
-        plain["required"] = listed + [name for name in flagged if name not in listed]
+        named = {name for name in listed if isinstance(name, str)}
+        plain["required"] = listed + [name for name in flagged if name not in named]
     return plain
 
 

@@ -6,20 +6,21 @@ Arguments may hold secrets, so no message repeats what was sent.
 import datetime
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError, best_match
-from jsonschema.validators import extend
 from referencing import Registry
 
+from app.engine.bounded_validators import SECONDS_FOR_A_SCHEMA, Allowance, bounded, has_match
 from app.engine.config_reader import type_name
 from app.engine.json_types import JSON, JsonObject
+from app.engine.patterns import is_regex
 
 Fault = tuple[Sequence[str | int], str]
 
-_FORMATS: Final = FormatChecker(formats=("email", "ipv4", "ipv6", "regex"))
+_FORMATS: Final = FormatChecker(formats=("email", "ipv4", "ipv6"))
 _LONGEST_MESSAGE: Final = 300
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -49,20 +50,32 @@ def _is_date_or_date_time(value: object) -> bool:
     return _is_date_time(value)
 
 
+@_FORMATS.checks("regex")
+def _is_regex(value: object) -> bool:
+    return not isinstance(value, str) or is_regex(value)
+
+
 def schema_faults(schema: JsonObject) -> Iterator[Fault]:
-    """Give every fault of a plain schema: its path and what is wrong."""
-    meta = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=_FORMATS)
-    return _faults(meta.iter_errors(schema))
+    """Give every fault of a plain schema, its path and what is wrong; raise UncheckableError."""
+    allowance = Allowance(_FORMATS, seconds=SECONDS_FOR_A_SCHEMA)
+    validator = _SchemaValidator(Draft202012Validator.META_SCHEMA, format_checker=allowance)
+    return _faults(validator, schema, allowance)
 
 
 def value_faults(schema: JsonObject, value: JSON) -> Iterator[Fault]:
-    """Give every fault of a value; raise RecursionError where value and schema go too deep, or without end."""
+    """Give every fault of a value.
+
+    Raise RecursionError where value and schema go too deep, or without end; UncheckableError where they take too long.
+    """
+    allowance = Allowance(_FORMATS)
     # An empty registry, unlike the default one, knows no way to fetch.
-    return _faults(_ArgsValidator(schema, format_checker=_FORMATS, registry=Registry()).iter_errors(value))
+    validator = _ArgsValidator(schema, format_checker=allowance, registry=Registry())
+    return _faults(validator, value, allowance)
 
 
-def _faults(errors: Iterable[ValidationError]) -> Iterator[Fault]:
-    for error in errors:
+def _faults(validator: Draft202012Validator, value: JSON, allowance: Allowance) -> Iterator[Fault]:
+    for error in validator.iter_errors(value):
+        allowance.spend()
         deepest = best_match([error]) or error
         yield deepest.absolute_path, _message(deepest)
 
@@ -108,20 +121,22 @@ def _additional_properties(
     validator: Draft202012Validator, allowed: JSON, value: JSON, schema: JsonObject
 ) -> Iterator[ValidationError]:
     """Report each name that is not allowed at its own path; the library's own keyword puts all into one message."""
-    for name in _additional_names(value, schema) if validator.is_type(value, "object") else []:
+    for name in _additional_names(validator, value, schema) if validator.is_type(value, "object") else []:
         if allowed is False:
             yield ValidationError("is not expected here", path=[name])
         elif isinstance(allowed, dict):
             yield from validator.descend(value[name], allowed, path=name)
 
 
-def _additional_names(value: JsonObject, schema: JsonObject) -> list[str]:
+def _additional_names(validator: Draft202012Validator, value: JsonObject, schema: JsonObject) -> list[str]:
     named = schema.get("properties", {})
     patterns = schema.get("patternProperties", {})
-    return [name for name in value if name not in named and not any(re.search(one, name) for one in patterns)]
+    return [
+        name for name in value if name not in named and not any(has_match(validator, one, name) for one in patterns)
+    ]
 
 
-# The library leaves ``extend`` untyped.
-_ArgsValidator: Final[type[Draft202012Validator]] = extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator, {"required": _required, "additionalProperties": _additional_properties}
+_SchemaValidator: Final[type[Draft202012Validator]] = bounded(Draft202012Validator)
+_ArgsValidator: Final[type[Draft202012Validator]] = bounded(
+    Draft202012Validator, required=_required, additionalProperties=_additional_properties
 )

@@ -7,6 +7,7 @@ FerrymanError
 ├── PreconditionFailedError    a thing that is another by now than the caller has seen
 ├── IdempotencyKeyReusedError  the same key with another body
 ├── ExpressionSyntaxError      a text that is not JSONata, with the position of the fault
+├── UncheckableError           a schema or pattern that can not be tried within its bounds
 ├── UnauthorizedError          no valid bearer token
 ├── ForbiddenError             a token whose role does not allow the call
 ├── TooManyRequestsError       a token or an account that has used up its requests for the moment
@@ -105,6 +106,12 @@ class ExpressionSyntaxError(FerrymanError):
     def __init__(self, message: str, position: int | None = None) -> None:
         self.position = position
         super().__init__(message if position is None else f"{message} (at character {position})")
+
+
+class UncheckableError(FerrymanError):
+    """A value can not be checked against a schema within the bounds of time."""
+
+    code = "uncheckable"
 
 
 class UnauthorizedError(FerrymanError):

@@ -1,21 +1,25 @@
 """The functions that expressions know beside JSONata's own, and those of JSONata's that are replaced.
 
 Each one takes and gives JSON; a missing argument is None, and None is given for nothing. The limits of an evaluation
-do not reach into them: their time is at most about linear in the size of their arguments, and what grows is bounded.
+do not reach into them: their time is at most about linear in the size of their arguments, which is bounded for each.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from app.engine.functions import collections, encodings, moments, objects, texts
+from app.engine.functions.bounds import BOUNDS, within
 from app.engine.json_types import JSON
 
-FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {
+_FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {
     **collections.FUNCTIONS,
     **objects.FUNCTIONS,
     **encodings.FUNCTIONS,
     **texts.FUNCTIONS,
     **moments.FUNCTIONS,
+}
+FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {
+    name: within(name, function, BOUNDS[name]) for name, function in _FUNCTIONS.items()
 }
 """By name, without the ``$``."""
 

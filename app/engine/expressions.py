@@ -16,6 +16,7 @@ import orjson
 
 from app.engine.errors import ExpressionError, ExpressionSyntaxError
 from app.engine.expression_functions import FUNCTIONS, PRELUDES
+from app.engine.functions.bounds import begin_evaluation
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED
 from app.engine.storable import storable, storable_text
@@ -29,7 +30,8 @@ _VARIABLE: Final = re.compile(r"\$([A-Za-z_]\w*)")
 _ZERO: Final = re.compile(
     r"\\u0000|\0|\$(?:base64decode|decodeUrl|decodeUrlComponent|eval|jsonParse|parseQuery|parseUrl)\b"
 )
-_MORE_WOULD_HELP: Final = frozenset({"D1012", "U1006"})
+_TIMEOUT: Final = "D1012"
+_MORE_WOULD_HELP: Final = frozenset({_TIMEOUT, "U1006"})
 
 
 class _Sizes(TypedDict):
@@ -70,12 +72,12 @@ def parse(text: str) -> "Expression":
 class Expression:
     """A compiled expression; any number of threads may evaluate it at once."""
 
-    __slots__ = ("_compiled", "_may_make_zeros", "_offset", "text")
+    __slots__ = ("_calls_ours", "_compiled", "_may_make_zeros", "_offset", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self._may_make_zeros = _ZERO.search(text) is not None
-        self._compiled, self._offset = _compiled(text)
+        self._compiled, self._offset, self._calls_ours = _compiled(text)
 
     def evaluate(self, data: JSON, bindings: Mapping[str, JSON] | None = None) -> JSON:
         """Evaluate against ``data`` (UNDEFINED is no input) with ``bindings`` as ``$name``; UNDEFINED is no result.
@@ -83,6 +85,8 @@ class Expression:
         What it gives is storable. Raises ExpressionError, at the latest some 1.2 seconds after the call.
         """
         given = dict(bindings) if bindings else None
+        if self._calls_ours:
+            begin_evaluation(seconds=_LONG["timeout"])
         try:
             found = _evaluate(self._compiled, data, given)
             return storable(found) if self._may_make_zeros else found
@@ -91,6 +95,8 @@ class Expression:
             raise ExpressionError(
                 storable_text(f"{error} ({error.code})"), reason=error.code, position=position
             ) from error
+        except TimeoutError as error:
+            raise ExpressionError(str(error), reason=_TIMEOUT) from error
         except Exception as error:  # whatever a function of ours or of the engine does with a tenant's values
             raise ExpressionError(storable_text(str(error)) or type(error).__name__) from error
         except BaseException as error:
@@ -99,8 +105,8 @@ class Expression:
             raise ExpressionError(f"the engine gave up: {error}") from error
 
 
-def _compiled(text: str) -> tuple[jlens.Expression, int]:
-    """Compile a text with what it calls; give also how many characters stand before it."""
+def _compiled(text: str) -> tuple[jlens.Expression, int, bool]:
+    """Compile a text with what it calls; give also how many characters stand before it, and whether it calls ours."""
     names = _names_called(text)
     try:
         compiled, offset = jlens.Expression(text), 0
@@ -112,7 +118,7 @@ def _compiled(text: str) -> tuple[jlens.Expression, int]:
             compiled.register_function(name, FUNCTIONS[name])
     except (jlens.JlensError, UnicodeError) as error:
         raise ExpressionSyntaxError(str(error), getattr(error, "position", None)) from error
-    return compiled, offset
+    return compiled, offset, not names.isdisjoint(FUNCTIONS)
 
 
 def _names_called(text: str) -> frozenset[str]:
@@ -131,7 +137,12 @@ def _evaluate(compiled: jlens.Expression, data: JSON, bindings: dict[str, JSON] 
     except jlens.JlensError as error:
         if error.code not in _MORE_WOULD_HELP:
             raise
-    return _with_enough_stack(lambda: _evaluate_exactly(compiled, data, bindings, _LONG))
+    return _with_enough_stack(lambda: _evaluate_long(compiled, data, bindings))
+
+
+def _evaluate_long(compiled: jlens.Expression, data: JSON, bindings: dict[str, JSON] | None) -> JSON:
+    begin_evaluation(seconds=_LONG["timeout"])
+    return _evaluate_exactly(compiled, data, bindings, _LONG)
 
 
 def _evaluate_exactly(

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
+
+BEGUN: Final = "was begun by a daemon that has not come to an end with it"
+"""The error of a ``last_run`` until its outcome is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +44,20 @@ class DueTrigger:
 
     trigger: CronTrigger
     due_at: datetime
+    stands_at: datetime
+    """The due time that its row holds: another one once somebody has begun to make its run."""
     now: datetime
     """The database's clock when it was found."""
+
+    @property
+    def is_second_try(self) -> bool:
+        """Whether somebody has begun this due time before, and has not come to an end."""
+        return was_begun(self.trigger.last_run)
+
+
+def was_begun(last_run: JsonObject | None) -> bool:
+    """Whether the last due time was begun, and nothing came of it yet."""
+    return last_run is not None and last_run.get("error") == BEGUN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

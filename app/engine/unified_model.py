@@ -4,9 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-import jsonschema
-from jsonschema.validators import validator_for
-
+from app.engine.bounded_validators import schema_fault
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.errors import Failure
 from app.engine.json_types import JSON
@@ -75,11 +73,9 @@ def _check_schema(resource: ConfigReader, schema: JSON) -> None:
     if not isinstance(schema, dict):
         resource.fault("schema", f"expected a JSON Schema, found {shown(schema)}")
         return
-    try:
-        validator_for(schema).check_schema(schema)
-    except jsonschema.SchemaError as error:
-        at = ".".join(["schema", *map(str, error.absolute_path)])
-        resource.fault(at, f"is no JSON Schema: {error.message[:200]}")
+    if fault := schema_fault(schema):
+        at, message = fault
+        resource.fault(".".join(["schema", *map(str, at)]), message)
 
 
 def _method_name(method: JSON) -> str:

@@ -9,8 +9,8 @@ from app.engine.json_types import JsonObject
 class LiveDaemons(Protocol):
     """Counts daemons."""
 
-    def live_by_group(self) -> dict[str, int]:
-        """Count the live daemons of each group."""
+    def live_by_group(self, *, within_seconds: float) -> dict[str, int]:
+        """Count the daemons of each group that reported, and took a message, not longer ago than this."""
 
 
 class HealthService:
@@ -26,13 +26,15 @@ class HealthService:
         is_store_reachable: Callable[[], bool],
         others: Mapping[str, Callable[[], bool]],
         daemons: LiveDaemons,
+        silence_seconds: float,
     ) -> None:
         self._is_store_reachable = is_store_reachable
         self._others = others
         self._daemons = daemons
+        self._silence_seconds = silence_seconds
 
     def check(self) -> tuple[bool, JsonObject]:
-        """Tell whether it serves, and what of it is there: each part, and the live daemons of each group.
+        """Tell whether it serves, and what of it is there: each part, and the daemons of each group that go on.
 
         No live daemon is no illness: runs wait for one.
         """
@@ -40,4 +42,5 @@ class HealthService:
         found = {"postgres": serves} | {name: check() for name, check in self._others.items()}
         shown = {name: "ok" if is_there else "unreachable" for name, is_there in found.items()}
         status = "unhealthy" if not serves else "ok" if all(found.values()) else "degraded"
-        return serves, {"status": status, **shown, "daemons": self._daemons.live_by_group() if serves else {}}
+        live = self._daemons.live_by_group(within_seconds=self._silence_seconds) if serves else {}
+        return serves, {"status": status, **shown, "daemons": live}

@@ -74,7 +74,7 @@ class Triggers(Protocol):
     """Makes runs by the clock."""
 
     def fire_due(self) -> None:
-        """Make the runs of a batch of triggers whose time has come."""
+        """Begin to make the runs of a batch of triggers whose time has come, without waiting for it."""
 
 
 class Announcements(Protocol):

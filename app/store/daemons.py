@@ -88,12 +88,18 @@ class DaemonStore:
                 sort=filters.sort,
             )
 
-    def live_by_group(self) -> dict[str, int]:
-        """Count the live daemons of each group."""
+    def live_by_group(self, *, within_seconds: float) -> dict[str, int]:
+        """Count the daemons of each group that reported, and took a message, not longer ago than this."""
         table = tables.daemon
+        oldest = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, within_seconds)
         statement = (
             select(table.c.group_key, func.count())
-            .where(table.c.status.in_([DaemonStatus.ACTIVE, DaemonStatus.STARTING]))
+            .where(
+                table.c.status.in_([DaemonStatus.ACTIVE, DaemonStatus.STARTING]),
+                # A leader that hangs as the others do marks nobody as stopped.
+                table.c.last_active_at > oldest,
+                func.coalesce(table.c.consumed_at, table.c.last_active_at) > oldest,
+            )
             .group_by(table.c.group_key)
         )
         with reading(self._engine) as connection:

@@ -1,6 +1,7 @@
 """Cron triggers in Postgres; a due time and the run that it makes are one transaction."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from app.engine.announcements import TRIGGER_FAILED
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.times import iso_utc
-from app.engine.triggers import CronTrigger, DueTrigger, Fire
+from app.engine.triggers import BEGUN, CronTrigger, DueTrigger, Fire, was_begun
 from app.services.firing import Announcement
 from app.services.run_drafts import RunDraft
 from app.store import announcements, catalog, tables
@@ -27,11 +28,18 @@ _DUE = text("""
     select *, now() as now from sync_job_cron_trigger where next_run_at <= now() order by next_run_at limit :limit
 """)
 
+_BEGIN = text("""
+    update sync_job_cron_trigger
+       set next_run_at = coalesce(cast(:until as timestamptz), now() + interval '1 minute'), last_run = :last_run
+     where id = :id and next_run_at = :stands_at and updated_at = :updated_at
+ returning next_run_at
+""").bindparams(bindparam("last_run", type_=JSONB))
+
 # Whoever else fired it, or changed it since it was read, has left another time or another version of it here.
 _TAKE = text("""
     update sync_job_cron_trigger
        set next_run_at = :next_run_at, enabled = cast(:next_run_at as timestamptz) is not null, last_run = :last_run
-     where id = :id and next_run_at = :due_at and updated_at = :updated_at
+     where id = :id and next_run_at = :stands_at and updated_at = :updated_at
  returning id
 """).bindparams(bindparam("last_run", type_=JSONB))
 
@@ -80,7 +88,15 @@ class TriggerStore:
         """List triggers whose time has come, the longest due first."""
         with reading(self._engine) as connection:
             rows = connection.execute(_DUE, {"limit": limit}).mappings().all()
-        return [DueTrigger(trigger=_trigger(row), due_at=row["next_run_at"], now=row["now"]) for row in rows]
+        return [_due(row) for row in rows]
+
+    def begin(self, due: DueTrigger, *, until: datetime | None) -> DueTrigger | None:
+        """Put a due time off before anything of it is looked at; None when it was not due any more."""
+        outcome = {"due_at": iso_utc(due.due_at), "fired_at": iso_utc(due.now), "sync_job_run_id": None, "error": BEGUN}
+        values = {"id": due.trigger.id, "stands_at": due.stands_at, "updated_at": due.trigger.updated_at}
+        with self._engine.begin() as connection:
+            row = connection.execute(_BEGIN, {**values, "until": until, "last_run": outcome}).first()
+        return None if row is None else replace(due, stands_at=row.next_run_at)
 
     def fire(self, due: DueTrigger, draft: RunDraft, *, next_run_at: datetime) -> int | None:
         """Write the run and the next due time at once; None when it was not due any more."""
@@ -104,7 +120,7 @@ def _take(
     outcome = {"sync_job_run_id": run_id, "error": error}
     values = {
         "id": trigger.id,
-        "due_at": due.due_at,
+        "stands_at": due.stands_at,
         "updated_at": trigger.updated_at,
         "next_run_at": next_run_at,
         "last_run": {"due_at": iso_utc(due.due_at), "fired_at": iso_utc(due.now), **outcome},
@@ -114,6 +130,13 @@ def _take(
     fire = {"id": new_id(), "environment_id": trigger.environment_id, "sync_job_cron_trigger_id": trigger.id}
     connection.execute(insert(tables.cron_trigger_fire).values(**fire, due_at=due.due_at, **outcome))
     return True
+
+
+def _due(row: Row) -> DueTrigger:
+    trigger = _trigger(row)
+    begun = trigger.last_run if was_begun(trigger.last_run) else None
+    due_at = datetime.fromisoformat(begun["due_at"]) if begun else row["next_run_at"]
+    return DueTrigger(trigger=trigger, due_at=due_at, stands_at=row["next_run_at"], now=row["now"])
 
 
 def _fire(row: Row) -> Fire:

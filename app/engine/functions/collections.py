@@ -137,11 +137,16 @@ def _fits(item: JSON, wanted: JSON) -> bool:
 
 
 def _flat(values: list[JSON], depth: int) -> Iterator[JSON]:
-    for value in values:
-        if isinstance(value, list) and depth > 0:
-            yield from _flat(value, depth - 1)
-        else:
+    """Go down by a stack of our own: one generator within another would hand each item on at every level."""
+    levels = [iter(values)]
+    while levels:
+        for value in levels[-1]:
+            if isinstance(value, list) and len(levels) <= depth:
+                levels.append(iter(value))
+                break
             yield value
+        else:
+            levels.pop()
 
 
 def _sortable(value: JSON) -> tuple[int, JSON]:

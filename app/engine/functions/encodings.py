@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 import orjson
 
 from app.engine.functions.collections import as_list
-from app.engine.json_types import JSON, JsonObject
+from app.engine.json_types import JSON
 
 _ALGORITHMS: Final = {"SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512", "MD5": "md5"}
 _HEX: Final = "hex"
@@ -57,10 +57,10 @@ def parse_query(text: JSON = None) -> JSON:
     """Read a query string; a name that comes again has an array."""
     if text is None:
         return None
-    query: JsonObject = {}
+    values: dict[str, list[JSON]] = {}
     for name, value in parse_qsl(str(text).removeprefix("?"), keep_blank_values=True):
-        query[name] = [*as_list(query[name]), value] if name in query else value
-    return query
+        values.setdefault(name, []).append(value)
+    return {name: many if len(many) > 1 else many[0] for name, many in values.items()}
 
 
 def stringify_query(value: JSON = None) -> JSON:

@@ -1,5 +1,6 @@
 """Write and read moments by Luxon's format tokens: ``yyyy-MM-dd'T'HH:mm``."""
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
@@ -67,6 +68,15 @@ _PATTERNS: Final[Mapping[str, str]] = {
 }
 
 
+_WIDTHS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("M", "d", "H", "h", "m", "s", "Z"), 2),
+    **{"S": 3, "o": 3, "y": 4, "X": 12, "x": 15},
+}
+"""How many lengths what a token reads may have."""
+
+_MOST_WAYS: Final = 20_000
+
+
 def written(at: datetime, format: str) -> str:
     """Write a moment."""
     return _TOKEN.sub(lambda token: token[1] if token[2] is None else _WRITERS[_named(token[2])](at), format)
@@ -75,6 +85,11 @@ def written(at: datetime, format: str) -> str:
 def parsed(text: str, format: str) -> datetime | None:
     """Read a moment, in UTC unless the text names an offset; None when the text has another form."""
     pattern, names, end = "", list[str](), 0
+    tokens = [_named(token[2]) for token in _TOKEN.finditer(format) if token[2]]
+    if math.prod(_WIDTHS.get(token, 1) for token in tokens) > _MOST_WAYS:
+        raise ValueError(
+            f"a format may be read in at most {_MOST_WAYS} ways: expected 'MM' instead of 'M', and the like"
+        )
     for token in _TOKEN.finditer(format):
         pattern += re.escape(format[end : token.start()])
         end = token.end()

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.engine.json_types import JsonObject
+from app.engine.triggers import BEGUN
 from app.services.firing import Firing
 from app.services.run_drafts import RunDrafts
 from app.services.unified_mappings import UnifiedMappings
@@ -186,9 +187,16 @@ def test_leader_that_dies_before_the_commit_leaves_the_time_to_the_next(
     with engine.begin() as connection:
         connection.execute(text("alter table cron_trigger_fire drop constraint dies"))
     assert api.get("/sync-job-run", sync_job_id=trigger["sync_job_id"]).body["result"] == []
+    begun = api.get(f"{PATH}/{trigger['id']}").body["last_run"]
+    firing(engine, settings).fire_due()
+    assert api.get("/sync-job-run", sync_job_id=trigger["sync_job_id"]).body["result"] == []
+    make_due(engine, trigger["id"])
     firing(engine, settings).fire_due()
 
-    assert len(api.get("/sync-job-run", sync_job_id=trigger["sync_job_id"]).body["result"]) == 1
+    [run] = api.get("/sync-job-run", sync_job_id=trigger["sync_job_id"]).body["result"]
+    after = api.get(f"{PATH}/{trigger['id']}").body["last_run"]
+    assert begun["error"] == BEGUN
+    assert (after["sync_job_run_id"], after["due_at"]) == (run["id"], begun["due_at"])
 
 
 def test_trigger_without_its_account_tells_why_it_makes_no_run(
@@ -239,3 +247,39 @@ def test_trigger_that_was_changed_meanwhile_is_not_fired_as_it_was(
     store.fail(due, "late", next_run_at=None, announce=lambda _to: [])
 
     assert api.get(f"{PATH}/{trigger['id']}").body["last_run"] is None
+
+
+def test_trigger_whose_leader_ends_twice_waits_for_its_next_time(
+    api: Caller, trigger: JsonObject, engine: Engine
+) -> None:
+    path, store = f"{PATH}/{trigger['id']}", TriggerStore(engine)
+    api.post(f"{path}/schedule", {})
+    next_time = api.get(path).body["next_run_at"]
+
+    for _ in range(2):
+        make_due(engine, trigger["id"])
+        found = next(found for found in store.due(limit=100) if found.trigger.id == trigger["id"])
+        store.begin(found, until=datetime.fromisoformat(next_time) if found.is_second_try else None)
+
+    assert api.get(path).body["next_run_at"] == next_time
+
+
+def test_trigger_of_a_pattern_that_is_not_linear_tells_so_and_the_others_fire(
+    api: Caller, catalog: Catalog, settings: Settings, engine: Engine
+) -> None:
+    body = {**catalog.run_body, "cron_expression": "0 6 * * *", "enabled": True}
+    triggers = [api.post(PATH, {**body, "args": args}).body["id"] for args in ({"x": "a"}, {"x": "a"}, {})]
+    change = text("update sync_job set args_schema = cast(:schema as jsonb) where id = :id")
+    with engine.begin() as connection:
+        connection.execute(change, {"id": catalog.job["id"], "schema": '{"x": {"pattern": "(?=a)b"}}'})
+    for one in triggers:
+        make_due(engine, one)
+
+    firing(engine, settings).fire_due()
+
+    told, told_too, fine = (api.get(f"{PATH}/{one}").body["last_run"] for one in triggers)
+    assert told["error"] == told_too["error"]
+    assert "args_schema.x.pattern can not be matched in linear time" in told["error"]
+    assert fine["error"] is None
+    answer = api.post("/sync-job-run", {**catalog.run_body, "args": {"x": "a"}})
+    assert (answer.status, answer.paths) == (400, ["args"])

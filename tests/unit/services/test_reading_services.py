@@ -45,7 +45,7 @@ class FakeDaemons:
         rows = [row for row in self.rows.values() if filters.equal["group_key"] == row.group_key]
         return Page(result=rows[: filters.limit], next_cursor=None, limit=filters.limit)
 
-    def live_by_group(self) -> dict[str, int]:
+    def live_by_group(self, *, within_seconds: float) -> dict[str, int]:
         groups = [row.group_key for row in self.rows.values()]
         return {group: groups.count(group) for group in groups}
 
@@ -142,6 +142,8 @@ def test_daemon_tells_how_it_stands(daemons: FakeDaemons) -> None:
     ids=["all is well", "no redis", "no postgres"],
 )
 def test_health_tells_what_is_there(daemons: FakeDaemons, postgres: bool, redis: bool, shown: JsonObject) -> None:
-    health = HealthService(is_store_reachable=lambda: postgres, others={"redis": lambda: redis}, daemons=daemons)
+    health = HealthService(
+        is_store_reachable=lambda: postgres, others={"redis": lambda: redis}, daemons=daemons, silence_seconds=60
+    )
 
     assert health.check() == (postgres, shown)

@@ -1,19 +1,20 @@
 """Cron triggers by fakes: what a due time leads to when the run can not be made, or the broker is away or there."""
 
 import json
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from service_setting import setting
 
-from app.engine.errors import Failure, InvalidInputError
+from app.engine.errors import Failure, InvalidInputError, StoreUnavailableError
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
-from app.engine.triggers import CronTrigger, DueTrigger
-from app.services.firing import Announcement, Firing
+from app.engine.triggers import BEGUN, CronTrigger, DueTrigger
+from app.services.firing import Announcement, Firing, FiringThread
 from app.services.run_drafts import RunDraft
 from app.services.run_requests import RunRequest
 from app.services.triggers import request_of
@@ -42,11 +43,16 @@ class FakeTriggers:
     due_at: datetime = NOW - timedelta(seconds=30)
     is_due: bool = True
     next_run_at: datetime | None = None
+    put_off_until: datetime | None = None
     error: str | None = None
     announced: list[JsonObject] = field(default_factory=list)
 
     def due(self, *, limit: int) -> Sequence[DueTrigger]:
-        return [DueTrigger(trigger=self.due_trigger, due_at=self.due_at, now=NOW)]
+        return [DueTrigger(trigger=self.due_trigger, due_at=self.due_at, stands_at=self.due_at, now=NOW)]
+
+    def begin(self, due: DueTrigger, *, until: datetime | None) -> DueTrigger | None:
+        self.put_off_until = until
+        return replace(due, stands_at=until or NOW + timedelta(minutes=1)) if self.is_due else None
 
     def fire(self, due: DueTrigger, draft: RunDraft, *, next_run_at: datetime) -> int | None:
         self.next_run_at = next_run_at
@@ -62,12 +68,15 @@ class FakeDrafts:
     """Makes drafts of any request, or finds a fault in each."""
 
     fault: str | None = None
+    breaks_by: Exception | None = None
     requests: list[RunRequest] = field(default_factory=list)
 
     def draft(
         self, environment_id: EnvironmentId, request: RunRequest, *, idempotency: None, faults: Sequence[Failure]
     ) -> RunDraft:
         self.requests.append(request)
+        if self.breaks_by:
+            raise self.breaks_by
         if self.fault:
             raise InvalidInputError([Failure("args", self.fault)])
         return _draft(request)
@@ -152,3 +161,55 @@ def test_trigger_without_a_run_tells_why(zone: str, fault: str | None, has_next:
 def test_trigger_without_error_handling_ignores_errors() -> None:
     assert request_of(trigger()).error_handling == "ignore"
     assert request_of(trigger(error_handling="batch")).error_handling == "batch"
+
+
+@pytest.mark.parametrize("error", [RecursionError("deep"), MemoryError()], ids=repr)
+def test_trigger_that_breaks_its_check_is_told_of_and_has_its_next_time(error: Exception) -> None:
+    triggers = FakeTriggers(trigger())
+
+    assert fire(triggers, FakeDrafts(breaks_by=error), FakeOutbox()) == []
+
+    assert triggers.error == f"could not be checked ({type(error).__name__})"
+    assert triggers.next_run_at == datetime(2026, 5, 1, 10, 1, tzinfo=UTC)
+
+
+def test_trigger_is_left_for_later_while_postgres_is_away() -> None:
+    triggers = FakeTriggers(trigger())
+
+    with pytest.raises(StoreUnavailableError):
+        fire(triggers, FakeDrafts(breaks_by=StoreUnavailableError()), FakeOutbox())
+
+    assert triggers.error is None
+
+
+@pytest.mark.parametrize(
+    ("last_run", "until"),
+    [(None, None), ({"error": None}, None), ({"error": BEGUN}, datetime(2026, 5, 1, 10, 1, tzinfo=UTC))],
+    ids=["first-try", "after-a-run", "second-try"],
+)
+def test_due_time_is_put_off_before_it_is_looked_at(last_run: JsonObject | None, until: datetime | None) -> None:
+    triggers = FakeTriggers(trigger(last_run=last_run))
+
+    fire(triggers, FakeDrafts("is wrong"), FakeOutbox())
+
+    assert triggers.put_off_until == until
+
+
+def test_sweep_does_not_wait_for_triggers_that_are_checked() -> None:
+    is_free, calls = threading.Event(), list[int]()
+
+    def fire_slowly() -> None:
+        calls.append(1)
+        is_free.wait()
+        raise StoreUnavailableError
+
+    aside = FiringThread(fire_slowly)
+    aside.join()
+    aside.fire_due()
+    aside.fire_due()
+    is_free.set()
+    aside.join()
+    aside.fire_due()
+    aside.join()
+
+    assert len(calls) == 2
