@@ -59,6 +59,12 @@ class ProcessContainer:
         if self._child.pid is None:
             self.start()
 
+    @property
+    def pid(self) -> int | None:
+        """The process's number; None once it has ended."""
+        self._child.reap()
+        return self._child.pid
+
     def ready(self) -> bool:
         """Wait until the process works; fail when it ends instead."""
         return wait_for(self._is_ready, _START_SECONDS, what=f"the start of {self.name}")
