@@ -243,6 +243,13 @@ class Captured:
         taken: JsonObject = json.loads(self._broker.rpop(f"{PREFIX}captured"))
         return taken
 
+    def revoke_start(self, run_id: str) -> None:
+        """Revoke the start of a run as an operator does, who has the key."""
+        task_id = new_id()
+        self._celery.conf.accept_content = [self._celery.conf.task_serializer]
+        self._celery.control.revoke(task_id, reply=True, timeout=10, limit=2)
+        self._celery.send_task(tasks.START_RUN, args=[run_id], queue=queue_of("default"), task_id=task_id)
+
     def put_back(self, message: JsonObject, **headers: Any) -> None:
         """Put it into a queue of daemons, with other headers."""
         tag = {**message["properties"], "delivery_tag": new_id()}
@@ -290,6 +297,23 @@ def test_captured_messages_that_are_sent_again_do_nothing_new(
     assert (run["status"], run["error"]) == ("completed", None)
     assert len(upstream.asked("/users")) == 10
     assert len(sync.records("users")) == 20
+
+
+def test_operator_who_revokes_a_start_stops_a_run_that_waits_and_no_other(
+    captured: Captured, workspace: Workspace, upstream: Upstream, wait_for: WaitFor
+) -> None:
+    upstream.lists("/users", numbered("user", 20), page_size=2)
+    gate = upstream.gate("/users", from_cursor="2")
+    sync = workspace.sync(upstream.url, [listed("users")])
+    under_way, waiting = sync.start(), sync.start(daemon_group_key="nobody")
+    gate.wait_for_request()
+
+    captured.revoke_start(under_way)
+    captured.revoke_start(waiting)
+
+    wait_for(lambda: sync.status(waiting) == "stopped", what="the stop of the run that waits")
+    gate.open()
+    assert sync.finished(under_way)["status"] == "completed"
 
 
 def counted(workspace: Workspace, daemons: list[DaemonNode]) -> int:
