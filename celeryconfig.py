@@ -34,6 +34,8 @@ task_publish_retry_policy = {"max_retries": 2, "interval_start": 0, "interval_st
 
 # The work waits for upstreams and for Postgres: threads need less memory, stop in 0.1 s and fork nothing.
 worker_pool = "threads"
+# What is none of our tasks never reaches Celery.
+worker_consumer = "workers.consumer:CheckingConsumer"
 worker_prefetch_multiplier = 1
 worker_soft_shutdown_timeout = 8
 worker_enable_soft_shutdown_on_idle = False

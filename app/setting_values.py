@@ -14,6 +14,7 @@ _REDIS: Final = ("redis", "rediss", "redis+socket")
 _BROKERS: Final = (*_REDIS, "amqp", "amqps", "pyamqp", "memory")  # memory: within one process, for tests
 _GROUP_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _KEY_BYTES: Final = 32
+LARGEST_REQUEST_BYTES: Final = 10 * 1024 * 1024
 LEAST_MESSAGE_KEY_CHARACTERS: Final = 32
 
 _MAY_BE_ZERO: Final = frozenset(

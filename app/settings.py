@@ -65,7 +65,7 @@ class Settings:
     calls_per_account: int = 50
     """Direct calls of one account in a window, whoever makes them; 0: as many as anybody likes."""
     calls_window_seconds: float = 10.0
-    request_limit_bytes: int = 10 * 1024 * 1024
+    request_limit_bytes: int = setting_values.LARGEST_REQUEST_BYTES
     heartbeat_seconds: float = 10.0
     """How often a daemon calls itself through the broker, and reports to the leader."""
     daemon_silence_seconds: float = 40.0

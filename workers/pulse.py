@@ -20,6 +20,7 @@ from workers.runtime import identity, life_signs, services
 logger = logging.getLogger(__name__)
 
 _slots = [0]
+_told_dropped: dict[str, int] = {}
 
 
 def join(worker: Any) -> None:
@@ -52,6 +53,7 @@ def show() -> None:
     if hearing.silent_seconds is not None:
         _leave_sign(silent_seconds=hearing.silent_seconds)
     _report()
+    _report_dropped()
 
 
 def leave_deaf() -> None:
@@ -79,6 +81,15 @@ def _report() -> None:
         services().pulses.report(Pulse(daemon_id=identity().id, silent_seconds=services().hearing.silent_seconds))
     except BrokerUnavailableError as error:
         logger.warning("this daemon can not report", extra={"reason": type(error.__cause__).__name__})
+
+
+def _report_dropped() -> None:
+    """Write down how many messages were dropped, where ``GET /daemon`` shows it, when there are more of them."""
+    counts = services().dropped.counts
+    if counts == _told_dropped:
+        return
+    services().daemons.note_dropped(identity().id, counts)
+    _told_dropped.update(counts)
 
 
 def _leave_sign(*, silent_seconds: float) -> None:

@@ -32,6 +32,7 @@ def install() -> None:
         (signals.task_success, settle),
         (signals.task_failure, note_failure),
         (signals.task_revoked, stop_revoked),
+        (signals.task_rejected, note_dropped),
         (signals.worker_ready, register),
         (signals.worker_shutting_down, begin_to_stop),
         (signals.worker_shutdown, sign_off),
@@ -68,7 +69,7 @@ def note_failure(sender: Task, args: list[Any], exception: BaseException, **_: o
     """
     if sender.name not in tasks.ALL or is_passing(exception):
         return
-    services().tracking.note_broken_task(args[0], type(exception).__name__, ends_run=sender.name == tasks.START_RUN)
+    services().tracking.note_broken_task(args[0], type(exception).__name__, is_start=sender.name == tasks.START_RUN)
 
 
 def is_passing(exception: BaseException) -> bool:
@@ -76,10 +77,20 @@ def is_passing(exception: BaseException) -> bool:
     return isinstance(exception, StoreUnavailableError | OperationalError)
 
 
-def stop_revoked(sender: Task, request: Any, **_: object) -> None:
-    """Stop the run whose start an operator has revoked."""
-    if sender.name == tasks.START_RUN:
-        services().tracking.stop(request.args[0])
+def stop_revoked(sender: Task, request: Any, terminated: bool, expired: bool, **_: object) -> None:
+    """Stop the run whose start an operator has revoked, if it still waits to be started.
+
+    No message of Ferryman's expires, and one that was started before says nothing about the run as it is now.
+    """
+    if sender.name == tasks.START_RUN and not (terminated or expired):
+        services().tracking.stop_waiting(request.args[0])
+
+
+def note_dropped(exc: BaseException | None, **_: object) -> None:
+    """Count a message that came from the broker and is none of Ferryman's; nothing of it is repeated."""
+    reason = str(exc)
+    if (count := services().dropped.note(reason)) is not None:
+        logger.warning("a message that is none of Ferryman's was dropped", extra={"reason": reason, "count": count})
 
 
 def register(**_: object) -> None:

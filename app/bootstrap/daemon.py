@@ -12,6 +12,7 @@ from app.services.announcing import Announcing
 from app.services.batch_source import BatchSource
 from app.services.daemons import DaemonService
 from app.services.delivering import DeliveryOutcomes, DeliveryWorker
+from app.services.dropped_messages import DroppedMessages
 from app.services.fetching import FetchWorker
 from app.services.firing import Firing, FiringThread
 from app.services.hearing import Hearing
@@ -49,6 +50,7 @@ class DaemonServices:
     worker: UnitWorker
     daemons: DaemonService
     hearing: Hearing
+    dropped: DroppedMessages
     pulses: CeleryPulses
     sweeper: Sweeper
     leadership: Leadership
@@ -73,6 +75,7 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
         worker=_unit_worker(shared, source, outside.sender or shared.sender, workplace),
         daemons=DaemonService(shared.daemons),
         hearing=Hearing(deaf_seconds=settings.deaf_seconds, monotonic=time.monotonic),
+        dropped=DroppedMessages(time.monotonic),
         pulses=pulses,
         sweeper=_sweeper(shared, leadership, pulses, outside.sender or shared.sender, settings),
         leadership=leadership,

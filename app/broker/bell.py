@@ -67,7 +67,7 @@ class CeleryBell:
 
 def publisher(broker_url: str, *, timeout_seconds: float) -> Celery:
     """Make the Celery application of a process that only publishes: nothing it does with the broker takes long."""
-    celery = Celery("ferryman-publisher", set_as_current=False)
+    celery = Celery("ferryman-publisher", set_as_current=False, amqp="app.broker.task_messages:SealingAmqp")
     celery.config_from_object("celeryconfig")
     celery.conf.broker_url = broker_url
     celery.conf.broker_connection_timeout = timeout_seconds / 2

@@ -5,16 +5,19 @@ They go this way and not to Postgres, so that fifty daemons cost it no more than
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
-from celery import Celery
+from celery import Celery, signals
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from app.broker import tasks
 from app.broker.queues import PULSES, own_queue
+from app.broker.task_messages import body_of, is_name, signer_of_environment
 from app.engine.errors import BrokerUnavailableError
-from app.engine.json_types import JSON
 from app.services.roll_call import Pulse
+
+_LONGEST_SECONDS: Final = 1e9
 
 
 class CeleryPulses:
@@ -34,17 +37,27 @@ class CeleryPulses:
         """Report to the leader."""
         body = {"daemon_id": pulse.daemon_id, "silent_seconds": pulse.silent_seconds}
         with self._connected() as connection:
-            connection.Producer().publish(body, serializer="json", routing_key=PULSES.name, declare=[PULSES])
+            connection.Producer().publish(
+                body, serializer=self._celery.conf.task_serializer, routing_key=PULSES.name, declare=[PULSES]
+            )
 
     def collect(self, *, limit: int) -> list[Pulse]:
-        """Take the reports that wait."""
-        bodies: list[JSON] = []
+        """Take the reports that wait; what is none is dropped."""
+        signer = signer_of_environment()
+        found: list[Pulse] = []
         with self._connected() as connection:
             queue = PULSES(connection.default_channel)
             queue.declare()
-            while len(bodies) < limit and (message := queue.get(no_ack=True)) is not None:
-                bodies.append(message.payload)
-        return [pulse for body in bodies if (pulse := _pulse(body)) is not None]
+            for _ in range(limit):
+                message = queue.get(no_ack=True)
+                if message is None:
+                    break
+                pulse = _pulse(body_of(message, signer))
+                if pulse is not None:
+                    found.append(pulse)
+                else:
+                    signals.task_rejected.send(sender=self, message=message, exc=UnusableReportError("no report"))
+        return found
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -56,11 +69,19 @@ class CeleryPulses:
                 raise BrokerUnavailableError from error
 
 
-def _pulse(body: JSON) -> Pulse | None:
+class UnusableReportError(ValueError):
+    """What came as a daemon's report is none."""
+
+
+def _pulse(body: object) -> Pulse | None:
     match body:
-        case {"daemon_id": str(daemon_id), "silent_seconds": float() | int() as seconds}:
-            return Pulse(daemon_id=daemon_id, silent_seconds=float(seconds))
-        case {"daemon_id": str(daemon_id)}:
+        case {"daemon_id": str(daemon_id), "silent_seconds": float() | int() as seconds} if is_name(daemon_id):
+            return Pulse(daemon_id=daemon_id, silent_seconds=float(seconds)) if _is_duration(seconds) else None
+        case {"daemon_id": str(daemon_id), **rest} if is_name(daemon_id) and rest.get("silent_seconds") is None:
             return Pulse(daemon_id=daemon_id, silent_seconds=None)
         case _:
             return None
+
+
+def _is_duration(value: float) -> bool:
+    return not isinstance(value, bool) and 0 <= value < _LONGEST_SECONDS

@@ -1,5 +1,6 @@
 """The registry of daemons, as they write it and as the API shows it."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from app.engine.errors import NotFoundError
@@ -16,6 +17,9 @@ class DaemonStore(Protocol):
 
     def heard(self, daemon_id: str, status: DaemonStatus) -> None:
         """Note how a daemon stands."""
+
+    def note_dropped(self, daemon_id: str, counts: Mapping[str, int]) -> None:
+        """Note in a daemon's metadata how many messages it has dropped, by reason."""
 
     def get(self, daemon_id: str) -> Daemon | None:
         """Find one daemon."""
@@ -37,6 +41,10 @@ class DaemonService:
     def heard(self, daemon_id: str, status: DaemonStatus) -> None:
         """Note how a daemon stands."""
         self._daemons.heard(daemon_id, status)
+
+    def note_dropped(self, daemon_id: str, counts: Mapping[str, int]) -> None:
+        """Note how many messages a daemon has dropped, by reason."""
+        self._daemons.note_dropped(daemon_id, counts)
 
     def get(self, daemon_id: str) -> Daemon:
         """Find one daemon; raise NotFoundError."""

@@ -161,16 +161,39 @@ class Tracking:
             if locked.status is not None:
                 locked.record_errors([error])
 
-    def note_broken_task(self, run_id: str, exception_name: str, *, ends_run: bool) -> None:
-        """Keep that a task of the run broke with an exception that nobody foresaw; its text may hold secrets."""
+    def note_broken_task(self, run_id: str, exception_name: str, *, is_start: bool) -> None:
+        """Keep that a task of the run broke with an exception that nobody foresaw; its text may hold secrets.
+
+        A start ends the run that it can not begin. Of a run that waits, has begun or has ended it proves nothing:
+        anybody may have sent it once more.
+        """
         draft = self._draft("internal", f"a task broke with {exception_name}; the daemon's log has the trace")
-        (self.fail if ends_run else self.record_error)(run_id, draft)
+        with self._moves.locked(run_id) as locked:
+            run = locked.run
+            if run is None:
+                return
+            ends_run = is_start and run.status in _AT_WORK and not locked.has_begun
+            rings = self._end(locked, run, RunStatus.FAILED, error=_shown(draft)) if ends_run else []
+            if not ends_run:
+                locked.record_errors([draft])
+        self._bell.ring(rings)
+        if ends_run:
+            self._ring_next(run)
 
     def stop(self, run_id: str) -> bool:
         """End the run for its user; within one page every daemon notices, since its next write is refused."""
         run = self._runs.load(run_id)
         if run is None or not self._moves.move(run_id, RunStatus.STOPPED):
             return False
+        self._ring_next(run)
+        return True
+
+    def stop_waiting(self, run_id: str) -> bool:
+        """End the run for its operator if nobody has taken it up yet; tell whether it was ended."""
+        with self._moves.locked(run_id) as locked:
+            run = locked.run
+            if run is None or run.status is not RunStatus.CREATED or not locked.move(RunStatus.STOPPED):
+                return False
         self._ring_next(run)
         return True
 

@@ -11,11 +11,15 @@ PROJECT_ROOT = Path(app.__file__).resolve().parent.parent
 
 
 def api_command(bind: str, *, worker_tmp_dir: str, workers: int = 2, threads: int = 8) -> tuple[str, ...]:
-    """Serve the API by gunicorn on ``host:port``, or on ``fd://N`` that is inherited."""
+    """Serve the API by gunicorn on ``host:port``, or on ``fd://N`` that is inherited.
+
+    A worker takes fewer connections than it may have files open, which often is 1,024.
+    """
     return (
         *(sys.executable, "-m", "gunicorn", "app.wsgi:app"),
         *("--bind", bind),
-        *("--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads)),
+        *("--worker-class", "app.serving.worker.PatientWorker", "--workers", str(workers), "--threads", str(threads)),
+        *("--worker-connections", "700", "--no-sendfile"),
         *("--worker-tmp-dir", worker_tmp_dir),
         *("--timeout", "60", "--graceful-timeout", "10"),
         "--no-control-socket",

@@ -1,8 +1,9 @@
 """The registry of daemons: who serves which group, and who was heard of when."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
@@ -27,6 +28,12 @@ _NOTE = text("""
     update daemon set status = 'stopped', updated_at = now()
      where status <> 'stopped' and last_active_at < now() - make_interval(secs => :silence)
            and not exists (select from pulse where pulse.id = daemon.id)
+""")
+
+
+_NOTE_DROPPED = text("""
+    update daemon set metadata = metadata || jsonb_build_object('dropped_messages', cast(:counts as jsonb))
+     where id = :id
 """)
 
 
@@ -55,6 +62,11 @@ class DaemonStore:
         statement = update(tables.daemon).where(tables.daemon.c.id == daemon_id)
         with self._engine.begin() as connection:
             connection.execute(statement.values(status=status, last_active_at=func.now(), updated_at=func.now()))
+
+    def note_dropped(self, daemon_id: str, counts: Mapping[str, int]) -> None:
+        """Note in the daemon's metadata how many messages it has dropped, by reason."""
+        with self._engine.begin() as connection:
+            connection.execute(_NOTE_DROPPED, {"id": daemon_id, "counts": orjson.dumps(counts).decode()})
 
     def note(self, pulses: Sequence[Pulse], *, silence_seconds: float | None) -> int:
         """Take the reports down; mark those that were not heard of for so long as stopped (None: nobody)."""

@@ -59,6 +59,12 @@ class ProcessContainer:
         if self._child.pid is None:
             self.start()
 
+    @property
+    def pid(self) -> int | None:
+        """The process's number; None once it has ended."""
+        self._child.reap()
+        return self._child.pid
+
     def ready(self) -> bool:
         """Wait until the process works; fail when it ends instead."""
         return wait_for(self._is_ready, _START_SECONDS, what=f"the start of {self.name}")
@@ -134,12 +140,20 @@ class DaemonIdentity:
 class DaemonContainer(ProcessContainer):
     """A Ferryman daemon: a Celery worker of one daemon group."""
 
-    def __init__(self, who: DaemonIdentity, environment: Mapping[str, str], directory: Path) -> None:
+    def __init__(
+        self,
+        who: DaemonIdentity,
+        environment: Mapping[str, str],
+        directory: Path,
+        *,
+        application: str = "workers.celery_app",
+    ) -> None:
         self.who = who
+        command = commands.daemon_command(who.id, group=who.group_key, concurrency=4)
         identity = {"FERRYMAN_DAEMON_ID": who.id, "FERRYMAN_DAEMON_GROUP": who.group_key}
         spec = ChildSpec(
             name=who.id,
-            command=commands.daemon_command(who.id, group=who.group_key, concurrency=4),
+            command=[application if part == "workers.celery_app" else part for part in command],
             environment=child_environment(environment, identity),
             working_dir=commands.PROJECT_ROOT,
         )
@@ -196,11 +210,16 @@ class FerrymanSetup(CeleryTestSetup):  # type: ignore[misc]  # pytest-celery has
 
 
 def fresh_daemon(
-    environment: Mapping[str, str], directory: Path, *, group_key: str = "default", is_started: bool = True
+    environment: Mapping[str, str],
+    directory: Path,
+    *,
+    group_key: str = "default",
+    is_started: bool = True,
+    application: str = "workers.celery_app",
 ) -> DaemonNode:
     """Make a daemon under a new name, and start it; do not wait for it."""
     who = DaemonIdentity(id=f"daemon-{new_id()[-12:]}", group_key=group_key)
-    container = DaemonContainer(who, environment, directory)
+    container = DaemonContainer(who, environment, directory, application=application)
     if is_started:
         container.start()
     return DaemonNode(container, app=None)

@@ -26,7 +26,7 @@ LEADER = """
 def attentive(node_environment: Mapping[str, str], tmp_path: Path) -> Iterator[DaemonNode]:
     """A daemon of a group of its own that waits only seconds for its own calls."""
     environment = {**node_environment, "FERRYMAN_DEAF_SECONDS": f"{DEAF_SECONDS:g}"}
-    daemon = fresh_daemon(environment, tmp_path, group_key="attentive")
+    daemon = fresh_daemon(environment, tmp_path, group_key="attentive", application="tests.support.obedient_celery")
     daemon.container.ready()
     yield daemon
     daemon.teardown()

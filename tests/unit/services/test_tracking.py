@@ -461,16 +461,48 @@ def test_recorded_error_does_not_end_the_run() -> None:
     assert here.runs.rows["run"].status is RunStatus.RUNNING
 
 
-@pytest.mark.parametrize(("ends_run", "status"), [(True, RunStatus.FAILED), (False, RunStatus.RUNNING)])
-def test_broken_task_is_noted_without_its_text(ends_run: bool, status: RunStatus) -> None:
-    here = setting()
+@pytest.mark.parametrize(
+    ("is_start", "has_begun", "before", "after"),
+    [
+        (True, False, RunStatus.RUNNING, RunStatus.FAILED),
+        (True, True, RunStatus.RUNNING, RunStatus.RUNNING),
+        (True, False, RunStatus.CREATED, RunStatus.CREATED),
+        (True, True, RunStatus.COMPLETED, RunStatus.COMPLETED),
+        (False, True, RunStatus.RUNNING, RunStatus.RUNNING),
+    ],
+)
+def test_broken_task_is_noted_without_its_text_and_ends_a_run_that_can_not_begin(
+    is_start: bool, has_begun: bool, before: RunStatus, after: RunStatus
+) -> None:
+    here = setting(run_fields={"status": before})
+    here.moves.has_begun = has_begun
 
-    here.tracking().note_broken_task("run", "KeyError", ends_run=ends_run)
+    here.tracking().note_broken_task("run", "KeyError", is_start=is_start)
 
     run = here.runs.rows["run"]
     noted = run.error["message"] if run.error else here.moves.errors[0].message
-    assert run.status is status
+    assert run.status is after
     assert noted == "a task broke with KeyError; the daemon's log has the trace"
+
+
+def test_broken_task_of_a_run_that_is_gone_is_not_noted() -> None:
+    here = setting()
+
+    here.tracking().note_broken_task("another", "KeyError", is_start=True)
+
+    assert here.moves.errors == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(RunStatus.CREATED, RunStatus.STOPPED), (RunStatus.RUNNING, RunStatus.RUNNING)],
+)
+def test_operator_who_revokes_a_start_stops_a_run_that_waits(before: RunStatus, after: RunStatus) -> None:
+    here = setting(run_fields={"status": before})
+
+    assert here.tracking().stop_waiting("run") is (before is RunStatus.CREATED)
+    assert not here.tracking().stop_waiting("another")
+    assert here.runs.rows["run"].status is after
 
 
 def test_user_stops_a_run() -> None:

@@ -1,0 +1,247 @@
+"""Gunicorn's worker of threads, in which no client holds a thread: ``--worker-class app.serving.worker.PatientWorker``.
+
+Gunicorn 27 gives a connection to a thread as soon as it is there, which then waits for the request, and for the client
+to take its answer: as many slow clients as there are threads stop the API. Here the worker's own loop reads requests
+and sends what is left of answers, each with a deadline, and a thread only ever has a whole request.
+"""
+
+import errno
+import os
+import selectors
+import time
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
+
+from gunicorn.workers.gthread import ThreadWorker
+
+from app.serving.connections import Connection
+from app.serving.patience import Patience
+from app.serving.request_reading import Progress, RequestReading
+from app.setting_values import LARGEST_REQUEST_BYTES
+
+_TIMED_OUT: Final = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_READ_BYTES: Final = 256 * 1024
+_NO_MORE_FILES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_NOT_THERE: Final = (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK, errno.EINTR)
+
+
+class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Reads requests and sends answers in its loop; its threads do the rest."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._patience = Patience()
+        self._largest_body = int(os.environ.get("FERRYMAN_REQUEST_LIMIT_BYTES") or LARGEST_REQUEST_BYTES)
+        # In the order in which they began to wait; all that is in no thread.
+        self._waiting: dict[Connection, None] = {}
+        self._unfinished: dict[str, dict[Connection, None]] = {}
+        self._held_bytes = 0
+        self._last_deadline: float | None = None
+
+    def accept(self, listener: Any) -> None:
+        """Take a connection, and see whether its request is there already."""
+        try:
+            sock, client = listener.accept()
+        except OSError as error:
+            if error.errno in _NO_MORE_FILES:
+                self._end_oldest()
+            elif error.errno not in _NOT_THERE:
+                raise
+            return
+        self.nr_conns += 1
+        conn = Connection(self.cfg, sock, client, listener.getsockname(), self._patience)
+        self._await_request(conn, seconds=self._patience.head_seconds)
+        self._read(conn)
+        self._give_way(conn)
+        # One place is kept free, without which the loop takes no connection at all.
+        if self.nr_conns >= self.worker_connections:
+            self._end_oldest()
+
+    def handle(self, conn: Connection) -> Any:
+        """Answer a request that has come in; called in a thread."""
+        conn.init()
+        conn.parser.unreader.unread(conn.take_request())
+        return super().handle(conn)
+
+    def finish_request(self, conn: Connection, fs: Any) -> None:
+        """Go on with a connection whose request was answered."""
+        try:
+            conn.keeps_alive = not fs.cancelled() and fs.result() is True
+            conn.sock.flush()
+        except Exception:
+            self._close(conn)
+            return
+        if conn.sock.unsent:
+            self._await(conn, self._send, selectors.EVENT_WRITE, seconds=self._patience.body_seconds)
+            self._give_way(conn)
+        else:
+            self._go_on(conn)
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """End what waits for longer than it may."""
+        now = time.monotonic()
+        for conn in [conn for conn in self._waiting if force or conn.deadline <= now]:
+            self._expire(conn)
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        self._last_deadline = deadline
+        for conn in self._waiting:
+            if not conn.held_bytes:
+                conn.deadline = min(conn.deadline, deadline)
+
+    def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
+        return bool(conn.is_whole and super()._keepalive_after(conn, keepalive))
+
+    def _await_request(self, conn: Connection, *, seconds: float) -> None:
+        conn.reading = RequestReading(self._largest_body, bytearray())
+        self._await(conn, self._read, selectors.EVENT_READ, seconds=seconds)
+
+    def _read(self, conn: Connection, _sock: Any = None) -> None:
+        data = self._received(conn)
+        if data is None:
+            return
+        if not data:
+            self._forget(conn)
+            self._close(conn)
+            return
+        self._take(conn, data)
+
+    def _take(self, conn: Connection, data: bytes) -> None:
+        """Take bytes of a request: give it to a thread when it is whole, else wait for more of it."""
+        assert conn.reading is not None
+        if not conn.reading.buffer:
+            self._begin(conn)
+        held = conn.held_bytes
+        progress = conn.reading.feed(data)
+        self._held_bytes += conn.held_bytes - held
+        if progress in (Progress.WHOLE, Progress.CUT):
+            self._forget(conn)
+            conn.is_whole = progress is Progress.WHOLE
+            self.enqueue_req(conn)
+            return
+        self._note_progress(conn, progress, len(data))
+        self._give_way(conn)
+
+    def _begin(self, conn: Connection) -> None:
+        """Let the time of a request count from its first byte."""
+        conn.began_at, conn.moved_bytes = time.monotonic(), 0
+        conn.deadline = conn.began_at + self._patience.head_seconds
+
+    def _note_progress(self, conn: Connection, progress: Progress, count: int) -> None:
+        if not conn.is_unfinished:
+            conn.is_unfinished = True
+            self._unfinished.setdefault(conn.address, {})[conn] = None
+        if progress is not Progress.BODY:
+            return
+        if conn.reading is not None and conn.reading.expects_continue:
+            conn.reading.expects_continue = False
+            conn.sock.sendall(_CONTINUE)
+        conn.moved_bytes += count
+        seconds = self._patience.body_seconds + conn.moved_bytes / self._patience.bytes_per_second
+        conn.deadline = conn.began_at + seconds
+
+    def _send(self, conn: Connection, _sock: Any = None) -> None:
+        if conn not in self._waiting:
+            return
+        before = conn.sock.unsent
+        try:
+            conn.sock.flush()
+        except OSError:
+            self._forget(conn)
+            self._close(conn)
+            return
+        self._held_bytes -= before - conn.sock.unsent
+        conn.deadline += (before - conn.sock.unsent) / self._patience.bytes_per_second
+        if not conn.sock.unsent:
+            self._forget(conn)
+            self._go_on(conn)
+
+    def _go_on(self, conn: Connection) -> None:
+        """Wait for the next request, or for the client to close its side."""
+        if not conn.keeps_alive:
+            self._part(conn)
+            return
+        ahead = conn.parser.unreader.take_buffered()
+        self._await_request(conn, seconds=self._patience.idle_seconds)
+        if ahead:
+            self._take(conn, ahead)
+
+    def _part(self, conn: Connection) -> None:
+        """End our side; what the client still sends is read, for it would lose the answer otherwise."""
+        try:
+            conn.sock.shutdown(1)
+        except OSError:
+            self._close(conn)
+            return
+        self._await(conn, self._hear_out, selectors.EVENT_READ, seconds=self._patience.farewell_seconds)
+
+    def _hear_out(self, conn: Connection, _sock: Any = None) -> None:
+        data = self._received(conn)
+        if data is not None:
+            conn.moved_bytes += len(data)
+        if data == b"" or conn.moved_bytes > self._patience.largest_answer_ahead:
+            self._forget(conn)
+            self._close(conn)
+
+    def _received(self, conn: Connection) -> bytes | None:
+        """Read what is there: None when it is nothing, or when the connection was ended since the loop saw it."""
+        if conn not in self._waiting:
+            return None
+        try:
+            data: bytes | None = conn.sock.read(_READ_BYTES)
+        except OSError:
+            return b""
+        return data
+
+    def _await(self, conn: Connection, callback: Any, event: int, *, seconds: float) -> None:
+        now = time.monotonic()
+        conn.began_at, conn.moved_bytes, conn.deadline = now, 0, now + seconds
+        if self._last_deadline is not None and not conn.held_bytes:
+            conn.deadline = min(conn.deadline, self._last_deadline)
+        self._waiting[conn] = None
+        self._held_bytes += conn.held_bytes
+        # A client that has sent nothing, or that does not read, counts as much as one that sends slowly.
+        conn.is_unfinished = callback is not self._hear_out and not (callback == self._read and conn.initialized)
+        if conn.is_unfinished:
+            self._unfinished.setdefault(conn.address, {})[conn] = None
+        self.poller.register(conn.sock, event, partial(callback, conn))
+
+    def _forget(self, conn: Connection) -> None:
+        """Wait no more for a client."""
+        self._waiting.pop(conn, None)
+        self._held_bytes -= conn.held_bytes
+        if conn.is_unfinished:
+            conn.is_unfinished = False
+            those = self._unfinished[conn.address]
+            del those[conn]
+            if not those:
+                del self._unfinished[conn.address]
+        self.poller.unregister(conn.sock)
+
+    def _give_way(self, conn: Connection) -> None:
+        """End the oldest while there are too many of one address, or too much waits in memory."""
+        those = self._unfinished.get(conn.address, {})
+        while len(those) > self._patience.unfinished_per_address:
+            self._expire(next(iter(those)))
+        while self._held_bytes > self._patience.most_bytes:
+            self._expire(next(one for one in self._waiting if one.held_bytes))
+
+    def _end_oldest(self) -> None:
+        """End what has waited the longest, if there is any."""
+        for oldest in self._waiting:
+            self._expire(oldest)
+            return
+
+    def _expire(self, conn: Connection) -> None:
+        was_asking = conn.reading is not None and conn.reading.buffer
+        self._forget(conn)
+        if was_asking:
+            with suppress(OSError):
+                conn.sock.send(_TIMED_OUT)
+        self._close(conn)
+
+    def _close(self, conn: Connection) -> None:
+        self.nr_conns -= 1
+        conn.close()
