@@ -1,0 +1,100 @@
+"""Read a simulated list as the application does, page by page, and as the reference reader does."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from app.engine.errors import SourceError
+from app.engine.ids import new_id
+from app.engine.integration_config import IntegrationConfig, parse_config
+from app.engine.json_types import JsonObject
+from app.net.addresses import LOOPBACK
+from app.services.ports import FetchedPage, PageCall
+from app.settings import Settings
+from app.sources.http_source import HttpSource
+from tests.support.listings import configs
+from tests.support.listings.listing import Kind, Listing
+from tests.support.listings.reference import Reading, ReferenceReader
+from tests.support.listings.site import Asked, Site
+from tests.support.listings.transports import BASE_URL
+
+PATH: Final = "/things"
+_MOST_PAGES: Final = 400
+
+SETTINGS: Final = Settings(
+    database_url="-",
+    broker_url="-",
+    encryption_key="-",
+    request_attempts=1,
+    retry_base_seconds=0.001,
+    allowed_networks=LOOPBACK,
+)
+PATIENT: Final = replace(SETTINGS, request_attempts=4)
+"""Tries again what may pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A list that is read through an HttpSource."""
+
+    source: HttpSource
+    base_url: str = BASE_URL
+
+    def read(self, listing: Listing, *, tracks: bool = False) -> Reading:
+        """Ask for one page after the other until the list is over."""
+        found, cursor, call = Reading(), None, self._call(listing, tracks=tracks)
+        for _ in range(_MOST_PAGES):
+            try:
+                page = self.source.submit(replace(call, cursor=json.loads(json.dumps(cursor)))).result(timeout=30)
+            except SourceError as error:
+                found.error = error.code
+                return found
+            _take(found, page)
+            cursor = page.next_cursor
+            if found.error or cursor is None:
+                return found
+        raise AssertionError("the list has no end")
+
+    def _call(self, listing: Listing, *, tracks: bool) -> PageCall:
+        return PageCall(
+            account_id=new_id(),
+            config=_config(self.base_url, configs.method(listing, PATH)),
+            context={},
+            resource="things",
+            method="list",
+            decides_deletions=tracks,
+        )
+
+
+def reference(listing: Listing, *, tracks: bool = False) -> Reading:
+    """Say what should come of a list; faults that pass count for nothing."""
+    lasting = [fault for fault in listing.faults if fault.times is None]
+    site = Site({(PATH, None): replace(listing, faults=lasting)})
+    return read_by_rules(listing, site.answer, Asked(path=PATH, body=_body(listing)), tracks=tracks)
+
+
+def read_by_rules(
+    listing: Listing, answer: Callable[[Asked], object], first: Asked, *, tracks: bool = False
+) -> Reading:
+    """Read a list by the reference reader."""
+    return ReferenceReader(configs.pagination(listing), answer, first, tracks=tracks).read()  # type: ignore[arg-type]
+
+
+def _take(found: Reading, page: FetchedPage) -> None:
+    found.records += [record["id"] for record in page.records]
+    found.warnings |= {warning.code for warning in page.warnings}
+    if page.fault is not None:
+        found.error = page.fault.code
+    elif page.end is not None:
+        found.reason, found.is_proven = page.end.reason, page.end.is_proven
+
+
+def _body(listing: Listing) -> JsonObject | None:
+    return {"of": "things"} if listing.kind is Kind.CURSOR_IN_BODY else None
+
+
+def _config(base_url: str, method: JsonObject) -> IntegrationConfig:
+    config, failures = parse_config({"base_url": base_url, "resources": {"things": {"list": method}}})
+    assert config is not None, failures
+    return config
