@@ -104,7 +104,7 @@ def position_ends(kind: Kind) -> Iterator[Case]:
     yield case("declared-short-page-none", kind, 4, "empty_page", rows=ids(150), declared={"short_page_ends": True})
     for status in REFUSALS:
         yield unproven(f"{status}-past-the-end", kind, 6, "refused", past_end=status)
-        declared = {"stop_when": "status >= 400"}
+        declared = {"stop_when": f"status = {status}"}
         yield case(f"declared-{status}-past-the-end", kind, 5, "stop_when", past_end=status, declared=declared)
         yield case(f"{status}-behind-a-total", kind, 4, "total", past_end=status, told="exact")
     yield failing("500-past-the-end", kind, 5, "http_500", past_end=500)

@@ -1,7 +1,6 @@
 """Read a simulated list as the application does, page by page, and as the reference reader does."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -67,18 +66,19 @@ class Call:
         )
 
 
-def reference(listing: Listing, *, tracks: bool = False) -> Reading:
+def reference(listing: Listing, *, tracks: bool = False, has_paged: bool = False) -> Reading:
     """Say what should come of a list; faults that pass count for nothing."""
     lasting = [fault for fault in listing.faults if fault.times is None]
     site = Site({(PATH, None): replace(listing, faults=lasting)})
-    return read_by_rules(listing, site.answer, Asked(path=PATH, body=_body(listing)), tracks=tracks)
+    first = Asked(path=PATH, body=_body(listing))
+    config = configs.pagination(listing)
+    return ReferenceReader(config, site.answer, first, tracks=tracks, has_paged=has_paged).read()
 
 
-def read_by_rules(
-    listing: Listing, answer: Callable[[Asked], object], first: Asked, *, tracks: bool = False
-) -> Reading:
-    """Read a list by the reference reader."""
-    return ReferenceReader(configs.pagination(listing), answer, first, tracks=tracks).read()  # type: ignore[arg-type]
+def tells_the_truth(listing: Listing, *, tracks: bool = False) -> bool:
+    """Whether a list that is read without faults to a proven end is read to its end: nobody can know of another lie."""
+    undisturbed = reference(replace(listing, faults=()), tracks=tracks, has_paged=True)
+    return not undisturbed.is_proven or set(undisturbed.records) == set(listing.ids)
 
 
 def _take(found: Reading, page: FetchedPage) -> None:

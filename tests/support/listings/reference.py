@@ -5,6 +5,7 @@ It knows the config and the answers, and shares no line with the application: wh
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,7 +16,7 @@ REFUSALS: Final = frozenset({400, 404, 416, 422})
 COUNTED: Final = frozenset({"page", "offset", "range"})
 FALSE_TEXTS: Final = frozenset({"", "0", "n", "no", "f", "false", "off"})
 STOPS: Final[Mapping[str, Callable[[Answer], bool]]] = {
-    "status >= 400": lambda answer: answer.status >= 400,
+    **{f"status = {code}": partial(lambda code, answer: answer.status == code, code) for code in sorted(REFUSALS)},
     "body.meta.last = true": lambda answer: _at(answer.document, "meta.last") is True,
 }
 """What the expressions that tests use as ``stop_when`` mean."""
@@ -41,13 +42,19 @@ class ReferenceReader:
     """Reads one list."""
 
     def __init__(
-        self, pagination: JsonObject | None, ask: Callable[[Asked], Answer], first: Asked, *, tracks: bool = False
+        self,
+        pagination: JsonObject | None,
+        ask: Callable[[Asked], Answer],
+        first: Asked,
+        *,
+        tracks: bool = False,
+        has_paged: bool = False,
     ) -> None:
-        """``tracks``: what the list does not hold will be deleted."""
+        """``tracks``: what the list does not hold will be deleted; ``has_paged``: the path to cursors was right once."""
         self.kind = pagination["format"] if pagination else None
         self.config: JsonObject = pagination["config"] if pagination else {}
         self.limit: int = self.config.get("limit") or 0
-        self.tracks = tracks
+        self.tracks, self.has_paged = tracks, has_paged
         self.found = Reading()
         self._ask, self._first = ask, first
         self._position: JSON = {"page": 1, "offset": 0, "range": 0}.get(str(self.kind))
@@ -174,7 +181,8 @@ class ReferenceReader:
             self._fail("pagination")
         if self.kind == "cursor" and not self._has_matched and self._is_missing(answer):
             enclosing = _at(answer.document, self.config["cursor_path"].rpartition(".")[0])
-            if enclosing is None or (self.limit and len(records) >= self.limit):
+            is_full = self._pages == 1 and self.limit and len(records) >= self.limit
+            if (enclosing is None and not self._may_lack_object) or (is_full and not self.has_paged):
                 self._fail("pagination")
         self._end("expression" if self.kind == "dynamic" else "no_cursor")
 
@@ -208,6 +216,10 @@ class ReferenceReader:
         header = answer.headers.get(self.config.get("total_header", ""))
         told = _number(_at(answer.document, self.config.get("total_path"))) if header is None else _number(header)
         self._total = self._total if told is None else told
+
+    @property
+    def _may_lack_object(self) -> bool:
+        return "?" in self.config["cursor_path"]
 
     @property
     def _is_estimate(self) -> bool:
@@ -261,7 +273,7 @@ def _records(answer: Answer) -> list[str]:
 
 
 def _at(document: JSON, path: str | None) -> JSON:
-    for key in path.split(".") if path else []:
+    for key in path.replace("?", "").split(".") if path else []:
         document = document.get(key) if isinstance(document, dict) else None
     return document if path is not None else None
 
