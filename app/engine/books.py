@@ -1,7 +1,7 @@
 """The books of a run: what each resource counted, and the equations that must hold before it says completed."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 
 from app.engine.json_types import JsonObject
@@ -47,7 +47,7 @@ class Counters:
 
 
 _TOLD = "queued + quarantined + unchanged + withheld"
-_NAMES = tuple(field.name for field in fields(Counters))
+_NAMES = tuple(one.name for one in fields(Counters))
 
 
 def imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str | None:
@@ -69,12 +69,31 @@ def imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str |
     return _inequality("fetched", counters.fetched, "created + updated + unchanged + quarantined", kept)
 
 
-def stats(counters: Counters, *, status: str, started_at: datetime | None, finished_at: datetime | None) -> JsonObject:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListFacts:
+    """What is known of a resource's lists beside their books."""
+
+    expected: int | None = None
+    """The records that the upstream's totals declare; None where it told none."""
+    warnings: JsonObject = field(default_factory=dict)
+    """By code: how often, and the first message."""
+
+
+def stats(
+    counters: Counters,
+    *,
+    status: str,
+    started_at: datetime | None,
+    finished_at: datetime | None,
+    lists: ListFacts = ListFacts(),
+) -> JsonObject:
     """Show a resource's books as ``resource_stats`` does."""
     kept = counters.created + counters.updated + counters.unchanged
     return {
         **{name: getattr(counters, name) for name in _NAMES},
         "persisted": kept + counters.delivered,
+        "expected": lists.expected,
+        "warnings": lists.warnings,
         "status": status,
         "started_at": iso_utc_or_none(started_at),
         "finished_at": iso_utc_or_none(finished_at),

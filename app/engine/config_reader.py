@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from app.engine import expressions, placeholders
+from app.engine import config_paths, expressions, placeholders
+from app.engine.config_paths import MarkedPath
 from app.engine.errors import ExpressionSyntaxError, Failure, InvalidInputError
 from app.engine.expressions import Expression
 from app.engine.json_types import JSON
@@ -85,14 +86,21 @@ class ConfigReader:
         return value is True
 
     def path(self, name: str, default: Path | None = None) -> Path | None:
-        """Read a dotted path; an empty one is none."""
+        """Read a path without marks; an empty one is none."""
+        found = self.marked_path(name)
+        if found is not None and found.optional:
+            self.fault(name, f"expected a path without '?', found {shown(self.value.get(name))}")
+        return default if found is None else found.keys
+
+    def marked_path(self, name: str) -> MarkedPath | None:
+        """Read a path whose keys may be marked as optional; an empty one is none."""
         value = self.value.get(name)
         if value is None or value == "":
-            return default
-        if not isinstance(value, str) or "" in value.split("."):
+            return None
+        found = config_paths.parse(value)
+        if found is None:
             self.fault(name, f"expected a dotted path such as 'data.items', found {shown(value)}")
-            return default
-        return tuple(value.split("."))
+        return found
 
     def template(self, *names: str, default: str | None = None) -> Template:
         """Read a text with placeholders by the first of its names that is there; it may be secret."""

@@ -19,7 +19,7 @@ def tracked(plan: RunPlan) -> list[str]:
 
 
 def was_complete(resource: str, plan: RunPlan, states: Mapping[str, ResourceState], *, is_increment: bool) -> bool:
-    """Claim that a run which has ended has asked for every record of a resource, without one error on the way.
+    """Claim that a run which has ended has asked for every record of a resource, without one error or guess on the way.
 
     ``states`` is by name. An increment asks only for what has changed, wherever it reads ``previous_run_date``.
     """
@@ -27,6 +27,7 @@ def was_complete(resource: str, plan: RunPlan, states: Mapping[str, ResourceStat
         (is_increment and _reads_increment(step))
         or states[step.name].counters.errors
         or states[step.name].counters.skipped
+        or states[step.name].counters.unproven
         for item in plan.order
         if item.resource == resource
         for step in (item, *plan.ancestors_of(item.name))

@@ -17,6 +17,8 @@ class RunPlan:
     """The parent first, then its parent, and so on."""
     children: Mapping[str, Sequence[ResourceItem]]
     kept: Mapping[str, frozenset[Path] | None]
+    decide_deletions: frozenset[str] = frozenset()
+    """The names of items whose lists, or those of a descendant, tell which records have vanished."""
 
     @property
     def roots(self) -> Sequence[ResourceItem]:
@@ -53,7 +55,14 @@ def plan(items: Sequence[ResourceItem]) -> RunPlan:
             ancestors[child.name] = (item, *ancestors[item.name])
             waiting.append(child)
     kept = {item.name: _kept(item, children) for item in items}
-    return RunPlan(order=order, ancestors=ancestors, children=children, kept=kept)
+    tracked = [item for item in items if item.delete_tracking is not None]
+    return RunPlan(
+        order=order,
+        ancestors=ancestors,
+        children=children,
+        kept=kept,
+        decide_deletions=frozenset(step.name for item in tracked for step in (item, *ancestors[item.name])),
+    )
 
 
 def _kept(item: ResourceItem, children: Mapping[str, Sequence[ResourceItem]]) -> frozenset[Path] | None:

@@ -9,6 +9,7 @@ from app.engine.books import Counters
 from app.engine.changes import Change
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
+from app.engine.list_ends import PageWarning
 from app.engine.record_rows import RecordBatch
 from app.engine.status import UnitStatus
 
@@ -160,6 +161,11 @@ class PageWrite:
     """Resource id to the number of child requests that a failed parent request keeps from being made."""
     child_errors: Mapping[str, int] = field(default_factory=dict)
     """Resource id to those of the errors that are a child's, each of which skips it too."""
+    expected: int | None = None
+    """The records that the upstream's totals declare of the lists that end here; None where it told none."""
+    has_paged: bool = False
+    """A page has led to a next one."""
+    warnings: Sequence[PageWarning] = ()
     gathered: Sequence[GatheredBatch] = ()
     given_on: Sequence[str] = ()
     """What spools have gathered and given on by this write: nobody needs it any more."""

@@ -76,12 +76,14 @@ class DirectCalls:
         account = self._called.admitted(environment_id, request.account_id)
         call = self._page_call(account, request, self._called.config(account))
         answer = self._answer(_limited(call, request.limit))
+        if answer.fault is not None and not answer.is_suspicion:
+            raise unified_pages.mapped_error(call, answer.fault)
         page = unified_pages.mapped(call, answer)
         if page.errors and request.method != "list":
             raise page.errors[0]
         return DirectPage(
             records=page.records,
-            next_cursor=self._sealed(request, page.next_cursor),
+            next_cursor=self._sealed(request, page.next_cursor if page.leads_on else None),
             errors=page.errors,
             headers=call.mapping.headers(page.records, page.headers) if call.mapping else {},
             is_partial=bool(page.errors)

@@ -131,6 +131,7 @@ def _wait(look: _Look, deadline: float) -> None:
         return
     try:
         look.page = unified_pages.mapped(look.call, look.answer.result(timeout=max(0.0, deadline - time.monotonic())))
+        look.error = look.page.fault
     except FutureTimeoutError:
         look.answer.cancel()
         look.error = SourceError("timeout", "the API gave no answer within the time that a dry run may take")
@@ -176,13 +177,13 @@ def _page_view(page: FetchedPage) -> JsonObject:
     return {
         "records": records,
         "count": len(page.records),
-        "has_more": page.next_cursor is not None,
+        "has_more": page.leads_on,
         "errors": [{"code": error.code, "message": error.message} for error in page.errors[:_MOST_SHOWN]],
     }
 
 
 def _requests(look: _Look) -> int:
-    has_more = look.page is not None and look.page.next_cursor is not None
+    has_more = look.page is not None and look.page.leads_on
     return look.elements + int(has_more)
 
 
@@ -190,4 +191,4 @@ def _is_known(look: _Look) -> bool:
     """Claim that no further request can come of an item: its only element has had its last page, and has no child."""
     if not look.item.is_request or look.elements == 0:
         return look.item.depends_on is None
-    return look.page is not None and look.page.next_cursor is None and look.elements == 1
+    return look.page is not None and not look.page.leads_on and look.elements == 1

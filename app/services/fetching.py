@@ -3,11 +3,11 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app import failpoints
 from app.engine import computed_queries, recursion, scope
-from app.engine.errors import LeaseLostError, RateLimitedError, RecordError
+from app.engine.errors import LeaseLostError, RateLimitedError, RecordError, SourceError
 from app.engine.frontier import Frontier
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
@@ -205,11 +205,20 @@ class FetchWorker:
         else:
             failpoints.hit(Failpoint.AFTER_FETCH)
             batch.add_page(element, page)
-            current.frontier = (
-                current.frontier.finish(index)
-                if page.next_cursor is None
-                else current.frontier.advance(index, page.next_cursor)
-            )
+            fault = self._fault(current, page)
+            if fault is not None:
+                batch.add_error(element, fault)
+                current.frontier = current.frontier.advance(index, page.next_cursor).fail(index)
+            elif page.leads_on:
+                current.frontier = current.frontier.advance(index, page.next_cursor)
+            else:
+                current.frontier = current.frontier.finish(index)
+
+    def _fault(self, current: _Slice, page: FetchedPage) -> SourceError | None:
+        """Return what ends a page's list as failed; a suspicion holds only for a resource that has never paged."""
+        if page.is_suspicion and self._pages.has_paged(str(current.claim.resource_id)):
+            return None
+        return page.fault
 
     def _write(self, current: _Slice, batch: PageBatch) -> None:
         write = batch.to_write(current.frontier)
@@ -264,8 +273,10 @@ def page_call(context: RunContext, item: ResourceItem, element: scope.Element, c
     if item.recursion is not None:
         id, query = recursion.overridden(element, id, query or {})
         id = _text(id)
+    decides_deletions = item.name in context.plan.decide_deletions
     if mapping := context.unified.get(item.name):
-        return mapping.page_call(UnifiedRequest(id=id, query=query or {}, body=body), cursor)
+        call = mapping.page_call(UnifiedRequest(id=id, query=query or {}, body=body), cursor)
+        return replace(call, decides_deletions=decides_deletions)
     return PageCall(
         account_id=context.account.id,
         run_id=context.run.id,
@@ -277,6 +288,7 @@ def page_call(context: RunContext, item: ResourceItem, element: scope.Element, c
         query=query or {},
         body=body,
         cursor=cursor,
+        decides_deletions=decides_deletions,
     )
 
 

@@ -10,6 +10,7 @@ from app.engine.errors import RecordError, SourceError
 from app.engine.frontier import Frontier
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
+from app.engine.list_ends import PageWarning
 from app.engine.record_rows import RecordBatch, encode
 from app.engine.redaction import redacted
 from app.engine.resource_items import NodeKind, ResourceItem
@@ -43,6 +44,10 @@ class PageBatch:
         self._pages = 0
         self._fetched = 0
         self._quarantined = 0
+        self._unproven = 0
+        self._expected: int | None = None
+        self._has_paged = False
+        self._warnings: list[PageWarning] = []
         self._has_progress = False
         self.errors: list[ErrorDraft] = []
 
@@ -60,6 +65,7 @@ class PageBatch:
         self._quarantined += page.quarantined
         for error in page.errors:
             self._note(self._item, error, element)
+        self._note_list(page)
         self._has_progress |= bool(page.records or page.errors) or page.next_cursor is None
         if self._item.persist:
             self._records.extend(page.records)
@@ -70,6 +76,14 @@ class PageBatch:
         for child in self._requested_children:
             for record in page.records:
                 self._expand(child, element, record)
+
+    def _note_list(self, page: FetchedPage) -> None:
+        """Take in what the page tells of its list."""
+        self._has_paged |= page.leads_on
+        self._unproven += page.end is not None and not page.end.is_proven
+        self._warnings += page.warnings
+        if page.expected is not None:
+            self._expected = (self._expected or 0) + page.expected
 
     def add_error(self, element: scope.Element, error: RecordError) -> None:
         """Take a failed request in; the children that it will not have are counted as skipped."""
@@ -92,6 +106,7 @@ class PageBatch:
             queued=sum(event.records for event in batches),
             withheld=len(self._records) if is_withheld else 0,
             errors=len(self.errors) - sum(self._child_errors.values()),
+            unproven=self._unproven,
         )
         return PageWrite(
             claim=self._claim,
@@ -111,6 +126,9 @@ class PageBatch:
             counters=counters,
             skipped=self._skipped,
             child_errors=self._child_errors,
+            expected=self._expected,
+            has_paged=self._has_paged,
+            warnings=self._warnings,
             gathered=self._gathered(),
             given_on=self._given_on,
         )

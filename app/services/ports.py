@@ -69,7 +69,14 @@ class FetchedPage:
     """The list's records by the total that the upstream told last, where this page ends it."""
     fault: SourceError | None = None
     """Ends the list as failed, although the page's records are good; a resume asks from ``next_cursor`` on."""
+    is_suspicion: bool = False
+    """The fault counts only as long as no list of the resource has ever led to a second page."""
     warnings: Sequence[PageWarning] = ()
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether there is a next page to ask for."""
+        return self.next_cursor is not None and self.fault is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,9 @@ class PageWriter(Protocol):
     def write(self, page: PageWrite) -> str | None:
         """Write a page; raise LeaseLostError when the unit is somebody else's; give the delivery unit to ring."""
 
+    def has_paged(self, resource_id: str) -> bool:
+        """Whether a list of the resource has ever led to a second page, in any run for the same account."""
+
 
 class Bounds(Protocol):
     """Keeps up to which moment of the upstream's clock a run has seen everything."""

@@ -5,6 +5,7 @@ import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -95,12 +96,20 @@ def foreign(error: Exception, request: HttpRequest) -> SourceError:
     return SourceError(kind.code, _said(request, words), retryable=kind.is_passing)
 
 
-def refused(request: HttpRequest, response: HttpResponse, found: FoundError | None = None) -> SourceError:
+class RefusedError(SourceError):
+    """The upstream answered with something that is not a success; ``response`` never leaves this package."""
+
+    def __init__(self, code: str, message: str, *, response: HttpResponse, **facts: Any) -> None:
+        self.response = response
+        super().__init__(code, message, **facts)
+
+
+def refused(request: HttpRequest, response: HttpResponse, found: FoundError | None = None) -> RefusedError:
     """Tell of an answer that is not a success, or in which the integration's expression found an error."""
     now = response.server_date or datetime.now(UTC)
     status = response.status if found is None else found.status
     what = f"was answered {response.status} {_phrase(response.status)}".rstrip()
-    return SourceError(
+    return RefusedError(
         f"http_{status}",
         _said(request, what if found is None else f"{what}: {found.message}"),
         status=status,
@@ -108,6 +117,7 @@ def refused(request: HttpRequest, response: HttpResponse, found: FoundError | No
         retry_after_seconds=retry.retry_after_seconds(response.header("Retry-After"), now),
         excerpt=excerpt(response.body, request.secrets),
         answer=provider_answer(request, response),
+        response=response,
     )
 
 

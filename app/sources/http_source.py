@@ -10,16 +10,18 @@ from typing import Final, TypeVar
 
 from app.engine import exact_integers
 from app.engine.errors import FerrymanError, SourceError
-from app.engine.integration_config import DynamicPagination, MethodConfig, Pagination, RangePagination
+from app.engine.integration_config import MethodConfig, Pagination
 from app.engine.json_types import JsonObject
 from app.engine.redaction import MASK, is_secret_name
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
-from app.sources import pagination, requests, responses
+from app.sources import requests, responses
 from app.sources.exchange import HttpRequest, HttpResponse
+from app.sources.faults import RefusedError
 from app.sources.kept_credentials import KeptCredentials
 from app.sources.local_budgets import LocalBudgets
-from app.sources.page_values import PageAnswer, PageAsk, PageTurn
+from app.sources.pagination.listing import Listing, reads_headers
+from app.sources.pagination.values import PageAnswer, PageAsk, PageRefusal, PageTurn
 from app.sources.redaction import masked
 from app.sources.requests import RequestDraft
 from app.sources.sending import Attempt
@@ -58,7 +60,7 @@ class HttpSource:
         config = call.config.method(call.resource, call.method)
         drafted = requests.draft(call, config)
         with _masking(drafted):
-            ask = pagination.ask(_paging(call, config), call.cursor, drafted.query, request=_shown(drafted))
+            ask = _listing(call, config, drafted).ask()
         request = requests.finish(drafted, ask, timeout_seconds=self._timeout_seconds)
         headers = {
             name: MASK if is_secret_name(name) else masked(value, request.secrets)
@@ -128,22 +130,22 @@ class HttpSource:
 
     async def _fetch_once(self, call: PageCall) -> FetchedPage:
         config = call.config.method(call.resource, call.method)
-        paging = _paging(call, config)
         drafted = requests.draft(call, config)
+        listing = _listing(call, config, drafted)
         with _masking(drafted):
-            ask = pagination.ask(paging, call.cursor, drafted.query, request=_shown(drafted))
+            ask = listing.ask()
         request = requests.finish(drafted, ask, timeout_seconds=config.timeout_seconds or self._timeout_seconds)
         try:
             response = await self._send(call, request)
-        except SourceError as error:
-            if error.status is not None and pagination.is_past_the_end(paging, call.cursor, error.status):
-                return _page(request, PageTurn(records=[], cursor=None), status=error.status)
-            raise
+        except RefusedError as error:
+            with _masking(drafted):
+                turned = listing.refused(_refusal(request, error))
+            if turned is None:
+                raise
+            return _page(drafted, request, turned, status=error.response.status)
         answer = _answer(call, config, request, response)
-        with _masking(drafted):
-            turned = pagination.turn(paging, call.cursor, drafted.query, answer, request=_shown(drafted))
-        safe = replace(turned, cursor=requests.without_secrets(drafted, turned.cursor))
-        page = _page(request, safe, status=response.status, server_date=response.server_date)
+        turned = listing.turn(answer, decides_deletions=call.decides_deletions)
+        page = _page(drafted, request, turned, status=response.status, server_date=response.server_date)
         if call.mapping is None:
             return page
         page = replace(page, has_short_integers=exact_integers.are_ruled_out(response.body))
@@ -151,6 +153,10 @@ class HttpSource:
             return page
         shown = {name: value for name, value in response.plain_headers.items() if not is_secret_name(name)}
         return replace(page, headers=shown)
+
+
+def _listing(call: PageCall, config: MethodConfig, drafted: RequestDraft) -> Listing:
+    return Listing(_paging(call, config), call.cursor, drafted.query, _shown(drafted))
 
 
 def _paging(call: PageCall, config: MethodConfig) -> Pagination | None:
@@ -161,11 +167,10 @@ def _paging(call: PageCall, config: MethodConfig) -> Pagination | None:
 
 @contextmanager
 def _masking(drafted: RequestDraft) -> Iterator[None]:
-    """Keep secrets out of pagination's errors, which may quote a cursor: an address with a key in it, say."""
     try:
         yield
     except SourceError as error:
-        raise SourceError(error.code, masked(error.message, drafted.secrets)) from None
+        raise _masked_error(error, drafted) from None
 
 
 def _answer(call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse) -> PageAnswer:
@@ -173,13 +178,12 @@ def _answer(call: PageCall, config: MethodConfig, request: HttpRequest, response
         return PageAnswer(records=[], document=None)
     document = responses.decode(request, response, config.formats.answer)
     find = responses.xml_records if responses.is_xml(response, config.formats.answer) else responses.records
-    is_dynamic = isinstance(config.pagination, DynamicPagination | RangePagination)
     return PageAnswer(
         records=find(document, method=call.method, response_path=config.response_path),
         document=document,
         links=response.header_values("Link"),
         status=response.status,
-        headers=response.plain_headers if is_dynamic else {},
+        headers=response.plain_headers if reads_headers(config.pagination) else {},
     )
 
 
@@ -189,11 +193,38 @@ def _shown(drafted: RequestDraft) -> JsonObject:
     return {"query": drafted.query, "url": drafted.url, "requestOptions": options}
 
 
-def _page(request: HttpRequest, turned: PageTurn, *, status: int, server_date: datetime | None = None) -> FetchedPage:
+def _refusal(request: HttpRequest, error: RefusedError) -> PageRefusal:
+    """Return what pagination reads of an answer that is an error; a body that is not JSON is nothing."""
+    try:
+        document = responses.decode(request, error.response) if error.response.body else None
+    except SourceError:
+        document = None
+    status = error.response.status if error.status is None else error.status
+    return PageRefusal(error=error, status=status, headers=error.response.plain_headers, document=document)
+
+
+def _page(
+    drafted: RequestDraft,
+    request: HttpRequest,
+    turned: PageTurn,
+    *,
+    status: int,
+    server_date: datetime | None = None,
+) -> FetchedPage:
     return FetchedPage(
         records=turned.records,
-        next_cursor=turned.cursor,
+        next_cursor=requests.without_secrets(drafted, turned.cursor),
         server_date=server_date,
         url=masked(request.address, request.secrets),
         status=status,
+        end=turned.end,
+        expected=turned.expected,
+        fault=None if turned.fault is None else _masked_error(turned.fault, drafted),
+        is_suspicion=turned.is_suspicion,
+        warnings=turned.warnings,
     )
+
+
+def _masked_error(error: SourceError, drafted: RequestDraft) -> SourceError:
+    """Keep secrets out of pagination's errors, which may quote a cursor: an address with a key in it, say."""
+    return SourceError(error.code, masked(error.message, drafted.secrets), status=error.status, excerpt=error.excerpt)

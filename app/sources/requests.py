@@ -26,7 +26,7 @@ from app.services.ports import PageCall
 from app.sources import bodies, computed_parts, origins
 from app.sources.bodies import plain
 from app.sources.exchange import HttpRequest
-from app.sources.page_values import PageAsk
+from app.sources.pagination.values import PageAsk
 from app.sources.redaction import masked, secrets_in
 
 

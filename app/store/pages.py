@@ -47,6 +47,24 @@ _PREVIOUS_BATCH = text("""
      order by log_sequence desc limit 1
 """)
 
+# A code keeps its first message.
+_WARN = """
+    update run_resource
+       set warnings = jsonb_set(warnings, array[%(code)s], jsonb_build_object(
+               'count', coalesce((warnings #>> array[%(code)s, 'count'])::bigint, 0) + %(count)s::bigint,
+               'message', coalesce(warnings #>> array[%(code)s, 'message'], %(message)s)))
+     where id = %(resource_id)s
+"""
+
+_HAS_PAGED = text("""
+    select exists (
+        select from run_resource own join sync_job_run run on run.id = own.run_id
+               join sync_job_run past on past.integrated_account_id = run.integrated_account_id
+               join run_resource other on other.run_id = past.id
+         where own.id = :resource_id and other.resource = own.resource and other.method = own.method
+               and other.has_paged) as has_paged
+""")
+
 _COUNT_CHILD = text(
     "update run_resource set skipped = skipped + :skipped, errors = errors + :errors where id = :resource_id"
 )
@@ -74,6 +92,11 @@ class PageStore:
             self._singles.lend(lambda connection: _write_large(connection, page))
         failpoints.hit(Failpoint.BEFORE_ACK)
         return delivery_unit_id
+
+    def has_paged(self, resource_id: str) -> bool:
+        """Whether a list of the resource has ever led to a second page, in any run for the same account."""
+        row = self._singles.one(_HAS_PAGED, {"resource_id": resource_id})
+        return row is not None and bool(row["has_paged"])
 
     def _write_any(self, page: PageWrite) -> str | None:
         records = _record_page(page)
@@ -106,8 +129,7 @@ def _write_large(connection: psycopg.Connection[DictRow], page: PageWrite) -> No
         written = write_records(cursor, records, found, fence=_fence(page))
         failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
         with connection.pipeline():
-            assert page.claim.resource_id is not None
-            _add(cursor, page.claim.resource_id, page.counters + written.counters, written.sequences)
+            _add(cursor, page, written.counters, written.sequences)
             connection.commit()
 
 
@@ -158,18 +180,28 @@ def insert_events(connection: Connection, run_id: str, drafts: Sequence[EventDra
     return str(unit_id) if unit_id else None
 
 
-def count(
-    connection: Connection, resource_id: str, counters: Counters, *, sequences: tuple[int, int] | None = None
-) -> None:
-    """Add to a resource's counters, and to its part of the account's log, within the caller's transaction."""
+def count(connection: Connection, resource_id: str, counters: Counters) -> None:
+    """Add to a resource's counters within the caller's transaction."""
     with driver_cursor(connection) as cursor:
-        _add(cursor, resource_id, counters, sequences)
+        _execute_count(
+            cursor, resource_id, counters, {"first": None, "last": None, "expected": None, "has_paged": False}
+        )
 
 
-def _add(cursor: Cursor[Any], resource_id: str, counters: Counters, sequences: tuple[int, int] | None) -> None:
+def _add(cursor: Cursor[Any], page: PageWrite, counters: Counters, sequences: tuple[int, int] | None) -> None:
+    """Add a page to its resource's books: what it counts, what is known of its list, its part of the account's log."""
+    assert page.claim.resource_id is not None
     first, last = sequences or (None, None)
-    values = {name: getattr(counters, name) for name in tables.COUNTERS}
-    cursor.execute(_COUNT, {**values, "resource_id": resource_id, "first": first, "last": last})
+    values = {**plain_pages.list_values(page), "first": first, "last": last}
+    _execute_count(cursor, page.claim.resource_id, page.counters + counters, values)
+    for warning in page.warnings:
+        told = {"code": warning.code, "message": warning.message, "count": warning.count}
+        cursor.execute(_WARN, {**told, "resource_id": page.claim.resource_id})
+
+
+def _execute_count(cursor: Cursor[Any], resource_id: str, counters: Counters, values: dict[str, object]) -> None:
+    counted = {name: getattr(counters, name) for name in tables.COUNTERS}
+    cursor.execute(_COUNT, {**counted, **values, "resource_id": resource_id})
 
 
 def _fence(page: PageWrite) -> Fence:
@@ -203,8 +235,8 @@ def numbered(connection: Connection, account_id: str, drafts: Sequence[EventDraf
 
 
 def _count(connection: Connection, page: PageWrite, counters: Counters, sequences: tuple[int, int] | None) -> None:
-    assert page.claim.resource_id is not None
-    count(connection, page.claim.resource_id, page.counters + counters, sequences=sequences)
+    with driver_cursor(connection) as cursor:
+        _add(cursor, page, counters, sequences)
     for resource_id, skipped in page.skipped.items():
         errors = page.child_errors.get(resource_id, 0)
         connection.execute(_COUNT_CHILD, {"resource_id": resource_id, "skipped": skipped, "errors": errors})

@@ -41,11 +41,15 @@ _OWN_COUNTERS: Final = {
     "updated": "totals.written - totals.new",
     "unchanged": "%(given)s - totals.written",
 }
-_COUNTED: Final = ", ".join(f"{name} = {name} + {_OWN_COUNTERS.get(name, f'%({name})s')}" for name in tables.COUNTERS)
 _BEGUN: Final = """
     status = case when status = 'waiting' then 'running' else status end, started_at = coalesce(started_at, now())
 """
-COUNTED: Final = ", ".join(f"{name} = {name} + %({name})s" for name in tables.COUNTERS) + f", {_BEGUN}"
+_LISTED: Final = """
+    expected = case when %(expected)s::bigint is null then expected else coalesce(expected, 0) + %(expected)s end,
+    has_paged = has_paged or %(has_paged)s
+"""
+_COUNTED: Final = ", ".join(f"{name} = {name} + {_OWN_COUNTERS.get(name, f'%({name})s')}" for name in tables.COUNTERS)
+COUNTED: Final = ", ".join(f"{name} = {name} + %({name})s" for name in tables.COUNTERS) + f", {_BEGUN}, {_LISTED}"
 """Add to a resource's counters, which has begun by then."""
 
 # The limit has each record found by its key: without statistics Postgres would rather read all that the account has.
@@ -78,7 +82,7 @@ _WRITE: Final = f"""
          totals as (select count(*) as written, count(*) filter (where is_new) as new from written),
          counted as (
         update run_resource
-           set {_COUNTED}, {_BEGUN}, first_sequence = least(first_sequence, before + 1),
+           set {_COUNTED}, {_BEGUN}, {_LISTED}, first_sequence = least(first_sequence, before + 1),
                last_sequence = greatest(last_sequence, last)
           from fenced, totals left join taken on true
          where run_resource.id = %(resource_id)s)
@@ -106,6 +110,7 @@ def is_plain(page: PageWrite) -> bool:
         or page.gathered
         or page.given_on
         or page.skipped
+        or page.warnings
     )
 
 
@@ -123,7 +128,7 @@ def move_on(connection: Connection[DictRow], page: PageWrite) -> None:
     """Count a page of which the table holds all as it is; raise LeaseLostError as ``write`` does."""
     counters = page.counters + Counters(unchanged=page.records.given)
     values = {name: getattr(counters, name) for name in tables.COUNTERS}
-    values = {**fence_values(page), **values, "resource_id": page.claim.resource_id}
+    values = {**fence_values(page), **values, **list_values(page), "resource_id": page.claim.resource_id}
     _check(connection.execute(_MOVE_ON, values).fetchone())
 
 
@@ -145,10 +150,16 @@ def fence_values(page: PageWrite) -> dict[str, object]:
     }
 
 
+def list_values(page: PageWrite) -> dict[str, object]:
+    """Give what ``COUNTED`` takes of the page's list."""
+    return {"expected": page.expected, "has_paged": page.has_paged}
+
+
 def _values(page: PageWrite) -> dict[str, object]:
     rows = list(page.records.rows(page.records.ids))
     return {
         **{name: getattr(page.counters, name) for name in tables.COUNTERS if name not in _OWN_COUNTERS},
+        **list_values(page),
         "account_id": page.account_id,
         "resource": page.resource,
         "resource_id": page.claim.resource_id,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, Text, bindparam, literal_column, select, text
 
 from app.engine import books
-from app.engine.books import Counters
+from app.engine.books import Counters, ListFacts
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, RunError, SyncJobRun
 from app.engine.status import ErrorHandling, RunStatus
@@ -22,7 +22,7 @@ SELECT_RUN = select(
 _ONE = SELECT_RUN.where(tables.sync_job_run.c.id == bindparam("id"))
 
 _STATS = text(
-    "select run_id, name, method, status, persist, started_at, finished_at, "
+    "select run_id, name, method, status, persist, started_at, finished_at, expected, warnings, "
     + ", ".join(tables.COUNTERS)
     + " from run_resource where run_id = any(:run_ids) order by run_id, position"
 )
@@ -50,6 +50,7 @@ def _stats(rows: Iterable[Row]) -> dict[str, JsonObject]:
             status=row["status"],
             started_at=row["started_at"],
             finished_at=row["finished_at"],
+            lists=ListFacts(expected=row["expected"], warnings=row["warnings"]),
         )
         stats.setdefault(str(row["run_id"]), {}).setdefault(row["name"], {})[row["method"]] = shown
     return stats

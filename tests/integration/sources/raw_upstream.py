@@ -137,12 +137,19 @@ class Client:
         defaults: dict[str, Any] = {"account_id": "a", "context": {}, "resource": "things", "method": "list"}
         return self.source.submit(PageCall(config=config or self.config(), **{**defaults, **call})).result(timeout=30)
 
-    def fetch_all(self, config: IntegrationConfig, **call: Any) -> list[Any]:
-        records, cursor = [], None
+    def pages(self, config: IntegrationConfig, **call: Any) -> list[FetchedPage]:
+        """Read a list to its end, or to its fault."""
+        pages: list[FetchedPage] = []
+        cursor = None
         for _ in range(100):
-            page = self.fetch(config, cursor=json.loads(json.dumps(cursor)), **call)
-            records += page.records
-            cursor = page.next_cursor
-            if cursor is None:
-                return records
+            pages.append(self.fetch(config, cursor=json.loads(json.dumps(cursor)), **call))
+            if not pages[-1].leads_on:
+                return pages
+            cursor = pages[-1].next_cursor
         raise AssertionError("the listing does not end")
+
+    def fetch_all(self, config: IntegrationConfig, **call: Any) -> list[Any]:
+        pages = self.pages(config, **call)
+        if pages[-1].fault is not None:
+            raise pages[-1].fault
+        return [record for page in pages for record in page.records]

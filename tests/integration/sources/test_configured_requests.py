@@ -102,7 +102,7 @@ def test_an_answer_that_is_no_json_is_an_error_in_words_that_can_be_kept(client:
 
 
 def test_expressions_that_run_in_circles_are_an_error(client: Client, upstream: Upstream) -> None:
-    upstream.answer = lambda _: reply([1])
+    upstream.answer = lambda _: reply([len(upstream.received)])
     config = client.config(pagination={"format": "dynamic", "get_pagination_values_expression": '{"page": 1}'})
 
     with pytest.raises(SourceError) as caught:

@@ -59,20 +59,26 @@ LAST_ID = {
 }
 
 
+SHORT_PAGE = {"format": "page", "config": {**PAGE["config"], "short_page_ends": True}}
+
+
 @pytest.mark.parametrize(
     ("pagination", "slicer", "query", "count", "requests"),
     [
         (PAGE, by_page, {}, 0, 1),
-        (PAGE, by_page, {}, 9, 1),
+        (PAGE, by_page, {}, 9, 2),
         (PAGE, by_page, {}, 10, 2),
-        (PAGE, by_page, {}, 25, 3),
-        (PAGE, by_page_or_404, {}, 20, 3),
-        (PAGE, by_page, {"per_page": 5}, 12, 3),
-        (PAGE, by_page, {"per_page": 200}, 120, 3),
-        (PAGE, all_at_once, {"per_page": 200}, 20, 2),
+        (PAGE, by_page, {}, 25, 4),
+        (PAGE, by_page_or_404, {}, 20, 4),
+        (PAGE, by_page, {"per_page": 5}, 12, 4),
+        (PAGE, by_page, {"per_page": 200}, 120, 4),
+        (SHORT_PAGE, by_page, {}, 9, 1),
+        (SHORT_PAGE, by_page, {}, 10, 2),
+        (SHORT_PAGE, by_page, {}, 25, 3),
+        (SHORT_PAGE, by_page, {"per_page": 200}, 120, 3),
         (UNBOUNDED_PAGE, by_page, {}, 20, 4),
-        (OFFSET, by_offset, {}, 95, 4),
-        (OFFSET, by_offset, {"limit": 100}, 120, 3),
+        (OFFSET, by_offset, {}, 95, 5),
+        (OFFSET, by_offset, {"limit": 100}, 120, 4),
         (LAST_ID, by_last_id, {}, 35, 4),
         (LAST_ID, by_last_id, {}, 0, 1),
     ],
@@ -84,7 +90,10 @@ LAST_ID = {
         "404-behind-the-last-page",
         "the-jobs-own-limit",
         "a-server-that-caps-its-pages",
-        "a-server-without-pages",
+        "declared-one-short-page",
+        "declared-one-full-page",
+        "declared-pages",
+        "declared-a-server-that-caps-its-pages",
         "pages-of-unknown-size",
         "offset",
         "offset-with-a-capping-server",
@@ -135,7 +144,7 @@ CURSOR = {
 }
 
 
-@pytest.mark.parametrize("end", [None, "", False, 0, "absent"])
+@pytest.mark.parametrize("end", [None, "", False, "absent"])
 def test_a_cursor_listing_ends(client: Client, upstream: Upstream, end: Any) -> None:
     last = {"data": [2]} if end == "absent" else {"data": [2], "next": end}
     upstream.in_turn(reply({"data": [1], "next": 17}), reply(last))
@@ -151,10 +160,17 @@ def test_a_cursor_listing_ends(client: Client, upstream: Upstream, end: Any) -> 
 def test_a_cursor_that_can_not_be_sent_is_an_error(client: Client, upstream: Upstream, cursor: Any) -> None:
     upstream.answer = lambda _: reply({"data": [1], "next": cursor})
 
-    with pytest.raises(SourceError) as caught:
-        client.fetch(client.config(**CURSOR))
+    page = client.fetch(client.config(**CURSOR))
 
-    assert "expected a text or an integer as the cursor at 'next', found a" in caught.value.message
+    assert page.fault and "expected a text or an integer as the cursor at 'next', found a" in page.fault.message
+    assert page.records == [1]
+
+
+def test_zero_is_a_cursor(client: Client, upstream: Upstream) -> None:
+    upstream.in_turn(reply({"data": [1], "next": 0}), reply({"data": [2], "next": None}))
+
+    assert client.fetch_all(client.config(**CURSOR)) == [1, 2]
+    assert dict(upstream.received[1].query)["after"] == "0"
 
 
 def test_an_empty_page_with_a_cursor_goes_on(client: Client, upstream: Upstream) -> None:
@@ -163,24 +179,29 @@ def test_an_empty_page_with_a_cursor_goes_on(client: Client, upstream: Upstream)
     assert client.fetch_all(client.config(**CURSOR)) == [1]
 
 
-def test_the_page_that_brings_a_repeated_cursor_is_kept(client: Client, upstream: Upstream) -> None:
+def test_a_cursor_that_names_its_own_page_is_asked_once_more(client: Client, upstream: Upstream) -> None:
     upstream.in_turn(reply({"data": [1], "next": "b"}), reply({"data": [2], "next": "b"}))
+
+    assert client.fetch_all(client.config(**CURSOR)) == [1, 2]
+    assert len(upstream.received) == 3
+
+
+def test_a_cursor_for_two_different_pages_is_an_error_that_keeps_both(client: Client, upstream: Upstream) -> None:
+    upstream.in_turn(*(reply({"data": [number], "next": "b"}) for number in (1, 2, 3)))
     config = client.config(**CURSOR)
     first = client.fetch(config)
     second = client.fetch(config, cursor=first.next_cursor)
 
-    with pytest.raises(SourceError) as caught:
-        client.fetch(config, cursor=second.next_cursor)
+    third = client.fetch(config, cursor=second.next_cursor)
 
-    assert second.records == [2]
-    assert caught.value.code == "repeated_cursor"
-    assert len(upstream.received) == 2
+    assert [second.records, third.records] == [[2], [3]]
+    assert third.fault and third.fault.code == "repeated_cursor"
 
 
 def test_a_circle_of_cursors_is_found(client: Client, upstream: Upstream) -> None:
     def answer(request: Received) -> bytes:
         position = int(dict(request.query).get("after", "0"))
-        return reply({"data": [position], "next": str(3 + (position + 1) % 7)})
+        return reply({"data": [position, len(upstream.received)], "next": str(3 + (position + 1) % 7)})
 
     upstream.answer = answer
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.engine.config_paths import MarkedPath
 from app.engine.errors import SourceError
 from app.engine.expressions import Expression
 from app.engine.integration_config import (
@@ -18,6 +19,7 @@ from app.engine.integration_config import (
     PagePagination,
     parse_config,
 )
+from app.engine.pagination_config import EndSigns
 from app.engine.placeholders import Template
 
 BASE = {"base_url": "https://api.example.com"}
@@ -137,11 +139,11 @@ def test_headers_are_merged_and_null_takes_one_away() -> None:
         (
             {"format": "cursor", "cursor_path": "data.-1.id", "cursor_param": "after", "has_more_path": "has_more"},
             CursorPagination(
-                cursor_path=("data", "-1", "id"),
+                cursor_path=MarkedPath(("data", "-1", "id")),
                 cursor_param="after",
                 limit_param=None,
                 limit=None,
-                has_more_path=("has_more",),
+                signs=EndSigns(has_more_path=MarkedPath(("has_more",))),
             ),
         ),
         (

@@ -7,7 +7,7 @@ from app.engine.integration_config import IntegrationConfig, parse_config
 from app.services.ports import PageCall
 from app.sources import bodies, requests
 from app.sources.exchange import HttpRequest
-from app.sources.page_values import PageAsk
+from app.sources.pagination.values import PageAsk
 
 
 def config(**parts: Any) -> IntegrationConfig:

@@ -8,17 +8,15 @@ from app.engine.expressions import Expression
 from app.engine.json_types import JSON, JsonObject
 from app.engine.pagination_config import DynamicPagination
 from app.engine.paths import UNDEFINED
-from app.sources import page_values
-from app.sources.page_values import PageAnswer, PageAsk, PageTurn
+from app.sources.pagination.state import ListState
+from app.sources.pagination.values import PageAnswer, PageAsk
 
 _PARTS: Final = frozenset({"query", "headers", "body", "url"})
 
 
-def ask(pagination: DynamicPagination, cursor: JsonObject | None, request: JsonObject) -> PageAsk:
-    """Tell how to ask for the page at a cursor; raise SourceError ``repeated_cursor`` or ``expression``."""
-    if cursor is not None:
-        page_values.trail(cursor)
-    values = _values(pagination, cursor, request)
+def ask(pagination: DynamicPagination, state: ListState | None, request: JsonObject) -> PageAsk:
+    """Return how to ask for the next page; raise SourceError ``expression``."""
+    values = _values(pagination, state, request)
     if not _PARTS.intersection(values):
         return PageAsk(query=values)
     url = values.get("url")
@@ -30,29 +28,29 @@ def ask(pagination: DynamicPagination, cursor: JsonObject | None, request: JsonO
     )
 
 
-def turn(pagination: DynamicPagination, cursor: JsonObject | None, request: JsonObject, answer: PageAnswer) -> PageTurn:
-    """Take the page at a cursor in; raise SourceError ``expression``."""
+def following(
+    pagination: DynamicPagination, state: ListState, request: JsonObject, answer: PageAnswer
+) -> JsonObject | None:
+    """Return the values of the page behind an answer; None at the end. Raise SourceError ``expression``."""
     document = with_long_integers_as_texts(answer.document)
-    response = {"status": answer.status, "headers": dict(answer.headers), "body": document}
     scope: JsonObject = {
         **request,
-        "response": response,
+        "response": {"status": answer.status, "headers": dict(answer.headers), "body": document},
         "body": document,
-        "paginationValues": _values(pagination, cursor, request),
+        "paginationValues": _values(pagination, state if state.asked else None, request),
     }
     if pagination.cursor is not None:
         found = _evaluated(pagination.cursor, "get_cursor_from_response_expression", scope)
         if found is UNDEFINED or found is None:
-            return PageTurn(records=answer.records, cursor=None)
+            return None
         scope["cursor"] = found
-    values = _object(pagination.following, "get_pagination_values_expression", scope)
-    return PageTurn(records=answer.records, cursor=page_values.follow(cursor, values) if values else None)
+    return _object(pagination.following, "get_pagination_values_expression", scope) or None
 
 
-def _values(pagination: DynamicPagination, cursor: JsonObject | None, request: JsonObject) -> JsonObject:
-    """Give the values that the page at a cursor is asked with."""
-    if cursor is not None:
-        values: JsonObject = cursor["next"]
+def _values(pagination: DynamicPagination, state: ListState | None, request: JsonObject) -> JsonObject:
+    """Return the values that a page is asked with."""
+    if state is not None:
+        values: JsonObject = state.next
         return values
     if pagination.first is None:
         return {}

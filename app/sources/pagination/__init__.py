@@ -1,0 +1,1 @@
+"""How an upstream hands out its pages: what to ask for the next one, and what ends the list (docs/completeness.md)."""

@@ -1,0 +1,154 @@
+"""Lists whose pages each lead to the next one: by a cursor, an address, or what an expression makes of an answer."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+from app.engine.config_reader import type_name
+from app.engine.errors import SourceError
+from app.engine.json_types import JSON, JsonObject
+from app.engine.pagination_config import CursorPagination, DynamicPagination, Led, LinkHeaderPagination
+from app.engine.paths import UNDEFINED
+from app.sources.pagination import computed, ends, limits, links, signs
+from app.sources.pagination.signs import Said
+from app.sources.pagination.state import ListState, followed
+from app.sources.pagination.values import PageAnswer, PageAsk, PageRefusal, PageTurn
+
+# A cursor that is an address: absolute, or relative with a query (base64 may begin with a slash, but has no "?").
+_ADDRESS: Final = re.compile(r"https?://|(?:/[^?\s]*)?\?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lead:
+    """Where an answer says that the list goes on."""
+
+    value: JSON = None
+    """None: nowhere."""
+    reason: str = "no_cursor"
+    """Why it leads nowhere."""
+    suspicion: SourceError | None = None
+    """It leads nowhere, and looks as if it should."""
+
+
+_NOWHERE: Final = Lead()
+
+
+@dataclass(frozen=True, slots=True)
+class LedList:
+    """One such list."""
+
+    pagination: Led
+    query: JsonObject
+    """What the request holds already."""
+    request: JsonObject
+    """What expressions see of the request."""
+
+    def ask(self, state: ListState | None) -> PageAsk:
+        """Return how to ask for the next page; raise SourceError ``expression``."""
+        if isinstance(self.pagination, DynamicPagination):
+            return computed.ask(self.pagination, state, self.request)
+        added = limits.added(self.pagination, self.query)
+        place = getattr(self.pagination, "place", None)
+        if state is None:
+            return PageAsk(query=added) if place is None else limits.placed(place, added)
+        value = state.next
+        if isinstance(self.pagination, LinkHeaderPagination) or (isinstance(value, str) and _ADDRESS.match(value)):
+            return PageAsk(address=value)
+        return limits.placed(self.pagination.place, {**added, self.pagination.cursor_param: value})
+
+    def turn(self, state: ListState | None, answer: PageAnswer) -> PageTurn:
+        """Take a page in; raise SourceError for what can not be read of it."""
+        came, own = state or ListState(), self.pagination.signs
+        said = signs.read(own, answer.document, answer.headers, status=answer.status, is_first=state is None)
+        taken = came.took(answer.records, total=said.total)
+        if answer.records and taken.seen == came.seen:
+            return ends.repeated(own, came, len(answer.records))
+        if came.is_asked_again and answer.records:
+            return ends.fail(_other_page(came), answer.records, came)
+        return self._led(came, taken, answer.records, said, self._lead(came, answer))
+
+    def refused(self, state: ListState | None, refusal: PageRefusal) -> PageTurn | None:
+        """Take a refusal in; None where it is an error of the list: there is no position behind it to ask for."""
+        came, own = state or ListState(), self.pagination.signs
+        if signs.is_over(own, refusal.document, refusal.headers, status=refusal.status):
+            return ends.end(own, came, [], "stop_when")
+        is_complete = came.is_met and not own.is_estimate and refusal.status in ends.REFUSALS
+        return ends.end(own, came, [], "total") if is_complete else None
+
+    def _led(self, came: ListState, taken: ListState, records: list[JSON], said: Said, lead: Lead) -> PageTurn:
+        own = self.pagination.signs
+        if said.is_over or said.has_more is False:
+            return ends.end(own, taken, records, "stop_when" if said.is_over else "no_more")
+        if lead.value is not None:
+            return self._led_on(came, taken, records, lead.value)
+        if said.has_more:
+            return ends.fail(self._contradiction(), records, came)
+        if lead.suspicion is not None:
+            return ends.fail(lead.suspicion, records, came, is_suspicion=True)
+        return ends.end(own, taken, records, lead.reason)
+
+    def _led_on(self, came: ListState, taken: ListState, records: list[JSON], value: JSON) -> PageTurn:
+        own = self.pagination.signs
+        is_own = bool(came.asked) and value == came.next
+        if records and is_own:
+            return ends.go_on(replace(taken, next=value, trail=came.trail, is_asked_again=True), records)
+        if records:
+            return ends.go_on(replace(followed(taken, came, value), is_promised=True), records)
+        if is_own:
+            return ends.end(own, taken, [], "empty_page")
+        if taken.is_met and not own.is_estimate:
+            return ends.end(own, taken, [], "total")
+        following = replace(followed(taken, came, value), empty=came.empty + 1, is_promised=True)
+        return ends.go_on_past_empty(own, came, following)
+
+    def _lead(self, came: ListState, answer: PageAnswer) -> Lead:
+        match self.pagination:
+            case DynamicPagination():
+                values = computed.following(self.pagination, came, self.request, answer)
+                return Lead(value=values) if values else Lead(reason="expression")
+            case LinkHeaderPagination():
+                return Lead(value=links.following(answer.links))
+            case CursorPagination():
+                limit = limits.of(self.pagination, self.query)
+                is_full = limit is not None and len(answer.records) >= limit
+                return _cursor(self.pagination, answer.document, has_led=came.asked > 0, is_full=is_full)
+
+    def _contradiction(self) -> SourceError:
+        more = self.pagination.signs.has_more_path
+        where = "Link header"
+        if isinstance(self.pagination, CursorPagination):
+            where = f"cursor at '{self.pagination.cursor_path}'"
+        elif isinstance(self.pagination, DynamicPagination):
+            where = "result of get_pagination_values_expression"
+        return SourceError("pagination", f"the upstream says at '{more}' that there is more, and has no {where}")
+
+
+def _cursor(pagination: CursorPagination, document: JSON, *, has_led: bool, is_full: bool) -> Lead:
+    """Find the cursor of an answer; raise SourceError ``pagination`` for a path that can not be right."""
+    path = pagination.cursor_path
+    value = path.find(document)
+    if value is UNDEFINED:
+        missing = path.missing_at(document)
+        if has_led or missing is None or missing in path.optional or document is None or _is_index(path.keys[missing]):
+            return _NOWHERE
+        error = SourceError("pagination", signs.lost("cursor_path", path, missing))
+        if missing < len(path.keys) - 1:
+            raise error
+        return Lead(suspicion=error) if is_full else _NOWHERE
+    if pagination.is_end(value):
+        return _NOWHERE
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise SourceError(
+            "pagination", f"expected a text or an integer as the cursor at '{path}', found {type_name(value)}"
+        )
+    return Lead(value=value)
+
+
+def _is_index(key: str) -> bool:
+    """Whether a key counts an array's elements, of which an empty page has none."""
+    return key.removeprefix("-").isdigit()
+
+
+def _other_page(came: ListState) -> SourceError:
+    message = f"the upstream gave the cursor '{str(came.next)[:100]}' twice, for different pages"
+    return SourceError("repeated_cursor", message)

@@ -1,0 +1,131 @@
+"""Lists whose pages are counted: by number, by offset, by range.
+
+Such a list goes on until an empty page, or until the upstream says that it is over: a short page proves nothing, since
+servers cap their pages and filter them afterwards.
+"""
+
+from dataclasses import dataclass, replace
+
+from app.engine.json_types import JSON, JsonObject
+from app.engine.pagination_config import Numbered, PagePagination, RangePagination
+from app.sources.pagination import ends, limits, positions, signs
+from app.sources.pagination.positions import ToldRange
+from app.sources.pagination.signs import Said
+from app.sources.pagination.state import ListState, error_json, error_of
+from app.sources.pagination.values import PageAnswer, PageAsk, PageRefusal, PageTurn
+
+_NO_RANGE = ToldRange()
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedList:
+    """One such list."""
+
+    pagination: Numbered
+    query: JsonObject
+    """What the request holds already."""
+
+    def ask(self, state: ListState | None) -> PageAsk:
+        """Return how to ask for the next page."""
+        return positions.ask(self.pagination, self.query, self._begun(state).next)
+
+    def turn(self, state: ListState | None, answer: PageAnswer, *, decides_deletions: bool) -> PageTurn:
+        """Take a page in; raise SourceError for what can not be read of it."""
+        came, own = self._begun(state), self.pagination.signs
+        told = positions.told_range(self.pagination, answer)
+        said = signs.read(own, answer.document, answer.headers, status=answer.status, is_first=state is None)
+        taken = came.took(answer.records, total=said.total if told.total is None else told.total)
+        if answer.records:
+            return self._filled(came, taken, answer.records, said, told)
+        return self._empty(came, taken, said, told, decides_deletions=decides_deletions)
+
+    def refused(self, state: ListState | None, refusal: PageRefusal) -> PageTurn | None:
+        """Take a refusal in; None where it is an error of the list."""
+        came, own = self._begun(state), self.pagination.signs
+        if signs.is_over(own, refusal.document, refusal.headers, status=refusal.status):
+            return ends.end(own, came, [], "stop_when")
+        is_beyond = isinstance(self.pagination, RangePagination) and refusal.status == 416
+        if is_beyond and (total := positions.content_range(refusal.headers)[1]) is not None:
+            return ends.end(own, replace(came, total=total), [], "content_range")
+        if state is None:
+            return ends.guess(own, came, "refused") if is_beyond else None
+        if refusal.status not in ends.REFUSALS or came.is_promised or (came.is_short and not own.is_estimate):
+            return None
+        if came.refused or came.is_confirming:
+            return ends.guess(own, came, "refused")
+        following = positions.past(self.pagination, came, self.query, _NO_RANGE)
+        if following == came.next:
+            return None
+        refused = error_json(refusal.error, came.next)
+        return ends.go_on(replace(came, next=following, asked=came.asked + 1, refused=refused), [])
+
+    def _begun(self, state: ListState | None) -> ListState:
+        return positions.first(self.pagination, self.query) if state is None else state
+
+    def _filled(self, came: ListState, taken: ListState, records: list[JSON], said: Said, told: ToldRange) -> PageTurn:
+        own = self.pagination.signs
+        if came.refused:
+            return ends.fail(error_of(came.refused), records, replace(came, next=came.refused["at"], refused=None))
+        if taken.seen == came.seen:
+            return ends.repeated(own, came, len(records))
+        reason = self._declared_end(came, taken, said, told) or self._short_end(came, len(records))
+        if reason is not None:
+            return ends.end(own, taken, records, reason)
+        following = positions.behind(self.pagination, came.next, len(records), told)
+        is_promised = bool(said.has_more) or told.following is not None
+        return ends.go_on(replace(taken, next=following, is_promised=is_promised), records)
+
+    def _empty(
+        self, came: ListState, taken: ListState, said: Said, told: ToldRange, *, decides_deletions: bool
+    ) -> PageTurn:
+        own = self.pagination.signs
+        if came.refused:
+            return ends.guess(own, taken, "refused")
+        if reason := self._declared_end(came, taken, said, told):
+            return ends.end(own, taken, [], reason)
+        if taken.is_met and not own.is_estimate:
+            return ends.end(own, taken, [], "total")
+        following = positions.past(self.pagination, came, self.query, told)
+        if said.has_more or told.following is not None or self._is_within(came, taken, said):
+            promised = replace(taken, next=following, empty=came.empty + 1, is_promised=True)
+            return ends.go_on_past_empty(own, came, promised)
+        is_confirmed = came.is_confirming or (taken.total is not None and not own.is_estimate)
+        if decides_deletions and not is_confirmed and following != came.next:
+            return ends.go_on(replace(taken, next=following, is_confirming=True), [])
+        return ends.end(own, taken, [], "empty_page")
+
+    def _declared_end(self, came: ListState, taken: ListState, said: Said, told: ToldRange) -> str | None:
+        """Return what of the answer says that this is the end."""
+        if said.is_over:
+            return "stop_when"
+        if said.has_more is not None:
+            return None if said.has_more else "no_more"
+        if taken.is_met and not self.pagination.signs.is_estimate:
+            return "total"
+        if said.pages is not None and taken.asked >= said.pages and not came.is_part:
+            return "total_pages"
+        if told.is_whole:
+            return "whole_answer"
+        return "no_cursor" if isinstance(came.next, str) and told.following is None else None
+
+    def _short_end(self, came: ListState, count: int) -> str | None:
+        """Return whether a page's length ends the list, where the API documents that."""
+        limit = limits.of(self.pagination, self.query)
+        if not self.pagination.short_page_ends or limit is None:
+            return None
+        if came.size is not None:
+            # A server that capped its first page has told its own limit by that.
+            return "short_page" if count < min(limit, came.size) else None
+        # A first page of a round length may be such a cap: one more request tells.
+        return "short_page" if count < limit and count % 10 and count % 25 else None
+
+    def _is_within(self, came: ListState, taken: ListState, said: Said) -> bool:
+        """Whether what the upstream has told of reaches beyond an empty page."""
+        if said.pages is not None and not came.is_part:
+            return taken.asked < said.pages
+        if taken.total is None or not taken.is_short or self.pagination.signs.is_estimate:
+            return False
+        step = positions.step(self.pagination, came, self.query)
+        if isinstance(self.pagination, PagePagination):
+            return taken.asked * step < taken.total
+        return isinstance(came.next, int) and came.next + step < taken.total

@@ -1,0 +1,142 @@
+"""How far a list is read: the cursor behind its last page, as JSON that only this package reads."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final
+
+from app.engine.errors import SourceError
+from app.engine.json_types import JSON, JsonObject
+from app.engine.loops import CursorTrail
+from app.engine.record_rows import encode
+
+_FINGERPRINT_BYTES: Final = 16
+_MOST_HASHED: Final = 64
+"""Of a longer page so many records, evenly spread, stand for all: to hash a thousand costs a tenth of their write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListState:
+    """A list between two pages."""
+
+    next: JSON = None
+    """The position of the page to ask for: a number, a cursor, an address, or an expression's values."""
+    pages: int = 0
+    """Pages that had records."""
+    asked: int = 0
+    """Pages that were answered."""
+    got: int = 0
+    """Records so far."""
+    size: int | None = None
+    """The records of the first page."""
+    seen: str | None = None
+    """The fingerprint of the last page that had records."""
+    total: int | None = None
+    """What the upstream told last."""
+    empty: int = 0
+    """Empty pages in a row that promised more."""
+    is_promised: bool = False
+    """The last page said that there is a next one."""
+    is_confirming: bool = False
+    """The last page was empty: the next one has to be empty too."""
+    is_asked_again: bool = False
+    """The last page named its own cursor: the same page is asked for once more."""
+    refused: JsonObject | None = None
+    """The error that a position was refused with; the one behind it tells whether that was the end."""
+    is_part: bool = False
+    """It does not begin with the list's first page: no total can be compared with what it holds."""
+    trail: CursorTrail = field(default_factory=CursorTrail)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the upstream has told of more records than it has given."""
+        return self.total is not None and self.got < self.total and not self.is_part
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the upstream has given as many records as it has told of."""
+        return self.total is not None and self.got >= self.total and not self.is_part
+
+    def took(self, records: list[JSON], *, total: int | None) -> "ListState":
+        """Return the state behind a page."""
+        known = self.total if total is None else total
+        taken = replace(
+            self,
+            asked=self.asked + 1,
+            total=known,
+            is_promised=False,
+            is_confirming=False,
+            is_asked_again=False,
+            refused=None,
+        )
+        if not records:
+            return taken
+        return replace(
+            taken,
+            pages=self.pages + 1,
+            got=self.got + len(records),
+            size=len(records) if self.size is None else self.size,
+            seen=fingerprint(records),
+            empty=0,
+        )
+
+    def to_json(self) -> JsonObject:
+        """Write what differs from a list that was never begun."""
+        written = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "trail"}
+        kept = {name: value for name, value in written.items() if value != _DEFAULTS[name]}
+        return kept if self.trail == CursorTrail() else {**kept, "trail": self.trail.to_json()}
+
+    @classmethod
+    def from_json(cls, value: JsonObject | None) -> "ListState":
+        """Read what ``to_json`` wrote, or an earlier version of it; None is a list that was never begun."""
+        if value is None:
+            return cls()
+        known: dict[str, Any] = {name: value[name] for name in _DEFAULTS if name in value}
+        if "position" in value:  # a page or an offset, as version 0.1 kept it
+            known |= {"next": value["position"], "pages": 2, "asked": 2, "is_part": True}
+        elif "current" in value:  # a cursor, as version 0.1 kept it
+            known |= {"pages": 2, "asked": 2, "is_part": True}
+        return cls(**known, trail=CursorTrail.from_json(value.get("trail") or {}))
+
+
+_DEFAULTS: Final = {one.name: getattr(ListState(), one.name) for one in fields(ListState) if one.name != "trail"}
+
+
+def followed(state: ListState, came_from: ListState, value: JSON) -> ListState:
+    """Return the state that leads on to ``value``; raise SourceError ``repeated_cursor`` when it was there before."""
+    current = text_of(came_from.next) if came_from.asked else None
+    return replace(state, next=value, trail=came_from.trail.follow(current, text_of(value)))
+
+
+def fingerprint(records: list[JSON]) -> str:
+    """Return what tells one page from another."""
+    count = len(records)
+    step = max(1, count // _MOST_HASHED)
+    sample = records if step == 1 else [*records[::step], records[-1]]
+    return hashlib.blake2b(encode([count, sample]), digest_size=_FINGERPRINT_BYTES).hexdigest()
+
+
+def text_of(value: JSON) -> str:
+    """Write a position as text."""
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else str(value)
+
+
+def error_json(error: SourceError, at: JSON) -> JsonObject:
+    """Write the error that a position was refused with."""
+    return {
+        "at": at,
+        "code": error.code,
+        "message": error.message,
+        "status": error.status,
+        "excerpt": error.excerpt,
+    }
+
+
+def error_of(refused: JsonObject) -> SourceError:
+    """Return the error of a refused position behind which there are records."""
+    return SourceError(
+        refused["code"],
+        f"{refused['message']}; but the page behind it has records",
+        status=refused["status"],
+        excerpt=refused["excerpt"],
+    )
