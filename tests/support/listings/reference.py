@@ -58,11 +58,11 @@ class ReferenceReader:
         self.found = Reading()
         self._ask, self._first = ask, first
         self._position: JSON = {"page": 1, "offset": 0, "range": 0}.get(str(self.kind))
-        self._previous: list[str] | None = None
-        self._pages = self._empties = 0
+        self._previous: list[str] = []
+        self._answers = self._filled = self._size = self._empties = 0
         self._total: int | None = None
         self._refusal: str | None = None
-        self._is_empty_once = self._has_matched = self._asks_again = False
+        self._is_promised = self._is_empty_once = self._asks_again = False
         self._trail: list[JSON] = []
 
     def read(self) -> Reading:
@@ -76,17 +76,16 @@ class ReferenceReader:
     def _step(self) -> None:
         answer = self._ask(self._request())
         self.found.requests += 1
-        self._pages += 1
         if answer.fault:
             self._fail("disconnected")
-        stops = self.config.get("stop_when") and STOPS[self.config["stop_when"]](answer)
+        stops = bool(self.config.get("stop_when")) and STOPS[self.config["stop_when"]](answer)
         if answer.status >= 400:
             self._end("stop_when") if stops else self._refused(answer)
             return
+        self._answers += 1
         records = _records(answer)
         self._look_for_repeats(records)
         self.found.records += records
-        self._previous = records
         if self._refusal:
             self._fail(self._refusal) if records else self._end("refused", is_proven=False)
         self._read_total(answer)
@@ -97,48 +96,69 @@ class ReferenceReader:
         self._go_on_counted(answer, records) if self.kind in COUNTED else self._go_on_pointed(answer, records)
 
     def _look_for_repeats(self, records: list[str]) -> None:
-        if records and records == self._previous:
-            self._fail("repeated_page") if self._pages == 2 else self._end("repeated_page", is_proven=False)
+        if not records:
+            return
+        self._filled += 1
+        if records == self._previous:
+            self._fail("repeated_page") if self._filled == 2 else self._end("repeated_page", is_proven=False)
         if self._asks_again:
             self.found.records += records
             self._fail("repeated_cursor")
+        self._previous, self._size = records, self._size or len(records)
 
     def _refused(self, answer: Answer) -> None:
-        code = f"http_{answer.status}"
-        if self._pages == 1 and self.kind == "range" and answer.status == 416:
-            self._end("empty_page")
-        if self._pages == 1 or self.kind not in COUNTED or answer.status not in REFUSALS or self._is_short:
+        code, is_met = f"http_{answer.status}", self._total is not None and not self._is_estimate and not self._is_short
+        if self.kind == "range" and answer.status == 416:
+            if self._read_range(answer):
+                self._end("content_range")
+            if not self._answers:
+                self._end("refused", is_proven=False)
+        if not self._answers or answer.status not in REFUSALS:
             self._fail(code)
-        if self._refusal:
+        if self.kind not in COUNTED:
+            self._end("total") if is_met else self._fail(code)
+        if self._is_promised or self._is_short:
+            self._fail(code)
+        if self._refusal or self._is_empty_once:
             self._end("refused", is_proven=False)
         self._refusal = code
-        self._advance([])
+        self._advance(0)
 
     def _go_on_counted(self, answer: Answer, records: list[str]) -> None:
         if self.kind == "range":
             self._read_range(answer)
         pages = _number(_at(answer.document, self.config.get("total_pages_path")))
         more = self._more(answer)
-        if self._total is not None and not self._is_estimate and not self._is_short:
-            self._end("total")
-        if pages is not None and self._pages >= pages:
-            self._end("total_pages")
         if more is False:
             self._end("no_more")
-        if self.config.get("short_page_ends") and 0 < len(records) < self.limit:
+        if more is None and self._total is not None and not self._is_estimate and not self._is_short:
+            self._end("total")
+        if more is None and pages is not None and self._answers >= pages:
+            self._end("total_pages")
+        if records and self._is_declared_short(len(records)):
             self._end("short_page")
         if not records:
-            self._pass_empty(is_promised=more is True or self._is_short or pages is not None)
+            self._pass_empty(is_promised=more is True or (pages is not None and self._answers < pages))
         else:
-            self._empties, self._is_empty_once = 0, False
-        self._advance(records)
+            self._empties, self._is_empty_once, self._is_promised = 0, False, more is True
+        self._advance(len(records))
+
+    def _is_declared_short(self, count: int) -> bool:
+        if not self.config.get("short_page_ends"):
+            return False
+        if self._filled > 1:
+            return count < min(self.limit, self._size)
+        return count < self.limit and count % 10 != 0 and count % 25 != 0
 
     def _pass_empty(self, *, is_promised: bool) -> None:
-        if is_promised:
-            if self._is_short and self._reach >= (self._total or 0):
-                self._fail("incomplete")
+        counts = self._total is not None and not self._is_estimate
+        if counts and not self._is_short:
+            self._end("total")
+        self._is_promised = is_promised or (self._is_short and self._reach < (self._total or 0))
+        if self._is_promised:
+            self._is_empty_once = False
             self._count_empty()
-        elif self.tracks and not self._is_empty_once:
+        elif self.tracks and not self._is_empty_once and not counts:
             self._is_empty_once = True
         else:
             self._end("empty_page")
@@ -148,13 +168,10 @@ class ReferenceReader:
         if self._empties >= self.config.get("max_empty_pages", 10):
             self._fail("empty_pages")
 
-    def _read_range(self, answer: Answer) -> None:
-        said = answer.headers.get("Content-Range", "")
-        begin, _, total = said.removeprefix("items ").partition("/")
-        if total.isdigit():
-            self._total = int(total)
-            if begin == "*" or int(begin.partition("-")[2]) + 1 >= self._total:
-                self._end("content_range")
+    def _read_range(self, answer: Answer) -> bool:
+        total = answer.headers.get("Content-Range", "").rpartition("/")[2]
+        self._total = int(total) if total.isdigit() else self._total
+        return total.isdigit()
 
     def _go_on_pointed(self, answer: Answer, records: list[str]) -> None:
         value, has_end = self._next(answer)
@@ -163,25 +180,27 @@ class ReferenceReader:
             self._end("no_more")
         if has_end:
             self._end_pointed(answer, records, is_promised=more is True)
-        self._has_matched = True
-        if not records:
-            if value == self._position:
-                self._end("empty_page")
-            self._count_empty()
-        else:
+        is_own = bool(self._trail) and value == self._position
+        if records:
             self._empties = 0
-        self._asks_again = value == self._position
-        if value in self._trail and not self._asks_again:
+        elif is_own:
+            self._end("empty_page")
+        elif self._total is not None and not self._is_estimate and not self._is_short:
+            self._end("total")
+        self._asks_again = is_own
+        if value in self._trail and not is_own:
             self._fail("repeated_cursor")
+        if not records:
+            self._count_empty()
         self._trail.append(value)
         self._position = value
 
     def _end_pointed(self, answer: Answer, records: list[str], *, is_promised: bool) -> None:
         if is_promised:
             self._fail("pagination")
-        if self.kind == "cursor" and not self._has_matched and self._is_missing(answer):
+        if self.kind == "cursor" and not self._trail and self._is_missing(answer):
             enclosing = _at(answer.document, self.config["cursor_path"].rpartition(".")[0])
-            is_full = self._pages == 1 and self.limit and len(records) >= self.limit
+            is_full = self.limit and len(records) >= self.limit
             if (enclosing is None and not self._may_lack_object) or (is_full and not self.has_paged):
                 self._fail("pagination")
         self._end("expression" if self.kind == "dynamic" else "no_cursor")
@@ -205,16 +224,22 @@ class ReferenceReader:
         if path is None:
             return None
         enclosing = _at(answer.document, path.rpartition(".")[0])
-        if enclosing is None:
+        if enclosing is None and self._answers == 1:
             self._fail("pagination")
-        if path.rpartition(".")[2] not in enclosing:
+        if enclosing is None or path.rpartition(".")[2] not in enclosing:
             return None
         value = _at(answer.document, path)
         return bool(value) and not (isinstance(value, str) and value.lower() in FALSE_TEXTS)
 
     def _read_total(self, answer: Answer) -> None:
         header = answer.headers.get(self.config.get("total_header", ""))
-        told = _number(_at(answer.document, self.config.get("total_path"))) if header is None else _number(header)
+        path = self.config.get("total_path")
+        if path and self._answers == 1 and _at(answer.document, path.rpartition(".")[0]) is None:
+            self._fail("pagination")
+        said = _at(answer.document, path) if header is None else header
+        told = _number(said)
+        if told is None and said not in (None, ""):
+            self._fail("pagination")
         self._total = self._total if told is None else told
 
     @property
@@ -234,10 +259,14 @@ class ReferenceReader:
     def _reach(self) -> int:
         """Where the page ends that was asked for."""
         position = int(str(self._position))
-        return position * self.limit if self.kind == "page" else position + self.limit
+        return position * self._step_size if self.kind == "page" else position + self._step_size
 
-    def _advance(self, records: list[str]) -> None:
-        step = 1 if self.kind == "page" else len(records) or self.limit
+    @property
+    def _step_size(self) -> int:
+        return self.limit or self._size or 100
+
+    def _advance(self, count: int) -> None:
+        step = 1 if self.kind == "page" else count or self._step_size
         self._position = int(str(self._position)) + step
 
     def _request(self) -> Asked:
@@ -257,8 +286,10 @@ class ReferenceReader:
     def _end(self, reason: str, *, is_proven: bool = True) -> NoReturn:
         if self._is_short:
             self._fail("incomplete")
-        if self._is_estimate and self._total != len(self.found.records):
+        if self._is_estimate and len(self.found.records) < (self._total or 0):
             self.found.warnings.add("total_mismatch")
+        if not is_proven:
+            self.found.warnings.add("unproven_end")
         self.found.reason, self.found.is_proven = reason, is_proven
         raise _Over
 

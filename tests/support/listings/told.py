@@ -25,7 +25,7 @@ def headers(listing: Listing, index: int) -> Mapping[str, str]:
     """Return what the headers say of the total."""
     if listing.told is None or listing.told_in == "body" or not _is_told(listing, index):
         return {}
-    return {TOTAL_HEADER: str(total(listing, index))}
+    return {TOTAL_HEADER: str(total(listing, index) or 0) if listing.told != "null" else ""}
 
 
 def ranges(listing: Listing, start: int, end: int) -> Mapping[str, str]:
@@ -56,6 +56,8 @@ def total(listing: Listing, index: int) -> JSON:
             return str(count)
         case "null":
             return None
+        case "words":
+            return f"about {count}"
         case _:
             return count
 
