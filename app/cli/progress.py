@@ -53,6 +53,8 @@ def print_run(run: JsonObject, *, daemons: int | None = None) -> None:
         table.add_row(escape(name), _status(stats.get("status", "")), *(f"{stats.get(key, 0):,}" for key in counters))
     if table.row_count:
         print_table(table)
+    for warning in _warnings(run):
+        output.print(f"[yellow]warning[/] {escape(warning)}")
     if errors := sum(stats.get("errors", 0) for _, stats in _resources(run)):
         output.print(f"{errors:,} requests or records failed: 'ferryman run errors {escape(run['id'])}' lists them")
 
@@ -89,6 +91,12 @@ def _resources(run: JsonObject) -> Iterator[tuple[str, JsonObject]]:
     for resource, methods in (run.get("resource_stats") or {}).items():
         for method, stats in methods.items():
             yield f"{resource} {method}", stats
+
+
+def _warnings(run: JsonObject) -> Iterator[str]:
+    for name, stats in _resources(run):
+        for code, told in stats.get("warnings", {}).items():
+            yield f"{name}: {code} ({told['count']:,}): {told['message']}"
 
 
 def _waits_for(run: JsonObject, daemons: int | None) -> str | None:

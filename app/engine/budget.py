@@ -32,6 +32,8 @@ _REFUSALS_TO_LEARN: Final = 2
 _MEASURED_SECONDS: Final = 1.0
 _STRIKE_SECONDS: Final = 1.0
 _LONGEST_STRIKE_SECONDS: Final = 64.0
+_LONGEST_DEFAULT_SECONDS: Final = 1800.0
+"""A budget that nobody asks for is forgotten after an hour, and with it how often it was refused."""
 _SLOWEST_PACE: Final = 1 / 60
 _FIRST_HOLD_SECONDS: Final = 3.0
 _LONGEST_HOLD_SECONDS: Final = 120.0
@@ -123,15 +125,17 @@ def _refused(budget: Budget, report: Report, now: float) -> Budget:
     """Take refusals in: halve the window, wait, and be ready to learn."""
     strikes = 0 if report.served else budget.strikes
     budget = replace(_halved(budget, now), strikes=strikes + 1)
-    wait = report.wait_seconds or _strike_seconds(budget.pace, strikes)
+    wait = report.wait_seconds or _untold_seconds(report.default_wait_seconds, budget.pace, strikes)
     budget = replace(budget, not_before=max(budget.not_before, now + wait))
     if budget.pace is None or strikes:
         return replace(budget, is_probing=True)
     return _slowed(budget, now)
 
 
-def _strike_seconds(pace: float | None, strikes: int) -> float:
+def _untold_seconds(default: float | None, pace: float | None, strikes: int) -> float:
     """Choose the wait that the upstream did not tell: one beat of a known pace, else longer each time."""
+    if default is not None:
+        return min(default * 2.0 ** min(strikes, 10), max(default, _LONGEST_DEFAULT_SECONDS))
     if pace is not None and strikes == 0:
         return min(1.0 / pace, _STRIKE_SECONDS)
     return min(_STRIKE_SECONDS * 2.0 ** min(strikes, 10), _LONGEST_STRIKE_SECONDS)

@@ -90,6 +90,8 @@ class Report:
     """When the last request was sent that was refused, or met a busy upstream."""
     wait_seconds: float | None = None
     """What the upstream told; None when it told nothing."""
+    default_wait_seconds: float | None = None
+    """The first wait that the integration's config asks for where the upstream tells none."""
     is_slow: bool = False
     """Answers take much longer than they did."""
     is_full: bool = False

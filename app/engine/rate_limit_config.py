@@ -59,6 +59,8 @@ class RateLimitConfig:
     """Says in seconds how long to wait."""
     reset_header: str | Expression | None = None
     """Says when the limit is lifted."""
+    default_wait_seconds: float | None = None
+    """The first wait where an answer tells none; each further refusal doubles it."""
 
     @property
     def pace(self) -> float | None:
@@ -91,6 +93,7 @@ def read_rate_limit(reader: ConfigReader) -> RateLimitConfig:
         limited_if=_other_condition(reader, "is_rate_limited"),
         retry_after_header=_header(reader, "retry_after_header_expression"),
         reset_header=_header(reader, "rate_limit_header_expression"),
+        default_wait_seconds=_default_wait_seconds(reader),
     )
 
 
@@ -99,6 +102,17 @@ def _per_seconds(reader: ConfigReader) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.001 <= value <= 86400:
         reader.fault("per_seconds", f"expected a number of seconds up to 86400, found {shown(value)}")
         return 1.0
+    return float(value)
+
+
+def _default_wait_seconds(reader: ConfigReader) -> float | None:
+    value = reader.value.get("default_wait_seconds")
+    if value is None:
+        return None
+    longest = int(rate_signs.LONGEST_WAIT_SECONDS)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.1 <= value <= longest:
+        reader.fault("default_wait_seconds", f"expected a number of seconds up to {longest}, found {shown(value)}")
+        return None
     return float(value)
 
 

@@ -56,10 +56,16 @@ class RateSigns:
     remaining: int | None = None
     limit: int | None = None
 
-    @property
-    def wait_seconds(self) -> float | None:
-        """How long a request that was refused should wait: the longer of what was told."""
-        told = [seconds for seconds in (self.retry_after_seconds, self.reset_seconds) if seconds is not None]
+    def wait_seconds(self, configured: float | None = None, *, has_default: bool = False) -> float | None:
+        """Return how long a request that was refused should wait: the longest of what was told.
+
+        A reset beside requests that remain is another limit's than the one that refused (GitHub's hour, while its
+        secondary limit asks for a minute): it counts only where nothing else is known.
+        """
+        told = [seconds for seconds in (self.retry_after_seconds, configured) if seconds is not None]
+        is_of_another = bool(self.remaining) and (bool(told) or has_default)
+        if self.reset_seconds is not None and not is_of_another:
+            told.append(self.reset_seconds)
         return min(max(told), LONGEST_WAIT_SECONDS) if told else None
 
 

@@ -108,16 +108,28 @@ class AccountGate:
         self._seen.see_served(passage.endpoint, self._shared(passage), now, is_late=self._is_late(passage))
         self._after(signs, now)
 
-    def leave_refused(self, passage: Passage, wait_seconds: float | None, signs: RateSigns) -> None:
-        """Note that a request was refused for its rate; ``wait_seconds`` is what the upstream told."""
+    def leave_refused(
+        self,
+        passage: Passage,
+        wait_seconds: float | None,
+        signs: RateSigns,
+        *,
+        default_seconds: float | None = None,
+    ) -> None:
+        """Note that a request was refused for its rate.
+
+        ``wait_seconds`` is what the upstream told; ``default_seconds`` what its integration says where it tells none.
+        """
         now, is_late = self._left(), self._is_late(passage)
         wait_until = None if wait_seconds is None else now + wait_seconds
-        self._seen.see_refused(self._shared(passage), wait_until, is_late=is_late)
+        self._seen.see_refused(self._shared(passage), wait_until, is_late=is_late, default_seconds=default_seconds)
         if not is_late:
             self._starts.clear()
             # At once and for all of this process; the budget tells the others with the next report.
             here = now - self._budget.offset
-            self._closed_until = max(self._closed_until, here + (wait_seconds or _UNTOLD_PAUSE_SECONDS))
+            self._closed_until = max(
+                self._closed_until, here + (wait_seconds or default_seconds or _UNTOLD_PAUSE_SECONDS)
+            )
             self._nudge.set()
         self._after(signs, now)
 

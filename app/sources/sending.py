@@ -76,10 +76,12 @@ class Sending:
         signs = rate_signs.read(headers, now=now, server_date=response.server_date)
         found = self._found_error(passage, response, signs)
         status = response.status if found is None else found.status
-        told = _told(signs, self.config.wait_seconds(headers, response.server_date or now, status=status))
+        configured = self.config.wait_seconds(headers, response.server_date or now, status=status)
+        default = self.config.default_wait_seconds
+        told = signs.wait_seconds(configured, has_default=default is not None)
         is_limited = self.config.is_limited(status, headers)
         if is_limited or (status == 503 and signs.retry_after_seconds is not None):
-            self.gate.leave_refused(passage, told, signs)
+            self.gate.leave_refused(passage, told, signs, default_seconds=default)
             self._bear_refusal(status, told)
             return None
         if status == 503:
@@ -103,8 +105,9 @@ class Sending:
     def _bear_refusal(self, status: int, told: float | None) -> None:
         self.refusals += 1
         self.gate.complaints.refused(self.endpoint, status, told)
-        if told is not None and told >= LONGEST_WAIT_IN_PLACE_SECONDS:
-            raise RateLimitedError(told, status=status)
+        wait = self.config.default_wait_seconds if told is None else told
+        if wait is not None and wait >= LONGEST_WAIT_IN_PLACE_SECONDS:
+            raise RateLimitedError(wait, status=status)
         if self.refusals >= self.settings.request_attempts:
             raise RateLimitedError(max(self.gate.wait_seconds(), _UNTOLD_WAIT_SECONDS), status=status)
 
@@ -133,8 +136,3 @@ class Sending:
 
 def _patience(request: HttpRequest) -> float:
     return max(_PATIENCE_SECONDS, request.timeout_seconds)
-
-
-def _told(signs: RateSigns, configured: float | None) -> float | None:
-    told = [seconds for seconds in (signs.wait_seconds, configured) if seconds is not None]
-    return max(told, default=None)

@@ -19,6 +19,7 @@ class Sightings:
     late_refused: int = 0
     trouble_sent_at: float = 0.0
     wait_until: float | None = None
+    default_wait_seconds: float | None = None
     is_full: bool = False
     is_troubled: bool = False
     was_idle: bool = False
@@ -32,13 +33,16 @@ class Sightings:
         self.served += 1
         self.latencies.take(endpoint, now, now - sent_at)
 
-    def see_refused(self, sent_at: float, wait_until: float | None, *, is_late: bool) -> None:
+    def see_refused(
+        self, sent_at: float, wait_until: float | None, *, is_late: bool, default_seconds: float | None = None
+    ) -> None:
         """Note a refusal and what it told."""
         if is_late:
             self.late_refused += 1
             return
         self.refused += 1
         self.trouble_sent_at = max(self.trouble_sent_at, sent_at)
+        self.default_wait_seconds = default_seconds
         if wait_until is not None:
             self.wait_until = max(self.wait_until or 0.0, wait_until)
 
@@ -72,6 +76,7 @@ class Sightings:
             late_refused=self.late_refused,
             trouble_sent_at=self.trouble_sent_at if self.trouble_sent_at else now,
             wait_seconds=None if self.wait_until is None else max(0.05, self.wait_until - now),
+            default_wait_seconds=self.default_wait_seconds,
             is_slow=is_slow or self.is_troubled,
             is_full=self.is_full and not is_slower,
             was_idle=self.was_idle,
@@ -84,4 +89,4 @@ class Sightings:
         self.served = self.refused = self.late_served = self.late_refused = 0
         self.trouble_sent_at = 0.0
         self.is_full = self.is_troubled = self.was_idle = False
-        self.wait_until = self.quota = None
+        self.wait_until = self.quota = self.default_wait_seconds = None

@@ -72,7 +72,8 @@ class NumberedList:
         if reason is not None:
             return ends.end(own, taken, records, reason)
         following = positions.behind(self.pagination, came.next, len(records), told)
-        is_promised = bool(said.has_more) or told.following is not None
+        has_pages = said.pages is not None and not came.is_part  # else this page would have been the last one
+        is_promised = bool(said.has_more) or told.following is not None or has_pages
         return ends.go_on(replace(taken, next=following, is_promised=is_promised), records)
 
     def _empty(

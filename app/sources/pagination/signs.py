@@ -14,6 +14,7 @@ from app.engine.json_types import JSON
 from app.engine.pagination_config import EndSigns
 from app.engine.paths import UNDEFINED
 
+_MAY_READ_BODY: Final = re.compile(r"body|[*$]")
 _NUMBER: Final = re.compile(r"\s*(\d{1,18})\s*", re.ASCII)
 
 
@@ -47,7 +48,9 @@ def is_over(signs: EndSigns, document: JSON, headers: Mapping[str, str], *, stat
     """Whether ``stop_when`` is true of an answer; raise SourceError ``expression``."""
     if signs.stop_when is None:
         return False
-    scope = {"status": status, "headers": dict(headers), "body": with_long_integers_as_texts(document)}
+    # To hand a page over to an expression costs more than to ask it.
+    body = with_long_integers_as_texts(document) if _MAY_READ_BODY.search(signs.stop_when.text) else None
+    scope = {"status": status, "headers": dict(headers), "body": body}
     try:
         return is_true(signs.stop_when.evaluate(scope))
     except ExpressionError as error:

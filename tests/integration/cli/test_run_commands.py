@@ -191,6 +191,15 @@ def test_show_counts_what_waits_for_the_receiver_when_a_run_has_a_webhook(api: P
     assert lines[1] == ["users", "list", "running", "1,200", "900", "100", "0"]
 
 
+def test_show_tells_each_warning(api: PlannedApi) -> None:
+    warnings = {"unproven_end": {"count": 1200, "message": "the list ended by a guess"}}
+    api.answers = [(200, RUN | {"resource_stats": {"users": {"list": {"warnings": warnings}}}})]
+
+    output = " ".join(api.ferryman("show", "r-1").output.split())
+
+    assert "warning users list: unproven_end (1,200): the list ended by a guess" in output
+
+
 def test_show_tells_how_to_list_the_errors_of_a_run_that_has_some(api: PlannedApi) -> None:
     faultless = {"users": {"list": {"fetched": 5, "errors": 0, "status": "completed"}}}
     api.answers = [(200, RUN), (200, RUN | {"resource_stats": faultless})]

@@ -159,9 +159,18 @@ def numbered(given: list[tuple[str, dict[str, Any]]]) -> list[str]:
     return [f"{number}-{name}-{case['resource']}" for number, (name, case) in enumerate(given)]
 
 
+def told(answer: dict[str, Any]) -> bytes:
+    """Give an answer; a header of ``now+60`` is the moment a minute ahead, in epoch seconds."""
+    headers = {name: moment(text) for name, text in answer.get("headers", {}).items()}
+    return reply(answer["body"], answer["status"], headers)
+
+
+def moment(text: str) -> str:
+    return str(round(time.time()) + int(text[4:])) if text.startswith("now+") else text
+
+
 def ask(name: str, case: dict[str, Any], client: Client, upstream: Upstream, **changes: Any) -> None:
-    answer = case["answer"]
-    upstream.in_turn(reply(answer["body"], answer["status"], answer.get("headers")))
+    upstream.in_turn(told(case["answer"]))
     client.fetch(**call_of(CONNECTORS / name, upstream, case["resource"], "list", **changes))
 
 
@@ -181,6 +190,21 @@ def test_a_limit_is_waited_out(name: str, case: dict[str, Any], client: Client, 
         ask(name, case, client, upstream)
 
     assert caught.value.retry_after_seconds == pytest.approx(case["wait_seconds"], abs=2)
+
+
+@pytest.mark.parametrize(("name", "case"), cases("retried"), ids=numbered(cases("retried")))
+def test_what_passes_soon_is_asked_for_once_more(
+    name: str, case: dict[str, Any], client: Client, upstream: Upstream
+) -> None:
+    folder = CONNECTORS / name
+    first, *_ = serve(folder, upstream, case["resource"], "list")
+    answer = upstream.answer
+    upstream.answer = lambda request: told(case["answer"]) if len(upstream.received) == 1 else answer(request)
+
+    page = client.fetch(**call_of(folder, upstream, case["resource"], "list"))
+
+    assert [asked(request) for request in upstream.received] == [first, first]
+    assert page.records
 
 
 @pytest.mark.parametrize(("name", "case"), cases("increments"), ids=numbered(cases("increments")))

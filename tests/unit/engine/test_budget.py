@@ -75,3 +75,36 @@ def test_a_clock_that_jumps_back_starts_anew(jump: float, window: int) -> None:
 
     assert int(budget.window) == window
     assert grant.not_before <= NOW + jump
+
+
+@pytest.mark.parametrize(
+    ("default", "waits"),
+    [
+        (None, [1, 2, 4, 8, 16, 32, 64, 64]),
+        (60.0, [60, 120, 240, 480, 960, 1800, 1800, 1800]),
+        (2000.0, [2000] * 8),
+    ],
+)
+def test_each_refusal_that_tells_no_wait_doubles_it(default: float | None, waits: list[float]) -> None:
+    budget, now, found = fresh(LIMITS), NOW, []
+
+    for _ in waits:
+        report = Report(wanted=1, refused=1, trouble_sent_at=now, default_wait_seconds=default)
+        budget, grant = exchange(budget, report, process="p", now=now, limits=LIMITS)
+        found.append(grant.not_before - now)
+        now = grant.not_before + 0.1
+
+    assert found == pytest.approx(waits)
+
+
+def test_an_answer_between_two_refusals_begins_with_the_default_wait_anew() -> None:
+    refused = Report(wanted=1, refused=1, trouble_sent_at=NOW, default_wait_seconds=60.0)
+    budget, _ = exchange(fresh(LIMITS), refused, process="p", now=NOW, limits=LIMITS)
+    budget, _ = exchange(budget, replace(refused, trouble_sent_at=NOW + 61), process="p", now=NOW + 61, limits=LIMITS)
+    served = Report(wanted=1, served=1, trouble_sent_at=NOW + 200)
+    budget, _ = exchange(budget, served, process="p", now=NOW + 200, limits=LIMITS)
+
+    again = replace(refused, trouble_sent_at=NOW + 210)
+    budget, grant = exchange(budget, again, process="p", now=NOW + 210, limits=LIMITS)
+
+    assert grant.not_before - (NOW + 210) == pytest.approx(60)

@@ -82,6 +82,11 @@ def test_the_longer_of_the_configured_waits_wins() -> None:
     assert found.wait_seconds({"x-wait": "-7", "x-reset": "soon"}, NOW) is None
 
 
+def test_a_first_wait_may_be_given_for_answers_that_tell_none() -> None:
+    assert config({"default_wait_seconds": 60}).default_wait_seconds == 60
+    assert config({}).default_wait_seconds is None
+
+
 @pytest.mark.parametrize(
     ("part", "path"),
     [
@@ -90,6 +95,9 @@ def test_the_longer_of_the_configured_waits_wins() -> None:
         ({"requests": 5, "per_seconds": "1"}, "per_seconds"),
         ({"is_rate_limited": True}, "is_rate_limited"),
         ({"is_rate_limited": "status = 403 and ("}, "is_rate_limited"),
+        ({"default_wait_seconds": 0}, "default_wait_seconds"),
+        ({"default_wait_seconds": "60"}, "default_wait_seconds"),
+        ({"default_wait_seconds": 3601}, "default_wait_seconds"),
         ({"retry_after_header_expression": "$max(["}, "retry_after_header_expression"),
         ({"rate_limit_header_expression": 5}, "rate_limit_header_expression"),
         ("fast", ""),

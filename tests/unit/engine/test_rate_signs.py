@@ -47,16 +47,36 @@ def test_every_form_of_a_wait_is_read(text: str, seconds: float) -> None:
 )
 def test_a_wait_that_makes_no_sense_is_not_believed(text: str) -> None:
     assert rate_signs.seconds_told(text, NOW) is None
-    assert read(retry_after=text, x_ratelimit_reset=text).wait_seconds is None
+    assert read(retry_after=text, x_ratelimit_reset=text).wait_seconds() is None
 
 
 def test_the_longer_of_two_waits_wins() -> None:
-    assert read(retry_after="3", x_ratelimit_reset=str(EPOCH + 20)).wait_seconds == 20
-    assert read(retry_after="30", x_ratelimit_reset=str(EPOCH + 20)).wait_seconds == 30
+    assert read(retry_after="3", x_ratelimit_reset=str(EPOCH + 20)).wait_seconds() == 20
+    assert read(retry_after="30", x_ratelimit_reset=str(EPOCH + 20)).wait_seconds() == 30
+
+
+@pytest.mark.parametrize(
+    ("remaining", "retry_after", "configured", "has_default", "wait"),
+    [
+        ("4990", "60", None, False, 60),
+        ("4990", None, 10, False, 10),
+        ("4990", None, None, True, None),
+        ("4990", None, None, False, 2400),
+        ("0", "60", None, True, 2400),
+        (None, "60", None, True, 2400),
+    ],
+)
+def test_a_reset_beside_requests_that_remain_is_another_limits(
+    remaining: str | None, retry_after: str | None, configured: float | None, has_default: bool, wait: float | None
+) -> None:
+    told = {"x_ratelimit_remaining": remaining, "retry_after": retry_after, "x_ratelimit_reset": str(EPOCH + 2400)}
+    signs = read(**{name: value for name, value in told.items() if value is not None})
+
+    assert signs.wait_seconds(configured, has_default=has_default) == wait
 
 
 def test_a_wait_of_many_hours_asks_again_after_one() -> None:
-    assert read(retry_after="40000").wait_seconds == LONGEST_WAIT_SECONDS
+    assert read(retry_after="40000").wait_seconds() == LONGEST_WAIT_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -119,6 +139,6 @@ TEXTS = st.text() | st.from_regex(r'"?[a-z]{0,3}"?(;[rtqw]=[0-9]{1,25}){0,3}|[0-
 def test_no_header_breaks_the_reader_and_no_wait_is_absurd(headers: dict[str, str]) -> None:
     signs = rate_signs.read(headers, now=NOW, server_date=None)
 
-    assert signs.wait_seconds is None or 0 < signs.wait_seconds <= LONGEST_WAIT_SECONDS
+    assert signs.wait_seconds() is None or 0 < signs.wait_seconds() <= LONGEST_WAIT_SECONDS
     assert signs.reset_seconds is None or 0 < signs.reset_seconds <= LONGEST_BELIEVED_SECONDS
     assert signs.remaining is None or signs.remaining >= 0

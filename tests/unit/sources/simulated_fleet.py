@@ -199,4 +199,4 @@ class Fleet:
             if status == 200:
                 gate.leave_served(passage, signs)
                 return
-            gate.leave_refused(passage, signs.wait_seconds, signs)
+            gate.leave_refused(passage, signs.wait_seconds(), signs)

@@ -311,6 +311,23 @@ def test_a_long_wait_is_refused_to_all_who_wait_and_to_other_processes() -> None
     assert simulate(work, processes=2) == pytest.approx([30, 30], abs=0.2)
 
 
+def test_refusals_that_tell_no_wait_close_the_account_for_the_default_one_then_for_twice_that() -> None:
+    async def work(fleet: Fleet) -> list[float]:
+        first, second = fleet.gates
+        waits = []
+        for _ in range(3):
+            passage = await first.enter("things.list")
+            first.leave_refused(passage, None, RateSigns(remaining=9), default_seconds=60.0)
+            await asyncio.sleep(0.1)
+            with pytest.raises(RateLimitedError) as caught:
+                await second.enter("things.list")
+            waits.append(caught.value.retry_after_seconds or 0.0)
+            await asyncio.sleep(waits[-1] + 0.1)
+        return waits
+
+    assert simulate(work, processes=2) == pytest.approx([60, 120, 240], abs=0.5)
+
+
 def test_a_slow_pace_frees_the_worker() -> None:
     async def work(fleet: Fleet) -> float:
         (gate,) = fleet.gates
