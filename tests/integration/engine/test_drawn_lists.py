@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
@@ -55,27 +56,54 @@ def test_any_list_is_read_as_the_rules_say(reader: Reader, listing: Listing, tra
     found = Call(reader.source).read(listing, tracks=tracks)
 
     expected = reference(listing, tracks=tracks)
-    assert (found.records, found.error, found.is_proven) == (expected.records, expected.error, expected.is_proven)
-    assert found.warnings - {"unproven_end"} == expected.warnings
-    assert len(reader.site.requests) == expected.requests
+    if expected.error == "repeated_cursor":
+        # A circle is noticed with a memory that does not grow: later, after some of its pages came again.
+        assert found.error in ("repeated_cursor", "empty_pages")
+        assert set(found.records) == set(expected.records)
+        assert len(reader.site.requests) <= 4 * expected.requests
+        return
+    expected.requests, found.requests = 0, len(reader.site.requests) - expected.requests
+    assert found == expected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Came:
+    """What a resource came to."""
+
+    errors: Sequence[str]
+    unproven: int
+    living: Sequence[str]
+    deleted: Sequence[str]
 
 
 def jobs() -> st.SearchStrategy[Sequence[Branch]]:
     """Draw the parts of a job: ten upstreams at most."""
-    return st.integers(1, PER_JOB).flatmap(lambda count: st.tuples(*(branches(f"r{n}") for n in range(count))))
+    return st.integers(PER_JOB // 2, PER_JOB).flatmap(lambda count: st.tuples(*(branches(f"r{n}") for n in range(count))))
+
+
+def circles(codes: Sequence[str]) -> list[str]:
+    """Take circles of empty pages for what they are, whichever of the two is noticed first."""
+    return sorted("repeated_cursor" if code == "empty_pages" else code for code in codes)
 
 
 def check(ran: Ran, held: set[str], resource: str, expected: Outcome) -> None:
     """Hold that a resource came to what it should, and lost nothing but what a complete run did not see."""
     gone = held - expected.records if expected.is_complete else set()
-    stats = ran.stats(resource)
-    assert sorted(ran.errors.get(resource, ())) == sorted(expected.errors), resource
-    assert ran.deleted.get(resource, set()) == gone, resource
-    assert ran.living.get(resource, set()) == (held | expected.records) - gone, resource
-    assert stats["unproven"] == expected.unproven, resource
+    found = Came(
+        errors=circles(ran.errors.get(resource, ())),
+        unproven=ran.stats(resource)["unproven"],
+        living=sorted(ran.living.get(resource, ())),
+        deleted=sorted(ran.deleted.get(resource, ())),
+    )
+    assert found == Came(
+        errors=circles(expected.errors),
+        unproven=expected.unproven,
+        living=sorted((held | expected.records) - gone),
+        deleted=sorted(gone),
+    )
 
 
-@settings(CHANCES, max_examples=LISTS // PER_JOB * 2)
+@settings(CHANCES, max_examples=LISTS // 7)
 @given(job=jobs())
 def test_nothing_that_an_upstream_holds_is_deleted(pump_database: PumpDatabase, job: Sequence[Branch]) -> None:
     before: dict[Any, Listing] = {place: one for branch in job for place, one in branch.before.items()}
@@ -89,8 +117,7 @@ def test_nothing_that_an_upstream_holds_is_deleted(pump_database: PumpDatabase, 
     assert first.errors == {}
     assert first.deleted == {}
     for branch in job:
+        holds = branch.held()
         for resource, expected in branch.outcomes().items():
             check(second, first.living.get(resource, set()), resource, expected)
-            holds = {id for (path, _), one in branch.after.items() if path == f"/{resource}" for id in one.ids}
-            if branch.is_truthful:
-                assert not second.deleted.get(resource, set()) & holds, resource
+            assert not branch.is_truthful or not second.deleted.get(resource, set()) & holds[resource]

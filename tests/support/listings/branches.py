@@ -15,9 +15,6 @@ from tests.support.listings.site import Asked, Place, Site
 from tests.support.workspace import child_of, listed
 
 _NAMES: Final = tuple(f"r{number}" for number in range(1, 7))
-_TREE: Final[Mapping[str, Any]] = {
-    "query": {"parent": "{{args.top:undefined}}"},
-}
 
 
 @dataclass(kw_only=True)
@@ -72,6 +69,18 @@ class Branch:
         """Whether the upstream tells no false fact."""
         return all(tells_the_truth(listing, tracks=True) for listing in self.after.values())
 
+    def held(self) -> dict[str, set[str]]:
+        """Return what the upstream holds in the later state and shows to who reads all of it."""
+        found: dict[str, set[str]] = {resource: set() for resource in self.resources}
+        owners: list[str | None] = [None]
+        while owners:
+            shown = self.after[f"/{self.name}", owners.pop()].ids
+            found[self.name] |= set(shown)
+            owners += [id for id in shown if (f"/{self.name}", id) in self.after]
+        for resource in self.resources[1:]:
+            found[resource] |= {id for owner in found[self.name] for id in self.after[f"/{resource}", owner].ids}
+        return found
+
     def outcomes(self) -> dict[str, Outcome]:
         """Say what should come of each resource in the later state."""
         site = Site(self.after)
@@ -118,8 +127,9 @@ def branches(draw: Any, name: str) -> Branch:
 
 def _family(draw: Any, name: str) -> Branch:
     root, child = draw(drawn.shapes()), draw(drawn.shapes())
-    parents = [f"p{number}" for number in range(1, 4)]
-    later = drawn.honest(root, parents) if draw(st.booleans()) else draw(drawn.listings(root, parents))
+    # More than a page holds: a path to cursors that has led on once is never suspected of being wrong.
+    parents = [f"p{number}" for number in range(1, 6)]
+    later = drawn.honest(root, parents) if draw(st.booleans()) else draw(drawn.parents(root, parents))
     before: dict[Place, Listing] = {(f"/{name}", None): drawn.honest(root, parents)}
     after: dict[Place, Listing] = {(f"/{name}", None): later}
     for parent in parents:
@@ -133,10 +143,11 @@ def _tree(draw: Any, name: str) -> Branch:
     shape = draw(drawn.shapes())
     nodes: Mapping[str | None, Sequence[str]] = {None: _NAMES, "r1": ["r11", "r12"], "r4": ["r41"], "r11": ["r111"]}
     before = {(f"/{name}", node): drawn.honest(shape, held) for node, held in nodes.items()}
-    after = {(f"/{name}", node): draw(drawn.listings(shape, held)) for node, held in nodes.items()}
+    after = {(f"/{name}", node): draw(drawn.parents(shape, held)) for node, held in nodes.items()}
     return Branch(name=name, shapes=[shape], before=before, after=after, is_tree=True)
 
 
 def _recursion(name: str) -> JsonObject:
     repeated = {"query": {"parent": "{{resources." + name + ".id}}"}}
-    return {**_TREE, "recurse": {"if": "{{resources." + name + ".open:bool}}", "config": repeated}}
+    query = {"parent": "{{args.top:undefined}}"}
+    return {"query": query, "recurse": {"if": "{{resources." + name + ".open:bool}}", "config": repeated}}

@@ -45,12 +45,14 @@ def after(listing: Listing, index: int, cursor: str | None, *, is_last: bool) ->
     is_past = index >= len(listing.windows)
     match listing.last:
         case Last.OWN:
-            return MISSING if cursor is None else cursor
+            return MISSING if cursor is None else cursor_of(listing, index)
         case Last.CIRCLE:
             return MISSING if len(listing.windows) < 3 else cursor_of(listing, 1)
         case Last.EMPTY_PAGE:
             return MISSING if is_past else cursor_of(listing, index + 1)
         case Last.EMPTY_REPEATS:
+            return cursor_of(listing, index if is_past else index + 1)
+        case Last.EMPTY_ECHOES:
             return cursor if is_past else cursor_of(listing, index + 1)
         case _:
             return cursor_of(listing, index + 1)

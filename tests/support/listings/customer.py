@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from app.bootstrap.api import ApiServices, api_services
+from app.bootstrap.api import api_services
 from app.bootstrap.shared import Outside
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
@@ -77,25 +77,22 @@ class Customer:
         job = Job(name="lists", resources=items, api={})
         self.world = ListsWorld(database, job, limits={**_SETTINGS, **settings})
         self.environment: EnvironmentId = TokenStore(database.engine).ensure_environment(new_id())
-        services = self.services()
+        self._services = services = api_services(self.world.settings, self.world.outside(database.engine))
         resources = {name: {"list": method} for name, method in methods.items()}
         config = {"base_url": BASE_URL, "resources": resources}
         services.integrations.create(self.environment, {"name": "acme", "config": config})
         self.account = services.accounts.create(self.environment, {"integration_name": "acme", "tenant_id": "t"}).id
         self.job_id = services.jobs.create(self.environment, {"integration_name": "acme", "resources": list(items)}).id
 
-    def services(self) -> ApiServices:
-        return api_services(self.world.settings, self.world.outside(self.world.database.engine))
-
     def run(self, site: Site, **request: Any) -> Ran:
         """Carry out a run against what the upstream is now."""
         self.world.site = site
         asked = RunRequest(sync_job_id=self.job_id, integrated_account_id=self.account, **request)
-        run_id = self.services().runs.create(self.environment, asked)[0].id
+        run_id = self._services.runs.create(self.environment, asked)[0].id
         with Pump(self.world) as pump:
             pump.run(run_id)
         return Ran(
-            run=self.services().runs.get(self.environment, run_id),
+            run=self._services.runs.get(self.environment, run_id),
             errors=_grouped(self._rows("select resource, code from run_error where run_id = :id", run_id)),
             living=_sets(self._rows(_RECORDS.format(is_deleted="deleted_at is null"), self.account)),
             deleted=_sets(self._rows(_RECORDS.format(is_deleted="deleted_at is not null"), self.account)),

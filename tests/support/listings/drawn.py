@@ -17,9 +17,8 @@ _LASTS: Final = {
         *(Last.MISSING, Last.OWN, Last.EMPTY_PAGE, Last.EMPTY_REPEATS, Last.ENDLESS, Last.CIRCLE),
         Last.RESULTS_FALSE,
     ),
-    Kind.DYNAMIC: tuple(last for last in Last if last is not Last.RESULTS_FALSE),
 }
-_IN_BODY: Final = tuple(last for last in Last if last is not Last.RESULTS_FALSE)
+_IN_BODY: Final = tuple(last for last in Last if last not in (Last.RESULTS_FALSE, Last.EMPTY_ECHOES))
 _STATUSES: Final = (400, 404, 416, 422, 500, 403)
 
 
@@ -50,6 +49,11 @@ def listings(draw: Any, shape: Listing, names: Sequence[str]) -> Listing:
     if shape.told is not None:
         listing = replace(listing, told=draw(st.sampled_from(_TOTALS)))
     return _with_faults(draw, _with_lies(draw, listing))
+
+
+def parents(shape: Listing, names: Sequence[str]) -> SearchStrategy[Listing]:
+    """Draw a list whose records lead to other lists: it runs in no circle, in which these would come twice."""
+    return listings(shape, names).filter(lambda listing: listing.last is not Last.CIRCLE)
 
 
 def any_listing() -> SearchStrategy[Listing]:
@@ -117,7 +121,11 @@ def _with_lies(draw: Any, listing: Listing) -> Listing:
     if kind.is_counted:
         ends = ["empty", "empty", "clamp", *_STATUSES[:5]]
         return replace(listing, past_end=draw(st.sampled_from(ends)))
-    listing = replace(listing, last=draw(st.sampled_from(_LASTS.get(kind, _IN_BODY))))
+    lasts = _LASTS.get(kind, _IN_BODY)
+    if listing.told is not None:
+        # What comes twice in a circle counts towards a total: how often it comes is no matter of the rules.
+        lasts = tuple(last for last in lasts if last is not Last.CIRCLE)
+    listing = replace(listing, last=draw(st.sampled_from(lasts)))
     if kind not in (Kind.LINK_HEADER, Kind.DYNAMIC) and draw(st.integers(0, 7)) == 0:
         listing = replace(listing, broken_next=draw(st.sampled_from(["missing", "null", "no_object"])))
     return listing

@@ -48,6 +48,8 @@ class Last(StrEnum):
     """A cursor of an empty page, which has none."""
     EMPTY_REPEATS = "empty_repeats"
     """A cursor of an empty page, which gives the same cursor."""
+    EMPTY_ECHOES = "empty_echoes"
+    """The same, but that page writes the cursor as the text that it was asked with."""
     ENDLESS = "endless"
     """A cursor of an empty page, which gives another cursor, and so on."""
     CIRCLE = "circle"

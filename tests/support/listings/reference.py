@@ -63,7 +63,7 @@ class ReferenceReader:
         self._total: int | None = None
         self._refusal: str | None = None
         self._is_promised = self._is_empty_once = self._asks_again = False
-        self._trail: list[JSON] = []
+        self._trail: list[str] = []
 
     def read(self) -> Reading:
         """Read until it is over."""
@@ -125,8 +125,6 @@ class ReferenceReader:
         self._advance(0)
 
     def _go_on_counted(self, answer: Answer, records: list[str]) -> None:
-        if self.kind == "range":
-            self._read_range(answer)
         pages = _number(_at(answer.document, self.config.get("total_pages_path")))
         more = self._more(answer)
         if more is False:
@@ -140,7 +138,8 @@ class ReferenceReader:
         if not records:
             self._pass_empty(is_promised=more is True or (pages is not None and self._answers < pages))
         else:
-            self._empties, self._is_empty_once, self._is_promised = 0, False, more is True
+            self._empties, self._is_empty_once = 0, False
+            self._is_promised = more is True or pages is not None
         self._advance(len(records))
 
     def _is_declared_short(self, count: int) -> bool:
@@ -180,7 +179,7 @@ class ReferenceReader:
             self._end("no_more")
         if has_end:
             self._end_pointed(answer, records, is_promised=more is True)
-        is_own = bool(self._trail) and value == self._position
+        is_own = bool(self._trail) and str(value) == str(self._position)
         if records:
             self._empties = 0
         elif is_own:
@@ -188,11 +187,11 @@ class ReferenceReader:
         elif self._total is not None and not self._is_estimate and not self._is_short:
             self._end("total")
         self._asks_again = is_own
-        if value in self._trail and not is_own:
+        if str(value) in self._trail and not is_own:
             self._fail("repeated_cursor")
         if not records:
             self._count_empty()
-        self._trail.append(value)
+        self._trail.append(str(value))
         self._position = value
 
     def _end_pointed(self, answer: Answer, records: list[str], *, is_promised: bool) -> None:
@@ -241,6 +240,8 @@ class ReferenceReader:
         if told is None and said not in (None, ""):
             self._fail("pagination")
         self._total = self._total if told is None else told
+        if self.kind == "range":
+            self._read_range(answer)
 
     @property
     def _may_lack_object(self) -> bool:
