@@ -9,13 +9,13 @@ from psycopg import sql
 from psycopg.types.json import set_json_loads
 
 from app.engine.json_types import JsonObject
-from bench.customer import COMMENTS, TICKETS
+from bench.customer import COMMENTS, MARKS, TICKETS
 from bench.measurement import BenchError
-from bench.worlds import comment, comment_ids, ticket
+from bench.worlds import comment, comment_ids, mark, ticket
 
 _ROWS_AT_ONCE = 5000
 
-_DERIVED: dict[str, Callable[[int], JsonObject]] = {TICKETS: ticket, COMMENTS: comment}
+_DERIVED: dict[str, Callable[[int], JsonObject]] = {TICKETS: ticket, COMMENTS: comment, MARKS: mark}
 
 
 def check_tickets(database_url: str, account_ids: Sequence[str], records: int) -> None:
@@ -30,6 +30,11 @@ def check_comments(database_url: str, account_id: str, tickets: int) -> None:
     _check(_kept(database_url, [account_id], COMMENTS), COMMENTS, expected, largest=comment_ids(tickets)[-1])
 
 
+def check_marks(database_url: str, account_id: str, records: int) -> None:
+    """Raise BenchError unless an account holds exactly the marks of a world."""
+    _check(_kept(database_url, [account_id], MARKS), MARKS, records, largest=records)
+
+
 def check_derived(
     database_url: str, account_id: str, resource: str, derive: Callable[[int], JsonObject], *, expected: int
 ) -> None:
@@ -37,10 +42,10 @@ def check_derived(
     _check_by(derive, _kept(database_url, [account_id], resource), resource, expected, largest=expected)
 
 
-def check_floor(database_url: str, table: str, records: int) -> None:
-    """Raise BenchError unless the floor's table holds exactly the tickets of a world."""
+def check_floor(database_url: str, table: str, records: int, resource: str = TICKETS) -> None:
+    """Raise BenchError unless the floor's table holds exactly the records of a world."""
     query = sql.SQL("select remote_id, data from {}").format(sql.Identifier(table))
-    _check(_rows(database_url, query, []), TICKETS, records, largest=records)
+    _check(_rows(database_url, query, []), resource, records, largest=records)
 
 
 def _kept(database_url: str, account_ids: Sequence[str], resource: str) -> Iterator[tuple[str, JsonObject]]:

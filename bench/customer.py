@@ -14,6 +14,7 @@ from bench.measurement import BenchError
 
 TICKETS: Final = "tickets"
 COMMENTS: Final = "comments"
+MARKS: Final = "marks"
 LISTING: Final[Sequence[JsonObject]] = ({"resource": TICKETS, "method": "list", "persist": True},)
 NESTED: Final[Sequence[JsonObject]] = (
     *LISTING,
@@ -69,14 +70,23 @@ class Customer:
 
     api: ApiClient = field(repr=False)
 
-    def sync(self, base_url: str, resources: Sequence[JsonObject] = LISTING) -> Sync:
+    def sync(
+        self, base_url: str, resources: Sequence[JsonObject] = LISTING, *, config: Mapping[str, JSON] = PAGES
+    ) -> Sync:
         """Make an integration, an account and a job."""
-        return self.syncs(base_url, 1, resources)[0]
+        return self.syncs(base_url, 1, resources, config=config)[0]
 
-    def syncs(self, base_url: str, accounts: int, resources: Sequence[JsonObject] = LISTING) -> list[Sync]:
+    def syncs(
+        self,
+        base_url: str,
+        accounts: int,
+        resources: Sequence[JsonObject] = LISTING,
+        *,
+        config: Mapping[str, JSON] = PAGES,
+    ) -> list[Sync]:
         """Make an integration, a job and so many accounts."""
         name = f"bench-{new_id()}"
-        self.api.post("/integration", {"name": name, "config": {"base_url": base_url, **PAGES}})
+        self.api.post("/integration", {"name": name, "config": {"base_url": base_url, **config}})
         job = self.api.post("/sync-job", {"integration_name": name, "resources": list(resources), "args_schema": {}})
         account = {"integration_name": name, "tenant_id": "bench", "context": {}}
         made = [self.api.post("/integrated-account", account)["id"] for _ in range(accounts)]

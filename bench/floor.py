@@ -2,7 +2,7 @@
 
 It fetches every page over one kept connection, decodes it, copies it into a temporary table and upserts it into
 (account, resource, id) -> jsonb, one transaction a page: no run, no cursor that survives, no retry, no log, no hash.
-It prints what it did as JSON. ``python -m bench.floor <upstream world's URL> <database URL>``
+It prints what it did as JSON. ``python -m bench.floor <upstream world's URL> <database URL> <resource>``
 """
 
 import http.client
@@ -47,31 +47,31 @@ class FloorRun:
         return self.records / self.seconds
 
 
-def run_floor(world_url: str, database_url: str) -> FloorRun:
+def run_floor(world_url: str, database_url: str, resource: str = "tickets") -> FloorRun:
     """Run the floor in a process of its own."""
-    command = [sys.executable, "-m", "bench.floor", world_url, database_url]
+    command = [sys.executable, "-m", "bench.floor", world_url, database_url, resource]
     done = subprocess.run(command, cwd=PROJECT_ROOT, check=True, capture_output=True, text=True)
     return FloorRun(**json.loads(done.stdout))
 
 
 def main() -> None:
     """Measure, and print what it came to."""
-    world_url, database_url = sys.argv[1:]
+    world_url, database_url, resource = sys.argv[1:]
     with psycopg.connect(database_url) as database:
         database.execute(_MAKE)
         database.commit()
         began, cpu_began = time.perf_counter(), time.process_time()
-        records = _sync(world_url, database)
+        records = _sync(f"{world_url}/{resource}", database)
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
     print(json.dumps({"records": records, "seconds": seconds, "cpu_seconds": cpu_seconds}))
 
 
-def _sync(world_url: str, database: psycopg.Connection) -> int:
-    url = urlsplit(world_url)
+def _sync(list_url: str, database: psycopg.Connection) -> int:
+    url = urlsplit(list_url)
     upstream = http.client.HTTPConnection(url.hostname or "", url.port)
     records, cursor = 0, ""
     while True:
-        upstream.request("GET", f"{url.path}/tickets" + (f"?cursor={cursor}" if cursor else ""))
+        upstream.request("GET", url.path + (f"?cursor={cursor}" if cursor else ""))
         page = orjson.loads(upstream.getresponse().read())
         _write(database, page["data"])
         records += len(page["data"])

@@ -4,12 +4,26 @@ from collections.abc import Mapping
 from typing import Final
 
 from bench.scenario import Scenario
-from bench.scenarios import bulk, growth, lists, memory, nested, peers, runs, scale_out, unified
+from bench.scenarios import (
+    bulk,
+    growth,
+    large_page,
+    lists,
+    memory,
+    nested,
+    peers,
+    runs,
+    scale_out,
+    short_pages,
+    unified,
+)
 
 _ALL: Final = (
     *bulk.SCENARIOS,
+    *large_page.SCENARIOS,
     *unified.SCENARIOS,
     *nested.SCENARIOS,
+    *short_pages.SCENARIOS,
     *runs.SCENARIOS,
     *lists.SCENARIOS,
     *memory.SCENARIOS,

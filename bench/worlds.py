@@ -1,7 +1,8 @@
 """What upstreams hold: tickets and their comments, every one of them derivable from its id.
 
 A world's name is the first part of its path and says all about it: ``<records>-<page size>-<delay in ms>-<label>``.
-The label keeps the statistics of rounds apart.
+The label keeps the statistics of rounds apart. Beside its tickets a world has as many marks: tiny ones, which all come
+as one page.
 """
 
 import json
@@ -65,6 +66,11 @@ def comment(id: int) -> JsonObject:
     return {"id": id, "ticket_id": ticket_id, "body": body, "created_at": "2026-01-01T00:00:00Z"}
 
 
+def mark(id: int) -> JsonObject:
+    """Derive a mark from its id: a record of some 60 bytes."""
+    return {"id": id, "name": f"mark {id:09d}", "is_open": id % 3 == 0}
+
+
 def comment_ids(ticket_id: int) -> range:
     """List the ids of a ticket's comments."""
     return range(ticket_id * 1000, ticket_id * 1000 + COMMENTS_PER_TICKET)
@@ -80,9 +86,17 @@ def ticket_page(records: int, page_size: int, page: int) -> bytes:
     return b'{"data": [%b], "next_cursor": %b}' % (rows, next_cursor)
 
 
-def comment_page(ticket_id: int) -> bytes:
-    """Encode the only page of a ticket's comments."""
-    return json.dumps({"data": [comment(id) for id in comment_ids(ticket_id)], "next_cursor": None}).encode()
+@lru_cache(maxsize=1)
+def mark_page(records: int) -> bytes:
+    """Encode all marks of a world."""
+    rows = b", ".join(json.dumps(mark(id)).encode() for id in range(1, records + 1))
+    return b'{"data": [%b], "next_cursor": null}' % rows
+
+
+def comment_page(ticket_id: int, page: int = 1) -> bytes:
+    """Encode a page of a ticket's comments, of which only the first holds any."""
+    comments = [comment(id) for id in comment_ids(ticket_id)] if page == 1 else []
+    return json.dumps({"data": comments, "next_cursor": None}).encode()
 
 
 @cache

@@ -15,6 +15,7 @@ from app.services.delivering import DeliveryOutcomes, DeliveryWorker
 from app.services.fetching import FetchWorker
 from app.services.firing import Firing
 from app.services.hearing import Hearing
+from app.services.lease_keeping import LeaseKeeper
 from app.services.ports import Source, WebhookSender
 from app.services.retention import Retention
 from app.services.roll_call import RollCall
@@ -36,6 +37,7 @@ from app.store.retention import RetentionStore
 from app.store.spools import SpoolStore
 from app.store.triggers import TriggerStore
 from app.store.units import UnitStore
+from app.store.writing_sessions import WritingSessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,7 @@ def _unit_worker(shared: Shared, source: Source, sender: WebhookSender, workplac
             outcomes=DeliveryOutcomes(fail_run=shared.tracking.fail, record_error=shared.tracking.record_error),
             workplace=workplace,
         ),
+        keeper=LeaseKeeper(units, lease_seconds=workplace.settings.lease_seconds),
         tracking=shared.tracking,
         turns=turns,
         workplace=workplace,
@@ -121,6 +124,7 @@ def _sweeper(
     )
     retention = Retention(RetentionStore(shared.engine), settings, monotonic=time.monotonic)
     outbox = OutboxStore(shared.engine)
+    sessions = WritingSessions(shared.engine)
     unsticking = Unsticking(runs=shared.runs, tracking=shared.tracking, stuck_seconds=settings.stuck_seconds)
     return Sweeper(
         look=DueWorkReader(
@@ -150,6 +154,7 @@ def _sweeper(
         chores=[
             Chore(roll_call.take, every_seconds=settings.heartbeat_seconds, monotonic=time.monotonic),
             Chore(retention.step, every_seconds=settings.sweep_seconds, monotonic=time.monotonic),
+            Chore(sessions.end_orphaned, every_seconds=settings.lease_seconds / 3, monotonic=time.monotonic),
             Chore(unsticking.step, every_seconds=settings.ring_after_seconds, monotonic=time.monotonic),
         ],
     )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final, NoReturn
+from urllib.parse import quote
 
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED
@@ -135,6 +136,10 @@ def _to_null(value: JSON) -> JSON:
     return None if value == "null" else value
 
 
+def _to_segment(value: JSON) -> JSON:
+    return None if value is None else quote(text_of(value), safe="", errors="replace")
+
+
 def _as_is(value: JSON) -> JSON:
     return value
 
@@ -148,4 +153,6 @@ CASTS: Final[Mapping[str, Callable[[JSON], JSON]]] = {
     "any": _as_is,
     "null": _to_null,
     "undefined": _as_is,
+    "segment": _to_segment,
+    "encoded": _to_text,
 }

@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.json_types import JSON
 from app.engine.placeholders import Template
+from app.engine.token_answers import TokenPlaces
 
 GrantKind: TypeAlias = Literal["refresh_token", "client_credentials"]
 
@@ -32,6 +33,14 @@ class OAuthGrant:
     """The client proves itself by HTTP Basic instead of in the body."""
     is_json: bool = False
     """The body is JSON, against the standard, instead of a form."""
+    id_param: str = "client_id"
+    secret_param: str = "client_secret"  # noqa: S105 - a name
+    scope_separator: str = " "
+    is_loosely_encoded: bool = False
+    """HTTP Basic has the client's id and secret as they are."""
+    params: Template | None = field(default=None, repr=False)
+    """Further fields of the request, such as ``audience``; they win, and a null takes one away."""
+    answer: TokenPlaces = field(default_factory=TokenPlaces)
 
 
 def read_grants(reader: ConfigReader) -> tuple[OAuthGrant, ...]:
@@ -102,6 +111,21 @@ def _read_grant(reader: ConfigReader, *, kind: GrantKind, path_names: tuple[str,
         scope=_scope(reader),
         is_client_in_header=_choice(options, "authorizationMethod", ("body", "header")) == "header",
         is_json=_choice(options, "bodyFormat", ("form", "json")) == "json",
+        id_param=client.text("idParamName", default="client_id"),
+        secret_param=client.text("secretParamName", default="client_secret"),
+        scope_separator=options.text("scopeSeparator", default=" "),
+        is_loosely_encoded=_choice(options, "credentialsEncodingMode", ("strict", "loose")) == "loose",
+        params=reader.object_template("tokenParams"),
+        answer=_read_places(_object(reader, "tokenResponse")),
+    )
+
+
+def _read_places(reader: ConfigReader) -> TokenPlaces:
+    return TokenPlaces(
+        token=reader.path("path"),
+        access=reader.path("access"),
+        refresh=reader.path("refresh"),
+        expiry=reader.path("expires"),
     )
 
 

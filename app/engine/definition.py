@@ -1,9 +1,8 @@
 """A sync job's resources: the flat list of wire.md A2, checked whole and typed."""
 
-import re
 from typing import Final
 
-from app.engine import placeholders, resource_tree
+from app.engine import placeholder_paths, placeholders, resource_tree
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.errors import Failure
 from app.engine.expressions import Expression
@@ -16,7 +15,6 @@ from app.engine.unified_model import unified_name
 _MAX_RESOURCES: Final = 1000
 _MAX_NAME_LENGTH: Final = 200
 
-_LOOP_PATH: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
 _SCOPE_ROOTS: Final = frozenset({"args", "resources", "context", "sync_job_run", "tenant_id", "previous_run_date"})
 # What only a request can have.
 _OF_REQUESTS: Final = ("id", "query", "body", "loop_on", "recurse", "delete_tracking")
@@ -175,10 +173,11 @@ def _read_loop(reader: ConfigReader) -> Path | None:
     if value is None or value == "":
         return None
     text = value.partition('":')[0].strip('{}" \n\t') if isinstance(value, str) else ""
-    if not _LOOP_PATH.fullmatch(text):
+    try:
+        path = placeholder_paths.parse_path(text)
+    except ValueError:
         reader.fault("loop_on", f"expected the path of an array such as 'args.user_ids', found {shown(value)}")
         return None
-    path = tuple(text.split("."))
     return path if path[0] in _SCOPE_ROOTS and len(path) > 1 else ("args", *path)
 
 

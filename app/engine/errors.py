@@ -20,12 +20,14 @@ FerrymanError
 │   ├── LoopError              loop_on that is not an array
 │   ├── RecursionFaultError    a recurse that leads back to where it came from, or too deep
 │   ├── TransformError         a transform that does not give records
+│   ├── UnwritablePageError    a page that Postgres will never take, however often it is asked for
 │   ├── SpoolError             a spool that gathered more than it may give on at once
 │   ├── ExpressionError        a JSONata expression that fails, or reaches a limit
 │   ├── MappingError           a unified mapping that does not fit a request or a record
 │   └── SourceError            the upstream API did not give what was asked
 │       ├── InvalidGrantError  an account's token can not be renewed: a person has to sign in again
-│       └── RateLimitedError   the upstream asks to come back later
+│       ├── RateLimitedError   the upstream asks to come back later
+│       └── PassingFaultError  the upstream fails, and tells when it will do better
 ├── DeliveryError              a webhook receiver did not take an event
 └── LeaseLostError             this worker no longer owns the unit: nothing of it may be written
 """
@@ -205,6 +207,12 @@ class SpoolError(RecordError):
     code = "spool"
 
 
+class UnwritablePageError(RecordError):
+    """Postgres refuses a page for what it holds."""
+
+    code = "unwritable_page"
+
+
 class ExpressionError(RecordError):
     """A JSONata expression fails for this input.
 
@@ -286,6 +294,21 @@ class RateLimitedError(SourceError):
             status=status,
             retryable=True,
             retry_after_seconds=retry_after_seconds,
+        )
+
+
+class PassingFaultError(SourceError):
+    """The upstream fails and tells for how long; ``retry_after_seconds`` is always set."""
+
+    def __init__(self, fault: SourceError, retry_after_seconds: float) -> None:
+        super().__init__(
+            fault.code,
+            fault.message,
+            status=fault.status,
+            retryable=True,
+            retry_after_seconds=retry_after_seconds,
+            excerpt=fault.excerpt,
+            answer=fault.answer,
         )
 
 

@@ -39,6 +39,11 @@ class Frontier:
         """Close an open element that was given up, and keep where."""
         return replace(self.finish(index), failed={**self.failed, index: self.open[index]})
 
+    def give_up(self, index: int, cursor: JSON) -> "Frontier":
+        """Keep an element as failed at this cursor, whatever has become of it since it was asked for there."""
+        still_open = {key: other for key, other in self.open.items() if key != index}
+        return replace(self, open=still_open, failed={**self.failed, index: cursor})
+
     def next_to_ask(self, asked: Collection[int], total: int) -> int | None:
         """Choose the element to ask for: one that is open and not asked for yet, else the next new one."""
         for index in self.open:

@@ -14,6 +14,7 @@ from app.engine.authorization_config import (
     HeaderAuthorization,
     read_authorization,
 )
+from app.engine.config_paths import MarkedPath
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.credentials_config import OAuthGrant, read_grants
 from app.engine.errors import Failure, SourceError
@@ -69,7 +70,6 @@ PASSED_ON: Final = "custom"
 _DEFAULT_ID_PATH: Final[Path] = ("id",)
 
 _ADDRESS: Final = re.compile(r"(https?://[^/?#\s]|\{\{)", re.IGNORECASE)
-_PLACEHOLDER: Final = re.compile(r"\{\{[\w\-./|:?\s]+\}\}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +85,15 @@ class MethodConfig:
     """An expression makes the whole query out of the call's."""
     body: Template | None
     """Replaces the call's body when it is set."""
-    response_path: Path | None
+    response_path: MarkedPath | None
+    """Where the records are; a key that is marked may be absent where there are none."""
     pagination: Pagination | None
     authorization: Authorization | None
     id_path: Path = _DEFAULT_ID_PATH
     """Where a record's id is."""
     timeout_seconds: float | None = None
+    is_read: bool = False
+    """It changes nothing upstream, whatever its HTTP method, so that it may be sent twice."""
     formats: RequestFormats = field(default_factory=RequestFormats)
     error_expression: Expression | None = None
     """Sees errors in answers, whatever their status."""
@@ -166,7 +169,7 @@ def _read_defaults(reader: ConfigReader) -> MethodConfig:
         headers=reader.object_template("headers"),
         query=None,
         body=None,
-        response_path=reader.path("response_path"),
+        response_path=reader.marked_path("response_path"),
         pagination=read_pagination(reader.child("pagination")),
         authorization=read_authorization(reader.child("authorization")),
         id_path=reader.path("id_path") or _DEFAULT_ID_PATH,
@@ -202,11 +205,12 @@ def _read_method(
         headers=headers,
         query=reader.expression("query") if isinstance(own.get("query"), str) else reader.object_template("query"),
         body=reader.any_template("body"),
-        response_path=reader.path("response_path") if "response_path" in own else defaults.response_path,
+        response_path=reader.marked_path("response_path") if "response_path" in own else defaults.response_path,
         pagination=read_pagination(reader.child("pagination")) if "pagination" in own else defaults.pagination,
         authorization=_read_authorization(reader, defaults),
         id_path=reader.path("id_path") or defaults.id_path,
         timeout_seconds=reader.integer("timeout_seconds", default=None, least=1),
+        is_read=reader.flag("is_read"),
         formats=read_formats(reader, defaults.formats),
         error_expression=reader.expression("error_expression")
         if "error_expression" in own
@@ -238,7 +242,8 @@ def _read_path(reader: ConfigReader, *, default: str) -> Template:
 def _refuse_braces(reader: ConfigReader, key: str) -> None:
     """Braces that are left beside placeholders are a misspelt one, which would be sent as it is."""
     text = reader.value.get(key)
-    if isinstance(text, str) and set("{}") & set(_PLACEHOLDER.sub("", text)):
+    left = placeholders.without_placeholders(text) if isinstance(text, str) else ""
+    if set("{}") & set(left) and "{{" not in left:  # Two in a row are no placeholder anywhere.
         reader.fault(key, f"expected placeholders such as '{{{{id}}}}' and no other braces, found {shown(text)}")
 
 

@@ -4,9 +4,11 @@ A context keeps its token at ``oauth.token`` (``access_token``, ``refresh_token`
 its top level.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from app.engine.credentials_config import OAuthGrant
@@ -21,6 +23,7 @@ LEAST_LIFE_SECONDS: Final = 30.0
 """A token that is refused sooner after its renewal is not renewed again: that would not help."""
 
 _EPOCH_MILLISECONDS: Final = 1e11
+_ADDRESS: Final = re.compile("https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,8 @@ class TokenRequest:
     fields: JsonObject = field(repr=False)
     basic: tuple[str, str] | None = field(default=None, repr=False)
     """The client's id and secret, when they travel in a header."""
+    is_loosely_encoded: bool = False
+    """The header has them as they are, against the standard."""
     is_json: bool = False
 
 
@@ -55,8 +60,13 @@ def is_due(grant: OAuthGrant, context: JsonObject, now: datetime) -> bool:
     """Claim that the token should be renewed before it is used again, or asked for the first time."""
     if access_token(context) is None:
         return True
-    expires_at = _moment(_expiry(context))
-    return expires_at is not None and expires_at <= now + timedelta(seconds=EARLY_SECONDS)
+    moment = expires_at(context)
+    return moment is not None and moment <= now + timedelta(seconds=EARLY_SECONDS)
+
+
+def expires_at(context: JsonObject) -> datetime | None:
+    """Return when the token expires; None when that is not known."""
+    return _moment(_expiry(context))
 
 
 def was_just_renewed(context: JsonObject, now: datetime) -> bool:
@@ -68,20 +78,45 @@ def was_just_renewed(context: JsonObject, now: datetime) -> bool:
 def token_request(grant: OAuthGrant, context: JsonObject) -> TokenRequest:
     """Make the request for a new token; raise PlaceholderError or SourceError when a part of it is missing."""
     scope = {**context, "context": context, "credentials": context.get("credentials", context)}
-    client_id, secret = _resolved(grant.client_id, scope), _resolved(grant.client_secret, scope)
+    params = {} if grant.params is None else grant.params.resolve(scope)
     fields: JsonObject = {"grant_type": grant.kind}
     if grant.kind == "refresh_token":
         fields["refresh_token"] = refresh_token(context)
     elif grant.scope:
-        fields["scope"] = grant.scope
+        fields["scope"] = _written_scope(grant)
+    client = _client(grant, scope, params)
     if not grant.is_client_in_header:
-        fields |= {"client_id": client_id, **({"client_secret": secret} if secret else {})}
+        fields |= {name: value for name, value in client.items() if value}
     return TokenRequest(
-        url=_resolved(grant.token_host, scope).rstrip("/") + "/" + _resolved(grant.token_path, scope).lstrip("/"),
-        fields=fields,
-        basic=(client_id, secret) if grant.is_client_in_header else None,
+        url=_url(grant, scope),
+        fields={name: value for name, value in {**fields, **params}.items() if value is not None},
+        basic=(client[grant.id_param], client[grant.secret_param]) if grant.is_client_in_header else None,
+        is_loosely_encoded=grant.is_loosely_encoded,
         is_json=grant.is_json,
     )
+
+
+def _client(grant: OAuthGrant, scope: JsonObject, params: JsonObject) -> dict[str, str]:
+    """Resolve the client's id and secret, where the request's own fields do not stand for them."""
+    client = {grant.id_param: "", grant.secret_param: ""}
+    if grant.is_client_in_header or grant.secret_param not in params:
+        client[grant.secret_param] = _resolved(grant.client_secret, scope)
+    if grant.is_client_in_header or grant.id_param not in params:
+        client[grant.id_param] = _resolved(grant.client_id, scope)
+        if not client[grant.id_param]:
+            raise SourceError("token_endpoint", "no token can be asked for: the client's id is empty")
+    return client
+
+
+def _url(grant: OAuthGrant, scope: JsonObject) -> str:
+    path = _resolved(grant.token_path, scope)
+    if _ADDRESS.match(path):
+        return path
+    return _resolved(grant.token_host, scope).rstrip("/") + "/" + path.lstrip("/")
+
+
+def _written_scope(grant: OAuthGrant) -> str:
+    return grant.scope if grant.scope_separator == " " else grant.scope_separator.join(_in_order(grant.scope))
 
 
 def renewed(context: JsonObject, answer: JsonObject, now: datetime) -> JsonObject:
@@ -117,15 +152,19 @@ def missing_scopes(grants: Sequence[OAuthGrant], context: JsonObject) -> list[st
     oauth = context.get("oauth")
     beside = oauth.get("scope") if isinstance(oauth, dict) else None
     given = _scopes(_token(context).get("scope")) or _scopes(beside) or _scopes(context.get("scope"))
-    wanted = {scope for grant in grants for scope in grant.scope.split()}
+    wanted = {scope for grant in grants for scope in _in_order(grant.scope)}
     return sorted(wanted - given) if given else []
 
 
 def _scopes(value: JSON) -> set[str]:
     """Read scopes as servers write them: a text, parted by spaces or commas, or a list."""
     if isinstance(value, str):
-        return set(value.replace(",", " ").split())
+        return set(_in_order(value))
     return {scope for scope in value if isinstance(scope, str)} if isinstance(value, list) else set()
+
+
+def _in_order(scopes: str) -> list[str]:
+    return scopes.replace(",", " ").split()
 
 
 def _token(context: JsonObject) -> JsonObject:
@@ -140,15 +179,22 @@ def _expiry(context: JsonObject) -> JSON:
 
 
 def _moment(value: JSON) -> datetime | None:
-    """Read a time in ISO 8601, or in seconds or milliseconds since 1970."""
+    """Read a time in ISO 8601, as HTTP writes it, or in seconds or milliseconds since 1970."""
     number = _number(value)
     try:
         if number is not None:
             return datetime.fromtimestamp(number / (1000 if number > _EPOCH_MILLISECONDS else 1), UTC)
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        moment = _date(value) if isinstance(value, str) else None
     except (ValueError, OverflowError, OSError):
         return None
     return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _date(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return parsedate_to_datetime(text)
 
 
 def _number(value: JSON) -> float | None:

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from app.engine.config_paths import MarkedPath
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.expressions import Expression
 from app.engine.json_types import JSON
+
+E = TypeVar("E", bound=StrEnum)
 
 MOST_EMPTY_PAGES: Final = 10
 _END_CURSORS: Final[tuple[JSON, ...]] = (None, "", False)
@@ -20,6 +22,17 @@ class CursorPlace(StrEnum):
     QUERY = "query"
     BODY = "body"
     """As a field of the body; a dotted name is a nested field."""
+
+
+class NextIs(StrEnum):
+    """What a next cursor is."""
+
+    AUTO = "auto"
+    """How it is written tells."""
+    LINK = "link"
+    """An address to follow, relative to the page that named it."""
+    VALUE = "value"
+    """A parameter to send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +84,7 @@ class CursorPagination:
     limit: int | None
     end_cursors: tuple[JSON, ...] = _END_CURSORS
     """Values that say that there is no next page."""
+    next_is: NextIs = NextIs.AUTO
     place: CursorPlace = CursorPlace.QUERY
     signs: EndSigns = field(default_factory=EndSigns)
 
@@ -148,7 +162,7 @@ def _read_page(reader: ConfigReader) -> Pagination:
         limit_param=reader.optional_text("limit_param"),
         limit=_limit(reader),
         first_page=_first_page(reader),
-        place=_place(reader),
+        place=_choice(reader, "cursor_in", CursorPlace, CursorPlace.QUERY),
         short_page_ends=reader.flag("short_page_ends"),
         signs=_read_signs(reader),
     )
@@ -166,7 +180,8 @@ def _read_cursor(reader: ConfigReader) -> Pagination:
         limit_param=reader.optional_text("limit_param"),
         limit=_limit(reader),
         end_cursors=_end_cursors(reader),
-        place=_place(reader),
+        next_is=_choice(reader, "next_is", NextIs, NextIs.AUTO),
+        place=_choice(reader, "cursor_in", CursorPlace, CursorPlace.QUERY),
         signs=_read_signs(reader),
     )
 
@@ -182,7 +197,7 @@ def _read_offset(reader: ConfigReader) -> Pagination:
         offset_param=reader.text("offset_param", default="offset"),
         limit_param=reader.text("limit_param", default="limit"),
         limit=_limit(reader),
-        place=_place(reader),
+        place=_choice(reader, "cursor_in", CursorPlace, CursorPlace.QUERY),
         short_page_ends=reader.flag("short_page_ends"),
         signs=_read_signs(reader),
     )
@@ -244,14 +259,12 @@ def _end_cursors(reader: ConfigReader) -> tuple[JSON, ...]:
     return tuple(value)
 
 
-def _place(reader: ConfigReader) -> CursorPlace:
-    value = reader.value.get("cursor_in")
-    if value is None:
-        return CursorPlace.QUERY
-    if value not in list(CursorPlace):
-        reader.fault("cursor_in", f"expected 'query' or 'body', found {shown(value)}")
-        return CursorPlace.QUERY
-    return CursorPlace(value)
+def _choice(reader: ConfigReader, key: str, choices: type[E], default: E) -> E:
+    value = reader.value.get(key)
+    if value is None or value in list(choices):
+        return default if value is None else choices(value)
+    reader.fault(key, f"expected one of {', '.join(choices)}; found {shown(value)}")
+    return default
 
 
 def _limit(reader: ConfigReader) -> int | None:

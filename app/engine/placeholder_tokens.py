@@ -5,23 +5,27 @@
     alternative  = path *(" " path) *(":" word)
     default      = text *(":" word)
     word         = cast | flag; the cast comes first
-    cast         = str | int | num | bool | json | any | null | undefined
+    path         = keys with dots between them: see placeholder_paths
+    cast         = str | int | num | bool | json | any | null | undefined | segment | encoded
     flag         = null | undefined | ignore-empty-str
 
 The first path where something is gives the value; null and "" are something. Flags count for the whole token.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
+from app.engine import placeholder_paths
 from app.engine.casts import CASTS, cast_whole, cast_within_text
 from app.engine.errors import PlaceholderError
 from app.engine.json_types import JSON
-from app.engine.paths import UNDEFINED, Path, lookup, parse_path
+from app.engine.paths import UNDEFINED, Path, lookup
 
 Scope = Mapping[str, JSON]
+Writing: TypeAlias = Callable[[Path, str, JSON], JSON]
+"""What is made of a value of a scope, by its path and the cast that follows; a default is left as it is."""
 
 _WORD_FOLLOWS: Final = re.compile(r":(?=[\w\s])")
 _IGNORE_EMPTY: Final = "ignore-empty-str"
@@ -53,19 +57,19 @@ class Token:
         except ValueError as error:
             raise self._error(str(error)) from error
 
-    def text(self, scope: Scope) -> str:
+    def text(self, scope: Scope, written: Writing | None = None) -> str:
         """Give the text of a token within other text; raise PlaceholderError."""
-        value, cast = self._find(scope)
+        value, cast = self._find(scope, written)
         try:
             return cast_within_text(value, cast)
         except ValueError as error:
             raise self._error(str(error)) from error
 
-    def _find(self, scope: Scope) -> tuple[JSON, str]:
+    def _find(self, scope: Scope, written: Writing | None = None) -> tuple[JSON, str]:
         for path, cast in self.readings:
             value = lookup(scope, path)
             if value is not UNDEFINED and not (value == "" and _IGNORE_EMPTY in self.flags):
-                return value, cast
+                return value if written is None else written(path, cast, value), cast
         if self.default is not None:
             return self.default
         if "null" in self.flags:
@@ -80,14 +84,16 @@ class Token:
 
 def parse_token(source: str) -> Token:
     """Read a placeholder; raise ValueError that says what is wrong."""
-    body, _, default_source = source.partition("?:")
+    body, default_source = placeholder_paths.split_default(source)
+    text, keys = placeholder_paths.mask(body)
     default, default_cast, flags = _split_words(default_source)
     # What is typed as text keeps the space before it.
     default = default.rstrip() if default_cast == "str" else default.strip()
     readings: list[tuple[Path, str]] = []
-    for alternative in body.split("|"):
+    named = iter(keys)
+    for alternative in text.split("|"):
         paths, cast, more_flags = _split_words(alternative)
-        readings += [(path, cast) for path in _parse_paths(paths)]
+        readings += [(path, cast) for path in _parse_paths(paths, named)]
         flags |= more_flags
     return Token(
         source=source.strip(),
@@ -97,11 +103,10 @@ def parse_token(source: str) -> Token:
     )
 
 
-def _parse_paths(text: str) -> list[Path]:
-    paths = [parse_path(path) for path in text.split()]
-    if not paths or ":" in text or any("" in path for path in paths):
-        raise ValueError(f"holds no dotted path where '{text.strip()}' stands")
-    return paths
+def _parse_paths(text: str, keys: Iterator[str]) -> list[Path]:
+    if ":" in text:
+        raise ValueError(f"holds no dotted path where '{placeholder_paths.shown(text)}' stands")
+    return placeholder_paths.read_paths(text, keys)
 
 
 def _split_words(text: str) -> tuple[str, str, frozenset[str]]:

@@ -1,7 +1,7 @@
 """Placeholders such as ``{{args.user_id:int}}`` in any JSON value, parsed once and resolved many times (wire.md C5).
 
 A value that is one placeholder gives a typed value; placeholders within text give text. What one gives is never read
-again, and what never becomes a placeholder (``{{a[0]}}``) is text.
+again. What is meant as one and can not be read is refused; ``{{"{{"}}`` gives two braces as they are.
 """
 
 import re
@@ -19,7 +19,9 @@ __all__ = ["MAX_DEPTH", "MERGE_KEY", "UNDEFINED", "Path", "Template", "lookup", 
 MERGE_KEY: Final = "$truto_merge"
 MAX_DEPTH: Final = 64
 
-_TOKEN: Final = re.compile(r"\{\{([A-Za-z0-9_\-./|:?\s]+)\}\}")
+_TOKEN: Final = re.compile(r'\{\{(?:\s*"(?P<literal>[^"]*)"\s*|(?P<token>[^{}]*))\}\}')
+_SHOWN_CHARACTERS: Final = 60
+_EXPECTED: Final = 'expected one such as {{args.id}}, or {{"{{"}} for two braces as they are'
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,17 @@ class Template:
     """Every path that it may read."""
 
     @property
+    def pieces(self) -> tuple[str | Token, ...]:
+        """The literal and the other parts of a template that is a text, in their order."""
+        match self.root:
+            case str() | Token() as only:
+                return (only,)
+            case _Text(parts):
+                return parts
+            case _:
+                raise TypeError("only a text has pieces")
+
+    @property
     def is_constant(self) -> bool:
         """Claim that it holds no placeholder."""
         return not self.references
@@ -75,13 +88,18 @@ def parse(value: JSON) -> Template:
     return Template(root, frozenset(_paths(root)))
 
 
+def without_placeholders(text: str) -> str:
+    """Return what of a text is sent as it is written."""
+    return _TOKEN.sub("", text)
+
+
 def _parse(value: JSON, at: Path, failures: list[Failure]) -> _Node:
     match value:
         case dict() | list() if len(at) >= MAX_DEPTH:
             failures.append(Failure(".".join(at), f"is nested deeper than {MAX_DEPTH} levels"))
             return None
         case dict():
-            return _Object(tuple((key, _parse(item, (*at, str(key)), failures)) for key, item in value.items()))
+            return _parse_object(value, at, failures)
         case list():
             return _Array(tuple(_parse(item, (*at, str(index)), failures) for index, item in enumerate(value)))
         case str():
@@ -91,25 +109,59 @@ def _parse(value: JSON, at: Path, failures: list[Failure]) -> _Node:
             return scalar
 
 
+def _parse_object(value: JsonObject, at: Path, failures: list[Failure]) -> _Node:
+    for key in value:
+        if "{{" in str(key):
+            failures.append(Failure(".".join((*at, str(key))), "a key holds no placeholders, its value may"))
+    return _Object(tuple((key, _parse(item, (*at, str(key)), failures)) for key, item in value.items()))
+
+
 def _parse_text(text: str, at: Path, failures: list[Failure]) -> _Node:
+    if "{{" not in text:
+        return text
     parts: list[str | Token] = []
     end = 0
     for found in _TOKEN.finditer(text):
-        try:
-            token = parse_token(found[1])
-        except ValueError as error:
-            failures.append(Failure(".".join(at), f"placeholder '{found[0]}' {error}"))
-            continue
-        parts += [text[end : found.start()], token]
+        parts += [_checked(text[end : found.start()], at, failures), _part(found, at, failures)]
         end = found.end()
-    parts = [part for part in [*parts, text[end:]] if part]
-    match parts:
-        case [Token() as token]:
-            return token
-        case [] | [str()]:
-            return text
+    parts.append(_checked(text[end:], at, failures))
+    return _joined(parts)
+
+
+def _part(found: re.Match[str], at: Path, failures: list[Failure]) -> str | Token:
+    if found["literal"] is not None:
+        return found["literal"]
+    try:
+        return parse_token(found["token"])
+    except ValueError as error:
+        failures.append(Failure(".".join(at), f"placeholder '{found[0]}' {error}"))
+        return ""
+
+
+def _checked(text: str, at: Path, failures: list[Failure]) -> str:
+    """Refuse braces that no placeholder came of: they would be sent as they are."""
+    begin = text.find("{{")
+    if begin >= 0:
+        shown = text[begin : begin + _SHOWN_CHARACTERS]
+        message = f"'{shown}' is no placeholder: {_EXPECTED}"
+        failures.append(Failure(".".join(at), message))
+    return text
+
+
+def _joined(parts: list[str | Token]) -> _Node:
+    joined: list[str | Token] = []
+    for part in parts:
+        if isinstance(part, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += part
+        elif part != "":
+            joined.append(part)
+    match joined:
+        case []:
+            return ""
+        case [str() | Token() as only]:
+            return only
         case _:
-            return _Text(tuple(parts))
+            return _Text(tuple(joined))
 
 
 def _paths(node: _Node) -> Iterator[Path]:

@@ -15,6 +15,7 @@ from app.engine import rate_signs
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.errors import ExpressionError
 from app.engine.expressions import Expression
+from app.engine.flags import is_true
 from app.engine.json_types import JSON
 
 _HEADER: Final = r"""(?:headers\s*(?:\.\s*(?:`([^`]+)`|"([^"]+)"|([\w-]+))|\[\s*["']([^"']+)["']\s*\]))"""
@@ -72,7 +73,7 @@ class RateLimitConfig:
         if status == 429 or any(all(term.holds(status, headers) for term in terms) for terms in self.limited_when):
             return True
         found = None if self.limited_if is None else _evaluated(self.limited_if, status, headers)
-        return found is True or (isinstance(found, str | int | float) and bool(found))
+        return isinstance(found, str | int | float) and is_true(found)
 
     def wait_seconds(self, headers: Mapping[str, str], clock: datetime, *, status: int = 429) -> float | None:
         """Tell the longer of the waits that the configured headers ask for."""

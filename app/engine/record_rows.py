@@ -13,6 +13,9 @@ from app.engine.paths import Path, lookup
 _HASH_BYTES = 16
 # A longer id would not fit into the primary key's index: it is known by its hash.
 _LONGEST_ID = 500
+# A row that is kept takes some 4 KB, however short it is: orjson writes into that much, and what it gives back is in
+# pieces that are too small for the next row.
+_MOST_ROWS_KEPT = 5_000
 
 
 class RecordRow(NamedTuple):
@@ -47,7 +50,7 @@ class RecordBatch:
                 drafts[known] = record
             else:
                 row = record_row(record, path)
-                drafts[row.remote_id] = row
+                drafts[row.remote_id] = row if len(drafts) < _MOST_ROWS_KEPT else record
 
     def __len__(self) -> int:
         return len(self._drafts)
@@ -57,17 +60,25 @@ class RecordBatch:
         """The records' ids in their order."""
         return list(self._drafts)
 
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether a row that was made need not be made again; a very large batch makes each when it is asked for."""
+        return len(self._drafts) <= _MOST_ROWS_KEPT
+
     def make_rows(self, ids: Iterable[str]) -> None:
-        """Make the rows of these records now."""
+        """Make the rows of these records now, to be kept."""
         for _ in self.rows(ids):
             pass
 
     def rows(self, ids: Iterable[str]) -> Iterator[RecordRow]:
-        """Make the rows of these records, one as it is asked for; none is made twice."""
+        """Make the rows of these records, one as it is asked for; none is made twice where rows are kept."""
+        keeps_rows = self.keeps_rows
         for known in ids:
             draft = self._drafts[known]
             if not isinstance(draft, RecordRow):
-                draft = self._drafts[known] = _row(known, draft)
+                draft = _row(known, draft)
+                if keeps_rows:
+                    self._drafts[known] = draft
             yield draft
 
 

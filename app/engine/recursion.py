@@ -8,6 +8,7 @@ import hashlib
 from typing import Final
 
 from app.engine.errors import RecursionFaultError
+from app.engine.flags import is_true
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED
 from app.engine.placeholders import Template
@@ -28,8 +29,7 @@ def repeated(
     if recursion is None:
         return None
     seen = record_scope(item, plan, element, record, run_scope)
-    wanted = recursion.condition.resolve(seen)
-    if wanted is not True and wanted != "true":
+    if not is_true(recursion.condition.resolve(seen)):
         return None
     asked = _asked(recursion, seen)
     trail = [*element.get(_KEY, {}).get("trail", []), _fingerprint(asked)]

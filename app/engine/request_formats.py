@@ -40,9 +40,21 @@ class AnswerFormat(StrEnum):
     """How an answer is read."""
 
     AUTO = "auto"
-    """XML when its Content-Type says so, else JSON."""
+    """XML or NDJSON when its Content-Type says so, else JSON."""
     JSON = "json"
     XML = "xml"
+    NDJSON = "ndjson"
+    """One JSON text per line, each a record."""
+
+
+class ResponseFormat(StrEnum):
+    """What an answer holds where a list is due."""
+
+    ARRAY = "array"
+    MAP = "map"
+    """An object whose values are the records, by their ids."""
+    OBJECT = "object"
+    """The one record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +66,7 @@ class RequestFormats:
     xml_root: str = "request"
     """The outermost element of an XML body that has not one key alone."""
     answer: AnswerFormat = AnswerFormat.AUTO
+    response: ResponseFormat = ResponseFormat.ARRAY
 
 
 def read_formats(reader: ConfigReader, inherited: RequestFormats) -> RequestFormats:
@@ -65,6 +78,7 @@ def read_formats(reader: ConfigReader, inherited: RequestFormats) -> RequestForm
         body=_choice(reader, "body_format", BodyFormat, inherited.body),
         xml_root=options.text("root", default=inherited.xml_root) if has_options else inherited.xml_root,
         answer=_choice(reader, "api_response_format", AnswerFormat, inherited.answer),
+        response=_choice(reader, "response_format", ResponseFormat, inherited.response),
     )
 
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from app.engine import events, oauth
+from app.engine import events, oauth, token_answers
 from app.engine.credentials_config import OAuthGrant
 from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableError
 from app.engine.json_types import JsonObject
@@ -108,7 +108,7 @@ class CredentialService:
 
     def _asked(self, context: JsonObject, grant: OAuthGrant) -> JsonObject:
         answer = self.endpoint.ask(oauth.token_request(grant, context))
-        return oauth.renewed(context, answer, self.clock.now())
+        return oauth.renewed(context, token_answers.read(answer, grant.answer), self.clock.now())
 
     def _write(self, account_id: str, account: LockedCredentials, fresh: JsonObject, *, stale: str | None) -> None:
         try:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from app import failpoints
 from app.engine import computed_queries, recursion, scope
-from app.engine.errors import LeaseLostError, RateLimitedError, RecordError, SourceError
+from app.engine.errors import (
+    LeaseLostError,
+    PassingFaultError,
+    RateLimitedError,
+    RecordError,
+    SourceError,
+    UnwritablePageError,
+)
 from app.engine.frontier import Frontier
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
@@ -16,17 +23,21 @@ from app.engine.status import ErrorHandling
 from app.engine.unified_calls import UnifiedRequest
 from app.engine.work import Claim, Ring, SliceOutcome
 from app.failpoints import Failpoint
-from app.services import unified_pages
+from app.services import unified_pages, unwritable_pages
 from app.services.batch_source import BatchSource
 from app.services.page_batch import PageBatch
 from app.services.ports import FetchedPage, PageCall, Source
 from app.services.run_context import RunContext
 from app.services.turns import AccountTurns
 from app.services.unit_ports import Backlog, Bounds, PageWriter, UnitLeases
+from app.services.unwritable_pages import Taken
 from app.services.workplace import Workplace
 
 _WAIT_SECONDS = 1.0
 _HOLD_SECONDS = 5.0
+
+CLAIMS_FOR_FAULTS = 5
+"""Claims in a row without a page, in the last of which an upstream that fails and asks to wait gets no more time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,8 @@ class _Slice:
     item: ResourceItem
     frontier: Frontier
     deadline: float
+    taken: list[Taken] = field(default_factory=list)
+    """The pages of the batch that is gathered."""
     in_flight: dict[Future[FetchedPage], _Asked] = field(default_factory=dict)
     held_at: float = field(default_factory=time.monotonic)
     abandon_at: float | None = None
@@ -57,6 +70,13 @@ class _Slice:
     is_backlogged: bool = False
     has_progress: bool = False
     has_bound: bool = False
+    has_failed: bool = False
+    """The upstream failed, and the unit is to try again: a claim that counts, or it might do so for ever."""
+
+    def park(self, error: SourceError) -> None:
+        """Sleep as long as the upstream asks, with elements open at their cursors: all of a unit is one account's."""
+        self.is_draining = True
+        self.wake_seconds = max(self.wake_seconds, error.retry_after_seconds or 0.0)
 
     @property
     def total(self) -> int:
@@ -115,6 +135,7 @@ class FetchWorker:
         if current.frontier.is_done(current.total):
             return False
         batch = self._new_batch(current)
+        current.taken.clear()
         self._fill(current, batch)
         if not current.in_flight and batch.is_empty:
             return False
@@ -196,14 +217,17 @@ class FetchWorker:
         try:
             page = unified_pages.mapped(asked.call, future.result())
         except RateLimitedError as limit:
-            # The element stays open at its cursor; the whole unit waits, since all of it is one account's.
-            current.is_draining = True
-            current.wake_seconds = max(current.wake_seconds, limit.retry_after_seconds or 0.0)
+            current.park(limit)
         except RecordError as error:
+            if isinstance(error, PassingFaultError) and current.claim.attempts < CLAIMS_FOR_FAULTS:
+                current.has_failed = True
+                current.park(error)
+                return
             batch.add_error(element, unified_pages.mapped_error(asked.call, error))
             current.frontier = current.frontier.fail(index)
         else:
             failpoints.hit(Failpoint.AFTER_FETCH)
+            current.taken.append((index, element, asked.call.cursor if asked.call else None))
             batch.add_page(element, page)
             fault = self._fault(current, page)
             if fault is not None:
@@ -226,7 +250,13 @@ class FetchWorker:
             # Before the page, in a transaction of its own: a page write never locks the run's row.
             self._bounds.freeze_upper_bound(current.claim.run_id, write.server_date)
             current.has_bound = True
-        delivery_unit_id = self._pages.write(write)
+        try:
+            delivery_unit_id = self._pages.write(write)
+        except UnwritablePageError as error:
+            refused, batch = batch, self._new_batch(current)
+            current.frontier = unwritable_pages.give_up(refused, batch, current.frontier, current.taken, error)
+            write = batch.to_write(current.frontier)
+            delivery_unit_id = self._pages.write(write)
         current.held_at = time.monotonic()
         current.has_progress |= write.has_progress
         new_units = [child.id for child in write.children]
@@ -248,7 +278,9 @@ class FetchWorker:
             return False
         is_idle = self._is_idle(current)
         return (
-            self._leases.hand_back(claim, wake_seconds=current.wake_seconds, is_idle=is_idle)
+            self._leases.hand_back(
+                claim, wake_seconds=current.wake_seconds, has_failed=current.has_failed, is_idle=is_idle
+            )
             and not current.wake_seconds
         )
 

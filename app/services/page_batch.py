@@ -50,6 +50,8 @@ class PageBatch:
         self._warnings: list[PageWarning] = []
         self._has_progress = False
         self.errors: list[ErrorDraft] = []
+        self.failures: list[tuple[scope.Element, RecordError]] = []
+        """The requests that failed."""
 
     @property
     def is_empty(self) -> bool:
@@ -88,6 +90,7 @@ class PageBatch:
     def add_error(self, element: scope.Element, error: RecordError) -> None:
         """Take a failed request in; the children that it will not have are counted as skipped."""
         self._note(self._item, error, element)
+        self.failures.append((element, error))
         self._has_progress = True
         for child in self._child_items:
             self._skip(child)

@@ -22,7 +22,10 @@ class PageWriter(Protocol):
     """Writes pages; each write happens wholly or not at all."""
 
     def write(self, page: PageWrite) -> str | None:
-        """Write a page; raise LeaseLostError when the unit is somebody else's; give the delivery unit to ring."""
+        """Write a page; raise LeaseLostError when the unit is somebody else's; give the delivery unit to ring.
+
+        Raise UnwritablePageError for one that can never be written.
+        """
 
     def has_paged(self, resource_id: str) -> bool:
         """Whether a list of the resource has ever led to a second page, in any run for the same account."""

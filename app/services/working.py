@@ -13,6 +13,7 @@ from app.engine.status import RunStatus
 from app.engine.work import NOTHING_DONE, Claim, ErrorDraft, SliceOutcome, UnitKind
 from app.services.delivering import DeliveryWorker
 from app.services.fetching import FetchWorker
+from app.services.lease_keeping import LeaseKeeper
 from app.services.run_context import RunContexts, RunUnworkableError
 from app.services.tracking import Tracking
 from app.services.turns import AccountTurns
@@ -52,11 +53,13 @@ class UnitWorker:
         contexts: RunContexts,
         fetching: FetchWorker,
         delivering: DeliveryWorker,
+        keeper: LeaseKeeper,
         tracking: Tracking,
         turns: AccountTurns,
         workplace: Workplace,
     ) -> None:
         self._units = units
+        self._keeper = keeper
         self._contexts = contexts
         self._fetching = fetching
         self._delivering = delivering
@@ -84,12 +87,12 @@ class UnitWorker:
 
     def _work_on(self, claim: Claim) -> SliceOutcome:
         if claim.attempts > MAX_ATTEMPTS:
-            message = f"a unit of work was taken up {claim.attempts - 1} times and never got a page done"
-            return self._give_up(claim, self._draft("lost_worker", message))
+            return self._give_up(claim, self._lost(claim))
         try:
             if claim.idle_slices >= self._settings.stalled_slices:
                 return self._give_up(claim, self._stalled(claim))
-            return self._slice(claim)
+            with self._keeper.keeping(claim):
+                return self._slice(claim)
         except RunUnworkableError as error:
             self._tracking.fail(claim.run_id, self._draft(error.code, error.message))
             return SliceOutcome(run_id=claim.run_id)
@@ -122,13 +125,27 @@ class UnitWorker:
         self._tracking.fail(claim.run_id, error)
         return SliceOutcome(run_id=claim.run_id)
 
+    def _lost(self, claim: Claim) -> ErrorDraft:
+        """Tell what nobody survives: no word is left of why, so at least where it is, and what it may be."""
+        message = f"a unit of work was taken up {claim.attempts - 1} times and never got a page done"
+        if claim.kind is UnitKind.DELIVERY:
+            return self._draft("lost_worker", message)
+        try:
+            item = self._contexts.load(claim.run_id).item_of(claim.resource_id)
+        except RunUnworkableError:
+            return self._draft("lost_worker", message)
+        message += (
+            f": unit {claim.unit_id} of '{item.name}' stands at {_place(claim)}. Its daemons died, or its tasks broke "
+            "(the daemons' logs tell). An answer that needs more memory than a daemon has is refused by a smaller "
+            f"FERRYMAN_RESPONSE_LIMIT_BYTES ({self._settings.response_limit_bytes})"
+        )
+        return replace(self._draft("lost_worker", message), resource=item.name, method=item.method)
+
     def _stalled(self, claim: Claim) -> ErrorDraft:
         item = self._contexts.load(claim.run_id).item_of(claim.resource_id)
-        cursors = list(Frontier.from_json(claim.frontier).open.values())
-        at = json.dumps(cursors[0], ensure_ascii=False)[:_LONGEST_CURSOR] if cursors else "its beginning"
         message = (
             f"{claim.idle_slices} slices in a row brought no record of '{item.name}' and no end of its pages; "
-            f"unit {claim.unit_id} stands at {at}"
+            f"unit {claim.unit_id} stands at {_place(claim)}"
         )
         return replace(self._draft("stalled", message), resource=item.name, method=item.method)
 
@@ -136,3 +153,8 @@ class UnitWorker:
         return ErrorDraft(
             id=new_id(), resource=None, method=None, code=code, message=message, details={}, at=self._clock.now()
         )
+
+
+def _place(claim: Claim) -> str:
+    cursors = list(Frontier.from_json(claim.frontier).open.values())
+    return json.dumps(cursors[0], ensure_ascii=False)[:_LONGEST_CURSOR] if cursors else "its beginning"

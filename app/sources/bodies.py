@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import orjson
 
+from app.engine import casts
 from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.request_formats import ArrayFormat, BodyFormat, RequestFormats
@@ -21,7 +22,7 @@ _NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U00
 def query_text(query: Mapping[str, JSON], arrays: ArrayFormat = ArrayFormat.REPEAT) -> str:
     """Write a query: objects go into brackets, null is left out."""
     pairs = (pair for name, value in query.items() for pair in _pairs(name, value, arrays))
-    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
+    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in pairs)
 
 
 def written(body: JSON, formats: RequestFormats) -> tuple[bytes | None, str]:
@@ -30,16 +31,16 @@ def written(body: JSON, formats: RequestFormats) -> tuple[bytes | None, str]:
         return None, ""
     match formats.body:
         case BodyFormat.JSON:
-            return body.encode() if isinstance(body, str) else json_bytes(body), "application/json"
+            return _bytes(body) if isinstance(body, str) else json_bytes(body), "application/json"
         case BodyFormat.RAW:
-            return _text(body).encode(), "text/plain; charset=utf-8"
+            return _bytes(_text(body)), "text/plain; charset=utf-8"
         case BodyFormat.FORM:
             return query_text(_object(body, formats), formats.arrays).encode(), "application/x-www-form-urlencoded"
         case BodyFormat.MULTIPART:
             return _multipart(_object(body, formats))
         case BodyFormat.XML:
             text = body if isinstance(body, str) else _xml_document(_object(body, formats), formats.xml_root)
-            return text.encode(), "application/xml"
+            return _bytes(text), "application/xml"
 
 
 def json_bytes(value: JSON) -> bytes:
@@ -51,8 +52,17 @@ def json_bytes(value: JSON) -> bytes:
 
 
 def plain(value: JSON) -> str:
-    """Write a single value as text."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """Write a single value as text; a whole number has no ``.0``, as within a placeholder's text."""
+    return casts.text_of(value) if isinstance(value, bool | float) else str(value)
+
+
+def _bytes(text: str) -> bytes:
+    # Half of a surrogate pair, which JSON can spell and UTF-8 can not.
+    return text.encode(errors="replace")
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="", errors="replace")
 
 
 def _pairs(name: str, value: JSON, arrays: ArrayFormat) -> Iterator[tuple[str, str]]:
@@ -60,7 +70,8 @@ def _pairs(name: str, value: JSON, arrays: ArrayFormat) -> Iterator[tuple[str, s
         case None:
             return
         case list() if arrays is ArrayFormat.COMMA and not any(isinstance(item, dict | list) for item in value):
-            yield name, ",".join(plain(item) for item in value if item is not None)
+            texts = [plain(item) for item in value if item is not None]
+            yield from [(name, ",".join(texts))] if texts else []  # As any other format has it.
         case list():
             for index, item in enumerate(value):
                 yield from _pairs(_item_name(name, index, arrays), item, arrays)
@@ -106,8 +117,9 @@ def _multipart(fields: JsonObject) -> tuple[bytes, str]:
 def _items(value: JSON) -> list[JSON]:
     if value is None:
         return []
-    is_plain_list = isinstance(value, list) and not any(isinstance(item, dict | list) for item in value)
-    return value if is_plain_list else [value]
+    if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
+        return [item for item in value if item is not None]
+    return [value]
 
 
 def _part(name: str, value: JSON) -> bytes:
@@ -115,8 +127,8 @@ def _part(name: str, value: JSON) -> bytes:
     shown = name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
     head = f'Content-Disposition: form-data; name="{shown}"'
     if isinstance(value, dict | list):
-        return f"{head}\r\nContent-Type: application/json\r\n\r\n".encode() + json_bytes(value)
-    return f"{head}\r\n\r\n{plain(value)}".encode()
+        return f"{head}\r\nContent-Type: application/json\r\n\r\n".encode(errors="replace") + json_bytes(value)
+    return _bytes(f"{head}\r\n\r\n{plain(value)}")
 
 
 def _xml_document(body: JsonObject, root: str) -> str:

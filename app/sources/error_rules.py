@@ -1,13 +1,13 @@
 """What an integration's ``error_expression`` makes of an answer: some APIs answer 200 to what went wrong.
 
-JSONata over ``response`` and ``data`` (the decoded body), ``headers`` and ``status``. Nothing, null and false mean that
-the status says it all; a text is an error's message; an object may have ``message`` and ``status``.
+JSONata over ``response`` and ``data`` (the decoded body), ``headers`` and ``status``. Nothing, null and false, in words
+too, mean that the status says it all; a text is an error's message; an object may have ``message`` and ``status``.
 """
 
 from app.engine.errors import ExpressionError, SourceError
 from app.engine.expressions import Expression
+from app.engine.flags import is_true
 from app.engine.json_types import JSON
-from app.engine.paths import UNDEFINED
 from app.engine.storable import storable_text
 from app.sources import responses
 from app.sources.exchange import FoundError, HttpRequest, HttpResponse
@@ -17,28 +17,31 @@ _LONGEST_MESSAGE = 500
 
 
 def found(expression: Expression, request: HttpRequest, response: HttpResponse) -> FoundError | None:
-    """Judge an answer; raise SourceError when the expression itself fails."""
-    data = _data(request, response)
+    """Judge an answer; raise SourceError when the expression itself fails, or fails on a body that can not be read."""
+    data, fault = _data(request, response)
     scope = {"response": data, "data": data, "headers": response.plain_headers, "status": response.status}
     try:
         result = expression.evaluate(scope)
     except ExpressionError as error:
+        if fault is not None:
+            raise fault from error
         message = f"error_expression can not be evaluated: {error.message}"
         raise SourceError("expression", masked(message, request.secrets), status=response.status) from error
     return _read(result, request, response.status)
 
 
-def _data(request: HttpRequest, response: HttpResponse) -> JSON:
+def _data(request: HttpRequest, response: HttpResponse) -> tuple[JSON, SourceError | None]:
+    """Decode a body; one that can not be read is the text that it is, beside the reason."""
     try:
-        return responses.decode(request, response) if response.body else None
-    except SourceError:
-        return storable_text(response.body.decode("utf-8", "replace"))
+        return responses.decode(request, response).value if response.body else None, None
+    except SourceError as fault:
+        return storable_text(response.body.decode("utf-8", "replace")), fault
 
 
 def _read(result: JSON, request: HttpRequest, status: int) -> FoundError | None:
     fallback = status if status >= 400 else 502
     match result:
-        case _ if result is UNDEFINED or not result:
+        case _ if result in ({}, []) or not is_true(result):
             return None
         case dict():
             told = result.get("status", result.get("statusCode"))

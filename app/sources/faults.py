@@ -3,16 +3,15 @@
 import re
 import ssl
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
-from app.engine import retry
 from app.engine.errors import ProviderAnswer, SourceError
 from app.net import guarded_connections
+from app.sources.content_encodings import OverLimitError, UnpackingError
 from app.sources.exchange import FoundError, HttpRequest, HttpResponse
 from app.sources.redaction import masked
 
@@ -37,6 +36,8 @@ class _Kind:
     """The operating system's own words are worth showing."""
 
 
+_BROKEN_BODY = "was answered with a body that broke off or can not be decompressed"
+
 # The first that fits is meant: aiohttp's classes inherit from each other, from OSError and from ValueError.
 _KINDS = (
     _Kind(
@@ -57,7 +58,7 @@ _KINDS = (
     _Kind(
         exceptions=(aiohttp.ClientPayloadError,),
         code="disconnected",
-        words="was answered with a body that broke off or can not be decompressed",
+        words=_BROKEN_BODY,
     ),
     _Kind(
         exceptions=(aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, aiohttp.RedirectClientError),
@@ -104,9 +105,14 @@ class RefusedError(SourceError):
         super().__init__(code, message, **facts)
 
 
-def refused(request: HttpRequest, response: HttpResponse, found: FoundError | None = None) -> RefusedError:
+def refused(
+    request: HttpRequest,
+    response: HttpResponse,
+    found: FoundError | None = None,
+    *,
+    retry_after_seconds: float | None = None,
+) -> RefusedError:
     """Tell of an answer that is not a success, or in which the integration's expression found an error."""
-    now = response.server_date or datetime.now(UTC)
     status = response.status if found is None else found.status
     what = f"was answered {response.status} {_phrase(response.status)}".rstrip()
     return RefusedError(
@@ -114,7 +120,7 @@ def refused(request: HttpRequest, response: HttpResponse, found: FoundError | No
         _said(request, what if found is None else f"{what}: {found.message}"),
         status=status,
         retryable=status in _PASSING_STATUSES,
-        retry_after_seconds=retry.retry_after_seconds(response.header("Retry-After"), now),
+        retry_after_seconds=retry_after_seconds,
         excerpt=excerpt(response.body, request.secrets),
         answer=provider_answer(request, response),
         response=response,
@@ -132,9 +138,11 @@ def provider_answer(request: HttpRequest, response: HttpResponse) -> ProviderAns
     )
 
 
-def too_large(request: HttpRequest, limit_bytes: int) -> SourceError:
-    """Tell of an answer that is over the limit."""
-    return SourceError("too_large", _said(request, f"was answered with more than {limit_bytes} bytes"))
+def unpacking(error: UnpackingError, request: HttpRequest) -> SourceError:
+    """Tell of a success whose body is over the limit, or is not what its Content-Encoding says."""
+    if isinstance(error, OverLimitError):
+        return SourceError("too_large", _said(request, f"was answered with more than {error.limit_bytes} bytes"))
+    return SourceError("disconnected", _said(request, f"{_BROKEN_BODY}: {error}"), retryable=True)
 
 
 def excerpt(body: bytes, secrets: frozenset[str]) -> str:

@@ -1,10 +1,12 @@
 """Fetch pages from upstream HTTP APIs, as an integration's config describes them."""
 
+import functools
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Final, TypeVar
 
@@ -15,13 +17,13 @@ from app.engine.json_types import JsonObject
 from app.engine.redaction import MASK, is_secret_name
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
-from app.sources import requests, responses
+from app.sources import answers, requests, responses
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.faults import RefusedError
 from app.sources.kept_credentials import KeptCredentials
 from app.sources.local_budgets import LocalBudgets
-from app.sources.pagination.listing import Listing, reads_headers
-from app.sources.pagination.values import PageAnswer, PageAsk, PageRefusal, PageTurn
+from app.sources.pagination.listing import Listing
+from app.sources.pagination.values import PageAsk, PageRefusal, PageTurn
 from app.sources.redaction import masked
 from app.sources.requests import RequestDraft
 from app.sources.sending import Attempt
@@ -116,13 +118,14 @@ class HttpSource:
         config = call.config.method(call.resource, call.method)
         timeout_seconds = config.timeout_seconds or self._timeout_seconds
         request = requests.finish(requests.draft(call, config), PageAsk(), timeout_seconds=timeout_seconds)
-        response = await self._send(call, request)
+        response = await self._send(call, request, lambda response: response)
         content_type = response.header("Content-Type") or ""
         return PlainAnswer(status=response.status, content_type=content_type, body=response.body)
 
-    def _send(self, call: PageCall, request: HttpRequest) -> Awaitable[HttpResponse]:
+    def _send(self, call: PageCall, request: HttpRequest, read: Callable[[HttpResponse], T]) -> Awaitable[T]:
         return self._transport.send(
             request,
+            read,
             account_id=call.account_id,
             endpoint=f"{call.resource}.{call.method}",
             rate_limit=call.config.rate_limit,
@@ -136,15 +139,16 @@ class HttpSource:
             ask = listing.ask()
         request = requests.finish(drafted, ask, timeout_seconds=config.timeout_seconds or self._timeout_seconds)
         try:
-            response = await self._send(call, request)
+            answer = await self._send(call, request, partial(answers.read, call, config, request))
         except RefusedError as error:
             with _masking(drafted):
                 turned = listing.refused(_refusal(request, error))
             if turned is None:
                 raise
             return _page(drafted, request, turned, status=error.response.status)
-        answer = _answer(call, config, request, response)
-        turned = listing.turn(answer, decides_deletions=call.decides_deletions)
+        response = answer.response
+        turned = listing.turn(answer.page, decides_deletions=call.decides_deletions)
+        turned = replace(turned, warnings=(*turned.warnings, *answer.warnings)) if answer.warnings else turned
         page = _page(drafted, request, turned, status=response.status, server_date=response.server_date)
         if call.mapping is None:
             return page
@@ -156,7 +160,13 @@ class HttpSource:
 
 
 def _listing(call: PageCall, config: MethodConfig, drafted: RequestDraft) -> Listing:
-    return Listing(_paging(call, config), call.cursor, drafted.query, _shown(drafted))
+    return Listing(
+        _paging(call, config),
+        call.cursor,
+        drafted.query,
+        request=_shown(drafted),
+        plain=functools.partial(requests.without_secrets, drafted),
+    )
 
 
 def _paging(call: PageCall, config: MethodConfig) -> Pagination | None:
@@ -173,20 +183,6 @@ def _masking(drafted: RequestDraft) -> Iterator[None]:
         raise _masked_error(error, drafted) from None
 
 
-def _answer(call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse) -> PageAnswer:
-    if not responses.has_content(response, method=call.method):
-        return PageAnswer(records=[], document=None)
-    document = responses.decode(request, response, config.formats.answer)
-    find = responses.xml_records if responses.is_xml(response, config.formats.answer) else responses.records
-    return PageAnswer(
-        records=find(document, method=call.method, response_path=config.response_path),
-        document=document,
-        links=response.header_values("Link"),
-        status=response.status,
-        headers=response.plain_headers if reads_headers(config.pagination) else {},
-    )
-
-
 def _shown(drafted: RequestDraft) -> JsonObject:
     """Give what a pagination's expressions see of a request: no headers, since what they make is kept as a cursor."""
     options = {"method": drafted.method, "body": drafted.body, "query": drafted.query}
@@ -196,7 +192,7 @@ def _shown(drafted: RequestDraft) -> JsonObject:
 def _refusal(request: HttpRequest, error: RefusedError) -> PageRefusal:
     """Return what pagination reads of an answer that is an error; a body that is not JSON is nothing."""
     try:
-        document = responses.decode(request, error.response) if error.response.body else None
+        document = responses.decode(request, error.response).value if error.response.body else None
     except SourceError:
         document = None
     status = error.response.status if error.status is None else error.status
@@ -213,7 +209,7 @@ def _page(
 ) -> FetchedPage:
     return FetchedPage(
         records=turned.records,
-        next_cursor=requests.without_secrets(drafted, turned.cursor),
+        next_cursor=turned.cursor,
         server_date=server_date,
         url=masked(request.address, request.secrets),
         status=status,

@@ -1,7 +1,8 @@
 """Send one request until it is answered: through its account's gate, patient with faults that pass.
 
 A refusal for the rate is no failure: it waits at the gate, and if that takes long the unit sleeps. Everything else that
-passes is tried again with exponential backoff and full jitter, within a budget of attempts and time.
+passes is tried again with exponential backoff and full jitter, within a budget of attempts and time: a success that can
+not be read among it. A fault that says for how long is waited out like a refusal, here or asleep.
 """
 
 import asyncio
@@ -9,10 +10,10 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from app.engine import rate_signs, retry
-from app.engine.errors import RateLimitedError, SourceError
+from app.engine.errors import PassingFaultError, RateLimitedError, SourceError
 from app.engine.rate_limit_config import RateLimitConfig
 from app.engine.rate_signs import RateSigns
 from app.settings import Settings
@@ -27,10 +28,11 @@ _UNTOLD_WAIT_SECONDS: Final = 10.0
 """The least sleep of a unit whose upstream goes on to refuse and does not tell for how long."""
 
 Attempt = Callable[[HttpRequest, float], Awaitable[HttpResponse]]
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Sending:
+class Sending(Generic[T]):
     """One request on its way, with what it was told and how often it failed."""
 
     request: HttpRequest
@@ -39,21 +41,34 @@ class Sending:
     config: RateLimitConfig
     attempt: Attempt
     settings: Settings
+    read: Callable[[HttpResponse], T]
+    """Makes of a success what is wanted; what it raises is a fault as any other."""
     failures: int = 0
     refusals: int = 0
     spent_seconds: float = 0.0
+    fault: SourceError | None = None
+    """The last one that was waited out."""
 
-    async def run(self) -> HttpResponse:
-        """Give the 2xx answer; raise SourceError, or RateLimitedError when the unit had better sleep."""
+    async def run(self) -> T:
+        """Give what the 2xx answer reads; raise SourceError, of which RateLimitedError and PassingFaultError say that
+        the unit had better sleep."""
         while True:
-            passage = await self.gate.enter(self.endpoint)
+            passage = await self._enter()
             try:
                 response = await self._pass(passage)
+                if response is not None:
+                    return self.read(response)
             except SourceError as error:
                 await self._back_off(error)
-                continue
-            if response is not None:
-                return response
+
+    async def _enter(self) -> Passage:
+        try:
+            return await self.gate.enter(self.endpoint)
+        except RateLimitedError as limit:
+            if self.fault is None:
+                raise
+            # Were it a refusal only, an upstream that fails with its quota used up would be asked for ever.
+            raise PassingFaultError(self.fault, limit.retry_after_seconds or 0.0) from limit
 
     async def _pass(self, passage: Passage) -> HttpResponse | None:
         """Make one attempt; None asks for another."""
@@ -90,7 +105,7 @@ class Sending:
             self.gate.leave_served(passage, signs)
         if 200 <= status < 300:
             return response
-        raise faults.refused(self.request, response, found)
+        raise faults.refused(self.request, response, found, retry_after_seconds=signs.retry_after_seconds)
 
     def _found_error(self, passage: Passage, response: HttpResponse, signs: RateSigns) -> FoundError | None:
         expression = self.request.error_expression
@@ -113,25 +128,24 @@ class Sending:
 
     async def _back_off(self, error: SourceError) -> None:
         """Pause before the next attempt, outside of the gate; raise the error when there is to be none."""
-        wait = self._seconds_to_retry(error)
-        if wait is None or self.spent_seconds + wait >= _patience(self.request):
+        self.failures += 1
+        if isinstance(error, RateLimitedError) or not self._may_repeat(error):
             raise error
+        told = error.retry_after_seconds or 0.0
+        if told >= LONGEST_WAIT_IN_PLACE_SECONDS:
+            raise PassingFaultError(error, min(told, rate_signs.LONGEST_WAIT_SECONDS)) from error
+        base = self.settings.retry_base_seconds
+        wait = told + retry.backoff_seconds(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)
+        if self.failures >= self.settings.request_attempts or self.spent_seconds + wait >= _patience(self.request):
+            raise error
+        self.fault = error
         self.gate.complaints.failed(self.endpoint, error, wait)
         self.spent_seconds += wait
         await asyncio.sleep(wait)
 
-    def _seconds_to_retry(self, error: SourceError) -> float | None:
-        """Tell how long to wait before the next attempt; None when there should be none."""
-        self.failures += 1
-        told = error.retry_after_seconds or 0.0
-        if isinstance(error, RateLimitedError) or self.failures >= self.settings.request_attempts:
-            return None
-        if told >= LONGEST_WAIT_IN_PLACE_SECONDS or not error.retryable:
-            return None
-        if not (self.request.is_repeatable or error.code == "connect" or error.status == 503):
-            return None
-        base = self.settings.retry_base_seconds
-        return told + retry.backoff_seconds(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)
+    def _may_repeat(self, error: SourceError) -> bool:
+        is_harmless = self.request.is_repeatable or error.code == "connect" or error.status == 503
+        return error.retryable and is_harmless
 
 
 def _patience(request: HttpRequest) -> float:

@@ -3,8 +3,9 @@
 import asyncio
 import base64
 import random
+import re
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import aiohttp
 import orjson
@@ -16,6 +17,7 @@ from app.engine.oauth import TokenRequest
 from app.net import guarded_connections
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
+from app.sources import bodies
 
 _ANSWER_LIMIT_BYTES: Final = 256 * 1024
 _ATTEMPTS: Final = 3
@@ -23,6 +25,7 @@ _ATTEMPT_SECONDS: Final = 8.0
 """Three of them with their pauses end before the row's lock does."""
 _CONNECTIONS: Final = 50
 _WORD_CHARACTERS: Final = 60
+_FORM: Final = re.compile(r"[\w.~%+-]+=[^&\s<>\"]*(?:&[\w.~%+-]+=[^&\s<>\"]*)*&?", re.ASCII)
 _DEAD_GRANTS: Final = frozenset({"invalid_grant", "bad_refresh_token", "token_revoked", "invalid_refresh_token"})
 
 
@@ -88,7 +91,7 @@ class HttpTokenEndpoint:
 
 
 def _body(request: TokenRequest) -> bytes:
-    return orjson.dumps(request.fields) if request.is_json else urlencode(request.fields).encode()
+    return bodies.json_bytes(request.fields) if request.is_json else bodies.query_text(request.fields).encode()
 
 
 def _headers(request: TokenRequest) -> dict[str, str]:
@@ -96,7 +99,8 @@ def _headers(request: TokenRequest) -> dict[str, str]:
     headers = {"Accept": "application/json", "Content-Type": kind, "User-Agent": "ferryman"}
     if request.basic is not None:
         # RFC 6749 2.3.1: both are form-encoded before they are joined.
-        pair = ":".join(quote(part, safe="") for part in request.basic)
+        parts = request.basic if request.is_loosely_encoded else [quote(part, safe="") for part in request.basic]
+        pair = ":".join(parts)
         headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
     return headers
 
@@ -111,7 +115,7 @@ def _judged(request: TokenRequest, status: int, body: bytes) -> JsonObject:
     if status >= 500 or status in (408, 429):
         raise _fault(request, f"answered {status}", retryable=True)
     if 200 <= status < 300 and not word:
-        raise _fault(request, f"answered {status} with no JSON object in it")
+        raise _fault(request, f"answered {status} with no JSON object in it, nor a form")
     said = f" '{word}'" if word.replace("_", "").isalnum() else ""
     raise _fault(request, f"answered {status}{said}")
 
@@ -120,8 +124,14 @@ def _parsed(body: bytes) -> JsonObject:
     try:
         answer: Any = orjson.loads(body)
     except ValueError:
-        return {}
+        return _parsed_form(body)
     return answer if isinstance(answer, dict) else {}
+
+
+def _parsed_form(body: bytes) -> JsonObject:
+    """Read what some servers answer to those that have asked for JSON: a form, as OAuth 1 had it."""
+    text = body.decode(errors="replace").strip()
+    return dict(parse_qsl(text)) if _FORM.fullmatch(text) else {}
 
 
 def _fault(request: TokenRequest, what: str, *, retryable: bool = False) -> SourceError:

@@ -19,9 +19,10 @@ from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.ports import BudgetStore
 from app.settings import Settings
-from app.sources import faults, origins
+from app.sources import content_encodings, faults, origins
 from app.sources.account_gate import AccountGate
 from app.sources.budget_exchange import StoreClock
+from app.sources.content_encodings import Body, UnpackingError
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.local_budgets import LocalBudgets
 from app.sources.sending import Attempt, Sending
@@ -61,12 +62,21 @@ class Transport:
         return self._loop_thread.submit(work)
 
     async def send(
-        self, request: HttpRequest, *, account_id: str, endpoint: str = "", rate_limit: RateLimitConfig | None = None
-    ) -> HttpResponse:
-        """Give the 2xx answer to a request; raise SourceError or RateLimitedError for anything else."""
+        self,
+        request: HttpRequest,
+        read: Callable[[HttpResponse], T],
+        *,
+        account_id: str,
+        endpoint: str = "",
+        rate_limit: RateLimitConfig | None = None,
+    ) -> T:
+        """Give what ``read`` makes of the 2xx answer to a request; raise SourceError or RateLimitedError otherwise.
+
+        What ``read`` raises counts as the upstream's fault: where it is retryable, the request is sent again.
+        """
         config = rate_limit or RateLimitConfig()
         gate = self._pool().gate(account_id, config.pace)
-        return await Sending(request, endpoint, gate, config, self._attempt, self._settings).run()
+        return await Sending(request, endpoint, gate, config, self._attempt, self._settings, read).run()
 
     def useful_requests(self, account_id: str) -> int:
         """Tell how many requests to an account are worth having under way; callable from any thread."""
@@ -117,15 +127,15 @@ class Transport:
         """Read a body up to the limit, counted after decompression; of an error, only its beginning."""
         is_error = response.status >= 400
         limit = _ERROR_BODY_BYTES if is_error else self._settings.response_limit_bytes
-        chunks, size = [], 0
-        async for chunk in response.content.iter_any():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                if is_error:
-                    break
-                raise faults.too_large(request, limit)
-        return b"".join(chunks)
+        body = Body(response.headers.getall("Content-Encoding", ()), limit_bytes=limit)
+        try:
+            async for chunk in response.content.iter_any():
+                body.add(chunk)
+            body.finish()
+        except UnpackingError as error:
+            if not is_error:
+                raise faults.unpacking(error, request) from error
+        return body.content
 
     def _pool(self) -> "_Pool":
         loop = asyncio.get_running_loop()
@@ -157,6 +167,8 @@ class _Pool:
             # The gates bound the connections; a limit here would let one slow account starve the others.
             connector=guarded_connections.connector(AllowedNetworks.parse(settings.allowed_networks), limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": content_encodings.ACCEPTED},
+            auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             max_line_size=_HEADER_LIMIT_BYTES,
             max_field_size=_HEADER_LIMIT_BYTES,

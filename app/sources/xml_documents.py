@@ -5,6 +5,7 @@ Children go by their names, an array where several have one name; an attribute i
 without end, and nothing outside to fetch.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 from xml.parsers import expat
@@ -13,10 +14,16 @@ from app.engine.json_types import JSON, JsonObject
 
 _DEEPEST: Final = 200
 _MOST_ELEMENTS: Final = 2_000_000
+_DECLARATION: Final = re.compile(rb"""\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{1,60})["']""", re.ASCII)
 
 
 class XmlError(ValueError):
     """It is no XML that is read here."""
+
+    def __init__(self, reason: str, *, is_passing: bool = False) -> None:
+        self.is_passing = is_passing
+        """The document may have been cut, or be a page in the place of the answer: the next one may be whole."""
+        super().__init__(reason)
 
 
 @dataclass(slots=True)
@@ -49,9 +56,15 @@ class _Reader:
         _add(self.open[-1].content, name, _value(element))
 
 
+def declared_charset(body: bytes) -> str | None:
+    """Return the charset that a document's first line names, as far as it can be read without knowing it."""
+    found = _DECLARATION.match(body)
+    return found[1].decode() if found else None
+
+
 def parse(body: bytes) -> JSON:
-    """Read a document as ``{root: ...}``; raise XmlError."""
-    reader, parser = _Reader(), expat.ParserCreate()
+    """Read a document in UTF-8, whatever it declares, as ``{root: ...}``; raise XmlError."""
+    reader, parser = _Reader(), expat.ParserCreate("utf-8")
     parser.buffer_text = True
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
@@ -60,13 +73,14 @@ def parse(body: bytes) -> JSON:
     try:
         parser.Parse(body, True)
     except expat.ExpatError as error:
-        raise XmlError(f"it does not parse: {expat.ErrorString(error.code)} at line {error.lineno}") from error
-    except (LookupError, UnicodeError) as error:
-        raise XmlError("it is in an encoding that is not known") from error
+        reason = f"it does not parse: {expat.ErrorString(error.code)} at line {error.lineno}"
+        raise XmlError(reason, is_passing=True) from error
     return reader.open[0].content
 
 
-def _refuse_document_type(*_: object) -> None:
+def _refuse_document_type(name: str, *_: object) -> None:
+    if name.lower() == "html":
+        raise XmlError("it is HTML", is_passing=True)
     raise XmlError("it has a document type, which is not allowed")
 
 

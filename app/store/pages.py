@@ -1,9 +1,12 @@
 """Write a page: its records, its counters and the cursor behind it, in ONE transaction under the unit's fence.
 
-Locks are always taken in the order unit, account log, delivery unit, resources from parent to child, so that page
-writes, deliveries and stops never wait for each other in a circle.
+Locks are always taken in the order account log, unit, delivery unit, resources from parent to child, so that page
+writes, deliveries and stops never wait for each other in a circle. The unit's row is locked behind all that may take
+long: its lease is kept meanwhile, and a stop waits for no page. (A small page's statement locks it first, and is over
+soon; it may only wait for the log.)
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,14 +18,19 @@ from sqlalchemy import Connection, Engine, insert, select, text
 from app import failpoints
 from app.engine import events
 from app.engine.books import Counters
+from app.engine.errors import LeaseLostError
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
 from app.store import account_log, plain_pages, record_differences, spools, tables, webhook_changes
 from app.store.database import driver_cursor
+from app.store.parts import parts
 from app.store.record_differences import RecordPage
-from app.store.record_writer import Fence, write_records
+from app.store.record_writer import write_records
+from app.store.refusals import refusals_of
 from app.store.single_statements import singles_of, transaction
-from app.store.units import insert_units
+from app.store.units import UnitStore, insert_units
+
+_INSERTED_AT_ONCE = 1000
 
 # Takes the row's lock even where nothing changes, so that a delivery unit that is about to go idle sees the new events.
 _WAKE_DELIVERY = text("""
@@ -76,21 +84,28 @@ class PageStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._singles = singles_of(engine)
+        self._units = UnitStore(engine)
 
     def write(self, page: PageWrite) -> str | None:
         """Write all of it or nothing; raise LeaseLostError when the unit belongs to somebody else by now.
 
-        Gives the id of the run's delivery unit when there are events for it to send.
+        Gives the id of the run's delivery unit when there are events for it to send. Raise UnwritablePageError for a
+        page that Postgres will never take.
         """
+        with refusals_of(page):
+            delivery_unit_id = self._write(page)
+        failpoints.hit(Failpoint.BEFORE_ACK)
+        return delivery_unit_id
+
+    def _write(self, page: PageWrite) -> str | None:
         delivery_unit_id = None
         if not plain_pages.is_plain(page):
             delivery_unit_id = self._write_any(page)
         elif plain_pages.is_small(page):
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
-            plain_pages.write(self._singles, page)
+            self._write_small(page)
         else:
             self._singles.lend(lambda connection: _write_large(connection, page))
-        failpoints.hit(Failpoint.BEFORE_ACK)
         return delivery_unit_id
 
     def has_paged(self, resource_id: str) -> bool:
@@ -98,12 +113,19 @@ class PageStore:
         row = self._singles.one(_HAS_PAGED, {"resource_id": resource_id})
         return row is not None and bool(row["has_paged"])
 
+    def _write_small(self, page: PageWrite) -> None:
+        began = time.monotonic()
+        plain_pages.write(self._singles, page)
+        if page.end is None and time.monotonic() > began + page.lease_seconds / 2:
+            # It has waited for the account's log, with its unit's row locked: nobody could keep its lease meanwhile.
+            self._units.keep(page.claim, lease_seconds=page.lease_seconds)
+
     def _write_any(self, page: PageWrite) -> str | None:
         records = _record_page(page)
         found = record_differences.find(self._singles, records)
         with self._engine.begin() as connection:
             with driver_cursor(connection) as cursor:
-                written = write_records(cursor, records, found, fence=_fence(page))
+                written = write_records(cursor, records, found, claim=page.claim)
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
             insert_units(connection, page.claim.run_id, page.children)
             if page.gathered or page.given_on:
@@ -111,6 +133,8 @@ class PageStore:
             insert_errors(connection, page.claim.run_id, page.errors)
             told = webhook_changes.compare(connection, page) if page.changes else None
             drafts = numbered(connection, page.account_id, [*told.events, *page.events] if told else page.events)
+            with driver_cursor(connection) as cursor:
+                _advance(cursor, page)
             delivery_unit_id = insert_events(connection, page.claim.run_id, drafts)
             counters = written.counters + told.counters if told else written.counters
             _count(connection, page, counters, written.sequences)
@@ -118,7 +142,7 @@ class PageStore:
 
 
 def _write_large(connection: psycopg.Connection[DictRow], page: PageWrite) -> None:
-    """Write a page of records alone, past SQLAlchemy: a trip to compare, and one or three to write."""
+    """Write a page of records alone, past SQLAlchemy: a trip to compare, and one or four to write."""
     records = _record_page(page)
     found = record_differences.find_over(connection, records)
     if not found:
@@ -126,8 +150,9 @@ def _write_large(connection: psycopg.Connection[DictRow], page: PageWrite) -> No
         plain_pages.move_on(connection, page)
         return
     with transaction(connection), connection.cursor(binary=True, row_factory=tuple_row) as cursor:
-        written = write_records(cursor, records, found, fence=_fence(page))
+        written = write_records(cursor, records, found, claim=page.claim)
         failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
+        _advance(cursor, page)
         with connection.pipeline():
             _add(cursor, page, written.counters, written.sequences)
             connection.commit()
@@ -159,25 +184,26 @@ def insert_events(connection: Connection, run_id: str, drafts: Sequence[EventDra
     """Queue events for delivery within the caller's transaction and wake the run's delivery unit; give its id."""
     if not drafts:
         return None
-    rows = [
-        {
-            "id": event.id,
-            "run_id": run_id,
-            "resource_id": event.resource_id,
-            "webhook_id": event.webhook_id,
-            "event": event.event,
-            "body": event.body,
-            "records": event.records,
-            "remote_ids": list(event.remote_ids) if event.remote_ids is not None else None,
-            "integrated_account_id": event.integrated_account_id,
-            "log_sequence": event.log_sequence,
-            "previous_log_sequence": event.previous_log_sequence,
-        }
-        for event in drafts
-    ]
-    connection.execute(insert(tables.delivery), rows)
+    for part in parts(drafts, lambda event: len(event.body), most=_INSERTED_AT_ONCE):
+        connection.execute(insert(tables.delivery), [_event_row(run_id, event) for event in part])
     unit_id = connection.execute(_WAKE_DELIVERY, {"run_id": run_id}).scalar_one_or_none()
     return str(unit_id) if unit_id else None
+
+
+def _event_row(run_id: str, event: EventDraft) -> dict[str, object]:
+    return {
+        "id": event.id,
+        "run_id": run_id,
+        "resource_id": event.resource_id,
+        "webhook_id": event.webhook_id,
+        "event": event.event,
+        "body": event.body,
+        "records": event.records,
+        "remote_ids": list(event.remote_ids) if event.remote_ids is not None else None,
+        "integrated_account_id": event.integrated_account_id,
+        "log_sequence": event.log_sequence,
+        "previous_log_sequence": event.previous_log_sequence,
+    }
 
 
 def count(connection: Connection, resource_id: str, counters: Counters) -> None:
@@ -204,9 +230,10 @@ def _execute_count(cursor: Cursor[Any], resource_id: str, counters: Counters, va
     cursor.execute(_COUNT, {**counted, **values, "resource_id": resource_id})
 
 
-def _fence(page: PageWrite) -> Fence:
+def _advance(cursor: Cursor[Any], page: PageWrite) -> None:
     """Move the unit on: only who holds its lease can."""
-    return Fence(statement=plain_pages.ADVANCE, parameters=plain_pages.fence_values(page))
+    if cursor.execute(plain_pages.ADVANCE, plain_pages.fence_values(page)).rowcount != 1:
+        raise LeaseLostError
 
 
 def _record_page(page: PageWrite) -> RecordPage:

@@ -24,6 +24,8 @@ from app.store.single_statements import SingleStatements
 
 # From here on Postgres takes more time to look each record up than the daemon saves.
 _MOST_RECORDS: Final = 200
+# A statement that takes long would keep its unit's row locked for as long.
+_MOST_BYTES: Final = 4 * 1024 * 1024
 
 ADVANCE: Final = """
     update unit
@@ -31,10 +33,10 @@ ADVANCE: Final = """
            idle_slices = case when %(has_progress)s then 0 else idle_slices end,
            status = coalesce(%(end)s::text, status),
            lease_expires_at = case when %(end)s::text is null
-                                   then now() + make_interval(secs => %(lease_seconds)s) end
+                                   then clock_timestamp() + make_interval(secs => %(lease_seconds)s) end
      where id = %(unit_id)s and fencing_token = %(fencing_token)s and status = 'leased'
 """
-"""Move a unit on past a page: it changes one row, or none when its lease is gone."""
+"""Move a unit on past a page, which may have taken a minute: it changes one row, or none when its lease is gone."""
 
 _OWN_COUNTERS: Final = {
     "created": "totals.new",
@@ -116,7 +118,9 @@ def is_plain(page: PageWrite) -> bool:
 
 def is_small(page: PageWrite) -> bool:
     """Claim that a plain page is best written without a look at it beforehand."""
-    return len(page.records) <= _MOST_RECORDS
+    return len(page.records) <= _MOST_RECORDS and (
+        sum(len(row.data) for row in page.records.rows(page.records.ids)) <= _MOST_BYTES
+    )
 
 
 def write(singles: SingleStatements, page: PageWrite) -> None:

@@ -3,7 +3,8 @@
 Most pages of a sync that runs again hold nothing new. So one looks before anything is locked: what comes of it is
 certain only as long as nobody writes to the account, which the last number in the account's log tells.
 
-Postgres and this process take turns as little as they can: rows are made while Postgres looks for the page's ids.
+Postgres and this process take turns as little as they can: rows are made while Postgres looks for the page's ids. A
+very large page is looked for in parts, and its rows are not kept: it would be held three times.
 """
 
 import select
@@ -25,6 +26,7 @@ _HELD = """
 
 _LAST = "select last_sequence from account_log where integrated_account_id = %(account_id)s"
 
+_ASKED_AT_ONCE = 5_000
 _MADE_AT_ONCE = 50
 
 
@@ -60,26 +62,53 @@ def find(singles: SingleStatements, page: RecordPage) -> Difference:
 
 def find_over(connection: Connection[Any], page: RecordPage) -> Difference:
     """Compare a page with the table over a connection of the caller's."""
-    ids = page.batch.ids
+    return _together([_find_part(connection, page, ids) for ids in _parts(page.batch.ids)])
+
+
+def find_again(cursor: Cursor[Any], page: RecordPage, last_sequence: int) -> Difference:
+    """Compare a page with the table once the account's log is locked, behind its last number."""
+    return _together(
+        [
+            _compare(page.batch, ids, dict(_ask(cursor, page, ids).fetchall()), last_sequence)
+            for ids in _parts(page.batch.ids)
+        ]
+    )
+
+
+def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
+    return [ids[start : start + _ASKED_AT_ONCE] for start in range(0, len(ids), _ASKED_AT_ONCE)]
+
+
+def _together(parts: Sequence[Difference]) -> Difference:
+    if len(parts) == 1:
+        return parts[0]
+    return Difference(
+        new=[remote_id for part in parts for remote_id in part.new],
+        changed=[remote_id for part in parts for remote_id in part.changed],
+        # The log may have moved on while the first parts were compared.
+        last_sequence=min((part.last_sequence for part in parts), default=0),
+    )
+
+
+def _find_part(connection: Connection[Any], page: RecordPage, ids: Sequence[str]) -> Difference:
     with connection.pipeline(), connection.cursor(binary=True, row_factory=tuple_row) as log:
         log.execute(_LAST, {"account_id": page.account_id})
         with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
             _ask(cursor, page, ids)
-            connection.pgconn.send_flush_request()
-            connection.pgconn.flush()
-            for start in range(0, len(ids), _MADE_AT_ONCE):
-                if _has_answered(connection):
-                    break
-                page.batch.make_rows(ids[start : start + _MADE_AT_ONCE])
+            if page.batch.keeps_rows:
+                _make_rows_meanwhile(connection, page, ids)
             held: dict[str, bytes] = dict(cursor.fetchall())
         last = log.fetchone()
     return _compare(page.batch, ids, held, int(last[0]) if last else 0)
 
 
-def find_again(cursor: Cursor[Any], page: RecordPage, last_sequence: int) -> Difference:
-    """Compare a page with the table once the account's log is locked, behind its last number."""
-    rows = _ask(cursor, page, page.batch.ids).fetchall()
-    return _compare(page.batch, page.batch.ids, dict(rows), last_sequence)
+def _make_rows_meanwhile(connection: Connection[Any], page: RecordPage, ids: Sequence[str]) -> None:
+    connection.pgconn.send_flush_request()
+    connection.pgconn.flush()
+    for start in range(0, len(ids), _MADE_AT_ONCE):
+        if _has_answered(connection):
+            return
+        page.batch.make_rows(ids[start : start + _MADE_AT_ONCE])
 
 
 def _ask(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str]) -> Cursor[Any]:

@@ -6,18 +6,24 @@ in those before them.
 Whatever is written gets a number in its account's log. The log's row is locked from there to the commit, so that
 numbers become visible in their order, and so that nobody else writes records of the account meanwhile: a row that was
 found missing can be copied straight into the table.
+
+A very large page takes a minute, and nothing bounds it but the lease of its unit, which another session keeps. So the
+unit's row is not locked here, only looked at: whoever may not write learns it before the work, and for certain by the
+statement that moves the unit on, behind the records (pages.py).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Cursor
 
 from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
-from app.store import record_differences
+from app.engine.work import Claim
+from app.store import record_differences, writing_sessions
 from app.store.account_log import ALLOCATE
+from app.store.parts import parts
 from app.store.record_differences import Difference, RecordPage, text_array
 
 _COPY = """
@@ -39,11 +45,11 @@ _SEE = "insert into record_seen (resource_id, remote_ids) values (%(resource_id)
 # One plan for any page, by the table's key: to plan for each page takes Postgres a look at all of its ids, and while it
 # knows little of the table, or knew it empty, it would rather read all of that.
 _PLAN_BY_KEY = "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)"
-# A process that is frozen in a COPY or in a pipeline is not idle for Postgres, and would keep its locks for ever.
-_BOUND = "set_config('transaction_timeout', '10s', true)"
-_BOUNDS_TRANSACTIONS_SINCE = 170_000
+
+_MAY_WRITE = "select from unit where id = %(unit_id)s and fencing_token = %(fencing_token)s and status = 'leased'"
 
 _COPIED_AT_ONCE = 100
+_UPDATED_AT_ONCE = 5_000
 
 # What text COPY takes for itself: https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -59,23 +65,15 @@ class WrittenRecords:
     """The first and the last number in the account's log; None when nothing differed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fence:
-    """A statement that changes one row as long as the writer may write; it travels with the first question."""
-
-    statement: str
-    parameters: Mapping[str, object] = field(repr=False)
-
-
 def write_records(
-    cursor: Cursor[Any], page: RecordPage, found: Difference, *, fence: Fence | None = None
+    cursor: Cursor[Any], page: RecordPage, found: Difference, *, claim: Claim | None = None
 ) -> WrittenRecords:
-    """Persist what was found to differ within the caller's transaction; raise LeaseLostError when the fence is shut.
+    """Persist what was found to differ within the caller's transaction; raise LeaseLostError when the claim is gone.
 
     Of several records with one id the last is kept; the others count as unchanged.
     """
     sequences = None
-    last = _begin(cursor, page, len(found), fence)
+    last = _begin(cursor, page, len(found), claim)
     if found:
         if last - len(found) != found.last_sequence:
             # Somebody wrote to the account in between. Nobody can any more; a number too many is only a gap.
@@ -93,19 +91,18 @@ def write_records(
     return WrittenRecords(counters=counters, sequences=sequences)
 
 
-def _begin(cursor: Cursor[Any], page: RecordPage, count: int, fence: Fence | None) -> int:
-    """Pass the fence and take numbers, in one trip; give the last of the numbers, or 0 where none is needed."""
+def _begin(cursor: Cursor[Any], page: RecordPage, count: int, claim: Claim | None) -> int:
+    """Look at the lease and take numbers, in one trip; give the last of the numbers, or 0 where none is needed."""
     connection, last = cursor.connection, 0
     with connection.cursor() as guard:
         with connection.pipeline():
+            if claim is not None:
+                writing_sessions.begin(guard, claim)
+                guard.execute(_MAY_WRITE, {"unit_id": claim.unit_id, "fencing_token": claim.fencing_token})
             if count:
-                is_bound = connection.pgconn.server_version >= _BOUNDS_TRANSACTIONS_SINCE
-                connection.execute(f"select {_PLAN_BY_KEY}, {_BOUND}" if is_bound else f"select {_PLAN_BY_KEY}")
-            if fence is not None:
-                guard.execute(fence.statement, fence.parameters)
-            if count:
+                connection.execute(f"select {_PLAN_BY_KEY}")
                 last = _allocate(cursor, page, count)
-        if fence is not None and guard.rowcount != 1:
+        if claim is not None and guard.rowcount != 1:
             raise LeaseLostError
     return last
 
@@ -143,16 +140,15 @@ def _copy(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], first: int)
 
 
 def _update(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], first: int) -> None:
-    if not ids:
-        return
-    rows = list(page.batch.rows(ids))
-    values = {
-        "account_id": page.account_id,
-        "resource": page.resource,
-        "run_id": page.run_id,
-        "sequence": first - 1,
-        "ids": text_array(ids),
-        "data": [row.data.decode() for row in rows],
-        "hashes": [row.content_hash for row in rows],
-    }
-    cursor.execute(_UPDATE, values)
+    for rows in parts(page.batch.rows(ids), lambda row: len(row.data), most=_UPDATED_AT_ONCE):
+        values = {
+            "account_id": page.account_id,
+            "resource": page.resource,
+            "run_id": page.run_id,
+            "sequence": first - 1,
+            "ids": text_array([row.remote_id for row in rows]),
+            "data": [row.data.decode() for row in rows],
+            "hashes": [row.content_hash for row in rows],
+        }
+        cursor.execute(_UPDATE, values)
+        first += len(rows)

@@ -77,6 +77,7 @@ def move(
         return None
     if target.is_final:
         if target is RunStatus.STOPPED:
+            webhook_changes.lock_told(connection, run_id)
             _cancel_all(connection, run_id, _CANCEL_FETCHING)
             webhook_changes.take_back_waiting(connection, run_id)
             _cancel_all(connection, run_id, _CANCEL_DELIVERING)

@@ -12,7 +12,12 @@ from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
 from app.engine.work import Claim, Ring, UnitDraft, UnitKind
 from app.store import tables
+from app.store.parts import parts
 from app.store.single_statements import singles_of
+
+_INSERTED_AT_ONCE = 1000
+_BYTES_PER_ELEMENT = 200
+"""Or so: the record that a child's request is made of."""
 
 _NEXT_OF_RESOURCE = """
     select id from unit
@@ -67,6 +72,19 @@ _NEXT_OF_ACCOUNT = text(f"""
 _HOLD = text("""
     update unit
        set lease_expires_at = now() + make_interval(secs => :lease_seconds), updated_at = now()
+     where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
+""")
+
+# Who has locked the row is this claim's own page, or ends the run: neither is waited for.
+_KEEP = text("""
+    with held as (
+        select id from unit
+         where id = :unit_id and fencing_token = :fencing_token and status = 'leased' for no key update skip locked),
+         kept as (
+        update unit
+           set lease_expires_at = clock_timestamp() + make_interval(secs => :lease_seconds), updated_at = now()
+          from held where unit.id = held.id)
+    select count(*) as own from unit
      where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
 """)
 
@@ -155,6 +173,11 @@ class UnitStore:
         if self._singles.count(_HOLD, _lease(claim, lease_seconds)) != 1:
             raise LeaseLostError
 
+    def keep(self, claim: Claim, *, lease_seconds: float) -> bool:
+        """Prolong the lease unless somebody has locked its row; False when it is gone."""
+        row = self._singles.one(_KEEP, _lease(claim, lease_seconds))
+        return row is not None and bool(row["own"])
+
     def hand_back(
         self, claim: Claim, *, wake_seconds: float = 0.0, has_failed: bool = False, is_idle: bool = False
     ) -> bool:
@@ -195,20 +218,19 @@ def add_delivery_unit(connection: Connection, run_id: str) -> str | None:
 
 def insert_units(connection: Connection, run_id: str, drafts: Sequence[UnitDraft]) -> None:
     """Write new units within the caller's transaction."""
-    if not drafts:
-        return
-    rows = [
-        {
-            "id": draft.id,
-            "run_id": run_id,
-            "resource_id": draft.resource_id,
-            "kind": draft.kind,
-            "status": draft.status,
-            "elements": list(draft.elements),
-        }
-        for draft in drafts
-    ]
-    connection.execute(insert(tables.unit), rows)
+    for part in parts(drafts, lambda draft: _BYTES_PER_ELEMENT * len(draft.elements), most=_INSERTED_AT_ONCE):
+        rows = [
+            {
+                "id": draft.id,
+                "run_id": run_id,
+                "resource_id": draft.resource_id,
+                "kind": draft.kind,
+                "status": draft.status,
+                "elements": list(draft.elements),
+            }
+            for draft in part
+        ]
+        connection.execute(insert(tables.unit), rows)
 
 
 def _lease(claim: Claim, lease_seconds: float) -> dict[str, object]:

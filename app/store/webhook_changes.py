@@ -5,7 +5,7 @@ that is given up, or cancelled with its run, takes its word back, so that the ne
 Whoever writes here holds the account's log.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +16,10 @@ from app.engine.changes import Change
 from app.engine.record_rows import RecordBatch
 from app.engine.work import EventDraft, PageWrite, Pass, Vanished
 from app.store import account_log
+
+_COMPARED_AT_ONCE: Final = 5_000
+# Each part ends with a batch that is not full.
+_TOLD_AT_ONCE: Final = 20_000
 
 _OF: Final = "webhook_id = :webhook_id and integrated_account_id = :account_id and resource = :resource"
 
@@ -57,6 +61,8 @@ _DELETE = text(f"""
       from unnest(cast(:ids as text[]), cast(:delivery_ids as uuid[])) told (remote_id, delivery_id)
      where {_OF} and webhook_record.remote_id = told.remote_id
 """)
+
+_TOLD_BY: Final = text("select integrated_account_id from sync_job_run where id = :run_id and changes_only")
 
 _ACCOUNTS: Final = "select distinct integrated_account_id from delivery where remote_ids is not null and "
 
@@ -105,9 +111,10 @@ def compare(connection: Connection, page: PageWrite) -> Told:
         account_log.allocate(connection, page.account_id, 0)
         # Somebody may have written in between; nobody can any more.
         for change, ids in _difference(connection, batch, place).items():
-            drafts = changes.tell(change, ids)
-            _note(connection, batch, drafts, {**place, "is_new": change is Change.CREATED})
-            events += drafts
+            for part in _parts(ids, _TOLD_AT_ONCE):
+                drafts = changes.tell(change, part)
+                _note(connection, batch, drafts, {**place, "is_new": change is Change.CREATED})
+                events += drafts
     queued = sum(event.records for event in events)
     return Told(events=events, counters=Counters(queued=queued, unchanged=batch.given - queued))
 
@@ -133,6 +140,13 @@ def take_back(connection: Connection, delivery_id: str) -> None:
     _take_back(connection, _ONE, delivery_id)
 
 
+def lock_told(connection: Connection, run_id: str) -> None:
+    """Keep what was told from changing until the transaction ends: it is locked before the units of a run."""
+    account_id = connection.execute(_TOLD_BY, {"run_id": run_id}).scalar_one_or_none()
+    if account_id is not None:
+        account_log.allocate(connection, str(account_id), 0)
+
+
 def take_back_waiting(connection: Connection, run_id: str) -> None:
     """Forget what the waiting events of a run tell, which nobody will send."""
     _take_back(connection, _WAITING, run_id)
@@ -147,16 +161,22 @@ def _take_back(connection: Connection, which: str, id: str) -> None:
 
 
 def _difference(connection: Connection, batch: RecordBatch, place: Mapping[str, str]) -> dict[Change, list[str]]:
-    rows = connection.execute(_HELD, {**place, "ids": batch.ids}).all()
-    held: dict[str, bytes | None] = {row.remote_id: row.told for row in rows}
     found: dict[Change, list[str]] = {}
-    for row in batch.rows(batch.ids):
-        known = held.get(row.remote_id)
-        if known is None:
-            found.setdefault(Change.CREATED, []).append(row.remote_id)
-        elif bytes(known) != row.content_hash:
-            found.setdefault(Change.UPDATED, []).append(row.remote_id)
+    for ids in _parts(batch.ids, _COMPARED_AT_ONCE):
+        rows = connection.execute(_HELD, {**place, "ids": ids}).all()
+        held: dict[str, bytes | None] = {row.remote_id: row.told for row in rows}
+        for row in batch.rows(ids):
+            known = held.get(row.remote_id)
+            if known is None:
+                found.setdefault(Change.CREATED, []).append(row.remote_id)
+            elif bytes(known) != row.content_hash:
+                found.setdefault(Change.UPDATED, []).append(row.remote_id)
     return found
+
+
+def _parts(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
 
 
 def _note(

@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ _FEW: Final = 20_000
 _MANY: Final = 2_000_000
 _READY_SECONDS: Final = 60.0
 _SAMPLE_SECONDS: Final = 0.25
-_MEGABYTE: Final = 1_000_000
+MEGABYTE: Final = 1_000_000
 
 
 @dataclass(slots=True)
@@ -48,33 +49,37 @@ class Peaks:
 def measure(workbench: Workbench) -> Measurement:
     """Sync few and many records with fresh daemons each time, and compare their peaks."""
     few, many = workbench.effort.sized(_FEW), workbench.effort.sized(_MANY)
-    small, large = _peaks_of(workbench, few), _peaks_of(workbench, many)
+    small, large = (
+        peaks_while(workbench, f"{records:,} records", partial(sync_once, workbench, new_world(records)))
+        for records in (few, many)
+    )
     highest = max(small.resident, large.resident)
     return Measurement(
         scenario="memory",
         figures=[
-            Figure(name="highest RSS of a daemon", value=highest / _MEGABYTE, unit="MB", bar=at_most(160)),
+            Figure(name="highest RSS of a daemon", value=highest / MEGABYTE, unit="MB", bar=at_most(160)),
             Figure(
                 name=f"RSS at {many:,} / at {few:,} records",
                 value=large.resident / small.resident,
                 unit="×",
                 bar=at_most(1.1),
             ),
-            Figure(name=f"RSS at {few:,}", value=small.resident / _MEGABYTE, unit="MB"),
-            Figure(name=f"PSS at {few:,}", value=small.proportional / _MEGABYTE, unit="MB"),
-            Figure(name=f"PSS at {many:,}", value=large.proportional / _MEGABYTE, unit="MB"),
+            Figure(name=f"RSS at {few:,}", value=small.resident / MEGABYTE, unit="MB"),
+            Figure(name=f"PSS at {few:,}", value=small.proportional / MEGABYTE, unit="MB"),
+            Figure(name=f"PSS at {many:,}", value=large.proportional / MEGABYTE, unit="MB"),
         ],
         notes=["peaks of the daemon that took most; both daemons are started anew before each size"],
     )
 
 
-def _peaks_of(workbench: Workbench, records: int) -> Peaks:
+def peaks_while(workbench: Workbench, what: str, sync: Callable[[], object]) -> Peaks:
+    """Watch daemons that were started anew while they work."""
     workbench.clear()
     daemons = [child for name, child in workbench.stack.children.items() if name.startswith("daemon-")]
     _restart(daemons)
     with _watched([pid for child in daemons if (pid := child.pid)]) as peaks:
-        sync_once(workbench, new_world(records))
-    workbench.say(f"{records:,} records: RSS {peaks.resident / _MEGABYTE:.1f} MB")
+        sync()
+    workbench.say(f"{what}: RSS {peaks.resident / MEGABYTE:.1f} MB")
     return peaks
 
 

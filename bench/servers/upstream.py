@@ -2,7 +2,10 @@
 
 GET /<world>/prepare              encodes what it can keep, so that no measurement waits for it
 GET /<world>/tickets?cursor=K     {"data": [...], "next_cursor": K+1 or null}
-GET /<world>/comments?ticket=ID   {"data": [...], "next_cursor": null}; also /<world>/tickets/ID/comments
+GET /<world>/comments?ticket=ID   {"data": [...], "next_cursor": null}; also /<world>/tickets/ID/comments;
+                                  a second page ("page=2") is empty
+GET /<world>/marks/prepare        encodes all marks
+GET /<world>/marks                {"data": [all of them], "next_cursor": null}
 GET /<world>/stats                {"requests": n, "peak_concurrency": n, "arrivals": [seconds, ...]}
 """
 
@@ -14,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 from bench.servers.raw_http import RawConnection, serve
-from bench.worlds import World, comment_page, ticket_page, world_named
+from bench.worlds import World, comment_page, mark_page, ticket_page, world_named
 
 _MOST_ARRIVALS = 20_000
 
@@ -54,6 +57,9 @@ class UpstreamConnection(RawConnection):
             case "prepare":
                 _prepare(world_named(name))
                 self.answer(b"{}")
+            case "marks/prepare":
+                mark_page(world_named(name).records)
+                self.answer(b"{}")
             case _:
                 statistics.begin()
                 self._answer_later(world_named(name), rest, statistics)
@@ -87,7 +93,9 @@ def _content(world: World, rest: str) -> bytes | None:
         case ["tickets", ticket_id, "comments"]:
             return comment_page(int(ticket_id))
         case ["comments"]:
-            return comment_page(int(query["ticket"][0]))
+            return comment_page(int(query["ticket"][0]), int(query.get("page", ["1"])[0]))
+        case ["marks"]:
+            return mark_page(world.records)
         case _:
             return None
 

@@ -16,6 +16,8 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    target: str = ""
+    """The path and the query as they came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,7 @@ def _handler(answer: Callable[[Request], Response]) -> type[BaseHTTPRequestHandl
                 query=dict(parse_qsl(parts.query, keep_blank_values=True)),
                 headers={name.lower(): value for name, value in self.headers.items()},
                 body=self.rfile.read(length),
+                target=self.path,
             )
             response = answer(request)
             # The first of these sends a Date of its own.

@@ -1,21 +1,19 @@
 """Lists whose pages each lead to the next one: by a cursor, an address, or what an expression makes of an answer."""
 
-import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from app.engine.config_reader import type_name
 from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.pagination_config import CursorPagination, DynamicPagination, Led, LinkHeaderPagination
+from app.engine.pagination_config import CursorPagination, DynamicPagination, Led, LinkHeaderPagination, NextIs
 from app.engine.paths import UNDEFINED
+from app.sources import next_links
 from app.sources.pagination import computed, ends, limits, links, signs
 from app.sources.pagination.signs import Said
 from app.sources.pagination.state import ListState, followed
 from app.sources.pagination.values import PageAnswer, PageAsk, PageRefusal, PageTurn
-
-# A cursor that is an address: absolute, or relative with a query (base64 may begin with a slash, but has no "?").
-_ADDRESS: Final = re.compile(r"https?://|(?:/[^?\s]*)?\?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +40,8 @@ class LedList:
     """What the request holds already."""
     request: JsonObject
     """What expressions see of the request."""
+    plain: Callable[[JSON], JSON]
+    """Takes secrets out of a cursor, which is stored."""
 
     def ask(self, state: ListState | None) -> PageAsk:
         """Return how to ask for the next page; raise SourceError ``expression``."""
@@ -52,8 +52,9 @@ class LedList:
         if state is None:
             return PageAsk(query=added) if place is None else limits.placed(place, added)
         value = state.next
-        if isinstance(self.pagination, LinkHeaderPagination) or (isinstance(value, str) and _ADDRESS.match(value)):
-            return PageAsk(address=value)
+        address = next_links.address(value, requested=self._url, next_is=self._next_is)
+        if address is not None or isinstance(self.pagination, LinkHeaderPagination):
+            return PageAsk(address=address or str(value))
         return limits.placed(self.pagination.place, {**added, self.pagination.cursor_param: value})
 
     def turn(self, state: ListState | None, answer: PageAnswer) -> PageTurn:
@@ -107,11 +108,28 @@ class LedList:
                 values = computed.following(self.pagination, came, self.request, answer)
                 return Lead(value=values) if values else Lead(reason="expression")
             case LinkHeaderPagination():
-                return Lead(value=links.following(answer.links))
+                return self._kept(came, Lead(value=links.following(answer.links)))
             case CursorPagination():
                 limit = limits.of(self.pagination, self.query)
                 is_full = limit is not None and len(answer.records) >= limit
-                return _cursor(self.pagination, answer.document, has_led=came.asked > 0, is_full=is_full)
+                found = _cursor(self.pagination, answer.document, has_led=came.asked > 0, is_full=is_full)
+                return self._kept(came, found)
+
+    def _kept(self, came: ListState, lead: Lead) -> Lead:
+        """Return a lead as it is kept: a link is joined to the page that named it, and its secrets are taken out."""
+        if lead.value is None:
+            return lead
+        previous = came.next if came.asked else None
+        following = next_links.behind(previous, lead.value, requested=self._url, next_is=self._next_is)
+        return replace(lead, value=self.plain(following))
+
+    @property
+    def _url(self) -> str:
+        return str(self.request.get("url", ""))
+
+    @property
+    def _next_is(self) -> NextIs:
+        return self.pagination.next_is if isinstance(self.pagination, CursorPagination) else NextIs.LINK
 
     def _contradiction(self) -> SourceError:
         more = self.pagination.signs.has_more_path

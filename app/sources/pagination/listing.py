@@ -3,8 +3,10 @@
 A cursor is the list's state as JSON; None is the first page.
 """
 
+from collections.abc import Callable
+
 from app.engine.errors import SourceError
-from app.engine.json_types import JsonObject
+from app.engine.json_types import JSON, JsonObject
 from app.engine.list_ends import ListEnd
 from app.engine.pagination_config import (
     DynamicPagination,
@@ -24,10 +26,25 @@ class Listing:
     """The list that a request asks for, at one of its pages."""
 
     def __init__(
-        self, pagination: Pagination | None, cursor: JsonObject | None, query: JsonObject, request: JsonObject
+        self,
+        pagination: Pagination | None,
+        cursor: JsonObject | None,
+        query: JsonObject,
+        *,
+        request: JsonObject,
+        plain: Callable[[JSON], JSON],
     ) -> None:
-        """``query`` is what the request holds already, and ``request`` what expressions see of it."""
-        self._list = _list(pagination, query, request)
+        """``query`` is what the request holds already, and ``request`` what expressions see of it.
+
+        ``plain`` takes secrets out of a position, which is stored.
+        """
+        match pagination:
+            case None:
+                self._list: NumberedList | LedList | None = None
+            case PagePagination() | OffsetPagination() | RangePagination():
+                self._list = NumberedList(pagination, query)
+            case _:
+                self._list = LedList(pagination, query, request, plain)
         self._state = None if cursor is None else ListState.from_json(cursor)
 
     def ask(self) -> PageAsk:
@@ -60,13 +77,3 @@ def reads_headers(pagination: Pagination | None) -> bool:
     if pagination is None:
         return False
     return isinstance(pagination, DynamicPagination | RangePagination) or pagination.signs.reads_headers
-
-
-def _list(pagination: Pagination | None, query: JsonObject, request: JsonObject) -> NumberedList | LedList | None:
-    match pagination:
-        case None:
-            return None
-        case PagePagination() | OffsetPagination() | RangePagination():
-            return NumberedList(pagination, query)
-        case _:
-            return LedList(pagination, query, request)

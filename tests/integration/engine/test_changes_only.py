@@ -13,6 +13,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
 from app.engine.status import RunStatus
 from app.services.run_requests import RunRequest
+from app.store import webhook_changes
 from app.store.tokens import TokenStore
 from tests.support.pump import Pump, World, handle
 from tests.support.pump_database import Outcome, PumpDatabase
@@ -97,6 +98,21 @@ def test_second_run_tells_only_what_has_changed_and_its_books_balance(pump_datab
     assert counted == [{"fetched": 3, "queued": 3, "unchanged": 0}, {"fetched": 4, "queued": 2, "unchanged": 2}]
     assert second.run["status"] == "completed"
     assert second.records == {}
+
+
+def test_very_large_page_is_compared_and_told_in_parts(
+    pump_database: PumpDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MemoryApi, "page_size", 100)
+    monkeypatch.setattr(webhook_changes, "_COMPARED_AT_ONCE", 2)
+    monkeypatch.setattr(webhook_changes, "_TOLD_AT_ONCE", 3)
+    customer = Customer(pump_database)
+    customer.run(users(a="Ann", b="Bob", c="Cid", d="Dan"))
+    assert told(customer.world.receiver) == [("created", ["a", "b", "c"]), ("created", ["d"])]
+
+    customer.run(users(a="Ann", b="Bo", c="Ci", d="Da", e="Eve", f="Fay"))
+
+    assert told(customer.world.receiver) == [("updated", ["b", "c", "d"]), ("created", ["e", "f"])]
 
 
 def test_vanished_record_is_told_as_deleted_once_and_as_created_when_it_is_back(pump_database: PumpDatabase) -> None:

@@ -101,6 +101,35 @@ def test_an_answer_that_is_no_json_is_an_error_in_words_that_can_be_kept(client:
     assert caught.value.message.endswith("\ufffd broken")
 
 
+FORMS = {"settings": {"list": {"response_format": "object"}}, "lines": {"list": {"api_response_format": "ndjson"}}}
+
+
+@pytest.mark.parametrize(
+    ("resource", "body", "records"),
+    [
+        ("things", b'{"a": {"id": 7}, "b": {"name": "x"}}', [{"id": 7}, {"name": "x", "id": "b"}]),
+        ("things", b"[]", []),
+        ("settings", b'{"theme": "dark"}', [{"theme": "dark"}]),
+        ("lines", b'{"a": 1}\n{"a": 2}', [{"a": 1}, {"a": 2}]),
+        ("lines", b"", []),
+    ],
+)
+def test_a_list_may_be_declared_to_be_something_else(
+    client: Client, upstream: Upstream, resource: str, body: bytes, records: list[Any]
+) -> None:
+    upstream.answer = lambda _: reply(raw=body, headers={"Content-Type": "text/plain"})
+    config = client.config(response_format="map", resources=FORMS)
+
+    assert client.fetch(config, resource=resource).records == records
+
+
+def test_an_object_where_a_list_is_due_asks_for_its_form(client: Client, upstream: Upstream) -> None:
+    upstream.answer = lambda _: reply({"a": {"id": 7}})
+
+    with pytest.raises(SourceError, match="response_format: 'map'"):
+        client.fetch()
+
+
 def test_expressions_that_run_in_circles_are_an_error(client: Client, upstream: Upstream) -> None:
     upstream.answer = lambda _: reply([len(upstream.received)])
     config = client.config(pagination={"format": "dynamic", "get_pagination_values_expression": '{"page": 1}'})
@@ -131,11 +160,23 @@ def test_an_error_in_an_answer_that_says_200(
     assert words in caught.value.message
 
 
-def test_an_answer_without_an_error_passes_the_expression(client: Client, upstream: Upstream) -> None:
-    upstream.answer = lambda _: reply({"ok": True, "items": [1]})
-    config = client.config(response_path="items", error_expression="response.ok = false ? response.error")
+@pytest.mark.parametrize(
+    "expression", ["response.ok = false ? response.error", "$string(response.failed)", "response.no", "{}", "[]", "0"]
+)
+def test_an_answer_without_an_error_passes_the_expression(client: Client, upstream: Upstream, expression: str) -> None:
+    upstream.answer = lambda _: reply({"ok": True, "failed": False, "no": "0", "items": [1]})
+    config = client.config(response_path="items", error_expression=expression)
 
     assert client.fetch(config).records == [1]
+
+
+@pytest.mark.parametrize("expression", ["response.error", '$type(data) = "string" ? $error("no")'])
+def test_a_body_that_is_cut_is_asked_for_again_whatever_the_expression_makes_of_it(
+    client: Client, upstream: Upstream, expression: str
+) -> None:
+    upstream.in_turn(reply(raw=b'[{"id": 1}, {"i'), reply([{"id": 1}]))
+
+    assert client.fetch(client.config(error_expression=expression)).records == [{"id": 1}]
 
 
 def test_an_expression_tells_a_rate_limit(client: Client, upstream: Upstream) -> None:
@@ -227,3 +268,54 @@ def test_xml_without_records_is_an_error(client: Client, upstream: Upstream, tex
         client.fetch(client.config(response_path="r.list.item"))
 
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(("is_read", "asked"), [(True, 3), (False, 1)])
+def test_a_post_that_only_reads_is_retried_like_a_get(
+    client: Client, upstream: Upstream, is_read: bool, asked: int
+) -> None:
+    upstream.in_turn(reply({}, status=500), reply({}, status=502), reply([{"id": 1}]))
+    search = {"path": "/search", "method": "post", "is_read": is_read}
+    call = {"config": client.config(resources={"r": {"search": search}}), "resource": "r", "method": "search"}
+
+    if is_read:
+        assert client.fetch(**call).records == [{"id": 1}]
+    else:
+        with pytest.raises(SourceError):
+            client.fetch(**call)
+
+    assert len(upstream.received) == asked
+
+
+def test_a_cursor_goes_into_a_graphql_body(client: Client, upstream: Upstream) -> None:
+    upstream.in_turn(reply({"items": [1], "next": "b"}), reply({"items": [2]}))
+    config = client.config(
+        response_path="items",
+        pagination={
+            "format": "dynamic",
+            "get_pagination_values_expression": "body.next ? {'body': {'variables': {'after': body.next}}} : null",
+        },
+        resources={"r": {"list": {"method": "post", "body": {"query": "{ items }", "variables": {"first": 1}}}}},
+    )
+
+    assert client.fetch_all(config, resource="r") == [1, 2]
+    assert [request.body for request in upstream.received] == [
+        b'{"query":"{ items }","variables":{"first":1}}',
+        b'{"query":"{ items }","variables":{"first":1,"after":"b"}}',
+    ]
+
+
+def test_what_is_written_in_addresses_comes_as_it_is(client: Client, upstream: Upstream) -> None:
+    upstream.in_turn(reply({"items": [1], "next": "?expand[]=a&expand[]=b&c=%2F&page=2"}), reply({"items": [2]}))
+    config = client.config(
+        base_url=f"{upstream.url}/v1?key=k%2F1",
+        response_path="items",
+        pagination={"format": "cursor", "cursor_path": "next"},
+        resources={"r": {"list": {"path": "/{{query.repo}}/r?expand[]=a&expand[]=b&flag"}}},
+    )
+
+    assert client.fetch_all(config, resource="r", query={"repo": "a/b%"}) == [1, 2]
+    assert [request.target for request in upstream.received] == [
+        "/v1/a/b%25/r?key=k%2F1&expand[]=a&expand[]=b&flag",
+        "/v1/a/b%25/r?expand[]=a&expand[]=b&c=%2F&page=2&key=k%2F1",
+    ]

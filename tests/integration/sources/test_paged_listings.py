@@ -1,5 +1,6 @@
 """Whole listings over real servers that hand out their pages in different ways, and some that lie."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -258,3 +259,40 @@ def test_only_lists_are_paged_unless_a_method_has_a_pagination_of_its_own(client
     client.fetch(config, method="search")
 
     assert [request.target for request in upstream.received] == ["/things/1", "/search?per_page=10&page=1"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "targets"),
+    [
+        ("items?page=2", "items?page=3", ["/v1/items?page=2", "/v1/items?page=3"]),
+        ("/v1/items/page/2", "3", ["/v1/items/page/2", "/v1/items?after=3"]),
+        ("?page=2", "?page=3", ["/v1/items?page=2", "/v1/items?page=3"]),
+        ("page/2", "../page/3", ["/v1/page/2", "/v1/page/3"]),
+        ("/abc+/==", "AB?/c=", ["/v1/items?after=%2Fabc%2B%2F%3D%3D", "/v1/items?after=AB%3F%2Fc%3D"]),
+    ],
+    ids=["relative", "path-then-value", "query", "folders", "base64"],
+)
+def test_a_next_value_is_followed_or_sent(
+    client: Client, upstream: Upstream, first: str, second: str, targets: list[str]
+) -> None:
+    pages = [{"data": [1], "next": first}, {"data": [2], "next": second}, {"data": [3]}]
+    upstream.in_turn(*(reply(page) for page in pages))
+    pagination = {"format": "cursor", "config": {"cursor_path": "next", "cursor_param": "after"}}
+    resources = {"items": {"list": {"path": "/v1/items"}}}
+    config = client.config(pagination=pagination, response_path="data", resources=resources)
+
+    assert client.fetch_all(config, resource="items") == [1, 2, 3]
+    assert [request.target for request in upstream.received[1:]] == targets
+
+
+def test_no_secret_of_a_next_address_is_kept(client: Client, upstream: Upstream) -> None:
+    address = f"{upstream.url}/things?key=s3cret&page="
+    answers = [reply({"data": [page], "next": f"{address}{page + 1}"}) for page in range(4)]
+    upstream.in_turn(*answers, reply({"data": []}))
+    config = client.config(**CURSOR, query={"key": "{{context.key}}"})
+
+    pages = client.pages(config, context={"key": "s3cret"})
+
+    assert [page.records for page in pages] == [[0], [1], [2], [3], []]
+    assert "s3cret" not in json.dumps([page.next_cursor for page in pages])
+    assert all(dict(request.query)["key"] == "s3cret" for request in upstream.received)

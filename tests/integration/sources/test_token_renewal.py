@@ -18,6 +18,7 @@ from app.engine.errors import SourceError
 from app.engine.ids import new_id
 from app.engine.integration_config import parse_config
 from app.engine.json_types import JsonObject
+from app.engine.oauth import TokenRequest
 from app.engine.objects import EnvironmentId
 from app.net.addresses import LOOPBACK, AllowedNetworks
 from app.net.loop import LoopThread
@@ -50,6 +51,7 @@ class TokenServer:
     def __init__(self) -> None:
         self.access, self.refresh = "access-0", "refresh-0"
         self.asked: list[dict[str, str]] = []
+        self.received: list[Request] = []
         self.refused = 0
         self.answer: Response | None = None
         self.takes_any_token = True
@@ -61,6 +63,7 @@ class TokenServer:
 
     def _answer(self, request: Request) -> Response:
         if request.path == "/oauth/token":
+            self.received.append(request)
             return self._token(dict(parse_qsl(request.body.decode())))
         if request.headers.get("authorization") == f"Bearer {self.access}" and self.takes_any_token:
             return Response(body=b'[{"id": 1}]', headers={"Content-Type": "application/json"})
@@ -342,6 +345,52 @@ def test_a_token_endpoint_that_gives_none_is_an_error_that_keeps_the_account(
     assert ("with no JSON object" in str(caught.value)) is (answer.body == b"<html>")
     assert not any(secret in str(caught.value) for secret in ("client-secret", "refresh-0", "stale"))
     assert place.row().status == "active"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"access_token=access-0&refresh_token=r%2F1&expires_in=28800&scope=read%2Call&token_type=bearer",
+        b'{"data": {"access_token": "access-0", "refresh_token": "r/1", "expires_in": "28800"}}',
+        b'{"accessToken": "access-0", "refreshToken": "r/1", "expires": 28800}',
+    ],
+    ids=["form", "nested", "other names"],
+)
+def test_a_token_is_read_in_whatever_form_it_comes(place: Place, server: TokenServer, body: bytes) -> None:
+    environment = place.connect_account(token_of(context()))
+    server.answer = Response(body=body)
+
+    fetched = place.fetch(context())
+
+    account = place.accounts.get(environment, place.account_id)
+    assert account is not None
+    assert fetched == [[{"id": 1}]]
+    assert token_of(account.context)["refresh_token"] == "r/1"
+    assert token_of(account.context)["expires_at"] is not None
+
+
+def test_a_form_that_tells_of_a_dead_grant_makes_the_account_need_a_person(place: Place, server: TokenServer) -> None:
+    place.connect_account(token_of(context()))
+    server.answer = Response(body=b"error=bad_refresh_token&error_description=The+refresh+token+is+gone")
+
+    with pytest.raises(SourceError, match="bad_refresh_token"):
+        place.fetch(context())
+
+    assert place.row().status == "needs_reauth"
+
+
+def test_a_client_is_shown_as_it_is_where_the_endpoint_wants_that(place: Place, server: TokenServer) -> None:
+    request = TokenRequest(
+        url=f"{server.url}/oauth/token",
+        fields={"grant_type": "client_credentials", "resource": ["a b", "c"], "flag": True},
+        basic=("me@acme", "p/w"),
+        is_loosely_encoded=True,
+    )
+
+    place.endpoint.ask(request)
+
+    assert server.received[-1].body == b"grant_type=client_credentials&resource=a%20b&resource=c&flag=true"
+    assert server.received[-1].headers["authorization"] == f"Basic {base64.b64encode(b'me@acme:p/w').decode()}"
 
 
 def test_a_token_endpoint_can_not_be_a_place_within(place: Place) -> None:

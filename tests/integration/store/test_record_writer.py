@@ -13,13 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
+from app.engine import record_rows
 from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_rows import RecordBatch
 from app.engine.work import Claim, PageWrite, UnitKind
-from app.store import plain_pages, record_differences
+from app.store import plain_pages, record_differences, record_writer
 from app.store.database import connect, driver_cursor
 from app.store.pages import PageStore
 from app.store.record_differences import RecordPage
@@ -131,14 +132,19 @@ class AccountOfPages(Account):
             return [dict(row) for row in connection.execute(text(query), values).mappings()]
 
 
-@pytest.fixture(params=["records alone", "small pages", "large pages"])
+@pytest.fixture(params=["records alone", "small pages", "large pages", "very large pages"])
 def make_account(
     request: pytest.FixtureRequest, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[], Account]:
     if request.param == "records alone":
         return lambda: Account(engine)
-    if request.param == "large pages":
+    if request.param in ("large pages", "very large pages"):
         monkeypatch.setattr(plain_pages, "_MOST_RECORDS", 0)
+    if request.param == "very large pages":
+        monkeypatch.setattr(record_rows, "_MOST_ROWS_KEPT", 1)
+        monkeypatch.setattr(record_differences, "_ASKED_AT_ONCE", 2)
+        monkeypatch.setattr(record_writer, "_UPDATED_AT_ONCE", 2)
+        monkeypatch.setattr(record_writer, "_COPIED_AT_ONCE", 2)
     return lambda: AccountOfPages(engine)
 
 

@@ -77,6 +77,9 @@ def test_every_form_of_loop_on_names_the_same_array(loop_on: Any) -> None:
         ("resources", ("args", "resources")),
         ("context.project_ids", ("context", "project_ids")),
         ("args.groups.-1.ids", ("args", "groups", "-1", "ids")),
+        ("args.groups[-1].$ids", ("args", "groups", "-1", "$ids")),
+        ("{{ context.`a b`.@ids }}", ("context", "a b", "@ids")),
+        ('{{args["a b"]}}', ("args", "a b")),
     ],
 )
 def test_a_loop_begins_at_the_scope_or_in_the_args(loop_on: str, path: tuple[str, ...]) -> None:
@@ -150,6 +153,8 @@ def test_what_is_no_list_is_refused(raw: Any) -> None:
         ({"loop_on": {}}, "loop_on", "expected the path"),
         ({"loop_on": "args..ids"}, "loop_on", "expected the path"),
         ({"loop_on": "{{args.ids:json}}"}, "loop_on", "expected the path"),
+        ({"loop_on": "args.ids args.others"}, "loop_on", "expected the path"),
+        ({"loop_on": "args.ids[x]"}, "loop_on", "expected the path"),
         ({"depends_on": False}, "depends_on", "expected the name"),
         ({"depends_on": ["a", "b"]}, "depends_on", "expected the name"),
         ({"depends_on": "contacts"}, "depends_on", "there is no other"),

@@ -102,3 +102,11 @@ def test_a_failed_element_is_closed_and_keeps_the_cursor_of_the_page_it_did_not_
     assert Frontier.from_json(json.loads(json.dumps(frontier.to_json()))) == frontier
     with pytest.raises(ValueError, match="element 0 is not open"):
         frontier.fail(0)
+
+
+def test_element_that_was_given_up_later_than_it_moved_on_fails_where_it_was_asked_for() -> None:
+    frontier = Frontier().start(0).start(1).advance(0, {"page": 2}).finish(1)
+
+    given_up = frontier.give_up(0, {"page": 1}).give_up(1, None)
+
+    assert given_up == Frontier(next=2, open={}, failed={0: {"page": 1}, 1: None})

@@ -57,7 +57,7 @@ def test_a_resource_that_is_not_listed_has_the_usual_routes(name: str, http_meth
 
     assert (found.http_method, found.path.resolve({"id": 7})) == (http_method, path)
     assert found.headers and found.headers.resolve({}) == {"X": "1"}
-    assert found.response_path == ("data", "items")
+    assert str(found.response_path) == "data.items"
 
 
 def test_a_listed_method_defaults_to_its_usual_route() -> None:
@@ -98,7 +98,7 @@ def test_a_method_overrides_what_it_inherits() -> None:
     assert isinstance(found.query, Template)
     assert found.query.resolve({"query": {}}) == {"sort": "id"}
     assert found.body and found.body.resolve({"body": {"q": 1}}) == {"q": "1"}
-    assert found.response_path == ("data", "-1", "items")
+    assert str(found.response_path) == "data.-1.items"
     assert found.id_path == ("meta", "key")
     assert found.timeout_seconds == 5
 
@@ -113,7 +113,7 @@ def test_a_methods_query_may_be_an_expression() -> None:
 def test_an_empty_response_path_takes_an_inherited_one_away() -> None:
     assert method({"response_path": None}, response_path="data").response_path is None
     assert method({"response_path": ""}, response_path="data").response_path is None
-    assert method({}, response_path="data").response_path == ("data",)
+    assert method({}, response_path="data").response_path == MarkedPath(("data",))
 
 
 def test_a_records_id_is_at_id_unless_told() -> None:
@@ -252,7 +252,9 @@ def test_a_method_may_have_its_own_authorization() -> None:
         ),
         ({"body_format_config": []}, "body_format_config", "expected an object"),
         ({"query_array_format": "pipes"}, "query_array_format", "repeat, brackets, indices, comma"),
-        ({"api_response_format": "csv"}, "api_response_format", "auto, json, xml"),
+        ({"api_response_format": "csv"}, "api_response_format", "auto, json, xml, ndjson"),
+        ({"response_format": "list"}, "response_format", "array, map, object"),
+        ({"resources": {"a": {"list": {"response_format": 1}}}}, "resources.a.list.response_format", "array, map"),
         ({"error_expression": "response.("}, "error_expression", "at character 10"),
         ({"resources": {"a": {"list": {"error_expression": 5}}}}, "resources.a.list.error_expression", "JSONata"),
         ({"authorization": {"format": "header", "config": {"expression": "{"}}}, "authorization.config.expression", ""),

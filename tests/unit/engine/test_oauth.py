@@ -5,7 +5,7 @@ import pytest
 
 from app.engine import oauth
 from app.engine.credentials_config import OAuthGrant
-from app.engine.errors import SourceError
+from app.engine.errors import PlaceholderError, SourceError
 from app.engine.integration_config import parse_config
 from app.engine.json_types import JSON, JsonObject
 
@@ -63,6 +63,8 @@ def test_an_account_is_renewed_by_its_refresh_token_if_it_has_one() -> None:
         (NOON.timestamp() + 30, True),
         ((NOON.timestamp() + 90) * 1000, False),
         (str(int(NOON.timestamp())), True),
+        ("Mon, 05 Jan 2026 12:00:30 GMT", True),
+        ("Mon, 05 Jan 2026 12:01:30 GMT", False),
         ("soon", False),
         (True, False),
         (1e300, False),
@@ -85,6 +87,52 @@ def test_a_request_for_a_token_is_made_of_the_context() -> None:
     assert request.url == "https://id.test/token"
     assert request.fields == {"grant_type": "refresh_token", "refresh_token": "r"}
     assert request.basic == ("i", "s")
+
+
+@pytest.mark.parametrize(
+    ("more", "context", "fields"),
+    [
+        ({"tokenParams": {"audience": "{{context.site}}"}}, {}, {"audience": "acme", "client_id": "c"}),
+        ({"tokenParams": {"resource": ["a", "{{site}}"]}}, {}, {"resource": ["a", "acme"], "client_id": "c"}),
+        (
+            {"tokenParams": {"grant_type": "account_credentials", "client_id": None}},
+            {},
+            {"grant_type": "account_credentials", "client_id": None},
+        ),
+        ({"tokenParams": {"x": "{{context.absent:undefined}}"}}, {}, {"x": None, "client_id": "c"}),
+        (
+            {"client": {"id": "c", "secret": "s", "idParamName": "key", "secretParamName": "hidden"}},
+            {},
+            {"key": "c", "hidden": "s", "client_id": None, "client_secret": None},
+        ),
+        ({"client": {}, "tokenParams": {"client_id": None, "client_secret": None, "user": "u"}}, {}, {"user": "u"}),
+        ({"scope": ["a", "b"], "options": {"scopeSeparator": ","}}, {}, {"scope": "a,b"}),
+        ({"scope": "a b, c", "options": {"scopeSeparator": "+"}}, {}, {"scope": "a+b+c"}),
+        ({"scope": "a, b"}, {}, {"scope": "a, b"}),
+    ],
+)
+def test_a_request_has_what_its_endpoint_needs(more: JsonObject, context: JsonObject, fields: JsonObject) -> None:
+    (one,) = grants({"oauth2_client_credentials": {"client": {"id": "c", "secret": "s"}, **AUTH, **more}})
+
+    request = oauth.token_request(one, {"site": "acme", **context})
+
+    assert {name: request.fields.get(name) for name in fields} == fields
+
+
+def test_a_token_path_may_be_an_address() -> None:
+    auth = {"tokenHost": "https://id.test", "tokenPath": "https://login.test/token?v=2"}
+
+    assert oauth.token_request(grant(auth=auth), nested(refresh_token="r")).url == "https://login.test/token?v=2"
+
+
+def test_a_client_without_an_id_is_told() -> None:
+    with pytest.raises(SourceError, match="the client's id is empty"):
+        oauth.token_request(grant(client={"id": "{{context.client_id}}", "secret": "s"}), {"client_id": None})
+
+
+def test_what_is_missing_of_a_request_is_named() -> None:
+    with pytest.raises(PlaceholderError, match=r"context\.site"):
+        oauth.token_request(grant(tokenParams={"audience": "{{context.site}}"}), nested(refresh_token="r"))
 
 
 def test_a_client_without_a_secret_sends_none() -> None:
@@ -164,6 +212,7 @@ def test_client_credentials_without_scopes_ask_for_none() -> None:
         (nested(access_token="t", scope="read,admin,write"), []),
         (nested(access_token="t", scope=["admin", 7]), ["read", "write"]),
         ({"oauth": {"token": {"access_token": "t"}, "scope": "write"}}, ["admin", "read"]),
+        (nested(access_token="t", scope="read write admin"), []),
         (nested(access_token="t"), []),
         ({"oauth": "none", "api_key": "k"}, []),
     ],

@@ -27,6 +27,66 @@ def test_a_path_and_its_cast(source: str, expected: JSON) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "path"),
+    [
+        ("user.@id", ("user", "@id")),
+        ("user.@odata.nextLink", ("user", "@odata.nextLink")),
+        ("user.$ref.x", ("user", "$ref", "x")),
+        ("user.#text", ("user", "#text")),
+        ("user.a@b", ("user", "a@b")),
+        ("gr\u00f6\u00dfe.\u540d", ("gr\u00f6\u00dfe", "\u540d")),
+        ("knowledge-base.pages/x.id", ("knowledge-base", "pages/x", "id")),
+        ("x[0].id", ("x", "0", "id")),
+        ("x[-1][2]", ("x", "-1", "2")),
+        ("x[ 0 ]", ("x", "0")),
+        ('a["b c"].d', ("a", "b c", "d")),
+        ("a['b.c']", ("a", "b.c")),
+        ("a[`b'\"c`]", ("a", "b'\"c")),
+        ("a.`dc:title`[0]", ("a", "dc:title", "0")),
+        ('"odd key".`a|b?:c`', ("odd key", "a|b?:c")),
+        ("a.`[0]`", ("a", "[0]")),
+        ("[0].a", None),
+        ("a.@id[0]", ("a", "@id", "0")),
+        ("a.@", None),
+        ("a.@b.", None),
+        ("a``", None),
+        ("a`b`", None),
+        ("a.[0]", None),
+        ("a['b]", None),
+        ("a[x]", None),
+        ("a(b)", None),
+    ],
+)
+def test_keys_of_any_characters_are_reached(source: str, path: tuple[str, ...] | None) -> None:
+    try:
+        found = parse_token(f" {source}:any ").paths
+    except ValueError:
+        found = None
+
+    assert found == (None if path is None else {path})
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("a.`x y`:int|b", 7),
+        ("b|a.`x y`:int", 7),
+        ("b a.`x y`:int", 7),
+        ("b.`?:`?:`as it is`", "`as it is`"),
+        ('b?:"x"', '"x"'),
+        ("b?:(1,2)", "(1,2)"),
+        ("c:segment", "a%2Fb%20%25%C3%A9"),
+        ("c:encoded", "a/b %\u00e9"),
+        ("d:segment", "%3F"),
+    ],
+)
+def test_quoted_keys_stand_beside_all_else(source: str, expected: JSON) -> None:
+    scope: dict[str, JSON] = {"a": {"x y": "7"}, "c": "a/b %\u00e9", "d": "\ud800"}
+
+    assert parse_token(source).value(scope) == expected
+
+
+@pytest.mark.parametrize(
     ("source", "expected"),
     [
         ("args.absent|args.id", "7"),

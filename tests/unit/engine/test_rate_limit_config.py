@@ -50,6 +50,8 @@ def test_a_known_limit_is_a_pace(part: JSON, pace: float) -> None:
         ("$contains(headers.`x-why`, /slow/i)", 403, {"x-why": "Other"}, False),
         ("$contains(headers.`x-why`, /slow/i)", 403, {}, False),
         ("$error('a fault')", 403, {}, False),
+        ("$string($number(headers.`x-limited`))", 403, {"x-limited": "0"}, False),
+        ("$string($number(headers.`x-limited`))", 403, {"x-limited": "1"}, True),
         ("$count($keys(headers)[$ ~> /^x-limit/]) > 0", 400, {"x-limit-a": "1"}, True),
         (False, 403, {}, False),
     ],

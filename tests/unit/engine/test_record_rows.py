@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.engine import record_rows
 from app.engine.record_rows import RecordBatch, encode, record_row
 
 
@@ -53,3 +54,21 @@ def test_batch_makes_a_row_when_it_is_asked_for_and_once():
     records[0]["late"] = records[1]["late"] = True
 
     assert [row.data for row in batch.rows(batch.ids)] == [b'{"id":1}', b'{"id":2,"late":true}']
+
+
+def test_large_batch_keeps_no_row(monkeypatch):
+    monkeypatch.setattr(record_rows, "_MOST_ROWS_KEPT", 2)
+    records = [{"id": 1}, {"no": "id"}, {"other": "one"}, {"id": 4}]
+    batch = RecordBatch(records)
+    made = list(batch.rows(batch.ids))
+
+    records[0]["late"] = records[2]["late"] = True
+
+    assert not batch.keeps_rows
+    assert [row.data for row in made] == [b'{"id":1}', b'{"no":"id"}', b'{"other":"one"}', b'{"id":4}']
+    assert [row.data for row in batch.rows(batch.ids)] == [
+        b'{"id":1,"late":true}',
+        b'{"no":"id"}',
+        b'{"late":true,"other":"one"}',
+        b'{"id":4}',
+    ]

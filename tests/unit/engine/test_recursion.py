@@ -31,12 +31,12 @@ def repeated(record: JSON, element: JsonObject | None = None) -> JsonObject | No
     return recursion.repeated(item, planning.plan([item]), element or {}, record, {"resources": {}})
 
 
-@pytest.mark.parametrize("value", [False, "no", 1, 0, "false"])
-def test_only_true_repeats_a_request(value: Any) -> None:
+@pytest.mark.parametrize("value", [False, "no", "No", 0, "0", "false", None, "", "off"])
+def test_what_says_no_repeats_no_request(value: Any) -> None:
     assert repeated({"id": "a", "open": value}) is None
 
 
-@pytest.mark.parametrize("value", [True, "true"])
+@pytest.mark.parametrize("value", [True, "true", 1, "1", "yes", 3])
 def test_what_is_repeated_asks_with_its_own_id_and_query(value: Any) -> None:
     element = repeated({"id": "a", "open": value}, {"parents": {"x": 1}})
 

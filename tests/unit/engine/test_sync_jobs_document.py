@@ -54,13 +54,21 @@ def test_every_key_of_an_item_stands_in_the_table() -> None:
         ("{{args.none|args.n}}", "7"),
         ("{{args.empty|args.n:int}}", ""),
         ("{{args.empty|args.n:int:ignore-empty-str}}", 7),
+        ("{{args.ids[0]}}", "x"),
+        ("{{args.ids.-1}}", "y/z"),
+        ("{{args.@odata.id}}", "o"),
+        ("{{args.`a b`}}", "ab"),
+        ('{{args["a.b"]}}', "a.b"),
+        ("{{args.ids.1:segment}}", "y%2Fz"),
+        ('{{"{{"}}', "{{"),
     ],
 )
 def test_placeholders_give_what_the_page_says(placeholder: str, given: JSON) -> None:
     (item,) = parse_resources([{"resource": "a", "method": "list", "query": {"asked": placeholder}}])[0]
     assert item.query is not None
 
-    resolved = item.query.resolve({"args": {"n": 7, "empty": ""}})
+    odd = {"ids": ["x", "y/z"], "@odata.id": "o", "a b": "ab", "a.b": "a.b"}
+    resolved = item.query.resolve({"args": {"n": 7, "empty": "", **odd}})
 
     assert resolved.get("asked", UNDEFINED) == given
 

@@ -17,6 +17,7 @@ from app.engine.work import Claim, EventDraft, SliceOutcome, UnitDraft, UnitKind
 from app.services.batch_source import BatchSource
 from app.services.delivering import Announcement, DeliveryOutcomes, DeliveryWorker
 from app.services.fetching import FetchWorker
+from app.services.lease_keeping import LeaseKeeper
 from app.services.resuming import Outbox, Resumption
 from app.services.run_context import RunContext, RunContexts, RunMaterial
 from app.services.tracking import Tracking
@@ -187,6 +188,7 @@ class Setting:
             contexts=self.contexts(),
             fetching=self.fetching(),
             delivering=self.delivering(),
+            keeper=LeaseKeeper(self.units, lease_seconds=self.settings.lease_seconds),
             tracking=self.tracking(),
             turns=self.turns,
             workplace=self.workplace(),

@@ -63,6 +63,7 @@ class FakeUnits:
 
     rows: dict[str, Unit] = field(default_factory=dict)
     holds: int = 0
+    kept: list[str] = field(default_factory=list)
     on_hold: Callable[[], object] = lambda: None
 
     def add(self, *drafts: UnitDraft) -> None:
@@ -124,6 +125,14 @@ class FakeUnits:
         self.held(claim)
         self.holds += 1
         self.on_hold()
+
+    def keep(self, claim: Claim, *, lease_seconds: float) -> bool:
+        try:
+            self.held(claim)
+        except LeaseLostError:
+            return False
+        self.kept.append(claim.unit_id)
+        return True
 
     def held(self, claim: Claim) -> Unit:
         """Give the unit of a lease; raise LeaseLostError when it is somebody else's."""

@@ -9,10 +9,11 @@ from service_tables import NOON
 from service_world import DELIVERY_UNIT
 
 from app.engine import events
-from app.engine.errors import RateLimitedError, SourceError
+from app.engine.errors import PassingFaultError, RateLimitedError, SourceError, UnwritablePageError
 from app.engine.json_types import JsonObject
 from app.engine.status import ErrorHandling, UnitStatus
 from app.services import fetching
+from app.services.working import MAX_ATTEMPTS
 
 LOOP = {"resource": "tickets", "method": "get", "id": "{{args.ids}}", "loop_on": "args.ids"}
 
@@ -379,3 +380,108 @@ def test_body_may_be_made_by_an_expression_and_one_that_fails_is_an_error_of_its
 
     assert [call.body for call in here.source.calls] == [{"n": 1}]
     assert len(here.pages.errors) == 1
+
+
+FAULT = SourceError("http_500", "broke", status=500, retryable=True, excerpt="oops")
+
+
+def test_fault_that_tells_its_end_parks_the_unit_and_counts_its_claim() -> None:
+    here = setting()
+    here.add_unit()
+    here.source.script(page({"id": 1}, cursor={"page": 2}), PassingFaultError(FAULT, 6))
+    here.source.script(PassingFaultError(FAULT, 7), page({"id": 2}))
+    unit = here.units.rows["unit"]
+
+    slices = [(here.fetch(), unit.wake_seconds, unit.attempts, unit.frontier["open"])[1:] for _ in range(2)]
+    here.fetch()
+
+    # A written page begins the count anew.
+    assert slices == [(6, 0, {"0": {"page": 2}}), (7, 1, {"0": {"page": 2}})]
+    assert here.pages.record_ids == ["1", "2"]
+    assert here.pages.errors == []
+
+
+def test_fault_that_never_ends_is_an_error_after_a_few_claims() -> None:
+    here = setting()
+    here.add_unit()
+    claims = 0
+
+    while here.units.rows["unit"].status is UnitStatus.READY:
+        here.source.script(PassingFaultError(FAULT, 6))
+        here.fetch()
+        claims += 1
+
+    assert claims == fetching.CLAIMS_FOR_FAULTS < MAX_ATTEMPTS
+    assert [(error.code, error.details) for error in here.pages.errors] == [
+        ("http_500", {"status": 500, "excerpt": "oops"})
+    ]
+    assert here.units.rows["unit"].status is UnitStatus.DONE
+
+
+def test_refusal_for_the_rate_is_waited_for_as_long_as_it_takes() -> None:
+    here = setting()
+    here.add_unit()
+
+    for _ in range(MAX_ATTEMPTS + 2):
+        here.source.script(RateLimitedError(6))
+        here.fetch()
+
+    unit = here.units.rows["unit"]
+    assert (unit.status, unit.attempts) == (UnitStatus.READY, 0)
+    assert here.pages.errors == []
+
+
+def refuse_once(here: Setting) -> None:
+    """Have Postgres refuse the next write for what it holds."""
+
+    def refuse() -> None:
+        here.pages.before_write = lambda: None
+        raise UnwritablePageError("refused")
+
+    here.pages.before_write = refuse
+
+
+def test_page_that_can_not_be_written_is_an_error_of_its_request_and_asked_for_once() -> None:
+    here = setting()
+    here.add_unit()
+    here.source.script(page({"id": 1}, cursor={"page": 2}), page({"id": 2}, cursor={"page": 3}))
+    here.pages.after_write = lambda: refuse_once(here) if len(here.pages.writes) == 1 else None
+
+    here.fetch()
+
+    assert here.source.asked == [(None, None), (None, {"page": 2})]
+    assert here.pages.record_ids == ["1"]
+    assert [(error.code, error.message, error.resource) for error in here.pages.errors] == [
+        ("unwritable_page", "refused", "tickets")
+    ]
+    assert here.units.rows["unit"].frontier == {"next": 1, "open": {}, "failed": {"0": {"page": 2}}}
+    assert here.units.rows["unit"].status is UnitStatus.DONE
+
+
+def test_requests_that_failed_beside_a_page_that_can_not_be_written_keep_their_own_errors() -> None:
+    here = looped("a", "b", "c")
+    here.source.script(page({"id": "a"}), id="a").script(SourceError("http_500", "broke"), id="b")
+    here.source.script(page({"id": "c"}), id="c")
+    refuse_once(here)
+
+    here.fetch()
+
+    assert sorted((error.details["loop"], error.code) for error in here.pages.errors) == [
+        ("a", "unwritable_page"),
+        ("b", "http_500"),
+        ("c", "unwritable_page"),
+    ]
+    assert here.pages.record_ids == []
+    assert here.units.rows["unit"].frontier["failed"] == {"0": None, "1": None, "2": None}
+
+
+def test_given_up_transform_stands_at_its_beginning() -> None:
+    transform = {"type": "transform", "name": "renamed", "depends_on": "tickets", "config": {"expression": "records"}}
+    here = setting([{"resource": "tickets"}, {**transform, "resource": "renamed"}])
+    here.add_unit({"parents": {}, "records": [{"id": 1}]}, resource="renamed")
+    refuse_once(here)
+
+    here.fetch()
+
+    assert [error.code for error in here.pages.errors] == ["unwritable_page"]
+    assert here.units.rows["unit"].frontier["failed"] == {"0": None}

@@ -115,7 +115,22 @@ def test_unit_that_never_got_a_page_done_fails_the_run_after_six_claims(here: Se
     assert run.status is RunStatus.FAILED
     assert run.error is not None
     assert run.error["code"] == "lost_worker"
-    assert run.error["message"] == "a unit of work was taken up 6 times and never got a page done"
+    assert run.error["resource"] == "tickets"
+    assert run.error["message"].startswith(
+        "a unit of work was taken up 6 times and never got a page done: unit unit of 'tickets' stands at its beginning."
+    )
+    assert "FERRYMAN_RESPONSE_LIMIT_BYTES (104857600)" in run.error["message"]
+
+
+def test_lost_unit_of_a_run_whose_account_is_gone_fails_it_all_the_same(here: Setting) -> None:
+    here.units.rows["unit"].attempts = MAX_ATTEMPTS
+    here.accounts.rows.clear()
+
+    here.worker().work("unit")
+
+    run = here.runs.rows["run"]
+    assert run.error is not None
+    assert (run.status, run.error["code"], run.error["resource"]) == (RunStatus.FAILED, "lost_worker", None)
 
 
 def empty_page(number: int) -> FetchedPage:

@@ -20,7 +20,7 @@ BILLION_LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "lol"><!ENT
     ],
 )
 def test_a_document_is_read(text: str, document: JSON) -> None:
-    assert xml_documents.parse(text.encode("iso-8859-1")) == document
+    assert xml_documents.parse(text.encode()) == document
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def test_a_document_is_read(text: str, document: JSON) -> None:
         (b"<a>" * 300 + b"</a>" * 300, "nested more than"),
         (b"<a><b></a>", "mismatched tag at line 1"),
         (b"", "no element found"),
-        (b'<?xml version="1.0" encoding="klingon"?><a/>', "encoding"),
+        (b'<?xml version="1.0" encoding="iso-8859-1"?><a>\xe9</a>', "invalid token"),
     ],
-    ids=["bomb", "file", "dtd", "entity", "deep", "tags", "empty", "encoding"],
+    ids=["bomb", "file", "dtd", "entity", "deep", "tags", "empty", "bytes"],
 )
 def test_what_is_no_plain_document_is_refused(body: bytes, words: str) -> None:
     with pytest.raises(XmlError, match=words):

@@ -1,0 +1,85 @@
+"""Read a whole answer for a call: the body decoded, its records found, and what was odd about it."""
+
+from dataclasses import dataclass, field
+
+from app.engine.errors import SourceError
+from app.engine.integration_config import MethodConfig
+from app.engine.json_types import JSON
+from app.engine.list_ends import PageWarning
+from app.engine.request_formats import AnswerFormat
+from app.services.ports import PageCall
+from app.sources import record_lists, responses
+from app.sources.exchange import HttpRequest, HttpResponse
+from app.sources.faults import excerpt
+from app.sources.pagination import signs
+from app.sources.pagination.listing import reads_headers
+from app.sources.pagination.values import PageAnswer
+from app.sources.record_lists import RecordPlace
+from app.sources.redaction import masked
+from app.sources.responses import Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAnswer:
+    """A success that could be read."""
+
+    response: HttpResponse = field(repr=False)
+    page: PageAnswer = field(repr=False)
+    warnings: tuple[PageWarning, ...] = ()
+
+
+def read(call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse) -> ReadAnswer:
+    """Read a success; raise SourceError, which is retryable where the same request may well be answered whole."""
+    place, answer = _place(call, config, response), config.formats.answer
+    document = Document(None)
+    records: list[JSON] = []
+    if responses.has_content(response, method=call.method, answer=answer, is_paged=place.is_paged):
+        document = responses.decode(request, response, answer)
+        records = _records(document.value, place, config, request, response)
+    page = PageAnswer(
+        records=records,
+        document=document.value,
+        links=response.header_values("Link"),
+        status=response.status,
+        headers=response.plain_headers if reads_headers(config.pagination) else {},
+    )
+    return ReadAnswer(response=response, page=page, warnings=_warnings(document.replaced))
+
+
+def _place(call: PageCall, config: MethodConfig, response: HttpResponse) -> RecordPlace:
+    return RecordPlace(
+        method=call.method,
+        is_paged=config.pagination is not None and config.pagination is not call.config.defaults.pagination,
+        path=config.response_path,
+        form=config.formats.response,
+        id_path=config.id_path,
+        is_first_page=call.cursor is None,
+        is_xml=responses.format_of(response, config.formats.answer) is AnswerFormat.XML,
+    )
+
+
+def _records(
+    document: JSON, place: RecordPlace, config: MethodConfig, request: HttpRequest, response: HttpResponse
+) -> list[JSON]:
+    try:
+        return record_lists.records(document, place)
+    except SourceError as error:
+        if place.is_list and _is_over(document, config, response):
+            return []
+        shown = excerpt(response.body, request.secrets)
+        message = masked(error.message, request.secrets)
+        raise SourceError(error.code, message, status=response.status, excerpt=shown) from None
+
+
+def _is_over(document: JSON, config: MethodConfig, response: HttpResponse) -> bool:
+    """Whether ``stop_when`` knows an answer without a list as the end of it."""
+    if config.pagination is None:
+        return False
+    return signs.is_over(config.pagination.signs, document, response.plain_headers, status=response.status)
+
+
+def _warnings(replaced: int) -> tuple[PageWarning, ...]:
+    if not replaced:
+        return ()
+    message = "an answer holds bytes that are no text in its charset: each such character became U+FFFD"
+    return (PageWarning("invalid_utf8", message, replaced),)

@@ -1,0 +1,101 @@
+"""Read text in the charset that an answer names; only charsets whose decoders take linear time, and none else.
+
+Names are those of Python, under which one charset stands for its own superset where the web does so too: what is called
+GB2312 is GBK or GB18030, what is called Shift_JIS is Windows' own.
+"""
+
+import codecs
+import json
+import re
+from dataclasses import dataclass
+from encodings.aliases import aliases
+from typing import Final
+
+_CHARSET: Final = re.compile(r"""charset\s*=\s*["']?([^\s"';,]+)""", re.IGNORECASE)
+_NOT_ALPHANUMERIC: Final = re.compile(r"[^a-z0-9]+")
+_REPLACEMENT: Final = "\ufffd"
+
+_UNICODE: Final = "unicode"
+"""UTF-8, or whatever the first bytes show."""
+# UTF-8 by all the names that it has, and names that say nothing: MySQL's, MIME's and none at all.
+_UNICODE_NAMES: Final = frozenset(
+    {"utf_8", "utf8", "utf", "u8", "utf8_ucs2", "utf8_ucs4", "cp65001", "utf_8_sig", "x_utf_8", "unicode_1_1_utf_8"}
+    | {"utf8mb3", "utf8mb4", "ascii", "us_ascii", "unicode", "json", "binary", "8bit", "7bit", "none", "null"}
+    | {"undefined", "unknown", "unspecified", "default", "auto", "identity", "utf_16", "utf_32"}
+)
+REAL: Final = frozenset(
+    {"utf_16_be", "utf_16_le", "utf_32_be", "utf_32_le", "latin_1", "koi8_r", "koi8_u", "tis_620", "mac_roman"}
+    | {"gb18030", "big5", "big5hkscs", "cp950", "cp932", "euc_jp", "cp949", "cp437", "cp850", "cp852", "cp858", "cp866"}
+    | {"cp874", "mac_cyrillic"}
+    | {f"iso8859_{part}" for part in range(2, 17) if part != 12}
+    | {f"cp125{page}" for page in range(9)}
+)
+_SUPERSETS: Final = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949"}
+_OTHER_NAMES: Final = {
+    "windows_31j": "cp932",
+    "windows_874": "cp874",
+    "x_sjis": "cp932",
+    "iso_8859_8_i": "iso8859_8",
+    "iso_8859_8_e": "iso8859_8",
+    "x_gbk": "gb18030",
+    "x_euc_jp": "euc_jp",
+    "x_mac_cyrillic": "mac_cyrillic",
+    "x_mac_roman": "mac_roman",
+    **{f"{prefix}_125{page}": f"cp125{page}" for prefix in ("win", "x_cp") for page in range(9)},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Utf8Text:
+    """A text in UTF-8, without a byte order mark; one that was UTF-8 already is not looked through."""
+
+    body: bytes
+    replaced: int = 0
+    """The characters that could not be read, each of which is U+FFFD now."""
+
+
+def named(content_type: str | None) -> str | None:
+    """Return the charset that a Content-Type names."""
+    found = _CHARSET.search(content_type or "")
+    return found[1] if found else None
+
+
+def is_known(charset: str | None) -> bool:
+    """Whether a name is one of a charset, or says nothing of it."""
+    return _codec(charset) is not None
+
+
+def to_utf8(body: bytes, charset: str | None) -> Utf8Text:
+    """Rewrite a body; of an unknown charset it is taken to be UTF-8."""
+    codec = _codec(charset) or _UNICODE
+    if codec is _UNICODE:
+        codec = json.detect_encoding(body)
+    if codec in ("utf-8", "utf-8-sig"):
+        return Utf8Text(body.removeprefix(codecs.BOM_UTF8))
+    return _decoded(body, codec)
+
+
+def repaired(body: bytes) -> Utf8Text:
+    """Replace what is no UTF-8 in a body that should be."""
+    return _decoded(body, "utf-8")
+
+
+def _codec(charset: str | None) -> str | None:
+    """Find the codec of a name without asking Python's registry, which imports and remembers what it is asked for."""
+    if charset in (None, "utf-8", "UTF-8"):
+        return _UNICODE
+    name = _NOT_ALPHANUMERIC.sub("_", charset.lower()).strip("_")
+    if name in _UNICODE_NAMES:
+        return _UNICODE
+    name = _OTHER_NAMES.get(name) or aliases.get(name, name)
+    name = _SUPERSETS.get(name, name)
+    return _UNICODE if name in _UNICODE_NAMES else name if name in REAL else None
+
+
+def _decoded(body: bytes, codec: str) -> Utf8Text:
+    try:
+        text, replaced = body.decode(codec), 0
+    except UnicodeDecodeError:
+        text = body.decode(codec, "replace")
+        replaced = text.count(_REPLACEMENT) - body.decode(codec, "ignore").count(_REPLACEMENT)
+    return Utf8Text(text.removeprefix("\ufeff").encode("utf-8", "replace"), replaced)

@@ -1,0 +1,33 @@
+"""A call with all its templates resolved, before pagination has its say."""
+
+from dataclasses import dataclass, field
+
+from app.engine.expressions import Expression
+from app.engine.json_types import JSON, JsonObject
+from app.engine.request_formats import RequestFormats
+from app.sources.request_parts.authorization import Signer
+from app.sources.request_parts.written_queries import WrittenQuery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestDraft:
+    """A call with all its templates resolved; what pagination adds is not in it yet."""
+
+    method: str
+    url: str
+    """Without its query."""
+    query: JsonObject = field(repr=False)
+    standing_query: JsonObject = field(repr=False)
+    """The integration's own part of the query, such as a key, which a next page's address may leave out."""
+    written: tuple[WrittenQuery, ...] = field(default=(), repr=False)
+    """What of the query stands in addresses, and is sent as it is there."""
+    headers: JsonObject = field(repr=False)
+    """A null takes a standing one away."""
+    body: JSON = field(repr=False)
+    formats: RequestFormats
+    error_expression: Expression | None
+    sign: Signer | None = field(repr=False)
+    """Makes further headers of the finished request."""
+    is_repeatable: bool
+    secrets: frozenset[str] = field(repr=False)
+    context: JsonObject = field(repr=False)

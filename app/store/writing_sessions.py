@@ -1,0 +1,53 @@
+"""Sessions that write a page carry its claim as their name, so that they can be ended once the claim is gone.
+
+A page may take as long as it takes while another session keeps its lease. A process that is frozen meanwhile keeps no
+lease, but Postgres keeps its locks, the account's log among them: in the middle of a COPY it waits for its client
+whatever timeout is set. So the leader ends sessions whose claim is no longer valid: nothing of theirs could be
+committed.
+"""
+
+from typing import Any, Final
+
+from psycopg import Cursor
+from sqlalchemy import Engine, text
+
+from app.engine.work import Claim
+from app.store.database import reading
+
+# Postgres cuts names at 63 characters; this leaves 12 for the token.
+_PREFIX: Final = "ferryman page "
+# What the process does between two statements may take longer than any other transaction is allowed to be idle.
+_BEGIN: Final = """
+    select set_config('application_name', %(name)s, true), set_config('idle_in_transaction_session_timeout', '0', true)
+"""
+
+# Those of a moment ago may just have been committed, and still have their name.
+_END_ORPHANED: Final = text(f"""
+    with writing as materialized (
+        select pid, substr(application_name, {len(_PREFIX) + 1}) as claim from pg_stat_activity
+         where datname = current_database() and xact_start < now() - make_interval(secs => :older_than)
+               and application_name ~ '^{_PREFIX}[0-9a-f-]{{36}}:[0-9]+$')
+    select count(pg_terminate_backend(pid)) from writing
+     where not exists (select from unit where id = cast(split_part(claim, ':', 1) as uuid)
+                              and fencing_token = cast(split_part(claim, ':', 2) as bigint)
+                              and status = 'leased' and lease_expires_at > now())
+""")
+
+
+def begin(cursor: Cursor[Any], claim: Claim) -> None:
+    """Name the transaction's session for its claim."""
+    cursor.execute(_BEGIN, {"name": f"{_PREFIX}{claim.unit_id}:{claim.fencing_token}"})
+
+
+class WritingSessions:
+    """The sessions of all daemons that write a page at the moment."""
+
+    def __init__(self, engine: Engine, *, older_than_seconds: float = 5.0) -> None:
+        self._engine = engine
+        self._older_than_seconds = older_than_seconds
+
+    def end_orphaned(self) -> int:
+        """End those whose claim is no longer valid; tell how many there were."""
+        with reading(self._engine) as connection:
+            found = connection.execute(_END_ORPHANED, {"older_than": self._older_than_seconds}).scalar_one()
+        return int(found)
