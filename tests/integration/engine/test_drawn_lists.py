@@ -78,7 +78,9 @@ class Came:
 
 def jobs() -> st.SearchStrategy[Sequence[Branch]]:
     """Draw the parts of a job: ten upstreams at most."""
-    return st.integers(PER_JOB // 2, PER_JOB).flatmap(lambda count: st.tuples(*(branches(f"r{n}") for n in range(count))))
+    return st.integers(PER_JOB // 2, PER_JOB).flatmap(
+        lambda count: st.tuples(*(branches(f"r{n}") for n in range(count)))
+    )
 
 
 def circles(codes: Sequence[str]) -> list[str]:

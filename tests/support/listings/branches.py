@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.engine.json_types import JsonObject
 from tests.support.listings import configs, drawn
-from tests.support.listings.listing import Kind, Listing
+from tests.support.listings.listing import Kind, Listing, honest
 from tests.support.listings.reading import tells_the_truth
 from tests.support.listings.reference import Reading, ReferenceReader
 from tests.support.listings.site import Asked, Place, Site
@@ -122,19 +122,19 @@ def branches(draw: Any, name: str) -> Branch:
             shape = draw(drawn.shapes())
             place = (f"/{name}", None)
             later = draw(drawn.listings(shape, _NAMES))
-            return Branch(name=name, shapes=[shape], before={place: drawn.honest(later, _NAMES)}, after={place: later})
+            return Branch(name=name, shapes=[shape], before={place: honest(later, _NAMES)}, after={place: later})
 
 
 def _family(draw: Any, name: str) -> Branch:
     root, child = draw(drawn.shapes()), draw(drawn.shapes())
     # More than a page holds: a path to cursors that has led on once is never suspected of being wrong.
     parents = [f"p{number}" for number in range(1, 6)]
-    later = drawn.honest(root, parents) if draw(st.booleans()) else draw(drawn.parents(root, parents))
-    before: dict[Place, Listing] = {(f"/{name}", None): drawn.honest(root, parents)}
+    later = honest(root, parents) if draw(st.booleans()) else draw(drawn.parents(root, parents))
+    before: dict[Place, Listing] = {(f"/{name}", None): honest(root, parents)}
     after: dict[Place, Listing] = {(f"/{name}", None): later}
     for parent in parents:
         own = [f"{parent}-{each}" for each in _NAMES]
-        before[f"/{name}c", parent] = drawn.honest(child, own)
+        before[f"/{name}c", parent] = honest(child, own)
         after[f"/{name}c", parent] = draw(drawn.listings(child, own))
     return Branch(name=name, shapes=[root, child], before=before, after=after)
 
@@ -142,7 +142,7 @@ def _family(draw: Any, name: str) -> Branch:
 def _tree(draw: Any, name: str) -> Branch:
     shape = draw(drawn.shapes())
     nodes: Mapping[str | None, Sequence[str]] = {None: _NAMES, "r1": ["r11", "r12"], "r4": ["r41"], "r11": ["r111"]}
-    before = {(f"/{name}", node): drawn.honest(shape, held) for node, held in nodes.items()}
+    before = {(f"/{name}", node): honest(shape, held) for node, held in nodes.items()}
     after = {(f"/{name}", node): draw(drawn.parents(shape, held)) for node, held in nodes.items()}
     return Branch(name=name, shapes=[shape], before=before, after=after, is_tree=True)
 

@@ -38,7 +38,7 @@ def index_of(listing: Listing, cursor: str) -> int:
 def after(listing: Listing, index: int, cursor: str | None, *, is_last: bool) -> JSON:
     """Return what the page at an index, asked for by a cursor, says of the next one."""
     if not is_last:
-        is_broken = index == 0 and listing.broken_next is not None
+        is_broken = index == listing.broken_page and listing.broken_next is not None
         return _BROKEN[str(listing.broken_next)] if is_broken else cursor_of(listing, index + 1)
     if listing.last in _ENDS:
         return _ENDS[listing.last]

@@ -43,7 +43,7 @@ def shapes(draw: Any) -> Listing:
 @st.composite
 def listings(draw: Any, shape: Listing, names: Sequence[str]) -> Listing:
     """Draw what a list of a shape is like: it holds some of these names, in order."""
-    held = draw(st.lists(st.sampled_from(names), unique=True, max_size=len(names)).map(lambda some: sorted(some)))
+    held = draw(st.lists(st.sampled_from(names), unique=True, max_size=len(names)).map(sorted))
     rows = _with_hidden_rows(draw, held) if _may_hide(shape) and draw(st.integers(0, 3)) == 0 else held
     listing = replace(shape, rows=rows, sizes=draw(_sizes(shape.limit or 1)))
     if shape.told is not None:
@@ -60,24 +60,6 @@ def any_listing() -> SearchStrategy[Listing]:
     """Draw one list of any shape."""
     names = [str(id) for id in ids(9)]
     return shapes().flatmap(lambda shape: listings(shape, names))
-
-
-def honest(listing: Listing, names: Sequence[str]) -> Listing:
-    """Return a list of the same config that holds these names, on at least two pages, and says nothing but the truth."""
-    return Listing(
-        kind=listing.kind,
-        rows=list(names),
-        sizes=(listing.limit or 1,),
-        limit=listing.limit,
-        past_end=404 if "404" in str((listing.declared or {}).get("stop_when")) else "empty",
-        first_cursor=listing.first_cursor,
-        more=listing.more,
-        told=None if listing.told is None else "exact",
-        told_in=listing.told_in,
-        tells_pages=listing.tells_pages,
-        content_range=listing.content_range,
-        declared=listing.declared,
-    )
 
 
 def _declared(draw: Any, shape: Listing) -> JsonObject:
@@ -137,4 +119,6 @@ def _with_faults(draw: Any, listing: Listing) -> Listing:
     statuses = [status for status in _STATUSES if str(status) not in str((listing.declared or {}).get("stop_when"))]
     pages = st.integers(0, len(listing.windows))
     one = st.builds(lambda page, what: Fault(page=page, what=what), pages, st.sampled_from([*statuses, "cut"]))
-    return replace(listing, faults=draw(st.lists(one, min_size=count, max_size=count, unique_by=lambda each: each.page)))
+    return replace(
+        listing, faults=draw(st.lists(one, min_size=count, max_size=count, unique_by=lambda each: each.page))
+    )

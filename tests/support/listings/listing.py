@@ -86,7 +86,8 @@ class Listing:
     first_cursor: int | None = None
     """Cursors are numbers from here on."""
     broken_next: Literal["missing", "null", "no_object"] | None = None
-    """What stands in the place of the cursor of the first page although there are more."""
+    """What stands in the place of a page's cursor although there are more."""
+    broken_page: int = 0
     more: tuple[object, object] | None = None
     """How ``meta.more`` says yes and no; None: it is not there."""
     is_more_for_ever: bool = False
@@ -133,3 +134,21 @@ def filtered(*lengths: int, size: int = 50) -> list[str | None]:
     for page, length in enumerate(lengths):
         rows += [*ids(length, f"p{page}r"), *[None] * (size - length)]
     return rows
+
+
+def honest(listing: Listing, names: Sequence[str]) -> Listing:
+    """Return a list of the same config that holds these names and says nothing but the truth."""
+    return Listing(
+        kind=listing.kind,
+        rows=list(names),
+        sizes=(listing.limit or 50,),
+        limit=listing.limit,
+        past_end=404 if "404" in str((listing.declared or {}).get("stop_when")) else "empty",
+        first_cursor=listing.first_cursor,
+        more=listing.more,
+        told=None if listing.told is None else "exact",
+        told_in=listing.told_in,
+        tells_pages=listing.tells_pages,
+        content_range=listing.content_range,
+        declared=listing.declared,
+    )

@@ -41,25 +41,17 @@ def total(listing: Listing, index: int) -> JSON:
     """Return the total that the page at an index tells."""
     count = len(listing.ids)
     left = max(len(listing.windows) - 1 - index, 0)
-    match listing.told:
-        case "large":
-            return count + 1
-        case "huge":
-            return 100 * count + 100
-        case "small":
-            return max(count - 7, 0)
-        case "growing":
-            return max(count - left, 0)
-        case "shrinking":
-            return count + left
-        case "text":
-            return str(count)
-        case "null":
-            return None
-        case "words":
-            return f"about {count}"
-        case _:
-            return count
+    told: dict[str | None, JSON] = {
+        "large": count + 1,
+        "huge": 100 * count + 100,
+        "small": max(count - 7, 0),
+        "growing": max(count - left, 0),
+        "shrinking": count + left,
+        "text": str(count),
+        "null": None,
+        "words": f"about {count}",
+    }
+    return told.get(listing.told, count)
 
 
 def _is_told(listing: Listing, index: int) -> bool:

@@ -41,12 +41,15 @@ def asked(target: str, headers: Mapping[str, str], body: bytes) -> Asked:
 
 
 def raw(answer: Answer) -> bytes:
-    """Write an answer as it goes over a socket; a body that breaks off has no end."""
+    """Write an answer as it goes over a socket that is closed behind it; a body that breaks off lacks its end."""
     body = answer.body
     length = len(body) + (answer.fault == "cut")
-    fields = {"Content-Type": "application/json", "Content-Length": str(length), **answer.headers}
-    if answer.fault == "cut":
-        fields["Connection"] = "close"
+    fields = {
+        "Content-Type": "application/json",
+        "Content-Length": str(length),
+        "Connection": "close",
+        **answer.headers,
+    }
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"HTTP/1.1 {answer.status} Said\r\n{head}\r\n".encode() + body
 
