@@ -1,4 +1,4 @@
-"""Lists of every kind end as they should, whatever their upstream says and does; tests/support/listings has the table."""
+"""Lists of every kind end as they should, whatever upstreams say and do; tests/support/listings holds the table."""
 
 from asyncio import StreamWriter
 from functools import partial

@@ -50,7 +50,7 @@ class ReferenceReader:
         tracks: bool = False,
         has_paged: bool = False,
     ) -> None:
-        """``tracks``: what the list does not hold will be deleted; ``has_paged``: the path to cursors was right once."""
+        """``tracks``: what the list does not hold is deleted; ``has_paged``: the path to cursors was right once."""
         self.kind = pagination["format"] if pagination else None
         self.config: JsonObject = pagination["config"] if pagination else {}
         self.limit: int = self.config.get("limit") or 0
