@@ -121,7 +121,7 @@ def with_rows(parent: str, count: int, **fields: Any) -> Listing:
 
 
 def grown_up(database: PumpDatabase, root: Listing, child: Listing | None = None) -> Ran:
-    """Run over three parents with four children each; then again, when each has lost one, and the lists of "b" are odd."""
+    """Run over three parents with four children each; then again, when each has lost one, and b's list may be odd."""
     methods = {"parents": configs.method(root, "/parents"), "things": configs.method(CHILD, "/things")}
     items = [listed("parents", **TRACKED), child_of("parents", "things", **TRACKED)]
     whole = {parent: with_rows(parent, 4) for parent in PARENTS}

@@ -3,6 +3,7 @@
 A row says how many of (mostly) 160 records come, after how many requests, and how the end is known.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +83,8 @@ def position_ends(kind: Kind) -> Iterator[Case]:
     yield case("none", kind, 1, "empty_page", rows=[])
     yield case("none-with-tracking", kind, 2, "empty_page", rows=[], tracks=True)
     yield case("empty-page-with-tracking", kind, 6, "empty_page", tracks=True)
+    for empty in ({"items": None}, {}, {"meta": {"last": True}}):
+        yield case(f"empty-page-is-{json.dumps(empty)}", kind, 5, "empty_page", response=empty)
     yield case("no-limit", kind, 5, "empty_page", limit=None, sizes=(50,))
     for size, requests in [(15, 12), (24, 8), (64, 4), (128, 3)]:
         yield case(f"always-gives-{size}", kind, requests, "empty_page", sizes=(size,))
@@ -146,6 +149,9 @@ def pointed_ends(kind: Kind) -> Iterator[Case]:
     yield case("one-page", kind, 1, end, rows=ids(7))
     yield case("none", kind, 1, end, rows=[])
     yield case("none-with-tracking", kind, 1, end, rows=[], tracks=True)
+    if kind is not Kind.LINK_HEADER:
+        for empty in ({"items": None}, {}):
+            yield case(f"empty-page-is-{json.dumps(empty)}", kind, 5, end, last=Last.EMPTY_PAGE, response=empty)
     yield unproven("own-cursor", kind, 5, "repeated_page", last=Last.OWN)
     yield case("cursor-of-an-empty-page", kind, 5, end, last=Last.EMPTY_PAGE)
     yield case("empty-page-repeats-its-cursor", kind, 5, "empty_page", last=Last.EMPTY_REPEATS)
@@ -227,4 +233,28 @@ CASES = [
     ),
     case("results-false", Kind.LINK_HEADER, 4, "no_cursor", last=Last.RESULTS_FALSE),
     *(one for kind in Kind for one in failures(kind)),
+]
+
+DISPUTED = [
+    # The rules say more than the application does, see each.
+    case(
+        "declared-short-page-that-promises-more",
+        *(Kind.PAGE, 4, "no_more"),
+        rows=filtered(50, 48, 50, 12),
+        more=(True, False),
+        declared={"short_page_ends": True},
+    ),
+    case(
+        "empty-page-repeats-its-cursor-as-text",
+        *(Kind.CURSOR, 5, "empty_page"),
+        first_cursor=7,
+        last=Last.EMPTY_ECHOES,
+    ),
+    failing(
+        "object-of-the-cursor-is-missing-in-the-middle",
+        *(Kind.CURSOR, 2, "pagination"),
+        broken_next="no_object",
+        broken_page=1,
+        records=100,
+    ),
 ]

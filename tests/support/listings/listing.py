@@ -83,6 +83,8 @@ class Listing:
     ignores_position: bool = False
     """Always the first page."""
     last: Last = Last.MISSING
+    next_at: Sequence[str] = (PREFIX, "next")
+    """The keys in a body that lead to the next cursor."""
     first_cursor: int | None = None
     """Cursors are numbers from here on."""
     broken_next: Literal["missing", "null", "no_object"] | None = None

@@ -3,23 +3,16 @@
 It knows the config and the answers, and shares no line with the application: where both disagree, one of them is wrong.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
 from app.engine.json_types import JSON, JsonObject
+from tests.support.listings import answers
 from tests.support.listings.site import Answer, Asked
 
-REFUSALS: Final = frozenset({400, 404, 416, 422})
 COUNTED: Final = frozenset({"page", "offset", "range"})
-FALSE_TEXTS: Final = frozenset({"", "0", "n", "no", "f", "false", "off"})
-STOPS: Final[Mapping[str, Callable[[Answer], bool]]] = {
-    **{f"status = {code}": partial(lambda code, answer: answer.status == code, code) for code in sorted(REFUSALS)},
-    "body.meta.last = true": lambda answer: _at(answer.document, "meta.last") is True,
-}
-"""What the expressions that tests use as ``stop_when`` mean."""
 
 
 @dataclass(kw_only=True)
@@ -78,12 +71,12 @@ class ReferenceReader:
         self.found.requests += 1
         if answer.fault:
             self._fail("disconnected")
-        stops = bool(self.config.get("stop_when")) and STOPS[self.config["stop_when"]](answer)
+        stops = bool(self.config.get("stop_when")) and answers.STOPS[self.config["stop_when"]](answer)
         if answer.status >= 400:
             self._end("stop_when") if stops else self._refused(answer)
             return
         self._answers += 1
-        records = _records(answer)
+        records = answers.records(answer)
         self._look_for_repeats(records)
         self.found.records += records
         if self._refusal:
@@ -113,7 +106,7 @@ class ReferenceReader:
                 self._end("content_range")
             if not self._answers:
                 self._end("refused", is_proven=False)
-        if not self._answers or answer.status not in REFUSALS:
+        if not self._answers or answer.status not in answers.REFUSALS:
             self._fail(code)
         if self.kind not in COUNTED:
             self._end("total") if is_met else self._fail(code)
@@ -125,7 +118,7 @@ class ReferenceReader:
         self._advance(0)
 
     def _go_on_counted(self, answer: Answer, records: list[str]) -> None:
-        pages = _number(_at(answer.document, self.config.get("total_pages_path")))
+        pages = answers.number(answers.at(answer.document, self.config.get("total_pages_path")))
         more = self._more(answer)
         if more is False:
             self._end("no_more")
@@ -198,7 +191,7 @@ class ReferenceReader:
         if is_promised:
             self._fail("pagination")
         if self.kind == "cursor" and not self._trail and self._is_missing(answer):
-            enclosing = _at(answer.document, self.config["cursor_path"].rpartition(".")[0])
+            enclosing = answers.at(answer.document, self.config["cursor_path"].rpartition(".")[0])
             is_full = self.limit and len(records) >= self.limit
             if (enclosing is None and not self._may_lack_object) or (is_full and not self.has_paged):
                 self._fail("pagination")
@@ -210,33 +203,33 @@ class ReferenceReader:
             link = answer.headers.get("Link", "")
             address = link.partition(">")[0].removeprefix("<")
             return address, not address or 'results="false"' in link
-        value = _at(answer.document, self.config.get("cursor_path", "meta.next"))
+        value = answers.at(answer.document, self.config.get("cursor_path", "meta.next"))
         ends = self.config.get("end_cursors", [None, "", False])
         return value, any(value is end or (type(value) is type(end) and value == end) for end in ends)
 
     def _is_missing(self, answer: Answer) -> bool:
         head, _, key = self.config["cursor_path"].rpartition(".")
-        return key not in (_at(answer.document, head) or {})
+        return key not in (answers.at(answer.document, head) or {})
 
     def _more(self, answer: Answer) -> bool | None:
         path = self.config.get("has_more_path")
         if path is None:
             return None
-        enclosing = _at(answer.document, path.rpartition(".")[0])
+        enclosing = answers.at(answer.document, path.rpartition(".")[0])
         if enclosing is None and self._answers == 1:
             self._fail("pagination")
         if enclosing is None or path.rpartition(".")[2] not in enclosing:
             return None
-        value = _at(answer.document, path)
-        return bool(value) and not (isinstance(value, str) and value.lower() in FALSE_TEXTS)
+        value = answers.at(answer.document, path)
+        return bool(value) and not (isinstance(value, str) and value.lower() in answers.FALSE_TEXTS)
 
     def _read_total(self, answer: Answer) -> None:
         header = answer.headers.get(self.config.get("total_header", ""))
         path = self.config.get("total_path")
-        if path and self._answers == 1 and _at(answer.document, path.rpartition(".")[0]) is None:
+        if path and self._answers == 1 and answers.at(answer.document, path.rpartition(".")[0]) is None:
             self._fail("pagination")
-        said = _at(answer.document, path) if header is None else header
-        told = _number(said)
+        said = answers.at(answer.document, path) if header is None else header
+        told = answers.number(said)
         if told is None and said not in (None, ""):
             self._fail("pagination")
         self._total = self._total if told is None else told
@@ -297,20 +290,3 @@ class ReferenceReader:
     def _fail(self, code: str) -> NoReturn:
         self.found.error = code
         raise _Over
-
-
-def _records(answer: Answer) -> list[str]:
-    found = _at(answer.document, "items") or []
-    return [record["id"] for record in found]
-
-
-def _at(document: JSON, path: str | None) -> JSON:
-    for key in path.replace("?", "").split(".") if path else []:
-        document = document.get(key) if isinstance(document, dict) else None
-    return document if path is not None else None
-
-
-def _number(value: JSON) -> int | None:
-    if isinstance(value, bool):
-        return None
-    return int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdigit()) else None

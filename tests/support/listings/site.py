@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -144,12 +144,14 @@ def _answer(site: Site, listing: Listing, asked: Asked, turned: Turned) -> Answe
     ]
     is_last = turned.end >= len(listing.rows)
     following, headers = _following(listing, asked, turned, is_last=is_last)
-    about: JsonObject = {"last": is_last, **told.about(listing, turned.index, is_last=is_last), **following}
+    about: JsonObject = {"last": is_last, **told.about(listing, turned.index, is_last=is_last)}
     document: JsonObject = {"items": found, PREFIX: about}
+    if following is cursors.NO_OBJECT:
+        del document[listing.next_at[0]]
+    elif following is not cursors.MISSING:
+        _put(document, listing.next_at, following)
     if not found and listing.response is not None:
         document = listing.response
-    if following.get("next", "") is cursors.NO_OBJECT:
-        del document[PREFIX]
     return Answer(
         status=206 if listing.kind is Kind.RANGE else 200,
         headers={**told.headers(listing, turned.index), **headers},
@@ -157,23 +159,27 @@ def _answer(site: Site, listing: Listing, asked: Asked, turned: Turned) -> Answe
     )
 
 
-def _following(
-    listing: Listing, asked: Asked, turned: Turned, *, is_last: bool
-) -> tuple[JsonObject, Mapping[str, str]]:
-    """Return what the body and the headers say of the next page."""
+def _put(document: JsonObject, keys: Sequence[str], value: JSON) -> None:
+    for key in keys[:-1]:
+        document = document.setdefault(key, {})
+    document[keys[-1]] = value
+
+
+def _following(listing: Listing, asked: Asked, turned: Turned, *, is_last: bool) -> tuple[JSON, Mapping[str, str]]:
+    """Return what the body, if anything, and the headers say of the next page."""
     if listing.kind is Kind.RANGE:
-        return {}, told.ranges(listing, turned.start, turned.end)
+        return cursors.MISSING, told.ranges(listing, turned.start, turned.end)
     if listing.kind.is_counted:
-        return {}, {}
+        return cursors.MISSING, {}
     if listing.ignores_position:
         is_last = len(listing.windows) == 1
     value = cursors.after(listing, turned.index, turned.cursor, is_last=is_last)
     has_none = value is cursors.MISSING
     if listing.kind is Kind.LINK_HEADER:
-        return {}, {} if has_none else _link(listing, asked, value, is_last=is_last)
+        return cursors.MISSING, {} if has_none else _link(listing, asked, value, is_last=is_last)
     if listing.kind is Kind.LINK_IN_BODY and isinstance(value, str) and value:
         value = f"{asked.path}?after={value}{_parent(asked)}"
-    return {} if has_none else {"next": value}, {}
+    return value, {}
 
 
 def _link(listing: Listing, asked: Asked, value: JSON, *, is_last: bool) -> Mapping[str, str]:
