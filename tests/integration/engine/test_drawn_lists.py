@@ -105,7 +105,7 @@ def check(ran: Ran, held: set[str], resource: str, expected: Outcome) -> None:
     )
 
 
-@settings(CHANCES, max_examples=LISTS // 7)
+@settings(CHANCES, max_examples=LISTS // 12)
 @given(job=jobs())
 def test_nothing_that_an_upstream_holds_is_deleted(pump_database: PumpDatabase, job: Sequence[Branch]) -> None:
     before: dict[Any, Listing] = {place: one for branch in job for place, one in branch.before.items()}

@@ -14,6 +14,8 @@ POSITIONS = (Kind.PAGE, Kind.OFFSET)
 POINTED = tuple(kind for kind in Kind if not kind.is_counted)
 IN_BODY = (Kind.CURSOR, Kind.CURSOR_IN_BODY, Kind.LINK_IN_BODY)
 REFUSALS = (400, 404, 416, 422)
+PINNED = ("pin", "r1", "pin", "r2", "pin", "r3")
+"""Every page begins with the same record."""
 MISMATCH = frozenset({"total_mismatch"})
 
 
@@ -98,6 +100,7 @@ def position_ends(kind: Kind) -> Iterator[Case]:
         declared = {"stop_when": f"status = {status}"}
         yield case(f"declared-{status}-past-the-end", kind, 5, "stop_when", past_end=status, declared=declared)
         yield case(f"{status}-behind-a-total", kind, 4, "total", past_end=status, told="exact")
+    yield case("pinned-record", kind, 4, "empty_page", rows=PINNED, sizes=(2,), limit=2)
     yield failing("500-past-the-end", kind, 5, "http_500", past_end=500)
     yield unproven("clamps", kind, 5, "repeated_page", past_end="clamp")
     yield failing("clamps-to-its-one-page", kind, 2, "repeated_page", past_end="clamp", rows=ids(30))
@@ -127,6 +130,8 @@ def filtered_pages() -> Iterator[Case]:
         yield case(
             f"{count}-allowed-empty-pages", kind, count + 2, "no_more", rows=rows, more=(1, 0), declared=settable
         )
+    late = [Fault(page=3, what=404)]
+    yield unproven("refused-behind-an-empty-page", kind, 4, "refused", rows=ids(100), faults=late, tracks=True)
     yield case("one-empty-page-with-tracking", kind, 5, "empty_page", rows=filtered(50, 0, 30), tracks=True)
 
 
@@ -153,6 +158,11 @@ def pointed_ends(kind: Kind) -> Iterator[Case]:
         for empty in ({"items": None}, {}):
             yield case(f"empty-page-is-{json.dumps(empty)}", kind, 5, end, last=Last.EMPTY_PAGE, response=empty)
     yield unproven("own-cursor", kind, 5, "repeated_page", last=Last.OWN)
+    yield with_ids(
+        failing("own-cursor-of-two-pages", kind, 5, "repeated_cursor", last=Last.OWN_OF_TWO),
+        [*ids(160), *[f"{id} again" for id in ids(160)[150:]]],
+    )
+    yield case("pinned-record", kind, 3, end, rows=PINNED, sizes=(2,), limit=2)
     yield case("cursor-of-an-empty-page", kind, 5, end, last=Last.EMPTY_PAGE)
     yield case("empty-page-repeats-its-cursor", kind, 5, "empty_page", last=Last.EMPTY_REPEATS)
     yield failing("endless", kind, 14, "empty_pages", last=Last.ENDLESS)
@@ -201,7 +211,10 @@ def failures(kind: Kind) -> Iterator[Case]:
         last = [Fault(page=3, what=status)]
         if goes_on:
             yield unproven(f"{status}-on-the-last", kind, 5, "refused", faults=last, records=150, **wait)
-            yield failing(f"{status}-in-a-total", kind, 4, error, faults=last, records=150, told="exact")
+            yield unproven(f"{status}-on-the-last-then-empty", kind, 5, "refused", faults=last, records=150)
+            for said in ({"told": "exact"}, {"more": (True, False)}, {"tells_pages": True}):
+                name = f"{status}-although-{next(iter(said))}"
+                yield failing(name, kind, 4, error, faults=last, records=150, **said)
         else:
             yield failing(f"{status}-on-the-last", kind, 4, error, faults=last, records=150)
     for page in (0, 2, 3):

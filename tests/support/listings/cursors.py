@@ -44,7 +44,7 @@ def after(listing: Listing, index: int, cursor: str | None, *, is_last: bool) ->
         return _ENDS[listing.last]
     is_past = index >= len(listing.windows)
     match listing.last:
-        case Last.OWN:
+        case Last.OWN | Last.OWN_OF_TWO:
             return MISSING if cursor is None else cursor_of(listing, index)
         case Last.CIRCLE:
             return MISSING if len(listing.windows) < 3 else cursor_of(listing, 1)

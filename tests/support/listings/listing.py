@@ -44,6 +44,8 @@ class Last(StrEnum):
     """The enclosing object is left out too."""
     OWN = "own"
     """Its own cursor."""
+    OWN_OF_TWO = "own_of_two"
+    """Its own cursor, by which other records come the next time."""
     EMPTY_PAGE = "empty_page"
     """A cursor of an empty page, which has none."""
     EMPTY_REPEATS = "empty_repeats"

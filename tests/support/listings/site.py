@@ -65,6 +65,8 @@ class Site:
     def __init__(self, lists: Mapping[Place, Listing]) -> None:
         self.lists = dict(lists)
         self.requests: list[Asked] = []
+        self.turned: Counter[tuple[Place, int]] = Counter()
+        """How often each page was asked for."""
         self._failed: Counter[tuple[Place, int]] = Counter()
         self._lock = threading.Lock()
 
@@ -76,6 +78,7 @@ class Site:
             if listing is None:
                 return Answer(status=404, document={"error": f"there is no {asked.place}"})
             turned = _turn(listing, asked)
+            self.turned[asked.place, turned.index] += 1
             return self._faulty(asked.place, listing, turned) or _answer(self, listing, asked, turned)
 
     def count(self, place: Place) -> int:
@@ -139,7 +142,7 @@ def _answer(site: Site, listing: Listing, asked: Asked, turned: Turned) -> Answe
         return Answer(status=listing.past_end, document={PREFIX: {"last": True}, "error": "there is no such page"})
     found = [
         {"id": id, "open": (asked.path, id) in site.lists}
-        for id in listing.rows[turned.start : turned.end]
+        for id in _shown(site, listing, asked, turned)
         if id is not None
     ]
     is_last = turned.end >= len(listing.rows)
@@ -157,6 +160,13 @@ def _answer(site: Site, listing: Listing, asked: Asked, turned: Turned) -> Answe
         headers={**told.headers(listing, turned.index), **headers},
         document=document,
     )
+
+
+def _shown(site: Site, listing: Listing, asked: Asked, turned: Turned) -> Sequence[str | None]:
+    rows = listing.rows[turned.start : turned.end]
+    if listing.last is Last.OWN_OF_TWO and site.turned[asked.place, turned.index] > 1:
+        return [f"{row} again" for row in rows]
+    return rows
 
 
 def _put(document: JsonObject, keys: Sequence[str], value: JSON) -> None:
