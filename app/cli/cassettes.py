@@ -14,7 +14,8 @@ from app.bootstrap.in_process import InProcess, in_process
 from app.cli import progress
 from app.engine.errors import ForbiddenError
 from app.engine.ids import new_id
-from app.engine.json_types import JsonObject
+from app.engine.increments import LowerBounds
+from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import EnvironmentId
 from app.engine.roles import Role
 from app.engine.run_view import run_view
@@ -23,6 +24,7 @@ from app.settings import Settings
 from app.sources.cassettes import CassetteError, CassettePlayer, CassetteRecorder
 
 _FACTS: Final = ("sync_job_id", "integrated_account_id", "args", "previous_run_date", "started_at")
+_OWN_BOUNDS: Final = "previous_run_dates"
 
 
 def record(settings: Settings, token: str, request: RunRequest, path: Path, *, quiet: bool) -> JsonObject:
@@ -41,7 +43,7 @@ def record(settings: Settings, token: str, request: RunRequest, path: Path, *, q
 
         def begin() -> None:
             shown = run_view(here.api.runs.get(environment, run.id))
-            recorder.begin({name: shown[name] for name in _FACTS})
+            recorder.begin({**{name: shown[name] for name in _FACTS}, _OWN_BOUNDS: _own_bounds(shown)})
 
         ended = _carried_out(here, environment, run.id, begin, quiet=quiet)
         recorder.end()
@@ -62,8 +64,7 @@ def replay(settings: Settings, token: str, request: RunRequest, path: Path, *, q
     args = request.args or player.facts.get("args") or {}
     asked = replace(request, args=args, daemon_group_key=group_key, is_apart=True)
     run, _ = here.api.runs.create(environment, asked)
-    times = {name: _time(player.facts, name) for name in ("previous_run_date", "started_at")}
-    here.runs.set_back(run.id, **times)
+    here.runs.set_back(run.id, _bounds(player.facts), started_at=_time(player.facts, "started_at"))
     ended = _carried_out(here, environment, run.id, lambda: None, quiet=quiet)
     for request_name in player.missing:
         click.echo(f"the cassette has no answer to {request_name}", err=True)
@@ -111,6 +112,24 @@ def _carried_out(
         thread.join(timeout=10)
         here.close()
     return ended
+
+
+def _own_bounds(shown: JsonObject) -> JsonObject:
+    """Return the dates that resources of a run ask from, by name."""
+    dates = {
+        name: books["previous_run_date"]
+        for name, methods in shown["resource_stats"].items()
+        for books in methods.values()
+    }
+    return {name: date for name, date in dates.items() if date is not None}
+
+
+def _bounds(facts: Mapping[str, JSON]) -> LowerBounds:
+    """Read the dates that a recorded run asked from; one of an earlier version had the same for all its resources."""
+    own = facts.get(_OWN_BOUNDS) or {}
+    if not isinstance(own, dict):
+        raise CassetteError(f"the cassette's {_OWN_BOUNDS} are no object of times by resource")
+    return LowerBounds(run=_time(facts, "previous_run_date"), own={name: _time(own, name) for name in own})
 
 
 def _time(facts: Mapping[str, object], name: str) -> datetime | None:

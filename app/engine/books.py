@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 
+from app.engine.increments import LowerBounds
 from app.engine.json_types import JsonObject
+from app.engine.resource_items import ResourceItem
 from app.engine.status import ResourceStatus
 from app.engine.times import iso_utc_or_none
 
@@ -20,6 +22,7 @@ class Counters:
     updated: int = 0
     unchanged: int = 0
     deleted: int = 0
+    """Records that have vanished upstream, and those that it told as deleted."""
     quarantined: int = 0
     """Records that could not be kept; each has an error."""
     queued: int = 0
@@ -36,6 +39,8 @@ class Counters:
     """Failed requests that a resume has asked for again."""
     unproven: int = 0
     """Lists whose end is a guess: the upstream did not say that there is no more."""
+    tombstones: int = 0
+    """Those of the deleted records that came as records: ``deleted_when`` told them."""
 
     @property
     def standing_errors(self) -> int:
@@ -46,7 +51,6 @@ class Counters:
         return Counters(**{name: getattr(self, name) + getattr(other, name) for name in _NAMES})
 
 
-_TOLD = "queued + quarantined + unchanged + withheld"
 _NAMES = tuple(one.name for one in fields(Counters))
 
 
@@ -60,13 +64,10 @@ def imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str |
     if not persisted:
         return None
     if to_webhook:
-        # Records that have vanished are sent too, and those that have not changed may be left out.
-        told = counters.queued + counters.quarantined + counters.unchanged + counters.withheld
-        return _inequality("fetched + deleted", counters.fetched + counters.deleted, _TOLD, told) or _inequality(
+        return _inequality(*delivery_equation(counters)) or _inequality(
             "queued", counters.queued, "delivered + dead_lettered", counters.delivered + counters.dead_lettered
         )
-    kept = counters.created + counters.updated + counters.unchanged + counters.quarantined
-    return _inequality("fetched", counters.fetched, "created + updated + unchanged + quarantined", kept)
+    return _inequality(*storage_equation(counters))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,30 @@ class ListFacts:
     """The records that the upstream's totals declare; None where it told none."""
     warnings: JsonObject = field(default_factory=dict)
     """By code: how often, and the first message."""
+    previous_run_date: datetime | None = None
+    """The lower bound of its increment; None where it asks for everything."""
+
+
+def delivery_equation(counters: Counters) -> tuple[str, int, str, int]:
+    """Return the equation of records for a webhook, of which those that have vanished are sent too."""
+    given, names = counters.fetched + counters.deleted, "fetched + deleted"
+    if counters.tombstones:
+        given, names = given - counters.tombstones, f"{names} - tombstones"
+    fate = counters.queued + counters.quarantined + counters.unchanged + counters.withheld
+    return names, given, "queued + quarantined + unchanged + withheld", fate
+
+
+def storage_equation(counters: Counters) -> tuple[str, int, str, int]:
+    """Return the equation of records that are kept here."""
+    fate, names = counters.created + counters.updated, "created + updated"
+    if counters.tombstones:
+        fate, names = fate + counters.tombstones, f"{names} + tombstones"
+    return (
+        "fetched",
+        counters.fetched,
+        f"{names} + unchanged + quarantined",
+        fate + counters.unchanged + counters.quarantined,
+    )
 
 
 def stats(
@@ -88,24 +113,30 @@ def stats(
     lists: ListFacts = ListFacts(),
 ) -> JsonObject:
     """Show a resource's books as ``resource_stats`` does."""
-    kept = counters.created + counters.updated + counters.unchanged
+    found = counters.created + counters.updated + counters.unchanged
     return {
         **{name: getattr(counters, name) for name in _NAMES},
-        "persisted": kept + counters.delivered,
+        "persisted": found + counters.delivered,
         "expected": lists.expected,
         "warnings": lists.warnings,
         "status": status,
         "started_at": iso_utc_or_none(started_at),
         "finished_at": iso_utc_or_none(finished_at),
+        "previous_run_date": iso_utc_or_none(lists.previous_run_date),
     }
 
 
-def first_stats(names_and_methods: Iterable[tuple[str, str]]) -> JsonObject:
+def first_stats(items: Iterable[ResourceItem], bounds: LowerBounds) -> JsonObject:
     """Show the books of resources that have not begun."""
     first: JsonObject = {}
-    for name, method in names_and_methods:
-        nothing = stats(Counters(), status=ResourceStatus.WAITING, started_at=None, finished_at=None)
-        first.setdefault(name, {})[method] = nothing
+    for item in items:
+        first.setdefault(item.name, {})[item.method] = stats(
+            Counters(),
+            status=ResourceStatus.WAITING,
+            started_at=None,
+            finished_at=None,
+            lists=ListFacts(previous_run_date=bounds.of(item.name)),
+        )
     return first
 
 

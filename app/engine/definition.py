@@ -55,6 +55,7 @@ def _read_item(reader: ConfigReader, position: int) -> ResourceItem:
         expression=reader.expression("query") if _has_computed_query(reader) else None,
         body_expression=reader.expression("body") if _has_computed_body(reader) else None,
         recursion=_read_recursion(reader),
+        deleted_when=reader.expression("deleted_when"),
     )
 
 
@@ -73,6 +74,8 @@ def _read_node(reader: ConfigReader, kind: NodeKind, position: int) -> ResourceI
     for key in _OF_REQUESTS:
         if reader.value.get(key) is not None:
             reader.fault(key, f"a '{kind}' item asks nothing, so it has none")
+    if reader.value.get("deleted_when") is not None and kind is NodeKind.SPOOL:
+        reader.fault("deleted_when", "a spool gives on what it gathers: say it of its parent, or of a transform")
     is_kept = reader.flag("persist")
     if is_kept and kind is NodeKind.SPOOL:
         reader.fault("persist", "a spool gives on what it gathers: keep its parent's records, or a transform's")
@@ -92,6 +95,7 @@ def _read_node(reader: ConfigReader, kind: NodeKind, position: int) -> ResourceI
         position=position,
         kind=kind,
         expression=_read_expression(reader) if kind is NodeKind.TRANSFORM else None,
+        deleted_when=reader.expression("deleted_when") if kind is NodeKind.TRANSFORM else None,
     )
 
 

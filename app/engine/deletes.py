@@ -18,13 +18,14 @@ def tracked(plan: RunPlan) -> list[str]:
     return [resource for resource, items in writers.items() if all(item.delete_tracking for item in items)]
 
 
-def was_complete(resource: str, plan: RunPlan, states: Mapping[str, ResourceState], *, is_increment: bool) -> bool:
+def was_complete(resource: str, plan: RunPlan, states: Mapping[str, ResourceState]) -> bool:
     """Claim that a run which has ended has asked for every record of a resource, without one error or guess on the way.
 
-    ``states`` is by name. An increment asks only for what has changed, wherever it reads ``previous_run_date``.
+    ``states`` is by name. An increment asks only for what has changed, wherever it reads ``previous_run_date``, which
+    each resource has of its own.
     """
     return not any(
-        (is_increment and _reads_increment(step))
+        (states[step.name].previous_run_date is not None and reads_increment(step))
         or states[step.name].counters.errors
         or states[step.name].counters.skipped
         or states[step.name].counters.unproven
@@ -34,7 +35,8 @@ def was_complete(resource: str, plan: RunPlan, states: Mapping[str, ResourceStat
     )
 
 
-def _reads_increment(item: ResourceItem) -> bool:
+def reads_increment(item: ResourceItem) -> bool:
+    """Whether an item asks for what has changed since the last run, where there was one."""
     if any(_INCREMENT[0] in expression.text for expression in item.expressions):
         return True
     return _INCREMENT in item.references | (item.recursion.references if item.recursion is not None else frozenset())

@@ -24,6 +24,7 @@ FerrymanError
 │   ├── SpoolError             a spool that gathered more than it may give on at once
 │   ├── ExpressionError        a JSONata expression that fails, or reaches a limit
 │   ├── MappingError           a unified mapping that does not fit a request or a record
+│   ├── DeletedWhenError       a deleted_when that does not tell whether a record is deleted
 │   └── SourceError            the upstream API did not give what was asked
 │       ├── InvalidGrantError  an account's token can not be renewed: a person has to sign in again
 │       ├── RateLimitedError   the upstream asks to come back later
@@ -237,6 +238,17 @@ class MappingError(RecordError):
         self.record_id = record_id
         of_record = f" of record '{record_id}'" if record_id is not None else ""
         super().__init__(f"{path}{of_record}: {message}")
+
+
+class DeletedWhenError(RecordError):
+    """deleted_when does not tell whether a record is deleted."""
+
+    code = "deleted_when"
+
+    def __init__(self, message: str, *, record_id: str | None = None) -> None:
+        self.record_id = record_id
+        of_record = f" of record '{record_id}'" if record_id is not None else ""
+        super().__init__(f"deleted_when{of_record}: {message}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

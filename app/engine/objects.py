@@ -222,7 +222,7 @@ class SyncJobRun:
     ignore_previous_run: bool = False
     version: int = 3
     previous_run_date: datetime | None = None
-    """What an increment asks from: the upper bound of the last completed run, less the overlap."""
+    """The earliest date that an increment of it asks from; that of each resource is in its stats."""
     upper_bound: datetime | None = None
     """The run's start on the upstream's clock; None before its first answer, and when that has no Date."""
     overlap_seconds: int = 120

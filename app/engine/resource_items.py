@@ -72,6 +72,8 @@ class ResourceItem:
     body_expression: Expression | None = None
     """What gives a request's body."""
     recursion: Recursion | None = None
+    deleted_when: Expression | None = None
+    """Tells of a record that it is deleted upstream; it sees nothing but the record."""
 
     @property
     def templates(self) -> Sequence[Template]:

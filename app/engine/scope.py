@@ -19,7 +19,7 @@ Element: TypeAlias = JsonObject
 def run_scope(
     *, args: JsonObject, context: JsonObject, tenant_id: str, previous_run_date: str | None, run: JsonObject
 ) -> JsonObject:
-    """Give what every request of a run sees; the account's context stands at the top level too, behind the rest."""
+    """Give what requests of a run see; the account's context stands at the top level too, behind the rest."""
     scope = {
         **context,
         "args": args,
@@ -28,8 +28,13 @@ def run_scope(
         "sync_job_run": run,
         "resources": {},
     }
-    scope.pop("previous_run_date", None)
-    return scope if previous_run_date is None else {**scope, "previous_run_date": previous_run_date}
+    return with_previous_run_date(scope, previous_run_date)
+
+
+def with_previous_run_date(scope: JsonObject, previous_run_date: str | None) -> JsonObject:
+    """Return a scope whose requests ask from this date; None is a date that does not resolve."""
+    others = {name: value for name, value in scope.items() if name != "previous_run_date"}
+    return others if previous_run_date is None else {**others, "previous_run_date": previous_run_date}
 
 
 def root_elements(item: ResourceItem, scope: JsonObject) -> list[Element]:

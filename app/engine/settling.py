@@ -27,6 +27,8 @@ class ResourceState:
     """Those of the live units that wait until the upstream takes requests again."""
     wakes_at: datetime | None = None
     """When the first of the parked units goes on."""
+    previous_run_date: datetime | None = None
+    """The lower bound of its increment; None asks for everything."""
     left_out: int = 0
     """Units with requests that were never made, and that nobody will make: a resume took up the errors only."""
 

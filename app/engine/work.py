@@ -129,6 +129,8 @@ class Changes:
 
     webhook_id: str
     records: RecordBatch = field(repr=False)
+    deleted: Sequence[str] = ()
+    """Ids of records that the upstream tells as deleted."""
     tell: Callable[[Change, Sequence[str]], Sequence[EventDraft]]
     """Makes the events that tell of the records of these ids; each knows whose ids it tells of."""
 
@@ -147,6 +149,8 @@ class PageWrite:
     account_id: str
     resource: str
     records: RecordBatch = field(default_factory=RecordBatch)
+    deleted: Sequence[str] = ()
+    """Ids of records to make tombstones of, where they are held."""
     changes: Changes | None = None
     """Records for a webhook that is told of changes only."""
     tracks_deletes: bool = False
@@ -169,6 +173,8 @@ class PageWrite:
     gathered: Sequence[GatheredBatch] = ()
     given_on: Sequence[str] = ()
     """What spools have gathered and given on by this write: nobody needs it any more."""
+    has_gaps: bool = False
+    """A request could not be made of a record, which no resume mends: the next run has to ask for the record again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,7 +41,8 @@ class BatchSource:
     def _records(self, context: RunContext, item: ResourceItem, element: scope.Element) -> list[JSON]:
         match item.kind:
             case NodeKind.TRANSFORM:
-                return transforms.transformed(item, scope.batch_scope(item, context.plan, element, context.scope))
+                seen = scope.batch_scope(item, context.plan, element, context.scope_of(item))
+                return transforms.transformed(item, seen)
             case NodeKind.SPOOL:
                 return list(self._spools.read(element["spool"], limit_bytes=self._spool_bytes))
             case other:

@@ -62,7 +62,7 @@ class Beginning:
         errors: list[ErrorDraft] = []
         for item in context.plan.roots:
             try:
-                elements = scope.root_elements(item, context.scope)
+                elements = scope.root_elements(item, context.scope_of(item))
             except LoopError as error:
                 errors.append(_error(error, item, self._clock))
             else:
@@ -75,7 +75,7 @@ class Beginning:
         if context.run.webhook_id is None:
             return None, []
         unit = UnitDraft(id=new_id(), resource_id=None, kind=UnitKind.DELIVERY, status=UnitStatus.IDLE)
-        stats = books.first_stats((item.name, item.method) for item in context.plan.order)
+        stats = books.first_stats(context.plan.order, context.bounds)
         started = replace(context.run, resource_stats=stats)
         told = ((events.CREATED, _as_created(started)), (events.STARTED, started))
         envelope = context.envelope(self._clock)

@@ -63,9 +63,8 @@ class Deletions:
             return decision
         states = locked.progress().resources
         by_name = {state.name: state for state in states}
-        is_increment = run.previous_run_date is not None
         for resource in tracked:
-            if deletes.was_complete(resource, plan, by_name, is_increment=is_increment):
+            if deletes.was_complete(resource, plan, by_name):
                 self._decide(run, [state for state in states if state.resource == resource], locked, decision)
         return decision
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Final, Protocol
 
 from app.engine import scope
 from app.engine.errors import Failure, InvalidInputError, RecordError, SourceError
+from app.engine.increments import LowerBounds
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import SyncJobRun
 from app.engine.resource_items import ResourceItem
@@ -36,7 +36,7 @@ class PreviewingSource(Source, Protocol):
 class PreviousRuns(Protocol):
     """Knows what ran before."""
 
-    def previous_run_date(self, draft: RunDraft) -> datetime | None:
+    def lower_bounds(self, draft: RunDraft) -> LowerBounds:
         """Tell from when an increment would ask."""
 
 
@@ -76,7 +76,8 @@ class DryRuns:
     def try_out(self, draft: RunDraft) -> JsonObject:
         """Show what a valid draft's run would begin with; raise InvalidInputError when it could not be worked on."""
         try:
-            context = self._contexts.planned(self._run(draft))
+            bounds = self._previous.lower_bounds(draft)
+            context = self._contexts.planned(self._run(draft, bounds), bounds)
         except RunUnworkableError as error:
             raise InvalidInputError([Failure("integrated_account_id", error.message)]) from error
         looks = {item.name: _Look(item) for item in context.plan.order}
@@ -90,15 +91,14 @@ class DryRuns:
                 self._look_behind(context, looks[item.name], looks[item.depends_on])
         return _shown(draft, context, looks)
 
-    def _run(self, draft: RunDraft) -> SyncJobRun:
+    def _run(self, draft: RunDraft, bounds: LowerBounds) -> SyncJobRun:
         now = self._clock.now()
-        run = draft.run(at=now, previous_run_date=self._previous.previous_run_date(draft))
-        return replace(run, started_at=now)
+        return replace(draft.run(at=now, bounds=bounds), started_at=now)
 
     def _ask(self, context: RunContext, look: _Look) -> None:
         """Resolve a root's first request, and send it if it only reads."""
         try:
-            elements = scope.root_elements(look.item, context.scope)
+            elements = scope.root_elements(look.item, context.scope_of(look.item))
             look.elements = len(elements)
             if not elements:
                 return
@@ -115,10 +115,9 @@ class DryRuns:
         if parent.page is None:
             return
         try:
+            seen = context.scope_of(look.item)
             for record in parent.page.records:
-                found = scope.child_elements(
-                    look.item, context.plan, parent.item, parent.first_element, record, context.scope
-                )
+                found = scope.child_elements(look.item, context.plan, parent.item, parent.first_element, record, seen)
                 look.elements += len(found)
                 if found and look.request is None:
                     look.request = self._source.preview(page_call(context, look.item, found[0], None))

@@ -299,7 +299,7 @@ class FetchWorker:
 
 def page_call(context: RunContext, item: ResourceItem, element: scope.Element, cursor: JSON) -> PageCall:
     """Resolve an element's request; raise PlaceholderError when a value is missing, MappingError for a mapping."""
-    values = scope.element_scope(item, context.plan, element, context.scope)
+    values = scope.element_scope(item, context.plan, element, context.scope_of(item))
     id, body = _text(_resolve(item.id, values)), _body(item, values)
     query = computed_queries.evaluated(item.expression, values) if item.expression else _resolve(item.query, values)
     if item.recursion is not None:

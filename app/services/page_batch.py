@@ -1,10 +1,11 @@
 """Gather the pages and errors of one write: records become rows or events, parents become units for their children."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.engine import recursion, scope
+from app.engine import recursion, scope, told_deletions
 from app.engine.books import Counters
 from app.engine.errors import RecordError, SourceError
 from app.engine.frontier import Frontier
@@ -15,6 +16,7 @@ from app.engine.record_rows import RecordBatch, encode
 from app.engine.redaction import redacted
 from app.engine.resource_items import NodeKind, ResourceItem
 from app.engine.status import UnitStatus
+from app.engine.told_deletions import Resolved
 from app.engine.work import Claim, ErrorDraft, GatheredBatch, PageWrite, UnitDraft, units_of
 from app.services.page_events import PageEvents
 from app.services.ports import Clock, FetchedPage
@@ -35,6 +37,7 @@ class PageBatch:
         self._clock = clock
         self._events = PageEvents(context, item, claim.resource_id, clock=clock)
         self._records: list[JSON] = []
+        self._deleted: list[tuple[int, JSON]] = []
         self._children: dict[str, list[scope.Element]] = {child.name: [] for child in (*self._requested_children, item)}
         self._batches: dict[str, list[scope.Element]] = {child.name: [] for child in self._batch_children}
         self._skipped: Counter[str] = Counter()
@@ -49,6 +52,7 @@ class PageBatch:
         self._has_paged = False
         self._warnings: list[PageWarning] = []
         self._has_progress = False
+        self._has_gaps = False
         self.errors: list[ErrorDraft] = []
         self.failures: list[tuple[scope.Element, RecordError]] = []
         """The requests that failed."""
@@ -69,14 +73,15 @@ class PageBatch:
             self._note(self._item, error, element)
         self._note_list(page)
         self._has_progress |= bool(page.records or page.errors) or page.next_cursor is None
+        records = page.records if self._item.deleted_when is None else self._living(element, page)
         if self._item.persist:
-            self._records.extend(page.records)
-        for child in self._batch_children if page.records else ():
-            self._batches[child.name].append(scope.batch_element(element, page.records))
+            self._records.extend(records)
+        for child in self._batch_children if records else ():
+            self._batches[child.name].append(scope.batch_element(element, records))
         if self._item.recursion is not None:
-            self._recurse(element, page.records)
+            self._recurse(element, records)
         for child in self._requested_children:
-            for record in page.records:
+            for record in records:
                 self._expand(child, element, record)
 
     def _note_list(self, page: FetchedPage) -> None:
@@ -99,15 +104,21 @@ class PageBatch:
         """Give the one write that all of this comes to."""
         is_done = frontier.is_done(len(self._claim.elements))
         limit_bytes = self._settings.delivery_batch_bytes
-        batches = self._events.of_records(self._records, limit_bytes=limit_bytes)
-        changes = self._events.changes_of(self._records, limit_bytes=limit_bytes)
-        is_withheld = self._context.run.webhook_id and not batches and not changes
+        found = self._resolved()
+        batches = self._events.of_records(found.living, limit_bytes=limit_bytes)
+        deletions = self._events.of_deleted(found.deleted, limit_bytes=limit_bytes)
+        changes = self._events.changes_of(found.living, found.deleted, limit_bytes=limit_bytes)
+        is_withheld = self._context.run.webhook_id and not (batches or deletions or changes)
+        told_deleted = sum(event.records for event in deletions)
         counters = Counters(
             pages=self._pages,
             fetched=self._fetched,
             quarantined=self._quarantined,
-            queued=sum(event.records for event in batches),
-            withheld=len(self._records) if is_withheld else 0,
+            queued=sum(event.records for event in batches) + told_deleted,
+            withheld=len(found.living) + len(found.deleted) if is_withheld else 0,
+            unchanged=found.superseded,
+            deleted=told_deleted,
+            tombstones=told_deleted,
             errors=len(self.errors) - sum(self._child_errors.values()),
             unproven=self._unproven,
         )
@@ -119,11 +130,12 @@ class PageBatch:
             has_progress=self._has_progress,
             account_id=self._context.run.integrated_account_id,
             resource=self._item.resource,
-            records=self._rows(),
+            records=self._rows(found.living),
+            deleted=() if self._context.run.webhook_id else found.deleted,
             changes=changes,
             tracks_deletes=self._item.delete_tracking is not None,
             server_date=self._server_date,
-            events=[*batches, *self._events.of_errors(self.errors)],
+            events=[*batches, *deletions, *self._events.of_errors(self.errors)],
             children=self._child_units(),
             errors=self.errors,
             counters=counters,
@@ -134,6 +146,7 @@ class PageBatch:
             warnings=self._warnings,
             gathered=self._gathered(),
             given_on=self._given_on,
+            has_gaps=self._has_gaps,
         )
 
     @property
@@ -149,17 +162,20 @@ class PageBatch:
         return [child for child in self._child_items if not child.is_request]
 
     def _recurse(self, element: scope.Element, records: Sequence[JSON]) -> None:
+        seen = self._context.scope_of(self._item)
         for record in records:
             try:
-                found = recursion.repeated(self._item, self._context.plan, element, record, self._context.scope)
+                found = recursion.repeated(self._item, self._context.plan, element, record, seen)
             except RecordError as error:
                 self._note(self._item, error, element)
+                self._has_gaps = True
             else:
                 self._children[self._item.name].extend([found] if found is not None else [])
 
     def _expand(self, child: ResourceItem, element: scope.Element, record: JSON) -> None:
         try:
-            elements = scope.child_elements(child, self._context.plan, self._item, element, record, self._context.scope)
+            seen = self._context.scope_of(child)
+            elements = scope.child_elements(child, self._context.plan, self._item, element, record, seen)
         except RecordError as error:
             self._note(child, error, element)
             self._child_errors[self._context.resource_ids[child.name]] += 1
@@ -183,10 +199,33 @@ class PageBatch:
             )
         )
 
-    def _rows(self) -> RecordBatch:
-        if self._context.run.webhook_id or not self._records:
+    def _living(self, element: scope.Element, page: FetchedPage) -> list[JSON]:
+        """Put aside what the upstream tells as deleted, and what does not say whether it is; give the rest."""
+        assert self._item.deleted_when is not None
+        parted = told_deletions.part(
+            self._item.deleted_when,
+            page.records,
+            self._context.id_path_of(self._item),
+            has_short_integers=page.has_short_integers,
+            monotonic=time.monotonic,
+        )
+        for error in parted.errors:
+            self._note(self._item, error, element)
+        self._quarantined += len(parted.errors)
+        if self._item.persist:
+            before = len(self._records)
+            self._deleted += [(before + position, record) for position, record in parted.deleted]
+        return parted.living
+
+    def _resolved(self) -> Resolved:
+        if not self._deleted:
+            return Resolved(living=self._records)
+        return told_deletions.resolve(self._records, self._deleted, self._context.id_path_of(self._item))
+
+    def _rows(self, records: Sequence[JSON]) -> RecordBatch:
+        if self._context.run.webhook_id or not records:
             return RecordBatch()
-        return RecordBatch(self._records, self._context.id_path_of(self._item))
+        return RecordBatch(records, self._context.id_path_of(self._item))
 
     def _child_units(self) -> list[UnitDraft]:
         ids, most = self._context.resource_ids, self._settings.children_per_unit

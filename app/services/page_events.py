@@ -1,6 +1,7 @@
 """What the webhook of a run is told of its pages: records, changes and errors, as events."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.engine import events
 from app.engine.changes import Change
@@ -53,18 +54,32 @@ class PageEvents:
             for batch in events.batches(records, limit_bytes=limit_bytes)
         ]
 
-    def changes_of(self, records: Sequence[JSON], *, limit_bytes: int) -> Changes | None:
+    def of_deleted(self, ids: Sequence[str], *, limit_bytes: int) -> list[EventDraft]:
+        """Tell of every record that the upstream told as deleted, by its id alone."""
+        if not self.are_records_sent or not ids:
+            return []
+        drafts = self._deletions(self._context.envelope(self._clock), ids, limit_bytes=limit_bytes)
+        # Nobody keeps what this webhook was told.
+        return [replace(draft, remote_ids=None) for draft in drafts]
+
+    def changes_of(self, records: Sequence[JSON], deleted: Sequence[str], *, limit_bytes: int) -> Changes | None:
         """Give the records to compare with what the webhook was told, and how to tell it of the difference."""
-        if not self.are_changes_sent or not records:
+        if not self.are_changes_sent or not (records or deleted):
             return None
         batch = RecordBatch(records, self._context.id_path_of(self._item))
         envelope = self._context.envelope(self._clock)
 
         def tell(change: Change, ids: Sequence[str]) -> Sequence[EventDraft]:
+            if change is Change.DELETED:
+                return self._deletions(envelope, ids, limit_bytes=limit_bytes)
             told = {row.remote_id: encoded(row.data) for row in batch.rows(ids)}
             return events.changes(envelope, self._origin, change, told, limit_bytes=limit_bytes)
 
-        return Changes(webhook_id=envelope.webhook_id, records=batch, tell=tell)
+        return Changes(webhook_id=envelope.webhook_id, records=batch, deleted=deleted, tell=tell)
+
+    def _deletions(self, envelope: events.Envelope, ids: Sequence[str], *, limit_bytes: int) -> list[EventDraft]:
+        told = {remote_id: {"id": remote_id} for remote_id in ids}
+        return events.changes(envelope, self._origin, Change.DELETED, told, limit_bytes=limit_bytes)
 
     def of_errors(self, errors: Sequence[ErrorDraft]) -> list[EventDraft]:
         """Tell of errors, one by one or those of a resource together."""

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from app.engine import definition, integration_config, planning, routing, scope
 from app.engine.errors import FerrymanError
 from app.engine.events import Envelope
+from app.engine.increments import LowerBounds
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
@@ -58,6 +59,7 @@ class RunMaterial:
     run: SyncJobRun
     resource_ids: Mapping[str, str]
     """By name."""
+    bounds: LowerBounds
     account: IntegratedAccount | None = field(repr=False)
     """None when it was deleted."""
     integration: Integration | None = field(repr=False)
@@ -84,10 +86,18 @@ class RunContext:
     resource_ids: Mapping[str, str]
     """By name."""
     config: IntegrationConfig
+    bounds: LowerBounds
     account: IntegratedAccount = field(repr=False)
     scope: JsonObject = field(repr=False)
+    """What requests see that ask from where the run does."""
+    later_scopes: Mapping[str, JsonObject] = field(default_factory=dict, repr=False)
+    """What those of the others see, by name."""
     unified: Mapping[str, AccountMapping] = field(default_factory=dict)
     """The mappings of unified APIs' items, by name."""
+
+    def scope_of(self, item: ResourceItem) -> JsonObject:
+        """Return what an item's requests and expressions see of the run."""
+        return self.later_scopes.get(item.name, self.scope)
 
     def id_path_of(self, item: ResourceItem) -> Path:
         """Tell where the id of an item's records is; a transform's is where that of its origin is."""
@@ -150,11 +160,13 @@ class RunContexts:
         self._own.recent = _Recent(context, time.monotonic() + _RECENT_SECONDS)
         return context
 
-    def planned(self, run: SyncJobRun) -> RunContext:
+    def planned(self, run: SyncJobRun, bounds: LowerBounds) -> RunContext:
         """Make the context of a run that is not there, and may never be; raise RunUnworkableError."""
         account = self._accounts.get(run.environment_id, run.integrated_account_id)
         integration = self._integrations.get(account.environment_id, account.integration_id) if account else None
-        return self._made_of(RunMaterial(run=run, resource_ids={}, account=account, integration=integration))
+        return self._made_of(
+            RunMaterial(run=run, resource_ids={}, bounds=bounds, account=account, integration=integration)
+        )
 
     def _made_of(self, material: RunMaterial) -> RunContext:
         run, account = material.run, material.account
@@ -167,6 +179,7 @@ class RunContexts:
         mappings, faults = self._unified.find_all(account, items)
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
+        seen = _scope(run, account)
         return RunContext(
             run=run,
             queue=routing.queue_of(run.daemon_group_key),
@@ -174,8 +187,13 @@ class RunContexts:
             items={item.name: item for item in items},
             resource_ids=material.resource_ids,
             config=config,
+            bounds=material.bounds,
             account=account,
-            scope=_scope(run, account),
+            scope=seen,
+            later_scopes={
+                name: scope.with_previous_run_date(seen, iso_utc_or_none(bound))
+                for name, bound in material.bounds.own.items()
+            },
             unified={name: account_mapping(mapping, account, config) for name, mapping in mappings.items()},
         )
 

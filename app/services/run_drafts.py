@@ -9,6 +9,7 @@ from typing import Protocol
 from app.engine import books, definition, planning, routing, run_keys
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import new_id
+from app.engine.increments import LowerBounds
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, SyncJob, SyncJobRun, Webhook
 from app.engine.record_rows import encode
@@ -48,7 +49,7 @@ class RunDraft:
     supposes: KnownJob | None = None
     """What the draft was made of without a look at the job and the account: to be compared when it is written."""
 
-    def run(self, *, at: datetime, previous_run_date: datetime | None, waiting_on: str | None = None) -> SyncJobRun:
+    def run(self, *, at: datetime, bounds: LowerBounds, waiting_on: str | None = None) -> SyncJobRun:
         """Make the run as it is when it has just been written; ``at`` is its time of creation."""
         request = self.request
         return SyncJobRun(
@@ -65,9 +66,9 @@ class RunDraft:
             error_handling=request.error_handling,
             ignore_previous_run=request.ignore_previous_run,
             version=self.version,
-            previous_run_date=previous_run_date,
+            previous_run_date=bounds.run,
             overlap_seconds=self.overlap_seconds,
-            resource_stats=books.first_stats((item.name, item.method) for item in self.items),
+            resource_stats=books.first_stats(self.items, bounds),
             mutex_key=self.mutex_key,
             force=request.force,
             state_key=self.state_key,

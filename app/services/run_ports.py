@@ -1,6 +1,6 @@
 """What the life of runs needs of the store, each as a role."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -35,6 +35,12 @@ class LockedRun(LockedRecords, Protocol):
 
     def end_resources(self, ended: Mapping[str, ResourceStatus]) -> None:
         """Give resources their last status, by id."""
+
+    def unread_resources(self) -> Sequence[str]:
+        """Name the resources with requests that failed or were never made."""
+
+    def hold_increments(self, names: Collection[str]) -> None:
+        """Let these resources of the next run ask from where they did, and the others from where this run ends."""
 
     def first_error(self) -> JsonObject | None:
         """Give the run's first recorded error as ``{code, message, resource, at}``."""

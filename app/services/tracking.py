@@ -8,13 +8,13 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from app.engine import announcements, events, settling
+from app.engine import announcements, events, increments, settling
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import SyncJobRun
 from app.engine.planning import RunPlan
 from app.engine.routing import queue_of
-from app.engine.settling import ResourceState, Verdict
+from app.engine.settling import Progress, ResourceState, Verdict
 from app.engine.status import ErrorHandling, RunStatus
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Ring
@@ -111,7 +111,7 @@ class Tracking:
                 to_webhook=run.webhook_id is not None,
             )
             locked.end_resources(verdict.ended)
-            rings += self._apply(locked, run, verdict)
+            rings += self._apply(locked, run, verdict, progress)
         self._bell.ring(rings)
         if verdict.status.is_final:
             self._ring_next(run)
@@ -181,10 +181,10 @@ class Tracking:
             run_id, queue = following
             self._bell.ring_run(run_id, queue=queue)
 
-    def _apply(self, locked: LockedRun, run: SyncJobRun, verdict: Verdict) -> list[Ring]:
+    def _apply(self, locked: LockedRun, run: SyncJobRun, verdict: Verdict, progress: Progress) -> list[Ring]:
         match verdict.status:
             case RunStatus.COMPLETED:
-                return self._complete(locked, run)
+                return self._complete(locked, run, progress)
             case RunStatus.FAILED:
                 reason = _shown(self._draft(verdict.code, verdict.reason)) if verdict.reason else locked.first_error()
                 return self._end(locked, run, RunStatus.FAILED, error=reason)
@@ -208,7 +208,7 @@ class Tracking:
         event = events.event(envelope, id=new_id(), event=events.RATE_LIMITED, payload=payload)
         return self._queue(locked, run, event)
 
-    def _complete(self, locked: LockedRun, run: SyncJobRun) -> list[Ring]:
+    def _complete(self, locked: LockedRun, run: SyncJobRun, progress: Progress) -> list[Ring]:
         # What was decided when the run first completed is not undone by a resume, nor decided again.
         is_first = run.completed_at is None and not locked.has_decided_deletions
         decision = self._deletions.apply(run, locked) if is_first else Decision()
@@ -218,6 +218,7 @@ class Tracking:
         if unit_id := decision.delivery_unit_id:
             # The run completes, and its books balance, once these are delivered.
             return [Ring(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))]
+        _hold_increments(locked, run, progress)
         return self._end(locked, run, RunStatus.COMPLETED)
 
     def _end(
@@ -251,6 +252,15 @@ class Tracking:
             details={},
             at=self._clock.now(),
         )
+
+
+def _hold_increments(locked: LockedRun, run: SyncJobRun, progress: Progress) -> None:
+    """Have the next run ask again for what this one has not read, in the transaction that completes it."""
+    counted = [resource.counters for resource in progress.resources]
+    if run.completed_at is None and not any(counters.standing_errors or counters.skipped for counters in counted):
+        return
+    parents = {resource.name: resource.parent_name for resource in progress.resources}
+    locked.hold_increments(increments.held(parents, locked.unread_resources()))
 
 
 def _shown(error: ErrorDraft) -> JsonObject:

@@ -1,6 +1,6 @@
 """A run whose row is locked, to decide about its end: what is left of it, and what becomes of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Engine, bindparam, text
@@ -11,7 +11,7 @@ from app.engine.settling import Progress
 from app.engine.status import ResourceStatus, RunStatus
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Pass, Ring, Vanished
-from app.store import reopening, run_status, spools, stuck_runs, tables, tombstones, webhook_changes
+from app.store import increments, reopening, run_status, spools, stuck_runs, tables, tombstones, webhook_changes
 from app.store.announcements import insert_announcements
 from app.store.outbox import START_RUN_TASK, insert_message
 from app.store.pages import insert_errors, insert_events, numbered
@@ -35,7 +35,7 @@ _END_RESOURCES = text("""
      where run_resource.id = ended.id
 """)
 
-COUNT_ERROR = text("update run_resource set errors = errors + 1 where run_id = :run_id and name = :name")
+_COUNT_ERROR = text("update run_resource set errors = errors + 1 where run_id = :run_id and name = :name")
 
 _FIRST_ERROR = text("""
     select code, message, resource, created_at as at from run_error
@@ -79,6 +79,14 @@ class LockedRun:
         if ended:
             self._connection.execute(_END_RESOURCES, {"ids": list(ended), "statuses": list(ended.values())})
 
+    def unread_resources(self) -> Sequence[str]:
+        """Name the resources with requests that failed or were never made."""
+        return increments.unread(self._connection, self._run_id)
+
+    def hold_increments(self, names: Collection[str]) -> None:
+        """Let these resources of the next run ask from where they did, and the others from where this run ends."""
+        increments.hold(self._connection, self._run_id, names)
+
     def close_spool(self, resource_id: str) -> str | None:
         """Make a unit of what a spool has gathered, unless all of it was given on; give the unit's id."""
         return spools.close(self._connection, self._run_id, resource_id)
@@ -116,7 +124,7 @@ class LockedRun:
         """Keep errors for ``GET /errors``, in this transaction."""
         insert_errors(self._connection, self._run_id, errors)
         for error in errors:
-            self._connection.execute(COUNT_ERROR, {"run_id": self._run_id, "name": error.resource})
+            self._connection.execute(_COUNT_ERROR, {"run_id": self._run_id, "name": error.resource})
 
     def count_vanished(self, ended: Pass) -> Vanished:
         """Count the records that a pass has not seen; nobody else writes any until this transaction ends."""

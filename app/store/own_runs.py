@@ -5,7 +5,10 @@ from datetime import datetime
 
 from sqlalchemy import Engine, text
 
+from app.engine.increments import LowerBounds
+from app.engine.record_rows import encode
 from app.engine.status import RunStatus
+from app.engine.times import iso_utc_or_none
 from app.store.database import reading
 
 _STATUS = text("select status from sync_job_run where id = :run_id")
@@ -19,8 +22,14 @@ _DUE = text("""
 """)
 
 _SET_BACK = text("""
-    update sync_job_run set previous_run_date = :previous_run_date, started_at = :started_at
-     where id = :run_id and status = 'created'
+    with run as (
+        update sync_job_run set previous_run_date = :previous_run_date, started_at = :started_at
+         where id = :run_id and status = 'created'
+     returning id)
+    update run_resource
+       set previous_run_date =
+           coalesce(cast(cast(:own as jsonb) ->> name as timestamptz), cast(:previous_run_date as timestamptz))
+      from run where run_id = run.id
 """)
 
 
@@ -41,8 +50,9 @@ class OwnRunStore:
         with reading(self._engine) as connection:
             return [str(id) for id in connection.execute(_DUE, {"run_id": run_id}).scalars()]
 
-    def set_back(self, run_id: str, *, previous_run_date: datetime | None, started_at: datetime | None) -> None:
+    def set_back(self, run_id: str, bounds: LowerBounds, *, started_at: datetime | None) -> None:
         """Have a created run ask as one did that was carried out before."""
-        times = {"previous_run_date": previous_run_date, "started_at": started_at}
+        own = {name: iso_utc_or_none(bound) for name, bound in bounds.own.items()}
+        values = {"previous_run_date": bounds.run, "own": encode(own).decode(), "started_at": started_at}
         with self._engine.begin() as connection:
-            connection.execute(_SET_BACK, {"run_id": run_id, **times})
+            connection.execute(_SET_BACK, {"run_id": run_id, **values})

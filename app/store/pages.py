@@ -21,7 +21,7 @@ from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
-from app.store import account_log, plain_pages, record_differences, spools, tables, webhook_changes
+from app.store import account_log, plain_pages, record_differences, spools, tables, told_deletions, webhook_changes
 from app.store.database import driver_cursor
 from app.store.parts import parts
 from app.store.record_differences import RecordPage
@@ -78,6 +78,9 @@ _COUNT_CHILD = text(
 )
 
 
+_NOTE_GAPS = text("update run_resource set has_gaps = true where id = :resource_id")
+
+
 class PageStore:
     """The page writes of all units."""
 
@@ -126,6 +129,8 @@ class PageStore:
         with self._engine.begin() as connection:
             with driver_cursor(connection) as cursor:
                 written = write_records(cursor, records, found, claim=page.claim)
+                if page.deleted:
+                    written += told_deletions.write(cursor, page)
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
             insert_units(connection, page.claim.run_id, page.children)
             if page.gathered or page.given_on:
@@ -264,6 +269,8 @@ def numbered(connection: Connection, account_id: str, drafts: Sequence[EventDraf
 def _count(connection: Connection, page: PageWrite, counters: Counters, sequences: tuple[int, int] | None) -> None:
     with driver_cursor(connection) as cursor:
         _add(cursor, page, counters, sequences)
+    if page.has_gaps:
+        connection.execute(_NOTE_GAPS, {"resource_id": page.claim.resource_id})
     for resource_id, skipped in page.skipped.items():
         errors = page.child_errors.get(resource_id, 0)
         connection.execute(_COUNT_CHILD, {"resource_id": resource_id, "skipped": skipped, "errors": errors})

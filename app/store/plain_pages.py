@@ -108,6 +108,7 @@ def is_plain(page: PageWrite) -> bool:
         or page.events
         or page.errors
         or page.changes
+        or page.deleted
         or page.tracks_deletes
         or page.gathered
         or page.given_on
@@ -168,7 +169,7 @@ def _values(page: PageWrite) -> dict[str, object]:
         "resource": page.resource,
         "resource_id": page.claim.resource_id,
         "run_id": page.claim.run_id,
-        "given": page.records.given,
+        "given": page.records.given + page.counters.unchanged,
         "ids": [row.remote_id for row in rows],
         "data": [row.data.decode() for row in rows],
         "hashes": [row.content_hash for row in rows],

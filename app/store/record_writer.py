@@ -64,6 +64,12 @@ class WrittenRecords:
     sequences: tuple[int, int] | None = None
     """The first and the last number in the account's log; None when nothing differed."""
 
+    def __add__(self, other: "WrittenRecords") -> "WrittenRecords":
+        """Join with what was written behind it."""
+        numbers = [*(self.sequences or ()), *(other.sequences or ())]
+        sequences = (numbers[0], numbers[-1]) if numbers else None
+        return WrittenRecords(counters=self.counters + other.counters, sequences=sequences)
+
 
 def write_records(
     cursor: Cursor[Any], page: RecordPage, found: Difference, *, claim: Claim | None = None

@@ -1,28 +1,22 @@
 """Write a run whole: its row, its resources and its promised message, in one statement and so in one trip."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, TextClause, text
 
 from app.engine.ids import new_id
+from app.engine.increments import LowerBounds, last_below
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_rows import encode
 from app.services.run_drafts import RunDraft
 from app.services.runs import CreatedRun
+from app.store import increments
 from app.store.database import Row
 from app.store.mutexes import waiting_on
 from app.store.outbox import START_RUN_TASK
 from app.store.single_statements import SingleStatements
-
-# The last run that completed has seen everything up to its own start, told by the upstream's clock where that is known.
-_PREVIOUS: Final = """
-    select coalesce(upper_bound, started_at) - make_interval(secs => :overlap_seconds) from sync_job_run
-     where sync_job_id = cast(:sync_job_id as uuid)
-           and integrated_account_id = cast(:integrated_account_id as uuid)
-           and args_hash = :args_hash and status = 'completed'
-     order by started_at desc limit 1
-"""
 
 _CASTS: Final = {
     "id": "uuid",
@@ -59,26 +53,28 @@ _AS_SUPPOSED: Final = """
 
 def _create(*, where: str) -> TextClause:
     return text(f"""
-        with run as (
+        with {increments.LOWER_BOUNDS},
+        run as (
             insert into sync_job_run ({", ".join(_COLUMNS)}, previous_run_date)
-            select {_VALUES}, case when :ignore_previous_run then null else ({_PREVIOUS}) end where {where}
+            select {_VALUES}, (select earliest from spread) where {where}
             returning id, sync_job_id, mutex_key, status, force, created_at, previous_run_date),
         resources as (
             insert into run_resource
-                   (id, run_id, position, name, resource, method, parent_name, persist, delete_tracking)
+                   (id, run_id, position, name, resource, method, parent_name, persist, delete_tracking,
+                    previous_run_date)
             select item.id, run.id, item.position, item.name, item.resource, item.method, item.parent_name,
-                   item.persist, item.delete_tracking
-              from run, jsonb_to_recordset(cast(:items as jsonb)) item
-                   (id uuid, position int, name text, resource text, method text, parent_name text, persist boolean,
-                    delete_tracking text)),
+                   item.persist, item.delete_tracking, item.lower_bound
+              from run, item),
         message as (
             insert into outbox (task, args, queue) select :task, jsonb_build_array(run.id), :queue from run
             returning id)
-        select run.created_at, run.previous_run_date, cast({waiting_on("run")} as text) as waiting_on,
+        select run.created_at, run.previous_run_date, spread.is_mixed, cast({waiting_on("run")} as text) as waiting_on,
                message.id as outbox_id
-          from run, message
+          from run, message, spread
     """)
 
+
+_BOUNDS: Final = text(f"with {increments.LOWER_BOUNDS} select name, lower_bound, earliest from item, spread")
 
 _CREATE: Final = _create(where="true")
 _CREATE_AS_SUPPOSED: Final = _create(where=_AS_SUPPOSED)
@@ -88,7 +84,7 @@ def insert_run(singles: SingleStatements, draft: RunDraft) -> CreatedRun:
     """Write the run by itself."""
     row = singles.one(_CREATE, _values(draft))
     assert row is not None
-    return _created(draft, row)
+    return _created(draft, row, lambda: increments.read_own(singles, draft.id))
 
 
 def insert_run_as_supposed(singles: SingleStatements, draft: RunDraft) -> CreatedRun | None:
@@ -96,17 +92,19 @@ def insert_run_as_supposed(singles: SingleStatements, draft: RunDraft) -> Create
     assert draft.supposes is not None
     supposed = {"job_version": draft.supposes.version, "integration_name": draft.supposes.job.integration_name}
     row = singles.one(_CREATE_AS_SUPPOSED, {**_values(draft), **supposed})
-    return _created(draft, row) if row is not None else None
+    return _created(draft, row, lambda: increments.read_own(singles, draft.id)) if row is not None else None
 
 
 def insert_run_within(connection: Connection, draft: RunDraft) -> CreatedRun:
     """Write the run within the caller's transaction."""
-    return _created(draft, connection.execute(_CREATE, _values(draft)).mappings().one())
+    row = connection.execute(_CREATE, _values(draft)).mappings().one()
+    return _created(draft, row, lambda: increments.read_own_within(connection, draft.id))
 
 
-def _created(draft: RunDraft, row: Row) -> CreatedRun:
+def _created(draft: RunDraft, row: Row, read_own: Callable[[], Mapping[str, datetime | None]]) -> CreatedRun:
     """Put the run together from its draft and what Postgres adds: to read all back costs more than to write it."""
-    run = draft.run(at=row["created_at"], previous_run_date=row["previous_run_date"], waiting_on=row["waiting_on"])
+    bounds = increments.lower_bounds(row["previous_run_date"], read_own() if row["is_mixed"] else {})
+    run = draft.run(at=row["created_at"], bounds=bounds, waiting_on=row["waiting_on"])
     return CreatedRun(run=run, outbox_id=row["outbox_id"], queue=draft.queue)
 
 
@@ -138,25 +136,19 @@ def _values(draft: RunDraft) -> JsonObject:
     }
 
 
-def previous_run_date(connection: Connection, draft: RunDraft) -> datetime | None:
+def lower_bounds(connection: Connection, draft: RunDraft) -> LowerBounds:
     """Tell from when an increment would ask, were the run created now."""
-    if draft.request.ignore_previous_run:
-        return None
-    values = {
-        "sync_job_id": draft.request.sync_job_id,
-        "integrated_account_id": draft.request.integrated_account_id,
-        "args_hash": draft.args_hash,
-        "overlap_seconds": draft.overlap_seconds,
-    }
-    found: datetime | None = connection.execute(text(_PREVIOUS), values).scalar_one_or_none()
-    return found
+    rows = connection.execute(_BOUNDS, _values(draft)).all()
+    return increments.lower_bounds(rows[0].earliest, {row.name: row.lower_bound for row in rows})
 
 
 def _items(draft: RunDraft) -> list[JSON]:
+    below = last_below(draft.items)
     return [
         {
             "id": new_id(),
             "position": position,
+            "last_below": below[position],
             "name": item.name,
             "resource": item.resource,
             "method": item.method,

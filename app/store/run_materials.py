@@ -1,9 +1,11 @@
 """All that a run's context is made of, read in one trip: a daemon asks for it before each slice."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Engine, and_, bindparam, literal_column, select
 
+from app.engine.increments import LowerBounds
 from app.services.run_context import RunMaterial
 from app.store import tables
 from app.store.accounts import account_of
@@ -27,9 +29,11 @@ _NAMES: Final = [(part, column.name) for part, columns in _PARTS.items() for col
 _READ: Final = (
     select(
         *(column.label(f"{part}_{column.name}") for part, columns in _PARTS.items() for column in columns),
-        literal_column("(select jsonb_object_agg(name, id) from run_resource where run_id = sync_job_run.id)").label(
-            "resource_ids"
-        ),
+        literal_column(
+            "(select jsonb_object_agg(own.name, jsonb_build_array("
+            " own.id, nullif(own.previous_run_date, sync_job_run.previous_run_date)))"
+            " from run_resource own where own.run_id = sync_job_run.id)"
+        ).label("resources"),
     )
     .select_from(
         _RUN.outerjoin(
@@ -63,9 +67,12 @@ class RunMaterialStore:
         for (part, name), value in zip(_NAMES, row.values(), strict=False):
             parts[part][name] = value
         has_account = parts["account"]["id"] is not None
+        run, resources = run_of(parts["run"], {}), row["resources"] or {}
+        later = {name: datetime.fromisoformat(bound) for name, (_, bound) in resources.items() if bound is not None}
         return RunMaterial(
-            run=run_of(parts["run"], {}),
-            resource_ids=row["resource_ids"] or {},
+            run=run,
+            resource_ids={name: id for name, (id, _) in resources.items()},
+            bounds=LowerBounds(run=run.previous_run_date, own=later),
             account=account_of(parts["account"], self._cipher) if has_account else None,
             integration=effective_of(parts["integration"], self._cipher) if has_account else None,
         )

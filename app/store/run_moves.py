@@ -13,7 +13,7 @@ from app.engine.status import RunStatus
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind
 from app.store import mutexes, reopening, run_status
 from app.store.database import reading
-from app.store.locked_runs import COUNT_ERROR, LockedRun
+from app.store.locked_runs import LockedRun
 from app.store.pages import insert_errors, insert_events
 from app.store.single_statements import singles_of
 from app.store.units import insert_units
@@ -40,6 +40,11 @@ _LOCK = text("select status from sync_job_run where id = :run_id for no key upda
 _HAS_DELIVERY_UNIT = text("select exists (select from unit where run_id = :run_id and kind = 'delivery')")
 
 _BEGIN = text("update sync_job_run set begun_at = now() where id = :run_id and status = 'running' and begun_at is null")
+
+# No resume mends them.
+_COUNT_LOOP_ERROR = text("""
+    update run_resource set errors = errors + 1, has_gaps = true where run_id = :run_id and name = :name
+""")
 
 # What most runs begin with is units alone: one trip, and one commit.
 _BEGIN_WITH_UNITS = text(f"""
@@ -110,7 +115,7 @@ class RunMoves:
             insert_events(connection, run_id, events)
             insert_errors(connection, run_id, errors)
             for error in errors:
-                connection.execute(COUNT_ERROR, {"run_id": run_id, "name": error.resource})
+                connection.execute(_COUNT_LOOP_ERROR, {"run_id": run_id, "name": error.resource})
             return True
 
     def _start_with(self, run_id: str, units: Sequence[UnitDraft]) -> bool:

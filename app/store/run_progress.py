@@ -10,16 +10,17 @@ from app.store import tables
 # One statement, so one snapshot: pages and deliveries are written meanwhile, and each moves several of these.
 _PROGRESS = text(
     "select r.id, r.name, r.resource, r.method, r.parent_name, r.persist, r.status, r.started_at, "
+    + "coalesce(r.previous_run_date, run.previous_run_date) as previous_run_date, "
     + ", ".join(f"r.{name}" for name in tables.COUNTERS)
     + """,
            count(u.id) filter (where u.status in ('blocked', 'ready', 'leased')) as live_units,
            count(u.id) filter (where u.status = 'cancelled') as left_out,
            count(u.id) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as parked_units,
            min(u.wake_at) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as wakes_at,
-           (select count(*) from delivery d join sync_job_run own on own.id = d.run_id
-             where d.run_id = :run_id and d.status = 'pending' and d.webhook_id = own.webhook_id) as pending
-      from run_resource r left join unit u on u.resource_id = r.id
-     where r.run_id = :run_id group by r.id order by r.position
+           (select count(*) from delivery d
+             where d.run_id = :run_id and d.status = 'pending' and d.webhook_id = run.webhook_id) as pending
+      from run_resource r join sync_job_run run on run.id = r.run_id left join unit u on u.resource_id = r.id
+     where r.run_id = :run_id group by r.id, run.id order by r.position
     """
 )
 
@@ -41,6 +42,7 @@ def read_progress(connection: Connection, run_id: str) -> Progress:
             live_units=row["live_units"],
             parked_units=row["parked_units"],
             wakes_at=row["wakes_at"],
+            previous_run_date=row["previous_run_date"],
             left_out=row["left_out"],
         )
         for row in rows

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, DateTime, Engine, bindparam, delete, select, 
 
 from app.engine import events
 from app.engine.errors import IdempotencyKeyReusedError
+from app.engine.increments import LowerBounds
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
 from app.engine.status import FINAL_RUN_STATUSES
 from app.services.delivering import Announcement
@@ -16,7 +17,7 @@ from app.services.runs import CreatedRun
 from app.store import announcements, mutexes, paging, tables, webhook_changes
 from app.store.database import reading
 from app.store.row_versions import demand, unchanged
-from app.store.run_creation import insert_run, insert_run_as_supposed, insert_run_within, previous_run_date
+from app.store.run_creation import insert_run, insert_run_as_supposed, insert_run_within, lower_bounds
 from app.store.run_rows import SELECT_RUN, error_of, find_run, read_run, run_of, stats_of
 from app.store.single_statements import singles_of
 from app.store.stuck_runs import STUCK_RUNS
@@ -102,10 +103,10 @@ class RunStore:
         run = read_run(self._singles, run_id, with_stats=True)
         return run if run and run.environment_id == environment_id else None
 
-    def previous_run_date(self, draft: RunDraft) -> datetime | None:
+    def lower_bounds(self, draft: RunDraft) -> LowerBounds:
         """Tell from when an increment would ask, were the run created now."""
         with reading(self._engine) as connection:
-            return previous_run_date(connection, draft)
+            return lower_bounds(connection, draft)
 
     def freeze_upper_bound(self, run_id: str, server_date: datetime) -> None:
         """Translate the run's start into the upstream's clock, which shows ``server_date`` now; only the first counts.

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from app.engine.books import Counters
 from app.engine.changes import Change
 from app.engine.record_rows import RecordBatch
-from app.engine.work import EventDraft, PageWrite, Pass, Vanished
+from app.engine.work import Changes, EventDraft, PageWrite, Pass, Vanished
 from app.store import account_log
 
 _COMPARED_AT_ONCE: Final = 5_000
@@ -107,16 +107,24 @@ def compare(connection: Connection, page: PageWrite) -> Told:
     if page.tracks_deletes:
         connection.execute(_SEE, {"resource_id": page.claim.resource_id, "ids": batch.ids})
     events: list[EventDraft] = []
-    if _difference(connection, batch, place):
+    deleted = 0
+    if _difference(connection, changes, place):
         account_log.allocate(connection, page.account_id, 0)
         # Somebody may have written in between; nobody can any more.
-        for change, ids in _difference(connection, batch, place).items():
+        for change, ids in _difference(connection, changes, place).items():
+            if change is Change.DELETED:
+                deleted = len(ids)
             for part in _parts(ids, _TOLD_AT_ONCE):
                 drafts = changes.tell(change, part)
-                _note(connection, batch, drafts, {**place, "is_new": change is Change.CREATED})
+                if change is Change.DELETED:
+                    _note_deleted(connection, drafts, place)
+                else:
+                    _note(connection, batch, drafts, {**place, "is_new": change is Change.CREATED})
                 events += drafts
     queued = sum(event.records for event in events)
-    return Told(events=events, counters=Counters(queued=queued, unchanged=batch.given - queued))
+    unchanged = batch.given + len(changes.deleted) - queued
+    counters = Counters(queued=queued, unchanged=unchanged, deleted=deleted, tombstones=deleted)
+    return Told(events=events, counters=counters)
 
 
 def count_vanished(connection: Connection, ended: Pass) -> Vanished:
@@ -130,8 +138,7 @@ def delete_vanished(
 ) -> Sequence[EventDraft]:
     """Note that the webhook is told what has vanished; give the events that do so."""
     drafts = tell(list(connection.execute(_VANISHED, _place(ended)).scalars()))
-    ids, delivery_ids = _told(drafts)
-    connection.execute(_DELETE, {**_place(ended), "ids": ids, "delivery_ids": delivery_ids})
+    _note_deleted(connection, drafts, _place(ended))
     return drafts
 
 
@@ -160,18 +167,26 @@ def _take_back(connection: Connection, which: str, id: str) -> None:
         connection.execute(text(_TAKE_BACK.format(which=which, same=_SAME)), {"id": id})
 
 
-def _difference(connection: Connection, batch: RecordBatch, place: Mapping[str, str]) -> dict[Change, list[str]]:
+def _difference(connection: Connection, changes: Changes, place: Mapping[str, str]) -> dict[Change, list[str]]:
+    batch = changes.records
     found: dict[Change, list[str]] = {}
     for ids in _parts(batch.ids, _COMPARED_AT_ONCE):
-        rows = connection.execute(_HELD, {**place, "ids": ids}).all()
-        held: dict[str, bytes | None] = {row.remote_id: row.told for row in rows}
+        held = _held(connection, place, ids)
         for row in batch.rows(ids):
             known = held.get(row.remote_id)
             if known is None:
                 found.setdefault(Change.CREATED, []).append(row.remote_id)
             elif bytes(known) != row.content_hash:
                 found.setdefault(Change.UPDATED, []).append(row.remote_id)
+    for ids in _parts(list(changes.deleted), _COMPARED_AT_ONCE):
+        held = _held(connection, place, ids)
+        if deleted := [remote_id for remote_id in ids if held.get(remote_id) is not None]:
+            found.setdefault(Change.DELETED, []).extend(deleted)
     return found
+
+
+def _held(connection: Connection, place: Mapping[str, str], ids: Sequence[str]) -> dict[str, bytes | None]:
+    return {row.remote_id: row.told for row in connection.execute(_HELD, {**place, "ids": ids})}
 
 
 def _parts(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
@@ -185,6 +200,11 @@ def _note(
     ids, delivery_ids = _told(drafts)
     hashes = [row.content_hash for row in batch.rows(ids)]
     connection.execute(_TELL, {**values, "ids": ids, "hashes": hashes, "delivery_ids": delivery_ids})
+
+
+def _note_deleted(connection: Connection, drafts: Sequence[EventDraft], place: Mapping[str, object]) -> None:
+    ids, delivery_ids = _told(drafts)
+    connection.execute(_DELETE, {**place, "ids": ids, "delivery_ids": delivery_ids})
 
 
 def _told(drafts: Sequence[EventDraft]) -> tuple[list[str], list[str]]:

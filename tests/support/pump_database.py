@@ -179,7 +179,8 @@ class _Look:
 
     def resources(self) -> list[JsonObject]:
         return self.rows(
-            f"select name, status, {', '.join(tables.COUNTERS)} from run_resource where run_id = :run_id order by name"
+            f"select name, status, next_run_date is not null as is_held, {', '.join(tables.COUNTERS)} "
+            "from run_resource where run_id = :run_id order by name"
         )
 
     def records(self) -> dict[tuple[str, str], JSON]:

@@ -238,6 +238,15 @@ JOBS: Final[Sequence[Job]] = (
         api={"users": {"user-1": _USERS[:1]}, "exports": {None: [{"id": "export-1"}]}},
         args={"user": "user-1"},
     ),
+    Job(
+        name="told-deletions",
+        resources=[listed("users", deleted_when="gone"), child_of("users", "notes")],
+        api={
+            "users": {None: [*_USERS[:4], *({**user, "gone": True} for user in _USERS[1:4])]},
+            "notes": {user["id"]: [] for user in _USERS[:4]},
+        },
+        keeps={("users", "user-1"): _USERS[0]},
+    ),
     Job(name="recursion", resources=[_FOLDER_ITEM], api={"folders": _FOLDERS}),
     Job(name="transforms-and-spools", **_NODES_JOB),
     Job(name="transforms-and-spools-to-webhook", **_NODES_JOB, to_webhook=True),

@@ -55,6 +55,10 @@ RESOURCE_LIST: Final[dict[str, Any]] = {
             },
             "recurse": {**_OBJECT_OR_NOTHING, "description": "{if, config: {id, query}}"},
             "delete_tracking": {"enum": ["soft", "hard", "", None]},
+            "deleted_when": {
+                "type": ["string", "null"],
+                "description": "JSONata over a record: one for which it is true is deleted, not kept.",
+            },
         },
     },
 }

@@ -120,7 +120,10 @@ class Run(Schema):
     version = fields.Integer()
     previous_run_date = Time(
         allow_none=True,
-        metadata={"description": "Increments ask from here: the last completed run's upper_bound less the overlap."},
+        metadata={
+            "description": "The earliest date that increments ask from: the last completed run's upper_bound less the "
+            "overlap, unless a page was not read. resource_stats shows that of each resource."
+        },
     )
     upper_bound = Time(
         allow_none=True,

@@ -97,7 +97,17 @@ sync_job_run = Table(
 )
 
 _counters = ("pages", "fetched", "created", "updated", "unchanged", "deleted", "quarantined", "queued")
-COUNTERS = (*_counters, "withheld", "delivered", "dead_lettered", "skipped", "errors", "retried", "unproven")
+COUNTERS = (
+    *_counters,
+    "withheld",
+    "delivered",
+    "dead_lettered",
+    "skipped",
+    "errors",
+    "retried",
+    "unproven",
+    "tombstones",
+)
 
 run_resource = Table(
     "run_resource",
@@ -120,7 +130,10 @@ run_resource = Table(
     Column("warnings", JSONB, nullable=False, server_default="{}"),  # by code: {"count": ..., "message": the first}
     Column("has_paged", Boolean, nullable=False, server_default=text("false")),  # a page has led to a next one
     Column("previous_run_date", time_type),  # the lower bound of the resource's increment
-    Column("next_run_date", time_type),  # that of the next run's; null asks for everything again
+    # That of the next run's where an unread page holds it back, -infinity for everything; null is this run's end.
+    Column("next_run_date", time_type),
+    # A request could not be made of a record or of an argument, which no resume mends.
+    Column("has_gaps", Boolean, nullable=False, server_default=text("false")),
     Column("started_at", time_type),
     Column("finished_at", time_type),
     UniqueConstraint("run_id", "name", name="run_resource_name"),

@@ -22,6 +22,9 @@ from tests.support.pump_jobs import Job, MemoryApi, MemoryReceiver
 pytestmark = pytest.mark.timeout(180)
 
 TRACKED = [{"resource": "users", "method": "list", "persist": True, "delete_tracking": "soft"}]
+TOLD = [{"resource": "users", "method": "list", "persist": True, "deleted_when": "deleted"}]
+WAYS = pytest.mark.parametrize(("resources", "deleted"), [(TRACKED, []), (TOLD, [{"id": "u5", "deleted": True}])])
+"""Ways in which u5 is known to be deleted, and what the upstream lists of it."""
 
 
 def users(**names: str) -> Sequence[JsonObject]:
@@ -166,13 +169,16 @@ def waiting_records(database: PumpDatabase, run_id: str) -> int:
         return int(connection.execute(text(sql), {"run_id": run_id}).scalar_one())
 
 
-def test_what_was_given_up_is_told_by_the_next_run(pump_database: PumpDatabase) -> None:
-    customer = Customer(pump_database)
+@WAYS
+def test_what_was_given_up_is_told_by_the_next_run(
+    pump_database: PumpDatabase, resources: Sequence[JsonObject], deleted: Sequence[JsonObject]
+) -> None:
+    customer = Customer(pump_database, resources)
     everybody = many(6)
     customer.run(users(**everybody))
     without_one = {**everybody, "u1": "other"}
     del without_one["u5"]
-    run_id = customer.post(users(**without_one))
+    run_id = customer.post([*users(**without_one), *deleted])
 
     class Refusing(MemoryReceiver):
         def submit(self, webhook: Any, event_id: str, body: bytes) -> Any:
@@ -187,25 +193,28 @@ def test_what_was_given_up_is_told_by_the_next_run(pump_database: PumpDatabase) 
     assert outcome.resources[0]["dead_lettered"] == 2
     customer.world.settings = replace(customer.world.settings, delivery_retention_seconds=3600)
 
-    customer.run(users(**without_one))
+    customer.run([*users(**without_one), *deleted])
 
     assert told(customer.world.receiver) == [("updated", ["u1"]), ("deleted", ["u5"])]
 
 
+@WAYS
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_no_change_is_lost_or_told_twice_wherever_the_daemon_dies(pump_database: PumpDatabase, moment: str) -> None:
+def test_no_change_is_lost_or_told_twice_wherever_the_daemon_dies(
+    pump_database: PumpDatabase, moment: str, resources: Sequence[JsonObject], deleted: Sequence[JsonObject]
+) -> None:
     before, after = {**many(6), "u1": "old"}, {**many(5), "u6": "new"}
     expected = [("updated", ["u1"]), ("created", ["u6"]), ("deleted", ["u5"])]
 
     for number in range(1, 40, 3):
-        customer = Customer(pump_database)
+        customer = Customer(pump_database, resources)
         customer.run(users(**before))
-        run_id = customer.post(users(**after))
+        run_id = customer.post([*users(**after), *deleted])
         with Pump(customer.world, **{f"kill_{moment}": number}) as pump:
             outcome = pump.run(run_id)
 
         assert outcome.run["status"] == RunStatus.COMPLETED
-        assert told(customer.world.receiver) == expected
+        assert sorted(told(customer.world.receiver)) == sorted(expected)
         if not pump.kills:
             return
     raise AssertionError("the run never got to its end undisturbed")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from app.engine.status import RunStatus
 from tests.support.pump import Mailbox, Pump, World, handle
 from tests.support.pump_database import Outcome, PumpDatabase
 from tests.support.pump_jobs import JOBS, Job, MemoryReceiver, records_of
@@ -91,6 +92,8 @@ def test_undisturbed_run_asks_for_each_page_once_and_keeps_every_record(proof: P
     )
     if not outcome.errors and not job.to_webhook:
         assert outcome.records == records_of(job)
+    if job.status is RunStatus.COMPLETED:
+        assert any(books["is_held"] for books in outcome.resources) is bool(outcome.errors)
 
 
 @every_job

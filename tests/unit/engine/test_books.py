@@ -58,6 +58,14 @@ def test_a_webhooks_books_balance_when_every_record_is_delivered_or_given_up(
     assert imbalance(counters + Counters(fetched=1), persisted=True, to_webhook=True) is not None
 
 
+def test_told_deletions_are_among_the_fetched_and_vanished_records_are_not() -> None:
+    kept = Counters(fetched=3, created=1, unchanged=1, deleted=5, tombstones=1)
+    sent = Counters(fetched=3, deleted=5, tombstones=1, queued=6, unchanged=1, delivered=6)
+
+    assert imbalance(kept, persisted=True, to_webhook=False) is None
+    assert imbalance(sent, persisted=True, to_webhook=True) is None
+
+
 @pytest.mark.parametrize(
     ("counters", "to_webhook", "reason"),
     [
@@ -66,6 +74,16 @@ def test_a_webhooks_books_balance_when_every_record_is_delivered_or_given_up(
             Counters(fetched=2, queued=1),
             True,
             "fetched + deleted (2) is not queued + quarantined + unchanged + withheld (1)",
+        ),
+        (
+            Counters(fetched=2, deleted=1, tombstones=1),
+            False,
+            "fetched (2) is not created + updated + tombstones + unchanged + quarantined (1)",
+        ),
+        (
+            Counters(fetched=1, deleted=2, tombstones=1, queued=1),
+            True,
+            "fetched + deleted - tombstones (2) is not queued + quarantined + unchanged + withheld (1)",
         ),
         (Counters(fetched=1, queued=1), True, "queued (1) is not delivered + dead_lettered (0)"),
         (Counters(skipped=-1), False, "skipped is below zero"),
@@ -89,8 +107,11 @@ def test_stats_show_every_counter_and_what_was_persisted() -> None:
     counters = Counters(pages=2, fetched=6, created=1, updated=2, unchanged=3, errors=4)
     started = datetime(2026, 1, 5, 10, 0, 0, 123_456, tzinfo=UTC)
 
-    shown: dict[str, Any] = stats(counters, status="running", started_at=started, finished_at=None)
+    shown: dict[str, Any] = stats(
+        counters, status="running", started_at=started, finished_at=None, previous_run_date=started
+    )
 
     assert {name: shown[name] for name in COUNTERS} == asdict(counters)
     assert (shown["persisted"], shown["status"]) == (6, "running")
     assert (shown["started_at"], shown["finished_at"]) == ("2026-01-05T10:00:00.123Z", None)
+    assert shown["previous_run_date"] == "2026-01-05T10:00:00.123Z"

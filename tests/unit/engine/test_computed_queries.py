@@ -54,7 +54,7 @@ def test_expression_that_does_not_parse_is_a_fault_of_the_job() -> None:
 def test_expression_that_reads_the_previous_run_makes_an_increment() -> None:
     items, _ = parse_resources([{**TEAMS, "query": "{'since': previous_run_date}"}])
 
-    assert not deletes.was_complete("teams", planning.plan(items), {}, is_increment=True)
+    assert deletes.reads_increment(items[0])
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_body_that_is_an_expression_keeps_whole_parents_and_makes_an_increment()
 
     assert failures == []
     assert planning.plan(items).kept["teams"] is None
-    assert not deletes.was_complete("teams", planning.plan(increment), {}, is_increment=True)
+    assert deletes.reads_increment(increment[0])
 
 
 def test_body_that_does_not_parse_is_a_fault_of_the_job_and_an_empty_one_is_none() -> None:

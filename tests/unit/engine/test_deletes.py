@@ -1,5 +1,6 @@
 """When records that a run did not see count as deleted."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from app.engine.status import ResourceStatus
 
 TICKETS = {"resource": "tickets", "method": "list", "persist": True, "delete_tracking": "soft"}
 COMMENTS = {**TICKETS, "resource": "comments", "depends_on": "tickets", "query": {"of": "{{resources.tickets.id}}"}}
+YESTERDAY = datetime(2026, 2, 28, tzinfo=UTC)
 SINCE = {"since": "{{previous_run_date:undefined}}"}
 
 
@@ -22,7 +24,7 @@ def plan_of(*resources: JsonObject) -> RunPlan:
     return planning.plan(items)
 
 
-def state(name: str, **counters: Any) -> ResourceState:
+def state(name: str, *, since: datetime | None = None, **counters: Any) -> ResourceState:
     return ResourceState(
         id=name,
         name=name,
@@ -35,6 +37,7 @@ def state(name: str, **counters: Any) -> ResourceState:
         counters=Counters(**counters),
         live_units=0,
         parked_units=0,
+        previous_run_date=since,
     )
 
 
@@ -59,32 +62,40 @@ def test_an_error_anywhere_on_the_way_keeps_what_was_not_seen(
 ) -> None:
     states = {"tickets": state("tickets", **tickets), "comments": state("comments", **comments)}
 
-    complete = deletes.was_complete("comments", plan_of(TICKETS, COMMENTS), states, is_increment=False)
+    complete = deletes.was_complete("comments", plan_of(TICKETS, COMMENTS), states)
 
     assert complete is is_complete
 
 
 @pytest.mark.parametrize(
-    ("resources", "is_increment", "is_complete"),
+    ("resources", "since", "is_complete"),
     [
-        ([{**TICKETS, "query": SINCE}], True, False),
-        ([{**TICKETS, "query": SINCE}], False, True),
-        ([TICKETS], True, True),
+        ([{**TICKETS, "query": SINCE}], YESTERDAY, False),
+        ([{**TICKETS, "query": SINCE}], None, True),
+        ([TICKETS], YESTERDAY, True),
     ],
 )
 def test_an_increment_is_complete_only_where_it_asks_for_everything(
-    resources: list[JsonObject], is_increment: bool, is_complete: bool
+    resources: list[JsonObject], since: datetime | None, is_complete: bool
 ) -> None:
-    states = {"tickets": state("tickets")}
+    states = {"tickets": state("tickets", since=since)}
 
-    assert deletes.was_complete("tickets", plan_of(*resources), states, is_increment=is_increment) is is_complete
+    assert deletes.was_complete("tickets", plan_of(*resources), states) is is_complete
 
 
 def test_children_of_an_increment_are_incomplete_too() -> None:
-    states = {"tickets": state("tickets"), "comments": state("comments")}
+    states = {"tickets": state("tickets", since=YESTERDAY), "comments": state("comments", since=YESTERDAY)}
     plan = plan_of({**TICKETS, "query": SINCE}, COMMENTS)
 
-    assert not deletes.was_complete("comments", plan, states, is_increment=True)
+    assert not deletes.was_complete("comments", plan, states)
+
+
+def test_each_resource_is_an_increment_by_its_own_bound() -> None:
+    states = {"tickets": state("tickets"), "comments": state("comments", since=YESTERDAY)}
+    plan = plan_of({**TICKETS, "query": SINCE}, {**COMMENTS, "query": SINCE})
+
+    assert deletes.was_complete("tickets", plan, states)
+    assert not deletes.was_complete("comments", plan, states)
 
 
 @pytest.mark.parametrize(
@@ -98,12 +109,12 @@ def test_children_of_an_increment_are_incomplete_too() -> None:
     ],
 )
 def test_a_transform_or_a_recursion_may_make_an_increment_too(between: JsonObject, fields: JsonObject) -> None:
-    states = {name: state(name) for name in ("tickets", "some", "comments")}
+    names = ("tickets", "some", "comments")
     some = {"type": "transform", "name": "some", "depends_on": "tickets", **between}
     plan = plan_of(TICKETS, some, {**COMMENTS, "depends_on": "some", **fields})
 
-    assert not deletes.was_complete("comments", plan, states, is_increment=True)
-    assert deletes.was_complete("comments", plan, states, is_increment=False)
+    assert not deletes.was_complete("comments", plan, {name: state(name, since=YESTERDAY) for name in names})
+    assert deletes.was_complete("comments", plan, {name: state(name) for name in names})
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The moves of runs in memory, under the real state machine."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,10 @@ class FakeMoves:
     errors: list[ErrorDraft] = field(default_factory=list)
     vanished: Vanished = field(default_factory=lambda: Vanished(held=0, vanished=0))
     deleted: dict[str, int] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
+    """Resources with requests that failed."""
+    held: frozenset[str] | None = None
+    """Resources whose increment does not move on, once that was decided."""
     left: str | None = None
     has_begun: bool = True
     has_decided_deletions: bool = False
@@ -112,6 +116,12 @@ class FakeLockedRun:
     def end_resources(self, ended: Mapping[str, ResourceStatus]) -> None:
         rows = self._moves.resources
         rows[:] = [replace(row, status=ended.get(row.id, row.status)) for row in rows]
+
+    def unread_resources(self) -> Sequence[str]:
+        return self._moves.unread
+
+    def hold_increments(self, names: Collection[str]) -> None:
+        self._moves.held = frozenset(names)
 
     def first_error(self) -> JsonObject | None:
         return {"code": self._moves.errors[0].code} if self._moves.errors else None

@@ -10,6 +10,7 @@ from service_tables import NOON, FakeMappings, FakeTable, account, integration, 
 from service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, FakeUnits
 
 from app.engine.errors import SpoolError
+from app.engine.increments import LowerBounds
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import IntegratedAccount, Integration, Webhook
 from app.engine.status import UnitStatus
@@ -77,7 +78,8 @@ class FakeMaterials:
         account = self.accounts.get(run.environment_id, run.integrated_account_id)
         integration = self.integrations.get(account.environment_id, account.integration_id) if account else None
         ids = self.runs.resource_ids(run_id)
-        return RunMaterial(run=run, resource_ids=ids, account=account, integration=integration)
+        bounds = LowerBounds(run=run.previous_run_date, own=self.runs.later_bounds)
+        return RunMaterial(run=run, resource_ids=ids, bounds=bounds, account=account, integration=integration)
 
 
 @dataclass

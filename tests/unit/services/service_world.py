@@ -24,6 +24,8 @@ class FakeRuns:
 
     rows: dict[str, SyncJobRun] = field(default_factory=dict)
     frozen: list[datetime] = field(default_factory=list)
+    later_bounds: dict[str, datetime | None] = field(default_factory=dict)
+    """Of resources that ask from later on than their run."""
 
     def add(self, run: SyncJobRun) -> SyncJobRun:
         self.rows[run.id] = run

@@ -1,7 +1,7 @@
 """A run tried: what is asked, what is shown, and what is left alone."""
 
 from concurrent.futures import Future
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from service_tables import ENVIRONMENT, NOON
 from app.engine import planning
 from app.engine.definition import parse_resources
 from app.engine.errors import InvalidInputError, SourceError
+from app.engine.increments import LowerBounds
 from app.engine.json_types import JsonObject
 from app.services.dry_runs import DryRuns
 from app.services.ports import FetchedPage, PageCall
@@ -51,8 +52,8 @@ class Source:
 class Previous:
     """Knows that a run was at noon."""
 
-    def previous_run_date(self, draft: RunDraft) -> datetime:
-        return NOON
+    def lower_bounds(self, draft: RunDraft) -> LowerBounds:
+        return LowerBounds(run=NOON, own={"late": NOON + timedelta(hours=1)})
 
 
 def try_out(source: Source, *resources: JsonObject, account: str = "account", **args: Any) -> JsonObject:
@@ -95,6 +96,14 @@ def test_one_page_of_one_root_is_all_there_is() -> None:
         **{"requests_at_least": 1, "is_exact": True},
         **{"requests_per_second": None, "seconds_at_least": None},
     }
+
+
+def test_each_root_asks_from_its_own_bound() -> None:
+    source = Source(page({"id": 1}))
+
+    try_out(source, *({**TICKETS, "name": name, "query": "{'since': previous_run_date}"} for name in ("early", "late")))
+
+    assert [call.query["since"][11:16] for call in source.asked] == ["12:00", "13:00"]
 
 
 def test_a_child_is_shown_by_its_parents_first_record_and_not_asked_for() -> None:

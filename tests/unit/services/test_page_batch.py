@@ -215,3 +215,96 @@ def test_events_that_are_not_sent_are_not_made_and_their_records_are_counted() -
 
     assert write.events == []
     assert (write.counters.withheld, write.counters.queued, write.counters.errors) == (2, 0, 1)
+
+
+DELETING = {**TICKETS, "deleted_when": "gone"}
+GONE = {"id": 9, "gone": True}
+SPOOL = {"type": "spool", "name": "all", "depends_on": "tickets", "persist": False}
+
+
+def test_what_is_told_as_deleted_is_no_row_and_has_no_children() -> None:
+    batch = batch_of(setting([DELETING, COMMENTS, SPOOL]))
+    batch.add_page({}, page({"id": 1}, GONE))
+    batch.add_page({}, page(GONE, {"id": 2}))
+
+    write = batch.to_write(DONE)
+
+    assert (write.records.ids, write.deleted) == (["1", "2"], ["9"])
+    assert write.counters == Counters(pages=2, fetched=4, unchanged=1)
+    assert [len(child.elements) for child in write.children] == [2]
+    assert [json.loads(batch.records) for batch in write.gathered] == [[{"id": 1}], [{"id": 2}]]
+
+
+def test_a_page_of_deletions_alone_gives_transforms_nothing() -> None:
+    some = {**SPOOL, "type": "transform", "name": "some", "config": {"expression": "records"}}
+    batch = batch_of(setting([DELETING, some]))
+    batch.add_page({}, page(GONE))
+
+    write = batch.to_write(DONE)
+
+    assert (write.children, write.deleted, write.has_progress) == ([], ["9"], True)
+
+
+def test_deletions_of_what_is_not_kept_are_only_left_out() -> None:
+    batch = batch_of(setting([{**DELETING, "persist": False}, COMMENTS]))
+    batch.add_page({}, page({"id": 1}, GONE))
+
+    write = batch.to_write(DONE)
+
+    assert (write.deleted, len(write.records), len(write.children[0].elements)) == ((), 0, 1)
+
+
+def test_record_that_does_not_say_whether_it_is_deleted_is_quarantined() -> None:
+    batch = batch_of(setting([DELETING]))
+    batch.add_page({}, page({"id": 1, "gone": 5}, {"id": 2}))
+
+    write = batch.to_write(DONE)
+
+    (error,) = write.errors
+    assert (error.code, error.details) == ("deleted_when", {"record_id": "1"})
+    assert write.counters == Counters(pages=1, fetched=2, quarantined=1, errors=1)
+    assert (write.records.ids, write.has_gaps) == (["2"], False)
+
+
+def test_webhook_is_told_of_deletions_behind_the_records() -> None:
+    batch = batch_of(setting([DELETING], run_fields=WEBHOOK))
+    batch.add_page({}, page(GONE, {"id": 1}))
+
+    write = batch.to_write(DONE)
+
+    told = [(payload["meta"], payload["records"]) for payload in payloads(write.events)]
+    assert told == [({}, [{"id": 1}]), ({"change": "deleted"}, [{"id": "9"}])]
+    assert [draft.remote_ids for draft in write.events] == [None, None]
+    assert write.counters == Counters(pages=1, fetched=2, queued=2, deleted=1, tombstones=1)
+    assert write.deleted == ()
+
+
+def test_webhook_that_is_told_of_changes_gets_deletions_compared() -> None:
+    batch = batch_of(setting([DELETING], run_fields={**WEBHOOK, "changes_only": True}))
+    batch.add_page({}, page(GONE))
+
+    write = batch.to_write(DONE)
+
+    assert write.changes is not None
+    assert (write.changes.deleted, write.changes.records.ids, write.events) == (["9"], [], [])
+    (event,) = write.changes.tell(Change.DELETED, ["9"])
+    assert (payloads([event])[0]["records"], event.remote_ids) == ([{"id": "9"}], ["9"])
+
+
+def test_deletions_that_are_not_sent_are_withheld() -> None:
+    batch = batch_of(setting([DELETING], run_fields={**WEBHOOK, "events_to_send": []}))
+    batch.add_page({}, page(GONE))
+
+    write = batch.to_write(DONE)
+
+    assert (write.counters, write.events) == (Counters(pages=1, fetched=1, withheld=1), [])
+
+
+def test_record_whose_recursion_can_not_be_read_leaves_a_gap() -> None:
+    recurse = {"if": "{{resources.tickets.more:bool}}", "config": {"query": {"of": "{{resources.tickets.id}}"}}}
+    batch = batch_of(setting([{**TICKETS, "recurse": recurse}]))
+    batch.add_page({}, page({"id": 1, "more": False}))
+    was_whole = not batch.to_write(UNDER_WAY).has_gaps
+    batch.add_page({}, page({"id": 2}))
+
+    assert (was_whole, batch.to_write(UNDER_WAY).has_gaps) == (True, True)

@@ -1,6 +1,7 @@
 """What a slice knows of its run, and why a run can not be carried out."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from service_setting import Setting, setting
@@ -56,3 +57,23 @@ def test_run_can_not_be_carried_out_with(spoil: Callable[[Setting], object], mes
 
     with pytest.raises(RunUnworkableError, match=message):
         here.context()
+
+
+def test_each_item_sees_its_own_previous_run_date() -> None:
+    here = setting([{"resource": "users"}, {"resource": "logs"}], run_fields={"previous_run_date": NOON})
+    here.runs.later_bounds["logs"] = NOON + timedelta(days=1)
+
+    context = here.contexts().load("run")
+
+    seen = [context.scope_of(context.items[name])["previous_run_date"] for name in ("users", "logs")]
+    assert seen == ["2026-03-01T12:00:00.000Z", "2026-03-02T12:00:00.000Z"]
+
+
+def test_an_item_may_be_an_increment_though_its_run_asks_for_everything_of_another() -> None:
+    here = setting([{"resource": "users"}, {"resource": "logs"}])
+    here.runs.later_bounds["logs"] = NOON
+
+    context = here.contexts().load("run")
+
+    assert "previous_run_date" not in context.scope_of(context.items["users"])
+    assert context.scope_of(context.items["logs"])["previous_run_date"] == "2026-03-01T12:00:00.000Z"

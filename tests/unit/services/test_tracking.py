@@ -1,6 +1,7 @@
 """The life of a run: begun once, settled when its work is done, failed, stopped."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -665,3 +666,30 @@ def test_errors_of_a_beginning_are_sent_though_the_receiver_is_not_asked() -> No
 
     assert [event.event for event in here.deliveries.waiting] == chosen
     assert here.units.rows[here.bell.unit_ids[0]].draft.kind is UnitKind.DELIVERY
+
+
+TREE = [resource_state("users"), resource_state("notes", parent_name="users"), resource_state("logs")]
+
+
+def held(counters: Counters, unread: list[str], **run_fields: object) -> frozenset[str] | None:
+    here = setting(run_fields=run_fields)
+    here.moves.resources = [TREE[0], replace(TREE[1], counters=counters), TREE[2]]
+    here.moves.unread = unread
+
+    here.tracking().settle("run")
+
+    assert here.runs.rows["run"].status is RunStatus.COMPLETED
+    return here.moves.held
+
+
+def test_a_run_that_completes_holds_the_increments_of_what_it_has_not_read() -> None:
+    assert held(Counters(errors=1), ["notes"]) == {"users", "notes"}
+    assert held(Counters(skipped=1), ["notes"]) == {"users", "notes"}
+
+
+def test_nobody_looks_for_unread_pages_of_a_run_without_errors() -> None:
+    assert held(Counters(errors=1, retried=1), ["notes"]) is None
+
+
+def test_a_resumed_run_that_completes_again_decides_anew() -> None:
+    assert held(Counters(errors=1, retried=1), [], completed_at=NOON) == frozenset()

@@ -1,5 +1,6 @@
 """Books that balance, and each way in which they may not."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from service_tables import run
 
 from app.engine.audit import EventCount, Recount, RunRecount
 from app.engine.books import Counters
+from app.engine.json_types import JsonObject
 from app.engine.status import RunStatus
 from app.services.verifying import Verification, Verifier
 
@@ -43,13 +45,18 @@ SENT = recounted(
 )
 
 
-def verify(*resources: Recount, to_webhook: bool = False, status: RunStatus = RunStatus.COMPLETED) -> Verification:
+def verify(
+    *recounts: Recount,
+    to_webhook: bool = False,
+    status: RunStatus = RunStatus.COMPLETED,
+    resources: Sequence[JsonObject] = RESOURCES,
+) -> Verification:
     class FakeRecounts:
         def recount(self, run: Any) -> RunRecount:
             kept = {} if to_webhook else {"tickets": 3}
-            return RunRecount(status=status, to_webhook=to_webhook, resources=resources, kept=kept)
+            return RunRecount(status=status, to_webhook=to_webhook, resources=recounts, kept=kept)
 
-    return Verifier(FakeRecounts()).verify(run(resources=RESOURCES))
+    return Verifier(FakeRecounts()).verify(run(resources=resources))
 
 
 def broken(found: Verification) -> list[tuple[str, str, int, int]]:
@@ -60,6 +67,24 @@ def test_books_of_parents_and_children_balance() -> None:
     found = verify(PARENT, CHILD, LOOPED)
 
     assert (found.is_balanced, broken(found), found.status) == (True, [], RunStatus.COMPLETED)
+
+
+def test_records_in_quarantine_lead_to_no_requests() -> None:
+    parent = replace(PARENT, counters=replace(PARENT.counters, unchanged=1, quarantined=1))
+
+    assert broken(verify(parent, replace(CHILD, elements=5), LOOPED)) == []
+
+
+def test_requests_of_a_parent_whose_deletions_are_told_are_not_counted() -> None:
+    resources = [{**RESOURCES[0], "deleted_when": "gone"}, *RESOURCES[1:]]
+    parent = replace(PARENT, counters=replace(PARENT.counters, created=1, deleted=1, tombstones=1))
+
+    found = verify(parent, replace(CHILD, elements=5), LOOPED, resources=resources)
+
+    assert broken(found) == []
+    assert "fetched = created + updated + tombstones + unchanged + quarantined" in [
+        one.equation for one in found.checks
+    ]
 
 
 def test_books_of_a_webhook_run_balance_while_events_wait_and_after_they_were_cancelled() -> None:
