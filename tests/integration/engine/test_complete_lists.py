@@ -223,18 +223,54 @@ def test_faults_that_pass_change_nothing_of_the_outcome(pump_database: PumpDatab
     assert (ran.errors, ran.deleted, len(ran.living["things"])) == ({}, {"things": {"r8"}}, 7)
 
 
-@pytest.mark.skip(reason="to be switched on with the increments that unread pages hold back")
-def test_unread_page_holds_the_increment_of_its_resource(pump_database: PumpDatabase) -> None:
-    item = listed("things", query={"since": "{{previous_run_date:undefined}}"})
-    whole = Listing(kind=Kind.CURSOR, rows=ids(4), sizes=(2,), limit=2)
-    broken = Listing(kind=Kind.CURSOR, rows=ids(4), sizes=(2,), limit=2, faults=[Fault(page=1, what=500)])
+SINCE: Final = {"since": "{{previous_run_date:undefined}}"}
 
-    with Customer(pump_database, [item], {"things": configs.method(whole, "/things")}) as customer:
-        customer.run(Site({("/things", None): whole}))
-        held = customer.run(Site({("/things", None): broken}))
-        again = customer.run(Site({("/things", None): whole}))
 
-    since = [ran.site.requests[0].query.get("since") for ran in (held, again)]
-    assert held.errors == {"things": ["http_500"]}
-    assert since[0] == since[1]
-    assert again.stats("things")["previous_run_date"] == held.stats("things")["previous_run_date"]
+def since(ran: Ran, path: str) -> str | None:
+    """Return what the first request for a path asked from."""
+    return next(asked.query.get("since") for asked in ran.site.requests if asked.path == path)
+
+
+@pytest.mark.parametrize("page", [0, 1, 2], ids=["first", "middle", "last"])
+@pytest.mark.parametrize("kind", [Kind.PAGE, Kind.CURSOR])
+def test_unread_page_holds_the_increment_of_its_resource(pump_database: PumpDatabase, kind: Kind, page: int) -> None:
+    whole = Listing(kind=kind, rows=ids(6), sizes=(2,), limit=2)
+    broken = Listing(kind=kind, rows=ids(6), sizes=(2,), limit=2, faults=[Fault(page=page, what=500)])
+
+    with Customer(pump_database, [listed("things", query=SINCE)], {"things": configs.method(whole, "/things")}) as one:
+        one.run(Site({("/things", None): whole}))
+        failed = one.run(Site({("/things", None): broken}))
+        again = one.run(Site({("/things", None): whole}))
+        after = one.run(Site({("/things", None): whole}))
+
+    assert failed.errors == {"things": ["http_500"]}
+    assert failed.run.status == "completed"
+    assert since(failed, "/things") == since(again, "/things")
+    assert since(again, "/things") != since(after, "/things")
+
+
+def test_unread_page_of_a_child_holds_the_increment_of_its_parents(pump_database: PumpDatabase) -> None:
+    methods = {"parents": configs.method(ROOT, "/parents"), "things": configs.method(CHILD, "/things")}
+    items = [listed("parents", query=SINCE), child_of("parents", "things")]
+    whole = {parent: with_rows(parent, 4) for parent in PARENTS}
+    broken = {**whole, "b": with_rows("b", 4, faults=[Fault(page=1, what=500)])}
+
+    with Customer(pump_database, items, methods) as customer:
+        customer.run(Site(family(ROOT, whole)))
+        failed = customer.run(Site(family(ROOT, broken)))
+        again = customer.run(Site(family(ROOT, whole)))
+
+    assert failed.errors == {"things": ["http_500"]}
+    assert since(failed, "/parents") == since(again, "/parents")
+
+
+def test_run_resumed_over_a_healed_upstream_reads_what_was_refused(pump_database: PumpDatabase) -> None:
+    refused = Listing(kind=Kind.PAGE, rows=ids(10), sizes=(1,), limit=1, faults=[Fault(page=8, what=404)])
+
+    with Customer(pump_database, [listed("things", **TRACKED)], {"things": configs.method(TEN, "/things")}) as customer:
+        failed = customer.run(Site({("/things", None): refused}))
+        healed = customer.resume(failed.run.id, Site({("/things", None): TEN}))
+
+    assert failed.living == {"things": set(TEN.ids) - {"r9"}}
+    assert healed.living == {"things": set(TEN.ids)}
+    assert len(healed.site.requests) <= 4

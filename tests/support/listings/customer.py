@@ -86,18 +86,12 @@ class Customer:
 
     def run(self, site: Site, **request: Any) -> Ran:
         """Carry out a run against what the upstream is now."""
-        self.world.site = site
         asked = RunRequest(sync_job_id=self.job_id, integrated_account_id=self.account, **request)
-        run_id = self._services.runs.create(self.environment, asked)[0].id
-        with Pump(self.world) as pump:
-            pump.run(run_id)
-        return Ran(
-            run=self._services.runs.get(self.environment, run_id),
-            errors=_grouped(self._rows("select resource, code from run_error where run_id = :id", run_id)),
-            living=_sets(self._rows(_RECORDS.format(is_deleted="deleted_at is null"), self.account)),
-            deleted=_sets(self._rows(_RECORDS.format(is_deleted="deleted_at is not null"), self.account)),
-            site=site,
-        )
+        return self._ran(self._services.runs.create(self.environment, asked)[0].id, site)
+
+    def resume(self, run_id: str, site: Site) -> Ran:
+        """Ask again for what a run could not read."""
+        return self._ran(self._services.runs.resume(self.environment, run_id, errors_only=True).id, site)
 
     def close(self) -> None:
         """Let go of the source."""
@@ -108,6 +102,18 @@ class Customer:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _ran(self, run_id: str, site: Site) -> Ran:
+        self.world.site = site
+        with Pump(self.world) as pump:
+            pump.run(run_id)
+        return Ran(
+            run=self._services.runs.get(self.environment, run_id),
+            errors=_grouped(self._rows("select resource, code from run_error where run_id = :id", run_id)),
+            living=_sets(self._rows(_RECORDS.format(is_deleted="deleted_at is null"), self.account)),
+            deleted=_sets(self._rows(_RECORDS.format(is_deleted="deleted_at is not null"), self.account)),
+            site=site,
+        )
 
     def _rows(self, sql: str, id: str) -> list[tuple[str, str]]:
         with self.world.database.engine.connect() as connection:
