@@ -65,7 +65,8 @@ def shortened(view: View) -> View:
         if wish not in ("minimal", "representation") or not isinstance(body, dict):
             return answer
         applied(f"return={wish}")
-        return answer if wish == "representation" else ({"id": body["id"]}, *(rest or (HTTPStatus.OK, {})))
+        kept = {name: body[name] for name in ("id", "warnings") if name in body}
+        return answer if wish == "representation" else (kept, *(rest or (HTTPStatus.OK, {})))
 
     return shown  # type: ignore[return-value]
 

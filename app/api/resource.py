@@ -15,6 +15,7 @@ from app.api import preconditions, preferences, roles
 from app.api.parsing import RequestParser, strict_about_parameters
 from app.api.schemas.fields import ShownOnce
 from app.api.services import environment, services
+from app.api.warned import take_warned
 from app.engine.ids import canonical_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import RowVersion
@@ -154,12 +155,20 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
                 preconditions.check(lambda: self._version(path["id"]), lambda: self._shown(**path))
             response: flask.Response = served(*arguments, **path)
             if method != "DELETE" and not preferences.is_shortened():
-                response.add_etag()
+                self._tag(response, path)
             return response
 
         if method == "GET":
             self._show = compared
         return compared  # type: ignore[return-value]
+
+    def _tag(self, response: flask.Response, path: Mapping[str, str]) -> None:
+        """Tag an answer as GET does what it shows, also where it tells more."""
+        tag, _ = self._shown(**path).get_etag() if take_warned() else (None, False)
+        if tag is not None:
+            response.set_etag(tag)
+        else:
+            response.add_etag()
 
     def _shown(self, **path: str) -> flask.Response:
         """Show a thing as GET does."""

@@ -19,6 +19,7 @@ from app.services.environments import EnvironmentService
 from app.services.health import HealthService
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
+from app.services.key_changes import KeyChanges
 from app.services.key_rotation import KeyRotation
 from app.services.logs import LogService
 from app.services.offers import Offers
@@ -51,6 +52,7 @@ class ApiServices:
     templates: TemplateService
     states: StateService
     integrations: IntegrationService
+    key_changes: KeyChanges
     installed_integrations: EnvironmentIntegrationService
     accounts: AccountService
     account_tokens: AccountTokens

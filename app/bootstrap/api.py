@@ -23,6 +23,7 @@ from app.services.environments import EnvironmentService
 from app.services.health import HealthService
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
+from app.services.key_changes import KeyChanges
 from app.services.key_rotation import KeyRotation
 from app.services.offers import Offers
 from app.services.own_account import OwnAccount
@@ -48,6 +49,7 @@ from app.store.environments import EnvironmentStore
 from app.store.jobs import JobStore
 from app.store.log_read import LogReader
 from app.store.outbox import OutboxStore
+from app.store.record_keys import RecordKeyStore
 from app.store.records_read import RecordReader
 from app.store.recounts import RecountStore
 from app.store.row_versions import RowVersions
@@ -88,6 +90,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         templates=TemplateService(TemplateStore(shared.engine), job_service),
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
+        key_changes=KeyChanges(RecordKeyStore(shared.engine), shared.effective_integrations, shared.accounts),
         installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
         accounts=accounts,
         own_account=OwnAccount(accounts, shared.effective_integrations),

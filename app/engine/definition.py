@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.engine import placeholder_paths, placeholders, resource_tree
+from app.engine import parent_fields, placeholder_paths, placeholders, resource_tree
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.errors import Failure
 from app.engine.expressions import Expression
@@ -17,7 +17,7 @@ _MAX_NAME_LENGTH: Final = 200
 
 _SCOPE_ROOTS: Final = frozenset({"args", "resources", "context", "sync_job_run", "tenant_id", "previous_run_date"})
 # What only a request can have.
-_OF_REQUESTS: Final = ("id", "query", "body", "loop_on", "recurse", "delete_tracking")
+_OF_REQUESTS: Final = ("id", "query", "body", "loop_on", "recurse", "delete_tracking", "include_from_parent")
 
 
 def parse_resources(raw: JSON, path: str = "resources") -> tuple[list[ResourceItem], list[Failure]]:
@@ -30,6 +30,8 @@ def parse_resources(raw: JSON, path: str = "resources") -> tuple[list[ResourceIt
     readers = [ConfigReader(value, f"{path}.{position}", failures) for position, value in enumerate(raw)]
     items = [_read_item(reader, position) for position, reader in enumerate(readers) if reader.is_object()]
     items, tree_failures = resource_tree.as_tree(items, path)
+    if not tree_failures:
+        items, tree_failures = parent_fields.with_included(items, path)
     if not tree_failures:
         items, tree_failures = resource_tree.with_checked_references(items, path)
     return items, failures + tree_failures
@@ -55,6 +57,7 @@ def _read_item(reader: ConfigReader, position: int) -> ResourceItem:
         expression=reader.expression("query") if _has_computed_query(reader) else None,
         body_expression=reader.expression("body") if _has_computed_body(reader) else None,
         recursion=_read_recursion(reader),
+        included=parent_fields.read_included(reader),
         deleted_when=reader.expression("deleted_when"),
     )
 

@@ -22,6 +22,7 @@ FerrymanError
 │   ├── TransformError         a transform that does not give records
 │   ├── UnwritablePageError    a page that Postgres will never take, however often it is asked for
 │   ├── SpoolError             a spool that gathered more than it may give on at once
+│   ├── IdPathError            a list of which no record has the id that its method's config names
 │   ├── ExpressionError        a JSONata expression that fails, or reaches a limit
 │   ├── MappingError           a unified mapping that does not fit a request or a record
 │   ├── DeletedWhenError       a deleted_when that does not tell whether a record is deleted
@@ -188,6 +189,12 @@ class RecursionFaultError(RecordError):
     """A recurse leads back to where it came from, or too deep."""
 
     code = "recurse"
+
+
+class IdPathError(RecordError):
+    """No record of a list has the id that its method's config names; its records are kept by their content."""
+
+    code = "id_path"
 
 
 class TransformError(RecordError):

@@ -161,28 +161,41 @@ def rate_limited_payload(run: SyncJobRun, *, resource: str, method: str, retry_a
     }
 
 
-def record_payload(origin: Origin, records: Sequence[JSON], change: Change | None = None) -> JsonObject:
-    """Give the payload of one batch of records; ``change`` is what became of all of them."""
-    meta = {} if change is None else {"change": change}
+def record_payload(
+    origin: Origin, records: Sequence[JSON], change: Change | None = None, ids: Sequence[str] | None = None
+) -> JsonObject:
+    """Give the payload of one batch of records; ``change`` is what became of all of them.
+
+    ``ids`` are what the records are known by, where that is not their field ``id``.
+    """
+    meta: JsonObject = {} if change is None else {"change": change}
+    meta |= {} if ids is None else {"ids": list(ids)}
     return {**_origin(origin.run, origin.resource, origin.method), "records": list(records), "meta": meta}
 
 
 def changes(
-    envelope: Envelope, origin: Origin, change: Change, told: Mapping[str, JSON], *, limit_bytes: int
+    envelope: Envelope,
+    origin: Origin,
+    change: Change,
+    told: Mapping[str, JSON],
+    *,
+    limit_bytes: int,
+    shows_ids: bool = False,
 ) -> list[EventDraft]:
     """Tell of records, by id, that have changed in the same way."""
-    ids = iter(told)
+    following = iter(told)
     drafts: list[EventDraft] = []
     for batch in batches(list(told.values()), limit_bytes=limit_bytes):
+        ids = [next(following) for _ in batch]
         draft = event(
             envelope,
             id=new_id(),
             event=RECORD,
-            payload=record_payload(origin, batch, change),
+            payload=record_payload(origin, batch, change, ids if shows_ids else None),
             resource_id=origin.resource_id,
             records=len(batch),
         )
-        drafts.append(replace(draft, remote_ids=[next(ids) for _ in batch]))
+        drafts.append(replace(draft, remote_ids=ids))
     return drafts
 
 

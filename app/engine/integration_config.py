@@ -30,9 +30,9 @@ from app.engine.pagination_config import (
     RangePagination,
     read_pagination,
 )
-from app.engine.paths import Path
 from app.engine.placeholders import Template
 from app.engine.rate_limit_config import RateLimitConfig, read_rate_limit
+from app.engine.record_keys import BY_ID, RecordKey, read_key
 from app.engine.request_formats import ArrayFormat, BodyFormat, RequestFormats, read_formats
 
 __all__ = [
@@ -67,7 +67,6 @@ _REST_ROUTES: Final[Mapping[str, tuple[str, str]]] = {
 _CUSTOM_ROUTE: Final = ("GET", "/{resource}")
 PASSED_ON: Final = "custom"
 """The name of the resource that calls of any path count as."""
-_DEFAULT_ID_PATH: Final[Path] = ("id",)
 
 _ADDRESS: Final = re.compile(r"(https?://[^/?#\s]|\{\{)", re.IGNORECASE)
 
@@ -89,8 +88,8 @@ class MethodConfig:
     """Where the records are; a key that is marked may be absent where there are none."""
     pagination: Pagination | None
     authorization: Authorization | None
-    id_path: Path = _DEFAULT_ID_PATH
-    """Where a record's id is."""
+    key: RecordKey = BY_ID
+    """What its records are known by."""
     timeout_seconds: float | None = None
     is_read: bool = False
     """It changes nothing upstream, whatever its HTTP method, so that it may be sent twice."""
@@ -172,7 +171,7 @@ def _read_defaults(reader: ConfigReader) -> MethodConfig:
         response_path=reader.marked_path("response_path"),
         pagination=read_pagination(reader.child("pagination")),
         authorization=read_authorization(reader.child("authorization")),
-        id_path=reader.path("id_path") or _DEFAULT_ID_PATH,
+        key=read_key(reader),
         formats=read_formats(reader, RequestFormats()),
         error_expression=reader.expression("error_expression"),
     )
@@ -208,7 +207,7 @@ def _read_method(
         response_path=reader.marked_path("response_path") if "response_path" in own else defaults.response_path,
         pagination=read_pagination(reader.child("pagination")) if "pagination" in own else defaults.pagination,
         authorization=_read_authorization(reader, defaults),
-        id_path=reader.path("id_path") or defaults.id_path,
+        key=read_key(reader, defaults.key),
         timeout_seconds=reader.integer("timeout_seconds", default=None, least=1),
         is_read=reader.flag("is_read"),
         formats=read_formats(reader, defaults.formats),

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import orjson
 
 from app.engine.json_types import JSON
-from app.engine.paths import Path, lookup
+from app.engine.paths import lookup
+from app.engine.record_keys import BY_ID, RecordKey
 
 _HASH_BYTES = 16
 # A longer id would not fit into the primary key's index: it is known by its hash.
@@ -34,23 +36,27 @@ class RecordBatch:
     what it holds. So ids are read at once, and rows are made when they are asked for: while Postgres is busy.
     """
 
-    def __init__(self, records: Iterable[JSON] = (), id_path: Sequence[str] = ("id",)) -> None:
-        path = tuple(id_path)
-        name = path[0] if len(path) == 1 else None
+    def __init__(self, records: Iterable[JSON] = (), key: RecordKey = BY_ID) -> None:
+        name = key.name
         drafts: dict[str, JSON | RecordRow] = {}
         self._drafts = drafts
         self.given = 0
+        self.without_id = 0
+        """How many are known by their content, beside texts and numbers, which are what they are."""
         for record in records:
             self.given += 1
             # Usual ids on the shortest way: there are a thousand per page.
             value = record.get(name) if name is not None and type(record) is dict else None
             if type(value) is int:
                 drafts[str(value)] = record
-            elif (known := remote_id(record, path)) is not None:
+            elif type(value) is str and 0 < len(value) <= _LONGEST_ID:
+                drafts[value] = record
+            elif (known := remote_id(record, key)) is not None:
                 drafts[known] = record
             else:
-                row = record_row(record, path)
+                row = _known_by_content(record)
                 drafts[row.remote_id] = row if len(drafts) < _MOST_ROWS_KEPT else record
+                self.without_id += isinstance(record, dict | list)
 
     def __len__(self) -> int:
         return len(self._drafts)
@@ -82,34 +88,66 @@ class RecordBatch:
             yield draft
 
 
-def record_row(record: JSON, id_path: Sequence[str]) -> RecordRow:
+def record_row(record: JSON, key: RecordKey) -> RecordRow:
     """Shape one record; one without an id is known by its content, so that none is ever lost.
 
     The text has its keys sorted: the same content in another key order is the same record.
     """
-    known = remote_id(record, tuple(id_path))
-    row = _row(known or "", record)
-    return row if known else row._replace(remote_id=f"content:{row.content_hash.hex()}")
+    known = remote_id(record, key)
+    return _row(known, record) if known is not None else _known_by_content(record)
 
 
-def remote_id(record: JSON, id_path: Path) -> str | None:
-    """Read a record's id as text; None when it has none."""
-    if not isinstance(record, dict | list):
+def remote_id(record: JSON, key: RecordKey) -> str | None:
+    """Read a record's id as text; None when it has none, or lacks a part of it."""
+    if not isinstance(record, dict | list) or not key.paths:
         return None
-    value = record.get(id_path[0]) if len(id_path) == 1 and isinstance(record, dict) else lookup(record, id_path)
+    if key.may_lack_parents and isinstance(record, dict) and not any(name in record for name in key.parents):
+        key = replace(key, parents=(), may_lack_parents=False)
+    if (name := key.name) is not None:
+        value = record.get(name) if isinstance(record, dict) else lookup(record, (name,))
+    elif key.is_array:
+        is_object = type(record) is dict
+        return _joined(
+            [record.get(path[0]) if is_object and len(path) == 1 else lookup(record, path) for path in key.parts]
+        )
+    else:
+        value = lookup(record, key.paths[0])
+    if not _is_id(value):
+        return None
+    return _fitting(value if isinstance(value, str) else str(value))
+
+
+def _joined(values: list[JSON]) -> str | None:
+    """Write the parts of an id as a JSON array, which keeps their types and borders apart."""
+    for value in values:
+        if type(value) is not int and not _is_id(value):
+            return None
+    return _fitting(encode(values).decode())
+
+
+def _is_id(value: JSON) -> bool:
     match value:
         case str():
-            return (value if len(value) <= _LONGEST_ID else _hashed(value)) or None
+            return bool(value)
         case bool():
-            return None
+            return False
         case int() | float():
-            return str(value)
+            return True
         case _:
-            return None
+            return False
+
+
+def _fitting(text: str) -> str:
+    return text if len(text) <= _LONGEST_ID else _hashed(text)
 
 
 def _hashed(text: str) -> str:
     return f"hash:{hashlib.blake2b(text.encode(), digest_size=_HASH_BYTES).hexdigest()}"
+
+
+def _known_by_content(record: JSON) -> RecordRow:
+    row = _row("", record)
+    return row._replace(remote_id=f"content:{row.content_hash.hex()}")
 
 
 def encode(value: JSON) -> bytes:

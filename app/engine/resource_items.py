@@ -47,6 +47,18 @@ class Recursion:
         return frozenset(path for template in templates for path in template.references)
 
 
+@dataclass(frozen=True, slots=True)
+class IncludedField:
+    """A field that an item's records have from what their request was made for."""
+
+    name: str
+    """Its name in the record; empty until the item's parent is known, when none was given."""
+    path: Path
+    """Where its value is: in the parent's object, or from the scope's root on once the parent is known."""
+    is_of_parent: bool = True
+    """The path begins at the parent's object."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceItem:
     """One resource of a job: what to call, once or for each of something."""
@@ -72,6 +84,8 @@ class ResourceItem:
     body_expression: Expression | None = None
     """What gives a request's body."""
     recursion: Recursion | None = None
+    included: tuple[IncludedField, ...] = ()
+    """What its records have from their parents, those of the parent's own included first; it is part of their ids."""
     deleted_when: Expression | None = None
     """Tells of a record that it is deleted upstream; it sees nothing but the record."""
 
@@ -89,6 +103,9 @@ class ResourceItem:
     def references(self) -> frozenset[Path]:
         """Every path that its placeholders and its loop read."""
         paths = frozenset(path for template in self.templates for path in template.references)
+        if self.is_request:
+            # What a batch is made of has its fields already.
+            paths |= {field.path for field in self.included if not field.is_of_parent}
         return paths | {self.loop_on} if self.loop_on else paths
 
     @property

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.engine import books
 from app.engine.books import Counters
+from app.engine.json_types import JsonObject
 from app.engine.status import FINAL_RESOURCE_STATUSES, ResourceStatus, RunStatus
 
 
@@ -27,6 +28,8 @@ class ResourceState:
     """Those of the live units that wait until the upstream takes requests again."""
     wakes_at: datetime | None = None
     """When the first of the parked units goes on."""
+    rekeying: JsonObject | None = None
+    """By what its records are known in this run, in the place of something else (engine/rekeying.py)."""
     previous_run_date: datetime | None = None
     """The lower bound of its increment; None asks for everything."""
     left_out: int = 0

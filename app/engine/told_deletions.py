@@ -10,7 +10,8 @@ from app.engine.errors import DeletedWhenError, ExpressionError
 from app.engine.exact_integers import with_long_integers_as_texts
 from app.engine.expressions import Expression
 from app.engine.json_types import JSON, JsonObject
-from app.engine.paths import UNDEFINED, Path
+from app.engine.paths import UNDEFINED
+from app.engine.record_keys import RecordKey
 from app.engine.record_rows import RecordBatch, remote_id
 
 _MOST_SECONDS_PER_PAGE: Final = 8.0
@@ -41,7 +42,7 @@ class Resolved:
 def part(
     deleted_when: Expression,
     records: Sequence[JSON],
-    id_path: Path,
+    key: RecordKey,
     *,
     has_short_integers: bool,
     monotonic: Callable[[], float],
@@ -56,7 +57,7 @@ def part(
                 raise ExpressionError(f"the page had used up the {_MOST_SECONDS_PER_PAGE:g} s that it may take")
             is_deleted = _is_true(next(answers))
         except ExpressionError as error:
-            parted.errors.append(DeletedWhenError(error.message, record_id=remote_id(record, id_path)))
+            parted.errors.append(DeletedWhenError(error.message, record_id=remote_id(record, key)))
         else:
             if is_deleted:
                 parted.deleted.append((len(parted.living), record))
@@ -65,18 +66,18 @@ def part(
     return parted
 
 
-def resolve(living: Sequence[JSON], deleted: Sequence[tuple[int, JSON]], id_path: Path) -> Resolved:
+def resolve(living: Sequence[JSON], deleted: Sequence[tuple[int, JSON]], key: RecordKey) -> Resolved:
     """Decide which records count; each deleted one stands behind so many of the living."""
     if not deleted:
         return Resolved(living=living)
     given = len(living) + len(deleted)
-    ids = RecordBatch((record for _, record in deleted), id_path).ids
-    if both := set(ids) & set(RecordBatch(living, id_path).ids):
-        last_deleted = {_id(record, id_path): before for before, record in deleted}
-        last_living = {_id(record, id_path): position for position, record in enumerate(living)}
+    ids = RecordBatch((record for _, record in deleted), key).ids
+    if both := set(ids) & set(RecordBatch(living, key).ids):
+        last_deleted = {_id(record, key): before for before, record in deleted}
+        last_living = {_id(record, key): position for position, record in enumerate(living)}
         gone = {known for known in both if last_deleted[known] > last_living[known]}
         ids = [known for known in ids if known not in both - gone]
-        living = [record for record in living if _id(record, id_path) not in gone]
+        living = [record for record in living if _id(record, key) not in gone]
     return Resolved(living=living, deleted=ids, superseded=given - len(living) - len(ids))
 
 
@@ -97,6 +98,6 @@ def _is_true(found: JSON | ExpressionError) -> bool:
     raise ExpressionError(f"expected true or false, found {type_name(found)}")
 
 
-def _id(record: JSON, id_path: Path) -> str:
+def _id(record: JSON, key: RecordKey) -> str:
     """Return a record's id as it is kept."""
-    return RecordBatch([record], id_path).ids[0]
+    return RecordBatch([record], key).ids[0]

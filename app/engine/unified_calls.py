@@ -17,7 +17,8 @@ from app.engine.exact_integers import with_long_integers_as_texts
 from app.engine.expressions import Expression
 from app.engine.json_types import JSON, JsonObject
 from app.engine.mapping_values import evaluated, named, object_of
-from app.engine.paths import UNDEFINED, Path
+from app.engine.paths import UNDEFINED
+from app.engine.record_keys import RecordKey
 from app.engine.record_rows import remote_id
 from app.engine.storable import storable
 from app.engine.unified_headers import header_texts
@@ -72,7 +73,7 @@ class CallMapping:
     def page(
         self,
         records: list[JSON],
-        id_path: Path,
+        key: RecordKey,
         headers: Mapping[str, str] = NO_HEADERS,
         *,
         has_short_integers: bool = False,
@@ -88,7 +89,7 @@ class CallMapping:
             scope = {**scope, "headers": dict(headers)}
         if expression is not None and self.mapping.maps_pages:
             return self._whole_page(expression, exact, scope)
-        return self._each_record(zip(records, self._found(expression, exact, scope), strict=True), id_path)
+        return self._each_record(zip(records, self._found(expression, exact, scope), strict=True), key)
 
     def headers(self, page: Sequence[JSON], headers: Mapping[str, str]) -> dict[str, str]:
         """Make the headers that a caller is answered with; raise MappingError."""
@@ -128,14 +129,14 @@ class CallMapping:
             error.status = status
         return error
 
-    def _each_record(self, mapped: Iterable[tuple[JSON, JSON | ExpressionError]], id_path: Path) -> MappedPage:
+    def _each_record(self, mapped: Iterable[tuple[JSON, JSON | ExpressionError]], key: RecordKey) -> MappedPage:
         made: list[JSON] = []
         errors: list[MappingError] = []
         for record, found in mapped:
             if type(found) is dict:
-                made.append(self._finished(found, record, id_path))
+                made.append(self._finished(found, record, key))
             else:
-                errors.append(_refused(found, remote_id(record, id_path)))
+                errors.append(_refused(found, remote_id(record, key)))
         return MappedPage(records=made, errors=errors, quarantined=len(errors))
 
     def _found(self, expression: Expression | None, records: list[JSON], scope: JsonObject) -> Iterator[JSON]:
@@ -151,8 +152,8 @@ class CallMapping:
                 return
             yield next(found)
 
-    def _finished(self, found: JsonObject, record: JSON, id_path: Path) -> JsonObject:
-        if found.get("id") is None and (id := remote_id(record, id_path)) is not None:
+    def _finished(self, found: JsonObject, record: JSON, key: RecordKey) -> JsonObject:
+        if found.get("id") is None and (id := remote_id(record, key)) is not None:
             found = {"id": id, **{key: value for key, value in found.items() if key != "id"}}
         return self.wanted.of(found, remote=record) if self.wanted.is_special else found
 

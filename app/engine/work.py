@@ -72,6 +72,8 @@ class Pass:
     """Their rows; what was deleted is counted with the first."""
     webhook_id: str | None = None
     """The webhook that is told of changes only; None where records are persisted."""
+    replaced_only: bool = False
+    """Of what it has not seen, only that counts which it has seen under another id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,8 @@ class PageWrite:
     """Records for a webhook that is told of changes only."""
     tracks_deletes: bool = False
     """The records' ids are kept until the resource ends: those that are not among them have vanished."""
+    former_ids: Sequence[str] = ()
+    """What the records were known by before their resource had another key; kept with their ids."""
     server_date: datetime | None = None
     """The upstream's clock as one of the pages came."""
     events: Sequence[EventDraft] = ()
@@ -169,8 +173,11 @@ class PageWrite:
     """The records that the upstream's totals declare of the lists that end here; None where it told none."""
     has_paged: bool = False
     """A page has led to a next one."""
-    warnings: Sequence[PageWarning] = ()
     gathered: Sequence[GatheredBatch] = ()
+    warnings: Sequence[PageWarning] = ()
+    """What was odd about the pages, and lost no record."""
+    collision: PageWarning | None = None
+    """Warns of one record that takes the place of another one of the same run; None where none can be another one."""
     given_on: Sequence[str] = ()
     """What spools have gathered and given on by this write: nobody needs it any more."""
     has_gaps: bool = False

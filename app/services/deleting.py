@@ -11,13 +11,15 @@ from app.engine.ids import new_id
 from app.engine.objects import SyncJobRun
 from app.engine.settling import Progress, ResourceState
 from app.engine.work import ErrorDraft, EventDraft, Pass, Vanished
+from app.services import rekeying
 from app.services.ports import Clock
+from app.services.rekeying import LockedKeys
 from app.services.run_context import envelope_of
 
 logger = logging.getLogger(__name__)
 
 
-class LockedRecords(Protocol):
+class LockedRecords(LockedKeys, Protocol):
     """The records of a run whose row is locked."""
 
     def progress(self) -> Progress:
@@ -43,6 +45,28 @@ class Decision:
     """What sends the events that tell of the others; the run ends once they are delivered."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ending:
+    """One resource of a run that is about to complete."""
+
+    run: SyncJobRun
+    writers: Sequence[ResourceState]
+    """The resources that bring its records."""
+    locked: LockedRecords
+    decision: Decision
+
+    @property
+    def seen(self) -> Pass:
+        """What has seen its records."""
+        return Pass(
+            run_id=self.run.id,
+            account_id=self.run.integrated_account_id,
+            resource=self.writers[0].resource,
+            resource_ids=[state.id for state in self.writers],
+            webhook_id=self.run.webhook_id,
+        )
+
+
 class Deletions:
     """What vanished, decided once per run."""
 
@@ -59,31 +83,46 @@ class Deletions:
         items, _ = definition.parse_resources(run.resources)
         plan = planning.plan(items)
         tracked = deletes.tracked(plan)
-        if not tracked:
+        if not (tracked or locked.is_rekeying):
             return decision
         states = locked.progress().resources
         by_name = {state.name: state for state in states}
-        for resource in tracked:
-            if deletes.was_complete(resource, plan, by_name):
-                self._decide(run, [state for state in states if state.resource == resource], locked, decision)
+        rekeyed = rekeying.resources(states)
+        for resource in dict.fromkeys((*rekeyed, *tracked)):
+            writers = [state for state in states if state.resource == resource]
+            ending = _Ending(run=run, writers=writers, locked=locked, decision=decision)
+            is_complete = deletes.was_complete(resource, plan, by_name)
+            if resource in rekeyed:
+                self._replace(ending, is_complete=is_complete)
+            if resource in tracked and is_complete:
+                self._decide(ending)
         return decision
 
-    def _decide(
-        self, run: SyncJobRun, writers: Sequence[ResourceState], locked: LockedRecords, decision: Decision
-    ) -> None:
-        ended = Pass(
-            run_id=run.id,
-            account_id=run.integrated_account_id,
-            resource=writers[0].resource,
-            resource_ids=[state.id for state in writers],
-            webhook_id=run.webhook_id,
-        )
-        found = locked.count_vanished(ended)
+    def _replace(self, ending: "_Ending", *, is_complete: bool) -> None:
+        """Delete what is held by former keys, however much it is."""
+        replacement = rekeying.planned(ending.seen, ending.writers, ending.locked) if is_complete else None
+        if replacement is None:
+            rekeying.refuse(ending.writers[0], ending.locked)
+            return
+        found = ending.locked.count_vanished(replacement.ended)
+        self._delete(ending, replacement.ended, found)
+        rekeying.finish(replacement, ending.writers[0], found.vanished, ending.locked)
+
+    def _decide(self, ending: "_Ending") -> None:
+        found = ending.locked.count_vanished(ending.seen)
         if deletes.is_too_many(found.vanished, found.held, limit_percent=self._limit_percent):
-            decision.refusals.append(self._refusal(writers[0], found))
-        elif found.vanished and run.webhook_id:
-            decision.delivery_unit_id = locked.tell_vanished(ended, self._telling(run, writers[0]))
-        elif found.vanished:
+            ending.decision.refusals.append(self._refusal(ending.writers[0], found))
+        else:
+            self._delete(ending, ending.seen, found)
+
+    def _delete(self, ending: "_Ending", ended: Pass, found: Vanished) -> None:
+        if not found.vanished:
+            return
+        run, locked = ending.run, ending.locked
+        if run.webhook_id:
+            tell = self._telling(run, ending.writers[0])
+            ending.decision.delivery_unit_id = locked.tell_vanished(ended, tell)
+        else:
             locked.delete_vanished(ended, count=found.vanished)
             logger.info("records were deleted", extra={"run_id": run.id, "count": found.vanished})
 

@@ -228,7 +228,7 @@ class FetchWorker:
         else:
             failpoints.hit(Failpoint.AFTER_FETCH)
             current.taken.append((index, element, asked.call.cursor if asked.call else None))
-            batch.add_page(element, page)
+            batch.add_page(element, page, is_first=asked.call is None or asked.call.cursor is None)
             fault = self._fault(current, page)
             if fault is not None:
                 batch.add_error(element, fault)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.engine import recursion, scope, told_deletions
+from app.engine import parent_fields, recursion, scope, told_deletions
 from app.engine.books import Counters
 from app.engine.errors import RecordError, SourceError
 from app.engine.frontier import Frontier
@@ -16,9 +16,9 @@ from app.engine.record_rows import RecordBatch, encode
 from app.engine.redaction import redacted
 from app.engine.resource_items import NodeKind, ResourceItem
 from app.engine.status import UnitStatus
-from app.engine.told_deletions import Resolved
 from app.engine.work import Claim, ErrorDraft, GatheredBatch, PageWrite, UnitDraft, units_of
 from app.services.page_events import PageEvents
+from app.services.page_identity import PageIdentity
 from app.services.ports import Clock, FetchedPage
 from app.services.run_context import RunContext
 from app.settings import Settings
@@ -35,7 +35,8 @@ class PageBatch:
         self._item = item
         self._settings = settings
         self._clock = clock
-        self._events = PageEvents(context, item, claim.resource_id, clock=clock)
+        self._identity = PageIdentity(context, item)
+        self._events = PageEvents(context, item, claim.resource_id, identity=self._identity, clock=clock)
         self._records: list[JSON] = []
         self._deleted: list[tuple[int, JSON]] = []
         self._children: dict[str, list[scope.Element]] = {child.name: [] for child in (*self._requested_children, item)}
@@ -62,8 +63,9 @@ class PageBatch:
         """Claim that there is nothing to write."""
         return not self._pages and not self.errors
 
-    def add_page(self, element: scope.Element, page: FetchedPage) -> None:
-        """Take a page in: its records, and the child requests that they lead to."""
+    def add_page(self, element: scope.Element, page: FetchedPage, *, is_first: bool = True) -> None:
+        """Take a page in: its records, and the child requests that they lead to; ``is_first`` of the element's list."""
+        page, included = self._identity.with_parents(element, page)
         self._pages += 1
         self._given_on += [element["spool"]] if "spool" in element else []
         self._server_date = self._server_date or page.server_date
@@ -75,9 +77,13 @@ class PageBatch:
         self._has_progress |= bool(page.records or page.errors) or page.next_cursor is None
         records = page.records if self._item.deleted_when is None else self._living(element, page)
         if self._item.persist:
+            if is_first and (fault := self._identity.fault_of(page.records)) is not None:
+                self._note(self._item, fault, element)
+            self._identity.note_origin(element, len(self._records))
             self._records.extend(records)
         for child in self._batch_children if records else ():
-            self._batches[child.name].append(scope.batch_element(element, records))
+            batch = scope.batch_element(element, records)
+            self._batches[child.name].append(parent_fields.kept_with(batch, included))
         if self._item.recursion is not None:
             self._recurse(element, records)
         for child in self._requested_children:
@@ -104,10 +110,11 @@ class PageBatch:
         """Give the one write that all of this comes to."""
         is_done = frontier.is_done(len(self._claim.elements))
         limit_bytes = self._settings.delivery_batch_bytes
-        found = self._resolved()
+        found = self._identity.resolved(self._records, self._deleted)
         batches = self._events.of_records(found.living, limit_bytes=limit_bytes)
         deletions = self._events.of_deleted(found.deleted, limit_bytes=limit_bytes)
         changes = self._events.changes_of(found.living, found.deleted, limit_bytes=limit_bytes)
+        records = self._rows(found.living)
         is_withheld = self._context.run.webhook_id and not (batches or deletions or changes)
         told_deleted = sum(event.records for event in deletions)
         counters = Counters(
@@ -130,10 +137,12 @@ class PageBatch:
             has_progress=self._has_progress,
             account_id=self._context.run.integrated_account_id,
             resource=self._item.resource,
-            records=self._rows(found.living),
+            records=records,
             deleted=() if self._context.run.webhook_id else found.deleted,
             changes=changes,
-            tracks_deletes=self._item.delete_tracking is not None,
+            collision=self._identity.collision,
+            tracks_deletes=self._item.delete_tracking is not None or self._identity.is_rekeying,
+            former_ids=self._identity.former_ids,
             server_date=self._server_date,
             events=[*batches, *deletions, *self._events.of_errors(self.errors)],
             children=self._child_units(),
@@ -143,7 +152,7 @@ class PageBatch:
             child_errors=self._child_errors,
             expected=self._expected,
             has_paged=self._has_paged,
-            warnings=self._warnings,
+            warnings=[*self._warnings, *self._identity.warnings],
             gathered=self._gathered(),
             given_on=self._given_on,
             has_gaps=self._has_gaps,
@@ -205,7 +214,7 @@ class PageBatch:
         parted = told_deletions.part(
             self._item.deleted_when,
             page.records,
-            self._context.id_path_of(self._item),
+            self._context.key_of(self._item),
             has_short_integers=page.has_short_integers,
             monotonic=time.monotonic,
         )
@@ -217,15 +226,10 @@ class PageBatch:
             self._deleted += [(before + position, record) for position, record in parted.deleted]
         return parted.living
 
-    def _resolved(self) -> Resolved:
-        if not self._deleted:
-            return Resolved(living=self._records)
-        return told_deletions.resolve(self._records, self._deleted, self._context.id_path_of(self._item))
-
     def _rows(self, records: Sequence[JSON]) -> RecordBatch:
         if self._context.run.webhook_id or not records:
             return RecordBatch()
-        return RecordBatch(records, self._context.id_path_of(self._item))
+        return self._identity.batch(records)
 
     def _child_units(self) -> list[UnitDraft]:
         ids, most = self._context.resource_ids, self._settings.children_per_unit

@@ -7,10 +7,11 @@ from app.engine import events
 from app.engine.changes import Change
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
-from app.engine.record_rows import RecordBatch, encoded
+from app.engine.record_rows import encoded
 from app.engine.resource_items import ResourceItem
 from app.engine.status import ErrorHandling
 from app.engine.work import Changes, ErrorDraft, EventDraft
+from app.services.page_identity import PageIdentity
 from app.services.ports import Clock
 from app.services.run_context import RunContext
 
@@ -18,7 +19,10 @@ from app.services.run_context import RunContext
 class PageEvents:
     """Makes the events of one unit's pages."""
 
-    def __init__(self, context: RunContext, item: ResourceItem, resource_id: str | None, *, clock: Clock) -> None:
+    def __init__(
+        self, context: RunContext, item: ResourceItem, resource_id: str | None, *, identity: PageIdentity, clock: Clock
+    ) -> None:
+        self._identity = identity
         self._context = context
         self._run = context.run
         self._item = item
@@ -47,7 +51,7 @@ class PageEvents:
                 envelope,
                 id=new_id(),
                 event=events.RECORD,
-                payload=events.record_payload(self._origin, batch),
+                payload=events.record_payload(self._origin, batch, ids=self._identity.ids(batch)),
                 resource_id=self._origin.resource_id,
                 records=len(batch),
             )
@@ -66,14 +70,15 @@ class PageEvents:
         """Give the records to compare with what the webhook was told, and how to tell it of the difference."""
         if not self.are_changes_sent or not (records or deleted):
             return None
-        batch = RecordBatch(records, self._context.id_path_of(self._item))
+        batch = self._identity.batch(records)
         envelope = self._context.envelope(self._clock)
 
         def tell(change: Change, ids: Sequence[str]) -> Sequence[EventDraft]:
             if change is Change.DELETED:
                 return self._deletions(envelope, ids, limit_bytes=limit_bytes)
             told = {row.remote_id: encoded(row.data) for row in batch.rows(ids)}
-            return events.changes(envelope, self._origin, change, told, limit_bytes=limit_bytes)
+            shows_ids = self._identity.shows_ids
+            return events.changes(envelope, self._origin, change, told, limit_bytes=limit_bytes, shows_ids=shows_ids)
 
         return Changes(webhook_id=envelope.webhook_id, records=batch, deleted=deleted, tell=tell)
 

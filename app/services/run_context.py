@@ -2,11 +2,11 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from app.engine import definition, integration_config, planning, routing, scope
+from app.engine import definition, integration_config, item_keys, planning, rekeying, routing, scope
 from app.engine.errors import FerrymanError
 from app.engine.events import Envelope
 from app.engine.increments import LowerBounds
@@ -14,15 +14,15 @@ from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
-from app.engine.paths import Path
 from app.engine.planning import RunPlan
+from app.engine.record_keys import RecordKey
+from app.engine.rekeying import HeldKeys, KeyNote, Rekeying
 from app.engine.resource_items import ResourceItem
 from app.engine.times import iso_utc_or_none
 from app.services.ports import Clock
 from app.services.unified_mappings import AccountMapping, UnifiedMappings, account_mapping
 
 _RECENT_SECONDS: Final = 0.5
-_UNIFIED_ID: Final[Path] = ("id",)
 
 
 class RunUnworkableError(FerrymanError):
@@ -64,6 +64,10 @@ class RunMaterial:
     """None when it was deleted."""
     integration: Integration | None = field(repr=False)
     """The account's, as its environment uses it."""
+    held_keys: Mapping[str, JsonObject] = field(default_factory=dict)
+    """Of a run that has not begun, by resource: ``{keys, is_noted}`` of the records that its job has brought."""
+    rekeyings: Mapping[str, JsonObject] = field(default_factory=dict)
+    """By name, of resources whose records get another key by this run."""
 
 
 class MaterialReader(Protocol):
@@ -94,17 +98,27 @@ class RunContext:
     """What those of the others see, by name."""
     unified: Mapping[str, AccountMapping] = field(default_factory=dict)
     """The mappings of unified APIs' items, by name."""
+    held_keys: Mapping[str, HeldKeys] = field(default_factory=dict)
+    """By resource, before the run begins: what the records that its job has brought are known by."""
+    rekeyings: Mapping[str, Rekeying] = field(default_factory=dict)
+    """By name: what records are known by in the place of something else, to the end of the run."""
 
     def scope_of(self, item: ResourceItem) -> JsonObject:
         """Return what an item's requests and expressions see of the run."""
         return self.later_scopes.get(item.name, self.scope)
 
-    def id_path_of(self, item: ResourceItem) -> Path:
-        """Tell where the id of an item's records is; a transform's is where that of its origin is."""
-        origin = next(one for one in (item, *self.plan.ancestors_of(item.name)) if one.is_request)
-        if origin.name in self.unified:
-            return _UNIFIED_ID
-        return self.config.method(origin.resource, origin.method).id_path
+    @property
+    def key_notes(self) -> Sequence[KeyNote]:
+        """What must be noted of keys before the run brings its first record."""
+        keeps_ids = self.run.webhook_id is None or self.run.changes_only
+        writers = [(item, self.key_of(item)) for item in self.plan.order if item.persist] if keeps_ids else []
+        return rekeying.notes(writers, self.held_keys)
+
+    def key_of(self, item: ResourceItem) -> RecordKey:
+        """Return what an item's records are known by; a transform's are known as those of its origin."""
+        if pinned := self.rekeyings.get(item.name):
+            return pinned.key
+        return item_keys.key_of(item, self.plan, self.config)
 
     def item_of(self, resource_id: str | None) -> ResourceItem:
         """Find the item that a resource row stands for."""
@@ -160,6 +174,10 @@ class RunContexts:
         self._own.recent = _Recent(context, time.monotonic() + _RECENT_SECONDS)
         return context
 
+    def forget(self) -> None:
+        """Read anew what the thread has just read, since a part of it was changed."""
+        self._own.__dict__.pop("recent", None)
+
     def planned(self, run: SyncJobRun, bounds: LowerBounds) -> RunContext:
         """Make the context of a run that is not there, and may never be; raise RunUnworkableError."""
         account = self._accounts.get(run.environment_id, run.integrated_account_id)
@@ -194,6 +212,11 @@ class RunContexts:
                 name: scope.with_previous_run_date(seen, iso_utc_or_none(bound))
                 for name, bound in material.bounds.own.items()
             },
+            held_keys={
+                resource: HeldKeys(keys=held["keys"], is_noted=held["is_noted"])
+                for resource, held in material.held_keys.items()
+            },
+            rekeyings={name: Rekeying.from_json(value) for name, value in material.rekeyings.items()},
             unified={name: account_mapping(mapping, account, config) for name, mapping in mappings.items()},
         )
 

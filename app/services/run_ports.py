@@ -6,6 +6,7 @@ from typing import Protocol
 
 from app.engine.json_types import JsonObject
 from app.engine.objects import SyncJobRun
+from app.engine.rekeying import KeyNote
 from app.engine.status import ResourceStatus, RunStatus
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft
 from app.services.deleting import LockedRecords
@@ -89,8 +90,9 @@ class Moves(Protocol):
         units: Sequence[UnitDraft],
         events: Sequence[EventDraft],
         errors: Sequence[ErrorDraft],
+        keys: Sequence[KeyNote] = (),
     ) -> bool:
-        """Write a run's first units, events and errors, once."""
+        """Write a run's first units, events and errors, and by what its records are known, once."""
 
     def locked(self, run_id: str) -> LockedRun:
         """Lock the run."""

@@ -82,7 +82,11 @@ class Tracking:
             self.fail(run_id, self._draft(error.code, error.message))
             return None
         first = self._beginning.of(context)
-        if not self._moves.start(run_id, units=first.units, events=first.events, errors=first.errors):
+        keys = context.key_notes
+        if any(note.rekeyings for note in keys):
+            # The first slice must see what the beginning is about to write.
+            self._contexts.forget()
+        if not self._moves.start(run_id, units=first.units, events=first.events, errors=first.errors, keys=keys):
             self._bell.ring(self._moves.unblock(run_id, context.queue))
             return None
         if first.delivery_unit_id and first.events and not first.asks_receiver:

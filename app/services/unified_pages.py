@@ -10,8 +10,8 @@ def mapped(call: PageCall | None, page: FetchedPage) -> FetchedPage:
     """Map a page's records; those that can not be mapped are its errors."""
     if call is None or call.mapping is None:
         return page
-    id_path = call.config.method(call.resource, call.method).id_path
-    made = call.mapping.page(page.records, id_path, page.headers, has_short_integers=page.has_short_integers)
+    key = call.config.method(call.resource, call.method).key
+    made = call.mapping.page(page.records, key, page.headers, has_short_integers=page.has_short_integers)
     return replace(page, records=made.records, errors=made.errors, quarantined=made.quarantined)
 
 

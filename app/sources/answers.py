@@ -52,7 +52,7 @@ def _place(call: PageCall, config: MethodConfig, response: HttpResponse) -> Reco
         is_paged=config.pagination is not None and config.pagination is not call.config.defaults.pagination,
         path=config.response_path,
         form=config.formats.response,
-        id_path=config.id_path,
+        key=config.key,
         is_first_page=call.cursor is None,
         is_xml=responses.format_of(response, config.formats.answer) is AnswerFormat.XML,
     )

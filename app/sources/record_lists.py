@@ -14,6 +14,7 @@ from app.engine.config_reader import type_name
 from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Path, lookup
+from app.engine.record_keys import BY_ID, RecordKey
 from app.engine.request_formats import ResponseFormat
 from app.sources import error_signs
 
@@ -35,7 +36,8 @@ class RecordPlace:
     """It has a pagination of its own, whatever it is called."""
     path: MarkedPath | None = None
     form: ResponseFormat = ResponseFormat.ARRAY
-    id_path: Path = ("id",)
+    key: RecordKey = BY_ID
+    """What its records are known by."""
     is_first_page: bool = True
     is_xml: bool = False
     """In XML a list of one looks like an object."""
@@ -78,7 +80,7 @@ def _is_nothing(found: JSON, place: RecordPlace) -> bool:
 
 
 def _values(found: JsonObject, place: RecordPlace) -> list[JSON]:
-    """Make a list of an object of objects: each without an id of its own gets its key."""
+    """Make a list of an object of objects: each gets its key where its id, or the first part of that, is missing."""
     values = []
     for key, value in found.items():
         if not isinstance(value, dict):
@@ -86,8 +88,8 @@ def _values(found: JsonObject, place: RecordPlace) -> list[JSON]:
                 f"expected an object of objects{_at(place)}, found {_name(value)} at its key '{key[:_LONGEST_KEY]}'"
             )
             raise SourceError("no_records", message)
-        has_id = lookup(value, place.id_path) not in (UNDEFINED, None)
-        values.append(value if has_id else _with_id(value, place.id_path, key))
+        missing = next((path for path in place.key.paths if lookup(value, path) in (UNDEFINED, None)), None)
+        values.append(value if missing is None else _with_id(value, missing, key))
     return values
 
 

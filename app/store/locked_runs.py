@@ -3,24 +3,42 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Engine, bindparam, text
+from sqlalchemy import Engine, bindparam, literal_column, text
 
 from app.engine.json_types import JsonObject
+from app.engine.list_ends import PageWarning
 from app.engine.objects import SyncJobRun
 from app.engine.settling import Progress
 from app.engine.status import ResourceStatus, RunStatus
 from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Pass, Ring, Vanished
-from app.store import increments, reopening, run_status, spools, stuck_runs, tables, tombstones, webhook_changes
+from app.store import (
+    increments,
+    list_warnings,
+    record_keys,
+    reopening,
+    run_status,
+    spools,
+    stuck_runs,
+    tables,
+    tombstones,
+    webhook_changes,
+)
 from app.store.announcements import insert_announcements
+from app.store.database import driver_cursor
 from app.store.outbox import START_RUN_TASK, insert_message
 from app.store.pages import insert_errors, insert_events, numbered
 from app.store.run_progress import read_progress
 from app.store.run_rows import SELECT_RUN, find_run, run_of
 from app.store.units import add_delivery_unit
 
-_READ_LOCKED = SELECT_RUN.where(tables.sync_job_run.c.id == bindparam("id")).with_for_update(
-    key_share=True, of=tables.sync_job_run
+_IS_REKEYING = """
+    exists (select from run_resource where run_id = sync_job_run.id and rekeying is not null)
+"""
+_READ_LOCKED = (
+    SELECT_RUN.add_columns(literal_column(_IS_REKEYING).label("is_rekeying"))
+    .where(tables.sync_job_run.c.id == bindparam("id"))
+    .with_for_update(key_share=True, of=tables.sync_job_run)
 )
 
 _DECIDE_DELETIONS = text("update sync_job_run set deletions_decided = true where id = :run_id")
@@ -58,6 +76,7 @@ class LockedRun:
         self.run = run_of(row, {}) if row else None
         self.status = self.run.status if self.run else None
         self.has_begun = row is not None and row["begun_at"] is not None
+        self.is_rekeying = row is not None and row["is_rekeying"]
         self.has_decided_deletions = row is not None and row["deletions_decided"]
         return self
 
@@ -131,6 +150,23 @@ class LockedRun:
         if ended.webhook_id:
             return webhook_changes.count_vanished(self._connection, ended)
         return tombstones.count_vanished(self._connection, ended)
+
+    def held_keys(self, ended: Pass) -> JsonObject | None:
+        """Read ``{keys, is_shared, has_others}`` of a pass' records, which nobody changes until this ends."""
+        return record_keys.lock(self._connection, ended)
+
+    def has_old_records(self, ended: Pass) -> bool:
+        """Whether the account has records from before its job brought any by another key."""
+        return record_keys.has_old(self._connection, ended)
+
+    def replace_keys(self, ended: Pass, keys: Sequence[JsonObject]) -> None:
+        """Note that a pass' records are held by these keys alone, in this transaction."""
+        record_keys.replace(self._connection, ended, keys)
+
+    def warn(self, resource_id: str, warning: PageWarning) -> None:
+        """Count a warning of one of the run's resources, in this transaction."""
+        with driver_cursor(self._connection) as cursor:
+            list_warnings.add(cursor, resource_id, [warning])
 
     def delete_vanished(self, ended: Pass, *, count: int) -> None:
         """Make tombstones of what was counted, in this transaction."""

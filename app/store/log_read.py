@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping, Text, cast, func, select, text
 
 from app.engine.changes import Change
+from app.engine.record_keys import BY_ID
 from app.engine.record_rows import record_row
 from app.engine.stored_records import LogPage, StoredRecord
 from app.services.records import LogFilters
@@ -99,12 +100,13 @@ def _batches(connection: Connection, account_id: str, sequences: Collection[int]
 
 def _batch(row: RowMapping) -> list[StoredRecord]:
     payload: dict[str, Any] = json.loads(bytes(row["body"]))["payload"]
+    ids = payload["meta"].get("ids") or [record_row(record, BY_ID).remote_id for record in payload["records"]]
     is_deleted = payload["meta"].get("change") == Change.DELETED
     return [
         StoredRecord(
             integrated_account_id=payload["integrated_account_id"],
             resource=payload["resource"],
-            id=record_row(record, ("id",)).remote_id,
+            id=id,
             data=record,
             sync_job_run_id=row["run_id"],
             created_at=row["created_at"],
@@ -113,5 +115,5 @@ def _batch(row: RowMapping) -> list[StoredRecord]:
             sequence=row["log_sequence"],
             deleted_at=row["created_at"] if is_deleted else None,
         )
-        for record in payload["records"]
+        for id, record in zip(ids, payload["records"], strict=True)
     ]

@@ -8,6 +8,7 @@ soon; it may only wait for the log.)
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -21,7 +22,16 @@ from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
-from app.store import account_log, plain_pages, record_differences, spools, tables, told_deletions, webhook_changes
+from app.store import (
+    account_log,
+    list_warnings,
+    plain_pages,
+    record_differences,
+    spools,
+    tables,
+    told_deletions,
+    webhook_changes,
+)
 from app.store.database import driver_cursor
 from app.store.parts import parts
 from app.store.record_differences import RecordPage
@@ -54,15 +64,6 @@ _PREVIOUS_BATCH = text("""
      where integrated_account_id = :account_id and webhook_id = :webhook_id and log_sequence is not null
      order by log_sequence desc limit 1
 """)
-
-# A code keeps its first message.
-_WARN = """
-    update run_resource
-       set warnings = jsonb_set(warnings, array[%(code)s], jsonb_build_object(
-               'count', coalesce((warnings #>> array[%(code)s, 'count'])::bigint, 0) + %(count)s::bigint,
-               'message', coalesce(warnings #>> array[%(code)s, 'message'], %(message)s)))
-     where id = %(resource_id)s
-"""
 
 _HAS_PAGED = text("""
     select exists (
@@ -142,7 +143,8 @@ class PageStore:
                 _advance(cursor, page)
             delivery_unit_id = insert_events(connection, page.claim.run_id, drafts)
             counters = written.counters + told.counters if told else written.counters
-            _count(connection, page, counters, written.sequences)
+            collisions = written.collisions + (told.collisions if told else 0)
+            _count(connection, page, counters, written.sequences, collisions)
         return delivery_unit_id
 
 
@@ -159,7 +161,7 @@ def _write_large(connection: psycopg.Connection[DictRow], page: PageWrite) -> No
         failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
         _advance(cursor, page)
         with connection.pipeline():
-            _add(cursor, page, written.counters, written.sequences)
+            _add(cursor, page, written.counters, written.sequences, written.collisions)
             connection.commit()
 
 
@@ -219,15 +221,18 @@ def count(connection: Connection, resource_id: str, counters: Counters) -> None:
         )
 
 
-def _add(cursor: Cursor[Any], page: PageWrite, counters: Counters, sequences: tuple[int, int] | None) -> None:
+def _add(
+    cursor: Cursor[Any], page: PageWrite, counters: Counters, sequences: tuple[int, int] | None, collisions: int
+) -> None:
     """Add a page to its resource's books: what it counts, what is known of its list, its part of the account's log."""
     assert page.claim.resource_id is not None
     first, last = sequences or (None, None)
     values = {**plain_pages.list_values(page), "first": first, "last": last}
     _execute_count(cursor, page.claim.resource_id, page.counters + counters, values)
-    for warning in page.warnings:
-        told = {"code": warning.code, "message": warning.message, "count": warning.count}
-        cursor.execute(_WARN, {**told, "resource_id": page.claim.resource_id})
+    list_warnings.add(cursor, page.claim.resource_id, page.warnings)
+    if collisions:
+        assert page.collision is not None
+        list_warnings.add(cursor, page.claim.resource_id, [replace(page.collision, count=collisions)])
 
 
 def _execute_count(cursor: Cursor[Any], resource_id: str, counters: Counters, values: dict[str, object]) -> None:
@@ -248,6 +253,8 @@ def _record_page(page: PageWrite) -> RecordPage:
         run_id=page.claim.run_id,
         batch=page.records,
         seen_by=page.claim.resource_id if page.tracks_deletes else None,
+        former_ids=() if page.changes else page.former_ids,
+        counts_collisions=page.collision is not None,
     )
 
 
@@ -266,9 +273,11 @@ def numbered(connection: Connection, account_id: str, drafts: Sequence[EventDraf
     return [changed.get(event.id, event) for event in drafts]
 
 
-def _count(connection: Connection, page: PageWrite, counters: Counters, sequences: tuple[int, int] | None) -> None:
+def _count(
+    connection: Connection, page: PageWrite, counters: Counters, sequences: tuple[int, int] | None, collisions: int
+) -> None:
     with driver_cursor(connection) as cursor:
-        _add(cursor, page, counters, sequences)
+        _add(cursor, page, counters, sequences, collisions)
     if page.has_gaps:
         connection.execute(_NOTE_GAPS, {"resource_id": page.claim.resource_id})
     for resource_id, skipped in page.skipped.items():

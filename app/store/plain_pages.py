@@ -17,7 +17,7 @@ from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
 from app.engine.record_rows import encode
 from app.engine.work import PageWrite
-from app.store import tables
+from app.store import list_warnings, tables
 from app.store.account_log import allocation
 from app.store.database import Row
 from app.store.single_statements import SingleStatements
@@ -54,17 +54,19 @@ _COUNTED: Final = ", ".join(f"{name} = {name} + {_OWN_COUNTERS.get(name, f'%({na
 COUNTED: Final = ", ".join(f"{name} = {name} + %({name})s" for name in tables.COUNTERS) + f", {_BEGUN}, {_LISTED}"
 """Add to a resource's counters, which has begun by then."""
 
+
 # The limit has each record found by its key: without statistics Postgres would rather read all that the account has.
-_WRITE: Final = f"""
+def _writing(*, held: str = "content_hash", own: str = "", also: str = "") -> bytes:
+    return f"""
     with fenced as ({ADVANCE} returning id),
          page as (
         select remote_id, data, content_hash, position
           from unnest(%(ids)b::text[], %(data)b::text[], %(hashes)b::bytea[])
                with ordinality page (remote_id, data, content_hash, position), fenced),
          difference as (
-        select page.*, row_number() over (order by position) as number
+        select page.*, row_number() over (order by position) as number{own}
           from page left join lateral (
-               select case when deleted_at is null then content_hash else '' end as content_hash from record
+               select case when deleted_at is null then content_hash else '' end as {held} from record
                 where integrated_account_id = %(account_id)s and resource = %(resource)s
                       and remote_id = page.remote_id
                 limit 1) held on true
@@ -85,11 +87,24 @@ _WRITE: Final = f"""
          counted as (
         update run_resource
            set {_COUNTED}, {_BEGUN}, {_LISTED}, first_sequence = least(first_sequence, before + 1),
-               last_sequence = greatest(last_sequence, last)
+               last_sequence = greatest(last_sequence, last){also}
           from fenced, totals left join taken on true
          where run_resource.id = %(resource_id)s)
     select count(*) as fenced from fenced
 """.encode()
+
+
+_WRITE: Final = _writing()
+
+# A record that takes the place of one of its own run with another content: they may be two that have one id.
+_WRITE_COUNTING_COLLISIONS: Final = _writing(
+    held="content_hash, deleted_at is null and sync_job_run_id = %(run_id)s as is_own",
+    own=", coalesce(held.is_own, false) as has_collided",
+    also=", warnings = "
+    + list_warnings.counted(
+        "%(code)s::text", "(select count(*) from difference where has_collided)", "%(message)s::text"
+    ),
+)
 
 
 _MOVE_ON: Final = f"""
@@ -126,7 +141,12 @@ def is_small(page: PageWrite) -> bool:
 
 def write(singles: SingleStatements, page: PageWrite) -> None:
     """Write a small page; raise LeaseLostError, with nothing written, when the unit belongs to somebody else by now."""
-    _check(singles.one(_WRITE, {**fence_values(page), **_values(page)}))
+    values = {**fence_values(page), **_values(page)}
+    if page.collision is None:
+        _check(singles.one(_WRITE, values))
+    else:
+        warning = {"code": page.collision.code, "message": page.collision.message}
+        _check(singles.one(_WRITE_COUNTING_COLLISIONS, {**values, **warning}))
 
 
 def move_on(connection: Connection[DictRow], page: PageWrite) -> None:

@@ -40,6 +40,10 @@ class RecordPage:
     batch: RecordBatch
     seen_by: str | None = None
     """The run's resource that keeps track of what it has seen, to find out what has vanished."""
+    former_ids: Sequence[str] = ()
+    """What its records were known by; kept where it keeps track."""
+    counts_collisions: bool = False
+    """Records that the run itself has written before with another content are counted."""
 
 
 @dataclass(frozen=True, slots=True)

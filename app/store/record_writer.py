@@ -40,13 +40,20 @@ _UPDATE = """
            and record.remote_id = page.remote_id and record.remote_id = any(%(ids)s::text[])
 """
 
-_SEE = "insert into record_seen (resource_id, remote_ids) values (%(resource_id)s, %(ids)s::text[])"
+_COUNT_OWN = """
+    select count(*) from record
+     where integrated_account_id = %(account_id)s and resource = %(resource)s and remote_id = any(%(ids)s::text[])
+           and sync_job_run_id = %(run_id)s and deleted_at is null
+"""
+
+_SEE = """
+    insert into record_seen (resource_id, remote_ids, is_former)
+    values (%(resource_id)s, %(ids)s::text[], %(is_former)s)
+"""
 
 # One plan for any page, by the table's key: to plan for each page takes Postgres a look at all of its ids, and while it
 # knows little of the table, or knew it empty, it would rather read all of that.
 _PLAN_BY_KEY = "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)"
-
-_MAY_WRITE = "select from unit where id = %(unit_id)s and fencing_token = %(fencing_token)s and status = 'leased'"
 
 _COPIED_AT_ONCE = 100
 _UPDATED_AT_ONCE = 5_000
@@ -63,12 +70,18 @@ class WrittenRecords:
     """Created, updated and unchanged, which add up to the records given."""
     sequences: tuple[int, int] | None = None
     """The first and the last number in the account's log; None when nothing differed."""
+    collisions: int = 0
+    """Records that have taken the place of one that the run itself had written."""
 
     def __add__(self, other: "WrittenRecords") -> "WrittenRecords":
         """Join with what was written behind it."""
         numbers = [*(self.sequences or ()), *(other.sequences or ())]
         sequences = (numbers[0], numbers[-1]) if numbers else None
-        return WrittenRecords(counters=self.counters + other.counters, sequences=sequences)
+        return WrittenRecords(
+            counters=self.counters + other.counters,
+            sequences=sequences,
+            collisions=self.collisions + other.collisions,
+        )
 
 
 def write_records(
@@ -78,7 +91,7 @@ def write_records(
 
     Of several records with one id the last is kept; the others count as unchanged.
     """
-    sequences = None
+    sequences, collisions = None, 0
     last = _begin(cursor, page, len(found), claim)
     if found:
         if last - len(found) != found.last_sequence:
@@ -89,12 +102,15 @@ def write_records(
         first = last - len(found) + 1
         sequences = (first, last)
         _copy(cursor, page, found.new, first)
+        collisions = _count_own(cursor, page, found.changed)
         _update(cursor, page, found.changed, first + len(found.new))
     if page.seen_by:
-        cursor.execute(_SEE, {"resource_id": page.seen_by, "ids": text_array(page.batch.ids)})
+        _see(cursor, page.seen_by, page.batch.ids, is_former=False)
+        if page.former_ids:
+            _see(cursor, page.seen_by, page.former_ids, is_former=True)
     created, updated = len(found.new), len(found.changed)
     counters = Counters(created=created, updated=updated, unchanged=page.batch.given - created - updated)
-    return WrittenRecords(counters=counters, sequences=sequences)
+    return WrittenRecords(counters=counters, sequences=sequences, collisions=collisions)
 
 
 def _begin(cursor: Cursor[Any], page: RecordPage, count: int, claim: Claim | None) -> int:
@@ -103,10 +119,10 @@ def _begin(cursor: Cursor[Any], page: RecordPage, count: int, claim: Claim | Non
     with connection.cursor() as guard:
         with connection.pipeline():
             if claim is not None:
-                writing_sessions.begin(guard, claim)
-                guard.execute(_MAY_WRITE, {"unit_id": claim.unit_id, "fencing_token": claim.fencing_token})
-            if count:
+                writing_sessions.begin(guard, claim, settings=_PLAN_BY_KEY if count else "")
+            elif count:
                 connection.execute(f"select {_PLAN_BY_KEY}")
+            if count:
                 last = _allocate(cursor, page, count)
         if claim is not None and guard.rowcount != 1:
             raise LeaseLostError
@@ -143,6 +159,19 @@ def _copy(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], first: int)
                 for sequence, row in enumerate(page.batch.rows(ids[start : start + _COPIED_AT_ONCE]), first + start)
             ]
             copy.write(b"".join(lines))
+
+
+def _see(cursor: Cursor[Any], resource_id: str, ids: Sequence[str], *, is_former: bool) -> None:
+    cursor.execute(_SEE, {"resource_id": resource_id, "ids": text_array(ids), "is_former": is_former})
+
+
+def _count_own(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str]) -> int:
+    if not ids or not page.counts_collisions:
+        return 0
+    values = {"account_id": page.account_id, "resource": page.resource, "run_id": page.run_id, "ids": text_array(ids)}
+    row = cursor.execute(_COUNT_OWN, values).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def _update(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], first: int) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Engine, and_, bindparam, literal_column, select
+from sqlalchemy import ColumnElement, Engine, and_, bindparam, literal_column, select
 
 from app.engine.increments import LowerBounds
 from app.services.run_context import RunMaterial
@@ -11,6 +11,7 @@ from app.store import tables
 from app.store.accounts import account_of
 from app.store.encryption import Cipher
 from app.store.environment_integrations import effective_of
+from app.store.record_keys import NOBODY
 from app.store.run_rows import SELECT_RUN, run_of
 from app.store.single_statements import singles_of
 
@@ -26,6 +27,23 @@ _PARTS: Final = {
 }
 _NAMES: Final = [(part, column.name) for part, columns in _PARTS.items() for column in columns]
 
+# Only who begins the run asks by what records are held.
+_KEYS: Final[tuple[ColumnElement[Any], ...]] = (
+    literal_column("""
+        (select jsonb_object_agg(name, rekeying) from run_resource
+          where run_id = sync_job_run.id and rekeying is not null)
+    """).label("rekeyings"),
+    literal_column(f"""
+        (select jsonb_object_agg(resource, jsonb_build_object(
+                    'keys', keys, 'is_noted', is_shared or record_key.args_hash = sync_job_run.args_hash))
+           from record_key
+          where sync_job_run.begun_at is null
+                and record_key.integrated_account_id = sync_job_run.integrated_account_id
+                and record_key.webhook_id = coalesce(sync_job_run.webhook_id, '{NOBODY}')
+                and record_key.sync_job_id = sync_job_run.sync_job_id)
+    """).label("held_keys"),
+)
+
 _READ: Final = (
     select(
         *(column.label(f"{part}_{column.name}") for part, columns in _PARTS.items() for column in columns),
@@ -34,6 +52,7 @@ _READ: Final = (
             " own.id, nullif(own.previous_run_date, sync_job_run.previous_run_date)))"
             " from run_resource own where own.run_id = sync_job_run.id)"
         ).label("resources"),
+        *_KEYS,
     )
     .select_from(
         _RUN.outerjoin(
@@ -73,6 +92,8 @@ class RunMaterialStore:
             run=run,
             resource_ids={name: id for name, (id, _) in resources.items()},
             bounds=LowerBounds(run=run.previous_run_date, own=later),
+            held_keys=row["held_keys"] or {},
+            rekeyings=row["rekeyings"] or {},
             account=account_of(parts["account"], self._cipher) if has_account else None,
             integration=effective_of(parts["integration"], self._cipher) if has_account else None,
         )

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, Engine, text
 
 from app.engine.json_types import JsonObject
 from app.engine.record_rows import encode
+from app.engine.rekeying import KeyNote
 from app.engine.status import RunStatus
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind
-from app.store import mutexes, reopening, run_status
+from app.store import mutexes, record_keys, reopening, run_status
 from app.store.database import reading
 from app.store.locked_runs import LockedRun
 from app.store.pages import insert_errors, insert_events
@@ -46,11 +47,10 @@ _COUNT_LOOP_ERROR = text("""
     update run_resource set errors = errors + 1, has_gaps = true where run_id = :run_id and name = :name
 """)
 
-# What most runs begin with is units alone: one trip, and one commit.
-_BEGIN_WITH_UNITS = text(f"""
+_BEGIN_WITH_UNITS = """
     with begun as (
         update sync_job_run set begun_at = now()
-         where id = :run_id and status = 'running' and begun_at is null and {_NOBODY_WAITS}
+         where id = :run_id and status = 'running' and begun_at is null and {nobody_waits}
      returning id),
          made as (
         insert into unit (id, run_id, resource_id, kind, status, elements)
@@ -58,9 +58,13 @@ _BEGIN_WITH_UNITS = text(f"""
           from begun,
                unnest(cast(:ids as uuid[]), cast(:resource_ids as uuid[]), cast(:kinds as text[]),
                       cast(:statuses as text[]), cast(:elements as jsonb[]))
-               draft (id, resource_id, kind, status, elements))
+               draft (id, resource_id, kind, status, elements)){also}
     select count(*) as begun from begun
-""")
+"""
+
+# What most runs begin with is units alone: one trip, and one commit.
+_WITH_UNITS_ALONE = text(_BEGIN_WITH_UNITS.format(nobody_waits=_NOBODY_WAITS, also=""))
+_WITH_KEYS = text(_BEGIN_WITH_UNITS.format(nobody_waits=_NOBODY_WAITS, also=f", noted as ({record_keys.NOTE})"))
 
 
 class RunMoves:
@@ -104,13 +108,16 @@ class RunMoves:
         units: Sequence[UnitDraft],
         events: Sequence[EventDraft],
         errors: Sequence[ErrorDraft],
+        keys: Sequence[KeyNote] = (),
     ) -> bool:
         """Write a run's first units, events and errors once; False when it has them already or is not running."""
-        if not events and not errors and all(unit.kind is UnitKind.FETCH for unit in units):
-            return self._start_with(run_id, units)
+        changes_keys = any(note.rekeyings for note in keys)
+        if not (events or errors or changes_keys) and all(unit.kind is UnitKind.FETCH for unit in units):
+            return self._start_with(run_id, units, keys)
         with self._engine.begin() as connection:
             if connection.execute(_BEGIN, {"run_id": run_id}).rowcount != 1:
                 return False
+            record_keys.write(connection, run_id, keys)
             insert_units(connection, run_id, _not_yet_there(connection, run_id, units))
             insert_events(connection, run_id, events)
             insert_errors(connection, run_id, errors)
@@ -118,7 +125,7 @@ class RunMoves:
                 connection.execute(_COUNT_LOOP_ERROR, {"run_id": run_id, "name": error.resource})
             return True
 
-    def _start_with(self, run_id: str, units: Sequence[UnitDraft]) -> bool:
+    def _start_with(self, run_id: str, units: Sequence[UnitDraft], keys: Sequence[KeyNote]) -> bool:
         values = {
             "run_id": run_id,
             "ids": [unit.id for unit in units],
@@ -127,7 +134,10 @@ class RunMoves:
             "statuses": [unit.status.value for unit in units],
             "elements": [encode(list(unit.elements)).decode() for unit in units],
         }
-        row = self._singles.one(_BEGIN_WITH_UNITS, values)
+        if keys:
+            row = self._singles.one(_WITH_KEYS, {**values, **record_keys.values_of(keys)})
+        else:
+            row = self._singles.one(_WITH_UNITS_ALONE, values)
         return row is not None and bool(row["begun"])
 
     def locked(self, run_id: str) -> "LockedRun":

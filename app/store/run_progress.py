@@ -9,7 +9,7 @@ from app.store import tables
 
 # One statement, so one snapshot: pages and deliveries are written meanwhile, and each moves several of these.
 _PROGRESS = text(
-    "select r.id, r.name, r.resource, r.method, r.parent_name, r.persist, r.status, r.started_at, "
+    "select r.id, r.name, r.resource, r.method, r.parent_name, r.persist, r.status, r.started_at, r.rekeying, "
     + "coalesce(r.previous_run_date, run.previous_run_date) as previous_run_date, "
     + ", ".join(f"r.{name}" for name in tables.COUNTERS)
     + """,
@@ -44,6 +44,7 @@ def read_progress(connection: Connection, run_id: str) -> Progress:
             wakes_at=row["wakes_at"],
             previous_run_date=row["previous_run_date"],
             left_out=row["left_out"],
+            rekeying=row["rekeying"],
         )
         for row in rows
     ]

@@ -6,11 +6,16 @@ from app.engine.work import Pass, Vanished
 from app.store import account_log
 
 _SEEN = """
-    with seen as (select unnest(remote_ids) as remote_id from record_seen where resource_id = any(:resource_ids)),
+    with seen as (
+        select unnest(remote_ids) as remote_id from record_seen where resource_id = any(:resource_ids)
+               and not is_former),
+    former as (
+        select unnest(remote_ids) as remote_id from record_seen where resource_id = any(:resource_ids) and is_former),
     vanished as (
         select remote_id, row_number() over (order by remote_id) as position from record
          where integrated_account_id = :account_id and resource = :resource and deleted_at is null
-               and not exists (select from seen where seen.remote_id = record.remote_id))
+               and not exists (select from seen where seen.remote_id = record.remote_id)
+               and (not :replaced_only or exists (select from former where former.remote_id = record.remote_id)))
 """
 
 _COUNT = text(
@@ -85,6 +90,7 @@ def _values(ended: Pass) -> dict[str, object]:
         "account_id": ended.account_id,
         "resource": ended.resource,
         "resource_ids": list(ended.resource_ids),
+        "replaced_only": ended.replaced_only,
     }
 
 

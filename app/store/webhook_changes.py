@@ -40,20 +40,37 @@ _TELL = text("""
            deleted_at = null
 """)
 
-_SEE = text("insert into record_seen (resource_id, remote_ids) values (:resource_id, :ids)")
+_SEE = text("insert into record_seen (resource_id, remote_ids, is_former) values (:resource_id, :ids, :is_former)")
+
+_COUNT_OWN = text(f"""
+    select count(*) from webhook_record
+     where {_OF} and remote_id = any(:ids) and content_hash <> ''
+           and exists (select from delivery where delivery.id = webhook_record.delivery_id and run_id = :run_id)
+""")
 
 _UNSEEN: Final = f"""
     from webhook_record
    where {_OF} and deleted_at is null
          and not exists (select from record_seen, unnest(remote_ids) seen
-                          where resource_id = any(:resource_ids) and seen = webhook_record.remote_id)
+                          where resource_id = any(:resource_ids) and not is_former
+                                and seen = webhook_record.remote_id)
 """
 
-_COUNT = text(f"""
-    select (select count(*) from webhook_record where {_OF} and deleted_at is null), (select count(*) {_UNSEEN})
-""")
+_FORMER: Final = f"""
+    {_UNSEEN} and exists (select from record_seen, unnest(remote_ids) former
+                           where resource_id = any(:resource_ids) and is_former and former = webhook_record.remote_id)
+"""
 
-_VANISHED = text(f"select remote_id {_UNSEEN} order by remote_id")
+_UNSEEN_IDS: Final = {
+    replaced_only: text(f"select remote_id {which} order by remote_id")
+    for replaced_only, which in ((False, _UNSEEN), (True, _FORMER))
+}
+_COUNT: Final = {
+    replaced_only: text(f"""
+        select (select count(*) from webhook_record where {_OF} and deleted_at is null), (select count(*) {which})
+    """)
+    for replaced_only, which in ((False, _UNSEEN), (True, _FORMER))
+}
 
 _DELETE = text(f"""
     update webhook_record
@@ -96,48 +113,72 @@ class Told:
 
     events: Sequence[EventDraft] = ()
     counters: Counters = field(default_factory=Counters)
+    collisions: int = 0
+    """Records that have taken the place of one of which the run itself has told."""
 
 
 def compare(connection: Connection, page: PageWrite) -> Told:
     """Make events of what has changed, and note that the webhook is told so, within the caller's transaction."""
     changes = page.changes
     assert changes is not None
-    batch = changes.records
     place = {"webhook_id": changes.webhook_id, "account_id": page.account_id, "resource": page.resource}
     if page.tracks_deletes:
-        connection.execute(_SEE, {"resource_id": page.claim.resource_id, "ids": batch.ids})
-    events: list[EventDraft] = []
-    deleted = 0
-    if _difference(connection, changes, place):
+        _see(connection, page, changes)
+    difference = _difference(connection, changes, place)
+    if difference:
         account_log.allocate(connection, page.account_id, 0)
         # Somebody may have written in between; nobody can any more.
-        for change, ids in _difference(connection, changes, place).items():
-            if change is Change.DELETED:
-                deleted = len(ids)
-            for part in _parts(ids, _TOLD_AT_ONCE):
-                drafts = changes.tell(change, part)
-                if change is Change.DELETED:
-                    _note_deleted(connection, drafts, place)
-                else:
-                    _note(connection, batch, drafts, {**place, "is_new": change is Change.CREATED})
-                events += drafts
+        difference = _difference(connection, changes, place)
+    updated, deleted = (difference.get(change, []) for change in (Change.UPDATED, Change.DELETED))
+    collisions = _count_own(connection, page, updated, place)
+    events = _tell(connection, changes, difference, place)
     queued = sum(event.records for event in events)
-    unchanged = batch.given + len(changes.deleted) - queued
-    counters = Counters(queued=queued, unchanged=unchanged, deleted=deleted, tombstones=deleted)
-    return Told(events=events, counters=counters)
+    unchanged = changes.records.given + len(changes.deleted) - queued
+    counters = Counters(queued=queued, unchanged=unchanged, deleted=len(deleted), tombstones=len(deleted))
+    return Told(events=events, counters=counters, collisions=collisions)
+
+
+def _see(connection: Connection, page: PageWrite, changes: Changes) -> None:
+    for ids, is_former in ((changes.records.ids, False), (list(page.former_ids), True)):
+        if ids:
+            seen = {"resource_id": page.claim.resource_id, "ids": ids, "is_former": is_former}
+            connection.execute(_SEE, seen)
+
+
+def _count_own(connection: Connection, page: PageWrite, ids: Sequence[str], place: Mapping[str, str]) -> int:
+    if page.collision is None or not ids:
+        return 0
+    count: int = connection.execute(_COUNT_OWN, {**place, "ids": ids, "run_id": page.claim.run_id}).scalar_one()
+    return count
+
+
+def _tell(
+    connection: Connection, changes: Changes, difference: Mapping[Change, Sequence[str]], place: Mapping[str, str]
+) -> Sequence[EventDraft]:
+    """Make the events and note them, in the order of what was found."""
+    events: list[EventDraft] = []
+    for change, ids in difference.items():
+        for part in _parts(ids, _TOLD_AT_ONCE):
+            drafts = changes.tell(change, part)
+            if change is Change.DELETED:
+                _note_deleted(connection, drafts, place)
+            else:
+                _note(connection, changes.records, drafts, {**place, "is_new": change is Change.CREATED})
+            events += drafts
+    return events
 
 
 def count_vanished(connection: Connection, ended: Pass) -> Vanished:
     """Count what the webhook knows of and the pass has not seen; nobody changes it until the transaction ends."""
     account_log.allocate(connection, ended.account_id, 0)
-    return Vanished(*connection.execute(_COUNT, _place(ended)).one())
+    return Vanished(*connection.execute(_COUNT[ended.replaced_only], _place(ended)).one())
 
 
 def delete_vanished(
     connection: Connection, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]
 ) -> Sequence[EventDraft]:
     """Note that the webhook is told what has vanished; give the events that do so."""
-    drafts = tell(list(connection.execute(_VANISHED, _place(ended)).scalars()))
+    drafts = tell(list(connection.execute(_UNSEEN_IDS[ended.replaced_only], _place(ended)).scalars()))
     _note_deleted(connection, drafts, _place(ended))
     return drafts
 

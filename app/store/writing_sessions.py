@@ -17,9 +17,10 @@ from app.store.database import reading
 # Postgres cuts names at 63 characters; this leaves 12 for the token.
 _PREFIX: Final = "ferryman page "
 # What the process does between two statements may take longer than any other transaction is allowed to be idle.
-_BEGIN: Final = """
-    select set_config('application_name', %(name)s, true), set_config('idle_in_transaction_session_timeout', '0', true)
+_SETTINGS: Final = """
+    set_config('application_name', %(name)s, true), set_config('idle_in_transaction_session_timeout', '0', true)
 """
+_CLAIM: Final = "from unit where id = %(unit_id)s and fencing_token = %(fencing_token)s and status = 'leased'"
 
 # Those of a moment ago may just have been committed, and still have their name.
 _END_ORPHANED: Final = text(f"""
@@ -34,9 +35,14 @@ _END_ORPHANED: Final = text(f"""
 """)
 
 
-def begin(cursor: Cursor[Any], claim: Claim) -> None:
-    """Name the transaction's session for its claim."""
-    cursor.execute(_BEGIN, {"name": f"{_PREFIX}{claim.unit_id}:{claim.fencing_token}"})
+def begin(cursor: Cursor[Any], claim: Claim, *, settings: str = "") -> None:
+    """Name the transaction's session for its claim, and make other settings; no row is found when the claim is gone."""
+    values = {
+        "name": f"{_PREFIX}{claim.unit_id}:{claim.fencing_token}",
+        "unit_id": claim.unit_id,
+        "fencing_token": claim.fencing_token,
+    }
+    cursor.execute(f"select {_SETTINGS}{settings and f', {settings}'} {_CLAIM}", values)
 
 
 class WritingSessions:

@@ -9,6 +9,7 @@ from app.api.schemas import environment_integrations as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id
+from app.api.warned import warned
 from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.json_types import JsonObject
 from app.engine.redaction import redacted_config
@@ -30,8 +31,11 @@ _KIND = "environment integration"
 )
 def install_integration(body: Body) -> Answer:
     """Install an integration; one that is installed is changed, which is answered 200."""
+    integration_id = body.fields.get("integration_id")
+    finish = services().key_changes.of_integration(environment(), integration_id) if integration_id else list
     found, is_new = services().installed_integrations.install(environment(), _known(body.fields), body.faults)
-    return created(_view(found)) if is_new else (_view(found), 200, {})
+    shown = warned(_view(found), finish())
+    return created(shown) if is_new else (shown, 200, {})
 
 
 @environment_integrations.serves(
@@ -54,9 +58,10 @@ def get_installed_integration(id: str) -> Answer:
 def update_installed_integration(body: Body, id: str) -> Answer:
     """Change an installed integration; its override is replaced whole, and masks that come back change nothing."""
     fields = _known(body.fields)
-    return _view(
-        services().installed_integrations.update(environment(), path_id(_KIND, id), fields, body.faults, seen=seen())
-    )
+    installed = services().installed_integrations
+    current = installed.get(environment(), path_id(_KIND, id))
+    finish = services().key_changes.of_integration(environment(), current.integration_id)
+    return warned(_view(installed.update(environment(), current.id, fields, body.faults, seen=seen())), finish())
 
 
 @environment_integrations.serves("DELETE", "/<id>", answer=Deleted)

@@ -13,6 +13,7 @@ from app.api.schemas.catalog import Account, AccountPatch, AccountQuery, Account
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.services import environment, own_account, services
 from app.api.views import Answer, created, filters_of, page_view, path_id
+from app.api.warned import warned
 from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects import IntegratedAccount
@@ -84,7 +85,9 @@ def get_account(id: str) -> Answer:
 @integrated_accounts.serves("PATCH", "/<id>", body=AccountPatch, answer=Account)
 def update_account(body: Body, id: str) -> Answer:
     """Change an integrated account: its context is merged at the top level, and masks that come back change nothing."""
-    return _view(services().accounts.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen()))
+    finish = services().key_changes.of_account(environment(), path_id(_KIND, id))
+    changed = services().accounts.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen())
+    return warned(_view(changed), finish())
 
 
 @integrated_accounts.serves("PATCH", "/<id>/credentials", body=schemas.AccountCredentials, answer=Account)

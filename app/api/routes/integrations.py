@@ -11,6 +11,7 @@ from app.api.schemas import offers
 from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id
+from app.api.warned import warned
 from app.engine.json_types import JsonObject
 from app.engine.objects import Integration
 from app.engine.offers import Offering
@@ -44,10 +45,11 @@ def get_integration(id: str) -> Answer:
 def update_integration(body: Body, id: str) -> Answer:
     """Change an integration: its config is merged deeply, and null takes a key away."""
     version = body.fields.pop("version", None)
+    finish = services().key_changes.of_integration(environment(), path_id(_KIND, id))
     changed = services().integrations.update(
         environment(), path_id(_KIND, id), body.fields, body.faults, version=version, seen=seen()
     )
-    return _view(changed)
+    return warned(_view(changed), finish())
 
 
 @integrations.serves("GET", "/<id>/tools", query=offers.ToolQuery, answer=offers.ToolPage)

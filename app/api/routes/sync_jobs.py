@@ -7,6 +7,7 @@ from app.api.schemas.catalog import Job, JobPatch, JobQuery, JobVerdict, NewJob
 from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.api.warned import warned
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
 
@@ -43,7 +44,9 @@ def get_job(id: str) -> Answer:
 @sync_jobs.serves("PATCH", "/<id>", body=JobPatch, answer=Job)
 def update_job(body: Body, id: str) -> Answer:
     """Change a sync job; runs that exist keep the job as it was."""
-    return plain_view(services().jobs.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen()))
+    finish = services().key_changes.of_job(environment(), path_id(_KIND, id))
+    changed = services().jobs.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen())
+    return warned(plain_view(changed), finish())
 
 
 @sync_jobs.serves("DELETE", "/<id>", answer=Deleted)

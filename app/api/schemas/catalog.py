@@ -8,6 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from app.api.schemas.documented import ARGS_SCHEMA, CONFIG, CONFIG_CHANGE, RESOURCE_LIST
 from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, ShownOnce, SortedListing, Time, Whole, narrowed
+from app.api.warned import Warned
 from app.engine.json_types import JSON
 
 _TIMES: Final = ("created_at", "updated_at")
@@ -67,7 +68,7 @@ class NewJob(JobPatch):
     integration_name = fields.String(required=True, validate=_TEXT)
 
 
-class Job(Schema):
+class Job(Warned):
     """A sync job."""
 
     id = Id()
@@ -121,7 +122,7 @@ class NewIntegration(Input):
     sharing = fields.String(validate=_SHARING)
 
 
-class Integration(Schema):
+class Integration(Warned):
     """An integration; secrets in its config are masked."""
 
     id = Id()
@@ -188,7 +189,7 @@ class ForbiddenError(Schema):
     occurred_at = fields.String()
 
 
-class Account(Schema):
+class Account(Warned):
     """An integrated account; its credentials are masked."""
 
     id = Id()

@@ -54,6 +54,11 @@ RESOURCE_LIST: Final[dict[str, Any]] = {
                 "description": "Keep the records, or send them to the webhook.",
             },
             "recurse": {**_OBJECT_OR_NOTHING, "description": "{if, config: {id, query}}"},
+            "include_from_parent": {
+                "type": ["array", "object", "null"],
+                "items": _TEXT,
+                "description": "Fields of the parent that records get, and that are a part of their ids.",
+            },
             "delete_tracking": {"enum": ["soft", "hard", "", None]},
             "deleted_when": {
                 "type": ["string", "null"],

@@ -1,8 +1,9 @@
 """Installed integrations."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, SortedListing, Time, narrowed
+from app.api.warned import Warned
 
 
 class EnvironmentIntegrationPatch(Input):
@@ -22,7 +23,7 @@ class NewEnvironmentIntegration(EnvironmentIntegrationPatch):
     integration_id = Id(required=True)
 
 
-class EnvironmentIntegration(Schema):
+class EnvironmentIntegration(Warned):
     """An installed integration; secrets in its override are masked."""
 
     id = Id()

@@ -17,7 +17,7 @@ from app.store.tables.catalog import (
     webhook,
 )
 from app.store.tables.deliveries import delivery, webhook_record
-from app.store.tables.records import account_log, record, record_seen
+from app.store.tables.records import account_log, record, record_key, record_seen
 from app.store.tables.runs import (
     COUNTERS,
     daemon,
@@ -55,6 +55,7 @@ __all__ = [
     "metadata",
     "outbox",
     "record",
+    "record_key",
     "record_seen",
     "run_error",
     "run_resource",

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Identity,
@@ -58,5 +59,23 @@ record_seen = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("resource_id", uuid_type, ForeignKey("run_resource.id", ondelete="CASCADE"), nullable=False),
     Column("remote_ids", ARRAY(Text), nullable=False),
+    # The ids that the records had by a key which theirs has taken the place of.
+    Column("is_former", Boolean, nullable=False, server_default=text("false")),
     Index("record_seen_by_resource", "resource_id"),
+)
+
+# What the records that a job has brought are known by: more than one key while rows of a former one may be there.
+record_key = Table(
+    "record_key",
+    metadata,
+    Column("integrated_account_id", uuid_type, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("webhook_id", uuid_type, nullable=False),  # that was told of them; all zeros: they are persisted
+    Column("sync_job_id", uuid_type, nullable=False),
+    Column("keys", JSONB, nullable=False),
+    Column("args_hash", LargeBinary, nullable=False),  # of the first run
+    Column("is_shared", Boolean, nullable=False, server_default=text("false")),  # runs with other args bring them too
+    Column("changed_at", time_type),  # when a run first brought records by another key
+    PrimaryKeyConstraint("integrated_account_id", "resource", "webhook_id", "sync_job_id"),
+    Index("record_key_by_job", "sync_job_id"),
 )

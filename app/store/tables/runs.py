@@ -134,6 +134,8 @@ run_resource = Table(
     Column("next_run_date", time_type),
     # A request could not be made of a record or of an argument, which no resume mends.
     Column("has_gaps", Boolean, nullable=False, server_default=text("false")),
+    # What its records are known by from now on, and were before; null where that is the same.
+    Column("rekeying", JSONB),
     Column("started_at", time_type),
     Column("finished_at", time_type),
     UniqueConstraint("run_id", "name", name="run_resource_name"),

@@ -9,6 +9,8 @@ import pytest
 from raw_upstream import Client, Received, Upstream, reply
 
 from app.engine.errors import SourceError
+from app.engine.integration_config import IntegrationConfig
+from app.engine.record_rows import remote_id
 from app.services.ports import FetchedPage
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -58,11 +60,17 @@ def said(pages: list[FetchedPage]) -> list[str]:
     return [f"= {[record for page in pages for record in page.records]}", f". {end.reason}{_DOUBT[end.is_proven]}"]
 
 
+def ids_of(pages: list[FetchedPage], config: IntegrationConfig) -> list[str]:
+    """What the page prints of the ids that records are known by."""
+    key = config.method("tickets", "list").key
+    return [f"# {[remote_id(record, key) for page in pages for record in page.records]}"]
+
+
 _DOUBT = {True: "", False: " (unproven)"}
 
 
 def printed(lines: list[str]) -> list[str]:
-    return [f"= {json.loads(line[2:])}" if line.startswith("=") else line for line in lines]
+    return [f"{line[0]} {json.loads(line[2:])}" if line[0] in "=#" else line for line in lines]
 
 
 @pytest.mark.parametrize(("config", "exchange"), EXAMPLES, ids=[str(number) for number in range(len(EXAMPLES))])
@@ -70,11 +78,12 @@ def test_a_config_speaks_as_printed(client: Client, upstream: Upstream, config: 
     parts = json.loads(config.replace("{{upstream}}", upstream.url))
     lines = exchange.replace("{{upstream}}", upstream.url).strip().splitlines()
     asked = [read(line) for line in lines if line.startswith(">")]
-    expected = printed([line for line in lines if line[0] in "=.!"])
+    expected = printed([line for line in lines if line[0] in "=.!#"])
     upstream.in_turn(*(answer_of(read(line)) for line in lines if line.startswith("<")))
 
     try:
-        found = said(client.pages(client.config(**parts), context=CONTEXT, resource="tickets"))
+        pages = client.pages(client.config(**parts), context=CONTEXT, resource="tickets")
+        found = [*said(pages), *ids_of(pages, client.config(**parts))]
     except SourceError as error:
         found = [f"! {error.code} {error.message}"]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.books import Counters, imbalance, stats
+from app.engine.books import Counters, ListFacts, imbalance, stats
 from app.store.tables import COUNTERS
 
 COUNTS = st.builds(Counters, **{name: st.integers(min_value=0, max_value=10**12) for name in COUNTERS})
@@ -108,7 +108,11 @@ def test_stats_show_every_counter_and_what_was_persisted() -> None:
     started = datetime(2026, 1, 5, 10, 0, 0, 123_456, tzinfo=UTC)
 
     shown: dict[str, Any] = stats(
-        counters, status="running", started_at=started, finished_at=None, previous_run_date=started
+        counters,
+        status="running",
+        started_at=started,
+        finished_at=None,
+        lists=ListFacts(previous_run_date=started),
     )
 
     assert {name: shown[name] for name in COUNTERS} == asdict(counters)

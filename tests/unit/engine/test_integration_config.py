@@ -21,6 +21,7 @@ from app.engine.integration_config import (
 )
 from app.engine.pagination_config import EndSigns
 from app.engine.placeholders import Template
+from app.engine.record_keys import BY_ID
 
 BASE = {"base_url": "https://api.example.com"}
 
@@ -99,7 +100,7 @@ def test_a_method_overrides_what_it_inherits() -> None:
     assert found.query.resolve({"query": {}}) == {"sort": "id"}
     assert found.body and found.body.resolve({"body": {"q": 1}}) == {"q": "1"}
     assert str(found.response_path) == "data.-1.items"
-    assert found.id_path == ("meta", "key")
+    assert found.key.paths == (("meta", "key"),)
     assert found.timeout_seconds == 5
 
 
@@ -117,8 +118,8 @@ def test_an_empty_response_path_takes_an_inherited_one_away() -> None:
 
 
 def test_a_records_id_is_at_id_unless_told() -> None:
-    assert method({}).id_path == ("id",)
-    assert method({}, id_path="uid").id_path == ("uid",)
+    assert method({}).key == BY_ID
+    assert method({}, id_path="uid").key.paths == (("uid",),)
 
 
 def test_headers_are_merged_and_null_takes_one_away() -> None:

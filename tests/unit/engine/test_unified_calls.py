@@ -6,11 +6,12 @@ import pytest
 
 from app.engine.errors import MappingError, ProviderAnswer, SourceError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_keys import BY_ID
 from app.engine.unified_calls import CallMapping, UnifiedRequest, call_mapping
 from app.engine.unified_mapping import UnifiedMapping, override_failures, parse_mapping
 from app.engine.unified_requests import integration_request
 
-ID = ("id",)
+ID = BY_ID
 
 
 class Clock:

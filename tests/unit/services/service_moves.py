@@ -9,7 +9,9 @@ from service_world import DELIVERY_UNIT, FakeDeliveries, FakeRuns, FakeUnits
 
 from app.engine.books import Counters
 from app.engine.json_types import JsonObject
+from app.engine.list_ends import PageWarning
 from app.engine.objects import SyncJobRun
+from app.engine.rekeying import KeyNote
 from app.engine.settling import Progress, ResourceState
 from app.engine.status import FINAL_UNIT_STATUSES, ResourceStatus, RunStatus, UnitStatus, allowed_origins
 from app.engine.work import ErrorDraft, EventDraft, Pass, Ring, UnitDraft, UnitKind, Vanished
@@ -36,6 +38,12 @@ class FakeMoves:
     watchers: list[str] = field(default_factory=list)
     """Webhooks that want to be told of the end of any run."""
     announced: list[EventDraft] = field(default_factory=list)
+    held_keys: dict[str, JsonObject] = field(default_factory=dict)
+    has_old_records: bool = False
+    replaced_only: list[bool] = field(default_factory=list)
+    """For each counting of what has vanished, whether only what was seen under another id counted."""
+    warnings: list[tuple[str, PageWarning]] = field(default_factory=list)
+    key_notes: list[KeyNote] = field(default_factory=list)
     reopened: list[bool] = field(default_factory=list)
     """For each resume, whether it took up the errors only."""
 
@@ -75,7 +83,13 @@ class FakeMoves:
         return [] if self.deliveries.waiting else self.deliveries.unblocked(run_id)
 
     def start(
-        self, run_id: str, *, units: Sequence[UnitDraft], events: Sequence[EventDraft], errors: Sequence[ErrorDraft]
+        self,
+        run_id: str,
+        *,
+        units: Sequence[UnitDraft],
+        events: Sequence[EventDraft],
+        errors: Sequence[ErrorDraft],
+        keys: Sequence[KeyNote] = (),
     ) -> bool:
         run = self.runs.load(run_id)
         if run is None or run.status is not RunStatus.RUNNING or self.units.rows:
@@ -83,6 +97,7 @@ class FakeMoves:
         self.units.add(*units)
         self.deliveries.add(*events)
         self.errors.extend(errors)
+        self.key_notes.extend(keys)
         return True
 
     def locked(self, run_id: str) -> "FakeLockedRun":
@@ -100,6 +115,19 @@ class FakeLockedRun:
         self.has_begun = moves.has_begun
         self.has_decided_deletions = moves.has_decided_deletions
         self.watchers: Sequence[str] = ()
+        self.is_rekeying = any(row.rekeying is not None for row in moves.resources)
+
+    def held_keys(self, ended: Pass) -> JsonObject | None:
+        return self._moves.held_keys.get(ended.resource)
+
+    def has_old_records(self, ended: Pass) -> bool:
+        return self._moves.has_old_records
+
+    def replace_keys(self, ended: Pass, keys: Sequence[JsonObject]) -> None:
+        self._moves.held_keys[ended.resource] = {**self._moves.held_keys[ended.resource], "keys": list(keys)}
+
+    def warn(self, resource_id: str, warning: PageWarning) -> None:
+        self._moves.warnings.append((resource_id, warning))
 
     def __enter__(self) -> "FakeLockedRun":
         return self
@@ -140,6 +168,7 @@ class FakeLockedRun:
         return DELIVERY_UNIT if DELIVERY_UNIT in self._moves.units.rows else None
 
     def count_vanished(self, ended: Pass) -> Vanished:
+        self._moves.replaced_only.append(ended.replaced_only)
         return self._moves.vanished
 
     def delete_vanished(self, ended: Pass, *, count: int) -> None:

@@ -1,6 +1,6 @@
 """One run with its account, stores and workers, put together as app/bootstrap does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -70,6 +70,8 @@ class FakeMaterials:
     runs: FakeRuns
     accounts: FakeTable[IntegratedAccount]
     integrations: FakeTable[Integration]
+    held_keys: Callable[[], JsonObject] = dict
+    rekeyings: Callable[[], JsonObject] = dict
 
     def read(self, run_id: str) -> RunMaterial | None:
         run = self.runs.load(run_id)
@@ -78,8 +80,15 @@ class FakeMaterials:
         account = self.accounts.get(run.environment_id, run.integrated_account_id)
         integration = self.integrations.get(account.environment_id, account.integration_id) if account else None
         ids = self.runs.resource_ids(run_id)
-        bounds = LowerBounds(run=run.previous_run_date, own=self.runs.later_bounds)
-        return RunMaterial(run=run, resource_ids=ids, bounds=bounds, account=account, integration=integration)
+        return RunMaterial(
+            run=run,
+            resource_ids=ids,
+            bounds=LowerBounds(run=run.previous_run_date, own=self.runs.later_bounds),
+            account=account,
+            integration=integration,
+            held_keys=self.held_keys(),
+            rekeyings=self.rekeyings(),
+        )
 
 
 @dataclass
@@ -97,6 +106,8 @@ class Setting:
     webhooks: FakeWebhooks = field(default_factory=lambda: FakeWebhooks(webhook, webhook()))
     receiver: FakeReceiver = field(default_factory=lambda: FakeReceiver(200))
     mappings: FakeMappings = field(default_factory=FakeMappings)
+    held_keys: JsonObject = field(default_factory=dict)
+    rekeyings: JsonObject = field(default_factory=dict)
     is_stopping: bool = False
 
     def __post_init__(self) -> None:
@@ -138,7 +149,9 @@ class Setting:
 
     def contexts(self) -> RunContexts:
         return RunContexts(
-            materials=FakeMaterials(self.runs, self.accounts, self.integrations),
+            materials=FakeMaterials(
+                self.runs, self.accounts, self.integrations, lambda: self.held_keys, lambda: self.rekeyings
+            ),
             accounts=self.accounts,
             integrations=self.integrations,
             unified=UnifiedMappings(self.mappings),

@@ -6,6 +6,7 @@ import pytest
 
 from app.engine import config_paths
 from app.engine.errors import SourceError
+from app.engine.record_keys import RecordKey
 from app.engine.request_formats import ResponseFormat
 from app.sources.record_lists import RecordPlace, records
 
@@ -142,7 +143,7 @@ def test_an_object_of_objects_is_a_list_of_its_values_by_their_keys(path: str | 
 
 
 def test_a_key_becomes_the_id_where_ids_are() -> None:
-    where = place(form=ResponseFormat.MAP, id_path=("meta", "key"))
+    where = place(form=ResponseFormat.MAP, key=RecordKey(paths=(("meta", "key"),)))
 
     assert records({"a": {"meta": {"x": 1}}, "b": {"meta": {"key": 7}}, "c": {"meta": None}}, where) == [
         {"meta": {"x": 1, "key": "a"}},
