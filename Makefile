@@ -50,7 +50,7 @@ fuzz: $(DEV)  ## Fuzz the API by its own document, with EXAMPLES=n of each opera
 	FUZZ_EXAMPLES=$(EXAMPLES) FUZZ_SEQUENCES=$(SEQUENCES) FUZZ_SEED=$(SEED) \
 		$(BIN)/python -m pytest tests/integration/api/test_openapi_fuzz.py
 
-proofs: $(DEV)  ## The long form of the engine's proofs: every commit, hundreds of models, SEEDS=n histories of each simulated job
+proofs: $(DEV)  ## The long form of the engine's proofs: every commit, hundreds of models, 2,000 drawn upstreams, SEEDS=n histories of each simulated job
 	PROOFS=long SIMULATION_SEEDS=$(SEEDS) SIMULATION_FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest tests/integration/engine
 
 bench: $(DEV)  ## Measure every scenario beside its bar, or SCENARIO=name; BENCH_OPTIONS='--list', '--quick', '--rounds 5'

@@ -270,4 +270,11 @@ DISPUTED = [
         broken_page=1,
         records=100,
     ),
+    failing(
+        "refused-where-a-cursor-led-to-and-the-total-is-exceeded",
+        *(Kind.CURSOR, 3, "http_404"),
+        told="of_page",
+        faults=[Fault(page=2, what=404)],
+        records=100,
+    ),
 ]

@@ -11,7 +11,9 @@ from app.engine.json_types import JsonObject
 PREFIX = "meta"
 """The object of a body that holds what is said of the list."""
 
-Told = Literal["exact", "large", "huge", "small", "growing", "shrinking", "text", "first_page_only", "null", "words"]
+Told = Literal[
+    "exact", "large", "huge", "small", "growing", "shrinking", "text", "first_page_only", "null", "words", "of_page"
+]
 PastEnd = Literal["empty", "clamp", 400, 404, 416, 422, 500]
 
 

@@ -12,7 +12,7 @@ from app.net.addresses import LOOPBACK
 from app.services.ports import FetchedPage, PageCall
 from app.settings import Settings
 from app.sources.http_source import HttpSource
-from tests.support.listings import configs
+from tests.support.listings import answers, configs, told
 from tests.support.listings.listing import Kind, Listing
 from tests.support.listings.reference import Reading, ReferenceReader
 from tests.support.listings.site import Asked, Site
@@ -78,7 +78,21 @@ def reference(listing: Listing, *, tracks: bool = False, has_paged: bool = False
 def tells_the_truth(listing: Listing, *, tracks: bool = False) -> bool:
     """Whether a list that is read without faults to a proven end is read to its end: nobody can know of another lie."""
     undisturbed = reference(replace(listing, faults=()), tracks=tracks, has_paged=True)
-    return not undisturbed.is_proven or set(undisturbed.records) == set(listing.ids)
+    if undisturbed.is_proven and set(undisturbed.records) != set(listing.ids):
+        return False
+    return not _is_total_met_early(listing)
+
+
+def _is_total_met_early(listing: Listing) -> bool:
+    """Whether a total that counts is reached before the last record."""
+    if listing.told is None or (listing.declared or {}).get("total") == "estimate":
+        return False
+    for index, (_, end) in enumerate(listing.windows):
+        got = len([id for id in listing.rows[:end] if id is not None])
+        total = answers.number(told.total(listing, index))
+        if total is not None and total <= got < len(listing.ids):
+            return True
+    return False
 
 
 def _take(found: Reading, page: FetchedPage) -> None:

@@ -50,8 +50,13 @@ def total(listing: Listing, index: int) -> JSON:
         "text": str(count),
         "null": None,
         "words": f"about {count}",
+        "of_page": len([id for id in listing.rows[slice(*_window(listing, index))] if id is not None]),
     }
     return told.get(listing.told, count)
+
+
+def _window(listing: Listing, index: int) -> tuple[int, int]:
+    return listing.windows[index] if index < len(listing.windows) else (0, 0)
 
 
 def _is_told(listing: Listing, index: int) -> bool:
