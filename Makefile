@@ -53,7 +53,7 @@ fuzz: $(DEV)  ## Fuzz the API by its document, EXAMPLES=n of each operation, SEQ
 	FUZZ_ENVELOPES=$(PARSED) FUZZ_REQUESTS=$(PARSED) \
 		$(BIN)/python -m pytest --timeout 3600 tests/unit/broker tests/unit/serving
 
-proofs: $(DEV)  ## The long form of the engine's proofs: every commit, hundreds of models, SEEDS=n histories of each simulated job
+proofs: $(DEV)  ## The long form of the engine's proofs: every commit, hundreds of models, 2,000 drawn upstreams, SEEDS=n histories of each simulated job
 	PROOFS=long SIMULATION_SEEDS=$(SEEDS) SIMULATION_FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest tests/integration/engine
 
 bench: $(DEV)  ## Measure every scenario beside its bar, or SCENARIO=name; BENCH_OPTIONS='--list', '--quick', '--rounds 5'
