@@ -12,7 +12,7 @@ from app.engine.paths import UNDEFINED
 from app.sources import next_links
 from app.sources.pagination import computed, ends, limits, links, signs
 from app.sources.pagination.signs import Said
-from app.sources.pagination.state import ListState, followed
+from app.sources.pagination.state import ListState, followed, text_of
 from app.sources.pagination.values import PageAnswer, PageAsk, PageRefusal, PageTurn
 
 
@@ -73,8 +73,9 @@ class LedList:
         came, own = state or ListState(), self.pagination.signs
         if signs.is_over(own, refusal.document, refusal.headers, status=refusal.status):
             return ends.end(own, came, [], "stop_when")
-        is_complete = came.is_met and not own.is_estimate and refusal.status in ends.REFUSALS
-        return ends.end(own, came, [], "total") if is_complete else None
+        # More than the total is no proof: it is wrong.
+        is_complete = came.is_met and came.got == came.total and not own.is_estimate
+        return ends.end(own, came, [], "total") if is_complete and refusal.status in ends.REFUSALS else None
 
     def _led(self, came: ListState, taken: ListState, records: list[JSON], said: Said, lead: Lead) -> PageTurn:
         own = self.pagination.signs
@@ -90,14 +91,14 @@ class LedList:
 
     def _led_on(self, came: ListState, taken: ListState, records: list[JSON], value: JSON) -> PageTurn:
         own = self.pagination.signs
-        is_own = bool(came.asked) and value == came.next
+        is_own = bool(came.asked) and text_of(value) == text_of(came.next)
         if records and is_own:
             return ends.go_on(replace(taken, next=value, trail=came.trail, is_asked_again=True), records)
         if records:
             return ends.go_on(replace(followed(taken, came, value), is_promised=True), records)
         if is_own:
             return ends.end(own, taken, [], "empty_page")
-        if taken.is_met and not own.is_estimate:
+        if taken.is_met and taken.got == taken.total and not own.is_estimate:
             return ends.end(own, taken, [], "total")
         following = replace(followed(taken, came, value), empty=came.empty + 1, is_promised=True)
         return ends.go_on_past_empty(own, came, following)
@@ -147,12 +148,12 @@ def _cursor(pagination: CursorPagination, document: JSON, *, has_led: bool, is_f
     value = path.find(document)
     if value is UNDEFINED:
         missing = path.missing_at(document)
-        if has_led or missing is None or missing in path.optional or document is None or _is_index(path.keys[missing]):
+        if missing is None or missing in path.optional or document is None or _is_index(path.keys[missing]):
             return _NOWHERE
         error = SourceError("pagination", signs.lost("cursor_path", path, missing))
         if missing < len(path.keys) - 1:
             raise error
-        return Lead(suspicion=error) if is_full else _NOWHERE
+        return Lead(suspicion=error) if is_full and not has_led else _NOWHERE
     if pagination.is_end(value):
         return _NOWHERE
     if isinstance(value, bool) or not isinstance(value, int | str):

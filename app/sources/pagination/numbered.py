@@ -68,12 +68,14 @@ class NumberedList:
             return ends.fail(error_of(came.refused), records, replace(came, next=came.refused["at"], refused=None))
         if taken.seen == came.seen:
             return ends.repeated(own, came, len(records))
-        reason = self._declared_end(came, taken, said, told) or self._short_end(came, len(records))
+        has_pages = said.pages is not None and not came.is_part  # else this page would have been the last one
+        is_promised = bool(said.has_more) or told.following is not None or has_pages
+        reason = self._declared_end(came, taken, said, told)
+        if reason is None and not is_promised and not (taken.is_short and not own.is_estimate):
+            reason = self._short_end(came, len(records))
         if reason is not None:
             return ends.end(own, taken, records, reason)
         following = positions.behind(self.pagination, came.next, len(records), told)
-        has_pages = said.pages is not None and not came.is_part  # else this page would have been the last one
-        is_promised = bool(said.has_more) or told.following is not None or has_pages
         return ends.go_on(replace(taken, next=following, is_promised=is_promised), records)
 
     def _empty(

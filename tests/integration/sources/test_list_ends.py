@@ -10,7 +10,7 @@ from raw_upstream import Received, Upstream
 
 from app.settings import Settings
 from app.sources.http_source import HttpSource
-from tests.support.listings.cases import CASES, DISPUTED, POINTED, Case
+from tests.support.listings.cases import CASES, POINTED, Case
 from tests.support.listings.listing import Fault, Kind, Last, Listing, ids
 from tests.support.listings.reading import PATH, PATIENT, SETTINGS, Call, reference
 from tests.support.listings.reference import Reading
@@ -34,14 +34,6 @@ def test_list_is_read_to_its_end_and_the_reference_reader_agrees(one: Case) -> N
     assert requests == one.requests
     by_rules = reference(one.listing, tracks=one.tracks)
     assert (*found_in(by_rules), by_rules.requests) == (*expected_of(one), one.requests)
-
-
-@pytest.mark.xfail(reason="the rules say more than the application does", strict=True)
-@pytest.mark.parametrize("one", DISPUTED, ids=lambda one: one.id)
-def test_list_of_which_the_rules_say_more(one: Case) -> None:
-    reading, requests = read(one.listing)
-
-    assert (*found_in(reading), requests) == (*expected_of(one), one.requests)
 
 
 ODATA = {"kind": Kind.LINK_IN_BODY, "rows": ids(5), "sizes": (2,), "limit": 2}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.listings.listing import Fault, Kind, Last, Listing, filtered, ids
+from tests.support.listings.listing import PREFIX, Fault, Kind, Last, Listing, filtered, ids
 
 POSITIONS = (Kind.PAGE, Kind.OFFSET)
 POINTED = tuple(kind for kind in Kind if not kind.is_counted)
@@ -177,8 +177,11 @@ def pointed_ends(kind: Kind) -> Iterator[Case]:
 
 def body_ends(kind: Kind) -> Iterator[Case]:
     """Yield the ends of lists whose next page stands in the body."""
-    for last in (Last.NULL, Last.EMPTY, Last.FALSE, Last.NO_OBJECT):
+    for last in (Last.NULL, Last.EMPTY, Last.FALSE):
         yield case(f"last-{last}", kind, 4, "no_cursor", last=last)
+    yield failing("last-no-object", kind, 4, "pagination", last=Last.NO_OBJECT)
+    optional = {"cursor_path": f"{PREFIX}?.next"}
+    yield case("last-no-object-declared", kind, 4, "no_cursor", last=Last.NO_OBJECT, declared=optional)
     yield case("no-more-although-a-cursor", kind, 4, "no_more", last=Last.EMPTY_PAGE, more=(True, False))
     yield failing("total-too-large", kind, 4, "incomplete", told="large")
     yield case("total", kind, 4, "no_cursor", told="exact")
@@ -246,10 +249,6 @@ CASES = [
     ),
     case("results-false", Kind.LINK_HEADER, 4, "no_cursor", last=Last.RESULTS_FALSE),
     *(one for kind in Kind for one in failures(kind)),
-]
-
-DISPUTED = [
-    # The rules say more than the application does, see each.
     case(
         "declared-short-page-that-promises-more",
         *(Kind.PAGE, 4, "no_more"),

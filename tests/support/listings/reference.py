@@ -190,9 +190,9 @@ class ReferenceReader:
     def _end_pointed(self, answer: Answer, records: list[str], *, is_promised: bool) -> None:
         if is_promised:
             self._fail("pagination")
-        if self.kind == "cursor" and not self._trail and self._is_missing(answer):
+        if self.kind == "cursor" and self._is_missing(answer):
             enclosing = answers.at(answer.document, self.config["cursor_path"].rpartition(".")[0])
-            is_full = self.limit and len(records) >= self.limit
+            is_full = not self._trail and self.limit and len(records) >= self.limit
             if (enclosing is None and not self._may_lack_object) or (is_full and not self.has_paged):
                 self._fail("pagination")
         self._end("expression" if self.kind == "dynamic" else "no_cursor")
