@@ -150,7 +150,7 @@ def test_header_that_ferryman_does_not_send_is_refused(key: str, headers: dict[s
         {task_messages.SEAL: 7},
         {task_messages.SEAL: "\u20ac"},
     ],
-    ids=str,
+    ids=lambda headers: next(iter(headers)),
 )
 def test_signed_message_of_which_a_header_was_changed_is_refused(signed: Signer, headers: dict[str, Any]) -> None:
     assert fault(changed(sent(), **headers)) is not None
