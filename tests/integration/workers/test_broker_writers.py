@@ -257,7 +257,9 @@ class Captured:
         self._broker.lpush(QUEUE, json.dumps(changed))
 
 
-@pytest.mark.parametrize("headers", [{"expires": PAST}, {"task": tasks.SYNC_UNIT}, {"id": new_id()}], ids=["expires", "task", "id"])
+@pytest.mark.parametrize(
+    "headers", [{"expires": PAST}, {"task": tasks.SYNC_UNIT}, {"id": new_id()}], ids=["expires", "task", "id"]
+)
 def test_captured_start_that_was_changed_does_nothing(
     captured: Captured, workspace: Workspace, upstream: Upstream, headers: JsonObject
 ) -> None:
