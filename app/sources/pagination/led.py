@@ -113,7 +113,8 @@ class LedList:
             case CursorPagination():
                 limit = limits.of(self.pagination, self.query)
                 is_full = limit is not None and len(answer.records) >= limit
-                found = _cursor(self.pagination, answer.document, has_led=came.asked > 0, is_full=is_full)
+                is_due = bool(answer.records)
+                found = _cursor(self.pagination, answer.document, is_due=is_due, is_full=is_full and not came.asked)
                 return self._kept(came, found)
 
     def _kept(self, came: ListState, lead: Lead) -> Lead:
@@ -142,18 +143,21 @@ class LedList:
         return SourceError("pagination", f"the upstream says at '{more}' that there is more, and has no {where}")
 
 
-def _cursor(pagination: CursorPagination, document: JSON, *, has_led: bool, is_full: bool) -> Lead:
-    """Find the cursor of an answer; raise SourceError ``pagination`` for a path that can not be right."""
+def _cursor(pagination: CursorPagination, document: JSON, *, is_due: bool, is_full: bool) -> Lead:
+    """Find the cursor of an answer; raise SourceError ``pagination`` for a path that can not be right.
+
+    It is due behind records; a first page that is full is suspicious without one.
+    """
     path = pagination.cursor_path
     value = path.find(document)
     if value is UNDEFINED:
         missing = path.missing_at(document)
-        if missing is None or missing in path.optional or document is None or _is_index(path.keys[missing]):
+        if not is_due or missing is None or missing in path.optional or _is_index(path.keys[missing]):
             return _NOWHERE
         error = SourceError("pagination", signs.lost("cursor_path", path, missing))
         if missing < len(path.keys) - 1:
             raise error
-        return Lead(suspicion=error) if is_full and not has_led else _NOWHERE
+        return Lead(suspicion=error) if is_full else _NOWHERE
     if pagination.is_end(value):
         return _NOWHERE
     if isinstance(value, bool) or not isinstance(value, int | str):

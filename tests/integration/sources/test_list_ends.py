@@ -49,7 +49,7 @@ ODATA = {"kind": Kind.LINK_IN_BODY, "rows": ids(5), "sizes": (2,), "limit": 2}
         (("meta", "odata.next"), "meta.`odata.next`"),
         (("meta", "odata.next"), ["meta", "odata.next"]),
         (("meta", "paging", "next"), "meta.paging?.next"),
-        (("meta", "paging", "next"), ["meta", "paging", "next"]),
+        (("meta", "paging", "next"), "`meta`.`paging`?.next"),
     ],
     ids=str,
 )

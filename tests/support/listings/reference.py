@@ -100,7 +100,7 @@ class ReferenceReader:
         self._previous, self._size = records, self._size or len(records)
 
     def _refused(self, answer: Answer) -> None:
-        code, is_met = f"http_{answer.status}", self._total is not None and not self._is_estimate and not self._is_short
+        code, is_met = f"http_{answer.status}", not self._is_estimate and len(self.found.records) == self._total
         if self.kind == "range" and answer.status == 416:
             if self._read_range(answer):
                 self._end("content_range")
@@ -126,7 +126,8 @@ class ReferenceReader:
             self._end("total")
         if more is None and pages is not None and self._answers >= pages:
             self._end("total_pages")
-        if records and self._is_declared_short(len(records)):
+        has_promised = more is True or pages is not None or self._is_short
+        if records and not has_promised and self._is_declared_short(len(records)):
             self._end("short_page")
         if not records:
             self._pass_empty(is_promised=more is True or (pages is not None and self._answers < pages))
@@ -190,7 +191,7 @@ class ReferenceReader:
     def _end_pointed(self, answer: Answer, records: list[str], *, is_promised: bool) -> None:
         if is_promised:
             self._fail("pagination")
-        if self.kind == "cursor" and self._is_missing(answer):
+        if self.kind == "cursor" and records and self._is_missing(answer):
             enclosing = answers.at(answer.document, self.config["cursor_path"].rpartition(".")[0])
             is_full = not self._trail and self.limit and len(records) >= self.limit
             if (enclosing is None and not self._may_lack_object) or (is_full and not self.has_paged):
