@@ -15,10 +15,10 @@ ODD_ANSWERS = {
     "html": (reply_raw(b"<html><body>Log in first</body></html>", "text/html"), "not_json"),
     "html-that-claims-to-be-json": (reply_raw(b"<!doctype html><p>hi"), "not_json"),
     "empty-body": (reply_raw(b""), "empty_body"),
-    "no-records": (reply({"items": []}), "no_records"),
-    "not-utf-8": (reply_raw(b'{"data": [{"id": "caf\xe9"}]}'), "not_json"),
+    "no-records": (reply({"items": [{"id": 1}]}), "no_records"),
+    "unknown-charset": (reply_raw(b'{"data": [{"id": "caf\xe9"}]}', "application/json; charset=none-such"), "not_json"),
     "cut-off": (reply_raw(b'{"data": [{"id": 1}'), "not_json"),
-    "same-cursor-for-ever": (reply({"data": [{"id": "1"}], "next_cursor": "again"}), "repeated_cursor"),
+    "same-cursor-for-ever": (reply({"data": [{"id": "1"}], "next_cursor": "again"}), "repeated_page"),
 }
 
 
