@@ -16,7 +16,7 @@ import orjson
 
 from app.engine.errors import ExpressionError, ExpressionSyntaxError
 from app.engine.expression_functions import FUNCTIONS, PRELUDES
-from app.engine.functions.bounds import begin_evaluation
+from app.engine.functions.bounds import begin_evaluation, end_evaluation
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED
 from app.engine.storable import storable, storable_text
@@ -103,6 +103,9 @@ class Expression:
             if type(error).__name__ != "PanicException":
                 raise
             raise ExpressionError(f"the engine gave up: {error}") from error
+        finally:
+            if self._calls_ours:
+                end_evaluation()
 
 
 def _compiled(text: str) -> tuple[jlens.Expression, int, bool]:
@@ -142,7 +145,10 @@ def _evaluate(compiled: jlens.Expression, data: JSON, bindings: dict[str, JSON] 
 
 def _evaluate_long(compiled: jlens.Expression, data: JSON, bindings: dict[str, JSON] | None) -> JSON:
     begin_evaluation(seconds=_LONG["timeout"])
-    return _evaluate_exactly(compiled, data, bindings, _LONG)
+    try:
+        return _evaluate_exactly(compiled, data, bindings, _LONG)
+    finally:
+        end_evaluation()
 
 
 def _evaluate_exactly(

@@ -34,6 +34,11 @@ def begin_evaluation(*, seconds: float) -> None:
     _ends_at.set(time.monotonic() + seconds)
 
 
+def end_evaluation() -> None:
+    """Let this thread's calls take their time again, outside of an evaluation."""
+    _ends_at.set(math.inf)
+
+
 def within(name: str, function: Callable[..., JSON], bound: Bound) -> Callable[..., JSON]:
     """Make a function that names itself in a ValueError beyond its bound, in a TimeoutError beyond the time."""
 
