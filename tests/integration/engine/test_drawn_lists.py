@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from app.sources.http_source import HttpSource
@@ -70,6 +70,7 @@ def test_any_list_is_read_as_the_rules_say(reader: Reader, listing: Listing, tra
 class Came:
     """What a resource came to."""
 
+    resource: str
     errors: Sequence[str]
     unproven: int
     living: Sequence[str]
@@ -92,12 +93,14 @@ def check(ran: Ran, held: set[str], resource: str, expected: Outcome) -> None:
     """Hold that a resource came to what it should, and lost nothing but what a complete run did not see."""
     gone = held - expected.records if expected.is_complete else set()
     found = Came(
+        resource=resource,
         errors=circles(ran.errors.get(resource, ())),
         unproven=ran.stats(resource)["unproven"],
         living=sorted(ran.living.get(resource, ())),
         deleted=sorted(ran.deleted.get(resource, ())),
     )
     assert found == Came(
+        resource=resource,
         errors=circles(expected.errors),
         unproven=expected.unproven,
         living=sorted((held | expected.records) - gone),
@@ -105,7 +108,8 @@ def check(ran: Ran, held: set[str], resource: str, expected: Outcome) -> None:
     )
 
 
-@settings(CHANCES, max_examples=LISTS // 12)
+# A job holds some twenty lists; to make one that fails smaller takes minutes.
+@settings(CHANCES, max_examples=LISTS // 12, phases=tuple(Phase) if IS_LONG else (Phase.explicit, Phase.generate))
 @given(job=jobs())
 def test_nothing_that_an_upstream_holds_is_deleted(pump_database: PumpDatabase, job: Sequence[Branch]) -> None:
     before: dict[Any, Listing] = {place: one for branch in job for place, one in branch.before.items()}
