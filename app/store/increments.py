@@ -1,7 +1,7 @@
 """Where increments begin, in Postgres: read from the last completed run of the same kind, held back by unread pages.
 
 ``run_resource.next_run_date`` is null where a resource goes on from its run's end, as nearly all do. Else it is what
-held it back: the bound that it had asked from, or -infinity for everything.
+held it back: the bound that it had asked from, or the year 1 for everything (psycopg can not read -infinity).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -26,7 +26,7 @@ LOWER_BOUNDS: Final = """
          order by started_at desc limit 1),
     own as (
         select item.*, case when previous.id is null then null
-                            when held.is_there is null then '-infinity'
+                            when held.is_there is null then '0001-01-01 UTC'
                             else coalesce(held.next_run_date, previous.next_run_date) end as bound
           from jsonb_to_recordset(cast(:items as jsonb)) item
                (id uuid, position int, last_below int, name text, resource text, method text, parent_name text,
@@ -37,12 +37,12 @@ LOWER_BOUNDS: Final = """
                 where run_id = previous.id and name = item.name and resource = item.resource and method = item.method
                 limit 1) held on true),
     spread as (
-        select nullif(min(bound), '-infinity') as earliest, min(bound) is distinct from max(bound) as is_mixed
+        select nullif(min(bound), '0001-01-01 UTC') as earliest, min(bound) is distinct from max(bound) as is_mixed
           from own),
     item as (
         select own.*, nullif(case when last_below = position or not is_mixed then bound else (
                    select min(below.bound) from own below where below.position between own.position and own.last_below)
-                   end, '-infinity') as lower_bound
+                   end, '0001-01-01 UTC') as lower_bound
           from own, spread)
 """
 """Common table expressions of a run that is to be made.
@@ -64,7 +64,7 @@ _UNREAD = text("""
 _HOLD = text("""
     update run_resource
        set next_run_date = case when name = any(:names) then
-               coalesce(run_resource.previous_run_date, run.previous_run_date, '-infinity') end
+               coalesce(run_resource.previous_run_date, run.previous_run_date, '0001-01-01 UTC') end
       from sync_job_run run where run.id = :run_id and run_id = run.id
 """)
 

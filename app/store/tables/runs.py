@@ -130,7 +130,7 @@ run_resource = Table(
     Column("warnings", JSONB, nullable=False, server_default="{}"),  # by code: {"count": ..., "message": the first}
     Column("has_paged", Boolean, nullable=False, server_default=text("false")),  # a page has led to a next one
     Column("previous_run_date", time_type),  # the lower bound of the resource's increment
-    # That of the next run's where an unread page holds it back, -infinity for everything; null is this run's end.
+    # That of the next run's where an unread page holds it back, the year 1 for everything; null is this run's end.
     Column("next_run_date", time_type),
     # A request could not be made of a record or of an argument, which no resume mends.
     Column("has_gaps", Boolean, nullable=False, server_default=text("false")),
