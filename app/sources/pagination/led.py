@@ -73,8 +73,7 @@ class LedList:
         came, own = state or ListState(), self.pagination.signs
         if signs.is_over(own, refusal.document, refusal.headers, status=refusal.status):
             return ends.end(own, came, [], "stop_when")
-        # More than the total is no proof: it is wrong.
-        is_complete = came.is_met and came.got == came.total and not own.is_estimate
+        is_complete = came.is_met and not own.is_estimate
         return ends.end(own, came, [], "total") if is_complete and refusal.status in ends.REFUSALS else None
 
     def _led(self, came: ListState, taken: ListState, records: list[JSON], said: Said, lead: Lead) -> PageTurn:
@@ -98,7 +97,7 @@ class LedList:
             return ends.go_on(replace(followed(taken, came, value), is_promised=True), records)
         if is_own:
             return ends.end(own, taken, [], "empty_page")
-        if taken.is_met and taken.got == taken.total and not own.is_estimate:
+        if taken.is_met and not own.is_estimate:
             return ends.end(own, taken, [], "total")
         following = replace(followed(taken, came, value), empty=came.empty + 1, is_promised=True)
         return ends.go_on_past_empty(own, came, following)

@@ -54,8 +54,8 @@ class ListState:
 
     @property
     def is_met(self) -> bool:
-        """Whether the upstream has given as many records as it has told of."""
-        return self.total is not None and self.got >= self.total and not self.is_part
+        """Whether the upstream has given as many records as it has told of: a total that is exceeded is wrong."""
+        return self.got == self.total and not self.is_part
 
     def took(self, records: list[JSON], *, total: int | None) -> "ListState":
         """Return the state behind a page."""

@@ -122,7 +122,7 @@ class ReferenceReader:
         more = self._more(answer)
         if more is False:
             self._end("no_more")
-        if more is None and self._total is not None and not self._is_estimate and not self._is_short:
+        if more is None and not self._is_estimate and len(self.found.records) == self._total:
             self._end("total")
         if more is None and pages is not None and self._answers >= pages:
             self._end("total_pages")
@@ -145,7 +145,7 @@ class ReferenceReader:
 
     def _pass_empty(self, *, is_promised: bool) -> None:
         counts = self._total is not None and not self._is_estimate
-        if counts and not self._is_short:
+        if counts and len(self.found.records) == self._total:
             self._end("total")
         self._is_promised = is_promised or (self._is_short and self._reach < (self._total or 0))
         if self._is_promised:
@@ -178,7 +178,7 @@ class ReferenceReader:
             self._empties = 0
         elif is_own:
             self._end("empty_page")
-        elif self._total is not None and not self._is_estimate and not self._is_short:
+        elif not self._is_estimate and len(self.found.records) == self._total:
             self._end("total")
         self._asks_again = is_own
         if str(value) in self._trail and not is_own:
