@@ -68,6 +68,7 @@ def told_ends(kind: Kind) -> Iterator[Case]:
     yield case("total-in-a-header", kind, 4, "total", told="exact", told_in="header")
     yield case("total-with-tracking", kind, 4, "total", told="exact", tracks=True)
     yield case("total-null", kind, 5, "empty_page", told="null")
+    yield case("total-that-is-exceeded", kind, 5, "empty_page", told="small")
     yield failing("total-in-words", kind, 1, "pagination", told="words", records=50)
     yield failing("total-one-too-large", kind, 5, "incomplete", told="large")
     yield failing("total-far-too-large", kind, 14, "empty_pages", told="huge")
