@@ -1,0 +1,24 @@
+"""Statements are short enough for psycopg to remember how it has read them."""
+
+import importlib
+import pkgutil
+
+import pytest
+from psycopg import _queries
+from sqlalchemy import TextClause
+
+import app.store
+from app.store.single_statements import sql_of
+
+_MODULES = sorted(
+    module.name
+    for module in pkgutil.iter_modules(app.store.__path__, "app.store.")
+    if not module.ispkg and not module.name.endswith("__main__")
+)
+
+
+@pytest.mark.parametrize("name", _MODULES)
+def test_no_statement_is_read_anew_at_each_use(name: str) -> None:
+    found = vars(importlib.import_module(name))
+    lengths = {key: len(sql_of(value)) for key, value in found.items() if isinstance(value, TextClause)}
+    assert {key: length for key, length in lengths.items() if length > _queries.MAX_CACHED_STATEMENT_LENGTH} == {}
