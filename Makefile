@@ -42,7 +42,7 @@ up: $(RUNTIME)  ## Run everything on this machine until Ctrl-C; options by UP_OP
 	@$(BIN)/ferryman up $(UP_OPTIONS)
 
 test: $(DEV)  ## Run the whole test suite
-	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 
 chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCENARIO=name; BROKER=amqp://... for RabbitMQ
 	@CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) --scenario "$(SCENARIO)" --broker "$(BROKER)"

@@ -10,6 +10,25 @@ from tests.support.patience import WaitFor
 from tests.support.patience import wait_for as patiently
 
 
+_LONGEST = (
+    "test_openapi_fuzz.py",
+    "test_deaths_at_commits.py",
+    "test_up.py",
+    "test_changes_only.py",
+    "test_pumped_runs.py",
+    "test_resumed_runs.py",
+    "test_chaos.py",
+    "test_demo.py",
+    "test_deploy.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left alone with it at the end."""
+    ranks = {name: rank for rank, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: (ranks.get(item.path.name, len(ranks)), "integration" not in item.path.parts))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs containers, with the reason, where no engine runs them."""
     if item.get_closest_marker("docker") and (reason := _missing_engine()):

@@ -76,7 +76,7 @@ class SingleStatements:
 
     def _run(self, statement: ClauseElement | bytes, values: Values, take: Callable[[psycopg.Cursor[DictRow]], T]) -> T:
         """Run a statement; what only reads is asked again when its connection turns out to be dead."""
-        sql = statement if isinstance(statement, bytes) else sql_of(statement)
+        sql = sql_of(statement)
 
         def ask(connection: psycopg.Connection[DictRow]) -> T:
             return take(connection.execute(sql, values))
@@ -158,7 +158,9 @@ def _arguments() -> dict[str, Any]:
 
 
 @functools.cache
-def sql_of(statement: ClauseElement) -> bytes:
+def sql_of(statement: ClauseElement | bytes) -> bytes:
     """Write a statement without its indentation: psycopg reads one of over 4,096 bytes anew each time."""
+    if isinstance(statement, bytes):
+        return statement
     lines = str(statement.compile(dialect=_DIALECT)).splitlines()
     return "\n".join(line.strip() for line in lines).encode()

@@ -14,7 +14,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.services.lease_keeping import LeaseKeeper
 from app.store import tables
 from app.store.database import connect, reading
-from app.store.single_statements import singles_of
+from app.store.single_statements import singles_of, sql_of
 
 _PASS_TIME = (
     "update unit set lease_expires_at = lease_expires_at - :time, wake_at = wake_at - :time, "
@@ -58,7 +58,7 @@ class Commits:
             return self._count(statement, values)
 
     def _counted_one(self, statement: Any, values: Any) -> Any:
-        is_change = str(statement).lstrip().startswith(("update", "with"))
+        is_change = sql_of(statement).lstrip().startswith((b"update", b"with"))
         if not is_change or threading.current_thread().name == LeaseKeeper.THREAD:
             # What only the clock brings about would make every count another.
             return self._one(statement, values)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.pump_database import PumpDatabase
+from tests.support.pump_proofs import Proof
 from tests.support.servers import PostgresServer
 
 
@@ -14,3 +15,8 @@ def pump_database(postgres_server: PostgresServer) -> Iterator[PumpDatabase]:
         database = PumpDatabase(url)
         yield database
         database.close()
+
+
+@pytest.fixture(scope="module")
+def proof(pump_database: PumpDatabase) -> Proof:
+    return Proof(pump_database)
