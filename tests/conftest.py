@@ -9,7 +9,6 @@ import pytest
 from tests.support.patience import WaitFor
 from tests.support.patience import wait_for as patiently
 
-
 _LONGEST = (
     "test_openapi_fuzz.py",
     "test_deaths_at_commits.py",
