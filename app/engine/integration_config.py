@@ -137,6 +137,8 @@ class IntegrationConfig:
     def _usual(self, resource: str, method: str) -> MethodConfig:
         if method not in _REST_ROUTES:
             raise SourceError("unknown_method", f"resource '{resource}' has no method '{method}' in the integration")
+        if "{{" in resource:
+            raise SourceError("request", "a resource's name holds '{{': placeholders are for the paths of a config")
         http_method, route = _REST_ROUTES[method]
         path = placeholders.parse(route.replace("{resource}", resource))
         return replace(self.defaults, path=path, http_method=http_method)
