@@ -62,12 +62,18 @@ def resolved(template: Template, scope: JsonObject, *, key: str) -> tuple[str, s
     return url, query
 
 
+def is_open(template: Template) -> bool:
+    """Whether the account alone decides which host a template leads to."""
+    marked = _marked(template)
+    return marked is None or _is_whole(marked) or implied_host(template) is None
+
+
 def implied_host(template: Template) -> str | None:
-    """Return the pattern of the hosts that a template leads to whatever its placeholders give; None for any host."""
+    """Return the pattern of the hosts that a template itself names; None where it names none."""
     marked = _marked(template)
     if marked is None:
         return None
-    if marked.parts["origin"] or marked.parts["host"] == _HOLE:
+    if _is_whole(marked):
         return _default_host(marked)
     port = "" if marked.parts["port"] is None else f":{marked.parts['port'].replace(_HOLE, '*')}"
     host = marked.parts["host"].lower()
@@ -75,6 +81,10 @@ def implied_host(template: Template) -> str | None:
         return host + port
     domain = host.rpartition(_HOLE)[2].partition(".")[2]
     return f"*.{domain}{port}" if _is_registrable(domain) else None
+
+
+def _is_whole(marked: _Marked) -> bool:
+    return bool(marked.parts["origin"]) or marked.parts["host"] == _HOLE
 
 
 def _marked(template: Template) -> _Marked | None:
@@ -89,7 +99,7 @@ def _written(marked: _Marked, scope: JsonObject, key: str) -> str:
     if parts["origin"]:
         origin = marked.filled("origin", scope, _giving(_ORIGIN, "an http or https address, without a query", key))
         return origin.rstrip("/") + marked.filled("tail", scope, request_paths.written)
-    host = (_HOST, "a host's name") if parts["host"] == _HOLE else (_LABEL, "one DNS label")
+    host = (_HOST, "a host's name") if _is_whole(marked) else (_LABEL, "one DNS label")
     places = (
         ("", "scheme", "://", _giving(_SCHEME, "http or https", key)),
         ("", "user", "@", _user),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.engine import placeholders
+from app.engine.allowed_hosts import AllowedHosts, read_allowed_hosts
 from app.engine.authorization_config import (
     Authorization,
     BasicAuthorization,
@@ -117,6 +118,8 @@ class IntegrationConfig:
     rate_limit: RateLimitConfig = field(default_factory=RateLimitConfig)
     grants: tuple[OAuthGrant, ...] = ()
     """How accounts' tokens are renewed."""
+    hosts: AllowedHosts = field(default_factory=AllowedHosts)
+    """Which hosts get the secrets that it holds itself."""
     _unlisted: dict[tuple[str, str], MethodConfig] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Usual methods that the config does not list, as they were asked for: each page asks again."""
 
@@ -150,16 +153,29 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
     reader = ConfigReader(raw, path, failures)
     if not reader.is_object():
         return None, failures
-    defaults = _read_defaults(reader)
+    defaults, grants = _read_defaults(reader), read_grants(reader.child("credentials"))
+    methods = _read_resources(reader, defaults)
+    hosts = read_allowed_hosts(
+        reader,
+        addresses={method.base_url for method in (defaults, *methods.values())},
+        tokens={address for grant in grants for address in grant.addresses},
+    )
     config = IntegrationConfig(
         base_url=defaults.base_url,
         query=reader.object_template("query"),
         defaults=defaults,
-        methods=_read_resources(reader, defaults),
+        methods=methods,
         rate_limit=read_rate_limit(reader.child("rate_limit")),
-        grants=read_grants(reader.child("credentials")),
+        grants=tuple(replace(grant, hosts=hosts) for grant in grants),
+        hosts=hosts,
     )
     return (None if failures else config), failures
+
+
+def failures_of_new(raw: JSON, path: str = "config") -> list[Failure]:
+    """Return every fault of a config that is to be stored; those that are stored already need not name their hosts."""
+    config, failures = parse_config(raw, path)
+    return failures if config is None else config.hosts.failures(path)
 
 
 def _read_defaults(reader: ConfigReader) -> MethodConfig:

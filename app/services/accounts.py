@@ -196,7 +196,7 @@ class AccountService:
         if "integration_override" not in fields or integration is None:
             return []
         used = merged(integration.config, fields["integration_override"])
-        return integration_config.parse_config(used, "integration_override")[1]
+        return integration_config.failures_of_new(used, "integration_override")
 
 
 def _override_failures(fields: JsonObject) -> Sequence[Failure]:

@@ -111,7 +111,7 @@ def _checked(
         if current is not None:
             values["override"] = restored(fields["override"], current.override)
         if integration is not None:
-            found += integration_config.parse_config(merged(integration.config, values["override"]), "override")[1]
+            found += integration_config.failures_of_new(merged(integration.config, values["override"]), "override")
     if found:
         raise InvalidInputError(found)
     return values

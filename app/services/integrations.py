@@ -114,7 +114,7 @@ def _outdated(version: int) -> Failure:
 
 
 def _config_failures(fields: JsonObject) -> list[Failure]:
-    return integration_config.parse_config(fields["config"])[1] if "config" in fields else []
+    return integration_config.failures_of_new(fields["config"]) if "config" in fields else []
 
 
 def _found(integration: Integration | None, integration_id: str) -> Integration:

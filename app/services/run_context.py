@@ -16,6 +16,7 @@ from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
 from app.engine.planning import RunPlan
 from app.engine.record_keys import RecordKey
+from app.engine.redaction import redacted
 from app.engine.rekeying import HeldKeys, KeyNote, Rekeying
 from app.engine.resource_items import ResourceItem
 from app.engine.times import iso_utc_or_none
@@ -239,7 +240,7 @@ def _scope(run: SyncJobRun, account: IntegratedAccount) -> JsonObject:
     }
     return scope.run_scope(
         args=run.args,
-        context=account.context,
+        context=redacted(account.context),
         tenant_id=account.tenant_id,
         previous_run_date=iso_utc_or_none(run.previous_run_date),
         run=shown,

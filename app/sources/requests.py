@@ -34,6 +34,7 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     base_url, base_query = base_urls.resolved(config.base_url, scope, key="base_url")
     path, path_query = request_paths.resolved(config.path, scope)
     request_paths.check(urlsplit(base_url).path + path)
+    call.config.hosts.check_request(base_url)
     credentials = authorization.headers(config.authorization, scope)
     sent_headers = {**_fields(config.headers, scope), **call.headers}
     at_base, in_path = WrittenQuery.read(base_query), WrittenQuery.read(path_query)

@@ -119,8 +119,22 @@ def test_what_is_no_name_of_a_resource_is_refused(name: str) -> None:
 
 # --- whatever the text, and wherever it stands -----------------------------------------------------------------------
 
-_PIECES = r"/ \ . .. % %25 %2e %2f %5c ; ? # @ : // %c0%ae %u002e evil.test {{ }} a 1 -".split()
-_EVIL = st.sampled_from([*_PIECES, *"\t\n\0 \uff0e\uff0f\uff05\u2025\u00e9"])
+_EVIL = st.sampled_from(
+    [
+        "..",
+        "%25",
+        "%2e",
+        "%2f",
+        "%5c",
+        "//",
+        "%c0%ae",
+        "%u002e",
+        "evil.test",
+        "{{",
+        "}}",
+        *"/\\.%;?#@:\t\n\0 a1-\uff0e\uff0f\uff05\u2025\u00e9",
+    ]
+)
 _TEXTS = st.lists(_EVIL, max_size=7).map("".join) | st.text(max_size=12)
 _PLACES = ("path", "resource", "id", "query", "encoded", "context", "subdomain", "port", "base", "base path")
 _RESOURCES = {

@@ -1,0 +1,121 @@
+"""Which hosts an integration's own secrets are sent to: its ``allowed_hosts``, and those that its addresses name.
+
+A pattern is a host with or without a port: ``api.example.com``, ``*.example.com`` (any name below it), ``10.0.0.1:80``;
+``:*`` is any port, and none is the port of the scheme. Where an address begins with a placeholder, the account chooses
+the host, so that only ``allowed_hosts`` can tell which are the integration's.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from app.engine import base_urls
+from app.engine.config_reader import ConfigReader, shown
+from app.engine.errors import Failure, SourceError
+from app.engine.json_types import JsonObject
+from app.engine.placeholders import Template
+from app.engine.redaction import redacted_config
+
+KEY: Final = "allowed_hosts"
+
+_LABEL: Final = "[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
+_PATTERN: Final = re.compile(
+    rf"(?:\*\.{_LABEL}(?:\.{_LABEL})+|{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::(?:[0-9]{{1,5}}|\*))?", re.IGNORECASE
+)
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedHosts:
+    """The hosts that the secrets which a config holds itself are sent to."""
+
+    patterns: tuple[str, ...] = ()
+    guards_requests: bool = False
+    """The config holds secrets that go with every request, and accounts choose where to."""
+    guards_tokens: bool = False
+    """The same of secrets that go to token endpoints; or it says itself which may be asked."""
+    lacks_patterns: bool = False
+    """Accounts alone choose the host of an address that such a secret goes to, so that none is allowed."""
+
+    def check_request(self, url: str) -> None:
+        """Raise SourceError for a request that would carry a secret of the config elsewhere."""
+        if self.guards_requests:
+            self._check(url)
+
+    def check_token_request(self, url: str) -> None:
+        """Raise SourceError for a token endpoint that would be told a secret of the config, and is elsewhere."""
+        if self.guards_tokens:
+            self._check(url)
+
+    def failures(self, path: str) -> list[Failure]:
+        """Return what a config lacks before it is stored."""
+        if not self.lacks_patterns:
+            return []
+        message = (
+            "is required: accounts choose the host, and the config holds secrets; list the hosts that may get them"
+        )
+        return [Failure(f"{path}.{KEY}", message)]
+
+    def _check(self, url: str) -> None:
+        if not admits(self.patterns, url):
+            host = urlsplit(url).hostname
+            message = f"'{host}' is none of the integration's {KEY}, and would get secrets that its config holds"
+            raise SourceError("host_not_allowed", message)
+
+
+def read_allowed_hosts(reader: ConfigReader, addresses: Iterable[Template], tokens: Iterable[Template]) -> AllowedHosts:
+    """Read the patterns of a config whose requests and token endpoints are at some addresses."""
+    listed, of_requests, of_tokens = _read_patterns(reader), list(addresses), list(tokens)
+    implied = [base_urls.implied_host(template) for template in (*of_requests, *of_tokens)]
+    # A walk through the config, which most are spared since their hosts are written.
+    guards_requests = any(map(base_urls.is_open, of_requests)) and _holds_secrets(
+        {name: value for name, value in reader.value.items() if name != "credentials"}
+    )
+    open_tokens = [template for template in of_tokens if base_urls.is_open(template)]
+    holds_client = bool(open_tokens) and _holds_secrets({"credentials": reader.value.get("credentials")})
+    return AllowedHosts(
+        patterns=tuple(dict.fromkeys(host for host in (*listed, *sorted(filter(None, implied))) if host)),
+        guards_requests=guards_requests,
+        guards_tokens=holds_client or bool(listed),
+        lacks_patterns=not listed
+        and (
+            (guards_requests and any(base_urls.implied_host(template) is None for template in of_requests))
+            or (holds_client and any(base_urls.implied_host(template) is None for template in open_tokens))
+        ),
+    )
+
+
+def admits(patterns: Iterable[str], url: str) -> bool:
+    """Whether one of some patterns fits a URL."""
+    parts = urlsplit(url)
+    host, default = (parts.hostname or "").rstrip("."), _DEFAULT_PORTS.get(parts.scheme)
+    return any(_fits(pattern, host, parts.port or default, default) for pattern in patterns)
+
+
+def _fits(pattern: str, host: str, port: int | None, default: int | None) -> bool:
+    name, mark, wanted = pattern.rpartition(":")
+    if not mark or pattern.endswith("]"):
+        name, wanted = pattern, str(default)
+    name = name.strip("[]")
+    is_host = host.strip(".").endswith(name[1:]) if name.startswith("*.") else host == name
+    return is_host and wanted in ("*", str(port))
+
+
+def _read_patterns(reader: ConfigReader) -> tuple[str, ...]:
+    value = reader.value.get(KEY)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not value:
+        reader.fault(KEY, f"expected a list of hosts such as '*.example.com', found {shown(value)}")
+        return ()
+    for position, pattern in enumerate(value):
+        if not isinstance(pattern, str) or not _PATTERN.fullmatch(pattern):
+            expected = "expected a host such as 'api.example.com', '*.example.com' or '10.0.0.1:8443'"
+            reader.fault(f"{KEY}.{position}", f"{expected}, found {shown(pattern)}")
+    return tuple(pattern.lower() for pattern in value if isinstance(pattern, str))
+
+
+def _holds_secrets(config: JsonObject) -> bool:
+    return redacted_config(config) != config
