@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from app.engine import casts, request_paths
-from app.engine.errors import PlaceholderError, SourceError
+from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import Path
 from app.engine.placeholder_tokens import Token, Writing
@@ -121,8 +121,7 @@ def _giving(pattern: re.Pattern[str], expected: str, key: str) -> Writing:
         text = _text(value)
         if pattern.fullmatch(text):
             return text
-        name = ".".join(path)
-        raise PlaceholderError(name, f"'{name}' decides where {key} leads to: expected {expected}")
+        raise SourceError("request", f"'{'.'.join(path)}' decides where {key} leads to: expected {expected}")
 
     return write
 
