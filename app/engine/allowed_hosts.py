@@ -39,13 +39,18 @@ class AllowedHosts:
     lacks_patterns: bool = False
     """Accounts alone choose the host of an address that such a secret goes to, so that none is allowed."""
 
+    given: tuple[str, ...] | None = None
+    """Those that the secrets were entered for; None where that was not noted."""
+
     def check_request(self, url: str) -> None:
         """Raise SourceError for a request that would carry a secret of the config elsewhere."""
+        self._check_given(url)
         if self.guards_requests:
             self._check(url)
 
     def check_token_request(self, url: str) -> None:
         """Raise SourceError for a token endpoint that would be told a secret of the config, and is elsewhere."""
+        self._check_given(url)
         if self.guards_tokens:
             self._check(url)
 
@@ -57,6 +62,15 @@ class AllowedHosts:
             "is required: accounts choose the host, and the config holds secrets; list the hosts that may get them"
         )
         return [Failure(f"{path}.{KEY}", message)]
+
+    def _check_given(self, url: str) -> None:
+        if self.given is not None and not admits(self.given, url):
+            message = (
+                f"the integration's own secrets were given for other hosts than '{urlsplit(url).hostname}', which gets"
+                " none of them: change it back, enter all of them again, or have an operator approve it by"
+                " 'ferryman integration approve-hosts'"
+            )
+            raise SourceError("origin_changed", message)
 
     def _check(self, url: str) -> None:
         if not admits(self.patterns, url):

@@ -46,6 +46,8 @@ class OAuthGrant:
     answer: TokenPlaces = field(default_factory=TokenPlaces)
     hosts: AllowedHosts = field(default_factory=AllowedHosts)
     """Which may be asked."""
+    base_urls: frozenset[Template] = frozenset()
+    """The addresses that the tokens are for."""
 
     @property
     def addresses(self) -> tuple[Template, ...]:

@@ -1,7 +1,7 @@
 """An integration's config (wire.md A9): how one third-party API is spoken to, checked whole and typed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -120,6 +120,8 @@ class IntegrationConfig:
     """How accounts' tokens are renewed."""
     hosts: AllowedHosts = field(default_factory=AllowedHosts)
     """Which hosts get the secrets that it holds itself."""
+    addresses: frozenset[Template] = frozenset()
+    """Every base URL of it."""
     _unlisted: dict[tuple[str, str], MethodConfig] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Usual methods that the config does not list, as they were asked for: each page asks again."""
 
@@ -136,6 +138,13 @@ class IntegrationConfig:
         formats = replace(self.defaults.formats, arrays=ArrayFormat.REPEAT, body=BodyFormat.JSON)
         method = replace(self.defaults, http_method=http_method, formats=formats, pagination=None)
         return replace(self, methods={(PASSED_ON, http_method.lower()): method})
+
+    def given_for(self, patterns: Sequence[str] | None) -> "IntegrationConfig":
+        """Return the config with the hosts that its own secrets were entered for; None where it had none."""
+        if patterns is None:
+            return self
+        hosts = replace(self.hosts, given=tuple(patterns))
+        return replace(self, hosts=hosts, grants=tuple(replace(grant, hosts=hosts) for grant in self.grants))
 
     def _usual(self, resource: str, method: str) -> MethodConfig:
         if method not in _REST_ROUTES:
@@ -155,9 +164,10 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
         return None, failures
     defaults, grants = _read_defaults(reader), read_grants(reader.child("credentials"))
     methods = _read_resources(reader, defaults)
+    addresses = frozenset(method.base_url for method in (defaults, *methods.values()))
     hosts = read_allowed_hosts(
         reader,
-        addresses={method.base_url for method in (defaults, *methods.values())},
+        addresses=addresses,
         tokens={address for grant in grants for address in grant.addresses},
     )
     config = IntegrationConfig(
@@ -166,8 +176,9 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
         defaults=defaults,
         methods=methods,
         rate_limit=read_rate_limit(reader.child("rate_limit")),
-        grants=tuple(replace(grant, hosts=hosts) for grant in grants),
+        grants=tuple(replace(grant, hosts=hosts, base_urls=addresses) for grant in grants),
         hosts=hosts,
+        addresses=addresses,
     )
     return (None if failures else config), failures
 

@@ -77,7 +77,7 @@ def was_just_renewed(context: JsonObject, now: datetime) -> bool:
 
 def token_request(grant: OAuthGrant, context: JsonObject) -> TokenRequest:
     """Make the request for a new token; raise PlaceholderError or SourceError when a part of it is missing."""
-    scope = {**context, "context": context, "credentials": context.get("credentials", context)}
+    scope = scope_of(context)
     params = {} if grant.params is None else grant.params.resolve(scope)
     fields: JsonObject = {"grant_type": grant.kind}
     if grant.kind == "refresh_token":
@@ -88,7 +88,7 @@ def token_request(grant: OAuthGrant, context: JsonObject) -> TokenRequest:
     if not grant.is_client_in_header:
         fields |= {name: value for name, value in client.items() if value}
     return TokenRequest(
-        url=_url(grant, scope),
+        url=token_url(grant, context),
         fields={name: value for name, value in {**fields, **params}.items() if value is not None},
         basic=(client[grant.id_param], client[grant.secret_param]) if grant.is_client_in_header else None,
         is_loosely_encoded=grant.is_loosely_encoded,
@@ -108,8 +108,14 @@ def _client(grant: OAuthGrant, scope: JsonObject, params: JsonObject) -> dict[st
     return client
 
 
-def _url(grant: OAuthGrant, scope: JsonObject) -> str:
+def scope_of(context: JsonObject) -> JsonObject:
+    """Return what templates see that belong to no call."""
+    return {**context, "context": context, "credentials": context.get("credentials", context)}
+
+
+def token_url(grant: OAuthGrant, context: JsonObject) -> str:
     """Return the token endpoint's address; raise SourceError for one that may not get what is sent there."""
+    scope = scope_of(context)
     path, path_query = "", ""
     if (address := grant.address_in(scope)) is None:
         address = grant.token_host

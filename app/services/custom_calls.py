@@ -40,6 +40,7 @@ class CustomCalls:
             account_id=account.id,
             config=self._called.config(account).passing_on(request.http_method),
             context=account.context,
+            origins=account.origins,
             resource=PASSED_ON,
             method=request.http_method.lower(),
             path=path,

@@ -110,6 +110,7 @@ class DirectCalls:
             account_id=account.id,
             config=config,
             context=account.context,
+            origins=account.origins,
             resource=request.resource,
             method=request.method,
             id=request.id,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from app.engine import base_urls, request_paths
+from app.engine import base_urls, request_paths, secret_origins
 from app.engine.errors import SourceError
 from app.engine.expressions import Expression
 from app.engine.integration_config import MethodConfig
@@ -35,6 +35,7 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     path, path_query = request_paths.resolved(config.path, scope)
     request_paths.check(urlsplit(base_url).path + path)
     call.config.hosts.check_request(base_url)
+    secret_origins.check(call.origins, base_url)
     credentials = authorization.headers(config.authorization, scope)
     sent_headers = {**_fields(config.headers, scope), **call.headers}
     at_base, in_path = WrittenQuery.read(base_query), WrittenQuery.read(path_query)

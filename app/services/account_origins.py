@@ -1,0 +1,93 @@
+"""What accounts' secrets were given for: noted with them, and told where their configs lead elsewhere by now."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, Protocol
+
+from app.engine import integration_config, secret_origins
+from app.engine.integration_config import IntegrationConfig
+from app.engine.json_types import JsonObject
+from app.engine.merging import overridden
+from app.engine.objects import EnvironmentId, IntegratedAccount, Integration
+from app.engine.redaction import redacted
+
+_NEEDY: Final = "needs_reauth"
+
+
+class Integrations(Protocol):
+    """Reads integrations as their environment uses them."""
+
+    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration."""
+
+
+class OriginNotes(Protocol):
+    """Keeps what accounts' secrets were given for."""
+
+    def note_origins(self, account_id: str, origins: frozenset[str]) -> None:
+        """Note it, unless that is known already."""
+
+
+def with_origins(account: IntegratedAccount, config: IntegrationConfig, notes: OriginNotes) -> IntegratedAccount:
+    """Return an account that knows what its secrets were given for: those of before that was kept, by their first use.
+
+    What is not known while the config leads nowhere stays so.
+    """
+    if account.origins is not None:
+        return account
+    found = secret_origins.decided(config, account.context)
+    if not found:
+        return account
+    notes.note_origins(account.id, found)
+    return replace(account, origins=found)
+
+
+class AccountOrigins:
+    """Judges accounts by the configs that they use now."""
+
+    def __init__(self, integrations: Integrations) -> None:
+        self._integrations = integrations
+
+    def of_new(self, environment_id: EnvironmentId, integration_id: str, values: JsonObject) -> frozenset[str] | None:
+        """Return what a new account's secrets are given for."""
+        config = self._config(environment_id, integration_id, values["integration_override"])
+        return None if config is None else secret_origins.decided(config, values["context"])
+
+    def changed(
+        self, before: IntegratedAccount, override: JsonObject, context: JsonObject, sent: JsonObject
+    ) -> frozenset[str] | None:
+        """Return what an account's secrets are given for once ``sent`` is merged into its context.
+
+        It stays as long as one of them stays that was not entered again.
+        """
+        if secret_origins.keeps_secrets(context, redacted(context), sent):
+            if before.origins is not None:
+                return before.origins
+            override, context = before.integration_override, before.context
+        config = self._config(before.environment_id, before.integration_id, override)
+        return before.origins if config is None else secret_origins.decided(config, context)
+
+    def told(self, account: IntegratedAccount, known: dict[str, IntegrationConfig | None]) -> IntegratedAccount:
+        """Return an account as it is shown: one whose secrets are not sent needs attention, for as long as that is so.
+
+        ``known`` keeps the configs of accounts that override nothing.
+        """
+        if account.origins is None:
+            return account
+        key = account.id if account.integration_override else account.integration_id
+        if key not in known:
+            known[key] = self._config(account.environment_id, account.integration_id, account.integration_override)
+        config = known[key]
+        found = () if config is None else secret_origins.of_addresses(config.addresses, account.context)
+        others = sorted(one for one in found if one not in account.origins)
+        if not others:
+            return account
+        return replace(account, status=_NEEDY, last_error=f"{secret_origins.CODE}: {secret_origins.changed(others[0])}")
+
+    def _config(
+        self, environment_id: EnvironmentId, integration_id: str, override: Mapping[str, object]
+    ) -> IntegrationConfig | None:
+        integration = self._integrations.get(environment_id, integration_id)
+        if integration is None:
+            return None
+        return integration_config.parse_config(overridden(integration.config, dict(override)))[0]
