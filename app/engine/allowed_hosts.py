@@ -39,8 +39,8 @@ class AllowedHosts:
     lacks_patterns: bool = False
     """Accounts alone choose the host of an address that such a secret goes to, so that none is allowed."""
 
-    given: tuple[str, ...] | None = None
-    """Those that the secrets were entered for; None where that was not noted."""
+    given: tuple[tuple[str, ...], ...] = ()
+    """Those that the secrets were entered for, of the config and of each override that holds some."""
 
     def check_request(self, url: str) -> None:
         """Raise SourceError for a request that would carry a secret of the config elsewhere."""
@@ -64,7 +64,7 @@ class AllowedHosts:
         return [Failure(f"{path}.{KEY}", message)]
 
     def _check_given(self, url: str) -> None:
-        if self.given is not None and not admits(self.given, url):
+        if not all(admits(patterns, url) for patterns in self.given):
             message = (
                 f"the integration's own secrets were given for other hosts than '{urlsplit(url).hostname}', which gets"
                 " none of them: change it back, enter all of them again, or have an operator approve it by"

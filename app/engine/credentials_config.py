@@ -100,7 +100,7 @@ def _inner(reader: ConfigReader) -> ConfigReader:
 
 
 def _read_format(reader: ConfigReader, key: str, name: JSON, body: ConfigReader) -> tuple[OAuthGrant, ...]:
-    if name in _PLAIN_FORMATS:
+    if isinstance(name, str) and name in _PLAIN_FORMATS:
         return ()
     if not isinstance(name, str) or name not in _GRANTS:
         expected = ", ".join([*sorted(_PLAIN_FORMATS), *_GRANTS])

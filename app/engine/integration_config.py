@@ -139,11 +139,12 @@ class IntegrationConfig:
         method = replace(self.defaults, http_method=http_method, formats=formats, pagination=None)
         return replace(self, methods={(PASSED_ON, http_method.lower()): method})
 
-    def given_for(self, patterns: Sequence[str] | None) -> "IntegrationConfig":
-        """Return the config with the hosts that its own secrets were entered for; None where it had none."""
-        if patterns is None:
+    def given_for(self, *origins: Sequence[str] | None) -> "IntegrationConfig":
+        """Return the config with the hosts that its own secrets, and its overrides', were entered for."""
+        given = tuple(tuple(patterns) for patterns in origins if patterns is not None)
+        if not given:
             return self
-        hosts = replace(self.hosts, given=tuple(patterns))
+        hosts = replace(self.hosts, given=given)
         return replace(self, hosts=hosts, grants=tuple(replace(grant, hosts=hosts) for grant in self.grants))
 
     def _usual(self, resource: str, method: str) -> MethodConfig:

@@ -60,6 +60,8 @@ class Integration:
     config: JsonObject
     origins: Sequence[str] | None = None
     """The hosts that the config's own secrets were entered for; None where it holds none, or that was not noted."""
+    override_origins: Sequence[str] | None = None
+    """The same of what its environment lays over it."""
     version: int = 1
     created_at: datetime
     updated_at: datetime
@@ -88,6 +90,8 @@ class IntegratedAccount:
     """``{model: {resource: {method: mapping}}}``, laid over the mappings of its integration."""
     integration_override: JsonObject = field(default_factory=dict, repr=False)
     """Laid over its integration's config, and over what its environment lays over that; may hold secrets."""
+    override_origins: Sequence[str] | None = None
+    """The hosts that the secrets of this override were entered for."""
     created_at: datetime
     updated_at: datetime
 

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from app.engine import allowed_hosts, base_urls, oauth
 from app.engine.errors import RecordError, SourceError
-from app.engine.integration_config import IntegrationConfig
+from app.engine.integration_config import IntegrationConfig, parse_config
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED
 from app.engine.placeholders import Template
-from app.engine.redaction import MASK
+from app.engine.redaction import MASK, redacted_config
 
 CODE: Final = "origin_changed"
 
@@ -25,6 +25,15 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 def decided(config: IntegrationConfig, context: JsonObject) -> frozenset[str]:
     """Return the origins that a config leads an account's requests to, those of its token endpoints among them."""
     return frozenset([*of_addresses(config.addresses, context), *_of_endpoints(config, context)])
+
+
+def given_for(raw: JsonObject, secrets_of: JsonObject) -> list[str] | None:
+    """Return the hosts that secrets are given for by entering them while ``raw`` is the config in use.
+
+    None where ``secrets_of``, the config itself or an override that is laid over it, holds none.
+    """
+    config, _ = parse_config(raw)
+    return None if config is None or redacted_config(secrets_of) == secrets_of else list(config.hosts.patterns)
 
 
 def of_addresses(addresses: Iterable[Template], context: JsonObject) -> Iterator[str]:

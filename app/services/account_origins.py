@@ -1,6 +1,6 @@
 """What accounts' secrets were given for: noted with them, and told where their configs lead elsewhere by now."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -9,7 +9,7 @@ from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration
-from app.engine.redaction import redacted
+from app.engine.redaction import redacted, redacted_config
 
 _NEEDY: Final = "needs_reauth"
 
@@ -31,9 +31,9 @@ class OriginNotes(Protocol):
 def with_origins(account: IntegratedAccount, config: IntegrationConfig, notes: OriginNotes) -> IntegratedAccount:
     """Return an account that knows what its secrets were given for: those of before that was kept, by their first use.
 
-    What is not known while the config leads nowhere stays so.
+    What is not known while the config leads nowhere stays so, and so does that of an account without secrets.
     """
-    if account.origins is not None:
+    if account.origins is not None or not _holds_secrets(account.context):
         return account
     found = secret_origins.decided(config, account.context)
     if not found:
@@ -48,10 +48,25 @@ class AccountOrigins:
     def __init__(self, integrations: Integrations) -> None:
         self._integrations = integrations
 
-    def of_new(self, environment_id: EnvironmentId, integration_id: str, values: JsonObject) -> frozenset[str] | None:
-        """Return what a new account's secrets are given for."""
-        config = self._config(environment_id, integration_id, values["integration_override"])
-        return None if config is None else secret_origins.decided(config, values["context"])
+    def of_new(
+        self, environment_id: EnvironmentId, integration_id: str, override: JsonObject, context: JsonObject
+    ) -> JsonObject:
+        """Return the columns that tell what a new account's secrets are given for."""
+        raw = self._raw(environment_id, integration_id, override)
+        config = None if raw is None else integration_config.parse_config(raw)[0]
+        if raw is None or config is None:
+            return {}
+        origins = secret_origins.decided(config, context) if _holds_secrets(context) else None
+        return {"origins": origins, "override_origins": secret_origins.given_for(raw, override)}
+
+    def of_override(self, before: IntegratedAccount, override: JsonObject, sent: JsonObject) -> Sequence[str] | None:
+        """Return the hosts that a changed override's secrets are for: as before, unless all are entered again."""
+        if secret_origins.keeps_secrets(override, redacted_config(override), sent):
+            if before.override_origins is not None:
+                return before.override_origins
+            override = before.integration_override
+        raw = self._raw(before.environment_id, before.integration_id, override)
+        return None if raw is None else secret_origins.given_for(raw, override)
 
     def changed(
         self, before: IntegratedAccount, override: JsonObject, context: JsonObject, sent: JsonObject
@@ -60,6 +75,8 @@ class AccountOrigins:
 
         It stays as long as one of them stays that was not entered again.
         """
+        if not _holds_secrets(context):
+            return None
         if secret_origins.keeps_secrets(context, redacted(context), sent):
             if before.origins is not None:
                 return before.origins
@@ -85,9 +102,15 @@ class AccountOrigins:
         return replace(account, status=_NEEDY, last_error=f"{secret_origins.CODE}: {secret_origins.changed(others[0])}")
 
     def _config(
-        self, environment_id: EnvironmentId, integration_id: str, override: Mapping[str, object]
+        self, environment_id: EnvironmentId, integration_id: str, override: JsonObject
     ) -> IntegrationConfig | None:
+        raw = self._raw(environment_id, integration_id, override)
+        return None if raw is None else integration_config.parse_config(raw)[0]
+
+    def _raw(self, environment_id: EnvironmentId, integration_id: str, override: JsonObject) -> JsonObject | None:
         integration = self._integrations.get(environment_id, integration_id)
-        if integration is None:
-            return None
-        return integration_config.parse_config(overridden(integration.config, dict(override)))[0]
+        return None if integration is None else overridden(integration.config, override)
+
+
+def _holds_secrets(context: JsonObject) -> bool:
+    return redacted(context) != context

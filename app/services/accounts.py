@@ -103,7 +103,7 @@ class AccountService:
             "integration_override": fields.get("integration_override", {}),
         }
         context: JsonObject = fields.get("context", {})
-        values["origins"] = self._origins.of_new(environment_id, integration.id, {**values, "context": context})
+        values |= self._origins.of_new(environment_id, integration.id, values["integration_override"], context)
         return self._accounts.create(environment_id, new_id(), values, context=context)
 
     def _chosen(
@@ -159,6 +159,10 @@ class AccountService:
         failures += self._integration_failures(environment_id, current.integration_id, values)
         if failures:
             raise InvalidInputError(failures)
+        if "integration_override" in values:
+            values["override_origins"] = self._origins.of_override(
+                current, values["integration_override"], changes["integration_override"]
+            )
         sent = changes.get("context", {})
 
         def origins(before: IntegratedAccount) -> Collection[str] | None:

@@ -56,7 +56,11 @@ class IntegrationService:
             failures.append(Failure("name", f"an integration named '{name}' exists already"))
         if failures:
             raise InvalidInputError(failures)
-        values = {**fields, "origins": _given_for(fields["config"])} if "config" in fields else fields
+        values = (
+            {**fields, "origins": secret_origins.given_for(fields["config"], fields["config"])}
+            if "config" in fields
+            else fields
+        )
         return self._integrations.create(environment_id, new_id(), values)
 
     def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration:
@@ -115,13 +119,9 @@ def _checked_changes(current: Integration, changes: JsonObject, faults: Sequence
 def _origins(current: Integration, config: JsonObject, sent: JSON) -> Sequence[str] | None:
     """Return the hosts that a changed config's own secrets are for: as before, unless all of them are entered again."""
     if secret_origins.keeps_secrets(config, redacted_config(config), sent):
-        return _given_for(current.config) if current.origins is None else current.origins
-    return _given_for(config)
-
-
-def _given_for(config: JsonObject) -> Sequence[str] | None:
-    parsed, _ = integration_config.parse_config(config)
-    return None if parsed is None or redacted_config(config) == config else list(parsed.hosts.patterns)
+        known = current.origins
+        return secret_origins.given_for(current.config, current.config) if known is None else known
+    return secret_origins.given_for(config, config)
 
 
 def _outdated(version: int) -> Failure:

@@ -233,7 +233,7 @@ def _config(account: IntegratedAccount, integration: Integration | None) -> Inte
     config, faults = integration_config.parse_config(overridden(integration.config, account.integration_override))
     if config is None:
         raise RunUnworkableError(f"integration '{integration.name}': {faults[0].path}: {faults[0].message}")
-    return config.given_for(integration.origins)
+    return config.given_for(integration.origins, integration.override_origins, account.override_origins)
 
 
 def _scope(run: SyncJobRun, account: IntegratedAccount) -> JsonObject:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Select, bindparam, delete, func, null, select, true, update
+from sqlalchemy import Connection, Engine, Select, bindparam, delete, func, null, select, update
 
 from app.engine.announcements import REACTIVATED, reactivated
 from app.engine.json_types import JsonObject
@@ -108,12 +108,17 @@ class AccountStore:
                 announce_reactivation(connection, account)
             return account
 
-    def note_origins(self, account_id: str, origins: Collection[str], *, replace: bool = False) -> None:
-        """Note what an account's secrets were given for, unless that is known already and not to be replaced."""
-        is_open = true() if replace else _TABLE.c.origins.is_(None)
-        statement = update(_TABLE).where(_TABLE.c.id == account_id, is_open).values(origins=_column(origins))
+    def note_origins(self, account_id: str, origins: Collection[str]) -> None:
+        """Note what an account's secrets were given for, unless that is known already."""
+        statement = update(_TABLE).where(_TABLE.c.id == account_id, _TABLE.c.origins.is_(None))
         with self._engine.begin() as connection:
-            connection.execute(statement)
+            connection.execute(statement.values(origins=_column(origins)))
+
+    def approve_origins(self, account_id: str, origins: Collection[str], hosts: Sequence[str] | None) -> None:
+        """Replace what an account's secrets are given for, and those of its override."""
+        statement = update(_TABLE).where(_TABLE.c.id == account_id)
+        with self._engine.begin() as connection:
+            connection.execute(statement.values(origins=_column(origins), override_origins=hosts))
 
     def anywhere(self, account_id: str) -> IntegratedAccount | None:
         """Read one account of any environment, for the operator."""
@@ -165,6 +170,7 @@ def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
         context=cipher.open(row["context_encrypted"], CONTEXT.place(environment_id, id)),
         origins=None if row["origins"] is None else frozenset(row["origins"]),
         unified_model_override=row["unified_model_override"],
+        override_origins=row["override_origins"],
         integration_override=sealed_config.opened(row["integration_override"], cipher, override_place),
         created_at=row["created_at"],
         updated_at=row["updated_at"],

@@ -77,6 +77,7 @@ environment_integration = Table(
     environment_column(),
     Column("integration_id", uuid_type, ForeignKey("integration.id", ondelete="CASCADE"), nullable=False),
     Column("override", JSONB, nullable=False),  # laid over the integration's config; secrets within are sealed
+    Column("origins", ARRAY(Text)),  # the hosts that the override's own secrets were entered for
     Column("show_in_catalog", Boolean, nullable=False, server_default=text("true")),
     *times(),
     UniqueConstraint("integration_id", name="environment_integration_integration"),
@@ -97,6 +98,7 @@ integrated_account = Table(
     Column("origins", ARRAY(Text)),  # those that the context's secrets were entered for; None: noted at the next use
     Column("unified_model_override", JSONB, nullable=False, server_default=text("'{}'")),
     Column("integration_override", JSONB, nullable=False, server_default=text("'{}'")),  # secrets within are sealed
+    Column("override_origins", ARRAY(Text)),  # the hosts that these were entered for
     *times(),
     Index("integrated_account_page", "environment_id", "created_at", "id"),
 )

@@ -176,7 +176,7 @@ def url_of(place: str, text: str) -> str:
 
 
 @pytest.mark.parametrize("place", _PLACES)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(text=_TEXTS)
 def test_whatever_a_text_holds_its_request_stays_below_its_base(place: str, text: str) -> None:
     try:

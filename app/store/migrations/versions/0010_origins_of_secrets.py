@@ -10,4 +10,6 @@ down_revision = "0009"
 
 def upgrade() -> None:
     op.add_column("integrated_account", sa.Column("origins", ARRAY(sa.Text())))
+    op.add_column("integrated_account", sa.Column("override_origins", ARRAY(sa.Text())))
     op.add_column("integration", sa.Column("origins", ARRAY(sa.Text())))
+    op.add_column("environment_integration", sa.Column("origins", ARRAY(sa.Text())))
