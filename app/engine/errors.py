@@ -278,8 +278,8 @@ class ProviderAnswer:
 class SourceError(RecordError):
     """The upstream API did not give what was asked.
 
-    ``code`` is one of: blocked_address, host_not_allowed, origin_changed, needs_reauth, token_endpoint, connect, timeout, http_<status>, not_json,
-    empty_body, no_records, repeated_cursor, repeated_page, too_large, request. ``excerpt`` holds at most 500 characters
+    ``code`` is one of: blocked_address, host_not_allowed, origin_changed, needs_reauth, token_endpoint, connect,
+    timeout, http_<status>, not_json, empty_body, no_records, repeated_cursor, repeated_page, too_large, request. ``excerpt`` holds at most 500 characters
     of the answer, never headers.
     """
 
