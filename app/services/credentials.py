@@ -50,8 +50,8 @@ class CredentialStore(Protocol):
     def context(self, account_id: str) -> JsonObject:
         """Read an account's context; raise SourceError when it is gone."""
 
-    def origins(self, account_id: str) -> frozenset[str] | None:
-        """Read what an account's secrets were given for."""
+    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+        """Read an account's context, and what its secrets were given for; raise SourceError when it is gone."""
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, announce: Announcement) -> bool:
         """Note that an account has to be connected anew, if ``token`` is still its own; tell whether that is news.
@@ -95,9 +95,9 @@ class CredentialService:
                 return context
             raise
 
-    def origins(self, account_id: str) -> frozenset[str] | None:
-        """Read what an account's secrets are given for by now; None where that is not noted."""
-        return self.store.origins(account_id)
+    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+        """Read an account's context, and the origins that go with it; raise SourceError when it is gone."""
+        return self.store.current(account_id)
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
         """Note that the upstream refuses an account's credentials, and tell the environment's webhooks so."""

@@ -97,8 +97,8 @@ class CredentialKeeper(Protocol):
     def renew(self, account_id: str, grant: OAuthGrant, *, stale: str | None) -> JsonObject:
         """Give a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
 
-    def origins(self, account_id: str) -> frozenset[str] | None:
-        """Read what an account's secrets are given for by now; None where that is not noted."""
+    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+        """Read an account's context, and the origins that go with it; raise SourceError when it is gone."""
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
         """Note, once, that the upstream refuses an account's credentials, and tell the environment's webhooks so."""

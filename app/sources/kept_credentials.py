@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, TypeVar
 
-from app.engine import oauth, secret_origins
+from app.engine import oauth
 from app.engine.credentials_config import OAuthGrant
 from app.engine.errors import InvalidGrantError, SourceError
 from app.engine.json_types import JsonObject
@@ -34,7 +34,7 @@ class _Known:
 
     context: JsonObject
     origins: frozenset[str] | None = None
-    """What its secrets are given for, where the token is for another origin than those before."""
+    """What its secrets are given for."""
     stale: OrderedDict[str | None, None] = field(default_factory=OrderedDict)
 
 
@@ -140,11 +140,12 @@ class KeptCredentials:
     async def _renew(self, call: PageCall, grant: OAuthGrant) -> _Known:
         stale = oauth.access_token(call.context)
         context = await self._in_thread(lambda: self._keeper.renew(call.account_id, grant, stale=stale))
+        origins = call.origins
+        if origins is not None:
+            # Both of one moment: what somebody has entered meanwhile was given for other origins.
+            context, origins = await self._in_thread(lambda: self._keeper.current(call.account_id))
         known = self._known.setdefault(call.account_id, _Known(context))
-        known.context = context
-        led_to = secret_origins.of_addresses(grant.base_urls, context)
-        if call.origins is not None and not call.origins.issuperset(led_to):
-            known.origins = await self._in_thread(lambda: self._keeper.origins(call.account_id))
+        known.context, known.origins = context, origins
         known.stale[stale] = None
         known.stale.pop(oauth.access_token(context), None)
         _bound(known.stale, _STALE_TOKENS)

@@ -101,18 +101,17 @@ class CredentialStore:
                 reactivated_in=refused,
             )
 
-    def origins(self, account_id: str) -> frozenset[str] | None:
-        """Read what an account's secrets were given for; None for one that is gone, or where it was not noted."""
-        statement = select(_TABLE.c.origins).where(_TABLE.c.id == account_id)
+    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+        """Read an account's context, and what its secrets were given for; raise SourceError when it is gone."""
         with self._engine.connect() as connection:
-            found = connection.execute(statement).scalar_one_or_none()
-        return None if found is None else frozenset(found)
+            row = connection.execute(_selected(account_id)).first()
+        context = self._context(row, account_id)
+        assert row is not None
+        return context, None if row.origins is None else frozenset(row.origins)
 
     def context(self, account_id: str) -> JsonObject:
         """Read an account's context; raise SourceError when it is gone."""
-        with self._engine.connect() as connection:
-            row = connection.execute(_selected(account_id)).first()
-        return self._context(row, account_id)
+        return self.current(account_id)[0]
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, announce: Announcement) -> bool:
         """Note that an account has to be connected anew, with its events, if ``token`` is still its own."""
