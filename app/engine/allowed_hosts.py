@@ -33,24 +33,21 @@ class AllowedHosts:
 
     patterns: tuple[str, ...] = ()
     guards_requests: bool = False
-    """The config holds secrets that go with every request, and accounts choose where to."""
+    """The config holds secrets that go with every request."""
     guards_tokens: bool = False
-    """The same of secrets that go to token endpoints; or it says itself which may be asked."""
+    """It holds secrets that go to token endpoints, or says itself which may be asked."""
     lacks_patterns: bool = False
     """Accounts alone choose the host of an address that such a secret goes to, so that none is allowed."""
-
     given: tuple[tuple[str, ...], ...] = ()
     """Those that the secrets were entered for, of the config and of each override that holds some."""
 
     def check_request(self, url: str) -> None:
         """Raise SourceError for a request that would carry a secret of the config elsewhere."""
-        self._check_given(url)
         if self.guards_requests:
             self._check(url)
 
     def check_token_request(self, url: str) -> None:
         """Raise SourceError for a token endpoint that would be told a secret of the config, and is elsewhere."""
-        self._check_given(url)
         if self.guards_tokens:
             self._check(url)
 
@@ -63,41 +60,35 @@ class AllowedHosts:
         )
         return [Failure(f"{path}.{KEY}", message)]
 
-    def _check_given(self, url: str) -> None:
+    def _check(self, url: str) -> None:
+        # The host is not shown: a placeholder may have put a secret into it.
+        if not admits(self.patterns, url):
+            hosts = ", ".join(self.patterns) or "none"
+            message = (
+                f"the host would get secrets that the integration's config holds, and is none of those allowed: {hosts}"
+            )
+            raise SourceError("host_not_allowed", message)
         if not all(admits(patterns, url) for patterns in self.given):
             message = (
-                f"the integration's own secrets were given for other hosts than '{urlsplit(url).hostname}', which gets"
-                " none of them: change it back, enter all of them again, or have an operator approve it by"
+                "the integration's own secrets were given for other hosts than this one, which gets none of them:"
+                " change it back, enter all of them again, or have an operator approve it by"
                 " 'ferryman integration approve-hosts'"
             )
             raise SourceError("origin_changed", message)
 
-    def _check(self, url: str) -> None:
-        if not admits(self.patterns, url):
-            host = urlsplit(url).hostname
-            message = f"'{host}' is none of the integration's {KEY}, and would get secrets that its config holds"
-            raise SourceError("host_not_allowed", message)
-
 
 def read_allowed_hosts(reader: ConfigReader, addresses: Iterable[Template], tokens: Iterable[Template]) -> AllowedHosts:
     """Read the patterns of a config whose requests and token endpoints are at some addresses."""
-    listed, of_requests, of_tokens = _read_patterns(reader), list(addresses), list(tokens)
-    implied = [base_urls.implied_host(template) for template in (*of_requests, *of_tokens)]
-    # A walk through the config, which most are spared since their hosts are written.
-    guards_requests = any(map(base_urls.is_open, of_requests)) and _holds_secrets(
-        {name: value for name, value in reader.value.items() if name != "credentials"}
-    )
-    open_tokens = [template for template in of_tokens if base_urls.is_open(template)]
-    holds_client = bool(open_tokens) and _holds_secrets({"credentials": reader.value.get("credentials")})
+    listed = _read_patterns(reader)
+    of_requests, of_tokens = ([base_urls.implied_host(one) for one in templates] for templates in (addresses, tokens))
+    guards_requests = _holds_secrets({name: value for name, value in reader.value.items() if name != "credentials"})
+    holds_client = _holds_secrets({"credentials": reader.value.get("credentials")})
+    is_open = (guards_requests and None in of_requests) or (holds_client and None in of_tokens)
     return AllowedHosts(
-        patterns=tuple(dict.fromkeys(host for host in (*listed, *sorted(filter(None, implied))) if host)),
+        patterns=tuple(sorted({host for host in (*listed, *of_requests, *of_tokens) if host is not None})),
         guards_requests=guards_requests,
         guards_tokens=holds_client or bool(listed),
-        lacks_patterns=not listed
-        and (
-            (guards_requests and any(base_urls.implied_host(template) is None for template in of_requests))
-            or (holds_client and any(base_urls.implied_host(template) is None for template in open_tokens))
-        ),
+        lacks_patterns=is_open and not listed,
     )
 
 

@@ -62,12 +62,6 @@ def resolved(template: Template, scope: JsonObject, *, key: str) -> tuple[str, s
     return url, query
 
 
-def is_open(template: Template) -> bool:
-    """Whether the account alone decides which host a template leads to."""
-    marked = _marked(template)
-    return marked is None or _is_whole(marked) or implied_host(template) is None
-
-
 def implied_host(template: Template) -> str | None:
     """Return the pattern of the hosts that a template itself names; None where it names none."""
     marked = _marked(template)

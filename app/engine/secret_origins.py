@@ -17,6 +17,11 @@ from app.engine.placeholders import Template
 from app.engine.redaction import MASK, redacted_config
 
 CODE: Final = "origin_changed"
+# Without the origin: a placeholder may have put a secret into it.
+CHANGED: Final = (
+    "the account's secrets were given for another origin than its integration leads to now, which gets none of them:"
+    " change it back, enter all of them again, or have an operator approve it by 'ferryman account approve-origin'"
+)
 
 _OF_CALLS: Final = frozenset({"query", "body", "id"})
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -67,15 +72,7 @@ def admit(given: Iterable[str], url: str) -> bool:
 def check(given: frozenset[str] | None, url: str) -> None:
     """Raise SourceError for a URL that an account's secrets were not given for; None is not known yet."""
     if given is not None and not admit(given, url):
-        raise SourceError(CODE, changed(origin_of(url)))
-
-
-def changed(origin: str) -> str:
-    """Say that secrets were given for another origin, and what helps."""
-    return (
-        f"the secrets were given for another origin than {origin}, which gets none of them: change it back, enter all"
-        " of them again, or have an operator approve it by 'ferryman account approve-origin'"
-    )
+        raise SourceError(CODE, CHANGED)
 
 
 def keeps_secrets(after: JSON, shown: JSON, sent: JSON) -> bool:

@@ -96,10 +96,9 @@ class AccountOrigins:
             known[key] = self._config(account.environment_id, account.integration_id, account.integration_override)
         config = known[key]
         found = () if config is None else secret_origins.of_addresses(config.addresses, account.context)
-        others = sorted(one for one in found if one not in account.origins)
-        if not others:
+        if account.origins.issuperset(found):
             return account
-        return replace(account, status=_NEEDY, last_error=f"{secret_origins.CODE}: {secret_origins.changed(others[0])}")
+        return replace(account, status=_NEEDY, last_error=f"{secret_origins.CODE}: {secret_origins.CHANGED}")
 
     def _config(
         self, environment_id: EnvironmentId, integration_id: str, override: JsonObject

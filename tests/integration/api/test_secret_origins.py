@@ -116,6 +116,16 @@ def test_an_accounts_secrets_do_not_go_where_somebody_points_them(world: World, 
     assert world.own.requests[-1].headers["x-key"] == "canary-key"
 
 
+@pytest.mark.parametrize("base", ["https://{{context.api_key}}.evil.test", "https://{{context.api_key:segment}}/x"])
+def test_no_secret_is_told_by_a_host_that_it_was_put_into(world: World, base: str) -> None:
+    by_integration(world, base)
+
+    told = [world.called().body, world.account(), world.api.get("/integrated-account").body]
+
+    assert "canary" not in str(told)
+    assert "origin_changed" in str(told)
+
+
 def test_a_run_is_told_and_sends_nothing(world: World) -> None:
     job = {"integration_name": "acme", "resources": [{"resource": "people", "method": "list"}]}
     run = {"sync_job_id": world.api.post("/sync-job", job).body["id"], "integrated_account_id": world.account_id}

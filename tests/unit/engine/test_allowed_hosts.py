@@ -101,7 +101,7 @@ def test_a_literal_secret_goes_to_no_host_that_an_account_chose(base: str, liter
         draft(raw)
 
     assert caught.value.code == "host_not_allowed"
-    assert "evil" in caught.value.message
+    assert "evil" not in caught.value.message
     assert [fault.path for fault in integration_config.failures_of_new(raw)] == ["config.allowed_hosts"]
 
 
@@ -111,7 +111,7 @@ def test_a_literal_secret_goes_to_the_hosts_that_are_listed(literal: str) -> Non
 
     assert draft(raw, {"url": "https://acme.example.com/v1"}) == "https://acme.example.com/v1/r"
     assert integration_config.failures_of_new(raw) == []
-    with pytest.raises(SourceError, match=r"'evil.test' is none of the integration's allowed_hosts"):
+    with pytest.raises(SourceError, match=r"none of those allowed: \*\.example\.com"):
         draft(raw)
 
 
@@ -137,6 +137,18 @@ def test_a_config_without_secrets_goes_where_its_accounts_are() -> None:
     assert integration_config.failures_of_new(raw) == []
 
 
+def test_a_client_secret_is_no_secret_of_requests() -> None:
+    """Accounts are where their tokens say, and the client's secret goes to its token endpoint alone."""
+    auth = {"tokenHost": "https://login.example.com"}
+    credentials = {"oauth2": {"client": {"id": "c", "secret": "literal-secret"}, "auth": auth}}
+    raw: JsonObject = {"base_url": "{{context.url}}", "credentials": credentials}
+    config = parsed(raw).given_for(["login.example.com"])
+    call = PageCall(account_id="a", config=config, context=CONTEXT, resource="r", method="list")
+
+    assert requests.draft(call, config.method("r", "list")).url == "https://evil.test/r"
+    assert integration_config.failures_of_new(raw) == []
+
+
 # --- token endpoints -------------------------------------------------------------------------------------------------
 
 
@@ -155,7 +167,7 @@ def test_a_literal_client_secret_goes_to_no_endpoint_that_an_account_chose() -> 
     with pytest.raises(SourceError) as caught:
         token_url(LITERAL_CLIENT, context=EVIL)
 
-    assert (caught.value.code, "evil.test" in caught.value.message) == ("host_not_allowed", True)
+    assert (caught.value.code, "evil.test" in caught.value.message) == ("host_not_allowed", False)
 
 
 @pytest.mark.parametrize("client", [LITERAL_CLIENT, {}], ids=["literal", "of the context"])
@@ -165,7 +177,7 @@ def test_hosts_that_are_listed_hold_for_token_endpoints(client: JsonObject) -> N
     assert token_url(client, context={"login": "https://login.example.com"}, **listed) == (
         "https://login.example.com/oauth/token"
     )
-    with pytest.raises(SourceError, match="evil"):
+    with pytest.raises(SourceError, match="none of those allowed"):
         token_url(client, context=EVIL, **listed)
 
 

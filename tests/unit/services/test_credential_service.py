@@ -136,7 +136,7 @@ def test_a_token_for_another_origin_leads_its_account_there() -> None:
 def test_a_client_and_a_refresh_token_go_to_no_other_endpoint_than_they_were_given_for() -> None:
     fake = FakeCredentials(origins=frozenset({"https://other.test", "https://up.test"}))
 
-    with pytest.raises(SourceError, match=r"another origin than https://id\.test") as caught:
+    with pytest.raises(SourceError, match="another origin") as caught:
         service(fake).renew("account", grant_of("https://up.test"), stale="old")
 
     assert (caught.value.code, fake.asked) == ("origin_changed", 0)
