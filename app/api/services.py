@@ -23,6 +23,7 @@ from app.services.key_changes import KeyChanges
 from app.services.key_rotation import KeyRotation
 from app.services.logs import LogService
 from app.services.offers import Offers
+from app.services.origin_approval import OriginApproval
 from app.services.own_account import OwnAccount
 from app.services.ports import RowVersions
 from app.services.records import RecordService
@@ -66,6 +67,7 @@ class ApiServices:
     environments: EnvironmentService
     request_limits: RequestLimits
     keys: KeyRotation
+    origin_approval: OriginApproval
     direct: DirectCalls
     offers: Offers
     custom: CustomCalls

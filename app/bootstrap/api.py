@@ -26,6 +26,7 @@ from app.services.jobs import JobService
 from app.services.key_changes import KeyChanges
 from app.services.key_rotation import KeyRotation
 from app.services.offers import Offers
+from app.services.origin_approval import OriginApproval
 from app.services.own_account import OwnAccount
 from app.services.records import RecordService
 from app.services.refreshing import Refreshing
@@ -114,6 +115,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         keys=KeyRotation(
             keys=shared.keys, maker=shared.cipher, rows=SealedRows(shared.engine, shared.cipher), pause=time.sleep
         ),
+        origin_approval=OriginApproval(shared.accounts, shared.effective_integrations, shared.effective_integrations),
         direct=DirectCalls(
             called=called,
             unified=shared.unified,

@@ -15,6 +15,8 @@ _COMMANDS = {
     "log": "app.cli.log:log",
     "token": "app.cli.tokens:token",
     "environment": "app.cli.environments:environment",
+    "account": "app.cli.origins:account",
+    "integration": "app.cli.origins:integration",
     "keys": "app.cli.keys:keys",
     "api": "app.cli.processes:api",
     "daemon": "app.cli.processes:daemon",

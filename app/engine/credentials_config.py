@@ -3,17 +3,20 @@
 One object with a ``format``, or a map from formats to objects. Only OAuth 2 says more than what a form asks a person.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
+from app.engine.allowed_hosts import AllowedHosts
 from app.engine.config_reader import ConfigReader, shown
-from app.engine.json_types import JSON
+from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import Template
 from app.engine.token_answers import TokenPlaces
 
 GrantKind: TypeAlias = Literal["refresh_token", "client_credentials"]
 
+_ADDRESS: Final = re.compile("https?://", re.IGNORECASE)
 _TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - an address
 _PLAIN_FORMATS: Final = frozenset({"api_key", "basic", "bearer", "header", "none"})
 
@@ -41,6 +44,24 @@ class OAuthGrant:
     params: Template | None = field(default=None, repr=False)
     """Further fields of the request, such as ``audience``; they win, and a null takes one away."""
     answer: TokenPlaces = field(default_factory=TokenPlaces)
+    hosts: AllowedHosts = field(default_factory=AllowedHosts)
+    """Which may be asked."""
+    base_urls: frozenset[Template] = frozenset()
+    """The addresses that the tokens are for."""
+
+    @property
+    def addresses(self) -> tuple[Template, ...]:
+        """The templates that may decide where the token endpoint is."""
+        first, *more = self.token_path.pieces
+        if _is_address(first):
+            return (self.token_path,)
+        return (self.token_host,) if more or isinstance(first, str) else (self.token_host, self.token_path)
+
+    def address_in(self, scope: JsonObject) -> Template | None:
+        """Return the path where it is an address of its own, as it is written or by its only placeholder."""
+        first, *more = self.token_path.pieces
+        is_address = _is_address(first) or (not more and _is_address(self.token_path.resolve(scope)))
+        return self.token_path if is_address else None
 
 
 def read_grants(reader: ConfigReader) -> tuple[OAuthGrant, ...]:
@@ -79,7 +100,7 @@ def _inner(reader: ConfigReader) -> ConfigReader:
 
 
 def _read_format(reader: ConfigReader, key: str, name: JSON, body: ConfigReader) -> tuple[OAuthGrant, ...]:
-    if name in _PLAIN_FORMATS:
+    if isinstance(name, str) and name in _PLAIN_FORMATS:
         return ()
     if not isinstance(name, str) or name not in _GRANTS:
         expected = ", ".join([*sorted(_PLAIN_FORMATS), *_GRANTS])
@@ -152,6 +173,10 @@ def _choice(reader: ConfigReader, key: str, choices: tuple[str, ...]) -> str:
         reader.fault(key, f"expected one of {', '.join(choices)}; found {shown(value)}")
         return choices[0]
     return str(value)
+
+
+def _is_address(value: object) -> bool:
+    return isinstance(value, str) and _ADDRESS.match(value) is not None
 
 
 _GRANTS: Final[Mapping[str, Callable[[ConfigReader], OAuthGrant]]] = {

@@ -1,5 +1,6 @@
 """An integration as one environment uses it (wire.md A9)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,6 +17,8 @@ class EnvironmentIntegration:
     integration_id: str
     override: JsonObject = field(repr=False)
     """Laid over the integration's config, deeply; a null takes a key away. May hold secrets."""
+    origins: Sequence[str] | None = None
+    """The hosts that the override's own secrets were entered for."""
     show_in_catalog: bool = True
     created_at: datetime
     updated_at: datetime

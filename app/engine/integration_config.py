@@ -1,11 +1,12 @@
 """An integration's config (wire.md A9): how one third-party API is spoken to, checked whole and typed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.engine import placeholders
+from app.engine.allowed_hosts import AllowedHosts, read_allowed_hosts
 from app.engine.authorization_config import (
     Authorization,
     BasicAuthorization,
@@ -117,6 +118,10 @@ class IntegrationConfig:
     rate_limit: RateLimitConfig = field(default_factory=RateLimitConfig)
     grants: tuple[OAuthGrant, ...] = ()
     """How accounts' tokens are renewed."""
+    hosts: AllowedHosts = field(default_factory=AllowedHosts)
+    """Which hosts get the secrets that it holds itself."""
+    addresses: frozenset[Template] = frozenset()
+    """Every base URL of it."""
     _unlisted: dict[tuple[str, str], MethodConfig] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Usual methods that the config does not list, as they were asked for: each page asks again."""
 
@@ -134,9 +139,19 @@ class IntegrationConfig:
         method = replace(self.defaults, http_method=http_method, formats=formats, pagination=None)
         return replace(self, methods={(PASSED_ON, http_method.lower()): method})
 
+    def given_for(self, *origins: Sequence[str] | None) -> "IntegrationConfig":
+        """Return the config with the hosts that its own secrets, and its overrides', were entered for."""
+        given = tuple(tuple(patterns) for patterns in origins if patterns is not None)
+        if not given:
+            return self
+        hosts = replace(self.hosts, given=given)
+        return replace(self, hosts=hosts, grants=tuple(replace(grant, hosts=hosts) for grant in self.grants))
+
     def _usual(self, resource: str, method: str) -> MethodConfig:
         if method not in _REST_ROUTES:
             raise SourceError("unknown_method", f"resource '{resource}' has no method '{method}' in the integration")
+        if "{{" in resource:
+            raise SourceError("request", "a resource's name holds '{{': placeholders are for the paths of a config")
         http_method, route = _REST_ROUTES[method]
         path = placeholders.parse(route.replace("{resource}", resource))
         return replace(self.defaults, path=path, http_method=http_method)
@@ -148,16 +163,31 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
     reader = ConfigReader(raw, path, failures)
     if not reader.is_object():
         return None, failures
-    defaults = _read_defaults(reader)
+    defaults, grants = _read_defaults(reader), read_grants(reader.child("credentials"))
+    methods = _read_resources(reader, defaults)
+    addresses = frozenset(method.base_url for method in (defaults, *methods.values()))
+    hosts = read_allowed_hosts(
+        reader,
+        addresses=addresses,
+        tokens={address for grant in grants for address in grant.addresses},
+    )
     config = IntegrationConfig(
         base_url=defaults.base_url,
         query=reader.object_template("query"),
         defaults=defaults,
-        methods=_read_resources(reader, defaults),
+        methods=methods,
         rate_limit=read_rate_limit(reader.child("rate_limit")),
-        grants=read_grants(reader.child("credentials")),
+        grants=tuple(replace(grant, hosts=hosts, base_urls=addresses) for grant in grants),
+        hosts=hosts,
+        addresses=addresses,
     )
     return (None if failures else config), failures
+
+
+def failures_of_new(raw: JSON, path: str = "config") -> list[Failure]:
+    """Return every fault of a config that is to be stored; those that are stored already need not name their hosts."""
+    config, failures = parse_config(raw, path)
+    return failures if config is None else config.hosts.failures(path)
 
 
 def _read_defaults(reader: ConfigReader) -> MethodConfig:

@@ -4,13 +4,14 @@ A context keeps its token at ``oauth.token`` (``access_token``, ``refresh_token`
 its top level.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
+from urllib.parse import urlsplit
 
+from app.engine import base_urls, request_paths
 from app.engine.credentials_config import OAuthGrant
 from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
@@ -23,7 +24,6 @@ LEAST_LIFE_SECONDS: Final = 30.0
 """A token that is refused sooner after its renewal is not renewed again: that would not help."""
 
 _EPOCH_MILLISECONDS: Final = 1e11
-_ADDRESS: Final = re.compile("https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ def was_just_renewed(context: JsonObject, now: datetime) -> bool:
 
 def token_request(grant: OAuthGrant, context: JsonObject) -> TokenRequest:
     """Make the request for a new token; raise PlaceholderError or SourceError when a part of it is missing."""
-    scope = {**context, "context": context, "credentials": context.get("credentials", context)}
+    scope = scope_of(context)
     params = {} if grant.params is None else grant.params.resolve(scope)
     fields: JsonObject = {"grant_type": grant.kind}
     if grant.kind == "refresh_token":
@@ -88,7 +88,7 @@ def token_request(grant: OAuthGrant, context: JsonObject) -> TokenRequest:
     if not grant.is_client_in_header:
         fields |= {name: value for name, value in client.items() if value}
     return TokenRequest(
-        url=_url(grant, scope),
+        url=token_url(grant, context),
         fields={name: value for name, value in {**fields, **params}.items() if value is not None},
         basic=(client[grant.id_param], client[grant.secret_param]) if grant.is_client_in_header else None,
         is_loosely_encoded=grant.is_loosely_encoded,
@@ -108,11 +108,23 @@ def _client(grant: OAuthGrant, scope: JsonObject, params: JsonObject) -> dict[st
     return client
 
 
-def _url(grant: OAuthGrant, scope: JsonObject) -> str:
-    path = _resolved(grant.token_path, scope)
-    if _ADDRESS.match(path):
-        return path
-    return _resolved(grant.token_host, scope).rstrip("/") + "/" + path.lstrip("/")
+def scope_of(context: JsonObject) -> JsonObject:
+    """Return what templates see that belong to no call."""
+    return {**context, "context": context, "credentials": context.get("credentials", context)}
+
+
+def token_url(grant: OAuthGrant, context: JsonObject) -> str:
+    """Return the token endpoint's address; raise SourceError for one that may not get what is sent there."""
+    scope = scope_of(context)
+    path, path_query = "", ""
+    if (address := grant.address_in(scope)) is None:
+        address = grant.token_host
+        path, path_query = request_paths.resolved(grant.token_path, scope)
+    host, query = base_urls.resolved(address, scope, key="the token endpoint's address")
+    request_paths.check(urlsplit(host).path + path)
+    grant.hosts.check_token_request(host)
+    queries = "&".join(filter(None, (query, path_query)))
+    return f"{host}{path}?{queries}" if queries else host + path
 
 
 def _written_scope(grant: OAuthGrant) -> str:

@@ -58,6 +58,10 @@ class Integration:
     is_beta: bool = False
     sharing: str = "deny"
     config: JsonObject
+    origins: Sequence[str] | None = None
+    """The hosts that the config's own secrets were entered for; None where it holds none, or that was not noted."""
+    override_origins: Sequence[str] | None = None
+    """The same of what its environment lays over it."""
     version: int = 1
     created_at: datetime
     updated_at: datetime
@@ -80,10 +84,14 @@ class IntegratedAccount:
     last_forbidden_error: JsonObject | None = None
     """``{resource, method, missing_scopes, occurred_at}`` of the last call that was answered 403."""
     context: JsonObject = field(repr=False)
+    origins: frozenset[str] | None = None
+    """Those that its secrets were entered for; None until that is noted."""
     unified_model_override: JsonObject = field(default_factory=dict)
     """``{model: {resource: {method: mapping}}}``, laid over the mappings of its integration."""
     integration_override: JsonObject = field(default_factory=dict, repr=False)
     """Laid over its integration's config, and over what its environment lays over that; may hold secrets."""
+    override_origins: Sequence[str] | None = None
+    """The hosts that the secrets of this override were entered for."""
     created_at: datetime
     updated_at: datetime
 

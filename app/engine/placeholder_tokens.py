@@ -22,6 +22,7 @@ from app.engine.casts import CASTS, cast_whole, cast_within_text
 from app.engine.errors import PlaceholderError
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED, Path, lookup
+from app.engine.redaction import MASK
 
 Scope = Mapping[str, JSON]
 Writing: TypeAlias = Callable[[Path, str, JSON], JSON]
@@ -29,6 +30,8 @@ Writing: TypeAlias = Callable[[Path, str, JSON], JSON]
 
 _WORD_FOLLOWS: Final = re.compile(r":(?=[\w\s])")
 _IGNORE_EMPTY: Final = "ignore-empty-str"
+_OF_CALLERS: Final = frozenset({"args", "body", "id", "query", "rawQuery", "resources"})
+"""Parts of a scope that may hold the mask as any other text."""
 _FLAGS: Final = frozenset({"null", "undefined", _IGNORE_EMPTY})
 
 
@@ -68,6 +71,9 @@ class Token:
     def _find(self, scope: Scope, written: Writing | None = None) -> tuple[JSON, str]:
         for path, cast in self.readings:
             value = lookup(scope, path)
+            if value == MASK and path[0] not in _OF_CALLERS:
+                # Sent as it is, a mask would be a value that nobody meant: a filter that finds nothing, say.
+                raise self._error("holds a secret of the account's context, which only its integration's templates see")
             if value is not UNDEFINED and not (value == "" and _IGNORE_EMPTY in self.flags):
                 return value if written is None else written(path, cast, value), cast
         if self.default is not None:

@@ -14,7 +14,8 @@ def config_of(account: IntegratedAccount, integrations: IntegrationReader) -> In
     integration = integrations.get(account.environment_id, account.integration_id)
     if integration is None:
         raise NotFoundError("integration", account.integration_name)
-    return kept_config(overridden(integration.config, account.integration_override))
+    config = kept_config(overridden(integration.config, account.integration_override))
+    return config.given_for(integration.origins, integration.override_origins, account.override_origins)
 
 
 def kept_config(raw: JsonObject) -> IntegrationConfig:

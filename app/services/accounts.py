@@ -1,16 +1,19 @@
 """Integrated accounts: one customer's account at a third party, credentials within."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import NoReturn, Protocol
 
 from app.engine import integration_config, unified_mapping
 from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
+from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged, overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page, RowVersion
 from app.engine.redaction import restored
+from app.services.account_origins import AccountOrigins
 
 _DEFAULT_METHOD = "api_key"
 
@@ -36,9 +39,10 @@ class AccountStore(Protocol):
         values: Mapping[str, JSON],
         *,
         change_context: Callable[[JsonObject], JsonObject],
+        change_origins: Callable[[IntegratedAccount], Collection[str] | None],
         seen: RowVersion | None = None,
     ) -> IntegratedAccount | None:
-        """Change some fields, and the context from what it is, while nobody else can change it."""
+        """Change some fields, and context and origins from what the account is, while nobody else can change it."""
 
     def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove an account; tell whether there was one."""
@@ -79,6 +83,7 @@ class AccountService:
         self._accounts = accounts
         self._integrations = integrations
         self._effective = effective
+        self._origins = AccountOrigins(effective)
 
     def create(
         self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()
@@ -90,14 +95,16 @@ class AccountService:
             failures += self._integration_failures(environment_id, integration.id, fields)
         if failures or integration is None:
             raise InvalidInputError(failures)
-        values = {
+        values: JsonObject = {
             "integration_id": integration.id,
             "tenant_id": fields["tenant_id"],
             "authentication_method": fields.get("authentication_method") or _credentials_format(integration.config),
             "unified_model_override": fields.get("unified_model_override", {}),
             "integration_override": fields.get("integration_override", {}),
         }
-        return self._accounts.create(environment_id, new_id(), values, context=fields.get("context", {}))
+        context: JsonObject = fields.get("context", {})
+        values |= self._origins.of_new(environment_id, integration.id, values["integration_override"], context)
+        return self._accounts.create(environment_id, new_id(), values, context=context)
 
     def _chosen(
         self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure]
@@ -124,11 +131,15 @@ class AccountService:
 
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         """Read one account; raise NotFoundError."""
+        return self._origins.told(self._stored(environment_id, account_id), {})
+
+    def _stored(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         return _found(self._accounts.get(environment_id, account_id), account_id)
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[IntegratedAccount]:
         """Read a page of accounts."""
-        return self._accounts.list(environment_id, filters)
+        page, known = self._accounts.list(environment_id, filters), dict[str, IntegrationConfig | None]()
+        return replace(page, result=[self._origins.told(account, known) for account in page.result])
 
     def update(
         self,
@@ -140,7 +151,7 @@ class AccountService:
         seen: RowVersion | None = None,
     ) -> IntegratedAccount:
         """Change some fields; ``context`` is merged, key by key, into the present one. Raises as ``get`` does."""
-        current = self.get(environment_id, account_id)
+        current = self._stored(environment_id, account_id)
         values = {name: value for name, value in changes.items() if name != "context"}
         if "integration_override" in values:
             values["integration_override"] = restored(values["integration_override"], current.integration_override)
@@ -148,11 +159,25 @@ class AccountService:
         failures += self._integration_failures(environment_id, current.integration_id, values)
         if failures:
             raise InvalidInputError(failures)
+        if "integration_override" in values:
+            values["override_origins"] = self._origins.of_override(
+                current, values["integration_override"], changes["integration_override"]
+            )
         sent = changes.get("context", {})
+
+        def origins(before: IntegratedAccount) -> Collection[str] | None:
+            override = values.get("integration_override", before.integration_override)
+            return self._origins.changed(before, override, _merged_context(before.context, sent), sent)
+
         updated = self._accounts.update(
-            environment_id, account_id, values, change_context=lambda current: _merged_context(current, sent), seen=seen
+            environment_id,
+            account_id,
+            values,
+            change_context=lambda context: _merged_context(context, sent),
+            change_origins=origins,
+            seen=seen,
         )
-        return _found(updated, account_id)
+        return self._origins.told(_found(updated, account_id), {})
 
     def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> str:
         """Remove an account with its credentials; its runs stay. Raises NotFoundError."""
@@ -196,7 +221,7 @@ class AccountService:
         if "integration_override" not in fields or integration is None:
             return []
         used = merged(integration.config, fields["integration_override"])
-        return integration_config.parse_config(used, "integration_override")[1]
+        return integration_config.failures_of_new(used, "integration_override")
 
 
 def _override_failures(fields: JsonObject) -> Sequence[Failure]:

@@ -9,6 +9,7 @@ from app.engine.ids import canonical_id
 from app.engine.integration_config import IntegrationConfig
 from app.engine.objects import EnvironmentId, IntegratedAccount
 from app.services.account_configs import config_of
+from app.services.account_origins import with_origins
 from app.services.request_limits import RequestLimits
 from app.services.run_context import AccountReader, IntegrationReader
 
@@ -48,7 +49,7 @@ class CalledAccounts:
                 window_seconds=allowance.window_seconds,
                 retry_after_seconds=allowance.reset_seconds,
             )
-        return account
+        return account if account.origins is not None else with_origins(account, self.config(account), self._accounts)
 
     def config(self, account: IntegratedAccount) -> IntegrationConfig:
         """Read how an account's API is spoken to; raise NotFoundError, or InvalidInputError for a broken config."""

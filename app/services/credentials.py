@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from app.engine import events, oauth, token_answers
+from app.engine import events, oauth, secret_origins, token_answers
 from app.engine.credentials_config import OAuthGrant
 from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableError
 from app.engine.json_types import JsonObject
@@ -34,9 +34,11 @@ class LockedCredentials(Protocol):
     """An account's context while its row is locked."""
 
     context: JsonObject
+    origins: frozenset[str] | None
+    """What its secrets were given for."""
 
-    def write(self, context: JsonObject) -> None:
-        """Replace the context, in the transaction that holds the lock."""
+    def write(self, context: JsonObject, origins: frozenset[str] | None = None) -> None:
+        """Replace the context, and the origins unless they stay, in the transaction that holds the lock."""
 
 
 class CredentialStore(Protocol):
@@ -47,6 +49,9 @@ class CredentialStore(Protocol):
 
     def context(self, account_id: str) -> JsonObject:
         """Read an account's context; raise SourceError when it is gone."""
+
+    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+        """Read an account's context, and what its secrets were given for; raise SourceError when it is gone."""
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, announce: Announcement) -> bool:
         """Note that an account has to be connected anew, if ``token`` is still its own; tell whether that is news.
@@ -80,8 +85,8 @@ class CredentialService:
             with self.store.locked(account_id) as account:
                 if oauth.access_token(account.context) != stale:
                     return account.context
-                fresh = self._asked(account.context, grant)
-                self._write(account_id, account, fresh, stale=stale)
+                fresh = self._asked(account, grant)
+                self._write(account_id, account, fresh, _led_to(grant, account, fresh), stale=stale)
                 return fresh
         except InvalidGrantError:
             # Somebody who did not wait for the lock may have been first, such as a person who has signed in again.
@@ -89,6 +94,10 @@ class CredentialService:
             if oauth.access_token(context) != stale:
                 return context
             raise
+
+    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+        """Read an account's context, and the origins that go with it; raise SourceError when it is gone."""
+        return self.store.current(account_id)
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
         """Note that the upstream refuses an account's credentials, and tell the environment's webhooks so."""
@@ -106,24 +115,36 @@ class CredentialService:
         }
         self.store.note_forbidden(account_id, error)
 
-    def _asked(self, context: JsonObject, grant: OAuthGrant) -> JsonObject:
-        answer = self.endpoint.ask(oauth.token_request(grant, context))
-        return oauth.renewed(context, token_answers.read(answer, grant.answer), self.clock.now())
+    def _asked(self, account: LockedCredentials, grant: OAuthGrant) -> JsonObject:
+        request = oauth.token_request(grant, account.context)
+        secret_origins.check(account.origins, request.url)
+        answer = self.endpoint.ask(request)
+        return oauth.renewed(account.context, token_answers.read(answer, grant.answer), self.clock.now())
 
-    def _write(self, account_id: str, account: LockedCredentials, fresh: JsonObject, *, stale: str | None) -> None:
+    def _write(
+        self,
+        account_id: str,
+        account: LockedCredentials,
+        fresh: JsonObject,
+        origins: frozenset[str] | None,
+        *,
+        stale: str | None,
+    ) -> None:
         try:
-            account.write(fresh)
+            account.write(fresh, origins)
         except StoreUnavailableError:
-            self._write_later(account_id, fresh, stale=stale)
+            self._write_later(account_id, fresh, origins, stale=stale)
 
-    def _write_later(self, account_id: str, fresh: JsonObject, *, stale: str | None) -> None:
+    def _write_later(
+        self, account_id: str, fresh: JsonObject, origins: frozenset[str] | None, *, stale: str | None
+    ) -> None:
         """Write a token whose lock was lost, unless another one stands there by then."""
         for attempt in range(_SAVE_ATTEMPTS):
             self.pause(_SAVE_PAUSE_SECONDS * (attempt + 1))
             try:
                 with self.store.locked(account_id) as account:
                     if oauth.access_token(account.context) == stale:
-                        account.write(fresh)
+                        account.write(fresh, origins)
                     return
             except StoreUnavailableError:
                 continue
@@ -133,3 +154,9 @@ class CredentialService:
         return lambda account, webhook_ids: events.authentication_error(
             account, reason, to=webhook_ids, at=self.clock.now()
         )
+
+
+def _led_to(grant: OAuthGrant, account: LockedCredentials, fresh: JsonObject) -> frozenset[str] | None:
+    """Return the origins of an account whose new token is for another one, as the token endpoint tells; else None."""
+    before, after = (frozenset(secret_origins.of_addresses(grant.base_urls, one)) for one in (account.context, fresh))
+    return None if account.origins is None or after <= before else account.origins | (after - before)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 
-from app.engine import passed_paths
+from app.engine import request_paths
 from app.engine.integration_config import PASSED_ON
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import EnvironmentId
@@ -34,12 +34,13 @@ class CustomCalls:
 
     def call(self, environment_id: EnvironmentId, request: CustomRequest) -> PlainAnswer:
         """Give the API's answer; raise InvalidInputError for a path that leads elsewhere, SourceError for a refusal."""
-        path = passed_paths.checked(request.path)
+        path = request_paths.check_caller(request.path, "path")
         account = self._called.admitted(environment_id, request.account_id)
         call = PageCall(
             account_id=account.id,
             config=self._called.config(account).passing_on(request.http_method),
             context=account.context,
+            origins=account.origins,
             resource=PASSED_ON,
             method=request.http_method.lower(),
             path=path,

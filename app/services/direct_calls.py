@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from app.engine import unified_model
+from app.engine import request_paths, unified_model
 from app.engine.errors import (
     Failure,
     InvalidInputError,
@@ -98,16 +98,19 @@ class DirectCalls:
 
     def _page_call(self, account: IntegratedAccount, request: DirectRequest, config: IntegrationConfig) -> PageCall:
         cursor = self._opened(request)
+        request_paths.check_id(request.id or "")
         if name := unified_model.unified_name(request.resource):
             mapping, faults = self._unified.find(account, name, request.method)
             if mapping is None:
                 raise InvalidInputError(faults)
             asked = UnifiedRequest(id=request.id, query=request.query, body=request.body)
             return account_mapping(mapping, account, config).page_call(asked, cursor)
+        request_paths.check_resource(request.resource)
         return PageCall(
             account_id=account.id,
             config=config,
             context=account.context,
+            origins=account.origins,
             resource=request.resource,
             method=request.method,
             id=request.id,

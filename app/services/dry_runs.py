@@ -10,10 +10,10 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from app.engine import scope
+from app.engine import echoed_secrets, scope
 from app.engine.errors import Failure, InvalidInputError, RecordError, SourceError
 from app.engine.increments import LowerBounds
-from app.engine.json_types import JSON, JsonObject
+from app.engine.json_types import JsonObject
 from app.engine.objects import SyncJobRun
 from app.engine.resource_items import ResourceItem
 from app.services import unified_pages
@@ -145,7 +145,7 @@ def _shown(draft: RunDraft, context: RunContext, looks: Mapping[str, _Look]) -> 
         "sync_job_id": draft.request.sync_job_id,
         "integrated_account_id": draft.request.integrated_account_id,
         "args": draft.args,
-        "resources": [_look_view(look) for look in looks.values()],
+        "resources": [_look_view(look, context) for look in looks.values()],
         "estimate": {
             "requests_at_least": requests,
             "is_exact": all(_is_known(look) for look in looks.values()),
@@ -155,7 +155,7 @@ def _shown(draft: RunDraft, context: RunContext, looks: Mapping[str, _Look]) -> 
     }
 
 
-def _look_view(look: _Look) -> JsonObject:
+def _look_view(look: _Look, context: RunContext) -> JsonObject:
     item = look.item
     return {
         "name": item.name,
@@ -166,13 +166,13 @@ def _look_view(look: _Look) -> JsonObject:
         "persist": item.persist,
         "request": look.request,
         "requests_at_least": _requests(look),
-        "first_page": None if look.page is None else _page_view(look.page),
+        "first_page": None if look.page is None else _page_view(look.page, context),
         "error": None if look.error is None else {"code": look.error.code, "message": look.error.message},
     }
 
 
-def _page_view(page: FetchedPage) -> JsonObject:
-    records: list[JSON] = page.records[:_MOST_SHOWN]
+def _page_view(page: FetchedPage, context: RunContext) -> JsonObject:
+    records = echoed_secrets.without_secrets(page.records[:_MOST_SHOWN], context.account.context)
     return {
         "records": records,
         "count": len(page.records),

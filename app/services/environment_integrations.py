@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from app.engine import integration_config
+from app.engine import integration_config, secret_origins
 from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.merging import merged
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
-from app.engine.redaction import restored
+from app.engine.redaction import redacted_config, restored
 
 
 class InstalledStore(Protocol):
@@ -111,10 +111,23 @@ def _checked(
         if current is not None:
             values["override"] = restored(fields["override"], current.override)
         if integration is not None:
-            found += integration_config.parse_config(merged(integration.config, values["override"]), "override")[1]
+            found += integration_config.failures_of_new(merged(integration.config, values["override"]), "override")
     if found:
         raise InvalidInputError(found)
+    if "override" in fields and integration is not None:
+        values["origins"] = _origins(integration, current, values["override"], fields["override"])
     return values
+
+
+def _origins(
+    integration: Integration, current: EnvironmentIntegration | None, override: JsonObject, sent: JsonObject
+) -> Sequence[str] | None:
+    """Return the hosts that an override's own secrets are for: as before, unless all of them are entered again."""
+    if current is not None and secret_origins.keeps_secrets(override, redacted_config(override), sent):
+        if current.origins is not None:
+            return current.origins
+        override = current.override
+    return secret_origins.given_for(merged(integration.config, override), override)
 
 
 def _found(installed: EnvironmentIntegration | None, id: str) -> EnvironmentIntegration:

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from app.engine import integration_config
+from app.engine import integration_config, secret_origins
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
-from app.engine.redaction import restored
+from app.engine.redaction import redacted_config, restored
 
 
 class IntegrationStore(Protocol):
@@ -56,7 +56,12 @@ class IntegrationService:
             failures.append(Failure("name", f"an integration named '{name}' exists already"))
         if failures:
             raise InvalidInputError(failures)
-        return self._integrations.create(environment_id, new_id(), fields)
+        values = (
+            {**fields, "origins": secret_origins.given_for(fields["config"], fields["config"])}
+            if "config" in fields
+            else fields
+        )
+        return self._integrations.create(environment_id, new_id(), values)
 
     def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration:
         """Read one integration; raise NotFoundError."""
@@ -106,7 +111,17 @@ def _checked_changes(current: Integration, changes: JsonObject, faults: Sequence
         failures.append(Failure("name", message))
     if failures:
         raise InvalidInputError(failures)
+    if "config" in fields:
+        fields["origins"] = _origins(current, fields["config"], changes["config"])
     return fields
+
+
+def _origins(current: Integration, config: JsonObject, sent: JSON) -> Sequence[str] | None:
+    """Return the hosts that a changed config's own secrets are for: as before, unless all of them are entered again."""
+    if secret_origins.keeps_secrets(config, redacted_config(config), sent):
+        known = current.origins
+        return secret_origins.given_for(current.config, current.config) if known is None else known
+    return secret_origins.given_for(config, config)
 
 
 def _outdated(version: int) -> Failure:
@@ -114,7 +129,7 @@ def _outdated(version: int) -> Failure:
 
 
 def _config_failures(fields: JsonObject) -> list[Failure]:
-    return integration_config.parse_config(fields["config"])[1] if "config" in fields else []
+    return integration_config.failures_of_new(fields["config"]) if "config" in fields else []
 
 
 def _found(integration: Integration | None, integration_id: str) -> Integration:

@@ -28,6 +28,7 @@ def page_call(context: RunContext, item: ResourceItem, element: scope.Element, c
         run_id=context.run.id,
         config=context.config,
         context=context.account.context,
+        origins=context.account.origins,
         resource=item.resource,
         method=item.method,
         id=id,

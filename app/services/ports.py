@@ -25,6 +25,8 @@ class PageCall:
     config: IntegrationConfig
     context: JsonObject = field(repr=False)
     """The account's context, credentials within."""
+    origins: frozenset[str] | None = None
+    """What they were given for: no other one is asked; None is not known yet."""
     resource: str
     method: str
     id: str | None = None
@@ -90,10 +92,13 @@ class PlainAnswer:
 
 
 class CredentialKeeper(Protocol):
-    """Keeps accounts' tokens fresh; both calls block, and any number of threads and processes may make them at once."""
+    """Keeps accounts' tokens fresh; its calls block, and any number of threads and processes may make them at once."""
 
     def renew(self, account_id: str, grant: OAuthGrant, *, stale: str | None) -> JsonObject:
         """Give a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
+
+    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+        """Read an account's context, and the origins that go with it; raise SourceError when it is gone."""
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
         """Note, once, that the upstream refuses an account's credentials, and tell the environment's webhooks so."""

@@ -16,9 +16,11 @@ from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
 from app.engine.planning import RunPlan
 from app.engine.record_keys import RecordKey
+from app.engine.redaction import redacted
 from app.engine.rekeying import HeldKeys, KeyNote, Rekeying
 from app.engine.resource_items import ResourceItem
 from app.engine.times import iso_utc_or_none
+from app.services.account_origins import with_origins
 from app.services.ports import Clock
 from app.services.unified_mappings import AccountMapping, UnifiedMappings, account_mapping
 
@@ -43,6 +45,9 @@ class AccountReader(Protocol):
 
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
         """Read one account."""
+
+    def note_origins(self, account_id: str, origins: frozenset[str]) -> None:
+        """Note what an account's secrets were given for, unless that is known already."""
 
 
 class IntegrationReader(Protocol):
@@ -194,6 +199,7 @@ class RunContexts:
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
         config = _config(account, material.integration)
+        account = with_origins(account, config, self._accounts)
         mappings, faults = self._unified.find_all(account, items)
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
@@ -227,7 +233,7 @@ def _config(account: IntegratedAccount, integration: Integration | None) -> Inte
     config, faults = integration_config.parse_config(overridden(integration.config, account.integration_override))
     if config is None:
         raise RunUnworkableError(f"integration '{integration.name}': {faults[0].path}: {faults[0].message}")
-    return config
+    return config.given_for(integration.origins, integration.override_origins, account.override_origins)
 
 
 def _scope(run: SyncJobRun, account: IntegratedAccount) -> JsonObject:
@@ -239,7 +245,7 @@ def _scope(run: SyncJobRun, account: IntegratedAccount) -> JsonObject:
     }
     return scope.run_scope(
         args=run.args,
-        context=account.context,
+        context=redacted(account.context),
         tenant_id=account.tenant_id,
         previous_run_date=iso_utc_or_none(run.previous_run_date),
         run=shown,

@@ -56,6 +56,7 @@ class AccountMapping:
             account_id=self.account.id,
             config=self.config,
             context=self.account.context,
+            origins=self.account.origins,
             resource=request.resource,
             method=request.method,
             path=request.path,

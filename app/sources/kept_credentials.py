@@ -33,6 +33,8 @@ class _Known:
     """One account's newest context, and the tokens that it replaces."""
 
     context: JsonObject
+    origins: frozenset[str] | None = None
+    """What its secrets are given for."""
     stale: OrderedDict[str | None, None] = field(default_factory=OrderedDict)
 
 
@@ -43,7 +45,7 @@ class KeptCredentials:
         self._keeper = keeper
         self._now = now
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._renewals: dict[str, asyncio.Task[JsonObject]] = {}
+        self._renewals: dict[str, asyncio.Task[_Known]] = {}
         self._forbidden_at: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._refused: OrderedDict[tuple[str, str | None], None] = OrderedDict()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-credentials")
@@ -120,7 +122,7 @@ class KeptCredentials:
         if known is None or oauth.access_token(call.context) not in known.stale:
             return call
         self._known.move_to_end(call.account_id)
-        return replace(call, context=known.context)
+        return _with(call, known)
 
     async def _renewed(self, call: PageCall, grant: OAuthGrant) -> PageCall:
         """Renew once for all calls that wait for it."""
@@ -131,23 +133,32 @@ class KeptCredentials:
             task.add_done_callback(lambda _done: self._renewals.pop(call.account_id, None))
         try:
             # One that gives up waiting does not end it for the others.
-            return replace(call, context=await asyncio.shield(task))
+            return _with(call, await asyncio.shield(task))
         except InvalidGrantError as error:
             raise await self.refuse(call, error.message) from error
 
-    async def _renew(self, call: PageCall, grant: OAuthGrant) -> JsonObject:
+    async def _renew(self, call: PageCall, grant: OAuthGrant) -> _Known:
         stale = oauth.access_token(call.context)
         context = await self._in_thread(lambda: self._keeper.renew(call.account_id, grant, stale=stale))
+        origins = call.origins
+        if origins is not None:
+            # Both of one moment: what somebody has entered meanwhile was given for other origins.
+            context, origins = await self._in_thread(lambda: self._keeper.current(call.account_id))
         known = self._known.setdefault(call.account_id, _Known(context))
-        known.context = context
+        known.context, known.origins = context, origins
         known.stale[stale] = None
         known.stale.pop(oauth.access_token(context), None)
         _bound(known.stale, _STALE_TOKENS)
         _bound(self._known, _ACCOUNTS)
-        return context
+        return known
 
-    async def _in_thread(self, work: Callable[[], JsonObject | None]) -> JsonObject:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work) or {}
+    async def _in_thread(self, work: Callable[[], V]) -> V:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _with(call: PageCall, known: _Known) -> PageCall:
+    origins = call.origins if known.origins is None else known.origins
+    return replace(call, context=known.context, origins=origins)
 
 
 def _bound(kept: OrderedDict[K, V], most: int) -> None:

@@ -1,21 +1,11 @@
 """Which addresses an upstream may lead to: its own origin only, since requests carry an account's credentials."""
 
-import re
-from typing import Final
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
+from app.engine import request_paths
 from app.engine.errors import SourceError
 
-# What may stand in a URL as it is; "%" too, since a part may be encoded already.
-_URL_CHARACTERS = "%/:=&?~+!$,;'@()*[]"
-_STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-def encoded(address: str) -> str:
-    """Percent-encode what no URL may hold, such as spaces and letters beyond ASCII, and nothing twice."""
-    return quote(_STRAY_PERCENT.sub("%25", address), safe=_URL_CHARACTERS, errors="replace")
 
 
 def follow(address: str, reference: str) -> str:
@@ -26,11 +16,12 @@ def follow(address: str, reference: str) -> str:
     """
     try:
         base, target = urlsplit(address), urlsplit(urljoin(address, reference.strip()))
+        request_paths.check(target.path)
         if _origin(target) == _origin(base):
-            return encoded(_signed_in(target, base)._replace(fragment="").geturl())
+            return request_paths.encoded(_signed_in(target, base)._replace(fragment="").geturl())
         if target.hostname == base.hostname and _has_default_port(target) and _has_default_port(base):
             secure = target._replace(scheme="https", netloc=target.hostname or "", fragment="")
-            return encoded(_signed_in(secure, base).geturl())
+            return request_paths.encoded(_signed_in(secure, base).geturl())
     except ValueError as error:
         raise SourceError("request", "the upstream named a next address that is not a valid URL") from error
     raise SourceError(

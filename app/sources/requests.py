@@ -3,6 +3,7 @@
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from app.engine import base_urls, request_paths, secret_origins
 from app.engine.errors import SourceError
 from app.engine.expressions import Expression
 from app.engine.integration_config import MethodConfig
@@ -10,11 +11,11 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
 from app.engine.redaction import is_secret_name
 from app.services.ports import PageCall
-from app.sources import bodies, computed_parts, origins
+from app.sources import bodies, computed_parts
 from app.sources.exchange import HttpRequest
 from app.sources.pagination.values import PageAsk
 from app.sources.redaction import secrets_in
-from app.sources.request_parts import authorization, headers, next_addresses, page_fields, paths
+from app.sources.request_parts import authorization, headers, next_addresses, page_fields
 from app.sources.request_parts.drafts import RequestDraft
 from app.sources.request_parts.next_addresses import without_secrets
 from app.sources.request_parts.written_queries import WrittenQuery, query_text
@@ -30,8 +31,11 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
         raise SourceError("request", "the id is an empty text")
     scope = _scope(call)
     config = config if call.path is None else replace(config, path=Template(call.path, frozenset()))
-    base_url, base_query = _base_url(config, scope)
-    path, path_query = paths.resolved(config.path, scope)
+    base_url, base_query = base_urls.resolved(config.base_url, scope, key="base_url")
+    path, path_query = request_paths.resolved(config.path, scope)
+    request_paths.check(urlsplit(base_url).path + path)
+    call.config.hosts.check_request(base_url)
+    secret_origins.check(call.origins, base_url)
     credentials = authorization.headers(config.authorization, scope)
     sent_headers = {**_fields(config.headers, scope), **call.headers}
     at_base, in_path = WrittenQuery.read(base_query), WrittenQuery.read(path_query)
@@ -111,20 +115,6 @@ def _scope(call: PageCall) -> JsonObject:
     }
     # What is absent does not resolve, so that an item method without an id is an error, not a request to ".../".
     return {name: value for name, value in scope.items() if value is not None}
-
-
-def _base_url(config: MethodConfig, scope: JsonObject) -> tuple[str, str]:
-    """Give the base URL and its query, both as they are sent."""
-    address, _, query = origins.encoded(str(_resolved(config.base_url, scope)).strip()).partition("?")
-    url = address.rstrip("/")
-    try:
-        parts = urlsplit(url)
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        raise SourceError("request", "base_url does not resolve to an http or https address with a host")
-    return url, query
 
 
 def _fields(templates: Template | None, scope: JsonObject) -> JsonObject:

@@ -1,6 +1,6 @@
 """Integrated accounts in Postgres; their context is encrypted."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Select, bindparam, delete, func, null, select, update
@@ -38,6 +38,7 @@ class AccountStore:
     ) -> IntegratedAccount:
         """Write an account."""
         sealed = {
+            "origins": _column(values.get("origins")),
             "id": id,
             "environment_id": environment_id,
             "context_encrypted": self._cipher.seal(context, CONTEXT.place(environment_id, id)),
@@ -79,9 +80,13 @@ class AccountStore:
         values: Mapping[str, Any],
         *,
         change_context: Callable[[JsonObject], JsonObject],
+        change_origins: Callable[[IntegratedAccount], Collection[str] | None] | None = None,
         seen: RowVersion | None = None,
     ) -> IntegratedAccount | None:
-        """Change an account; its row is locked meanwhile, so that of two changes of its context both count."""
+        """Change an account; its row is locked meanwhile, so that of two changes of its context both count.
+
+        ``change_origins`` sees the account as it was.
+        """
         selected = _selected(environment_id).where(_TABLE.c.id == account_id)
         locked = selected.where(unchanged(_TABLE, seen)).with_for_update(of=_TABLE)
         with self._engine.begin() as connection:
@@ -90,9 +95,11 @@ class AccountStore:
             if row is None:
                 return None
             place = CONTEXT.place(row["environment_id"], row["id"])
-            context = self._cipher.open(row["context_encrypted"], place)
+            before = self._account(row)
             changed = {**self._sealed(row["environment_id"], row["id"], values), "updated_at": func.now()}
-            if (new := change_context(context)) != context:
+            if change_origins is not None:
+                changed["origins"] = _column(change_origins(before))
+            if (new := change_context(before.context)) != before.context:
                 # Whoever brings new credentials deserves that they are tried.
                 changed |= {"context_encrypted": self._cipher.seal(new, place), **CLEAN}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**changed))
@@ -100,6 +107,24 @@ class AccountStore:
             if row["status"] == "needs_reauth" and account.status == "active":
                 announce_reactivation(connection, account)
             return account
+
+    def note_origins(self, account_id: str, origins: Collection[str]) -> None:
+        """Note what an account's secrets were given for, unless that is known already."""
+        statement = update(_TABLE).where(_TABLE.c.id == account_id, _TABLE.c.origins.is_(None))
+        with self._engine.begin() as connection:
+            connection.execute(statement.values(origins=_column(origins)))
+
+    def approve_origins(self, account_id: str, origins: Collection[str], hosts: Sequence[str] | None) -> None:
+        """Replace what an account's secrets are given for, and those of its override."""
+        statement = update(_TABLE).where(_TABLE.c.id == account_id)
+        with self._engine.begin() as connection:
+            connection.execute(statement.values(origins=_column(origins), override_origins=hosts))
+
+    def anywhere(self, account_id: str) -> IntegratedAccount | None:
+        """Read one account of any environment, for the operator."""
+        with reading(self._engine) as connection:
+            row = connection.execute(_ALL.where(_TABLE.c.id == account_id)).mappings().one_or_none()
+        return self._account(row) if row else None
 
     def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove an account."""
@@ -143,11 +168,17 @@ def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
         last_error=row["last_error"],
         last_forbidden_error=row["last_forbidden_error"],
         context=cipher.open(row["context_encrypted"], CONTEXT.place(environment_id, id)),
+        origins=None if row["origins"] is None else frozenset(row["origins"]),
         unified_model_override=row["unified_model_override"],
+        override_origins=row["override_origins"],
         integration_override=sealed_config.opened(row["integration_override"], cipher, override_place),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _column(origins: Collection[str] | None) -> list[str] | None:
+    return None if origins is None else sorted(origins)
 
 
 def announce_reactivation(connection: Connection, account: IntegratedAccount) -> None:

@@ -40,6 +40,7 @@ class _Locked:
         accounts: AccountStore,
         context: JsonObject,
         *,
+        origins: frozenset[str] | None,
         seal: Callable[[JsonObject], bytes],
         reactivated_in: EnvironmentId | None,
     ) -> None:
@@ -50,13 +51,17 @@ class _Locked:
         self._seal = seal
         self._reactivated_in = reactivated_in
         self.context = context
+        self.origins = origins
 
-    def write(self, context: JsonObject) -> None:
-        """Replace the context and commit, which lets go of the lock."""
+    def write(self, context: JsonObject, origins: frozenset[str] | None = None) -> None:
+        """Replace the context, and what its secrets are given for unless that stays; commit, which unlocks the row."""
         sealed = self._seal(context)
+        changed = {} if origins is None else {"origins": sorted(origins)}
         statement = update(_TABLE).where(_TABLE.c.id == self._account_id)
         self._connection.execute(
-            statement.values(context_encrypted=sealed, status="active", last_error=None, updated_at=func.now())
+            statement.values(
+                context_encrypted=sealed, status="active", last_error=None, updated_at=func.now(), **changed
+            )
         )
         if self._reactivated_in is not None:
             account = self._accounts.within(self._connection, self._reactivated_in, self._account_id)
@@ -86,13 +91,27 @@ class CredentialStore:
             def seal(context: JsonObject) -> bytes:
                 return self._cipher.seal(context, place)
 
-            yield _Locked(connection, account_id, self._accounts, context, seal=seal, reactivated_in=refused)
+            yield _Locked(
+                connection,
+                account_id,
+                self._accounts,
+                context,
+                origins=None if row.origins is None else frozenset(row.origins),
+                seal=seal,
+                reactivated_in=refused,
+            )
+
+    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
+        """Read an account's context, and what its secrets were given for; raise SourceError when it is gone."""
+        with self._engine.connect() as connection:
+            row = connection.execute(_selected(account_id)).first()
+        context = self._context(row, account_id)
+        assert row is not None
+        return context, None if row.origins is None else frozenset(row.origins)
 
     def context(self, account_id: str) -> JsonObject:
         """Read an account's context; raise SourceError when it is gone."""
-        with self._engine.connect() as connection:
-            row = connection.execute(_selected(account_id)).first()
-        return self._context(row, account_id)
+        return self.current(account_id)[0]
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, announce: Announcement) -> bool:
         """Note that an account has to be connected anew, with its events, if ``token`` is still its own."""
@@ -129,5 +148,5 @@ def _place(row: Row[Any]) -> Place:
 
 
 def _selected(account_id: str) -> Any:
-    columns = (_TABLE.c.id, _TABLE.c.environment_id, _TABLE.c.status, _TABLE.c.context_encrypted)
+    columns = (_TABLE.c.id, _TABLE.c.environment_id, _TABLE.c.status, _TABLE.c.context_encrypted, _TABLE.c.origins)
     return select(*columns).where(_TABLE.c.id == account_id)

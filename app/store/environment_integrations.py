@@ -1,9 +1,10 @@
 """Installed integrations in Postgres; the literal secrets of their overrides are encrypted."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Engine, and_, bindparam, func, literal_column, select
+from sqlalchemy import Engine, and_, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.engine.environment_integration import EnvironmentIntegration
@@ -23,13 +24,12 @@ _OF: Final = select(_TABLE).where(
     _TABLE.c.environment_id == bindparam("environment"), _TABLE.c.integration_id == bindparam("integration")
 )
 _INTEGRATION = tables.integration
-_EFFECTIVE: Final = (
-    select(_INTEGRATION, _TABLE.c.override)
-    .outerjoin(
-        _TABLE,
-        and_(_TABLE.c.integration_id == _INTEGRATION.c.id, _TABLE.c.environment_id == _INTEGRATION.c.environment_id),
-    )
-    .where(_INTEGRATION.c.environment_id == bindparam("environment"), _INTEGRATION.c.id == bindparam("integration"))
+_ALL: Final = select(_INTEGRATION, _TABLE.c.override, _TABLE.c.origins.label("override_origins")).outerjoin(
+    _TABLE,
+    and_(_TABLE.c.integration_id == _INTEGRATION.c.id, _TABLE.c.environment_id == _INTEGRATION.c.environment_id),
+)
+_EFFECTIVE: Final = _ALL.where(
+    _INTEGRATION.c.environment_id == bindparam("environment"), _INTEGRATION.c.id == bindparam("integration")
 )
 
 
@@ -96,6 +96,7 @@ class EnvironmentIntegrationStore:
             environment_id=EnvironmentId(str(row["environment_id"])),
             integration_id=str(row["integration_id"]),
             override=_opened(row["environment_id"], row["integration_id"], row["override"], self._cipher),
+            origins=row["origins"],
             show_in_catalog=row["show_in_catalog"],
             created_at=row["created_at"],
             updated_at=row["updated_at"],
@@ -115,14 +116,34 @@ class EffectiveIntegrations:
         row = singles_of(self._engine).one(_EFFECTIVE, values)
         return effective_of(row, self._cipher) if row else None
 
+    def anywhere(self, integration_id: str) -> Integration | None:
+        """Read one integration of any environment, for the operator."""
+        with reading(self._engine) as connection:
+            row = connection.execute(_ALL.where(_INTEGRATION.c.id == integration_id)).mappings().one_or_none()
+        return effective_of(row, self._cipher) if row else None
+
+    def everywhere(self) -> Iterator[Integration]:
+        """Read the integrations of all environments, for the operator."""
+        with reading(self._engine) as connection:
+            for row in connection.execute(_ALL.order_by(_INTEGRATION.c.id)).mappings():
+                yield effective_of(row, self._cipher)
+
+    def note_origins(self, integration_id: str, hosts: Sequence[str]) -> None:
+        """Note what an integration's own secrets, and its override's, are given for; where that is kept already."""
+        with self._engine.begin() as connection:
+            for table, column in ((_INTEGRATION, _INTEGRATION.c.id), (_TABLE, _TABLE.c.integration_id)):
+                statement = update(table).where(column == integration_id, table.c.origins.is_not(None))
+                connection.execute(statement.values(origins=hosts))
+
 
 def effective_of(row: Row, cipher: Cipher) -> Integration:
-    """Read an integration's row that has the ``override`` of its environment, or null, beside its own columns."""
+    """Read an integration's row that has the ``override`` of its environment, or null, and that one's origins."""
     integration = integration_of(row, cipher)
     if row["override"] is None:
         return integration
     override = _opened(integration.environment_id, integration.id, row["override"], cipher)
-    return replace(integration, config=merged(integration.config, override))
+    config = merged(integration.config, override)
+    return replace(integration, config=config, override_origins=row["override_origins"])
 
 
 def _opened(environment_id: object, integration_id: object, override: JsonObject, cipher: Cipher) -> JsonObject:

@@ -107,6 +107,7 @@ def integration_of(row: Row, cipher: Cipher) -> Integration:
         is_beta=row["is_beta"],
         sharing=row["sharing"],
         config=sealed_config.opened(row["config"], cipher, CONFIG.place(row["environment_id"], row["id"])),
+        origins=row["origins"],
         version=row["version"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

@@ -23,7 +23,7 @@ _INSTALLED: Final = tables.environment_integration
 _PARTS: Final = {
     "run": list(SELECT_RUN.selected_columns),
     "account": [*_ACCOUNT.c, _INTEGRATION.c.name.label("integration_name")],
-    "integration": [*_INTEGRATION.c, _INSTALLED.c.override],
+    "integration": [*_INTEGRATION.c, _INSTALLED.c.override, _INSTALLED.c.origins.label("override_origins")],
 }
 _NAMES: Final = [(part, column.name) for part, columns in _PARTS.items() for column in columns]
 

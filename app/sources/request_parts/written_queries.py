@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
+from app.engine import request_paths
 from app.engine.json_types import JSON, JsonObject
 from app.engine.request_formats import ArrayFormat
-from app.sources import bodies, origins
+from app.sources import bodies
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class WrittenQuery:
     def read(cls, text: str) -> "WrittenQuery":
         """Read what stands behind an address's question mark."""
         pairs = (pair for pair in text.split("&") if pair)
-        return cls(tuple((unquote_plus(pair.partition("=")[0]), origins.encoded(pair)) for pair in pairs))
+        return cls(tuple((unquote_plus(pair.partition("=")[0]), request_paths.encoded(pair)) for pair in pairs))
 
     def without(self, names: Collection[str]) -> "WrittenQuery":
         """Return what is left when these names are replaced."""

@@ -64,6 +64,7 @@ integration = Table(
     Column("is_beta", Boolean, nullable=False, server_default=text("false")),
     Column("sharing", Text, nullable=False, server_default="deny"),
     Column("config", JSONB, nullable=False),
+    Column("origins", ARRAY(Text)),  # the hosts that the config's own secrets were entered for; None: not noted
     Column("version", Integer, nullable=False, server_default="1"),  # optimistic lock
     *times(),
     UniqueConstraint("environment_id", "name", name="integration_environment_name"),
@@ -76,6 +77,7 @@ environment_integration = Table(
     environment_column(),
     Column("integration_id", uuid_type, ForeignKey("integration.id", ondelete="CASCADE"), nullable=False),
     Column("override", JSONB, nullable=False),  # laid over the integration's config; secrets within are sealed
+    Column("origins", ARRAY(Text)),  # the hosts that the override's own secrets were entered for
     Column("show_in_catalog", Boolean, nullable=False, server_default=text("true")),
     *times(),
     UniqueConstraint("integration_id", name="environment_integration_integration"),
@@ -93,8 +95,10 @@ integrated_account = Table(
     Column("last_error", Text),  # why it needs_reauth
     Column("last_forbidden_error", JSONB(none_as_null=True)),  # the last call that was answered 403
     Column("context_encrypted", LargeBinary, nullable=False),
+    Column("origins", ARRAY(Text)),  # those that the context's secrets were entered for; None: noted at the next use
     Column("unified_model_override", JSONB, nullable=False, server_default=text("'{}'")),
     Column("integration_override", JSONB, nullable=False, server_default=text("'{}'")),  # secrets within are sealed
+    Column("override_origins", ARRAY(Text)),  # the hosts that these were entered for
     *times(),
     Index("integrated_account_page", "environment_id", "created_at", "id"),
 )

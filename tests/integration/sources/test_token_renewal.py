@@ -1,6 +1,7 @@
 """OAuth tokens are renewed once for all who need them, by a real token server, over a real database."""
 
 import base64
+import json
 import multiprocessing
 import time
 from collections.abc import Iterator
@@ -152,6 +153,17 @@ class Place:
             return connection.execute(statement, {"id": self.account_id}).one()
 
 
+class MovingPlace(Place):
+    """An account that is where its token says, and whose secrets were given for some origins."""
+
+    @property
+    def raw_config(self) -> JsonObject:
+        return {**super().raw_config, "base_url": "{{context.oauth.token.instance_url}}"}
+
+    def call(self, context: JsonObject) -> PageCall:
+        return replace(super().call(context), origins=self.service.current(self.account_id)[1])
+
+
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     engine = connect(database_url)
@@ -189,6 +201,36 @@ def fetch_in_process(database_url: str, base_url: str, account_id: str, results:
     results.put(len(place.fetch(context(), times=5)))
     place.close()
     engine.dispose()
+
+
+def test_a_renewed_token_leads_its_account_to_the_origin_that_the_endpoint_names(
+    engine: Engine, server: TokenServer
+) -> None:
+    place, there = MovingPlace(engine, server.url), server.url.replace("127.0.0.1", "localhost")
+    before = context(expires_at="2020-01-01T00:00:00Z", instance_url="http://before.test")
+    place.connect_account(token_of(before))
+    place.accounts.approve_origins(place.account_id, ["http://before.test", server.url], None)
+    server.access = "moved"
+    server.answer = Response(body=json.dumps({"access_token": "moved", "instance_url": there}).encode())
+
+    records = place.fetch(before)
+    renewed = place.service.store.context(place.account_id)
+    again = place.fetch(renewed)
+    place.close()
+
+    assert records == again == [[{"id": 1}]]
+    assert place.service.current(place.account_id)[1] == {"http://before.test", server.url, there}
+
+
+def test_a_refresh_token_goes_to_no_endpoint_that_it_was_not_given_for(place: Place, server: TokenServer) -> None:
+    before = context(expires_at="2020-01-01T00:00:00Z")
+    place.connect_account(token_of(before))
+    place.accounts.approve_origins(place.account_id, ["http://before.test"], None)
+
+    with pytest.raises(SourceError) as caught:
+        place.fetch(before)
+
+    assert (caught.value.code, server.asked) == ("origin_changed", [])
 
 
 def test_ten_requests_in_two_processes_renew_a_refused_token_once(

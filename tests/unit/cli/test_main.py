@@ -30,6 +30,8 @@ COMMANDS = [
         "log",
         "token",
         "environment",
+        "account",
+        "integration",
         "keys",
         "api",
         "daemon",
@@ -138,7 +140,9 @@ def test_empty_name_is_a_usage_fault(ferryman: Ferryman, command: tuple[str, ...
     assert "it is empty" in result.output
 
 
-@pytest.mark.parametrize("command", ["token list", "keys list", "environment list", "health", "run list"])
+@pytest.mark.parametrize(
+    "command", ["token list", "keys list", "environment list", "integration check-hosts", "health", "run list"]
+)
 def test_command_looks_for_the_stack_where_the_environment_says(
     ferryman: Ferryman, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
 ) -> None:

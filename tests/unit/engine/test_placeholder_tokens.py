@@ -3,6 +3,7 @@ import pytest
 from app.engine.errors import PlaceholderError
 from app.engine.json_types import JSON
 from app.engine.placeholder_tokens import parse_token
+from app.engine.redaction import MASK
 
 SCOPE: dict[str, JSON] = {
     "args": {"id": 7, "empty": "", "nothing": None, "object": {"k": 1}, "texts": ["a", "b"]},
@@ -198,3 +199,23 @@ def test_a_placeholder_that_is_wrong_is_refused(source: str, message: str) -> No
 
 def test_every_path_is_known() -> None:
     assert parse_token("a.b c:int|d?:e.f").paths == {("a", "b"), ("c",), ("d",)}
+
+
+MASKED: dict[str, JSON] = {"context": {"key": MASK, "a": {"b": MASK}}, "key": MASK, "args": {"x": MASK}, "id": MASK}
+
+
+@pytest.mark.parametrize(
+    "source", ["context.key", "key", "context.a.b:json", "context.key?:other", "absent|context.key"]
+)
+def test_a_secret_that_the_context_does_not_show_is_an_error_and_not_sent_as_its_mask(source: str) -> None:
+    token = parse_token(source)
+
+    with pytest.raises(PlaceholderError, match="holds a secret of the account's context"):
+        token.value(MASKED)
+    with pytest.raises(PlaceholderError, match="holds a secret of the account's context"):
+        token.text(MASKED)
+
+
+@pytest.mark.parametrize("source", ["args.x", "id", "args.x|context.key"])
+def test_a_caller_may_send_a_text_that_looks_like_a_mask(source: str) -> None:
+    assert parse_token(source).value(MASKED) == MASK

@@ -1,6 +1,6 @@
 """Tables of API objects in memory, and the objects that tests put there."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -66,6 +66,7 @@ class FakeTable(Generic[T]):
         *,
         version: int | None = None,
         change_context: Callable[[JsonObject], JsonObject] | None = None,
+        change_origins: Callable[[T], Collection[str] | None] | None = None,
         seen: RowVersion | None = None,
     ) -> T | None:
         self.before_update()
@@ -73,9 +74,14 @@ class FakeTable(Generic[T]):
         if row is None or (version is not None and version != row.version):
             return None
         more = {"context": change_context(row.context)} if change_context else {}
+        more |= {"origins": change_origins(row)} if change_origins else {}
         more |= {"version": version + 1} if version else {}
         self.rows[id] = replace(row, **values, **more)
         return self.rows[id]
+
+    def note_origins(self, id: str, origins: frozenset[str]) -> None:
+        row: Any = self.rows[id]
+        self.rows[id] = replace(row, origins=origins)
 
     def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
         return self._as_seen(environment_id, id, seen) is not None and self.rows.pop(id) is not None

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.engine import oauth
+from app.engine.credentials_config import OAuthGrant
 from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableError
 from app.engine.integration_config import parse_config
 from app.engine.json_types import JsonObject
@@ -55,13 +56,14 @@ class FakeCredentials:
     pauses: list[float] = field(default_factory=list)
     is_news: bool = False
     announced: Any = None
+    origins: frozenset[str] | None = None
 
-    def write(self, context: JsonObject) -> None:
+    def write(self, context: JsonObject, origins: frozenset[str] | None = None) -> None:
         if self.failing_writes:
             self.failing_writes -= 1
             self.stored = self.while_asked or self.stored
             raise StoreUnavailableError
-        self.stored = context
+        self.stored, self.origins = context, origins or self.origins
 
     def ask(self, request: TokenRequest) -> JsonObject:
         self.asked += 1
@@ -83,6 +85,7 @@ class _Store:
     def locked(self, account_id: str) -> Any:
         class Locked:
             context = self.fake.stored
+            origins = self.fake.origins
             write = staticmethod(self.fake.write)
 
         @contextmanager
@@ -112,6 +115,31 @@ def test_a_stale_token_is_renewed_and_stored() -> None:
 
     assert renewed(fake) == "new"
     assert oauth.access_token(fake.stored) == "new"
+
+
+def grant_of(base_url: str) -> OAuthGrant:
+    credentials = {"oauth2": {"auth": {"tokenHost": "https://id.test"}}}
+    config, _ = parse_config({"base_url": base_url, "credentials": credentials})
+    assert config is not None
+    return config.grants[0]
+
+
+def test_a_token_for_another_origin_leads_its_account_there() -> None:
+    answer = {"access_token": "new", "instance_url": "https://two.test"}
+    fake = FakeCredentials(answers=[answer], origins=frozenset({"https://id.test", "https://one.test"}))
+
+    service(fake).renew("account", grant_of("{{context.oauth.token.instance_url}}"), stale="old")
+
+    assert fake.origins == {"https://id.test", "https://one.test", "https://two.test"}
+
+
+def test_a_client_and_a_refresh_token_go_to_no_other_endpoint_than_they_were_given_for() -> None:
+    fake = FakeCredentials(origins=frozenset({"https://other.test", "https://up.test"}))
+
+    with pytest.raises(SourceError, match="another origin") as caught:
+        service(fake).renew("account", grant_of("https://up.test"), stale="old")
+
+    assert (caught.value.code, fake.asked) == ("origin_changed", 0)
 
 
 def test_a_token_that_somebody_has_renewed_is_taken_without_asking() -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from service_setting import Setting, setting
-from service_tables import NOON, integration, run
+from service_tables import NOON, FakeTable, account, integration, run
 
 from app.services.run_context import RunUnworkableError
 
@@ -21,6 +21,16 @@ def test_context_holds_the_plan_and_what_requests_see() -> None:
     assert context.scope["subdomain"] == "acme"
     assert context.scope["sync_job_run"]["started_at"] == "2026-03-01T12:00:00.000Z"
     assert "previous_run_date" not in context.scope
+
+
+def test_requests_see_no_secret_of_the_account_which_is_still_called_with_it() -> None:
+    here = setting()
+    here.accounts = FakeTable(account, account(context={"api_key": "canary", "site": "acme"}))
+
+    context = here.context()
+
+    assert "canary" not in str(context.scope)
+    assert (context.scope["site"], context.account.context["api_key"]) == ("acme", "canary")
 
 
 def test_context_shows_no_credentials() -> None:
