@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from app.engine import placeholders
+from app.engine import non_secrets, placeholders
 from app.engine.authorization_config import (
     Authorization,
     BasicAuthorization,
@@ -16,6 +16,7 @@ from app.engine.authorization_config import (
 )
 from app.engine.config_paths import MarkedPath
 from app.engine.config_reader import ConfigReader, shown
+from app.engine.config_secrets import literal_secrets
 from app.engine.credentials_config import OAuthGrant, read_grants
 from app.engine.errors import Failure, SourceError
 from app.engine.expressions import Expression
@@ -30,6 +31,7 @@ from app.engine.pagination_config import (
     RangePagination,
     read_pagination,
 )
+from app.engine.paths import Path
 from app.engine.placeholders import Template
 from app.engine.rate_limit_config import RateLimitConfig, read_rate_limit
 from app.engine.record_keys import BY_ID, RecordKey, read_key
@@ -117,6 +119,10 @@ class IntegrationConfig:
     rate_limit: RateLimitConfig = field(default_factory=RateLimitConfig)
     grants: tuple[OAuthGrant, ...] = ()
     """How accounts' tokens are renewed."""
+    plain_paths: frozenset[Path] = frozenset()
+    """What of an account's context is declared to be no secret."""
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Literal ones of the config itself."""
     _unlisted: dict[tuple[str, str], MethodConfig] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Usual methods that the config does not list, as they were asked for: each page asks again."""
 
@@ -149,6 +155,7 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
     if not reader.is_object():
         return None, failures
     defaults = _read_defaults(reader)
+    non_secrets.check(reader)
     config = IntegrationConfig(
         base_url=defaults.base_url,
         query=reader.object_template("query"),
@@ -156,6 +163,8 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
         methods=_read_resources(reader, defaults),
         rate_limit=read_rate_limit(reader.child("rate_limit")),
         grants=read_grants(reader.child("credentials")),
+        plain_paths=non_secrets.plain_paths(reader.value),
+        secrets=frozenset(text for secret in literal_secrets(reader.value) for text in secret.texts),
     )
     return (None if failures else config), failures
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Generic, NewType, TypeVar
 
 from app.engine.json_types import JsonObject
+from app.engine.paths import Path
 from app.engine.roles import Role
 from app.engine.status import DaemonStatus, ErrorHandling, RunStatus
 
@@ -80,6 +81,8 @@ class IntegratedAccount:
     last_forbidden_error: JsonObject | None = None
     """``{resource, method, missing_scopes, occurred_at}`` of the last call that was answered 403."""
     context: JsonObject = field(repr=False)
+    plain_paths: frozenset[Path] | None = None
+    """What of its context was declared to be no secret when it was entered; None: entered before that was kept."""
     unified_model_override: JsonObject = field(default_factory=dict)
     """``{model: {resource: {method: mapping}}}``, laid over the mappings of its integration."""
     integration_override: JsonObject = field(default_factory=dict, repr=False)

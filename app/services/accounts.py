@@ -4,13 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, Protocol
 
 from app.engine import integration_config, unified_mapping
+from app.engine.config_secrets import revelations
 from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged, overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page, RowVersion
-from app.engine.redaction import restored
+from app.engine.paths import Path
+from app.engine.redaction import entered_paths, restored
+from app.services.shown_contexts import declared_paths
 
 _DEFAULT_METHOD = "api_key"
 
@@ -19,7 +22,13 @@ class AccountStore(Protocol):
     """Keeps integrated accounts."""
 
     def create(
-        self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON], *, context: JsonObject
+        self,
+        environment_id: EnvironmentId,
+        id: str,
+        values: Mapping[str, JSON],
+        *,
+        context: JsonObject,
+        plain_paths: frozenset[Path],
     ) -> IntegratedAccount:
         """Write a new account of the integration ``integration_id``."""
 
@@ -36,9 +45,10 @@ class AccountStore(Protocol):
         values: Mapping[str, JSON],
         *,
         change_context: Callable[[JsonObject], JsonObject],
+        change_plain: Callable[[frozenset[Path] | None], frozenset[Path]],
         seen: RowVersion | None = None,
     ) -> IntegratedAccount | None:
-        """Change some fields, and the context from what it is, while nobody else can change it."""
+        """Change some fields, and the context and its plain paths from what they are, while nobody else can."""
 
     def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove an account; tell whether there was one."""
@@ -97,7 +107,10 @@ class AccountService:
             "unified_model_override": fields.get("unified_model_override", {}),
             "integration_override": fields.get("integration_override", {}),
         }
-        return self._accounts.create(environment_id, new_id(), values, context=fields.get("context", {}))
+        context: JsonObject = fields.get("context", {})
+        declared = self._declared(environment_id, integration.id, values["integration_override"])
+        entered = entered_paths(declared, frozenset(), context)
+        return self._accounts.create(environment_id, new_id(), values, context=context, plain_paths=entered)
 
     def _chosen(
         self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure]
@@ -144,13 +157,20 @@ class AccountService:
         values = {name: value for name, value in changes.items() if name != "context"}
         if "integration_override" in values:
             values["integration_override"] = restored(values["integration_override"], current.integration_override)
-        failures = [*faults, *_override_failures(values)]
+        failures = [*faults, *_override_failures(values), *_revealed(current, changes, values)]
         failures += self._integration_failures(environment_id, current.integration_id, values)
         if failures:
             raise InvalidInputError(failures)
-        sent = changes.get("context", {})
+        sent: JsonObject = changes.get("context", {})
+        override = values.get("integration_override", current.integration_override)
+        declared = self._declared(environment_id, current.integration_id, override)
         updated = self._accounts.update(
-            environment_id, account_id, values, change_context=lambda current: _merged_context(current, sent), seen=seen
+            environment_id,
+            account_id,
+            values,
+            change_context=lambda current: _merged_context(current, sent),
+            change_plain=lambda entered: entered_paths(declared, entered, sent),
+            seen=seen,
         )
         return _found(updated, account_id)
 
@@ -188,6 +208,9 @@ class AccountService:
         )
         raise InvalidInputError([Failure("id", f"actions.post_install of '{account.integration_name}' {reason}")])
 
+    def _declared(self, environment_id: EnvironmentId, integration_id: str, override: JsonObject) -> frozenset[Path]:
+        return declared_paths(self._effective.get(environment_id, integration_id), override)
+
     def _integration_failures(
         self, environment_id: EnvironmentId, integration_id: str, fields: JsonObject
     ) -> Sequence[Failure]:
@@ -197,6 +220,14 @@ class AccountService:
             return []
         used = merged(integration.config, fields["integration_override"])
         return integration_config.parse_config(used, "integration_override")[1]
+
+
+def _revealed(current: IntegratedAccount, changes: JsonObject, values: JsonObject) -> Sequence[Failure]:
+    """Tell which secrets of its override a change would show."""
+    name = "integration_override"
+    if name not in values:
+        return []
+    return revelations(current.integration_override, values[name], changes[name], name)
 
 
 def _override_failures(fields: JsonObject) -> Sequence[Failure]:

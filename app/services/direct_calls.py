@@ -17,6 +17,7 @@ from app.engine.ids import canonical_id
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount
+from app.engine.redaction import shown_paths
 from app.engine.unified_calls import UnifiedRequest
 from app.services import unified_pages
 from app.services.called_accounts import CalledAccounts, answer_in_time
@@ -108,6 +109,7 @@ class DirectCalls:
             account_id=account.id,
             config=config,
             context=account.context,
+            plain_paths=shown_paths(config.plain_paths, account.plain_paths),
             resource=request.resource,
             method=request.method,
             id=request.id,

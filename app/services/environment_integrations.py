@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from app.engine import integration_config
+from app.engine.config_secrets import revelations
 from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
@@ -110,6 +111,7 @@ def _checked(
     if "override" in fields:
         if current is not None:
             values["override"] = restored(fields["override"], current.override)
+            found += revelations(current.override, values["override"], fields["override"], "override")
         if integration is not None:
             found += integration_config.parse_config(merged(integration.config, values["override"]), "override")[1]
     if found:

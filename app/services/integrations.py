@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from app.engine import integration_config
+from app.engine.config_secrets import revelations
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
@@ -101,6 +102,8 @@ def _checked_changes(current: Integration, changes: JsonObject, faults: Sequence
     if "config" in fields:
         fields["config"] = merged(current.config, restored(fields["config"], current.config))
     failures = [*faults, *_config_failures(fields)]
+    if "config" in fields:
+        failures += revelations(current.config, fields["config"], changes["config"], "config")
     if changes.get("name", current.name) != current.name:
         message = f"can not be changed: sync jobs refer to this integration as '{current.name}'"
         failures.append(Failure("name", message))

@@ -13,6 +13,7 @@ from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.list_ends import ListEnd, PageWarning
 from app.engine.objects import EnvironmentId, RowVersion, Webhook
+from app.engine.paths import Path
 from app.engine.unified_calls import CallMapping
 from app.engine.work import Ring
 
@@ -25,6 +26,8 @@ class PageCall:
     config: IntegrationConfig
     context: JsonObject = field(repr=False)
     """The account's context, credentials within."""
+    plain_paths: frozenset[Path] = frozenset()
+    """What of the context is no secret."""
     resource: str
     method: str
     id: str | None = None

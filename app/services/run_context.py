@@ -14,8 +14,10 @@ from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
+from app.engine.paths import Path
 from app.engine.planning import RunPlan
 from app.engine.record_keys import RecordKey
+from app.engine.redaction import shown_paths
 from app.engine.rekeying import HeldKeys, KeyNote, Rekeying
 from app.engine.resource_items import ResourceItem
 from app.engine.times import iso_utc_or_none
@@ -106,6 +108,11 @@ class RunContext:
     def scope_of(self, item: ResourceItem) -> JsonObject:
         """Return what an item's requests and expressions see of the run."""
         return self.later_scopes.get(item.name, self.scope)
+
+    @property
+    def plain_paths(self) -> frozenset[Path]:
+        """What of the account's context is no secret."""
+        return shown_paths(self.config.plain_paths, self.account.plain_paths)
 
     @property
     def key_notes(self) -> Sequence[KeyNote]:

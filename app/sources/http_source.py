@@ -12,9 +12,10 @@ from typing import Final, TypeVar
 
 from app.engine import exact_integers
 from app.engine.errors import FerrymanError, SourceError
+from app.engine.field_names import is_secret_name
 from app.engine.integration_config import MethodConfig, Pagination
 from app.engine.json_types import JsonObject
-from app.engine.redaction import MASK, is_secret_name
+from app.engine.redaction import MASK
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
 from app.sources import answers, requests, responses

@@ -5,10 +5,11 @@ from urllib.parse import urlsplit
 
 from app.engine.errors import SourceError
 from app.engine.expressions import Expression
+from app.engine.field_names import is_secret_name
 from app.engine.integration_config import MethodConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
-from app.engine.redaction import is_secret_name
+from app.engine.redaction import secret_parts
 from app.services.ports import PageCall
 from app.sources import bodies, computed_parts, origins
 from app.sources.exchange import HttpRequest
@@ -50,11 +51,12 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
         error_expression=config.error_expression,
         sign=authorization.signer(config.authorization, call.context),
         is_repeatable=_is_repeatable(call, config),
-        secrets=secrets_in(
-            call.context,
+        secrets=call.config.secrets
+        | secrets_in(
+            secret_parts(call.context, call.plain_paths),
             urlsplit(base_url).password,
             [authorization.credential(value) for value in credentials.values()],
-            # Literal secrets of the integration itself, such as an API key in a header.
+            # What a caller sends, such as an API key in a query.
             [value for name, value in [*sent_headers.items(), *query.items()] if is_secret_name(name)],
         ),
         context=call.context,

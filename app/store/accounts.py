@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, Select, bindparam, delete, func, null
 from app.engine.announcements import REACTIVATED, reactivated
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page, RowVersion
+from app.engine.paths import Path
 from app.store import announcements, catalog, paging, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
@@ -34,13 +35,20 @@ class AccountStore:
         self._cipher = cipher
 
     def create(
-        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, context: JsonObject
+        self,
+        environment_id: EnvironmentId,
+        id: str,
+        values: Mapping[str, Any],
+        *,
+        context: JsonObject,
+        plain_paths: frozenset[Path],
     ) -> IntegratedAccount:
         """Write an account."""
         sealed = {
             "id": id,
             "environment_id": environment_id,
             "context_encrypted": self._cipher.seal(context, CONTEXT.place(environment_id, id)),
+            "plain_paths": sorted(plain_paths),
         }
         catalog.insert_row(self._engine, _TABLE, {**self._sealed(environment_id, id, values), **sealed})
         account = self.get(environment_id, id)
@@ -79,6 +87,7 @@ class AccountStore:
         values: Mapping[str, Any],
         *,
         change_context: Callable[[JsonObject], JsonObject],
+        change_plain: Callable[[frozenset[Path] | None], frozenset[Path]],
         seen: RowVersion | None = None,
     ) -> IntegratedAccount | None:
         """Change an account; its row is locked meanwhile, so that of two changes of its context both count."""
@@ -91,7 +100,11 @@ class AccountStore:
                 return None
             place = CONTEXT.place(row["environment_id"], row["id"])
             context = self._cipher.open(row["context_encrypted"], place)
-            changed = {**self._sealed(row["environment_id"], row["id"], values), "updated_at": func.now()}
+            changed = {
+                **self._sealed(row["environment_id"], row["id"], values),
+                "plain_paths": sorted(change_plain(_plain_paths(row))),
+                "updated_at": func.now(),
+            }
             if (new := change_context(context)) != context:
                 # Whoever brings new credentials deserves that they are tried.
                 changed |= {"context_encrypted": self._cipher.seal(new, place), **CLEAN}
@@ -143,11 +156,17 @@ def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
         last_error=row["last_error"],
         last_forbidden_error=row["last_forbidden_error"],
         context=cipher.open(row["context_encrypted"], CONTEXT.place(environment_id, id)),
+        plain_paths=_plain_paths(row),
         unified_model_override=row["unified_model_override"],
         integration_override=sealed_config.opened(row["integration_override"], cipher, override_place),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _plain_paths(row: Row) -> frozenset[Path] | None:
+    paths = row["plain_paths"]
+    return None if paths is None else frozenset(map(tuple, paths))
 
 
 def announce_reactivation(connection: Connection, account: IntegratedAccount) -> None:

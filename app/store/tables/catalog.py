@@ -93,6 +93,7 @@ integrated_account = Table(
     Column("last_error", Text),  # why it needs_reauth
     Column("last_forbidden_error", JSONB(none_as_null=True)),  # the last call that was answered 403
     Column("context_encrypted", LargeBinary, nullable=False),
+    Column("plain_paths", JSONB(none_as_null=True)),  # of the context, what was entered as no secret; None: not known
     Column("unified_model_override", JSONB, nullable=False, server_default=text("'{}'")),
     Column("integration_override", JSONB, nullable=False, server_default=text("'{}'")),  # secrets within are sealed
     *times(),
