@@ -11,7 +11,7 @@ from app.engine.redaction import redacted
 _SEEN = ("args", "resources", "tenant_id", "sync_job_run", "previous_run_date")
 
 
-def evaluated(expression: Expression, values: JsonObject, plain: frozenset[Path]) -> JsonObject:
+def evaluated(expression: Expression, values: JsonObject, plain: frozenset[Path] = frozenset()) -> JsonObject:
     """Make a query; raise ExpressionError or ComputedQueryError. ``values`` come from ``scope.element_scope``.
 
     The account's context stands masked in what the expression sees, but for the ``plain`` paths.
@@ -24,7 +24,7 @@ def evaluated(expression: Expression, values: JsonObject, plain: frozenset[Path]
     return found
 
 
-def body(expression: Expression, values: JsonObject, plain: frozenset[Path]) -> JSON:
+def body(expression: Expression, values: JsonObject, plain: frozenset[Path] = frozenset()) -> JSON:
     """Make a body, None for none, of the same values; raise ExpressionError."""
     shown = {name: values[name] for name in _SEEN if name in values}
     exact = with_long_integers_as_texts({**shown, "context": redacted(values.get("context") or {}, plain)})

@@ -9,7 +9,7 @@ from app.engine.redaction import redacted
 from app.engine.resource_items import ResourceItem
 
 
-def transformed(item: ResourceItem, seen: JsonObject, plain: frozenset[Path]) -> list[JSON]:
+def transformed(item: ResourceItem, seen: JsonObject, plain: frozenset[Path] = frozenset()) -> list[JSON]:
     """Make new records; raise ExpressionError or TransformError. ``seen`` comes from ``scope.batch_scope``.
 
     The account's context stands masked in what the expression sees, but for the ``plain`` paths.
