@@ -41,14 +41,14 @@ class AccountStore:
         values: Mapping[str, Any],
         *,
         context: JsonObject,
-        plain_paths: frozenset[Path],
+        plain_paths: frozenset[Path] = frozenset(),
     ) -> IntegratedAccount:
         """Write an account."""
         sealed = {
             "id": id,
             "environment_id": environment_id,
             "context_encrypted": self._cipher.seal(context, CONTEXT.place(environment_id, id)),
-            "plain_paths": sorted(plain_paths),
+            "plain_paths": _kept_paths(plain_paths),
         }
         catalog.insert_row(self._engine, _TABLE, {**self._sealed(environment_id, id, values), **sealed})
         account = self.get(environment_id, id)
@@ -87,7 +87,7 @@ class AccountStore:
         values: Mapping[str, Any],
         *,
         change_context: Callable[[JsonObject], JsonObject],
-        change_plain: Callable[[frozenset[Path] | None], frozenset[Path]],
+        change_plain: Callable[[frozenset[Path] | None], frozenset[Path] | None] = lambda paths: paths,
         seen: RowVersion | None = None,
     ) -> IntegratedAccount | None:
         """Change an account; its row is locked meanwhile, so that of two changes of its context both count."""
@@ -102,7 +102,7 @@ class AccountStore:
             context = self._cipher.open(row["context_encrypted"], place)
             changed = {
                 **self._sealed(row["environment_id"], row["id"], values),
-                "plain_paths": sorted(change_plain(_plain_paths(row))),
+                "plain_paths": _kept_paths(change_plain(_plain_paths(row))),
                 "updated_at": func.now(),
             }
             if (new := change_context(context)) != context:
@@ -162,6 +162,10 @@ def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _kept_paths(paths: frozenset[Path] | None) -> list[Path] | None:
+    return None if paths is None else sorted(paths)
 
 
 def _plain_paths(row: Row) -> frozenset[Path] | None:
