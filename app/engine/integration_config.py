@@ -121,6 +121,8 @@ class IntegrationConfig:
     """How accounts' tokens are renewed."""
     plain_paths: frozenset[Path] = frozenset()
     """What of an account's context is declared to be no secret."""
+    secret_fields: frozenset[str] = frozenset()
+    """What of it is declared to be a secret, at its top."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Literal ones of the config itself."""
     _unlisted: dict[tuple[str, str], MethodConfig] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -164,6 +166,7 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
         rate_limit=read_rate_limit(reader.child("rate_limit")),
         grants=read_grants(reader.child("credentials")),
         plain_paths=non_secrets.plain_paths(reader.value),
+        secret_fields=non_secrets.secret_fields(reader.value),
         secrets=frozenset(text for secret in literal_secrets(reader.value) for text in secret.texts),
     )
     return (None if failures else config), failures

@@ -28,9 +28,13 @@ def plain_names(config: JsonObject) -> frozenset[str]:
 def plain_paths(config: JsonObject) -> frozenset[Path]:
     """Return the paths of an account's context whose values are declared to be no secrets."""
     listed = {_path(entry) for entry in _entries(config) if entry.startswith(_CONTEXT)}
-    fields = list(form_fields(config.get("credentials")))
-    secret = {field["name"] for field in fields if not _is_open(field)}
-    return frozenset(listed | {(field["name"],) for field in fields if field["name"] not in secret})
+    asked = {field["name"] for field in form_fields(config.get("credentials"))}
+    return frozenset(listed | {(name,) for name in asked - secret_fields(config)})
+
+
+def secret_fields(config: JsonObject) -> frozenset[str]:
+    """Return the names of the fields that a form declares to be secrets."""
+    return frozenset(field["name"] for field in form_fields(config.get("credentials")) if not _is_open(field))
 
 
 def form_fields(credentials: JSON, method: str = "") -> Iterator[JsonObject]:

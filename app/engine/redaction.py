@@ -3,6 +3,7 @@
 Whatever nobody has declared to be no secret is masked: a name tells too little of a value.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from app.engine.field_names import is_secret_name
@@ -26,6 +27,12 @@ def redacted(context: JsonObject, plain: frozenset[Path] = frozenset()) -> JsonO
 def secret_parts(context: JsonObject, plain: frozenset[Path]) -> JsonObject:
     """Copy a context without what is at the ``plain`` paths."""
     return {key: _secret(value, (key,), plain) for key, value in context.items() if (key,) not in plain}
+
+
+def credential_parts(context: JSON, names: frozenset[str]) -> list[JSON]:
+    """List what of a context is a credential: at the given names at its top, or named like one anywhere."""
+    top: JsonObject = context if isinstance(context, dict) else {}
+    return [value for name, value in top.items() if name in names] + list(_named_secrets(context))
 
 
 def shown_paths(declared: frozenset[Path], entered: frozenset[Path] | None) -> frozenset[Path]:
@@ -85,6 +92,21 @@ def _secret(value: JSON, path: Path, plain: frozenset[Path]) -> JSON:
             return {key: _secret(one, at, plain) for key, one, at in below if at not in plain}
         case _:
             return value
+
+
+def _named_secrets(value: JSON) -> Iterator[JSON]:
+    match value:
+        case dict():
+            for name, one in value.items():
+                if is_secret_name(name):
+                    yield one
+                else:
+                    yield from _named_secrets(one)
+        case list():
+            for one in value:
+                yield from _named_secrets(one)
+        case _:
+            return
 
 
 def _holds_mask(value: JSON) -> bool:

@@ -4,7 +4,7 @@ An element is small JSON that is kept with its unit: ``{"parents": {name: kept f
 """
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from app.engine.config_reader import type_name
 from app.engine.errors import LoopError
@@ -14,9 +14,6 @@ from app.engine.planning import RunPlan
 from app.engine.resource_items import ResourceItem
 
 Element: TypeAlias = JsonObject
-
-_OWN_NAMES: Final = frozenset({"args", "context", "tenant_id", "sync_job_run", "resources", "previous_run_date"})
-"""Of a run's scope; the account's context stands behind them."""
 
 
 def run_scope(
@@ -32,14 +29,6 @@ def run_scope(
         "resources": {},
     }
     return with_previous_run_date(scope, previous_run_date)
-
-
-def context_path(path: Path, context: JsonObject) -> Path | None:
-    """Return where in the account's context a path of a run's scope leads; None where it leads elsewhere."""
-    head, *rest = path
-    if head == "context":
-        return tuple(rest)
-    return path if head in context and head not in _OWN_NAMES else None
 
 
 def with_previous_run_date(scope: JsonObject, previous_run_date: str | None) -> JsonObject:

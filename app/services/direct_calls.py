@@ -76,7 +76,7 @@ class DirectCalls:
         """Fetch one page or one record; raise RecordError when the API or the mapping refuses."""
         account = self._called.admitted(environment_id, request.account_id)
         call = self._page_call(account, request, self._called.config(account))
-        answer = self._answer(_limited(call, request.limit))
+        answer = self._answer(replace(_limited(call, request.limit), is_handed_on=True))
         if answer.fault is not None and not answer.is_suspicion:
             raise unified_pages.mapped_error(call, answer.fault)
         page = unified_pages.mapped(call, answer)

@@ -108,7 +108,7 @@ class DryRuns:
             look.error = error
             return
         if look.call.method in _READING:
-            look.answer = self._source.submit(look.call)
+            look.answer = self._source.submit(replace(look.call, is_handed_on=True))
 
     def _look_behind(self, context: RunContext, look: _Look, parent: _Look) -> None:
         """Resolve a child's first request by its parent's first record, where there is one."""

@@ -228,8 +228,8 @@ class PageBatch:
 
     def _shown_loop(self, item: ResourceItem, value: JSON) -> JSON:
         """Mask the value of a loop that goes over a secret part of the account's context."""
-        path = scope.context_path(item.loop_on, self._context.account.context) if item.loop_on else None
-        if path is None or any(path[: len(plain)] == plain for plain in self._context.plain_paths):
+        root, *path = item.loop_on or ("",)
+        if root != "context" or any(tuple(path[: len(plain)]) == plain for plain in self._context.plain_paths):
             return value
         return redacted({"loop": value})["loop"]
 

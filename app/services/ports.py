@@ -39,6 +39,8 @@ class PageCall:
     """Replaces the path of the integration's method."""
     mapping: CallMapping | None = field(default=None, repr=False)
     """Of a unified API's call: what the answer's records, or its error, become once they are here."""
+    is_handed_on: bool = False
+    """Whoever has asked gets the answer's records: no credential of the account is in them."""
     run_id: str = ""
     """The run that asks."""
     cursor: JsonObject | None = None

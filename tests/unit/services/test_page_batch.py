@@ -131,7 +131,6 @@ def test_error_tells_where_it_happened() -> None:
     [
         ("args.sites", {"name": "eu"}),
         ("context.sites", {"name": "********"}),
-        ("more.sites", {"name": "********"}),
         ("context.plain.sites", {"name": "eu"}),
     ],
 )
@@ -139,7 +138,7 @@ def test_error_shows_the_value_of_a_loop_unless_it_is_a_secret_of_the_account(lo
     sites = [{"name": "eu"}]
     here = setting([{**TICKETS, "loop_on": loop_on}])
     here.accounts.rows["account"] = account(
-        context={"sites": sites, "more": {"sites": sites}, "plain": {"sites": sites}},
+        context={"sites": sites, "plain": {"sites": sites}},
         plain_paths=frozenset({("plain",)}),
     )
     here.integrations.rows["integration"] = integration(config={**CONFIG, "non_secret": ["context.plain"]})
