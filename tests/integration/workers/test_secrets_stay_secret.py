@@ -162,7 +162,7 @@ def _shown(ferryman: Stack, workspace: Workspace, account_id: str) -> list[tuple
     """Read everything with a token of each role, and with the account's own."""
     api = workspace.api
     tokens = {
-        role: api.post("/api-token", {"name": role, "role": role, "expires_at": "2999-01-01T00:00:00Z"})["secret"]
+        role: api.post("/api-token", {"name": role, "role": role, "expires_at": "2999-01-01T00:00:00Z"})["token"]
         for role in ("read", "run", "admin")
     }
     asked = {"integrated_account_id": account_id}
