@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import product
 from urllib.parse import quote, urlencode
@@ -22,7 +22,7 @@ from app.store.database import connect
 # Whole tables as text; what is bytes is shown in hex, and searched once more as it is.
 _TABLES = "select table_name from information_schema.tables where table_schema = 'public'"
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{24,}={0,2}")
-_MOST_IDS = 3
+_MOST_IDS = 2
 
 
 def found_in(place: str, content: bytes, secrets: Mapping[str, str]) -> list[str]:
@@ -85,18 +85,15 @@ class Reader:
 
     def read(self, role: str, api_url: str, token: str) -> Iterator[tuple[str, bytes]]:
         """Read all that a token of a role may, and every refusal of the rest."""
-        connection = http.client.HTTPConnection(api_url.partition("://")[2])
-        for path in sorted(self.document["paths"], key=len):
-            operation = self.document["paths"][path].get("get")
-            if operation is None:
-                continue
-            for address, query in self._calls(path, operation):
-                target = f"{address}?{urlencode(query)}"
-                connection.request("GET", target, headers={"Authorization": f"Bearer {token}"})
-                body = connection.getresponse().read()
-                self._note_ids(path, body)
-                yield f"GET {target} as {role}", body
-        connection.close()
+        with closing(http.client.HTTPConnection(api_url.partition("://")[2])) as connection:
+            for path in sorted(self.document["paths"], key=len):
+                operation = self.document["paths"][path].get("get")
+                for address, query in self._calls(path, operation) if operation else ():
+                    target = f"{address}?{urlencode(query)}"
+                    connection.request("GET", target, headers={"Authorization": f"Bearer {token}"})
+                    body = connection.getresponse().read()
+                    self._note_ids(path, body)
+                    yield f"GET {target} as {role}", body
 
     def _calls(self, path: str, operation: JSON) -> Iterator[tuple[str, dict[str, JSON]]]:
         shared = [*self.document["paths"][path].get("parameters", []), *operation.get("parameters", [])]
@@ -116,7 +113,8 @@ class Reader:
 
     def _known(self, path: str, name: str) -> Sequence[str]:
         collection = path.partition("/{")[0]
-        return self.ids.get(collection, [])[:_MOST_IDS] if name == "id" and collection in self.ids else self.names[name]
+        own = self.ids.get(collection, [])[:_MOST_IDS] if name == "id" else []
+        return own or self.names.get(name, ["1"])
 
     def _note_ids(self, path: str, body: bytes) -> None:
         try:
