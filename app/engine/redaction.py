@@ -42,7 +42,7 @@ def shown_paths(declared: frozenset[Path], entered: frozenset[Path] | None) -> f
     that is a secret's keeps its value masked.
     """
     if entered is None:
-        return frozenset(path for path in declared if not any(map(is_secret_name, path)))
+        return frozenset(path for path in declared if not _is_secret_path(path))
     return declared & entered
 
 
@@ -69,6 +69,12 @@ def restored(sent: JSON, stored: JSON) -> JSON:
             return stored
         case _:
             return sent
+
+
+def _is_secret_path(path: Path) -> bool:
+    """Whether a name on a path is a secret's; ``oauth.token`` is an object that holds more than secrets."""
+    *above, name = path
+    return is_secret_name(name) or any(is_secret_name(one) for one in above if one != "token")
 
 
 def _shown(value: JSON, path: Path, plain: frozenset[Path]) -> JSON:

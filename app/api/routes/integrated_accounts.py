@@ -148,4 +148,4 @@ def _view(account: IntegratedAccount) -> JsonObject:
         "context": services().shown_contexts.of(account),
         "integration_override": redacted_config(account.integration_override),
     }
-    return {**asdict(account), **masked, "plain_paths": None}
+    return {**asdict(account), **masked}

@@ -48,7 +48,7 @@ def test_secret_parts_are_all_that_is_not_declared() -> None:
         ({SITE}, {SITE}, {SITE}),
         ({SITE}, set(), set()),
         (set(), {SITE}, set()),
-        ({SITE, ("api_key",)}, None, {SITE}),
+        ({SITE, DEEP, ("api_key",), ("secrets", "a")}, None, {SITE, DEEP}),
     ],
     ids=["declared then and now", "declared later", "no more declared", "entered before that was kept"],
 )

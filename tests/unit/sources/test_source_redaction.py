@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.sources import written_texts
@@ -64,6 +64,7 @@ CHARACTERS = st.characters(exclude_categories=("Cs",), exclude_characters="\0")
 SECRETS = st.text(CHARACTERS, min_size=4, max_size=80) | st.text("aB3+/=%&\\\"'é😀 \n", min_size=4, max_size=12)
 
 
+@settings(deadline=None)
 @given(
     secret=SECRETS,
     layers=LAYERS,
@@ -85,6 +86,7 @@ def test_a_secret_is_masked_in_all_writings_and_their_compositions(
     assert written_texts.folded(secret) not in written_texts.folded(written_texts.read(shown))
 
 
+@settings(deadline=None)
 @given(
     text=st.text("abcdefgh123%&#;\\/+ \"'\n", max_size=200), secrets=st.sets(st.text("TUVWXYZ", min_size=4), max_size=5)
 )
