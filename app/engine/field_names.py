@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 _ANYWHERE: Final = """
-    secret password passwd passphrase passcode passkey pwd pass pat otp apikey hapikey apitoken appkey authkey authtoken
+    secret secrets password passwords passwd passphrase passcode passkey pwd pass pat otp apikey hapikey apitoken appkey authkey authtoken
     accesskey accesstoken privatekey secretkey credential credentials cookie cookies jwt cert pem
 """
 _AT_THE_END: Final = "token key auth authorization signature session sessionid bearer"
