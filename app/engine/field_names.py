@@ -9,8 +9,8 @@ import re
 from typing import Final
 
 _ANYWHERE: Final = """
-    secret secrets password passwords passwd passphrase passcode passkey pwd pass pat otp apikey hapikey apitoken appkey authkey authtoken
-    accesskey accesstoken privatekey secretkey credential credentials cookie cookies jwt cert pem
+    secret secrets password passwords passwd passphrase passcode passkey pwd pass pat otp credential credentials
+    apikey hapikey apitoken appkey authkey authtoken accesskey accesstoken privatekey secretkey cookie cookies jwt cert pem
 """
 _AT_THE_END: Final = "token key auth authorization signature session sessionid bearer"
 _OF_PAGING: Final = """
