@@ -32,6 +32,7 @@ from app.services.request_limits import RequestLimits
 from app.services.run_states import StateService
 from app.services.run_waits import RunWaits
 from app.services.runs import RunService
+from app.services.shown_contexts import ShownContexts
 from app.services.templates import TemplateService
 from app.services.tokens import TokenService
 from app.services.triggers import TriggerService
@@ -59,6 +60,7 @@ class ApiServices:
     account_tokens: AccountTokens
     own_account: OwnAccount
     refreshing: Refreshing
+    shown_contexts: ShownContexts
     webhooks: WebhookService
     deliveries: DeliveryService
     records: RecordService

@@ -35,6 +35,7 @@ from app.services.run_drafts import RunDrafts
 from app.services.run_states import StateService
 from app.services.run_waits import RunWaits
 from app.services.runs import RunService
+from app.services.shown_contexts import ShownContexts
 from app.services.templates import TemplateService
 from app.services.tokens import TokenService
 from app.services.triggers import TriggerService
@@ -100,6 +101,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         refreshing=Refreshing(
             accounts=shared.accounts, integrations=shared.effective_integrations, keeper=shared.credentials
         ),
+        shown_contexts=ShownContexts(shared.effective_integrations),
         webhooks=WebhookService(shared.webhooks, shared.sender, wake=deliveries.wake),
         deliveries=deliveries,
         records=RecordService(

@@ -19,6 +19,7 @@ from app.services.dry_runs import PreviewingSource
 from app.services.ports import BudgetStore, PlainSource, WebhookSender
 from app.services.run_context import RunContexts
 from app.services.run_drafts import RunDrafts
+from app.services.shown_contexts import ShownContexts
 from app.services.sweeping import TaskBell
 from app.services.tracking import Tracking
 from app.services.unified_mappings import UnifiedMappings
@@ -138,6 +139,7 @@ def run_drafts(shared: Shared, settings: Settings) -> RunDrafts:
         references=shared.references,
         webhooks=shared.webhooks,
         unified=shared.unified,
+        shown_contexts=ShownContexts(shared.effective_integrations),
         default_group=settings.default_group,
         default_overlap_seconds=settings.overlap_seconds,
     )

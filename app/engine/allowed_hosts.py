@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 from app.engine import base_urls
 from app.engine.config_reader import ConfigReader, shown
+from app.engine.config_secrets import redacted_config
 from app.engine.errors import Failure, SourceError
 from app.engine.json_types import JsonObject
 from app.engine.placeholders import Template
-from app.engine.redaction import redacted_config
 
 KEY: Final = "allowed_hosts"
 

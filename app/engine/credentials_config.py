@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeAlias
 from app.engine.allowed_hosts import AllowedHosts
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.json_types import JSON, JsonObject
+from app.engine.non_secrets import form_fields
 from app.engine.placeholders import Template
 from app.engine.token_answers import TokenPlaces
 
@@ -79,19 +80,7 @@ def read_grants(reader: ConfigReader) -> tuple[OAuthGrant, ...]:
 
 def field_names(credentials: JSON, method: str) -> frozenset[str]:
     """Name the values that a person is asked for who connects an account by a method, or by any where that is none."""
-    if not isinstance(credentials, dict):
-        return frozenset()
-    forms = [credentials] if "format" in credentials else [credentials.get(method)]
-    if forms == [None]:
-        forms = list(credentials.values())
-    return frozenset(name for form in forms for name in _names_in(form))
-
-
-def _names_in(form: JSON) -> list[str]:
-    inner = form.get("config", form) if isinstance(form, dict) else None
-    fields = inner.get("fields") if isinstance(inner, dict) else None
-    named = [field.get("name") for field in fields if isinstance(field, dict)] if isinstance(fields, list) else []
-    return [name for name in named if isinstance(name, str)]
+    return frozenset(field["name"] for field in form_fields(credentials, method))
 
 
 def _inner(reader: ConfigReader) -> ConfigReader:

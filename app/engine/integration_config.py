@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from app.engine import placeholders
+from app.engine import non_secrets, placeholders
 from app.engine.allowed_hosts import AllowedHosts, read_allowed_hosts
 from app.engine.authorization_config import (
     Authorization,
@@ -17,6 +17,7 @@ from app.engine.authorization_config import (
 )
 from app.engine.config_paths import MarkedPath
 from app.engine.config_reader import ConfigReader, shown
+from app.engine.config_secrets import literal_secrets
 from app.engine.credentials_config import OAuthGrant, read_grants
 from app.engine.errors import Failure, SourceError
 from app.engine.expressions import Expression
@@ -31,6 +32,7 @@ from app.engine.pagination_config import (
     RangePagination,
     read_pagination,
 )
+from app.engine.paths import Path
 from app.engine.placeholders import Template
 from app.engine.rate_limit_config import RateLimitConfig, read_rate_limit
 from app.engine.record_keys import BY_ID, RecordKey, read_key
@@ -122,6 +124,12 @@ class IntegrationConfig:
     """Which hosts get the secrets that it holds itself."""
     addresses: frozenset[Template] = frozenset()
     """Every base URL of it."""
+    plain_paths: frozenset[Path] = frozenset()
+    """What of an account's context is declared to be no secret."""
+    secret_fields: frozenset[str] = frozenset()
+    """What of it is declared to be a secret, at its top."""
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Literal ones of the config itself."""
     _unlisted: dict[tuple[str, str], MethodConfig] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Usual methods that the config does not list, as they were asked for: each page asks again."""
 
@@ -171,6 +179,7 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
         addresses=addresses,
         tokens={address for grant in grants for address in grant.addresses},
     )
+    non_secrets.check(reader)
     config = IntegrationConfig(
         base_url=defaults.base_url,
         query=reader.object_template("query"),
@@ -180,6 +189,9 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
         grants=tuple(replace(grant, hosts=hosts, base_urls=addresses) for grant in grants),
         hosts=hosts,
         addresses=addresses,
+        plain_paths=non_secrets.plain_paths(reader.value),
+        secret_fields=non_secrets.secret_fields(reader.value),
+        secrets=frozenset(text for secret in literal_secrets(reader.value) for text in secret.texts),
     )
     return (None if failures else config), failures
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Generic, NewType, TypeVar
 
 from app.engine.json_types import JsonObject
+from app.engine.paths import Path
 from app.engine.roles import Role
 from app.engine.status import DaemonStatus, ErrorHandling, RunStatus
 
@@ -86,6 +87,8 @@ class IntegratedAccount:
     context: JsonObject = field(repr=False)
     origins: frozenset[str] | None = None
     """Those that its secrets were entered for; None until that is noted."""
+    plain_paths: frozenset[Path] | None = None
+    """What of its context was declared to be no secret when it was entered; None: entered before that was kept."""
     unified_model_override: JsonObject = field(default_factory=dict)
     """``{model: {resource: {method: mapping}}}``, laid over the mappings of its integration."""
     integration_override: JsonObject = field(default_factory=dict, repr=False)

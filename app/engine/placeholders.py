@@ -93,6 +93,25 @@ def without_placeholders(text: str) -> str:
     return _TOKEN.sub("", text)
 
 
+def literal_pieces(text: str) -> list[str]:
+    """Return what of a text comes of no value: what stands around its placeholders, and their defaults."""
+    pieces, end = [], 0
+    for found in _TOKEN.finditer(text):
+        pieces += [text[end : found.start()], _literal_of(found)]
+        end = found.end()
+    return [piece for piece in (*pieces, text[end:]) if piece]
+
+
+def _literal_of(found: re.Match[str]) -> str:
+    if found["literal"] is not None:
+        return found["literal"]
+    try:
+        default = parse_token(found["token"]).default
+    except ValueError:
+        return found[0]
+    return default[0] if default is not None else ""
+
+
 def _parse(value: JSON, at: Path, failures: list[Failure]) -> _Node:
     match value:
         case dict() | list() if len(at) >= MAX_DEPTH:

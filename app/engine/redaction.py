@@ -1,51 +1,60 @@
-"""Mask secrets in what is shown of accounts and integrations, and keep them when the masks come back."""
+"""Mask an account's context for everybody who may see the account, and keep what the masks stand for.
 
-import functools
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+Whatever nobody has declared to be no secret is masked: a name tells too little of a value.
+"""
+
+from collections.abc import Iterator
 from typing import Final
 
+from app.engine.field_names import is_secret_name
 from app.engine.json_types import JSON, JsonObject
+from app.engine.paths import UNDEFINED, Path, lookup
 
 MASK: Final = "********"
 
-_SECRET_WORDS: Final = frozenset({"secret", "password", "passwd", "passphrase", "pwd"})
-_SECRET_LAST_WORDS: Final = frozenset(
-    {"token", "authorization", "cookie", "jwt", "apikey", "credential", "credentials"}
+_FACTS: Final = ("expires_at", "expires_in", "renewed_at", "token_type", "scope")
+"""What Ferryman keeps about a token."""
+_OWN_PATHS: Final[frozenset[Path]] = frozenset(
+    {*((name,) for name in _FACTS), *(("oauth", "token", name) for name in _FACTS), ("oauth", "scope")}
 )
-_SECRET_ENDINGS: Final = (
-    "api_key",
-    "access_key",
-    "private_key",
-    "signing_key",
-    "encryption_key",
-    "accesstoken",
-    "authtoken",
-    "privatekey",
-)
-# Under ``authorization`` of a config these hold what is sent, whatever their names look like.
-_AUTHORIZATION_KEYS: Final = frozenset({"header_value", "value", "token", "username", "password"})
-_PASSWORD_IN_URL: Final = re.compile(r"[a-z]+://[^/?#@\s]+:[^/?#@\s]+@", re.IGNORECASE)
-_WORD_BORDER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 
 
-def redacted(context: JsonObject) -> JsonObject:
-    """Copy an account's context with every secret in it masked (the paths of wire.md A8 and more)."""
-    return {key: _masked_entry(key, value) for key, value in context.items()}
+def redacted(context: JsonObject, plain: frozenset[Path] = frozenset()) -> JsonObject:
+    """Copy a context with all of it masked but its shape, what is at ``plain`` paths, and facts about its token."""
+    return {key: _shown(value, (key,), plain | _OWN_PATHS) for key, value in context.items()}
 
 
-def redacted_config(config: JsonObject) -> JsonObject:
-    """Show an integration's config with its literal secrets masked; placeholders, which hold none, stay readable."""
-    return with_secrets(config, lambda _text: MASK)
+def secret_parts(context: JsonObject, plain: frozenset[Path]) -> JsonObject:
+    """Copy a context without what is at the ``plain`` paths."""
+    return {key: _secret(value, (key,), plain) for key, value in context.items() if (key,) not in plain}
 
 
-def with_secrets(
-    config: JsonObject, change: Callable[[str], str], *, is_secret: Callable[[str], bool] = lambda _text: False
-) -> JsonObject:
-    """Copy an integration's config with every literal secret in it changed, and each text that ``is_secret`` claims."""
-    walk = _Walk(change, is_secret)
-    return {key: walk.setting(key, value, in_authorization=False) for key, value in config.items()}
+def credential_parts(context: JSON, names: frozenset[str]) -> list[JSON]:
+    """List what of a context is a credential: at the given names at its top, or named like one anywhere."""
+    top: JsonObject = context if isinstance(context, dict) else {}
+    return [value for name, value in top.items() if name in names] + list(_named_secrets(context))
+
+
+def shown_paths(declared: frozenset[Path], entered: frozenset[Path] | None) -> frozenset[Path]:
+    """Return which paths of an account's context are shown: what is declared now, and was when it was entered.
+
+    So nobody reads a secret by declaring it to be none. ``entered`` is None where that was not kept yet: then a name
+    that is a secret's keeps its value masked.
+    """
+    if entered is None:
+        return frozenset(path for path in declared if not _is_secret_path(path))
+    return declared & entered
+
+
+def entered_paths(declared: frozenset[Path], entered: frozenset[Path] | None, sent: JsonObject) -> frozenset[Path]:
+    """Return what of a context was entered as no secret, once ``sent`` is merged into it; a mask enters nothing."""
+    known = shown_paths(declared, None) if entered is None else entered
+
+    def is_plain(path: Path) -> bool:
+        value = lookup(sent, path)
+        return path in (known if value is UNDEFINED or _holds_mask(value) else declared)
+
+    return frozenset(filter(is_plain, declared | known))
 
 
 def restored(sent: JSON, stored: JSON) -> JSON:
@@ -62,74 +71,55 @@ def restored(sent: JSON, stored: JSON) -> JSON:
             return sent
 
 
-def _masked_entry(key: str, value: JSON) -> JSON:
-    if not is_secret_name(key):
-        return _masked_inside(value)
-    # ``oauth.token`` is an object that names its own secrets beside harmless facts such as its expiry.
-    if isinstance(value, dict) and _words(key)[-1] == "token":
-        return redacted(value)
-    return _all_masked(value)
+def _is_secret_path(path: Path) -> bool:
+    """Whether a name on a path is a secret's; ``oauth.token`` is an object that holds more than secrets."""
+    *above, name = path
+    return is_secret_name(name) or any(is_secret_name(one) for one in above if one != "token")
 
 
-def _masked_inside(value: JSON) -> JSON:
+def _shown(value: JSON, path: Path, plain: frozenset[Path]) -> JSON:
+    if path in plain:
+        return value
     match value:
         case dict():
-            return redacted(value)
+            return {key: _shown(one, (*path, key), plain) for key, one in value.items()}
         case list():
-            return [_masked_inside(one) for one in value]
-        case _:
-            return value
-
-
-def _all_masked(value: JSON) -> JSON:
-    match value:
-        case dict():
-            return {key: _all_masked(one) for key, one in value.items()}
-        case list():
-            return [_all_masked(one) for one in value]
+            return [_shown(one, path, plain) for one in value]
         case None | bool() | "":
             return value
         case _:
             return MASK
 
 
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    """Goes through a config and changes its secrets."""
-
-    change: Callable[[str], str]
-    is_secret: Callable[[str], bool]
-
-    def setting(self, key: str, value: JSON, *, in_authorization: bool) -> JSON:
-        inside = in_authorization or key == "authorization"
-        match value:
-            case dict():
-                return {name: self.setting(name, one, in_authorization=inside) for name, one in value.items()}
-            case list():
-                return [self.setting(key, one, in_authorization=inside) for one in value]
-            case str() if self.is_secret(value) or _is_secret_setting(key, value, in_authorization=in_authorization):
-                return self.change(value)
-            case _:
-                return value
+def _secret(value: JSON, path: Path, plain: frozenset[Path]) -> JSON:
+    match value:
+        case dict():
+            below = ((key, one, (*path, key)) for key, one in value.items())
+            return {key: _secret(one, at, plain) for key, one, at in below if at not in plain}
+        case _:
+            return value
 
 
-def _is_secret_setting(key: str, value: str, *, in_authorization: bool) -> bool:
-    if not value or "{{" in value:
-        return False
-    is_named_so = is_secret_name(key) or (in_authorization and key in _AUTHORIZATION_KEYS)
-    return is_named_so or _PASSWORD_IN_URL.match(value) is not None
+def _named_secrets(value: JSON) -> Iterator[JSON]:
+    match value:
+        case dict():
+            for name, one in value.items():
+                if is_secret_name(name):
+                    yield one
+                else:
+                    yield from _named_secrets(one)
+        case list():
+            for one in value:
+                yield from _named_secrets(one)
+        case _:
+            return
 
 
-@functools.lru_cache(maxsize=1024)
-def is_secret_name(key: str) -> bool:
-    """Claim that a field, header or parameter of such a name holds a secret."""
-    words = _words(key)
-    return (
-        not _SECRET_WORDS.isdisjoint(words)
-        or words[-1] in _SECRET_LAST_WORDS
-        or "_".join(words).endswith(_SECRET_ENDINGS)
-    )
-
-
-def _words(key: str) -> list[str]:
-    return [word.lower() for word in _WORD_BORDER.split(key) if word] or [""]
+def _holds_mask(value: JSON) -> bool:
+    match value:
+        case dict():
+            return any(map(_holds_mask, value.values()))
+        case list():
+            return any(map(_holds_mask, value))
+        case _:
+            return bool(value == MASK)

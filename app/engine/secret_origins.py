@@ -9,12 +9,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from app.engine import allowed_hosts, base_urls, oauth
+from app.engine.config_secrets import redacted_config
 from app.engine.errors import RecordError, SourceError
 from app.engine.integration_config import IntegrationConfig, parse_config
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED
 from app.engine.placeholders import Template
-from app.engine.redaction import MASK, redacted_config
+from app.engine.redaction import MASK
 
 CODE: Final = "origin_changed"
 # Without the origin: a placeholder may have put a secret into it.

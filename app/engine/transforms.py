@@ -4,20 +4,20 @@ from app.engine.config_reader import type_name
 from app.engine.errors import TransformError
 from app.engine.exact_integers import with_long_integers_as_texts
 from app.engine.json_types import JSON, JsonObject
-from app.engine.paths import UNDEFINED
+from app.engine.paths import UNDEFINED, Path
 from app.engine.redaction import redacted
 from app.engine.resource_items import ResourceItem
 
 
-def transformed(item: ResourceItem, seen: JsonObject) -> list[JSON]:
+def transformed(item: ResourceItem, seen: JsonObject, plain: frozenset[Path] = frozenset()) -> list[JSON]:
     """Make new records; raise ExpressionError or TransformError. ``seen`` comes from ``scope.batch_scope``.
 
-    The account's context stands masked in what the expression sees.
+    The account's context stands masked in what the expression sees, but for the ``plain`` paths.
     """
     assert item.expression is not None
     names = ("args", "resources", "records", "total_records_size", "tenant_id", "sync_job_run", "previous_run_date")
     shown = {name: seen[name] for name in names if name in seen}
-    exact = with_long_integers_as_texts({**shown, "context": redacted(seen.get("context") or {})})
+    exact = with_long_integers_as_texts({**shown, "context": redacted(seen.get("context") or {}, plain)})
     found = item.expression.evaluate(exact)
     if found is UNDEFINED or found is None:
         return []

@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from app.engine import integration_config, secret_origins
+from app.engine.config_secrets import redacted_config
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration
-from app.engine.redaction import redacted, redacted_config
+from app.engine.redaction import redacted
 
 _NEEDY: Final = "needs_reauth"
 
@@ -77,11 +78,14 @@ class AccountOrigins:
         """
         if not _holds_secrets(context):
             return None
-        if secret_origins.keeps_secrets(context, redacted(context), sent):
+        config = self._config(before.environment_id, before.integration_id, override)
+        # What is declared by this change itself is no less a secret for it.
+        plain = frozenset() if config is None else config.plain_paths & (before.plain_paths or frozenset())
+        if secret_origins.keeps_secrets(context, redacted(context, plain), sent):
             if before.origins is not None:
                 return before.origins
-            override, context = before.integration_override, before.context
-        config = self._config(before.environment_id, before.integration_id, override)
+            config = self._config(before.environment_id, before.integration_id, before.integration_override)
+            context = before.context
         return before.origins if config is None else secret_origins.decided(config, context)
 
     def told(self, account: IntegratedAccount, known: dict[str, IntegrationConfig | None]) -> IntegratedAccount:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NoReturn, Protocol
 
 from app.engine import integration_config, unified_mapping
+from app.engine.config_secrets import revelations
 from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
@@ -12,8 +13,10 @@ from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged, overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page, RowVersion
-from app.engine.redaction import restored
+from app.engine.paths import Path
+from app.engine.redaction import entered_paths, restored
 from app.services.account_origins import AccountOrigins
+from app.services.shown_contexts import declared_paths
 
 _DEFAULT_METHOD = "api_key"
 
@@ -22,7 +25,13 @@ class AccountStore(Protocol):
     """Keeps integrated accounts."""
 
     def create(
-        self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON], *, context: JsonObject
+        self,
+        environment_id: EnvironmentId,
+        id: str,
+        values: Mapping[str, JSON],
+        *,
+        context: JsonObject,
+        plain_paths: frozenset[Path],
     ) -> IntegratedAccount:
         """Write a new account of the integration ``integration_id``."""
 
@@ -40,9 +49,10 @@ class AccountStore(Protocol):
         *,
         change_context: Callable[[JsonObject], JsonObject],
         change_origins: Callable[[IntegratedAccount], Collection[str] | None],
+        change_plain: Callable[[frozenset[Path] | None], frozenset[Path]],
         seen: RowVersion | None = None,
     ) -> IntegratedAccount | None:
-        """Change some fields, and context and origins from what the account is, while nobody else can change it."""
+        """Change some fields, and the context, its origins and its plain paths from what they are, in one step."""
 
     def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove an account; tell whether there was one."""
@@ -104,7 +114,9 @@ class AccountService:
         }
         context: JsonObject = fields.get("context", {})
         values |= self._origins.of_new(environment_id, integration.id, values["integration_override"], context)
-        return self._accounts.create(environment_id, new_id(), values, context=context)
+        declared = self._declared(environment_id, integration.id, values["integration_override"])
+        entered = entered_paths(declared, frozenset(), context)
+        return self._accounts.create(environment_id, new_id(), values, context=context, plain_paths=entered)
 
     def _chosen(
         self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure]
@@ -155,7 +167,7 @@ class AccountService:
         values = {name: value for name, value in changes.items() if name != "context"}
         if "integration_override" in values:
             values["integration_override"] = restored(values["integration_override"], current.integration_override)
-        failures = [*faults, *_override_failures(values)]
+        failures = [*faults, *_override_failures(values), *_revealed(current, changes, values)]
         failures += self._integration_failures(environment_id, current.integration_id, values)
         if failures:
             raise InvalidInputError(failures)
@@ -163,11 +175,13 @@ class AccountService:
             values["override_origins"] = self._origins.of_override(
                 current, values["integration_override"], changes["integration_override"]
             )
-        sent = changes.get("context", {})
+        sent: JsonObject = changes.get("context", {})
+        override = values.get("integration_override", current.integration_override)
+        declared = self._declared(environment_id, current.integration_id, override)
 
         def origins(before: IntegratedAccount) -> Collection[str] | None:
-            override = values.get("integration_override", before.integration_override)
-            return self._origins.changed(before, override, _merged_context(before.context, sent), sent)
+            used = values.get("integration_override", before.integration_override)
+            return self._origins.changed(before, used, _merged_context(before.context, sent), sent)
 
         updated = self._accounts.update(
             environment_id,
@@ -175,6 +189,7 @@ class AccountService:
             values,
             change_context=lambda context: _merged_context(context, sent),
             change_origins=origins,
+            change_plain=lambda entered: entered_paths(declared, entered, sent),
             seen=seen,
         )
         return self._origins.told(_found(updated, account_id), {})
@@ -213,6 +228,9 @@ class AccountService:
         )
         raise InvalidInputError([Failure("id", f"actions.post_install of '{account.integration_name}' {reason}")])
 
+    def _declared(self, environment_id: EnvironmentId, integration_id: str, override: JsonObject) -> frozenset[Path]:
+        return declared_paths(self._effective.get(environment_id, integration_id), override)
+
     def _integration_failures(
         self, environment_id: EnvironmentId, integration_id: str, fields: JsonObject
     ) -> Sequence[Failure]:
@@ -222,6 +240,14 @@ class AccountService:
             return []
         used = merged(integration.config, fields["integration_override"])
         return integration_config.failures_of_new(used, "integration_override")
+
+
+def _revealed(current: IntegratedAccount, changes: JsonObject, values: JsonObject) -> Sequence[Failure]:
+    """Tell which secrets of its override a change would show."""
+    name = "integration_override"
+    if name not in values:
+        return []
+    return revelations(current.integration_override, values[name], changes[name], name)
 
 
 def _override_failures(fields: JsonObject) -> Sequence[Failure]:

@@ -42,7 +42,7 @@ class BatchSource:
         match item.kind:
             case NodeKind.TRANSFORM:
                 seen = scope.batch_scope(item, context.plan, element, context.scope_of(item))
-                return transforms.transformed(item, seen)
+                return transforms.transformed(item, seen, context.plain_paths)
             case NodeKind.SPOOL:
                 return list(self._spools.read(element["spool"], limit_bytes=self._spool_bytes))
             case other:

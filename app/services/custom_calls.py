@@ -7,6 +7,7 @@ from app.engine import request_paths
 from app.engine.integration_config import PASSED_ON
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import EnvironmentId
+from app.engine.redaction import shown_paths
 from app.services.called_accounts import CalledAccounts, answer_in_time
 from app.services.ports import PageCall, PlainAnswer, PlainSource
 
@@ -36,11 +37,13 @@ class CustomCalls:
         """Give the API's answer; raise InvalidInputError for a path that leads elsewhere, SourceError for a refusal."""
         path = request_paths.check_caller(request.path, "path")
         account = self._called.admitted(environment_id, request.account_id)
+        config = self._called.config(account)
         call = PageCall(
             account_id=account.id,
-            config=self._called.config(account).passing_on(request.http_method),
+            config=config.passing_on(request.http_method),
             context=account.context,
             origins=account.origins,
+            plain_paths=shown_paths(config.plain_paths, account.plain_paths),
             resource=PASSED_ON,
             method=request.http_method.lower(),
             path=path,

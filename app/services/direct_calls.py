@@ -17,6 +17,7 @@ from app.engine.ids import canonical_id
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount
+from app.engine.redaction import shown_paths
 from app.engine.unified_calls import UnifiedRequest
 from app.services import unified_pages
 from app.services.called_accounts import CalledAccounts, answer_in_time
@@ -75,7 +76,7 @@ class DirectCalls:
         """Fetch one page or one record; raise RecordError when the API or the mapping refuses."""
         account = self._called.admitted(environment_id, request.account_id)
         call = self._page_call(account, request, self._called.config(account))
-        answer = self._answer(_limited(call, request.limit))
+        answer = self._answer(replace(_limited(call, request.limit), is_handed_on=True))
         if answer.fault is not None and not answer.is_suspicion:
             raise unified_pages.mapped_error(call, answer.fault)
         page = unified_pages.mapped(call, answer)
@@ -111,6 +112,7 @@ class DirectCalls:
             config=config,
             context=account.context,
             origins=account.origins,
+            plain_paths=shown_paths(config.plain_paths, account.plain_paths),
             resource=request.resource,
             method=request.method,
             id=request.id,

@@ -10,7 +10,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from app.engine import echoed_secrets, scope
+from app.engine import scope
 from app.engine.errors import Failure, InvalidInputError, RecordError, SourceError
 from app.engine.increments import LowerBounds
 from app.engine.json_types import JsonObject
@@ -108,7 +108,7 @@ class DryRuns:
             look.error = error
             return
         if look.call.method in _READING:
-            look.answer = self._source.submit(look.call)
+            look.answer = self._source.submit(replace(look.call, is_handed_on=True))
 
     def _look_behind(self, context: RunContext, look: _Look, parent: _Look) -> None:
         """Resolve a child's first request by its parent's first record, where there is one."""
@@ -145,7 +145,7 @@ def _shown(draft: RunDraft, context: RunContext, looks: Mapping[str, _Look]) -> 
         "sync_job_id": draft.request.sync_job_id,
         "integrated_account_id": draft.request.integrated_account_id,
         "args": draft.args,
-        "resources": [_look_view(look, context) for look in looks.values()],
+        "resources": [_look_view(look) for look in looks.values()],
         "estimate": {
             "requests_at_least": requests,
             "is_exact": all(_is_known(look) for look in looks.values()),
@@ -155,7 +155,7 @@ def _shown(draft: RunDraft, context: RunContext, looks: Mapping[str, _Look]) -> 
     }
 
 
-def _look_view(look: _Look, context: RunContext) -> JsonObject:
+def _look_view(look: _Look) -> JsonObject:
     item = look.item
     return {
         "name": item.name,
@@ -166,15 +166,14 @@ def _look_view(look: _Look, context: RunContext) -> JsonObject:
         "persist": item.persist,
         "request": look.request,
         "requests_at_least": _requests(look),
-        "first_page": None if look.page is None else _page_view(look.page, context),
+        "first_page": None if look.page is None else _page_view(look.page),
         "error": None if look.error is None else {"code": look.error.code, "message": look.error.message},
     }
 
 
-def _page_view(page: FetchedPage, context: RunContext) -> JsonObject:
-    records = echoed_secrets.without_secrets(page.records[:_MOST_SHOWN], context.account.context)
+def _page_view(page: FetchedPage) -> JsonObject:
     return {
-        "records": records,
+        "records": page.records[:_MOST_SHOWN],
         "count": len(page.records),
         "has_more": page.leads_on,
         "errors": [{"code": error.code, "message": error.message} for error in page.errors[:_MOST_SHOWN]],

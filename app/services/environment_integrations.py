@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from app.engine import integration_config, secret_origins
+from app.engine.config_secrets import redacted_config, revelations
 from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.merging import merged
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
-from app.engine.redaction import redacted_config, restored
+from app.engine.redaction import restored
 
 
 class InstalledStore(Protocol):
@@ -110,6 +111,7 @@ def _checked(
     if "override" in fields:
         if current is not None:
             values["override"] = restored(fields["override"], current.override)
+            found += revelations(current.override, values["override"], fields["override"], "override")
         if integration is not None:
             found += integration_config.failures_of_new(merged(integration.config, values["override"]), "override")
     if found:

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from app.engine import integration_config, secret_origins
+from app.engine.config_secrets import redacted_config, revelations
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
-from app.engine.redaction import redacted_config, restored
+from app.engine.redaction import restored
 
 
 class IntegrationStore(Protocol):
@@ -106,6 +107,8 @@ def _checked_changes(current: Integration, changes: JsonObject, faults: Sequence
     if "config" in fields:
         fields["config"] = merged(current.config, restored(fields["config"], current.config))
     failures = [*faults, *_config_failures(fields)]
+    if "config" in fields:
+        failures += revelations(current.config, fields["config"], changes["config"], "config")
     if changes.get("name", current.name) != current.name:
         message = f"can not be changed: sync jobs refer to this integration as '{current.name}'"
         failures.append(Failure("name", message))

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from app.engine.config_secrets import redacted_config
 from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId
 from app.engine.offers import MappedModel, Offering
-from app.engine.redaction import redacted_config
 from app.services.account_configs import kept_config
 from app.services.run_context import AccountReader, IntegrationReader
 

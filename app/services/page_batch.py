@@ -209,10 +209,29 @@ class PageBatch:
                 method=item.method,
                 code=error.code,
                 message=error.message,
-                details=_details(error, element),
+                details=self._details(item, error, element),
                 at=self._clock.now(),
             )
         )
+
+    def _details(self, item: ResourceItem, error: RecordError, element: scope.Element) -> JsonObject:
+        details: JsonObject = {}
+        if isinstance(error, SourceError):
+            details = {"status": error.status, "excerpt": error.excerpt}
+        for name in ("path", "record_id"):
+            details[name] = getattr(error, name, None)
+        if parents := element.get("parents"):
+            details["parents"] = parents
+        if "loop" in element:
+            details["loop"] = self._shown_loop(item, element["loop"])
+        return {name: value for name, value in details.items() if value is not None}
+
+    def _shown_loop(self, item: ResourceItem, value: JSON) -> JSON:
+        """Mask the value of a loop that goes over a secret part of the account's context."""
+        root, *path = item.loop_on or ("",)
+        if root != "context" or any(tuple(path[: len(plain)]) == plain for plain in self._context.plain_paths):
+            return value
+        return redacted({"loop": value})["loop"]
 
     def _living(self, element: scope.Element, page: FetchedPage) -> list[JSON]:
         """Put aside what the upstream tells as deleted, and what does not say whether it is; give the rest."""
@@ -255,17 +274,3 @@ class PageBatch:
             if child.kind is NodeKind.SPOOL
             for element in self._batches[child.name]
         ]
-
-
-def _details(error: RecordError, element: scope.Element) -> JsonObject:
-    details: JsonObject = {}
-    if isinstance(error, SourceError):
-        details = {"status": error.status, "excerpt": error.excerpt}
-    for name in ("path", "record_id"):
-        details[name] = getattr(error, name, None)
-    if parents := element.get("parents"):
-        details["parents"] = parents
-    if "loop" in element:
-        # A loop may go over a part of the account's context.
-        details |= redacted({"loop": element["loop"]})
-    return {name: value for name, value in details.items() if value is not None}

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from app.engine import computed_queries, recursion, scope
 from app.engine.json_types import JSON, JsonObject
+from app.engine.paths import Path
 from app.engine.placeholders import UNDEFINED, Template
 from app.engine.resource_items import ResourceItem
 from app.engine.unified_calls import UnifiedRequest
@@ -14,8 +15,11 @@ from app.services.run_context import RunContext
 def page_call(context: RunContext, item: ResourceItem, element: scope.Element, cursor: JSON) -> PageCall:
     """Resolve an element's request; raise PlaceholderError when a value is missing, MappingError for a mapping."""
     values = scope.element_scope(item, context.plan, element, context.scope_of(item))
-    id, body = _text(_resolve(item.id, values)), _body(item, values)
-    query = computed_queries.evaluated(item.expression, values) if item.expression else _resolve(item.query, values)
+    id, body = _text(_resolve(item.id, values)), _body(item, values, context.plain_paths)
+    plain = context.plain_paths
+    query = (
+        computed_queries.evaluated(item.expression, values, plain) if item.expression else _resolve(item.query, values)
+    )
     if item.recursion is not None:
         id, query = recursion.overridden(element, id, query or {})
         id = _text(id)
@@ -29,6 +33,7 @@ def page_call(context: RunContext, item: ResourceItem, element: scope.Element, c
         config=context.config,
         context=context.account.context,
         origins=context.account.origins,
+        plain_paths=plain,
         resource=item.resource,
         method=item.method,
         id=id,
@@ -39,9 +44,9 @@ def page_call(context: RunContext, item: ResourceItem, element: scope.Element, c
     )
 
 
-def _body(item: ResourceItem, values: JsonObject) -> JSON:
+def _body(item: ResourceItem, values: JsonObject, plain: frozenset[Path]) -> JSON:
     if item.body_expression is not None:
-        return computed_queries.body(item.body_expression, values)
+        return computed_queries.body(item.body_expression, values, plain)
     return _resolve(item.body, values)
 
 

@@ -13,6 +13,7 @@ from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.list_ends import ListEnd, PageWarning
 from app.engine.objects import EnvironmentId, RowVersion, Webhook
+from app.engine.paths import Path
 from app.engine.unified_calls import CallMapping
 from app.engine.work import Ring
 
@@ -27,6 +28,8 @@ class PageCall:
     """The account's context, credentials within."""
     origins: frozenset[str] | None = None
     """What they were given for: no other one is asked; None is not known yet."""
+    plain_paths: frozenset[Path] = frozenset()
+    """What of the context is no secret."""
     resource: str
     method: str
     id: str | None = None
@@ -38,6 +41,8 @@ class PageCall:
     """Replaces the path of the integration's method."""
     mapping: CallMapping | None = field(default=None, repr=False)
     """Of a unified API's call: what the answer's records, or its error, become once they are here."""
+    is_handed_on: bool = False
+    """Whoever has asked gets the answer's records: no credential of the account is in them."""
     run_id: str = ""
     """The run that asks."""
     cursor: JsonObject | None = None

@@ -7,8 +7,8 @@ from app.engine import args_validation, events, routing, run_keys, scope
 from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
 from app.engine.objects import IntegratedAccount, SyncJob, Webhook
-from app.engine.redaction import redacted
 from app.services.run_requests import RunRequest
+from app.services.shown_contexts import ShownContexts
 
 
 def reference_failures(
@@ -34,7 +34,11 @@ def bound_args(request: RunRequest, job: SyncJob | None) -> tuple[JsonObject, Se
 
 
 def keys(
-    request: RunRequest, job: SyncJob | None, account: IntegratedAccount | None, args: JsonObject
+    request: RunRequest,
+    job: SyncJob | None,
+    account: IntegratedAccount | None,
+    args: JsonObject,
+    shown: ShownContexts,
 ) -> tuple[dict[str, str | None], Sequence[Failure]]:
     """Resolve the run's mutex and state keys, each None where neither request nor job has one."""
     templates = {
@@ -55,7 +59,7 @@ def keys(
             previous_run_date=None,
             run={"sync_job_id": job.id, "integrated_account_id": account.id},
         )
-        for context in (account.context, redacted(account.context))
+        for context in (account.context, shown.of(account))
     )
     for name, template in templates.items():
         if template is not None:

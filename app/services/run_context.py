@@ -14,9 +14,10 @@ from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
+from app.engine.paths import Path
 from app.engine.planning import RunPlan
 from app.engine.record_keys import RecordKey
-from app.engine.redaction import redacted
+from app.engine.redaction import redacted, shown_paths
 from app.engine.rekeying import HeldKeys, KeyNote, Rekeying
 from app.engine.resource_items import ResourceItem
 from app.engine.times import iso_utc_or_none
@@ -113,6 +114,11 @@ class RunContext:
         return self.later_scopes.get(item.name, self.scope)
 
     @property
+    def plain_paths(self) -> frozenset[Path]:
+        """What of the account's context is no secret."""
+        return shown_paths(self.config.plain_paths, self.account.plain_paths)
+
+    @property
     def key_notes(self) -> Sequence[KeyNote]:
         """What must be noted of keys before the run brings its first record."""
         keeps_ids = self.run.webhook_id is None or self.run.changes_only
@@ -203,7 +209,7 @@ class RunContexts:
         mappings, faults = self._unified.find_all(account, items)
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
-        seen = _scope(run, account)
+        seen = _scope(run, account, shown_paths(config.plain_paths, account.plain_paths))
         return RunContext(
             run=run,
             queue=routing.queue_of(run.daemon_group_key),
@@ -236,7 +242,7 @@ def _config(account: IntegratedAccount, integration: Integration | None) -> Inte
     return config.given_for(integration.origins, integration.override_origins, account.override_origins)
 
 
-def _scope(run: SyncJobRun, account: IntegratedAccount) -> JsonObject:
+def _scope(run: SyncJobRun, account: IntegratedAccount, plain: frozenset[Path]) -> JsonObject:
     shown = {
         "id": run.id,
         "sync_job_id": run.sync_job_id,
@@ -245,7 +251,7 @@ def _scope(run: SyncJobRun, account: IntegratedAccount) -> JsonObject:
     }
     return scope.run_scope(
         args=run.args,
-        context=redacted(account.context),
+        context=redacted(account.context, plain),
         tenant_id=account.tenant_id,
         previous_run_date=iso_utc_or_none(run.previous_run_date),
         run=shown,

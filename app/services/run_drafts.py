@@ -20,6 +20,7 @@ from app.engine.unified_model import unified_name
 from app.services import run_checks
 from app.services.known_jobs import KnownJob, KnownJobs
 from app.services.run_requests import IdempotencyKey, RunRequest
+from app.services.shown_contexts import ShownContexts
 from app.services.unified_mappings import UnifiedMappings
 
 
@@ -113,12 +114,14 @@ class RunDrafts:
         references: ReferenceReader,
         webhooks: WebhookReader,
         unified: UnifiedMappings,
+        shown_contexts: ShownContexts,
         default_group: str,
         default_overlap_seconds: int,
     ) -> None:
         self._references = references
         self._webhooks = webhooks
         self._unified = unified
+        self._shown_contexts = shown_contexts
         self._default_group = default_group
         self._default_overlap_seconds = default_overlap_seconds
         self._known = KnownJobs()
@@ -141,7 +144,7 @@ class RunDrafts:
         bound, arg_failures = run_checks.bound_args(request, job)
         resources = job.resources if job and request.resources is None else request.resources
         items, item_failures = definition.parse_resources(resources) if job else ([], [])
-        keys, key_failures = run_checks.keys(request, job, account, bound)
+        keys, key_failures = run_checks.keys(request, job, account, bound, self._shown_contexts)
         failures += [*arg_failures, *item_failures, *([] if arg_failures else key_failures)]
         failures += self._unified.find_all(account, items)[1] if account and not item_failures else []
         if failures or job is None:

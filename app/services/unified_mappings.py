@@ -11,7 +11,8 @@ from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
 from app.engine.objects import EnvironmentId, IntegratedAccount
-from app.engine.redaction import redacted
+from app.engine.paths import Path
+from app.engine.redaction import redacted, shown_paths
 from app.engine.resource_items import ResourceItem
 from app.engine.unified_calls import UnifiedRequest, call_mapping
 from app.engine.unified_mapping import UnifiedMapping
@@ -46,6 +47,8 @@ class AccountMapping:
     mapping: UnifiedMapping
     config: IntegrationConfig
     account: IntegratedAccount = field(repr=False)
+    plain_paths: frozenset[Path]
+    """What of the account's context is no secret."""
     shown_context: JsonObject = field(repr=False)
 
     def page_call(self, asked: UnifiedRequest, cursor: JsonObject | None) -> PageCall:
@@ -57,6 +60,7 @@ class AccountMapping:
             config=self.config,
             context=self.account.context,
             origins=self.account.origins,
+            plain_paths=self.plain_paths,
             resource=request.resource,
             method=request.method,
             path=request.path,
@@ -151,7 +155,14 @@ class UnifiedMappings:
 
 def account_mapping(mapping: UnifiedMapping, account: IntegratedAccount, config: IntegrationConfig) -> AccountMapping:
     """Tie a mapping to the account that it is used for."""
-    return AccountMapping(mapping=mapping, config=config, account=account, shown_context=redacted(account.context))
+    plain = shown_paths(config.plain_paths, account.plain_paths)
+    return AccountMapping(
+        mapping=mapping,
+        config=config,
+        account=account,
+        plain_paths=plain,
+        shown_context=redacted(account.context, plain),
+    )
 
 
 def _unified_name(item: ResourceItem) -> UnifiedName | None:

@@ -19,7 +19,7 @@ def query(expression: Expression, call: PageCall, scope: JsonObject) -> JsonObje
         found = expression.evaluate(seen)
     except ExpressionError as error:
         message = f"query can not be evaluated: {error.message}"
-        raise SourceError("expression", masked(message, secrets_in(call.context))) from error
+        raise SourceError("expression", masked(message, call.config.secrets | secrets_in(call.context))) from error
     return _object(found)
 
 

@@ -28,6 +28,8 @@ class HttpRequest:
     """Sees errors in answers."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Texts that no error may show."""
+    credentials: frozenset[str] = field(default=frozenset(), repr=False)
+    """Those of them that no answer may show."""
     context: JsonObject = field(default_factory=dict, repr=False)
     """The account's, which its templates were resolved with."""
 

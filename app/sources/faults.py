@@ -134,7 +134,7 @@ def provider_answer(request: HttpRequest, response: HttpResponse) -> ProviderAns
     return ProviderAnswer(
         status=response.status,
         headers={name: masked(value, request.secrets) for name, value in shown.items()},
-        body=masked(text, request.secrets),
+        body=masked(text, request.credentials),
     )
 
 

@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from app.engine.field_names import is_secret_name
 from app.engine.json_types import JsonObject
-from app.engine.redaction import is_secret_name
 from app.engine.times import iso_utc
 from app.sources.exchange import HttpRequest, HttpResponse
-from app.sources.secret_labels import MASK
+from app.sources.redaction import MASK
 
 VERSION: Final = "1.2"
 

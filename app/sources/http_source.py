@@ -12,12 +12,13 @@ from typing import Final, TypeVar
 
 from app.engine import exact_integers
 from app.engine.errors import FerrymanError, SourceError
+from app.engine.field_names import is_secret_name
 from app.engine.integration_config import MethodConfig, Pagination
 from app.engine.json_types import JsonObject
-from app.engine.redaction import MASK, is_secret_name
+from app.engine.redaction import MASK
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
-from app.sources import answers, requests, responses
+from app.sources import answers, handed_on, requests, responses
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.faults import RefusedError
 from app.sources.kept_credentials import KeptCredentials
@@ -121,7 +122,8 @@ class HttpSource:
         request = requests.finish(requests.draft(call, config), PageAsk(), timeout_seconds=timeout_seconds)
         response = await self._send(call, request, lambda response: response)
         content_type = response.header("Content-Type") or ""
-        return PlainAnswer(status=response.status, content_type=content_type, body=response.body)
+        body = handed_on.body(response.body, request.credentials)
+        return PlainAnswer(status=response.status, content_type=content_type, body=body)
 
     def _send(self, call: PageCall, request: HttpRequest, read: Callable[[HttpResponse], T]) -> Awaitable[T]:
         return self._transport.send(
@@ -150,6 +152,9 @@ class HttpSource:
         response = answer.response
         turned = listing.turn(answer.page, decides_deletions=call.decides_deletions)
         turned = replace(turned, warnings=(*turned.warnings, *answer.warnings)) if answer.warnings else turned
+        if call.is_handed_on:
+            shown_records = handed_on.records(turned.records, response.body, request.credentials)
+            turned = replace(turned, records=shown_records)
         page = _page(drafted, request, turned, status=response.status, server_date=response.server_date)
         if call.mapping is None:
             return page

@@ -6,13 +6,15 @@ from urllib.parse import urlsplit
 from app.engine import base_urls, request_paths, secret_origins
 from app.engine.errors import SourceError
 from app.engine.expressions import Expression
+from app.engine.field_names import is_secret_name
 from app.engine.integration_config import MethodConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
-from app.engine.redaction import is_secret_name
+from app.engine.redaction import credential_parts, secret_parts
 from app.services.ports import PageCall
 from app.sources import bodies, computed_parts
 from app.sources.exchange import HttpRequest
+from app.sources.handed_on import credentials_among
 from app.sources.pagination.values import PageAsk
 from app.sources.redaction import secrets_in
 from app.sources.request_parts import authorization, headers, next_addresses, page_fields
@@ -42,6 +44,12 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     standing = _fields(call.config.query, scope)
     below, above = _method_query(call, config, scope)
     query = {**at_base.values(), **standing, **below, **in_path.values(), **above}
+    sent_secrets = call.config.secrets | secrets_in(
+        urlsplit(base_url).password,
+        [authorization.credential(value) for value in credentials.values()],
+        # What a caller sends, such as an API key in a query.
+        [value for name, value in [*sent_headers.items(), *query.items()] if is_secret_name(name)],
+    )
     return RequestDraft(
         method=config.http_method,
         url=base_url + path,
@@ -54,12 +62,9 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
         error_expression=config.error_expression,
         sign=authorization.signer(config.authorization, call.context),
         is_repeatable=_is_repeatable(call, config),
-        secrets=secrets_in(
-            call.context,
-            urlsplit(base_url).password,
-            [authorization.credential(value) for value in credentials.values()],
-            # Literal secrets of the integration itself, such as an API key in a header.
-            [value for name, value in [*sent_headers.items(), *query.items()] if is_secret_name(name)],
+        secrets=sent_secrets | secrets_in(secret_parts(call.context, call.plain_paths)),
+        credentials=credentials_among(
+            sent_secrets | secrets_in(*credential_parts(call.context, call.config.secret_fields))
         ),
         context=call.context,
     )
@@ -79,6 +84,7 @@ def finish(drafted: RequestDraft, ask: PageAsk, *, timeout_seconds: float) -> Ht
     if drafted.sign is not None:
         options = {"method": drafted.method, "headers": sent_headers, "body": payload, "query": query}
         signed = drafted.sign({"url": url, "requestOptions": options})
+    signed_secrets = secrets_in(*(authorization.credential(text) for text in signed.values()))
     return HttpRequest(
         method=drafted.method,
         url=url,
@@ -87,7 +93,8 @@ def finish(drafted: RequestDraft, ask: PageAsk, *, timeout_seconds: float) -> Ht
         timeout_seconds=timeout_seconds,
         is_repeatable=drafted.is_repeatable,
         error_expression=drafted.error_expression,
-        secrets=drafted.secrets | secrets_in(*(authorization.credential(text) for text in signed.values())),
+        secrets=drafted.secrets | signed_secrets,
+        credentials=drafted.credentials | credentials_among(signed_secrets),
         context=drafted.context,
     )
 

@@ -11,11 +11,8 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 from app.engine.json_types import JSON, JsonObject
+from app.sources.redaction import MASK, SHORTEST, masked
 
-MASK: Final = "***"
-
-# A shorter text is no secret worth the name (app/sources/redaction.py).
-_SHORTEST: Final = 4
 _FORMED: Final = re.compile(r"(__context\.[A-Za-z0-9_.-]+?)\.(?:quoted|path|plus|escaped|plain|slashed)__")
 _ODD: Final = re.compile(r"[^A-Za-z0-9_.]+")
 
@@ -31,18 +28,23 @@ class SecretLabels:
             for form, written in _forms(text).items():
                 label = f"__{path}{form}__"
                 self._texts.setdefault(label, written)
-                if len(text) >= _SHORTEST:
+                if len(text) >= SHORTEST:
                     self._labels.setdefault(written, label)
         for text in others:
             for written in _forms(text).values():
-                if written not in self._labels and len(text) >= _SHORTEST:
+                if written not in self._labels and len(text) >= SHORTEST:
                     self._labels[written] = MASK
+        self._secrets = frozenset(text for _, text in _texts(context, "") if len(text) >= SHORTEST) | others
         self._secret = _any_of(self._labels)
         self._label = _any_of(self._texts)
 
     def hide(self, text: str) -> str:
-        """Put labels in the place of secrets, however these are written."""
-        return self._secret.sub(lambda found: self._labels[found[0]], text)
+        """Put labels in the place of secrets, and masks where they are written in a way that no label tells."""
+        pieces, end = [], 0
+        for found in self._secret.finditer(text):
+            pieces += [masked(text[end : found.start()], self._secrets), self._labels[found[0]]]
+            end = found.end()
+        return "".join((*pieces, masked(text[end:], self._secrets)))
 
     def show(self, text: str) -> str:
         """Put secrets in the place of labels."""

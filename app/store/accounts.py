@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, Select, bindparam, delete, func, null
 from app.engine.announcements import REACTIVATED, reactivated
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page, RowVersion
+from app.engine.paths import Path
 from app.store import announcements, catalog, paging, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
@@ -34,7 +35,13 @@ class AccountStore:
         self._cipher = cipher
 
     def create(
-        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, context: JsonObject
+        self,
+        environment_id: EnvironmentId,
+        id: str,
+        values: Mapping[str, Any],
+        *,
+        context: JsonObject,
+        plain_paths: frozenset[Path] = frozenset(),
     ) -> IntegratedAccount:
         """Write an account."""
         sealed = {
@@ -42,6 +49,7 @@ class AccountStore:
             "id": id,
             "environment_id": environment_id,
             "context_encrypted": self._cipher.seal(context, CONTEXT.place(environment_id, id)),
+            "plain_paths": _kept_paths(plain_paths),
         }
         catalog.insert_row(self._engine, _TABLE, {**self._sealed(environment_id, id, values), **sealed})
         account = self.get(environment_id, id)
@@ -81,6 +89,7 @@ class AccountStore:
         *,
         change_context: Callable[[JsonObject], JsonObject],
         change_origins: Callable[[IntegratedAccount], Collection[str] | None] | None = None,
+        change_plain: Callable[[frozenset[Path] | None], frozenset[Path] | None] = lambda paths: paths,
         seen: RowVersion | None = None,
     ) -> IntegratedAccount | None:
         """Change an account; its row is locked meanwhile, so that of two changes of its context both count.
@@ -96,7 +105,11 @@ class AccountStore:
                 return None
             place = CONTEXT.place(row["environment_id"], row["id"])
             before = self._account(row)
-            changed = {**self._sealed(row["environment_id"], row["id"], values), "updated_at": func.now()}
+            changed = {
+                **self._sealed(row["environment_id"], row["id"], values),
+                "plain_paths": _kept_paths(change_plain(before.plain_paths)),
+                "updated_at": func.now(),
+            }
             if change_origins is not None:
                 changed["origins"] = _column(change_origins(before))
             if (new := change_context(before.context)) != before.context:
@@ -169,6 +182,7 @@ def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
         last_forbidden_error=row["last_forbidden_error"],
         context=cipher.open(row["context_encrypted"], CONTEXT.place(environment_id, id)),
         origins=None if row["origins"] is None else frozenset(row["origins"]),
+        plain_paths=_plain_paths(row),
         unified_model_override=row["unified_model_override"],
         override_origins=row["override_origins"],
         integration_override=sealed_config.opened(row["integration_override"], cipher, override_place),
@@ -179,6 +193,15 @@ def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
 
 def _column(origins: Collection[str] | None) -> list[str] | None:
     return None if origins is None else sorted(origins)
+
+
+def _kept_paths(paths: frozenset[Path] | None) -> list[Path] | None:
+    return None if paths is None else sorted(paths)
+
+
+def _plain_paths(row: Row) -> frozenset[Path] | None:
+    paths = row["plain_paths"]
+    return None if paths is None else frozenset(map(tuple, paths))
 
 
 def announce_reactivation(connection: Connection, account: IntegratedAccount) -> None:

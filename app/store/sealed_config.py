@@ -3,7 +3,8 @@
 import base64
 from collections.abc import Iterator
 
-from app.engine import redaction
+from app.engine import config_secrets
+from app.engine.config_secrets import LiteralSecret
 from app.engine.json_types import JSON, JsonObject
 from app.store.bound_values import Place
 from app.store.encryption import Cipher
@@ -12,12 +13,17 @@ _MARK = "ferryman-sealed:"
 
 
 def sealed(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
-    """Copy a config with every secret text sealed for the place of the config."""
+    """Copy a config with every secret value sealed for the place of the config."""
 
-    def seal(text: str) -> str:
-        return _MARK + base64.urlsafe_b64encode(cipher.seal(text, place)).decode()
+    def seal(secret: LiteralSecret) -> JSON:
+        return _MARK + base64.urlsafe_b64encode(cipher.seal(secret.value, place)).decode()
 
-    return redaction.with_secrets(config, seal, is_secret=lambda text: text.startswith(_MARK))
+    return config_secrets.with_secrets(config, seal, is_secret=_is_sealed)
+
+
+def leaves_clear(config: JsonObject) -> bool:
+    """Whether a stored config holds a secret in clear: one that was none when it was stored."""
+    return any(not _is_sealed(secret.value) for secret in config_secrets.literal_secrets(config))
 
 
 def opened(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
@@ -49,6 +55,10 @@ def _opened(value: JSON, cipher: Cipher, place: Place) -> JSON:
             return [_opened(one, cipher, place) for one in value]
         case _:
             return value
+
+
+def _is_sealed(value: JSON) -> bool:
+    return isinstance(value, str) and value.startswith(_MARK)
 
 
 def _token(text: str) -> bytes:

@@ -57,7 +57,7 @@ class SealedRows:
         start = prefix(key_id)
         with reading(self._engine) as connection:
             rows = connection.execute(_selected(column)).all()
-        outdated = [row for row in rows if not all(t.startswith(start) for t in sealed_config.tokens(row.value))]
+        outdated = [row for row in rows if _is_outdated(row.value, start)]
 
         def reseal(config: Any, place: Place) -> Any:
             return sealed_config.sealed(sealed_config.opened(config, self._cipher, place), self._cipher, place)
@@ -72,6 +72,11 @@ class SealedRows:
             with self._engine.begin() as connection:
                 connection.execute(statement.values({name: resealed}))
         return len(rows)
+
+
+def _is_outdated(config: Any, start: bytes) -> bool:
+    tokens = sealed_config.tokens(config)
+    return not all(token.startswith(start) for token in tokens) or sealed_config.leaves_clear(config)
 
 
 def _selected(column: SealedColumn) -> Any:

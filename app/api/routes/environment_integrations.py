@@ -10,9 +10,9 @@ from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id
 from app.api.warned import warned
+from app.engine.config_secrets import redacted_config
 from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.json_types import JsonObject
-from app.engine.redaction import redacted_config
 from app.engine.roles import Role
 
 environment_integrations = Resource(

@@ -14,11 +14,11 @@ from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.services import environment, own_account, services
 from app.api.views import Answer, created, filters_of, page_view, path_id
 from app.api.warned import warned
+from app.engine.config_secrets import redacted_config
 from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects import IntegratedAccount
 from app.engine.offers import Offering
-from app.engine.redaction import redacted, redacted_config
 from app.engine.roles import Role
 
 integrated_accounts = Resource(
@@ -145,7 +145,7 @@ def _offering(id: str) -> Offering:
 
 def _view(account: IntegratedAccount) -> JsonObject:
     masked = {
-        "context": redacted(account.context),
+        "context": services().shown_contexts.of(account),
         "integration_override": redacted_config(account.integration_override),
     }
     return {**asdict(account), **masked}

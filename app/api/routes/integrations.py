@@ -12,10 +12,10 @@ from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id
 from app.api.warned import warned
+from app.engine.config_secrets import redacted_config
 from app.engine.json_types import JsonObject
 from app.engine.objects import Integration
 from app.engine.offers import Offering
-from app.engine.redaction import redacted_config
 from app.engine.roles import Role
 
 integrations = Resource("integration", description="How third-party APIs are spoken to", changes=Role.ADMIN)

@@ -30,4 +30,6 @@ class RequestDraft:
     """Makes further headers of the finished request."""
     is_repeatable: bool
     secrets: frozenset[str] = field(repr=False)
+    credentials: frozenset[str] = field(default=frozenset(), repr=False)
+    """Those of them that are not only facts about the account."""
     context: JsonObject = field(repr=False)

@@ -120,8 +120,9 @@ def _may_hold(text: str, secret: str) -> bool:
 def _named(drafted: RequestDraft) -> Iterator[Text]:
     """Name every secret of a request: by its place in the account's context, or in the request."""
     yield from _texts(("context",), drafted.context)
+    yield from _numbers(("context",), drafted.context)
     yield ("url", "password"), urlsplit(drafted.url).password or ""
-    for part, values in (("query", drafted.query), ("headers", drafted.headers)):
+    for part, values in (("query", drafted.query), ("headers", drafted.headers), ("body", drafted.body)):
         for place, text in _texts((part,), values):
             yield place, text
             yield (*place, "credential"), credential(text)
@@ -137,6 +138,18 @@ def _texts(place: Name, value: JSON) -> Iterator[Text]:
         case list():
             for index, item in enumerate(value):
                 yield from _texts((*place, index), item)
+
+
+def _numbers(place: Name, value: JSON) -> Iterator[Text]:
+    match value:
+        case dict():
+            for key, item in value.items():
+                yield from _numbers((*place, key), item)
+        case list():
+            for index, item in enumerate(value):
+                yield from _numbers((*place, index), item)
+        case int() | float() if not isinstance(value, bool):
+            yield place, str(value)
 
 
 def _inserted(cursor: JsonObject, place: list[str | int], offset: int, text: str) -> JsonObject:

@@ -96,6 +96,7 @@ integrated_account = Table(
     Column("last_forbidden_error", JSONB(none_as_null=True)),  # the last call that was answered 403
     Column("context_encrypted", LargeBinary, nullable=False),
     Column("origins", ARRAY(Text)),  # those that the context's secrets were entered for; None: noted at the next use
+    Column("plain_paths", JSONB(none_as_null=True)),  # of the context, what was entered as no secret; None: not known
     Column("unified_model_override", JSONB, nullable=False, server_default=text("'{}'")),
     Column("integration_override", JSONB, nullable=False, server_default=text("'{}'")),  # secrets within are sealed
     Column("override_origins", ARRAY(Text)),  # the hosts that these were entered for

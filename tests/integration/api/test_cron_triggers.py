@@ -10,11 +10,13 @@ from app.engine.json_types import JsonObject
 from app.engine.triggers import BEGUN
 from app.services.firing import Firing
 from app.services.run_drafts import RunDrafts
+from app.services.shown_contexts import ShownContexts
 from app.services.unified_mappings import UnifiedMappings
 from app.settings import Settings
 from app.store.database import connect
 from app.store.encryption import Cipher
 from app.store.encryption_keys import KeyStore
+from app.store.integrations import IntegrationStore
 from app.store.run_references import RunReferenceStore
 from app.store.triggers import TriggerStore
 from app.store.unified_models import UnifiedModelStore
@@ -54,6 +56,7 @@ def firing(engine: Engine, settings: Settings) -> Firing:
         references=RunReferenceStore(engine, cipher),
         webhooks=WebhookStore(engine, cipher),
         unified=UnifiedMappings(UnifiedModelStore(engine)),
+        shown_contexts=ShownContexts(IntegrationStore(engine, cipher)),
         default_group="default",
         default_overlap_seconds=0,
     )

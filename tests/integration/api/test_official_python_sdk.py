@@ -231,7 +231,9 @@ async def test_integrations_and_what_an_environment_lays_over_them(sdk: TrutoApi
 async def test_integrated_accounts(sdk: TrutoApi, upstream: Upstream) -> None:
     oauth = {"client": {"id": "c", "secret": "s"}, "auth": {"tokenHost": upstream.url, "tokenPath": "/token"}}
     upstream.answers("/token", reply({"access_token": "new-token", "expires_in": 3600}))
-    integration, _ = await installed(sdk, upstream, credentials={"format": "oauth2", "config": oauth})
+    integration, _ = await installed(
+        sdk, upstream, credentials={"format": "oauth2", "config": oauth}, non_secret=["context.region"]
+    )
     environmental = await sdk.integrations.install(integration["id"])
     held = {"access_token": "old-token", "refresh_token": "old-refresh", "expires_at": "2999-01-01T00:00:00Z"}
     body = {"tenant_id": "u", "environment_integration_id": environmental["id"], "authentication_method": "oauth2"}

@@ -99,6 +99,26 @@ def test_a_rotation_seals_every_row_anew_and_other_processes_read_on(
     assert account.context == {"token": account_id}
 
 
+def test_a_rotation_seals_literals_that_were_none_when_they_were_stored(
+    engine: Engine, environment: EnvironmentId
+) -> None:
+    place = Place(engine)
+    place.fill(environment)
+    with engine.begin() as connection:
+        clear = '{"base_url": "https://up.test", "headers": {"X-Partner-Key": "canary"}}'
+        connection.execute(text("update integration set config = cast(:config as jsonb)"), {"config": clear})
+
+    before = place.integrations.by_name(environment, _name(engine))
+    place.rotation.rotate()
+
+    after = place.integrations.by_name(environment, _name(engine))
+    with engine.connect() as connection:
+        assert "canary" not in str(_rows(connection, "integration"))
+    assert before is not None
+    assert after is not None
+    assert after.config == before.config
+
+
 def test_a_rotation_that_dies_in_the_middle_is_finished_by_the_next(engine: Engine, environment: EnvironmentId) -> None:
     place = Place(engine)
     place.fill(environment, 5)

@@ -1,147 +1,103 @@
-"""Secrets are planted wherever Ferryman holds some; then all that it has written is searched for them."""
+"""Secrets of every shape are planted wherever Ferryman holds some; then all that it wrote is searched for them."""
 
 import base64
+import html
 import json
-import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
-import redis
-from sqlalchemy import text
+from secret_search import Reader, broker_traffic, found_in, the_database
 
-from app.client import ApiClient, ApiError
+from app.client import ApiError
 from app.stack.stack import Stack
-from app.store.database import connect
+from tests.support.http_server import Request, Response
 from tests.support.receiver import Receiver
 from tests.support.upstream import Upstream, reply
 from tests.support.workspace import Workspace, listed
 
-PLANTED = {
-    kind: f"canary{index:02d}x{kind.replace('_', '')}x7f3a9"
-    for index, kind in enumerate(
-        [
-            *("access_token", "refresh_token", "new_access_token", "new_refresh_token", "client_secret", "header_key"),
-            *("query_key", "config_key", "url_password", "context_password", "basic_password"),
-        ]
-    )
-}
-# Whole tables as text; what is bytes is shown in hex, and searched once more as it is.
-_TABLES = "select table_name from information_schema.tables where table_schema = 'public'"
-_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{24,}={0,2}")
+# Declared and undeclared names of the context; literals in headers, parameters, addresses and bodies; of all layers.
+_KINDS = """
+    access_token refresh_token new_access_token new_refresh_token client_secret header_key query_key config_key
+    context_password basic_password pat pass apitoken key cert odd_name listed declared default_key
+    partner_key hapikey base_url_key path_key body_key endpoint_key override_key account_key
+"""
+PLANTED = {kind: f"canary{index:02d}x{kind.replace('_', '')}x/+=7f3a9" for index, kind in enumerate(_KINDS.split())}
+RESOURCES = ("things", "broken", "refused", "keyed", "echoed")
+WRITINGS = [
+    str,
+    lambda text: quote(quote(text, safe=""), safe="").lower(),
+    lambda text: json.dumps(json.dumps(text)).replace("/", "\\/"),
+    lambda text: html.escape(text).replace("/", "&#x2F;").replace("+", "&plus;"),
+    lambda text: "".join(f"\\u{ord(one):04X}" for one in text),
+]
 
 
-@contextmanager
-def broker_traffic(stack: Stack) -> Iterator[list[bytes]]:
-    """Gather every command that anybody sends to Redis meanwhile: messages, events for Flower, budgets."""
-    path = stack.broker_url.partition("://")[2].partition("?")[0]
-    client = redis.Redis(unix_socket_path=path)
-    seen: list[bytes] = []
-    stop = threading.Event()
-
-    def listen() -> None:
-        with client.monitor() as monitor:
-            while not stop.is_set():
-                seen.append(monitor.connection.read_response())
-
-    client.config_set("save", "")
-    thread = threading.Thread(target=listen, daemon=True)
-    thread.start()
-    yield seen
-    stop.set()
-    client.ping()
-    thread.join(timeout=5)
-    client.close()
-
-
-def found_in(place: str, content: bytes, secrets: dict[str, str]) -> list[str]:
-    """Name the secrets that stand in some bytes, as they are or in base64."""
-    texts = [content, *(_decoded(match) for match in _BASE64.findall(content))]
-    return [
-        f"{kind} in {place}" for kind, secret in secrets.items() if any(secret.encode() in content for content in texts)
-    ]
-
-
-def _decoded(match: bytes) -> bytes:
-    try:
-        return base64.b64decode(match + b"=" * (-len(match) % 4), altchars=b"-_" if b"_" in match else None)
-    except ValueError:
-        return b""
-
-
-def the_database(url: str) -> Iterator[tuple[str, bytes]]:
-    engine = connect(url, pool_size=1)
-    with engine.connect() as connection:
-        for table in connection.execute(text(_TABLES)).scalars().all():
-            for row in connection.execute(text(f'select * from "{table}"')).mappings():
-                for column, value in row.items():
-                    shown = bytes(value) if isinstance(value, bytes | memoryview) else json.dumps(value, default=str)
-                    yield f"{table}.{column}", shown if isinstance(shown, bytes) else shown.encode()
-    engine.dispose()
-
-
-def the_api(api: ApiClient, account_id: str, run_ids: list[str], webhook_id: str) -> Iterator[tuple[str, bytes]]:
-    paths = [
-        "/integration",
-        "/integrated-account",
-        "/webhook",
-        "/sync-job",
-        "/sync-job-run",
-        "/daemon",
-        "/openapi.json",
-    ]
-    paths += [f"/sync-job-run/{id}{part}" for id in run_ids for part in ("", "/errors")]
-    paths += [f"/webhook/{webhook_id}/deliveries", f"/integrated-account/{account_id}"]
-    for path in paths:
-        yield f"GET {path}", json.dumps(api.get(path)).encode()
-    queries = [{"integrated_account_id": account_id, "resource": name} for name in ("things", "broken", "refused")]
-    for query in queries:
-        yield f"GET /record?{query}", json.dumps(api.get("/record", query)).encode()
+def echo(request: Request) -> list[str]:
+    """Repeat a request in every writing."""
+    told = json.dumps([request.headers, request.query, request.target, request.body.decode()])
+    return [write(told) for write in WRITINGS]
 
 
 @pytest.fixture
 def evil(upstream: Upstream) -> Upstream:
-    """An upstream that repeats every secret that it is told, in errors and in the addresses of next pages."""
+    """An upstream that repeats every secret that it is told: in errors, answers, and addresses of next pages."""
+    tokens: list[Response] = []
 
-    def echo(request: object) -> str:
-        return json.dumps([request.headers, request.query, request.path])  # type: ignore[attr-defined]
-
-    state = {"tokens": 0}
-
-    def token(_request: object) -> object:
-        state["tokens"] += 1
-        if state["tokens"] > 1:
+    def token(_request: Request) -> Response:
+        tokens.append(reply())
+        if len(tokens) > 1:
             return reply({"error": "invalid_grant", "error_description": " ".join(PLANTED.values())}, status=400)
         fresh = {"access_token": PLANTED["new_access_token"], "refresh_token": PLANTED["new_refresh_token"]}
         return reply({**fresh, "expires_in": 3600})
 
-    def things(request: object) -> object:
-        query, headers = request.query, request.headers  # type: ignore[attr-defined]
-        if PLANTED["access_token"] in headers.get("authorization", ""):
+    def things(request: Request) -> Response:
+        if PLANTED["access_token"] in request.headers.get("authorization", ""):
             return reply({"error": echo(request)}, status=401)
-        if query.get("page") == "2":
+        if request.query.get("page") == "2":
             return reply([{"id": 2}])
-        link = f'<{upstream.url}/things?page=2&api_key={query["api_key"]}>; rel="next"'
+        keys = "&".join(f"{name}={quote(request.query[name], safe='')}" for name in ("api_key", "hapikey", "k"))
+        link = f'<{upstream.url}/things?page=2&{keys}&seen={quote(PLANTED["pat"], safe="")}>; rel="next"'
         return reply([{"id": 1}], headers={"Link": link})
 
-    upstream.answers("/oauth/token", token)  # type: ignore[arg-type]
-    upstream.answers("/things", things)  # type: ignore[arg-type]
+    upstream.answers("/oauth/token", token)
+    upstream.answers("/things", things)
     upstream.answers("/broken", lambda request: reply({"error": echo(request)}, status=400))
+    upstream.answers("/keyed", lambda request: reply({"error": echo(request)[3]}, status=422))
     upstream.answers("/refused", lambda request: reply({"error": echo(request)}, status=401))
+    upstream.answers("/echoed", lambda request: reply([{"id": 3, "told": echo(request)[0]}]))
     return upstream
 
 
-def config_of(url: str) -> dict[str, object]:
+def config_of(url: str) -> dict[str, Any]:
     client = {"id": "client", "secret": PLANTED["client_secret"]}
+    endpoint = {"tokenHost": url, "tokenPath": f"/oauth/token?partner={quote(PLANTED['endpoint_key'])}"}
+    fields = [{"name": "site", "type": "text"}, {"name": "declared", "type": "password"}]
     return {
-        "base_url": url,
-        "headers": {"X-Api-Key": PLANTED["header_key"], "X-Config-Key": "{{context.signing_key}}"},
-        "query": {"api_key": "{{context.api_key}}"},
-        "credentials": {"format": "oauth2", "config": {"client": client, "auth": {"tokenHost": url}}},
+        "base_url": f"{url}?k={quote(PLANTED['base_url_key'], safe='')}",
+        "headers": {
+            "X-Api-Key": PLANTED["header_key"],
+            "X-Partner-Key": PLANTED["partner_key"],
+            "X-Config-Key": "{{context.signing_key}}",
+            "X-Default": f"Token {{{{context.absent?:{PLANTED['default_key']}}}}}",
+            "X-Personal": "{{context.pat}} {{context.pass}} {{context.key}} {{context.cert}} {{context.apitoken}}",
+            "X-Declared": "{{context.declared}}",
+            "Accept-Language": "en-GB",
+        },
+        "query": {"api_key": "{{context.api_key}}", "hapikey": PLANTED["hapikey"], "limit": 1000},
+        "credentials": {"format": "oauth2", "config": {"client": client, "auth": endpoint, "fields": fields}},
         "authorization": {"format": "bearer"},
         "pagination": {"format": "link_header"},
+        "resources": {
+            "keyed": {
+                "list": {
+                    "path": f"/keyed?key={quote(PLANTED['path_key'], safe='')}",
+                    "method": "post",
+                    "body": {"auth": {"pin": PLANTED["body_key"]}},
+                }
+            }
+        },
     }
 
 
@@ -151,42 +107,84 @@ CONTEXT = {
     "signing_key": PLANTED["config_key"],
     "password": PLANTED["context_password"],
     "basic": {"password": PLANTED["basic_password"]},
+    "some": [{"thing": PLANTED["listed"]}],
+    "site": "acme-site",
+    **{name: PLANTED[name] for name in ("pat", "pass", "apitoken", "key", "cert", "odd_name", "declared")},
 }
 
 
-def test_no_secret_is_in_anything_that_is_written(
+@pytest.mark.timeout(120)
+def test_no_secret_is_in_anything_that_is_written_or_shown(
     ferryman: Stack, workspace: Workspace, evil: Upstream, receiver: Receiver
 ) -> None:
+    api = workspace.api
     with broker_traffic(ferryman) as traffic:
-        jobs = [listed("things"), listed("broken"), listed("refused")]
+        jobs = [listed(name) for name in RESOURCES[:4]]
         sync = workspace.sync(evil.url, jobs, config=config_of(evil.url), context=CONTEXT)
+        _override(workspace, sync.account_id)
         webhook_id = workspace.webhook(receiver)
         runs = [sync.run(), sync.run(webhook_id=webhook_id, error_handling="batch", version=2)]
         with pytest.raises(ApiError):
-            workspace.api.post("/webhook/test", {"id": sync.account_id})
-    run_ids = [str(run["id"]) for run in runs]
-    codes = {error["code"] for run_id in run_ids for error in sync.errors(run_id)}
+            api.post("/webhook/test", {"id": sync.account_id})
+        dry_run = api.post("/sync-job-run", {**sync.body, "dry_run": True})
+    codes = {error["code"] for run in runs for error in sync.errors(str(run["id"]))}
 
     secrets = {**PLANTED, "webhook_secret": receiver.secret.removeprefix("whsec_")}
-    pages = [*the_database(ferryman.database_url), *the_api(workspace.api, sync.account_id, run_ids, webhook_id)]
-    pages += [("the broker", b"\n".join(traffic))]
+    pages = [*the_database(ferryman.database_url), *_shown(ferryman, workspace, sync.account_id)]
+    pages += [("the broker", b"\n".join(traffic)), ("the dry run", json.dumps(dry_run).encode())]
     pages += [(f"log {path.name}", path.read_bytes()) for path in Path(ferryman.data.logs).iterdir()]
     pages += [("deliveries", json.dumps([delivery.body for delivery in receiver.deliveries]).encode())]
-    leaks = [leak for place, content in pages for leak in found_in(place, content, secrets)]
+    leaks = sorted({leak for place, content in pages for leak in found_in(place, content, secrets)})
 
     assert leaks == []
-    assert {"http_400", "needs_reauth"} <= codes
+    assert {"http_400", "http_422", "needs_reauth"} <= codes
     assert sync.records("things") == {"1": {"id": 1}, "2": {"id": 2}}
-    assert any(b"ferryman.sync_unit" in line or b"sync_unit" in line for line in traffic)
-    assert {request.query.get("api_key") for request in evil.requests if request.path == "/things"} == {
-        PLANTED["query_key"]
+    assert any(b"sync_unit" in line for line in traffic)
+    assert _sent(evil) >= {
+        PLANTED[kind] for kind in ("query_key", "hapikey", "base_url_key", "override_key", "account_key")
     }
+    shown = dict(pages)
+    asked = f"integrated_account_id={sync.account_id}"
+    assert b"acme-site" in shown[f"GET /integrated-account/{sync.account_id}? as read"]
+    assert all(b'"told":' in shown[f"GET /proxy/echoed?{asked} as {role}"] for role in ("run", "account"))
+    assert all(b"en-GB" in shown[f"GET /custom/broken?{asked} as {role}"] for role in ("run", "account"))
+    assert any(b'"X-Partner-Key":"********"' in page and b"en-GB" in page for page in shown.values())
+
+
+def _override(workspace: Workspace, account_id: str) -> None:
+    """Plant literals in what an environment and an account lay over the config."""
+    account = workspace.api.get(f"/integrated-account/{account_id}")
+    headers = {"headers": {"X-Environment": PLANTED["override_key"]}}
+    installed = {"integration_id": account["integration_id"], "override": headers}
+    workspace.api.post("/environment-integration", installed)
+    override = {"headers": {"X-Account": PLANTED["account_key"]}}
+    workspace.api.patch(f"/integrated-account/{account_id}", {"integration_override": override})
+
+
+def _shown(ferryman: Stack, workspace: Workspace, account_id: str) -> list[tuple[str, bytes]]:
+    """Read everything with a token of each role, and with the account's own."""
+    api = workspace.api
+    # The account first: its calls are counted, whoever makes them.
+    body = {"integrated_account_id": account_id}
+    tokens = {"account": api.post("/integrated-account/token", body)["integrated_account_token"]}
+    for role in ("run", "read", "admin"):
+        token = {"name": role, "role": role, "expires_at": "2999-01-01T00:00:00Z"}
+        tokens[role] = api.post("/api-token", token)["token"]
+    names = {"integrated_account_id": [account_id], "resource": RESOURCES, "path": RESOURCES, "model": ["none"]}
+    reader = Reader(api.get("/openapi.json"), names)
+    return [page for role, token in tokens.items() for page in reader.read(role, ferryman.api_url, token)]
+
+
+def _sent(evil: Upstream) -> set[str]:
+    """List what an upstream was told."""
+    return {text for request in evil.requests for text in (*request.query.values(), *request.headers.values())}
 
 
 def test_the_search_finds_what_it_looks_for() -> None:
     secret = {"key": PLANTED["header_key"]}
     hidden = base64.b64encode(json.dumps({"args": [PLANTED["header_key"]]}).encode())
 
-    assert found_in("a", PLANTED["header_key"].encode(), secret) == ["key in a"]
+    for write in WRITINGS:
+        assert found_in("a", write(PLANTED["header_key"]).encode(), secret) == ["key in a"]
     assert found_in("b", b'{"body": "' + hidden + b'"}', secret) == ["key in b"]
     assert found_in("c", b"nothing", secret) == []

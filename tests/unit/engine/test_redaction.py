@@ -1,63 +1,81 @@
+"""Of an account's context only what is declared to be no secret is shown; masks that come back change nothing."""
+
 import pytest
 
-from app.engine.json_types import JSON
-from app.engine.redaction import MASK, redacted, redacted_config, restored
+from app.engine.json_types import JSON, JsonObject
+from app.engine.paths import Path
+from app.engine.redaction import MASK, entered_paths, redacted, restored, secret_parts, shown_paths
+
+SITE: Path = ("site",)
+DEEP: Path = ("oauth", "token", "instance_url")
 
 
 @pytest.mark.parametrize(
-    "key",
-    [
-        *("api_key", "apiKey", "API-KEY", "x-api-key", "api_token", "token", "password", "secret", "client_secret"),
-        *("access_token", "refreshToken", "access_token_secret", "private_key", "Authorization", "db_password", "pwd"),
-    ],
+    "key", ["api_key", "pat", "pass", "apitoken", "key", "cert", "X-Partner-Key", "hapikey", "site", ""]
 )
-def test_masks_a_field_that_is_named_like_a_secret(key: str) -> None:
-    assert redacted({"deep": [{key: "s3cret"}]}) == {"deep": [{key: MASK}]}
+def test_masks_what_nobody_has_declared_whatever_its_name(key: str) -> None:
+    assert redacted({key: "canary", "deep": [{key: ["canary", 5]}]}) == {key: MASK, "deep": [{key: [MASK, MASK]}]}
 
 
-@pytest.mark.parametrize("key", ["subdomain", "tokenHost", "token_type", "key", "secretary", "keyboard", "user", ""])
-def test_shows_other_fields(key: str) -> None:
-    assert redacted({key: "shown"}) == {key: "shown"}
+def test_shows_what_is_declared_at_its_path_alone() -> None:
+    context = {"site": {"a": ["eu"]}, "oauth": {"token": {"instance_url": "here", "id": "x"}}, "deep": {"site": "y"}}
 
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (1234, MASK),
-        ({"nested": "x", "list": ["y", 1]}, {"nested": MASK, "list": [MASK, MASK]}),
-        (None, None),
-        ("", ""),
-        (True, True),
-    ],
-)
-def test_masks_all_that_a_secret_field_holds(value: JSON, shown: JSON) -> None:
-    assert redacted({"secret": value}) == {"secret": shown}
-
-
-def test_looks_into_a_token_that_is_an_object() -> None:
-    context = {"oauth": {"token": {"access_token": "a", "expires_at": 5}}}
-
-    assert redacted(context) == {"oauth": {"token": {"access_token": MASK, "expires_at": 5}}}
-
-
-def test_masks_only_the_literal_secrets_of_a_config() -> None:
-    config = {
-        "base_url": "https://api.example.com",
-        "headers": {"Authorization": "Bearer abc", "X-Api-Key": "{{context.api_key}}"},
-        "authorization": {"format": "basic", "config": {"username": "u", "password": "{{context.password}}"}},
-        "credentials": {"config": {"client": {"id": "i", "secret": "s"}, "auth": {"tokenPath": "/token"}}},
-        "resources": {"token": {"list": {"path": "/token", "authorization": {"format": "bearer", "token": "t"}}}},
-    }
-
-    shown = redacted_config(config)
+    shown = redacted(context, frozenset({SITE, DEEP}))
 
     assert shown == {
-        "base_url": "https://api.example.com",
-        "headers": {"Authorization": MASK, "X-Api-Key": "{{context.api_key}}"},
-        "authorization": {"format": "basic", "config": {"username": MASK, "password": "{{context.password}}"}},
-        "credentials": {"config": {"client": {"id": "i", "secret": MASK}, "auth": {"tokenPath": "/token"}}},
-        "resources": {"token": {"list": {"path": "/token", "authorization": {"format": "bearer", "token": MASK}}}},
+        "site": {"a": ["eu"]},
+        "oauth": {"token": {"instance_url": "here", "id": MASK}},
+        "deep": {"site": MASK},
     }
+
+
+def test_shows_the_shape_and_facts_about_the_token() -> None:
+    facts: JsonObject = {"expires_at": 5, "token_type": "bearer", "scope": "read write"}
+    context = {**facts, "oauth": {"token": {**facts, "access_token": "a"}}, "on": True, "none": None, "empty": ""}
+
+    assert redacted(context) == {**context, "oauth": {"token": {**facts, "access_token": MASK}}}
+
+
+def test_secret_parts_are_all_that_is_not_declared() -> None:
+    context = {"site": "eu", "pat": "p", "oauth": {"token": {"instance_url": "here", "id": ["x"]}}}
+
+    assert secret_parts(context, frozenset({SITE, DEEP})) == {"pat": "p", "oauth": {"token": {"id": ["x"]}}}
+
+
+@pytest.mark.parametrize(
+    ("declared", "entered", "shown"),
+    [
+        ({SITE}, {SITE}, {SITE}),
+        ({SITE}, set(), set()),
+        (set(), {SITE}, set()),
+        ({SITE, DEEP, ("api_key",), ("secrets", "a")}, None, {SITE, DEEP}),
+    ],
+    ids=["declared then and now", "declared later", "no more declared", "entered before that was kept"],
+)
+def test_shows_what_is_declared_and_was_when_it_was_entered(
+    declared: set[Path], entered: set[Path] | None, shown: set[Path]
+) -> None:
+    assert shown_paths(frozenset(declared), None if entered is None else frozenset(entered)) == shown
+
+
+@pytest.mark.parametrize(
+    ("sent", "entered", "after"),
+    [
+        ({"site": "eu"}, set(), {SITE}),
+        ({"site": MASK}, set(), set()),
+        ({"site": {"a": [MASK]}}, set(), set()),
+        ({"site": MASK}, {SITE}, {SITE}),
+        ({}, {SITE}, {SITE}),
+        ({"pat": "new"}, {("pat",)}, set()),
+        ({"oauth": {"token": {"instance_url": "here"}}}, set(), {DEEP}),
+        ({"oauth": MASK}, set(), set()),
+    ],
+    ids=["in clear", "a mask", "a mask within", "a mask of what was", "nothing", "secret now", "deep", "a mask of all"],
+)
+def test_only_what_is_entered_in_clear_becomes_no_secret(
+    sent: JsonObject, entered: set[Path], after: set[Path]
+) -> None:
+    assert entered_paths(frozenset({SITE, DEEP}), frozenset(entered), sent) == after
 
 
 @pytest.mark.parametrize(
@@ -66,6 +84,7 @@ def test_masks_only_the_literal_secrets_of_a_config() -> None:
         ({"a": MASK, "b": 1}, {"a": "s"}, {"a": "s", "b": 1}),
         ({"a": {"b": MASK}}, {"a": {"b": "s", "c": 1}}, {"a": {"b": "s"}}),
         ([{"a": MASK}, MASK], [{"a": "s"}], [{"a": "s"}, MASK]),
+        ({"a": [MASK, {"b": [MASK]}]}, {"a": [5, {"b": ["s"]}]}, {"a": [5, {"b": ["s"]}]}),
         ({"a": MASK}, {"a": {"b": "s"}}, {"a": {"b": "s"}}),
         ({"a": MASK}, {}, {"a": MASK}),
         ({"a": "new"}, {"a": "s"}, {"a": "new"}),
@@ -73,13 +92,3 @@ def test_masks_only_the_literal_secrets_of_a_config() -> None:
 )
 def test_restores_what_a_mask_stands_for(sent: JSON, stored: JSON, result: JSON) -> None:
     assert restored(sent, stored) == result
-
-
-def test_masks_secrets_within_lists_of_a_config_and_addresses_with_a_password() -> None:
-    config = {"base_url": "https://user:pass@up.test", "steps": [{"api_key": "k"}, "plain"], "tokens": {"token": ["t"]}}
-
-    assert redacted_config(config) == {
-        "base_url": MASK,
-        "steps": [{"api_key": MASK}, "plain"],
-        "tokens": {"token": [MASK]},
-    }

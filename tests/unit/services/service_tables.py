@@ -21,6 +21,7 @@ from app.engine.objects import (
     UnifiedModelMethod,
     Webhook,
 )
+from app.engine.paths import Path
 from app.engine.status import RunStatus
 from app.engine.unified_model import UnifiedName
 from app.services.run_drafts import RunReferences
@@ -42,7 +43,7 @@ class FakeTable(Generic[T]):
         self.before_update: Callable[[], object] = lambda: None
         self._make = make
 
-    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON], **more: JSON) -> T:
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON], **more: Any) -> T:
         self.rows[id] = self._make(id=id, environment_id=environment_id, **values, **more)
         return self.rows[id]
 
@@ -67,6 +68,7 @@ class FakeTable(Generic[T]):
         version: int | None = None,
         change_context: Callable[[JsonObject], JsonObject] | None = None,
         change_origins: Callable[[T], Collection[str] | None] | None = None,
+        change_plain: Callable[[frozenset[Path] | None], frozenset[Path]] | None = None,
         seen: RowVersion | None = None,
     ) -> T | None:
         self.before_update()
@@ -75,6 +77,7 @@ class FakeTable(Generic[T]):
             return None
         more = {"context": change_context(row.context)} if change_context else {}
         more |= {"origins": change_origins(row)} if change_origins else {}
+        more |= {"plain_paths": change_plain(row.plain_paths)} if change_plain else {}
         more |= {"version": version + 1} if version else {}
         self.rows[id] = replace(row, **values, **more)
         return self.rows[id]

@@ -5,6 +5,7 @@ import json
 import pytest
 from service_fakes import page
 from service_setting import Setting, setting
+from service_tables import CONFIG, account, integration
 
 from app.engine import events
 from app.engine.books import Counters
@@ -125,13 +126,28 @@ def test_error_tells_where_it_happened() -> None:
     assert (second.resource, second.method, second.message) == ("tickets", "list", "no route")
 
 
-def test_error_shows_the_value_of_a_loop_without_the_secrets_in_it() -> None:
-    batch = batch_of(setting([TICKETS]))
+@pytest.mark.parametrize(
+    ("loop_on", "shown"),
+    [
+        ("args.sites", {"name": "eu"}),
+        ("context.sites", {"name": "********"}),
+        ("context.plain.sites", {"name": "eu"}),
+    ],
+)
+def test_error_shows_the_value_of_a_loop_unless_it_is_a_secret_of_the_account(loop_on: str, shown: JsonObject) -> None:
+    sites = [{"name": "eu"}]
+    here = setting([{**TICKETS, "loop_on": loop_on}])
+    here.accounts.rows["account"] = account(
+        context={"sites": sites, "plain": {"sites": sites}},
+        plain_paths=frozenset({("plain",)}),
+    )
+    here.integrations.rows["integration"] = integration(config={**CONFIG, "non_secret": ["context.plain"]})
+    batch = batch_of(here)
 
-    batch.add_error({"loop": {"name": "eu", "token": "canary"}}, SourceError("http_404", "no"))
+    batch.add_error({"loop": sites[0]}, SourceError("http_404", "no"))
 
     (error,) = batch.errors
-    assert error.details["loop"] == {"name": "eu", "token": "********"}
+    assert error.details["loop"] == shown
 
 
 def test_webhook_run_puts_its_records_into_events_of_a_bounded_size() -> None:

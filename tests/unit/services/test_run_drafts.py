@@ -4,13 +4,26 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from service_tables import ELSEWHERE, ENVIRONMENT, FakeReferences, FakeTable, account, sync_job, unified, webhook
+from service_tables import (
+    CONFIG,
+    ELSEWHERE,
+    ENVIRONMENT,
+    FakeReferences,
+    FakeTable,
+    account,
+    integration,
+    sync_job,
+    unified,
+    webhook,
+)
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
 from app.services.run_drafts import RunDraft, RunDrafts
 from app.services.run_requests import IdempotencyKey, RunRequest
+from app.services.shown_contexts import ShownContexts
 
+DECLARED = {"non_secret": ["context.subdomain"]}
 CONTEXT = {"subdomain": "acme", "api_key": "canary"}
 REQUEST = RunRequest(sync_job_id="job", integrated_account_id="account")
 SCHEMA: JsonObject = {"since": {"type": "string", "required": True}, "limit": {"type": "integer", "default": 10}}
@@ -29,6 +42,7 @@ def drafts(**job_fields: Any) -> RunDrafts:
             webhook(id="foreign", environment_id=ELSEWHERE),
         ),
         unified=unified(),
+        shown_contexts=ShownContexts(FakeTable(integration, integration(config={**CONFIG, **DECLARED}))),
         default_group="blue",
         default_overlap_seconds=120,
     )

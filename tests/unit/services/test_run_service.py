@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from service_recounts import recounted
 from service_setting import Setting, setting
-from service_tables import ELSEWHERE, ENVIRONMENT, FakeReferences, FakeTable, run, sync_job, unified
+from service_tables import ELSEWHERE, ENVIRONMENT, FakeReferences, FakeTable, integration, run, sync_job, unified
 
 from app.engine import events
 from app.engine.audit import RunRecount
@@ -20,6 +20,7 @@ from app.services.delivering import Announcement
 from app.services.run_drafts import RunDraft, RunDrafts
 from app.services.run_requests import IdempotencyKey, RunRequest
 from app.services.runs import CreatedRun, RunService
+from app.services.shown_contexts import ShownContexts
 from app.services.verifying import Verifier
 
 REQUEST = RunRequest(sync_job_id="job", integrated_account_id="account")
@@ -106,6 +107,7 @@ def service(here: Setting, store: FakeRunStore) -> RunService:
         references=FakeReferences(FakeTable(sync_job, sync_job()), here.accounts),
         webhooks=here.webhooks,
         unified=unified(),
+        shown_contexts=ShownContexts(FakeTable(integration, integration())),
         default_group="blue",
         default_overlap_seconds=120,
     )

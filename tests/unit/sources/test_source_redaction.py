@@ -1,21 +1,133 @@
+"""Secrets are found in whatever way they are written, and nothing else is changed."""
+
+import html
+import json
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from app.sources import written_texts
 from app.sources.redaction import masked, secrets_in
 
-
-def test_secrets_are_all_texts_within_a_context() -> None:
-    assert secrets_in({"token": "abcd", "oauth": [{"key": "efgh"}], "n": 12345, "short": "en"}) == {"abcd", "efgh"}
+Writing: TypeAlias = Callable[[str, Sequence[bool]], str]
 
 
-def test_secrets_are_masked_in_every_form() -> None:
-    text = 'a/b"c d a%2Fb%22c%20d a/b\\"c d a\\/b"c d'
-
-    assert masked(text, {'a/b"c d'}) == "*** *** *** ***"
+def every(character: str, write: Callable[[str], str]) -> str:
+    return "".join(write(one) for one in character)
 
 
-def test_secrets_are_masked_as_forms_paths_and_json_write_them() -> None:
-    text = 'a+b%2Fc%C3%A9%22 a%20b/c%C3%A9%22 {"k": "a b/cé\\""}'
+def some(write: Callable[[str], str]) -> Writing:
+    """Write a part of the characters; what begins an escape is always one of them."""
 
-    assert masked(text, {'a b/cé"'}) == '*** *** {"k": "***"}'
+    def written(text: str, choice: Sequence[bool]) -> str:
+        chosen = ((one, choice[at % len(choice)] or one in "\\%&") for at, one in enumerate(text))
+        return "".join(write(one) if is_chosen else one for one, is_chosen in chosen)
+
+    return written
+
+
+def percent(character: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in character.encode())
+
+
+def utf16(character: str) -> str:
+    return json.dumps(character)[1:-1] if ord(character) > 0xFFFF else f"\\u{ord(character):04x}"
+
+
+WRITINGS: Final[dict[str, Writing]] = {
+    "percent": lambda text, _: quote(text, safe=""),
+    "percent in lower case": lambda text, _: every(text, percent).lower(),
+    "percent of some": some(percent),
+    "percent of some in lower case": some(lambda one: percent(one).lower()),
+    "form": lambda text, _: quote_plus(text),
+    "path": lambda text, _: quote(text),
+    "JSON": lambda text, _: json.dumps(text)[1:-1],
+    "JSON of few escapes": lambda text, _: json.dumps(text, ensure_ascii=False)[1:-1],
+    "JSON with slashes": lambda text, _: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "JSON of some": some(utf16),
+    "JSON of some in upper case": some(lambda one: utf16(one).upper().replace("\\U", "\\u")),
+    "script of some": some(lambda one: f"\\x{ord(one):02x}" if ord(one) < 0x80 else utf16(one)),
+    "script of points": some(lambda one: f"\\u{{{ord(one):X}}}"),
+    "octal of some": some(lambda one: f"\\{ord(one):03o}" if ord(one) < 0x80 else utf16(one)),
+    "HTML": lambda text, _: html.escape(text),
+    "HTML by numbers": some(lambda one: f"&#{ord(one)};"),
+    "HTML by hex numbers": some(lambda one: f"&#x{ord(one):X};"),
+}
+LAYERS = st.lists(
+    st.tuples(st.sampled_from(sorted(WRITINGS)), st.lists(st.booleans(), min_size=1, max_size=5)), max_size=3
+)
+CHARACTERS = st.characters(exclude_categories=("Cs",), exclude_characters="\0")
+SECRETS = st.text(CHARACTERS, min_size=4, max_size=80) | st.text("aB3+/=%&\\\"'é😀 \n", min_size=4, max_size=12)
+
+
+@settings(deadline=None)
+@given(
+    secret=SECRETS,
+    layers=LAYERS,
+    before=st.sampled_from(["", "key=", '{"k": "']),
+    after=st.sampled_from(["", '"}', "&x=1"]),
+)
+def test_a_secret_is_masked_in_all_writings_and_their_compositions(
+    secret: str, layers: list[tuple[str, list[bool]]], before: str, after: str
+) -> None:
+    assume(len(written_texts.read(secret)) >= 4)
+    written = secret
+    for name, choice in layers:
+        written = WRITINGS[name](written, choice)
+
+    shown = masked(before + written + after, {secret})
+
+    assert "***" in shown
+    assert written not in shown.replace("***", "") or len(written) < 4
+    assert written_texts.folded(secret) not in written_texts.folded(written_texts.read(shown))
+
+
+@settings(deadline=None)
+@given(
+    text=st.text("abcdefgh123%&#;\\/+ \"'\n", max_size=200), secrets=st.sets(st.text("TUVWXYZ", min_size=4), max_size=5)
+)
+def test_a_text_without_secrets_is_unchanged(text: str, secrets: set[str]) -> None:
+    assert masked(text, secrets) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["%25" * 20_000, "&amp" * 16_000, "\\" * 60_000, "%" + "25" * 30_000, "\\x41\\" * 13_000]
+)
+def test_layers_of_escapes_are_bounded(text: str) -> None:
+    lengths = [len(written.text) for written in written_texts.steps(text)]
+
+    assert len(lengths) <= 9
+    assert lengths == sorted(lengths, reverse=True)
+
+
+def test_secrets_are_all_texts_and_long_numbers_within_a_context() -> None:
+    context = {"token": "abcd", "oauth": [{"key": "efgh"}], "year": 2024, "pin": 12345678, "short": "en", "on": True}
+
+    assert secrets_in(context) == {"abcd", "efgh", "12345678"}
+
+
+def test_all_that_stands_around_a_secret_stays() -> None:
+    text = 'a %2f a/b"c d a%2Fb%22c%20d a/b\\"c d &lt; a\\/b"c d'
+
+    assert masked(text, {'a/b"c d'}) == "a %2f *** *** *** &lt; ***"
 
 
 def test_a_secret_within_a_longer_one_leaves_no_rest() -> None:
     assert masked("key-and-more", {"key-", "key-and-more"}) == "***"
+
+
+def test_a_long_secret_is_masked_as_far_as_it_is_there() -> None:
+    key = "".join(f"line {number}\n" for number in range(50))
+
+    assert masked(f"<{key}> <{key[:40]}>", {key}) == f"<***> <***{key[32:40]}>"
+
+
+@pytest.mark.parametrize("written", ["bWU6Yj9+Yg==", "bWU6Yj9+Yg", "bWU6Yj9-Yg", "bWU6Yj9%2BYg%3D%3D"])
+def test_base64_is_masked_without_its_padding_and_as_addresses_have_it(written: str) -> None:
+    shown = masked(f"Basic {written}", {"bWU6Yj9+Yg=="})
+
+    assert shown.removesuffix("%3D%3D").removesuffix("==") == "Basic ***"
