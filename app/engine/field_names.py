@@ -10,7 +10,8 @@ from typing import Final
 
 _ANYWHERE: Final = """
     secret secrets password passwords passwd passphrase passcode passkey pwd pass pat otp credential credentials
-    apikey hapikey apitoken appkey authkey authtoken accesskey accesstoken privatekey secretkey cookie cookies jwt cert pem
+    apikey hapikey apitoken appkey authkey authtoken accesskey accesstoken privatekey secretkey
+    cookie cookies jwt cert pem
 """
 _AT_THE_END: Final = "token key auth authorization signature session sessionid bearer"
 _OF_PAGING: Final = """
