@@ -107,7 +107,7 @@ def _checked_changes(current: Integration, changes: JsonObject, faults: Sequence
     if "config" in fields:
         fields["config"] = merged(current.config, restored(fields["config"], current.config))
     failures = [*faults, *_config_failures(fields)]
-    if "config" in fields:
+    if "config" in fields and not failures:
         failures += revelations(current.config, fields["config"], changes["config"], "config")
     if changes.get("name", current.name) != current.name:
         message = f"can not be changed: sync jobs refer to this integration as '{current.name}'"

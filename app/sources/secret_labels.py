@@ -34,7 +34,8 @@ class SecretLabels:
             for written in _forms(text).values():
                 if written not in self._labels and len(text) >= SHORTEST:
                     self._labels[written] = MASK
-        self._secrets = frozenset(text for _, text in _texts(context, "") if len(text) >= SHORTEST) | others
+        written_anyhow = (*others, *(text for _, text in _texts(context, "") if len(text) >= SHORTEST))
+        self._secrets = frozenset(text for text in written_anyhow if not text.isdigit())
         self._secret = _any_of(self._labels)
         self._label = _any_of(self._texts)
 
@@ -84,4 +85,9 @@ def _texts(value: JSON, path: str) -> Iterator[tuple[str, str]]:
 def _any_of(texts: Mapping[str, str]) -> re.Pattern[str]:
     """Match any of the texts, the longest first: one may be a part of another."""
     ordered = sorted((text for text in texts if text), key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, ordered)) or r"(?!)")
+    return re.compile("|".join(map(_pattern, ordered)) or r"(?!)")
+
+
+def _pattern(text: str) -> str:
+    """Match a text; digits alone not where they are a number of JSON, which a label would break."""
+    return rf"(?<![:,\[])(?<![:,\[] ){text}" if text.isdigit() else re.escape(text)
