@@ -210,9 +210,9 @@ MASKED: dict[str, JSON] = {"context": {"key": MASK, "a": {"b": MASK}}, "key": MA
 def test_a_secret_that_the_context_does_not_show_is_an_error_and_not_sent_as_its_mask(source: str) -> None:
     token = parse_token(source)
 
-    with pytest.raises(PlaceholderError, match="holds a secret of the account's context"):
+    with pytest.raises(PlaceholderError, match="holds a value of the account's context"):
         token.value(MASKED)
-    with pytest.raises(PlaceholderError, match="holds a secret of the account's context"):
+    with pytest.raises(PlaceholderError, match="holds a value of the account's context"):
         token.text(MASKED)
 
 

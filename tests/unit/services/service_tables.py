@@ -32,7 +32,7 @@ T = TypeVar("T", IntegratedAccount, Integration, SyncJob, Webhook)
 ENVIRONMENT = EnvironmentId("environment")
 ELSEWHERE = EnvironmentId("elsewhere")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-CONFIG: JsonObject = {"base_url": "https://up.test"}
+CONFIG: JsonObject = {"base_url": "https://up.test", "non_secret": ["context.subdomain", "context.site"]}
 
 
 class FakeTable(Generic[T]):
