@@ -231,7 +231,8 @@ def test_state_key_is_resolved_beside_the_mutex_key() -> None:
 def test_key_that_would_show_a_secret_is_refused(field: str, key: str) -> None:
     (failure,) = failures(REQUEST, **{field: key})
 
-    assert (failure.path, "holds a secret" in failure.message) == (field, True)
+    assert failure.path == field
+    assert "holds a secret" in failure.message or "declares in no non_secret" in failure.message
     assert "canary" not in failure.message
 
 
