@@ -119,11 +119,11 @@ class HttpSource:
         config = call.config.method(call.resource, call.method)
         timeout_seconds = config.timeout_seconds or self._timeout_seconds
         request = requests.finish(requests.draft(call, config), PageAsk(), timeout_seconds=timeout_seconds)
-        response = await self._send(call, request, lambda response: response)
+        response = await self._send(call, request, _itself)
         content_type = response.header("Content-Type") or ""
         return PlainAnswer(status=response.status, content_type=content_type, body=response.body)
 
-    def _send(self, call: PageCall, request: HttpRequest, read: Callable[[HttpResponse], T]) -> Awaitable[T]:
+    def _send(self, call: PageCall, request: HttpRequest, read: Callable[[HttpResponse], Awaitable[T]]) -> Awaitable[T]:
         return self._transport.send(
             request,
             read,
@@ -143,7 +143,7 @@ class HttpSource:
             answer = await self._send(call, request, partial(answers.read, call, config, request))
         except RefusedError as error:
             with _masking(drafted):
-                turned = listing.refused(_refusal(request, error))
+                turned = listing.refused(await _refusal(request, error))
             if turned is None:
                 raise
             return _page(drafted, request, turned, status=error.response.status)
@@ -158,6 +158,10 @@ class HttpSource:
             return page
         shown = {name: value for name, value in response.plain_headers.items() if not is_secret_name(name)}
         return replace(page, headers=shown)
+
+
+async def _itself(response: HttpResponse) -> HttpResponse:
+    return response
 
 
 def _listing(call: PageCall, config: MethodConfig, drafted: RequestDraft) -> Listing:
@@ -190,10 +194,10 @@ def _shown(drafted: RequestDraft) -> JsonObject:
     return {"query": drafted.query, "url": drafted.url, "requestOptions": options}
 
 
-def _refusal(request: HttpRequest, error: RefusedError) -> PageRefusal:
+async def _refusal(request: HttpRequest, error: RefusedError) -> PageRefusal:
     """Return what pagination reads of an answer that is an error; a body that is not JSON is nothing."""
     try:
-        document = responses.decode(request, error.response).value if error.response.body else None
+        document = (await responses.decode(request, error.response)).value if error.response.body else None
     except SourceError:
         document = None
     status = error.response.status if error.status is None else error.status

@@ -1,7 +1,7 @@
 """Send HTTP requests to upstream APIs: one connection pool per process, patient with faults that pass."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -25,6 +25,8 @@ from app.sources.budget_exchange import StoreClock
 from app.sources.content_encodings import Body, UnpackingError
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.local_budgets import LocalBudgets
+from app.sources.reading.memory import AnswerMemory, HeldMemory
+from app.sources.reading.processes import ReadingProcesses
 from app.sources.sending import Attempt, Sending
 
 T = TypeVar("T")
@@ -64,7 +66,7 @@ class Transport:
     async def send(
         self,
         request: HttpRequest,
-        read: Callable[[HttpResponse], T],
+        read: Callable[[HttpResponse], Awaitable[T]],
         *,
         account_id: str,
         endpoint: str = "",
@@ -94,22 +96,24 @@ class Transport:
     async def _live_attempt(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
         """Give the answer to one attempt, whatever its status; raise SourceError when there is none."""
         try:
-            async with asyncio.timeout(timeout_seconds):
-                return await self._follow(request)
+            async with asyncio.timeout(timeout_seconds) as deadline:
+                return await self._follow(request, deadline)
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             raise faults.foreign(error, request) from error
 
-    async def _follow(self, request: HttpRequest) -> HttpResponse:
+    async def _follow(self, request: HttpRequest, deadline: asyncio.Timeout) -> HttpResponse:
         """Exchange, and follow redirects within the origin."""
         for _ in range(_REDIRECT_LIMIT + 1):
-            response = await self._exchange(request)
+            response = await self._exchange(request, deadline)
             redirected = _redirected(request, response)
             if redirected is None:
                 return response
+            response.held.release()
             request = redirected
         raise SourceError("request", f"the upstream redirected more than {_REDIRECT_LIMIT} times")
 
-    async def _exchange(self, request: HttpRequest) -> HttpResponse:
+    async def _exchange(self, request: HttpRequest, deadline: asyncio.Timeout) -> HttpResponse:
+        held = self._pool().memory.hold(deadline)
         async with self._pool().session.request(
             request.method,
             URL(request.url, encoded=True),
@@ -120,21 +124,26 @@ class Transport:
             return HttpResponse(
                 status=response.status,
                 headers=response.headers,
-                body=await self._read(request, response),
+                body=await self._read(request, response, held),
+                reader=self._pool().reader,
+                held=held,
             )
 
-    async def _read(self, request: HttpRequest, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, request: HttpRequest, response: aiohttp.ClientResponse, held: HeldMemory) -> bytes:
         """Read a body up to the limit, counted after decompression; of an error, only its beginning."""
         is_error = response.status >= 400
         limit = _ERROR_BODY_BYTES if is_error else self._settings.response_limit_bytes
         body = Body(response.headers.getall("Content-Encoding", ()), limit_bytes=limit)
         try:
-            async for chunk in response.content.iter_any():
-                body.add(chunk)
-            body.finish()
+            await _receive(response, body, held)
         except UnpackingError as error:
             if not is_error:
+                held.release()
                 raise faults.unpacking(error, request) from error
+        except BaseException:
+            held.release()
+            raise
+        held.pass_deadline()
         return body.content
 
     def _pool(self) -> "_Pool":
@@ -163,6 +172,8 @@ class _Pool:
         self._process = new_id()
         self._clock = StoreClock(asyncio.get_running_loop().time)
         self.gates: dict[str, AccountGate] = {}
+        self.reader = ReadingProcesses()
+        self.memory = AnswerMemory(settings.answers_memory_bytes, kept_bytes=settings.response_limit_bytes)
         self.session = aiohttp.ClientSession(
             # The gates bound the connections; a limit here would let one slow account starve the others.
             connector=guarded_connections.connector(AllowedNetworks.parse(settings.allowed_networks), limit=0),
@@ -198,10 +209,21 @@ class _Pool:
             await gate.close()
         await self._budgets.close()
         await self.session.close()
+        self.reader.close()
 
     def _drop_idle(self) -> None:
         if len(self.gates) >= _IDLE_GATES:
             self.gates = {account_id: gate for account_id, gate in self.gates.items() if not gate.is_idle}
+
+
+async def _receive(response: aiohttp.ClientResponse, body: Body, held: HeldMemory) -> None:
+    """Unpack a body as it comes, as fast as there is memory for it; raise UnpackingError."""
+    async for chunk in response.content.iter_any():
+        for _ in body.add(chunk):
+            await held.grow_to(body.size)
+            await asyncio.sleep(0)
+        await held.grow_to(body.size)
+    body.finish()
 
 
 def _redirected(request: HttpRequest, response: HttpResponse) -> HttpRequest | None:

@@ -38,10 +38,15 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 ENCODINGS = pytest.mark.parametrize(("name", "pack"), PACKERS.items(), ids=PACKERS)
 
 
+def taken(body: Body, data: bytes) -> int:
+    """Take data in; give the number of steps."""
+    return sum(1 for _ in body.add(data)) + 1
+
+
 def unpacked(data: bytes, *headers: str, size: int = LIMIT, limit_bytes: int = LIMIT) -> bytes:
     body = Body(headers, limit_bytes=limit_bytes)
     for start in range(0, len(data), size):
-        body.add(data[start : start + size])
+        taken(body, data[start : start + size])
     body.finish()
     return body.content
 
@@ -74,7 +79,7 @@ def test_what_comes_out_is_bounded_and_what_fits_is_kept(name: str, pack: Callab
     body = Body([name], limit_bytes=300_000)
 
     with pytest.raises(OverLimitError, match="more than 300000 bytes"):
-        body.add(pack(b" " * 50_000_000))
+        taken(body, pack(b" " * 50_000_000))
 
     assert 300_000 < len(body.content) <= 300_000 + 512 * 1024
 
@@ -121,7 +126,7 @@ def test_the_stages_between_are_bounded_too() -> None:
     body = Body(["gzip, gzip"], limit_bytes=1_000_000)
 
     with pytest.raises(OverLimitError):
-        body.add(gzip.compress(gzip.compress(b"") * 200_000))
+        taken(body, gzip.compress(gzip.compress(b"") * 200_000))
 
 
 @pytest.mark.parametrize("size", [1, 7, LIMIT])
