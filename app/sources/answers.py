@@ -1,6 +1,7 @@
 """Read a whole answer for a call: the body decoded, its records found, and what was odd about it."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from app.engine.answer_format import AnswerFormat
 from app.engine.errors import SourceError
@@ -8,7 +9,7 @@ from app.engine.integration_config import MethodConfig
 from app.engine.json_types import JSON
 from app.engine.list_ends import PageWarning
 from app.services.ports import PageCall
-from app.sources import record_lists, responses
+from app.sources import computed_parts, record_lists, responses
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.faults import excerpt
 from app.sources.pagination import signs
@@ -35,7 +36,9 @@ async def read(call: PageCall, config: MethodConfig, request: HttpRequest, respo
     records: list[JSON] = []
     if responses.has_content(response, method=call.method, answer=answer, is_paged=place.is_paged):
         document = await responses.decode(request, response, answer)
-        records = _records(document.value, place, config, request, response)
+        find = partial(_records, document.value, place, config, request, response)
+        is_long = response.is_large or computed_parts.are_in(config)
+        records = await response.reader.aside(find) if is_long else find()
     page = PageAnswer(
         records=records,
         document=document.value,

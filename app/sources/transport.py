@@ -34,7 +34,6 @@ T = TypeVar("T")
 _CONNECT_SECONDS = 10.0
 # Next-page links with long cursors travel in headers; aiohttp's own limit is 8 KiB.
 _HEADER_LIMIT_BYTES = 64 * 1024
-_ERROR_BODY_BYTES = 64 * 1024
 _REDIRECT_LIMIT = 5
 _CLOSE_SECONDS = 5.0
 _IDLE_GATES = 256
@@ -79,6 +78,10 @@ class Transport:
         config = rate_limit or RateLimitConfig()
         gate = self._pool().gate(account_id, config.pace)
         return await Sending(request, endpoint, gate, config, self._attempt, self._settings, read).run()
+
+    async def aside(self, function: Callable[[], T]) -> T:
+        """Call what takes a while, but ends; on the transport's loop."""
+        return await self._pool().reader.aside(function)
 
     def useful_requests(self, account_id: str) -> int:
         """Tell how many requests to an account are worth having under way; callable from any thread."""
@@ -132,7 +135,7 @@ class Transport:
     async def _read(self, request: HttpRequest, response: aiohttp.ClientResponse, held: HeldMemory) -> bytes:
         """Read a body up to the limit, counted after decompression; of an error, only its beginning."""
         is_error = response.status >= 400
-        limit = _ERROR_BODY_BYTES if is_error else self._settings.response_limit_bytes
+        limit = faults.ANSWER_BYTES if is_error else self._settings.response_limit_bytes
         body = Body(response.headers.getall("Content-Encoding", ()), limit_bytes=limit)
         try:
             await _receive(response, body, held)

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from app.engine.answer_format import AnswerFormat
 from app.engine.json_types import JSON
@@ -51,11 +51,17 @@ Grow = Callable[[int], Awaitable[None]]
 """Reserves memory for so many bytes more of a document, or waits until there is some."""
 
 
+T = TypeVar("T")
+
+
 class Reader(Protocol):
     """Reads bodies for an event loop."""
 
     async def read(self, body: bytes, charset: str | None, form: AnswerFormat, grow: Grow) -> Document:
         """Read a body in any format but ``auto``; raise UnreadableError or NotReadError."""
+
+    async def aside(self, function: Callable[[], T]) -> T:
+        """Call what works on a large document, or evaluates a tenant's expression: it ends, but takes a while."""
 
 
 class ReaderInPlace:
@@ -64,6 +70,10 @@ class ReaderInPlace:
     async def read(self, body: bytes, charset: str | None, form: AnswerFormat, grow: Grow) -> Document:
         """Read a body."""
         return read(body, charset, form)
+
+    async def aside(self, function: Callable[[], T]) -> T:
+        """Call a function."""
+        return function()
 
 
 def read(body: bytes, charset: str | None, form: AnswerFormat) -> Document:

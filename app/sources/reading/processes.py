@@ -10,8 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import orjson
 
@@ -24,7 +26,10 @@ from app.sources.reading.frames import Job, Outcome
 from app.sources.reading.memory import PER_DECODED_BYTE
 from app.sources.reading.pieces import Assembly, Piece, PieceKind
 
+T = TypeVar("T")
+
 _MOST: Final = 4
+_THREADS: Final = 2
 _IDLE_SECONDS: Final = 30.0
 _KEPT_BYTES: Final = 16 * 1024 * 1024
 """A process that has read a larger body is not kept: it would hold on to the memory."""
@@ -47,6 +52,8 @@ class ReadingProcesses:
         self._idle: list[_Process] = []
         self._places = asyncio.Semaphore(_MOST)
         self._turn = asyncio.Lock()
+        # A few only: each may hold the interpreter's lock for a moment, after which it is the loop's turn.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-answers")
 
     async def read(self, body: bytes, charset: str | None, form: AnswerFormat, grow: Grow) -> Document:
         """Read a body in any format but ``auto``; raise UnreadableError or NotReadError."""
@@ -62,8 +69,13 @@ class ReadingProcesses:
         async with self._places:
             return await self._read_apart(job, body, grow)
 
+    async def aside(self, function: Callable[[], T]) -> T:
+        """Call what takes a while, in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
     def close(self) -> None:
         """End all processes that wait for work; those at work end with who waits for them."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         while self._idle:
             self._idle.pop().end()
 
