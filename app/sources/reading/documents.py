@@ -48,7 +48,7 @@ class NotReadError(Exception):
 
 
 Grow = Callable[[int], Awaitable[None]]
-"""Reserves memory for so many bytes more of a document, or waits until there is some."""
+"""Reserves so many bytes of memory more, or waits until they may be had."""
 
 
 T = TypeVar("T")

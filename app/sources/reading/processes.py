@@ -39,8 +39,6 @@ _LEAST_CPU_SECONDS: Final = 10
 _CPU_SECONDS_PER_MEGABYTE: Final = 0.5
 _LEAST_MEMORY_BYTES: Final = 256 * _MEGABYTE
 _MEMORY_PER_BYTE: Final = 16
-_PATIENCE: Final = 6
-"""On a busy machine a process gets a part of a core only: so many times its CPU seconds it may take."""
 
 _OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
 
@@ -66,8 +64,10 @@ class ReadingProcesses:
             cpu_seconds=_LEAST_CPU_SECONDS + int(len(body) / _MEGABYTE * _CPU_SECONDS_PER_MEGABYTE),
             memory_bytes=_LEAST_MEMORY_BYTES + _MEMORY_PER_BYTE * len(body),
         )
+        # Before it takes a place: who has one waits for nothing that another one has.
+        await grow(PER_DECODED_BYTE * len(body))
         async with self._places:
-            return await self._read_apart(job, body, grow)
+            return await self._read_apart(job, body)
 
     async def aside(self, function: Callable[[], T]) -> T:
         """Call what takes a while, in a thread."""
@@ -87,18 +87,15 @@ class ReadingProcesses:
             await asyncio.sleep(0)
             return documents.read_at_once(body, charset, form)
 
-    async def _read_apart(self, job: Job, body: bytes, grow: Grow) -> Document:
+    async def _read_apart(self, job: Job, body: bytes) -> Document:
         process = await self._take()
         is_whole = False
         try:
-            async with asyncio.timeout(job.cpu_seconds * _PATIENCE):
-                document = await process.read(job, body, grow)
+            document = await process.read(job, body)
             is_whole = True
         except UnreadableError:
             is_whole = True
             raise
-        except TimeoutError:
-            raise _too_slow(job) from None
         except (OSError, asyncio.IncompleteReadError):
             raise _ended(job, await process.status()) from None
         finally:
@@ -144,7 +141,7 @@ class _Process:
             self.idle.cancel()
         return self._child.poll() is None and not self._reader.at_eof()
 
-    async def read(self, job: Job, body: bytes, grow: Grow) -> Document:
+    async def read(self, job: Job, body: bytes) -> Document:
         """Have it read a body; raise UnreadableError, NotReadError, or OSError and IncompleteReadError at its end."""
         assembly = Assembly()
         sending = asyncio.ensure_future(self._send(job, body))
@@ -153,7 +150,6 @@ class _Process:
                 kind, content = await self._frame()
                 if kind in _OUTCOMES:
                     return _outcome(job, Outcome(kind), content, assembly.value)
-                await grow(len(content) * PER_DECODED_BYTE)
                 assembly.add(Piece(PieceKind(kind), content))
                 await asyncio.sleep(0)
         finally:
