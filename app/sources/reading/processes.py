@@ -2,7 +2,7 @@
 
 A C decoder holds the interpreter's lock for as long as it takes, so that a thread would not help. A process is started
 when it is needed, reads one body after another, and ends after a while without any; what comes back is taken in piece
-by piece. No more of them than ``_MOST`` work at a time, the first that comes is the first that is read.
+by piece. Few of them work at a time: so many for short bodies, so many for long ones, each in order.
 """
 
 import asyncio
@@ -28,7 +28,9 @@ from app.sources.reading.pieces import Assembly, Piece, PieceKind
 
 T = TypeVar("T")
 
-_MOST: Final = 4
+_MOST_OF_A_KIND: Final = 2
+_SHORT_BYTES: Final = 1024 * 1024
+"""A body up to this is read within seconds, and does not wait for those that take longer."""
 _THREADS: Final = 2
 _IDLE_SECONDS: Final = 30.0
 _KEPT_BYTES: Final = 16 * 1024 * 1024
@@ -48,7 +50,7 @@ class ReadingProcesses:
 
     def __init__(self) -> None:
         self._idle: list[_Process] = []
-        self._places = asyncio.Semaphore(_MOST)
+        self._short, self._long = asyncio.Semaphore(_MOST_OF_A_KIND), asyncio.Semaphore(_MOST_OF_A_KIND)
         self._turn = asyncio.Lock()
         # A few only: each may hold the interpreter's lock for a moment, after which it is the loop's turn.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-answers")
@@ -66,7 +68,7 @@ class ReadingProcesses:
         )
         # Before it takes a place: who has one waits for nothing that another one has.
         await grow(PER_DECODED_BYTE * len(body))
-        async with self._places:
+        async with self._short if len(body) <= _SHORT_BYTES else self._long:
             return await self._read_apart(job, body)
 
     async def aside(self, function: Callable[[], T]) -> T:
