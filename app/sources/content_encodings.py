@@ -91,6 +91,10 @@ class Body:
                 self._work = 0
                 yield
 
+    def drop(self) -> None:
+        """Forget what has been unpacked, which an error's traceback would keep."""
+        self._content = io.BytesIO()
+
     def finish(self) -> None:
         """Raise UnpackingError when the body ends too early."""
         for stage in self._stages:

@@ -141,10 +141,10 @@ class Transport:
             await _receive(response, body, held)
         except UnpackingError as error:
             if not is_error:
-                held.release()
+                _give_up(body, held)
                 raise faults.unpacking(error, request) from error
         except BaseException:
-            held.release()
+            _give_up(body, held)
             raise
         held.pass_deadline()
         return body.content
@@ -227,6 +227,11 @@ async def _receive(response: aiohttp.ClientResponse, body: Body, held: HeldMemor
             await asyncio.sleep(0)
         await held.grow_to(body.size)
     body.finish()
+
+
+def _give_up(body: Body, held: HeldMemory) -> None:
+    body.drop()
+    held.release()
 
 
 def _redirected(request: HttpRequest, response: HttpResponse) -> HttpRequest | None:

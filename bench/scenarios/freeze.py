@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from app.engine.status import FINAL_RUN_STATUSES
-from bench.customer import LISTING, Customer, Sync
+from bench.customer import NESTED, Customer, Sync
 from bench.measurement import BenchError, Figure, Measurement, at_most
 from bench.samples import percentile
 from bench.scenario import Scenario
@@ -65,11 +65,7 @@ def _run_times(workbench: Workbench, world: World, count: int) -> list[float]:
 @contextmanager
 def _attacked(customer: Customer, hostile_url: str) -> Iterator[None]:
     """Post the attack from before the block to its end, again as soon as it has ended."""
-    syncs = [
-        sync
-        for name, count in _ATTACKS.items()
-        for sync in customer.syncs(f"{hostile_url}/{name}", count, LISTING, config={})
-    ]
+    syncs = [customer.sync(f"{hostile_url}/{name}-{count}", NESTED, config={}) for name, count in _ATTACKS.items()]
     begun, is_over = threading.Event(), threading.Event()
 
     def attack() -> None:

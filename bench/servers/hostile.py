@@ -1,12 +1,15 @@
 """An upstream whose answers are made to stop whoever reads them.
 
-GET /charset/tickets    2 KB that unpack to 1.5 MB in a charset which takes quadratic time
-GET /xml/tickets        some 130 KB that unpack to 95 MB of small elements
-GET /json/tickets       40 MB of small objects
-GET /bomb/tickets       some 100 KB that unpack to more than the limit
+GET /<attack>-<count>/tickets    so many tickets
+GET /<attack>-<count>/comments   the attack:
+    charset    2 KB that unpack to 1.5 MB in a charset which takes quadratic time
+    xml        some 130 KB that unpack to 95 MB of small elements
+    json       40 MB of small objects
+    bomb       some 100 KB that unpack to more than the limit
 """
 
 import gzip
+import json
 import zlib
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -56,7 +59,12 @@ class HostileConnection(RawConnection):
 
     def received(self, method: str, path: str, head: bytes, body: bytes) -> None:
         """Answer at once."""
-        content, headers = _ANSWERS[path[1:].partition("/")[0]]()
+        attack, _, rest = path[1:].partition("-")
+        count, _, resource = rest.partition("/")
+        if resource.startswith("tickets"):
+            self.answer(json.dumps([{"id": id} for id in range(1, int(count) + 1)]).encode())
+            return
+        content, headers = _ANSWERS[attack]()
         self.answer(content, headers=headers)
 
 
