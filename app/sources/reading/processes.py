@@ -40,7 +40,7 @@ _MEGABYTE: Final = 1024 * 1024
 _LEAST_CPU_SECONDS: Final = 10
 _CPU_SECONDS_PER_MEGABYTE: Final = 0.5
 _LEAST_MEMORY_BYTES: Final = 256 * _MEGABYTE
-_MEMORY_PER_BYTE: Final = 16
+_MEMORY_PER_BYTE: Final = 24
 
 _OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
 
