@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -31,6 +32,7 @@ T = TypeVar("T")
 _MOST_OF_A_KIND: Final = 2
 _SHORT_BYTES: Final = 1024 * 1024
 """A body up to this is read within seconds, and does not wait for those that take longer."""
+_UNNOTICED_BYTES: Final = 4096
 _THREADS: Final = 2
 _IDLE_SECONDS: Final = 30.0
 _KEPT_BYTES: Final = 16 * 1024 * 1024
@@ -82,7 +84,7 @@ class ReadingProcesses:
             self._idle.pop().end()
 
     async def _read_at_once(self, body: bytes, charset: str | None, form: AnswerFormat) -> Document | None:
-        if len(body) <= documents.AT_ONCE_BYTES or len(body) > documents.STRICT_AT_ONCE_BYTES:
+        if len(body) <= _UNNOTICED_BYTES or len(body) > documents.STRICT_AT_ONCE_BYTES:
             return documents.read_at_once(body, charset, form)
         async with self._turn:
             # However many answers have come at once, others have their turn between any two.
@@ -171,12 +173,14 @@ class _Process:
 
     async def _send(self, job: Job, body: bytes) -> None:
         head = job.to_bytes()
-        self._writer.write(frames.length_of(head) + head + frames.length_of(body))
         view = memoryview(body)
-        for start in range(0, len(body), _CHUNK_BYTES):
-            self._writer.write(view[start : start + _CHUNK_BYTES])
-            await self._writer.drain()
-            await asyncio.sleep(0)
+        # That the other side is gone is what reading from it tells.
+        with suppress(OSError):
+            self._writer.write(frames.length_of(head) + head + frames.length_of(body))
+            for start in range(0, len(body), _CHUNK_BYTES):
+                self._writer.write(view[start : start + _CHUNK_BYTES])
+                await self._writer.drain()
+                await asyncio.sleep(0)
 
     async def _frame(self) -> tuple[bytes, bytes]:
         head = await self._reader.readexactly(frames.HEAD_BYTES)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +62,14 @@ async def read(reader: ReadingProcesses, body: tuple[bytes, str | None, AnswerFo
 
 
 def children() -> set[int]:
-    command = ["pgrep", "-f", "-P", str(os.getpid()), "reading.process"]
-    found = subprocess.run(command, check=False, capture_output=True, text=True)
-    return {int(pid) for pid in found.stdout.split()}
+    """Find this process's readers; one that has ended has no command any more."""
+    found = set()
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            status = (place / "status").read_text()
+            if f"PPid:\t{os.getpid()}\n" in status and "reading.process" in (place / "cmdline").read_text():
+                found.add(int(place.name))
+    return found
 
 
 def eventually(is_so: Callable[[], bool]) -> None:
@@ -153,10 +158,9 @@ def test_a_process_that_is_killed_is_told_as_passing_and_replaced() -> None:
             assert (caught.value.code, caught.value.is_passing) == ("disconnected", True)
 
             await read(reader, BODIES["XML"])
-            for pid in children():
-                os.kill(pid, signal.SIGKILL)
-            while children():
-                await asyncio.sleep(0.01)
+            (pid,) = children()
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
             assert (await read(reader, BODIES["UTF-16"])).value == {"data": RECORDS}
 
     asyncio.run(scenario())
@@ -205,8 +209,10 @@ def test_a_process_knows_no_secret_and_loads_nothing_but_readers(monkeypatch: py
 
 
 def test_a_process_ends_with_the_one_that_started_it() -> None:
-    program = """
-import asyncio, os, subprocess
+    program = f"""
+import asyncio, os, sys
+sys.path[:0] = {sys.path!r}
+from test_reading_processes import children
 from app.engine.answer_format import AnswerFormat
 from app.sources.reading.processes import ReadingProcesses
 
@@ -214,7 +220,7 @@ async def free(_): pass
 
 async def main():
     await ReadingProcesses().read(b"[1]\\n" * 20_000, None, AnswerFormat.NDJSON, free)
-    subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "reading.process"])
+    print(*children(), flush=True)
     os.kill(os.getpid(), 9)
 
 asyncio.run(main())
