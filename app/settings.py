@@ -47,6 +47,8 @@ class Settings:
     allowed_networks: str = ""
     """Networks such as ``10.0.0.0/8``, parted by commas, that may be connected to although they are not public."""
     response_limit_bytes: int = 100 * 1024 * 1024
+    answers_memory_bytes: int = 256 * 1024 * 1024
+    """What all upstream answers of a process may take while they are read; beyond it the next one waits."""
     delivery_timeout_seconds: float = 30.0
     delivery_retention_seconds: float = 24 * 3600.0
     webhook_disable_after_seconds: float = 5 * 24 * 3600.0

@@ -6,6 +6,7 @@ from typing import Final
 from bench.scenario import Scenario
 from bench.scenarios import (
     bulk,
+    freeze,
     growth,
     large_page,
     lists,
@@ -27,6 +28,7 @@ _ALL: Final = (
     *runs.SCENARIOS,
     *lists.SCENARIOS,
     *memory.SCENARIOS,
+    *freeze.SCENARIOS,
     *growth.SCENARIOS,
     *scale_out.SCENARIOS,
     *peers.SCENARIOS,

@@ -279,8 +279,8 @@ class SourceError(RecordError):
     """The upstream API did not give what was asked.
 
     ``code`` is one of: blocked_address, host_not_allowed, origin_changed, needs_reauth, token_endpoint, connect,
-    timeout, http_<status>, not_json, empty_body, no_records, repeated_cursor, repeated_page, too_large, request.
-    ``excerpt`` holds at most 500 characters of the answer, never headers.
+    timeout, http_<status>, not_json, not_xml, empty_body, no_records, repeated_cursor, repeated_page, too_large,
+    too_slow_to_read, request. ``excerpt`` holds at most 500 characters of the answer, never headers.
     """
 
     def __init__(

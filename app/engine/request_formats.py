@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+from app.engine.answer_format import AnswerFormat
 from app.engine.config_reader import ConfigReader, shown
 
 E = TypeVar("E", bound=StrEnum)
@@ -34,17 +35,6 @@ class BodyFormat(StrEnum):
     """The body is a text, sent as it is."""
     XML = "xml"
     """An element per key; ``@name`` is an attribute, ``#text`` the text beside attributes."""
-
-
-class AnswerFormat(StrEnum):
-    """How an answer is read."""
-
-    AUTO = "auto"
-    """XML or NDJSON when its Content-Type says so, else JSON."""
-    JSON = "json"
-    XML = "xml"
-    NDJSON = "ndjson"
-    """One JSON text per line, each a record."""
 
 
 class ResponseFormat(StrEnum):

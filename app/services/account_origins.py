@@ -10,6 +10,7 @@ from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration
+from app.engine.paths import Path
 from app.engine.redaction import redacted
 
 _NEEDY: Final = "needs_reauth"
@@ -34,7 +35,8 @@ def with_origins(account: IntegratedAccount, config: IntegrationConfig, notes: O
 
     What is not known while the config leads nowhere stays so, and so does that of an account without secrets.
     """
-    if account.origins is not None or not _holds_secrets(account.context):
+    plain = config.plain_paths & (account.plain_paths or frozenset())
+    if account.origins is not None or not _holds_secrets(account.context, plain):
         return account
     found = secret_origins.decided(config, account.context)
     if not found:
@@ -57,7 +59,7 @@ class AccountOrigins:
         config = None if raw is None else integration_config.parse_config(raw)[0]
         if raw is None or config is None:
             return {}
-        origins = secret_origins.decided(config, context) if _holds_secrets(context) else None
+        origins = secret_origins.decided(config, context) if _holds_secrets(context, config.plain_paths) else None
         return {"origins": origins, "override_origins": secret_origins.given_for(raw, override)}
 
     def of_override(self, before: IntegratedAccount, override: JsonObject, sent: JsonObject) -> Sequence[str] | None:
@@ -76,11 +78,11 @@ class AccountOrigins:
 
         It stays as long as one of them stays that was not entered again.
         """
-        if not _holds_secrets(context):
-            return None
         config = self._config(before.environment_id, before.integration_id, override)
         # What is declared by this change itself is no less a secret for it.
         plain = frozenset() if config is None else config.plain_paths & (before.plain_paths or frozenset())
+        if not _holds_secrets(context, plain):
+            return None
         if secret_origins.keeps_secrets(context, redacted(context, plain), sent):
             if before.origins is not None:
                 return before.origins
@@ -115,5 +117,5 @@ class AccountOrigins:
         return None if integration is None else overridden(integration.config, override)
 
 
-def _holds_secrets(context: JsonObject) -> bool:
-    return redacted(context) != context
+def _holds_secrets(context: JsonObject, plain: frozenset[Path]) -> bool:
+    return redacted(context, plain) != context

@@ -1,22 +1,23 @@
 """Read a whole answer for a call: the body decoded, its records found, and what was odd about it."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
+from app.engine.answer_format import AnswerFormat
 from app.engine.errors import SourceError
 from app.engine.integration_config import MethodConfig
 from app.engine.json_types import JSON
 from app.engine.list_ends import PageWarning
-from app.engine.request_formats import AnswerFormat
 from app.services.ports import PageCall
-from app.sources import record_lists, responses
+from app.sources import computed_parts, record_lists, responses
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.faults import excerpt
 from app.sources.pagination import signs
 from app.sources.pagination.listing import reads_headers
 from app.sources.pagination.values import PageAnswer
+from app.sources.reading.documents import Document
 from app.sources.record_lists import RecordPlace
 from app.sources.redaction import masked
-from app.sources.responses import Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +29,16 @@ class ReadAnswer:
     warnings: tuple[PageWarning, ...] = ()
 
 
-def read(call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse) -> ReadAnswer:
+async def read(call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse) -> ReadAnswer:
     """Read a success; raise SourceError, which is retryable where the same request may well be answered whole."""
     place, answer = _place(call, config, response), config.formats.answer
     document = Document(None)
     records: list[JSON] = []
     if responses.has_content(response, method=call.method, answer=answer, is_paged=place.is_paged):
-        document = responses.decode(request, response, answer)
-        records = _records(document.value, place, config, request, response)
+        document = await responses.decode(request, response, answer)
+        find = partial(_records, document.value, place, config, request, response)
+        is_long = response.is_large or computed_parts.are_in(config)
+        records = await response.reader.aside(find) if is_long else find()
     page = PageAnswer(
         records=records,
         document=document.value,

@@ -15,6 +15,7 @@ _CHARSET: Final = re.compile(r"""charset\s*=\s*["']?([^\s"';,]+)""", re.IGNORECA
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^a-z0-9]+")
 _REPLACEMENT: Final = "\ufffd"
 
+_UTF8: Final = ("utf-8", "utf-8-sig")
 _UNICODE: Final = "unicode"
 """UTF-8, or whatever the first bytes show."""
 # UTF-8 by all the names that it has, and names that say nothing: MySQL's, MIME's and none at all.
@@ -65,12 +66,17 @@ def is_known(charset: str | None) -> bool:
     return _codec(charset) is not None
 
 
+def is_utf8(body: bytes, charset: str | None) -> bool:
+    """Whether a body is taken to be UTF-8, so that nothing of it has to be rewritten."""
+    return (_codec(charset) or _UNICODE) is _UNICODE and json.detect_encoding(body) in _UTF8
+
+
 def to_utf8(body: bytes, charset: str | None) -> Utf8Text:
     """Rewrite a body; of an unknown charset it is taken to be UTF-8."""
     codec = _codec(charset) or _UNICODE
     if codec is _UNICODE:
         codec = json.detect_encoding(body)
-    if codec in ("utf-8", "utf-8-sig"):
+    if codec in _UTF8:
         return Utf8Text(body.removeprefix(codecs.BOM_UTF8))
     return _decoded(body, codec)
 

@@ -1,15 +1,29 @@
-"""What of a request an integration's JSONata makes, instead of placeholders: its query."""
+"""What an integration's JSONata makes, instead of placeholders: of a request its query."""
 
+from app.engine.authorization_config import ComputedAuthorization
 from app.engine.config_reader import type_name
 from app.engine.errors import ExpressionError, SourceError
 from app.engine.exact_integers import with_long_integers_as_texts
 from app.engine.expressions import Expression
+from app.engine.integration_config import MethodConfig
 from app.engine.json_types import JSON, JsonObject
+from app.engine.pagination_config import DynamicPagination
 from app.engine.paths import UNDEFINED
 from app.services.ports import PageCall
 from app.sources.redaction import masked, secrets_in
 
 _SEEN = ("query", "context", "id", "body")
+
+
+def are_in(config: MethodConfig) -> bool:
+    """Whether expressions make a part of a method's requests, or find out where in its list an answer is."""
+    paging = config.pagination
+    return (
+        isinstance(config.query, Expression)
+        or isinstance(config.authorization, ComputedAuthorization)
+        or isinstance(paging, DynamicPagination)
+        or (paging is not None and paging.signs.stop_when is not None)
+    )
 
 
 def query(expression: Expression, call: PageCall, scope: JsonObject) -> JsonObject:

@@ -1,8 +1,12 @@
 """Undo the Content-Encoding of a body while it arrives: several may be stacked, and what comes out is bounded.
 
+Unpacking is a series of short steps, between which whoever unpacks lets others go on: a step ends with some 64 KiB that
+came out or went in, or with so many members or frames that hold nothing.
+
 What is not known here, such as the ``utf-8`` that some servers put into the header, is left as it is.
 """
 
+import io
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,17 +15,22 @@ from typing import Final, Protocol
 import brotli
 
 if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdDecompressor, ZstdError
+    from compression.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 else:
-    from backports.zstd import ZstdDecompressor, ZstdError
+    from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
 ACCEPTED: Final = "gzip, deflate, br, zstd"
 """What a request says that it takes."""
 
-_PIECE_BYTES: Final = 256 * 1024
+STEP_BYTES: Final = 64 * 1024
+_PIECE_BYTES: Final = STEP_BYTES
 # A decompressor that ends copies all that it was given beyond its end: small slices keep many tiny members linear.
-_SLICE_BYTES: Final = 32 * 1024
+_SLICE_BYTES: Final = 16 * 1024
+_PIECE_COST: Final = 512
+"""What a piece of nothing counts as, such as a member without content."""
 _MOST_STACKED: Final = 4
+# What a frame may have its reader remember: as much as RFC 9659 allows, where the library's own bound is 128 MiB.
+_ZSTD_OPTIONS: Final[Mapping[int, int]] = {DecompressionParameter.window_log_max: 23}
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP_BITS: Final = 16 + zlib.MAX_WBITS
@@ -43,7 +52,7 @@ class _Stage(Protocol):
     """Undoes one encoding."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Unpack what has arrived, piece by piece."""
+        """Unpack what has arrived, piece by piece; a piece is short, and may be empty."""
 
     def finish(self) -> None:
         """Raise UnpackingError when more should have arrived."""
@@ -57,18 +66,34 @@ class Body:
         self._stages = [_STAGES[name]() for name in reversed(_undone(headers))]
         self._limit_bytes = limit_bytes
         self._sizes = [0] * (len(self._stages) + 1)
-        self._pieces: list[bytes] = []
+        # Not a list of pieces, which may be two bytes each.
+        self._content = io.BytesIO()
+        self._work = 0
+        """What the step under way has come to."""
+
+    @property
+    def size(self) -> int:
+        """The bytes that have been unpacked so far."""
+        return self._sizes[-1]
 
     @property
     def content(self) -> bytes:
         """What has been unpacked so far."""
-        return b"".join(self._pieces)
+        return self._content.getvalue()
 
-    def add(self, data: bytes) -> None:
-        """Unpack what has arrived; raise UnpackingError, with all that came before it kept."""
+    def add(self, data: bytes) -> Iterator[None]:
+        """Unpack what has arrived, a step at a time; raise UnpackingError, with all that came before it kept."""
         for piece in self._unpacked(data, 0):
-            self._pieces.append(piece)
-            self._count(piece, len(self._stages))
+            if piece:
+                self._content.write(piece)
+                self._count(piece, len(self._stages))
+            if self._work >= STEP_BYTES:
+                self._work = 0
+                yield
+
+    def drop(self) -> None:
+        """Forget what has been unpacked, which an error's traceback would keep."""
+        self._content = io.BytesIO()
 
     def finish(self) -> None:
         """Raise UnpackingError when the body ends too early."""
@@ -76,11 +101,14 @@ class Body:
             stage.finish()
 
     def _unpacked(self, data: bytes, index: int) -> Iterator[bytes]:
-        if index == len(self._stages):
+        if index == len(self._stages) or not data:
             yield data
             return
         for start in range(0, len(data), _SLICE_BYTES):
-            for piece in self._stages[index].feed(data[start : start + _SLICE_BYTES]):
+            given = data[start : start + _SLICE_BYTES]
+            self._work += len(given)
+            for piece in self._stages[index].feed(given):
+                self._work += max(len(piece), _PIECE_COST)
                 if index + 1 < len(self._stages):
                     self._count(piece, index)
                 yield from self._unpacked(piece, index + 1)
@@ -131,6 +159,7 @@ class _Gzip:
             self._has_begun = True
             yield from _inflated(self._member, data)
             data = self._member.unused_data
+            yield b""
 
     def finish(self) -> None:
         if self._has_begun and not self._member.eof:
@@ -214,20 +243,19 @@ class _Zstandard:
     """One or more Zstandard frames."""
 
     def __init__(self) -> None:
-        self._frame = ZstdDecompressor()
+        self._frame = ZstdDecompressor(options=_ZSTD_OPTIONS)
         self._has_begun = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         self._has_begun = True
         while data or not (self._frame.eof or self._frame.needs_input):
             if self._frame.eof:
-                self._frame = ZstdDecompressor()
+                self._frame = ZstdDecompressor(options=_ZSTD_OPTIONS)
             try:
                 piece = self._frame.decompress(data, _PIECE_BYTES)
             except ZstdError as error:
                 raise UnpackingError(str(error)) from error
-            if piece:
-                yield piece
+            yield piece
             data = self._frame.unused_data if self._frame.eof else b""
 
     def finish(self) -> None:

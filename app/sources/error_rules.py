@@ -4,24 +4,26 @@ JSONata over ``response`` and ``data`` (the decoded body), ``headers`` and ``sta
 too, mean that the status says it all; a text is an error's message; an object may have ``message`` and ``status``.
 """
 
+from functools import partial
+
 from app.engine.errors import ExpressionError, SourceError
 from app.engine.expressions import Expression
 from app.engine.flags import is_true
 from app.engine.json_types import JSON
 from app.engine.storable import storable_text
-from app.sources import responses
+from app.sources import faults, responses
 from app.sources.exchange import FoundError, HttpRequest, HttpResponse
 from app.sources.redaction import masked
 
 _LONGEST_MESSAGE = 500
 
 
-def found(expression: Expression, request: HttpRequest, response: HttpResponse) -> FoundError | None:
+async def found(expression: Expression, request: HttpRequest, response: HttpResponse) -> FoundError | None:
     """Judge an answer; raise SourceError when the expression itself fails, or fails on a body that can not be read."""
-    data, fault = _data(request, response)
+    data, fault = await _data(request, response)
     scope = {"response": data, "data": data, "headers": response.plain_headers, "status": response.status}
     try:
-        result = expression.evaluate(scope)
+        result = await response.reader.aside(partial(expression.evaluate, scope))
     except ExpressionError as error:
         if fault is not None:
             raise fault from error
@@ -30,12 +32,12 @@ def found(expression: Expression, request: HttpRequest, response: HttpResponse) 
     return _read(result, request, response.status)
 
 
-def _data(request: HttpRequest, response: HttpResponse) -> tuple[JSON, SourceError | None]:
-    """Decode a body; one that can not be read is the text that it is, beside the reason."""
+async def _data(request: HttpRequest, response: HttpResponse) -> tuple[JSON, SourceError | None]:
+    """Decode a body; one that can not be read is the text that it begins with, beside the reason."""
     try:
-        return responses.decode(request, response).value if response.body else None, None
+        return (await responses.decode(request, response)).value if response.body else None, None
     except SourceError as fault:
-        return storable_text(response.body.decode("utf-8", "replace")), fault
+        return storable_text(response.body[: faults.ANSWER_BYTES].decode("utf-8", "replace")), fault
 
 
 def _read(result: JSON, request: HttpRequest, status: int) -> FoundError | None:

@@ -7,8 +7,11 @@ from email.utils import parsedate_to_datetime
 
 from multidict import CIMultiDictProxy
 
+from app.engine.answer_format import AnswerFormat
 from app.engine.expressions import Expression
 from app.engine.json_types import JsonObject
+from app.sources.reading.documents import STRICT_AT_ONCE_BYTES, Document, Reader, ReaderInPlace
+from app.sources.reading.memory import HeldMemory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,17 @@ class HttpResponse:
     status: int
     headers: CIMultiDictProxy[str] = field(repr=False)
     body: bytes = field(repr=False)
+    reader: Reader = field(default=ReaderInPlace(), repr=False)
+    """Reads the body."""
+    documents: dict[AnswerFormat, Document] = field(default_factory=dict, repr=False)
+    """What the body was read as."""
+    held: HeldMemory = field(default_factory=HeldMemory, repr=False)
+    """The memory of the body and its documents."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether what is made of the body takes a while, whatever is done with it."""
+        return len(self.body) > STRICT_AT_ONCE_BYTES
 
     def header(self, name: str) -> str | None:
         """Read a header; None when it is absent."""

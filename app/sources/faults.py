@@ -19,6 +19,9 @@ EXCERPT_CHARACTERS = 500
 # Read before masking, so that a secret which the excerpt's end would cut in two is still found.
 _EXCERPT_BYTES = 8 * EXCERPT_CHARACTERS
 
+ANSWER_BYTES = 64 * 1024
+"""What is read of an error's body, and shown to its caller."""
+
 _SHOWN_HEADER = re.compile(r"retry-after|(x-)?rate-?limit-[a-z-]+|(x-)?request-id")
 
 # 425 asks to repeat the request by definition; 52x and 529 are a CDN's words for an origin that is down or busy.
@@ -130,11 +133,12 @@ def refused(
 def provider_answer(request: HttpRequest, response: HttpResponse) -> ProviderAnswer:
     """Keep of an answer what its caller may see."""
     shown = {name: value for name, value in response.plain_headers.items() if _SHOWN_HEADER.fullmatch(name)}
-    text = response.body.decode("utf-8", "replace").replace("\0", "\ufffd")
+    # Masked before it is cut, so that a secret at the end is still found.
+    text = response.body[: ANSWER_BYTES + _EXCERPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
     return ProviderAnswer(
         status=response.status,
         headers={name: masked(value, request.secrets) for name, value in shown.items()},
-        body=masked(text, request.credentials),
+        body=masked(text, request.credentials)[:ANSWER_BYTES],
     )
 
 

@@ -18,7 +18,7 @@ from app.engine.json_types import JsonObject
 from app.engine.redaction import MASK
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
-from app.sources import answers, handed_on, requests, responses
+from app.sources import answers, computed_parts, handed_on, requests, responses
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.faults import RefusedError
 from app.sources.kept_credentials import KeptCredentials
@@ -119,13 +119,28 @@ class HttpSource:
     async def _pass_on_once(self, call: PageCall) -> PlainAnswer:
         config = call.config.method(call.resource, call.method)
         timeout_seconds = config.timeout_seconds or self._timeout_seconds
-        request = requests.finish(requests.draft(call, config), PageAsk(), timeout_seconds=timeout_seconds)
-        response = await self._send(call, request, lambda response: response)
+        request = await self._aside(
+            lambda: requests.finish(requests.draft(call, config), PageAsk(), timeout_seconds=timeout_seconds),
+            is_long=computed_parts.are_in(config),
+        )
+        response = await self._send(call, request, _itself)
         content_type = response.header("Content-Type") or ""
         body = handed_on.body(response.body, request.credentials)
         return PlainAnswer(status=response.status, content_type=content_type, body=body)
 
-    def _send(self, call: PageCall, request: HttpRequest, read: Callable[[HttpResponse], T]) -> Awaitable[T]:
+    def _asked(self, call: PageCall, config: MethodConfig) -> tuple[RequestDraft, Listing, HttpRequest]:
+        """Make the request for a page, and the list that it is one of."""
+        drafted = requests.draft(call, config)
+        listing = _listing(call, config, drafted)
+        with _masking(drafted):
+            ask = listing.ask()
+        timeout_seconds = config.timeout_seconds or self._timeout_seconds
+        return drafted, listing, requests.finish(drafted, ask, timeout_seconds=timeout_seconds)
+
+    async def _aside(self, function: Callable[[], T], *, is_long: bool) -> T:
+        return await self._transport.aside(function) if is_long else function()
+
+    def _send(self, call: PageCall, request: HttpRequest, read: Callable[[HttpResponse], Awaitable[T]]) -> Awaitable[T]:
         return self._transport.send(
             request,
             read,
@@ -136,21 +151,20 @@ class HttpSource:
 
     async def _fetch_once(self, call: PageCall) -> FetchedPage:
         config = call.config.method(call.resource, call.method)
-        drafted = requests.draft(call, config)
-        listing = _listing(call, config, drafted)
-        with _masking(drafted):
-            ask = listing.ask()
-        request = requests.finish(drafted, ask, timeout_seconds=config.timeout_seconds or self._timeout_seconds)
+        is_computed = computed_parts.are_in(config)
+        drafted, listing, request = await self._aside(partial(self._asked, call, config), is_long=is_computed)
         try:
             answer = await self._send(call, request, partial(answers.read, call, config, request))
         except RefusedError as error:
+            refusal = await _refusal(request, error)
             with _masking(drafted):
-                turned = listing.refused(_refusal(request, error))
+                turned = await self._aside(partial(listing.refused, refusal), is_long=is_computed)
             if turned is None:
                 raise
             return _page(drafted, request, turned, status=error.response.status)
         response = answer.response
-        turned = listing.turn(answer.page, decides_deletions=call.decides_deletions)
+        turn = partial(listing.turn, answer.page, decides_deletions=call.decides_deletions)
+        turned = await self._aside(turn, is_long=is_computed or response.is_large)
         turned = replace(turned, warnings=(*turned.warnings, *answer.warnings)) if answer.warnings else turned
         if call.is_handed_on:
             shown_records = handed_on.records(turned.records, response.body, request.credentials)
@@ -158,11 +172,19 @@ class HttpSource:
         page = _page(drafted, request, turned, status=response.status, server_date=response.server_date)
         if call.mapping is None:
             return page
-        page = replace(page, has_short_integers=exact_integers.are_ruled_out(response.body))
+        page = replace(page, has_short_integers=_has_short_integers(response))
         if not call.mapping.reads_headers:
             return page
         shown = {name: value for name, value in response.plain_headers.items() if not is_secret_name(name)}
         return replace(page, headers=shown)
+
+
+async def _itself(response: HttpResponse) -> HttpResponse:
+    return response
+
+
+def _has_short_integers(response: HttpResponse) -> bool:
+    return not response.is_large and exact_integers.are_ruled_out(response.body)
 
 
 def _listing(call: PageCall, config: MethodConfig, drafted: RequestDraft) -> Listing:
@@ -195,10 +217,10 @@ def _shown(drafted: RequestDraft) -> JsonObject:
     return {"query": drafted.query, "url": drafted.url, "requestOptions": options}
 
 
-def _refusal(request: HttpRequest, error: RefusedError) -> PageRefusal:
+async def _refusal(request: HttpRequest, error: RefusedError) -> PageRefusal:
     """Return what pagination reads of an answer that is an error; a body that is not JSON is nothing."""
     try:
-        document = responses.decode(request, error.response).value if error.response.body else None
+        document = (await responses.decode(request, error.response)).value if error.response.body else None
     except SourceError:
         document = None
     status = error.response.status if error.status is None else error.status

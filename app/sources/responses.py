@@ -1,17 +1,15 @@
-"""Read an upstream's answer into a document: by its charset and its format, whatever is odd about either."""
+"""Read an upstream's answer into a document, in the charset and the format that it names or its method has."""
 
 import re
-from dataclasses import dataclass, field
 from typing import Final
 
+from app.engine.answer_format import AnswerFormat
 from app.engine.errors import SourceError
-from app.engine.json_types import JSON
-from app.engine.request_formats import AnswerFormat
-from app.sources import charsets, content_encodings, json_texts, xml_documents
+from app.sources import charsets, content_encodings, xml_documents
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.faults import excerpt
-from app.sources.json_texts import LineError
-from app.sources.xml_documents import XmlError
+from app.sources.reading import documents
+from app.sources.reading.documents import Document, NotReadError, UnreadableError
 
 _NO_CONTENT_STATUSES: Final = frozenset({204, 205})
 _READING_METHODS: Final = frozenset({"list", "get"})
@@ -20,16 +18,6 @@ _LINES_TYPE: Final = re.compile(
     r"\s*(?:application|text)/(?:(?:x-)?nd-?json|(?:x-)?json-?l(?:ines)?|json-seq|stream\+json)\s*(?:;|$)",
     re.IGNORECASE,
 )
-_LONGEST_NAME: Final = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """What a body holds."""
-
-    value: JSON = field(repr=False)
-    replaced: int = 0
-    """The characters that could not be read, each of which is U+FFFD now."""
 
 
 def has_content(
@@ -59,61 +47,33 @@ def format_of(response: HttpResponse, answer: AnswerFormat = AnswerFormat.AUTO) 
     return AnswerFormat.NDJSON if _LINES_TYPE.match(content_type) else AnswerFormat.JSON
 
 
-def decode(request: HttpRequest, response: HttpResponse, answer: AnswerFormat = AnswerFormat.AUTO) -> Document:
-    """Read the body; raise SourceError ``not_json`` or ``not_xml``, retryable where the next body may be whole."""
+async def decode(request: HttpRequest, response: HttpResponse, answer: AnswerFormat = AnswerFormat.AUTO) -> Document:
+    """Read the body, once for each format; raise SourceError, retryable where the next body may be whole.
+
+    Its code is ``not_json``, ``not_xml``, or tells what reading took too much of: ``too_large``, ``too_slow_to_read``.
+    """
     form = format_of(response, answer)
-    charset = _charset(response, form)
+    if form not in response.documents:
+        response.documents[form] = await _read(request, response, form)
+    return response.documents[form]
+
+
+async def _read(request: HttpRequest, response: HttpResponse, form: AnswerFormat) -> Document:
     try:
-        return _document(response.body, charset, form)
-    except UnicodeDecodeError as error:
-        reason, is_passing = f"it is not UTF-8 at byte {error.start}, and {_shown(charset)} is no known charset", False
-    except RecursionError:
-        reason, is_passing = "it is nested too deeply", False
-    except XmlError as error:
-        reason, is_passing = str(error), error.is_passing
-    except ValueError as error:
-        reason, is_passing = _why_no_json(response, error), True
+        return await response.reader.read(response.body, _charset(response, form), form, response.held.grow_by)
+    except UnreadableError as error:
+        reason, is_passing = error.reason, error.is_passing
+    except NotReadError as error:
+        message = f"the answer has {len(response.body)} bytes, and {error.reason}"
+        raise SourceError(error.code, message, status=response.status, retryable=error.is_passing) from error
     if encoding := content_encodings.unknown(response.header_values("Content-Encoding")):
-        reason, is_passing = f"{reason}, and {_shown(encoding)} is no known Content-Encoding", False
+        reason, is_passing = f"{reason}, and {documents.shown(encoding)} is no known Content-Encoding", False
     raise _unreadable(request, response, form, reason=reason, is_passing=is_passing)
 
 
 def _charset(response: HttpResponse, form: AnswerFormat) -> str | None:
     declared = xml_documents.declared_charset(response.body) if form is AnswerFormat.XML else None
     return declared or charsets.named(response.header("Content-Type"))
-
-
-def _document(body: bytes, charset: str | None, form: AnswerFormat) -> Document:
-    """Parse, and only where that fails look for bytes that are no text, which an unknown charset does not excuse."""
-    text = charsets.to_utf8(body, charset)
-    try:
-        return Document(_parsed(text.body, form), text.replaced)
-    except UnicodeDecodeError:
-        if not charsets.is_known(charset):
-            raise
-    text = charsets.repaired(text.body)
-    return Document(_parsed(text.body, form), text.replaced)
-
-
-def _parsed(body: bytes, form: AnswerFormat) -> JSON:
-    if form is AnswerFormat.NDJSON:
-        return json_texts.parse_lines(body)
-    return _parsed_xml(body) if form is AnswerFormat.XML else json_texts.parse(body)
-
-
-def _parsed_xml(body: bytes) -> JSON:
-    try:
-        return xml_documents.parse(body)
-    except XmlError:
-        # Raises where the bytes are the reason.
-        body.decode()
-        raise
-
-
-def _why_no_json(response: HttpResponse, error: ValueError) -> str:
-    if response.body.lstrip()[:1] == b"<":
-        return "it is HTML"
-    return str(error) if isinstance(error, LineError) else "it does not parse"
 
 
 def _unreadable(
@@ -130,7 +90,3 @@ def _unreadable(
         retryable=is_passing,
         excerpt=excerpt(response.body, request.secrets),
     )
-
-
-def _shown(name: str | None) -> str:
-    return f"'{(name or '')[:_LONGEST_NAME]}'"

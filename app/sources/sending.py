@@ -41,7 +41,7 @@ class Sending(Generic[T]):
     config: RateLimitConfig
     attempt: Attempt
     settings: Settings
-    read: Callable[[HttpResponse], T]
+    read: Callable[[HttpResponse], Awaitable[T]]
     """Makes of a success what is wanted; what it raises is a fault as any other."""
     failures: int = 0
     refusals: int = 0
@@ -55,9 +55,10 @@ class Sending(Generic[T]):
         while True:
             passage = await self._enter()
             try:
-                response = await self._pass(passage)
-                if response is not None:
-                    return self.read(response)
+                response = await self._pass()
+                with response.held:
+                    if await self._is_served(passage, response):
+                        return await self.read(response)
             except SourceError as error:
                 await self._back_off(error)
 
@@ -70,8 +71,8 @@ class Sending(Generic[T]):
             # Were it a refusal only, an upstream that fails with its quota used up would be asked for ever.
             raise PassingFaultError(self.fault, limit.retry_after_seconds or 0.0) from limit
 
-    async def _pass(self, passage: Passage) -> HttpResponse | None:
-        """Make one attempt; None asks for another."""
+    async def _pass(self) -> HttpResponse:
+        """Make one attempt."""
         time = asyncio.get_running_loop().time
         begun = time()
         try:
@@ -79,17 +80,19 @@ class Sending(Generic[T]):
             response = await self.attempt(self.request, min(self.request.timeout_seconds, patience))
         except BaseException:
             self.gate.leave_unanswered()
-            raise
-        finally:
             self.spent_seconds += time() - begun
-        self.gate.complaints.answered(self.endpoint, time() - begun)
-        return self._judge(passage, response)
+            raise
+        seconds = time() - begun - response.held.waited_seconds
+        self.spent_seconds += seconds
+        self.gate.complaints.answered(self.endpoint, seconds)
+        return response
 
-    def _judge(self, passage: Passage, response: HttpResponse) -> HttpResponse | None:
+    async def _is_served(self, passage: Passage, response: HttpResponse) -> bool:
+        """Judge an answer, and leave the gate by it; raise SourceError for an error. What is false asks for another."""
         headers = response.plain_headers
         now = datetime.now(UTC)
         signs = rate_signs.read(headers, now=now, server_date=response.server_date)
-        found = self._found_error(passage, response, signs)
+        found = await self._found_error(passage, response, signs)
         status = response.status if found is None else found.status
         configured = self.config.wait_seconds(headers, response.server_date or now, status=status)
         default = self.config.default_wait_seconds
@@ -98,21 +101,21 @@ class Sending(Generic[T]):
         if is_limited or (status == 503 and signs.retry_after_seconds is not None):
             self.gate.leave_refused(passage, told, signs, default_seconds=default)
             self._bear_refusal(status, told)
-            return None
+            return False
         if status == 503:
             self.gate.leave_troubled(passage, signs)
         else:
             self.gate.leave_served(passage, signs)
         if 200 <= status < 300:
-            return response
+            return True
         raise faults.refused(self.request, response, found, retry_after_seconds=signs.retry_after_seconds)
 
-    def _found_error(self, passage: Passage, response: HttpResponse, signs: RateSigns) -> FoundError | None:
+    async def _found_error(self, passage: Passage, response: HttpResponse, signs: RateSigns) -> FoundError | None:
         expression = self.request.error_expression
         if expression is None:
             return None
         try:
-            return error_rules.found(expression, self.request, response)
+            return await error_rules.found(expression, self.request, response)
         except SourceError:
             self.gate.leave_served(passage, signs)
             raise

@@ -17,7 +17,8 @@ from app.engine.oauth import TokenRequest
 from app.net import guarded_connections
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
-from app.sources import bodies
+from app.sources import bodies, content_encodings
+from app.sources.content_encodings import Body, OverLimitError
 
 _ANSWER_LIMIT_BYTES: Final = 256 * 1024
 _ATTEMPTS: Final = 3
@@ -62,6 +63,8 @@ class HttpTokenEndpoint:
             status, body = await self._exchanged(request)
         except TimeoutError as error:
             raise _fault(request, f"gave no answer within {self._attempt_seconds:.0f} s", retryable=True) from error
+        except OverLimitError as error:
+            raise _fault(request, f"answered more than {_ANSWER_LIMIT_BYTES} bytes") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if (blocked := guarded_connections.blocked_in(error)) is not None:
                 raise SourceError("blocked_address", f"the token endpoint was not asked: {blocked}") from error
@@ -75,19 +78,18 @@ class HttpTokenEndpoint:
             aiohttp.ClientSession(
                 connector=guarded_connections.connector(self._allowed, limit=_CONNECTIONS),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=self._attempt_seconds),
             ) as session,
             session.post(
                 request.url, data=_body(request), headers=_headers(request), allow_redirects=False
             ) as response,
         ):
-            chunks, size = [], 0
+            body = Body(response.headers.getall("Content-Encoding", ()), limit_bytes=_ANSWER_LIMIT_BYTES)
             async for chunk in response.content.iter_any():
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > _ANSWER_LIMIT_BYTES:
-                    raise _fault(request, f"answered more than {_ANSWER_LIMIT_BYTES} bytes")
-            return response.status, b"".join(chunks)
+                for _ in body.add(chunk):
+                    await asyncio.sleep(0)
+            return response.status, body.content
 
 
 def _body(request: TokenRequest) -> bytes:
@@ -97,6 +99,7 @@ def _body(request: TokenRequest) -> bytes:
 def _headers(request: TokenRequest) -> dict[str, str]:
     kind = "application/json" if request.is_json else "application/x-www-form-urlencoded"
     headers = {"Accept": "application/json", "Content-Type": kind, "User-Agent": "ferryman"}
+    headers["Accept-Encoding"] = content_encodings.ACCEPTED
     if request.basic is not None:
         # RFC 6749 2.3.1: both are form-encoded before they are joined.
         parts = request.basic if request.is_loosely_encoded else [quote(part, safe="") for part in request.basic]

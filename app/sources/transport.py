@@ -1,7 +1,7 @@
 """Send HTTP requests to upstream APIs: one connection pool per process, patient with faults that pass."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -25,6 +25,8 @@ from app.sources.budget_exchange import StoreClock
 from app.sources.content_encodings import Body, UnpackingError
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.local_budgets import LocalBudgets
+from app.sources.reading.memory import AnswerMemory, HeldMemory
+from app.sources.reading.processes import ReadingProcesses
 from app.sources.sending import Attempt, Sending
 
 T = TypeVar("T")
@@ -32,7 +34,6 @@ T = TypeVar("T")
 _CONNECT_SECONDS = 10.0
 # Next-page links with long cursors travel in headers; aiohttp's own limit is 8 KiB.
 _HEADER_LIMIT_BYTES = 64 * 1024
-_ERROR_BODY_BYTES = 64 * 1024
 _REDIRECT_LIMIT = 5
 _CLOSE_SECONDS = 5.0
 _IDLE_GATES = 256
@@ -64,7 +65,7 @@ class Transport:
     async def send(
         self,
         request: HttpRequest,
-        read: Callable[[HttpResponse], T],
+        read: Callable[[HttpResponse], Awaitable[T]],
         *,
         account_id: str,
         endpoint: str = "",
@@ -77,6 +78,10 @@ class Transport:
         config = rate_limit or RateLimitConfig()
         gate = self._pool().gate(account_id, config.pace)
         return await Sending(request, endpoint, gate, config, self._attempt, self._settings, read).run()
+
+    async def aside(self, function: Callable[[], T]) -> T:
+        """Call what takes a while, but ends; on the transport's loop."""
+        return await self._pool().reader.aside(function)
 
     def useful_requests(self, account_id: str) -> int:
         """Tell how many requests to an account are worth having under way; callable from any thread."""
@@ -94,22 +99,24 @@ class Transport:
     async def _live_attempt(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
         """Give the answer to one attempt, whatever its status; raise SourceError when there is none."""
         try:
-            async with asyncio.timeout(timeout_seconds):
-                return await self._follow(request)
+            async with asyncio.timeout(timeout_seconds) as deadline:
+                return await self._follow(request, deadline)
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             raise faults.foreign(error, request) from error
 
-    async def _follow(self, request: HttpRequest) -> HttpResponse:
+    async def _follow(self, request: HttpRequest, deadline: asyncio.Timeout) -> HttpResponse:
         """Exchange, and follow redirects within the origin."""
         for _ in range(_REDIRECT_LIMIT + 1):
-            response = await self._exchange(request)
+            response = await self._exchange(request, deadline)
             redirected = _redirected(request, response)
             if redirected is None:
                 return response
+            response.held.release()
             request = redirected
         raise SourceError("request", f"the upstream redirected more than {_REDIRECT_LIMIT} times")
 
-    async def _exchange(self, request: HttpRequest) -> HttpResponse:
+    async def _exchange(self, request: HttpRequest, deadline: asyncio.Timeout) -> HttpResponse:
+        held = self._pool().memory.hold(deadline)
         async with self._pool().session.request(
             request.method,
             URL(request.url, encoded=True),
@@ -120,21 +127,26 @@ class Transport:
             return HttpResponse(
                 status=response.status,
                 headers=response.headers,
-                body=await self._read(request, response),
+                body=await self._read(request, response, held),
+                reader=self._pool().reader,
+                held=held,
             )
 
-    async def _read(self, request: HttpRequest, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, request: HttpRequest, response: aiohttp.ClientResponse, held: HeldMemory) -> bytes:
         """Read a body up to the limit, counted after decompression; of an error, only its beginning."""
         is_error = response.status >= 400
-        limit = _ERROR_BODY_BYTES if is_error else self._settings.response_limit_bytes
+        limit = faults.ANSWER_BYTES if is_error else self._settings.response_limit_bytes
         body = Body(response.headers.getall("Content-Encoding", ()), limit_bytes=limit)
         try:
-            async for chunk in response.content.iter_any():
-                body.add(chunk)
-            body.finish()
+            await _receive(response, body, held)
         except UnpackingError as error:
             if not is_error:
+                _give_up(body, held)
                 raise faults.unpacking(error, request) from error
+        except BaseException:
+            _give_up(body, held)
+            raise
+        held.pass_deadline()
         return body.content
 
     def _pool(self) -> "_Pool":
@@ -163,6 +175,8 @@ class _Pool:
         self._process = new_id()
         self._clock = StoreClock(asyncio.get_running_loop().time)
         self.gates: dict[str, AccountGate] = {}
+        self.reader = ReadingProcesses()
+        self.memory = AnswerMemory(settings.answers_memory_bytes, kept_bytes=settings.response_limit_bytes)
         self.session = aiohttp.ClientSession(
             # The gates bound the connections; a limit here would let one slow account starve the others.
             connector=guarded_connections.connector(AllowedNetworks.parse(settings.allowed_networks), limit=0),
@@ -198,10 +212,26 @@ class _Pool:
             await gate.close()
         await self._budgets.close()
         await self.session.close()
+        self.reader.close()
 
     def _drop_idle(self) -> None:
         if len(self.gates) >= _IDLE_GATES:
             self.gates = {account_id: gate for account_id, gate in self.gates.items() if not gate.is_idle}
+
+
+async def _receive(response: aiohttp.ClientResponse, body: Body, held: HeldMemory) -> None:
+    """Unpack a body as it comes, as fast as there is memory for it; raise UnpackingError."""
+    async for chunk in response.content.iter_any():
+        for _ in body.add(chunk):
+            await held.grow_to(body.size)
+            await asyncio.sleep(0)
+        await held.grow_to(body.size)
+    body.finish()
+
+
+def _give_up(body: Body, held: HeldMemory) -> None:
+    body.drop()
+    held.release()
 
 
 def _redirected(request: HttpRequest, response: HttpResponse) -> HttpRequest | None:

@@ -48,11 +48,13 @@ class RawConnection(asyncio.Protocol):
         method, path, _ = head.split(b" ", 2)
         self.received(method.decode(), path.decode(), head, body)
 
-    def answer(self, body: bytes, *, status: bytes = b"200 OK") -> None:
+    def answer(
+        self, body: bytes, *, status: bytes = b"200 OK", headers: bytes = b"Content-Type: application/json\r\n"
+    ) -> None:
         """Answer the request, if its sender is still there."""
         if self._transport is None or self._transport.is_closing():
             return
-        head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
+        head = b"HTTP/1.1 %b\r\n%bContent-Length: %d\r\n\r\n" % (status, headers, len(body))
         self._transport.writelines([head, body])
 
 

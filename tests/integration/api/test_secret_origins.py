@@ -59,6 +59,7 @@ def evil() -> Iterator[Upstream]:
 def world(api: Caller, upstream: Upstream, evil: Upstream) -> World:
     config = {
         "base_url": "{{context.site}}",
+        "non_secret": ["context.site", "context.plan"],
         "authorization": {"format": "header", "header_name": "X-Key", "header_value": "{{context.api_key}}"},
         "credentials": {"api_key": {"fields": [{"name": "site"}, {"name": "api_key"}]}},
     }
@@ -185,6 +186,7 @@ def shared(api: Caller, upstream: Upstream, evil: Upstream) -> World:
     """An integration with a key of its own; its accounts have none."""
     config = {
         "base_url": upstream.url,
+        "non_secret": ["context.plan"],
         "authorization": {"format": "header", "header_name": "X-Key", "header_value": "canary-literal"},
         "query": {"api_key": "canary-query"},
     }

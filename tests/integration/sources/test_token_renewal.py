@@ -1,6 +1,7 @@
 """OAuth tokens are renewed once for all who need them, by a real token server, over a real database."""
 
 import base64
+import gzip
 import json
 import multiprocessing
 import time
@@ -433,6 +434,28 @@ def test_a_client_is_shown_as_it_is_where_the_endpoint_wants_that(place: Place, 
 
     assert server.received[-1].body == b"grant_type=client_credentials&resource=a%20b&resource=c&flag=true"
     assert server.received[-1].headers["authorization"] == f"Basic {base64.b64encode(b'me@acme:p/w').decode()}"
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [(b"{" + b" " * 300_000, "identity"), (gzip.compress(b" " * 50_000_000), "gzip")],
+    ids=["long", "packed"],
+)
+def test_an_answer_of_a_token_endpoint_is_read_up_to_a_limit(
+    place: Place, server: TokenServer, body: bytes, encoding: str
+) -> None:
+    server.answer = Response(body=body, headers={"Content-Encoding": encoding})
+
+    with pytest.raises(SourceError, match="answered more than 262144 bytes"):
+        place.endpoint.ask(TokenRequest(url=f"{server.url}/oauth/token", fields={"grant_type": "x"}))
+
+
+def test_a_packed_token_is_read(place: Place, server: TokenServer) -> None:
+    server.answer = Response(body=gzip.compress(b'{"access_token": "x"}'), headers={"Content-Encoding": "gzip"})
+
+    assert place.endpoint.ask(TokenRequest(url=f"{server.url}/oauth/token", fields={"grant_type": "x"})) == {
+        "access_token": "x"
+    }
 
 
 def test_a_token_endpoint_can_not_be_a_place_within(place: Place) -> None:

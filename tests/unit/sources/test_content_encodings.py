@@ -1,16 +1,20 @@
 """Bodies that arrive packed: every encoding, in every cut, stacked, broken and too large."""
 
 import gzip
+import random
 import sys
 import time
+import tracemalloc
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import Any
 
 import brotli
 import pytest
 
 from app.sources import content_encodings
-from app.sources.content_encodings import Body, OverLimitError, UnpackingError
+from app.sources.content_encodings import STEP_BYTES, Body, OverLimitError, UnpackingError
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -38,10 +42,15 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 ENCODINGS = pytest.mark.parametrize(("name", "pack"), PACKERS.items(), ids=PACKERS)
 
 
+def taken(body: Body, data: bytes) -> int:
+    """Take data in; give the number of steps."""
+    return sum(1 for _ in body.add(data)) + 1
+
+
 def unpacked(data: bytes, *headers: str, size: int = LIMIT, limit_bytes: int = LIMIT) -> bytes:
     body = Body(headers, limit_bytes=limit_bytes)
     for start in range(0, len(data), size):
-        body.add(data[start : start + size])
+        taken(body, data[start : start + size])
     body.finish()
     return body.content
 
@@ -74,7 +83,7 @@ def test_what_comes_out_is_bounded_and_what_fits_is_kept(name: str, pack: Callab
     body = Body([name], limit_bytes=300_000)
 
     with pytest.raises(OverLimitError, match="more than 300000 bytes"):
-        body.add(pack(b" " * 50_000_000))
+        taken(body, pack(b" " * 50_000_000))
 
     assert 300_000 < len(body.content) <= 300_000 + 512 * 1024
 
@@ -121,7 +130,7 @@ def test_the_stages_between_are_bounded_too() -> None:
     body = Body(["gzip, gzip"], limit_bytes=1_000_000)
 
     with pytest.raises(OverLimitError):
-        body.add(gzip.compress(gzip.compress(b"") * 200_000))
+        taken(body, gzip.compress(gzip.compress(b"") * 200_000))
 
 
 @pytest.mark.parametrize("size", [1, 7, LIMIT])
@@ -135,6 +144,55 @@ def test_what_follows_a_gzip_member_is_another_one_or_ignored(size: int) -> None
     assert unpacked(zlib.compress(b"one") + b"more", "deflate", size=size) == b"one"
 
 
+def nothing_in_blocks() -> bytes:
+    """Return a deflate stream of empty blocks, whose Huffman tables are all to be read."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    stream = packer.compress(b"a" * 300)
+    return stream + b"".join(packer.flush(zlib.Z_FULL_FLUSH) for _ in range(100_000)) + packer.flush()
+
+
+HOSTILE: dict[str, tuple[str, bytes]] = {
+    **{f"a bomb in {name}": (name, pack(b" " * 5_000_000)) for name, pack in PACKERS.items()},
+    "a bomb in a bomb": ("gzip, gzip", gzip.compress(gzip.compress(b" " * 5_000_000))),
+    "a bomb in four": ("gzip, br, zstd, deflate", zlib.compress(zstd.compress(brotli.compress(gzip.compress(TEXT))))),
+    "noise": ("gzip", gzip.compress(random.Random(1).randbytes(1_000_000))),
+    "tiny gzip members": ("gzip", gzip.compress(b"x") * 20_000),
+    "empty gzip members": ("gzip", gzip.compress(b"") * 20_000),
+    "empty gzip members, packed": ("gzip, gzip", gzip.compress(gzip.compress(b"") * 20_000)),
+    "tiny zstd frames": ("zstd", zstd.compress(b"x") * 20_000),
+    "empty zstd frames": ("zstd", zstd.compress(b"") * 20_000),
+    "skipped zstd frames": ("zstd", b"\x50\x2a\x4d\x18\x01\0\0\0x" * 20_000 + zstd.compress(b"")),
+    "empty deflate blocks": ("deflate", nothing_in_blocks()),
+}
+
+
+@pytest.mark.parametrize(("encodings", "packed"), HOSTILE.values(), ids=HOSTILE)
+def test_no_step_of_unpacking_is_long_whatever_is_unpacked(
+    encodings: str, packed: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+    for stage in ("_Gzip", "_Deflate", "_Brotli", "_Zstandard"):
+        feed = getattr(content_encodings, stage).feed
+
+        def counted(self: Any, data: bytes, feed: Any = feed) -> Iterator[bytes]:
+            nonlocal calls
+            for piece in feed(self, data):
+                calls += 1
+                yield piece
+
+        monkeypatch.setattr(getattr(content_encodings, stage), "feed", counted)
+    body = Body([encodings], limit_bytes=LIMIT)
+
+    longest_bytes = most_calls = before = 0
+    for _ in chain(body.add(packed), (None,)):
+        longest_bytes, before = max(longest_bytes, body.size - before), body.size
+        most_calls, calls = max(most_calls, calls), 0
+
+    body.finish()
+    assert longest_bytes <= 3 * STEP_BYTES
+    assert most_calls <= 200
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
 def test_many_tiny_members_take_linear_time(pack: Callable[[bytes], bytes]) -> None:
     packed = pack(b"x") * 20_000
@@ -142,6 +200,28 @@ def test_many_tiny_members_take_linear_time(pack: Callable[[bytes], bytes]) -> N
 
     assert unpacked(packed, "zstd" if pack is zstd.compress else "gzip") == b"x" * 20_000
     assert time.process_time() - begun < 10
+
+
+def test_a_body_in_tiny_pieces_takes_no_more_memory_than_its_bytes() -> None:
+    body = Body([], limit_bytes=LIMIT)
+    tracemalloc.start()
+
+    for _ in range(100_000):
+        taken(body, b"[" + b"]")
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert body.content == b"[]" * 100_000
+    assert held < 2 * 200_000
+
+
+def test_a_zstd_frame_may_not_ask_for_a_window_beyond_8_mib() -> None:
+    options = {zstd.CompressionParameter.window_log: 24, zstd.CompressionParameter.enable_long_distance_matching: 1}
+    packer = zstd.ZstdCompressor(options=options)
+    packed = packer.compress(b"x" * 100) + packer.compress(b"y" * 20_000_000, mode=packer.FLUSH_FRAME)
+
+    with pytest.raises(UnpackingError):
+        unpacked(packed, "zstd", limit_bytes=100_000_000)
 
 
 def test_what_is_accepted_is_what_can_be_undone() -> None:

@@ -1,14 +1,16 @@
 """Answers in every charset and format, and what is wrong with them."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from app.engine.answer_format import AnswerFormat
 from app.engine.errors import SourceError
-from app.engine.request_formats import AnswerFormat
 from app.sources import responses
 from app.sources.exchange import HttpRequest, HttpResponse
+from app.sources.reading.documents import Document
 
 REQUEST = HttpRequest(
     method="GET", url="http://x/", headers={}, timeout_seconds=1, is_repeatable=True, secrets=frozenset({"s3cret"})
@@ -22,13 +24,17 @@ def answer(
     return HttpResponse(status=status, headers=fields, body=body)
 
 
+def read(response: HttpResponse) -> Document:
+    return asyncio.run(responses.decode(REQUEST, response))
+
+
 def decoded(body: bytes, content_type: str = "application/json") -> Any:
-    return responses.decode(REQUEST, answer(body, content_type)).value
+    return read(answer(body, content_type)).value
 
 
 def fault(body: bytes, content_type: str = "application/json", **answered: Any) -> SourceError:
     with pytest.raises(SourceError) as caught:
-        responses.decode(REQUEST, answer(body, content_type, **answered))
+        read(answer(body, content_type, **answered))
     return caught.value
 
 
@@ -72,7 +78,7 @@ def test_a_charset_that_says_nothing_or_is_unknown_is_utf8(charset: str) -> None
 )
 @pytest.mark.parametrize("body", [b'["a\xe9b", "\xef\xbf\xbd", 1]', b'["a\xe9b", "\xef\xbf\xbd", NaN, 1]'])
 def test_a_byte_that_is_no_text_loses_one_character_and_is_counted(content_type: str, body: bytes) -> None:
-    document = responses.decode(REQUEST, answer(body, content_type.replace("charset=x", "charset=ascii")))
+    document = read(answer(body, content_type.replace("charset=x", "charset=ascii")))
 
     assert document.value[:2] == ["a\ufffdb", "\ufffd"]
     assert document.value[-1] == 1
@@ -80,8 +86,8 @@ def test_a_byte_that_is_no_text_loses_one_character_and_is_counted(content_type:
 
 
 def test_what_can_be_read_is_not_counted() -> None:
-    assert responses.decode(REQUEST, answer('["\ufffd\u00e9"]'.encode())).replaced == 0
-    assert responses.decode(REQUEST, answer(b'["\xe9"]', "text/plain; charset=latin1")).replaced == 0
+    assert read(answer('["\ufffd\u00e9"]'.encode())).replaced == 0
+    assert read(answer(b'["\xe9"]', "text/plain; charset=latin1")).replaced == 0
 
 
 def test_an_unknown_charset_excuses_no_bytes_and_is_named() -> None:
@@ -96,7 +102,7 @@ def test_an_unknown_content_encoding_is_named_where_the_body_can_not_be_read() -
 
     assert (error.code, error.retryable) == ("not_json", False)
     assert "'compress' is no known Content-Encoding" in error.message
-    assert responses.decode(REQUEST, answer(b"[1]", headers={"Content-Encoding": "utf-8"})).value == [1]
+    assert read(answer(b"[1]", headers={"Content-Encoding": "utf-8"})).value == [1]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +124,7 @@ def test_xml_is_read_in_the_charset_that_it_declares(text: str, encoding: str, c
 
 
 def test_bad_bytes_in_xml_lose_a_character_each_or_name_the_charset() -> None:
-    document = responses.decode(REQUEST, answer(b"<a>x\xe9</a>", "text/xml"))
+    document = read(answer(b"<a>x\xe9</a>", "text/xml"))
     error = fault(b'<?xml version="1.0" encoding="klingon"?><a>x\xe9</a>', "text/xml")
 
     assert (document.value, document.replaced) == ({"a": "x\ufffd"}, 1)

@@ -1,0 +1,236 @@
+"""Read bodies so that the event loop goes on: small ones at once, large ones in processes that can be ended.
+
+A C decoder holds the interpreter's lock for as long as it takes, so that a thread would not help. A process is started
+when it is needed, reads one body after another, and ends after a while without any; what comes back is taken in piece
+by piece. Few of them work at a time: so many for short bodies, so many for long ones, each in order.
+"""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+import orjson
+
+import app
+from app.engine.answer_format import AnswerFormat
+from app.engine.json_types import JSON
+from app.sources.reading import documents, frames
+from app.sources.reading.documents import Document, Grow, NotReadError, UnreadableError
+from app.sources.reading.frames import Job, Outcome
+from app.sources.reading.memory import PER_DECODED_BYTE
+from app.sources.reading.pieces import Assembly, Piece, PieceKind
+
+T = TypeVar("T")
+
+_MOST_OF_A_KIND: Final = 2
+_SHORT_BYTES: Final = 1024 * 1024
+"""A body up to this is read within seconds, and does not wait for those that take longer."""
+_UNNOTICED_BYTES: Final = 4096
+_THREADS: Final = 2
+_IDLE_SECONDS: Final = 30.0
+_KEPT_BYTES: Final = 16 * 1024 * 1024
+"""A process that has read a larger body is not kept: it would hold on to the memory."""
+_CHUNK_BYTES: Final = 256 * 1024
+_MEGABYTE: Final = 1024 * 1024
+_LEAST_CPU_SECONDS: Final = 10
+_CPU_SECONDS_PER_MEGABYTE: Final = 0.5
+_LEAST_MEMORY_BYTES: Final = 256 * _MEGABYTE
+_MEMORY_PER_BYTE: Final = 24
+
+_OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
+
+
+class ReadingProcesses:
+    """Reads the bodies of one event loop."""
+
+    def __init__(self) -> None:
+        self._idle: list[_Process] = []
+        self._short, self._long = asyncio.Semaphore(_MOST_OF_A_KIND), asyncio.Semaphore(_MOST_OF_A_KIND)
+        self._turn = asyncio.Lock()
+        # A few only: each may hold the interpreter's lock for a moment, after which it is the loop's turn.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-answers")
+
+    async def read(self, body: bytes, charset: str | None, form: AnswerFormat, grow: Grow) -> Document:
+        """Read a body in any format but ``auto``; raise UnreadableError or NotReadError."""
+        document = await self._read_at_once(body, charset, form)
+        if document is not None:
+            return document
+        job = Job(
+            charset=charset,
+            form=form,
+            cpu_seconds=_LEAST_CPU_SECONDS + int(len(body) / _MEGABYTE * _CPU_SECONDS_PER_MEGABYTE),
+            memory_bytes=_LEAST_MEMORY_BYTES + _MEMORY_PER_BYTE * len(body),
+        )
+        # Before it takes a place: who has one waits for nothing that another one has.
+        await grow(PER_DECODED_BYTE * len(body))
+        async with self._short if len(body) <= _SHORT_BYTES else self._long:
+            return await self._read_apart(job, body)
+
+    async def aside(self, function: Callable[[], T]) -> T:
+        """Call what takes a while, in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+    def close(self) -> None:
+        """End all processes that wait for work; those at work end with who waits for them."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        while self._idle:
+            self._idle.pop().end()
+
+    async def _read_at_once(self, body: bytes, charset: str | None, form: AnswerFormat) -> Document | None:
+        if len(body) <= _UNNOTICED_BYTES or len(body) > documents.STRICT_AT_ONCE_BYTES:
+            return documents.read_at_once(body, charset, form)
+        async with self._turn:
+            # However many answers have come at once, others have their turn between any two.
+            await asyncio.sleep(0)
+            return documents.read_at_once(body, charset, form)
+
+    async def _read_apart(self, job: Job, body: bytes) -> Document:
+        process = await self._take()
+        is_whole = False
+        try:
+            document = await process.read(job, body)
+            is_whole = True
+        except UnreadableError:
+            is_whole = True
+            raise
+        except (OSError, asyncio.IncompleteReadError):
+            raise _ended(job, await process.status()) from None
+        finally:
+            self._give_back(process, is_whole=is_whole and len(body) <= _KEPT_BYTES)
+        return document
+
+    async def _take(self) -> "_Process":
+        while self._idle:
+            process = self._idle.pop()
+            if process.is_ready():
+                return process
+            process.end()
+        return await _started()
+
+    def _give_back(self, process: "_Process", *, is_whole: bool) -> None:
+        if not is_whole:
+            process.end()
+            return
+        self._idle.append(process)
+        process.idle = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._retire, process)
+
+    def _retire(self, process: "_Process") -> None:
+        if process in self._idle:
+            self._idle.remove(process)
+            process.end()
+
+
+class _Process:
+    """One process, and the socket to it."""
+
+    def __init__(
+        self, child: "subprocess.Popen[bytes]", reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._child = child
+        self._reader = reader
+        self._writer = writer
+        self.idle: asyncio.TimerHandle | None = None
+        """Ends it when nobody needs it."""
+
+    def is_ready(self) -> bool:
+        """Whether it is there and waits for work."""
+        if self.idle is not None:
+            self.idle.cancel()
+        return self._child.poll() is None and not self._reader.at_eof()
+
+    async def read(self, job: Job, body: bytes) -> Document:
+        """Have it read a body; raise UnreadableError, NotReadError, or OSError and IncompleteReadError at its end."""
+        assembly = Assembly()
+        sending = asyncio.ensure_future(self._send(job, body))
+        try:
+            while True:
+                kind, content = await self._frame()
+                if kind in _OUTCOMES:
+                    return _outcome(job, Outcome(kind), content, assembly.value)
+                assembly.add(Piece(PieceKind(kind), content))
+                await asyncio.sleep(0)
+        finally:
+            sending.cancel()
+
+    async def status(self) -> int:
+        """Wait until it has ended; return the signal that ended it, negative, or its status."""
+        self._child.kill()
+        return await asyncio.to_thread(self._child.wait)
+
+    def end(self) -> None:
+        """End it."""
+        self._writer.transport.abort()
+        self._child.kill()
+        # Gone within moments, of which the loop need not wait for one.
+        asyncio.get_running_loop().run_in_executor(None, self._child.wait)
+
+    async def _send(self, job: Job, body: bytes) -> None:
+        head = job.to_bytes()
+        view = memoryview(body)
+        # That the other side is gone is what reading from it tells.
+        with suppress(OSError):
+            self._writer.write(frames.length_of(head) + head + frames.length_of(body))
+            for start in range(0, len(body), _CHUNK_BYTES):
+                self._writer.write(view[start : start + _CHUNK_BYTES])
+                await self._writer.drain()
+                await asyncio.sleep(0)
+
+    async def _frame(self) -> tuple[bytes, bytes]:
+        head = await self._reader.readexactly(frames.HEAD_BYTES)
+        content = await self._reader.readexactly(int.from_bytes(head[: frames.LENGTH_BYTES], "big"))
+        return head[frames.LENGTH_BYTES :], content
+
+
+async def _started() -> _Process:
+    """Start a process, which knows nothing of this one but the code: not its environment, not its directory."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        code = str(Path(app.__file__).parent.parent)
+        child = subprocess.Popen(  # noqa: S603  # nothing of it is from outside
+            [sys.executable, "-P", "-s", "-m", "app.sources.reading.process", str(theirs.fileno())],
+            cwd="/",
+            env={"PYTHONPATH": code},
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    reader, writer = await asyncio.open_connection(sock=ours, limit=_CHUNK_BYTES)
+    return _Process(child, reader, writer)
+
+
+def _outcome(job: Job, outcome: Outcome, content: bytes, value: JSON) -> Document:
+    match outcome:
+        case Outcome.DONE:
+            return Document(value, orjson.loads(content))
+        case Outcome.UNREADABLE:
+            reason, is_passing = orjson.loads(content)
+            raise UnreadableError(reason, is_passing=is_passing)
+        case Outcome.NO_MEMORY:
+            raise _too_large(job)
+
+
+def _ended(job: Job, status: int) -> NotReadError:
+    match -status:
+        case signal.SIGXCPU:
+            return _too_slow(job)
+        case signal.SIGSEGV | signal.SIGABRT | signal.SIGBUS:
+            # What a library in C does without memory.
+            return _too_large(job)
+        case _:
+            return NotReadError("disconnected", f"the process that read it ended ({status})", is_passing=True)
+
+
+def _too_slow(job: Job) -> NotReadError:
+    return NotReadError("too_slow_to_read", f"to read it takes more than {job.cpu_seconds} s of computing")
+
+
+def _too_large(job: Job) -> NotReadError:
+    return NotReadError("too_large", f"to read it takes more than {job.memory_bytes // _MEGABYTE} MiB of memory")
