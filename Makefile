@@ -47,11 +47,11 @@ test: $(DEV)  ## Run the whole test suite
 chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCENARIO=name; BROKER=amqp://... for RabbitMQ
 	@CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) --scenario "$(SCENARIO)" --broker "$(BROKER)"
 
-fuzz: $(DEV)  ## Fuzz the API by its document, EXAMPLES=n of each operation, SEQUENCES=n, SEED=n; messages and requests, PARSED=n
+fuzz: $(DEV)  ## Fuzz the API by its document, EXAMPLES=n of each operation, SEQUENCES=n, SEED=n; messages, requests and answers, PARSED=n
 	FUZZ_EXAMPLES=$(EXAMPLES) FUZZ_SEQUENCES=$(SEQUENCES) FUZZ_SEED=$(SEED) \
 		$(BIN)/python -m pytest tests/integration/api/test_openapi_fuzz.py
-	FUZZ_ENVELOPES=$(PARSED) FUZZ_REQUESTS=$(PARSED) \
-		$(BIN)/python -m pytest --timeout 3600 tests/unit/broker tests/unit/serving
+	FUZZ_ENVELOPES=$(PARSED) FUZZ_REQUESTS=$(PARSED) FUZZ_PARSED=$(PARSED) \
+		$(BIN)/python -m pytest --timeout 3600 tests/unit/broker tests/unit/serving tests/unit/sources/test_fuzzed_parsers.py
 
 proofs: $(DEV)  ## The long form of the engine's proofs: every commit, hundreds of models, 2,000 drawn upstreams, SEEDS=n histories of each simulated job
 	PROOFS=long SIMULATION_SEEDS=$(SEEDS) SIMULATION_FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest tests/integration/engine

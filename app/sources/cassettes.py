@@ -81,6 +81,7 @@ class CassettePlayer:
         self._answers: dict[Key, list[JsonObject]] = {}
         for entry in cassette["log"]["entries"]:
             request = entry["request"]
+            har.response_of(entry, str)  # fails here rather than when it is asked for
             key = _key(request["method"], request["url"], (request.get("postData") or {}).get("text", ""))
             self._answers.setdefault(key, []).append(entry)
         for key, entries in self._answers.items():
@@ -94,7 +95,7 @@ class CassettePlayer:
             return cls(json.loads(path.read_text()))
         except OSError as error:
             raise CassetteError(f"can not read {path}: {error.strerror or error}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise CassetteError(f"{path} is no HAR file: {error}") from error
 
     def around(self, _live: Attempt) -> Attempt:
