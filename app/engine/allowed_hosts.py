@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from app.engine import base_urls
+from app.engine import base_urls, non_secrets
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.config_secrets import redacted_config
 from app.engine.errors import Failure, SourceError
@@ -56,7 +56,8 @@ class AllowedHosts:
         if not self.lacks_patterns:
             return []
         message = (
-            "is required: accounts choose the host, and the config holds secrets; list the hosts that may get them"
+            "is required: accounts choose the host, and the config holds literals that may be secrets; list the hosts"
+            f" that may get them, or in {non_secrets.KEY} the names of those that are none"
         )
         return [Failure(f"{path}.{KEY}", message)]
 
@@ -82,7 +83,7 @@ def read_allowed_hosts(reader: ConfigReader, addresses: Iterable[Template], toke
     listed = _read_patterns(reader)
     of_requests, of_tokens = ([base_urls.implied_host(one) for one in templates] for templates in (addresses, tokens))
     guards_requests = _holds_secrets({name: value for name, value in reader.value.items() if name != "credentials"})
-    holds_client = _holds_secrets({"credentials": reader.value.get("credentials")})
+    holds_client = _holds_secrets({name: reader.value.get(name) for name in ("credentials", non_secrets.KEY)})
     is_open = (guards_requests and None in of_requests) or (holds_client and None in of_tokens)
     return AllowedHosts(
         patterns=tuple(sorted({host for host in (*listed, *of_requests, *of_tokens) if host is not None})),

@@ -73,9 +73,7 @@ class Token:
             value = lookup(scope, path)
             if value == MASK and path[0] not in _OF_CALLERS:
                 # Sent as it is, a mask would be a value that nobody meant: a filter that finds nothing, say.
-                raise self._error(
-                    "holds a value of the account's context that no non_secret of its integration lists"
-                )
+                raise self._error("holds a value of the account's context that no non_secret of its integration lists")
             if value is not UNDEFINED and not (value == "" and _IGNORE_EMPTY in self.flags):
                 return value if written is None else written(path, cast, value), cast
         if self.default is not None:
