@@ -5,7 +5,7 @@ import pytest
 from app.client import ApiError
 from tests.support.patience import WaitFor
 from tests.support.upstream import Gate, Upstream, numbered
-from tests.support.workspace import Sync, Workspace, listed
+from tests.support.workspace import CURSOR_PAGES, Sync, Workspace, listed
 
 
 @pytest.fixture
@@ -19,6 +19,7 @@ def sync(workspace: Workspace, upstream: Upstream) -> Sync:
     sync = workspace.sync(
         upstream.url,
         [listed("users")],
+        config={**CURSOR_PAGES, "non_secret": ["context.region"]},
         args_schema={"shard": {"type": "string"}},
         context={"region": "eu"},
     )
