@@ -16,7 +16,7 @@ every_job = pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
 
 def kills(commits: int, *, skip_first: bool) -> Sequence[int]:
     """Choose the commits to die at: all, but in the suite those of long runs only here and there."""
-    step = 1 if IS_LONG else -(-commits // 6)
+    step = 1 if IS_LONG else -(-commits // 4)
     return range(1 + step // 2 if skip_first else 1, commits + 1, step)
 
 

@@ -117,7 +117,7 @@ def test_run_that_was_stopped_at_any_request_is_resumed_without_loss_or_repeat(
     expected = whole.go()
     requests = len(whole.world.api.asked)
 
-    for request in range(1, requests + 1, 1 if IS_LONG else -(-requests // 6)):
+    for request in range(1, requests + 1, 1 if IS_LONG else -(-requests // 4)):
         life = Life(pump_database, job)
         life.stop_at(request)
         stopped = life.go()
