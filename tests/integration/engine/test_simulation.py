@@ -1,6 +1,7 @@
 """Many histories of one run under three daemons: whatever happens, it ends alike and its webhook hears it in order."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -8,12 +9,22 @@ from tests.support.pump import Pump, World
 from tests.support.pump_database import Outcome, PumpDatabase
 from tests.support.pump_jobs import JOBS, Job
 from tests.support.pump_simulation import Simulation, Weather
+from tests.support.servers import PostgresServer
 
 FIRST = int(os.environ.get("SIMULATION_FIRST_SEED", "0"))
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "3"))
 
 SIMULATED = [job for job in JOBS if job.name in ("flat", "family", "loop", "pair-to-webhook", "faults-to-webhook")]
 FAIR, FOUL = Weather(), Weather(lose=0.2, double=0.2, kill=0.02, sleep=0.02, sweep=0.02)
+
+
+@pytest.fixture(scope="module")
+def pump_database(postgres_server: PostgresServer) -> Iterator[PumpDatabase]:
+    """A database of its own: the leader would also send what runs of other tests have left."""
+    with postgres_server.fresh_database() as url:
+        database = PumpDatabase(url)
+        yield database
+        database.close()
 
 
 @pytest.fixture(scope="module")

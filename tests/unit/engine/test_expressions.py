@@ -60,7 +60,7 @@ def test_hostile_expressions_end_in_an_error_in_time_and_leave_the_process_alive
         0,
         [(name, "refused") for name in _HOSTILE],
     )
-    assert max(seconds for _, _, seconds in ends) < 3
+    assert max(seconds for _, _, seconds in ends) < 15
 
 
 @pytest.mark.parametrize("nested", ["(", "[", '{"a":', "-", "1?", "function(){", "a[", "1+"])
