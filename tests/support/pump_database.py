@@ -15,6 +15,7 @@ from app.services.lease_keeping import LeaseKeeper
 from app.store import tables
 from app.store.database import connect, reading
 from app.store.single_statements import singles_of, sql_of
+from tests.support.servers import PostgresServer
 
 _PASS_TIME = (
     "update unit set lease_expires_at = lease_expires_at - :time, wake_at = wake_at - :time, "
@@ -114,9 +115,14 @@ class PumpDatabase:
             )
         self.engine.dispose()
 
-    def close(self) -> None:
-        """Let go of the connections."""
-        self.engine.dispose()
+    @classmethod
+    @contextmanager
+    def on(cls, server: PostgresServer) -> Iterator["PumpDatabase"]:
+        """Make one on a server, for as long as a block lasts."""
+        with server.fresh_database() as url:
+            database = cls(url)
+            yield database
+            database.engine.dispose()
 
     def forget_announcements(self) -> None:
         """Drop the events of no run that earlier tests have left: whoever sweeps would send them."""

@@ -11,10 +11,8 @@ from tests.support.servers import PostgresServer
 
 @pytest.fixture(scope="session")
 def pump_database(postgres_server: PostgresServer) -> Iterator[PumpDatabase]:
-    with postgres_server.fresh_database() as url:
-        database = PumpDatabase(url)
+    with PumpDatabase.on(postgres_server) as database:
         yield database
-        database.close()
 
 
 @pytest.fixture(scope="module")

@@ -21,10 +21,8 @@ FAIR, FOUL = Weather(), Weather(lose=0.2, double=0.2, kill=0.02, sleep=0.02, swe
 @pytest.fixture(scope="module")
 def pump_database(postgres_server: PostgresServer) -> Iterator[PumpDatabase]:
     """A database of its own: the leader would also send what runs of other tests have left."""
-    with postgres_server.fresh_database() as url:
-        database = PumpDatabase(url)
+    with PumpDatabase.on(postgres_server) as database:
         yield database
-        database.close()
 
 
 @pytest.fixture(scope="module")
