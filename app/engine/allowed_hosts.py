@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 
 from app.engine import base_urls, non_secrets
 from app.engine.config_reader import ConfigReader, shown
-from app.engine.config_secrets import redacted_config
+from app.engine.config_secrets import LiteralSecret
 from app.engine.errors import Failure, SourceError
-from app.engine.json_types import JsonObject
 from app.engine.placeholders import Template
 
 KEY: Final = "allowed_hosts"
@@ -78,12 +77,18 @@ class AllowedHosts:
             raise SourceError("origin_changed", message)
 
 
-def read_allowed_hosts(reader: ConfigReader, addresses: Iterable[Template], tokens: Iterable[Template]) -> AllowedHosts:
-    """Read the patterns of a config whose requests and token endpoints are at some addresses."""
+def read_allowed_hosts(
+    reader: ConfigReader,
+    secrets: Iterable[LiteralSecret],
+    *,
+    addresses: Iterable[Template],
+    tokens: Iterable[Template],
+) -> AllowedHosts:
+    """Read the patterns of a config that holds some secrets, its requests and token endpoints at some addresses."""
     listed = _read_patterns(reader)
     of_requests, of_tokens = ([base_urls.implied_host(one) for one in templates] for templates in (addresses, tokens))
-    guards_requests = _holds_secrets({name: value for name, value in reader.value.items() if name != "credentials"})
-    holds_client = _holds_secrets({name: reader.value.get(name) for name in ("credentials", non_secrets.KEY)})
+    holders = {secret.path[0] for secret in secrets}
+    guards_requests, holds_client = bool(holders - {"credentials"}), "credentials" in holders
     is_open = (guards_requests and None in of_requests) or (holds_client and None in of_tokens)
     return AllowedHosts(
         patterns=tuple(sorted({host for host in (*listed, *of_requests, *of_tokens) if host is not None})),
@@ -121,7 +126,3 @@ def _read_patterns(reader: ConfigReader) -> tuple[str, ...]:
             expected = "expected a host such as 'api.example.com', '*.example.com' or '10.0.0.1:8443'"
             reader.fault(f"{KEY}.{position}", f"{expected}, found {shown(pattern)}")
     return tuple(pattern.lower() for pattern in value if isinstance(pattern, str))
-
-
-def _holds_secrets(config: JsonObject) -> bool:
-    return redacted_config(config) != config

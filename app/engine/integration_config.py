@@ -174,11 +174,9 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
     defaults, grants = _read_defaults(reader), read_grants(reader.child("credentials"))
     methods = _read_resources(reader, defaults)
     addresses = frozenset(method.base_url for method in (defaults, *methods.values()))
-    hosts = read_allowed_hosts(
-        reader,
-        addresses=addresses,
-        tokens={address for grant in grants for address in grant.addresses},
-    )
+    secrets = literal_secrets(reader.value)
+    tokens = {address for grant in grants for address in grant.addresses}
+    hosts = read_allowed_hosts(reader, secrets, addresses=addresses, tokens=tokens)
     non_secrets.check(reader)
     config = IntegrationConfig(
         base_url=defaults.base_url,
@@ -191,7 +189,7 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
         addresses=addresses,
         plain_paths=non_secrets.plain_paths(reader.value),
         secret_fields=non_secrets.secret_fields(reader.value),
-        secrets=frozenset(text for secret in literal_secrets(reader.value) for text in secret.texts),
+        secrets=frozenset(text for secret in secrets for text in secret.texts),
     )
     return (None if failures else config), failures
 

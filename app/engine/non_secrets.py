@@ -56,7 +56,8 @@ def check(reader: ConfigReader) -> None:
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         reader.fault(KEY, f"expected an array of names, found {shown(entries)}")
         return
-    known = frozenset(name.lower() for name in _names(reader.value))
+    has_names = not all(entry.startswith(_CONTEXT) for entry in entries)
+    known = frozenset(name.lower() for name in _names(reader.value)) if has_names else frozenset()
     for position, entry in enumerate(entries):
         if entry.startswith(_CONTEXT):
             if not all(_path(entry)):
