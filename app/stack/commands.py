@@ -17,6 +17,7 @@ def api_command(bind: str, *, worker_tmp_dir: str, workers: int = 2, threads: in
     """
     return (
         *(sys.executable, "-m", "gunicorn", "app.wsgi:app"),
+        *("--config", "python:app.serving.gunicorn_config"),
         *("--bind", bind),
         *("--worker-class", "app.serving.worker.PatientWorker", "--workers", str(workers), "--threads", str(threads)),
         *("--worker-connections", "700", "--no-sendfile"),

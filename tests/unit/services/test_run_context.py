@@ -7,6 +7,9 @@ import pytest
 from service_setting import Setting, setting
 from service_tables import NOON, FakeTable, account, integration, run
 
+from app.engine import integration_config
+from app.engine.ids import new_id
+from app.engine.json_types import JSON
 from app.services.run_context import RunUnworkableError
 
 
@@ -37,6 +40,24 @@ def test_context_shows_no_credentials() -> None:
     context = setting().context()
 
     assert "acme" not in repr(context)
+
+
+def test_config_is_read_anew_only_when_it_was_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[JSON] = []
+    parse_config = integration_config.parse_config
+    monkeypatch.setattr(integration_config, "parse_config", lambda raw: (read.append(raw), parse_config(raw))[1])
+    here = setting()
+    changed = {"base_url": f"https://{new_id()}.example"}
+    here.integrations.rows["integration"] = integration(config=changed)
+
+    asked = [here.context().config.method(name, "list") for name in ("tickets", "users")]
+
+    assert read == [changed]
+    assert asked[0].path != asked[1].path
+    assert here.context().config is not here.context().config, "what one run notes in it is no other's"
+    here.integrations.rows["integration"] = integration(config={**changed, "query": {"a": "b"}})
+    assert here.context().config.query is not None
+    assert len(read) == 2
 
 
 def test_envelope_names_the_runs_webhook() -> None:
