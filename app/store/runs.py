@@ -68,9 +68,9 @@ _DUE = text(f"""
  returning sync_job_run.id, sync_job_run.queue
 """)
 
-_UNSETTLED = text(f"{UNSETTLED_RUNS} limit :limit")
+_UNSETTLED = text(f"{UNSETTLED_RUNS} and r.id <> all(cast(:skipped as uuid[])) limit :limit")
 
-_STUCK = text(f"{STUCK_RUNS} limit :limit")
+_STUCK = text(f"{STUCK_RUNS} and r.id <> all(cast(:skipped as uuid[])) limit :limit")
 
 
 class RunStore:
@@ -148,15 +148,17 @@ class RunStore:
             rows = connection.execute(_DUE, {"ring_after": ring_after_seconds, "limit": limit}).all()
         return [(str(run_id), queue) for run_id, queue in rows]
 
-    def unsettled(self, *, limit: int) -> Sequence[str]:
-        """List begun runs without work left, which nobody has settled."""
+    def unsettled(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[str]:
+        """List begun runs without work left, which nobody has settled, but for those to be skipped."""
+        values = {"limit": limit, "skipped": list(skipped)}
         with reading(self._engine) as connection:
-            return [str(run_id) for run_id in connection.execute(_UNSETTLED, {"limit": limit}).scalars()]
+            return [str(run_id) for run_id in connection.execute(_UNSETTLED, values).scalars()]
 
-    def stuck(self, *, seconds: float, limit: int) -> Sequence[str]:
-        """List live runs that nobody could work on for so long."""
+    def stuck(self, *, seconds: float, limit: int, skipped: Sequence[str] = ()) -> Sequence[str]:
+        """List live runs that nobody could work on for so long, but for those to be skipped."""
+        values = {"stuck_after": seconds, "limit": limit, "skipped": list(skipped)}
         with reading(self._engine) as connection:
-            return [str(id) for id in connection.execute(_STUCK, {"stuck_after": seconds, "limit": limit}).scalars()]
+            return [str(id) for id in connection.execute(_STUCK, values).scalars()]
 
     def delete(
         self, environment_id: EnvironmentId, run_id: str, *, announce: Announcement, seen: RowVersion | None = None
