@@ -117,7 +117,9 @@ def _unit_worker(shared: Shared, source: Source, sender: WebhookSender, workplac
     )
 
 
-def _sweeper(shared: Shared, leadership: Leadership, pulses: CeleryPulses, outside: Outside, settings: Settings) -> Sweeper:
+def _sweeper(
+    shared: Shared, leadership: Leadership, pulses: CeleryPulses, outside: Outside, settings: Settings
+) -> Sweeper:
     look = DueWorkReader(
         leadership,
         publish_after_seconds=settings.publish_timeout_seconds,

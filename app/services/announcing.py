@@ -25,9 +25,7 @@ MOST_UNDER_WAY: Final = 20
 class Announcements(Protocol):
     """The events of no run that wait."""
 
-    def due(
-        self, *, limit: int, skipped: Sequence[str] = ()
-    ) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
+    def due(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
         """List those whose time has come but for some, oldest first, each with its webhook's environment.
 
         None is that of a webhook which was deleted.

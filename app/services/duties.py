@@ -101,7 +101,7 @@ class Duties:
 
     @property
     def faults(self) -> Mapping[str, JsonObject]:
-        """What is wrong, by duty: ``{since, failures, error}``. It names a kind of error, whose text may hold secrets."""
+        """What is wrong, by duty: ``{since, failures, error}``, of which the error is a kind: no text of one."""
         found = {turns.duty.name: turns.fault() for turns in self._turns}
         return {name: fault for name, fault in found.items() if fault is not None}
 
@@ -168,7 +168,7 @@ class _Turns:
 
     def _note_failure(self, error: Exception) -> None:
         facts = {"duty": self.duty.name, "reason": type(error).__name__}
-        logger.warning("a duty failed", extra=facts, exc_info=True)
+        logger.warning("a duty failed", extra=facts, exc_info=error)
         with self._lock:
             self._failures += 1
             if not isinstance(error, _PASSING):

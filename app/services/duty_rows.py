@@ -52,7 +52,7 @@ class DutyRows:
 
     def _note(self, row_id: str, error: Exception, tell: Callable[[str], object] | None) -> None:
         facts = {"duty": self._duty, "row": row_id, "reason": type(error).__name__}
-        logger.warning("a row could not be handled: it is skipped for a while", extra=facts, exc_info=True)
+        logger.warning("a row could not be handled: it is skipped for a while", extra=facts, exc_info=error)
         self._pause(row_id, FIRST_PAUSE_SECONDS)
         if tell is None:
             return

@@ -13,7 +13,7 @@ class LiveDaemons(Protocol):
         """Count the daemons of each group that reported, and took a message, not longer ago than this."""
 
     def failing_duties(self, *, within_seconds: float) -> JsonObject:
-        """Read which duties fail, of the daemons that reported not longer ago than this: ``{since, failures, error}``."""
+        """Read which duties fail, and by what, of the daemons that reported not longer ago than this."""
 
 
 class HealthService:

@@ -181,7 +181,9 @@ class RunContexts:
         try:
             material = self._materials.read(run_id)
         except UnreadableSecretError as error:
-            raise RunUnworkableError(f"a secret of its account or integration can not be read: {error.message}") from error
+            raise RunUnworkableError(
+                f"a secret of its account or integration can not be read: {error.message}"
+            ) from error
         if material is None:
             raise RunUnworkableError(f"run '{run_id}' was deleted")
         context = self._made_of(material)

@@ -12,15 +12,20 @@ from typing import Final, Protocol
 from app.engine.errors import StoreUnavailableError
 from app.engine.json_types import JsonObject
 from app.engine.work import Ring
-from app.services.duties import ALL_DUE, Duties, DueWork, Duty
+from app.services.duties import ALL_DUE, DueWork, Duties, Duty
 from app.services.duty_rows import DutyRows
 from app.services.ports import Bell
+from app.services.queue_heads import LostBefore, QueueHeads, Queues
 from app.services.tracking import Tracking
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 BATCH = 500
+_MOST_BATCHES: Final = 40
+"""Of rings in a turn: a queue of tens of thousands that was lost is filled at once."""
+_SETTLED: Final = 0.6
+"""The part of the time before a ring is repeated for which a daemon may hold a message before it comes to it."""
 
 _THOROUGH_EVERY: Final = 5
 """Work whose message was lost has waited for long already: it is looked for at each fifth sweep only."""
@@ -36,15 +41,26 @@ class Look(Protocol):
 class Units(Protocol):
     """Knows which units wait in vain."""
 
-    def ring_due(self, *, ring_after_seconds: float, limit: int) -> list[Ring]:
-        """Mark and list the units that somebody should look at."""
+    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        """List the queues that units' rings went to, which nobody has come for."""
+
+    def ring_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[Ring]:
+        """Mark and list the units that somebody should look at: those whose timer is due, and those whose ring is lost.
+
+        A ring is repeated after twice the time of the one before, up to ten minutes; at once where a queue is empty.
+        """
 
 
 class Runs(Protocol):
     """Knows which runs wait in vain."""
 
-    def ring_due(self, *, ring_after_seconds: float, limit: int) -> Sequence[tuple[str, str]]:
-        """Mark and list ``(run id, queue)`` of created runs whose message seems lost and whose group has a daemon."""
+    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        """List the queues of runs that nobody has come for although their groups have a daemon."""
+
+    def ring_due(
+        self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
+    ) -> Sequence[tuple[str, str]]:
+        """Mark and list ``(run id, queue)`` of runs whose message is lost, on the terms of units."""
 
     def unsettled(self, *, limit: int, skipped: Sequence[str]) -> Sequence[str]:
         """List begun runs without work left, which nobody has settled, but for those to be skipped."""
@@ -67,8 +83,8 @@ class Messages(Protocol):
         """
 
 
-class TaskBell(Bell, Protocol):
-    """A bell that publishes any task by its name."""
+class TaskBell(Bell, Queues, Protocol):
+    """A bell that publishes any task by its name, and sees what waits."""
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         """Publish; tell whether the broker took it."""
@@ -77,7 +93,7 @@ class TaskBell(Bell, Protocol):
 class Sweeping:
     """Looks after what waits in vain. A row that breaks its duty is told of at its run, and rung again later."""
 
-    def __init__(  # noqa: PLR0913  # what each of its duties works on
+    def __init__(  # what each of its duties works on
         self,
         *,
         units: Units,
@@ -95,7 +111,11 @@ class Sweeping:
         self._bell = bell
         self._settings = settings
         self._promised = DutyRows("publishing", monotonic=monotonic)
-        self._rung = DutyRows("ringing", monotonic=monotonic)
+        self._rung_units = DutyRows("ringing units", monotonic=monotonic)
+        self._rung_runs = DutyRows("ringing runs", monotonic=monotonic)
+        settle_seconds = settings.ring_after_seconds * _SETTLED
+        self._unit_heads = QueueHeads(bell, settle_seconds=settle_seconds, monotonic=monotonic)
+        self._run_heads = QueueHeads(bell, settle_seconds=settle_seconds, monotonic=monotonic)
         self._unsettled = DutyRows("settling", monotonic=monotonic)
 
     def duties(self) -> Sequence[Duty]:
@@ -124,15 +144,29 @@ class Sweeping:
 
     def ring_units(self) -> None:
         """Ring for the units that nobody has come for."""
-        for ring in self._units.ring_due(ring_after_seconds=self._settings.ring_after_seconds, limit=BATCH):
-            self._rung.handle(ring.unit_id, partial(self._bell.ring, [ring]), tell=partial(self._tell, ring.run_id))
+        seconds = self._settings.ring_after_seconds
+        lost = self._unit_heads.lost_before(self._units.due_queues(ring_after_seconds=seconds))
+        for _ in range(_MOST_BATCHES):
+            rings = self._units.ring_due(lost, ring_after_seconds=seconds, limit=BATCH)
+            for ring in rings:
+                self._rung_units.handle(
+                    ring.unit_id, partial(self._bell.ring, [ring]), tell=partial(self._tell, ring.run_id)
+                )
+            if len(rings) < BATCH:
+                return
 
     def ring_runs(self) -> None:
         """Ring for the runs that nobody has come for."""
-        for run_id, queue in self._runs.ring_due(ring_after_seconds=self._settings.ring_after_seconds, limit=BATCH):
-            self._rung.handle(
-                run_id, partial(self._bell.ring_run, run_id, queue=queue), tell=partial(self._tell, run_id)
-            )
+        seconds = self._settings.ring_after_seconds
+        lost = self._run_heads.lost_before(self._runs.due_queues(ring_after_seconds=seconds))
+        for _ in range(_MOST_BATCHES):
+            found = self._runs.ring_due(lost, ring_after_seconds=seconds, limit=BATCH)
+            for run_id, queue in found:
+                self._rung_runs.handle(
+                    run_id, partial(self._bell.ring_run, run_id, queue=queue), tell=partial(self._tell, run_id)
+                )
+            if len(found) < BATCH:
+                return
 
     def settle(self) -> None:
         """Settle the runs that have no work left, and that nobody has ended."""

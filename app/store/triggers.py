@@ -149,7 +149,9 @@ def _take(
 def _due(row: Row) -> DueTrigger:
     trigger = _trigger(row)
     begun_at = begun_time(trigger.last_run)
-    return DueTrigger(trigger=trigger, due_at=begun_at or row["next_run_at"], stands_at=row["next_run_at"], now=row["now"])
+    return DueTrigger(
+        trigger=trigger, due_at=begun_at or row["next_run_at"], stands_at=row["next_run_at"], now=row["now"]
+    )
 
 
 def _fire(row: Row) -> Fire:

@@ -28,7 +28,8 @@ _CLAIM: Final = "from unit where id = %(unit_id)s and fencing_token = %(fencing_
 _END_ORPHANED: Final = text(f"""
     with writing as materialized (
         select pid, substr(application_name, {len(_PREFIX) + 1}) as claim from pg_stat_activity
-         where datname = current_database() and usename = current_user and xact_start < now() - make_interval(secs => :older_than)
+         where datname = current_database() and usename = current_user
+               and xact_start < now() - make_interval(secs => :older_than)
                and application_name ~ '^{_PREFIX}{_UUID}:[0-9]{{1,18}}$')
     select count(pg_terminate_backend(pid)) from writing
      where not exists (select from unit where id = cast(split_part(claim, ':', 1) as uuid)

@@ -23,6 +23,7 @@ from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId
 from app.engine.work import Ring
 from app.services.duties import start_here
+from app.services.queue_heads import QueueState
 from app.services.run_requests import RunRequest
 from app.services.tracking import RunStart
 from app.settings import Settings
@@ -80,6 +81,9 @@ class Mailbox:
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         self.send(Message(task, tuple(args)))
         return True
+
+    def look_at(self, queues: Sequence[str]) -> dict[str, QueueState]:
+        return {queue: QueueState(is_empty=not self.waiting) for queue in queues}
 
     def is_reachable(self) -> bool:
         return True
