@@ -99,7 +99,7 @@ def test_lease_that_has_just_expired_is_rung_for_at_once_however_long_the_queue(
 
 @dataclass
 class SlowQueue:
-    """A queue that few workers take from, slowly, while virtual time passes; each holds one message before it begins."""
+    """A queue that few workers take from, slowly, while virtual time passes; each holds one message more."""
 
     engine: Engine
     workers: int
