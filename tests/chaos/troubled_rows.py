@@ -12,7 +12,7 @@ from tests.chaos.arena import Round
 from tests.support.patience import wait_for
 from tests.support.workspace import Sync, Workspace, listed
 
-WAITING: Final = int(__import__("os").environ.get("W", "20000"))
+WAITING: Final = 20_000
 _ACCOUNTS: Final = 40
 _FOREIGN: Final = "k2:00000000:AAAA"
 _ONCE_A_YEAR: Final = "0 0 1 1 *"
