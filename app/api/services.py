@@ -26,7 +26,7 @@ from app.services.offers import Offers
 from app.services.origin_approval import OriginApproval
 from app.services.own_account import OwnAccount
 from app.services.ports import RowVersions
-from app.services.records import RecordService
+from app.services.records import ErasureReader, RecordService
 from app.services.refreshing import Refreshing
 from app.services.request_limits import RequestLimits
 from app.services.run_states import StateService
@@ -64,6 +64,7 @@ class ApiServices:
     webhooks: WebhookService
     deliveries: DeliveryService
     records: RecordService
+    erasures: ErasureReader
     daemons: DaemonService
     tokens: TokenService
     environments: EnvironmentService

@@ -46,9 +46,11 @@ from app.services.webhooks import WebhookService
 from app.settings import Settings
 from app.sources.http_source import HttpSource
 from app.store.database import is_reachable
+from app.store.deleted_accounts import DeletedAccounts
 from app.store.direct_calls import DirectCallStore
 from app.store.encryption import TokenSeal
 from app.store.environments import EnvironmentStore
+from app.store.erasures import ErasureStore
 from app.store.jobs import JobStore
 from app.store.log_read import LogReader
 from app.store.outbox import OutboxStore
@@ -78,7 +80,12 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         accounts=shared.accounts, integrations=shared.effective_integrations, limits=call_limits(settings)
     )
     accounts = AccountService(
-        shared.accounts, shared.integrations, shared.effective_integrations, shared.installed_integrations
+        shared.accounts,
+        shared.integrations,
+        shared.effective_integrations,
+        shared.installed_integrations,
+        deleted=DeletedAccounts(shared.engine),
+        erase_after_seconds=settings.erase_after,
     )
     installed, calls = EnvironmentUnifiedModelStore(shared.engine), DirectCallStore(shared.engine)
     deliveries = DeliveryService(
@@ -109,7 +116,9 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             log=LogReader(shared.engine),
             tombstones=TombstoneStore(shared.engine),
             accounts=shared.accounts,
+            erasures=ErasureStore(shared.engine),
         ),
+        erasures=ErasureStore(shared.engine),
         daemons=DaemonService(shared.daemons),
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),

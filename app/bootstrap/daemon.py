@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts
@@ -13,10 +13,14 @@ from app.services.batch_source import BatchSource
 from app.services.daemons import DaemonService
 from app.services.delivering import DeliveryOutcomes, DeliveryWorker
 from app.services.dropped_messages import DroppedMessages
+from app.services.duties import ALL_DUE, Duties, Duty
+from app.services.erasing import Erasing
 from app.services.fetching import FetchWorker
 from app.services.firing import Firing, FiringThread
 from app.services.hearing import Hearing
 from app.services.lease_keeping import LeaseKeeper
+from app.services.numbering import Numbering
+from app.services.pace import Pace
 from app.services.ports import Source, WebhookSender
 from app.services.retention import Retention
 from app.services.roll_call import RollCall
@@ -31,9 +35,11 @@ from app.sources.http_source import HttpSource
 from app.store.announcements import AnnouncementStore
 from app.store.deliveries import DeliveryStore
 from app.store.due_work import DueWorkReader
+from app.store.erasures import ErasureStore
 from app.store.leadership import Leadership
 from app.store.outbox import OutboxStore
 from app.store.pages import PageStore
+from app.store.record_numbers import RecordNumbers
 from app.store.retention import RetentionStore
 from app.store.spools import SpoolStore
 from app.store.triggers import TriggerStore
@@ -125,7 +131,7 @@ def _sweeper(
         silence_seconds=settings.daemon_silence_seconds,
         monotonic=time.monotonic,
     )
-    retention = Retention(RetentionStore(shared.engine), settings, monotonic=time.monotonic)
+    background = Duties(_clearing(shared, settings), clock=shared.clock, monotonic=time.monotonic)
     outbox = OutboxStore(shared.engine)
     sessions = WritingSessions(shared.engine)
     unsticking = Unsticking(runs=shared.runs, tracking=shared.tracking, stuck_seconds=settings.stuck_seconds)
@@ -154,8 +160,20 @@ def _sweeper(
         settings=settings,
         chores=[
             Chore(roll_call.take, every_seconds=settings.heartbeat_seconds, monotonic=time.monotonic),
-            Chore(retention.step, every_seconds=settings.sweep_seconds, monotonic=time.monotonic),
+            Chore(
+                lambda: background.begin_due(ALL_DUE), every_seconds=settings.sweep_seconds, monotonic=time.monotonic
+            ),
             Chore(sessions.end_orphaned, every_seconds=settings.lease_seconds / 3, monotonic=time.monotonic),
             Chore(unsticking.step, every_seconds=settings.ring_after_seconds, monotonic=time.monotonic),
         ],
+    )
+
+
+def _clearing(shared: Shared, settings: Settings) -> Sequence[Duty]:
+    """Make the duties that remove or renumber rows, all at one pace."""
+    pace = Pace()
+    return (
+        *Retention(RetentionStore(shared.engine), settings, pace).duties(),
+        *Erasing(ErasureStore(shared.engine), shared.tracking, pace).duties(),
+        *Numbering(RecordNumbers(shared.engine), pace).duties(),
     )

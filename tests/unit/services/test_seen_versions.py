@@ -39,7 +39,14 @@ def webhook_service(table: Any) -> WebhookService:
 
 
 def account_service(table: Any) -> AccountService:
-    return AccountService(table, INTEGRATIONS, INTEGRATIONS, installed=None)  # type: ignore[arg-type]
+    return AccountService(
+        table,
+        INTEGRATIONS,
+        INTEGRATIONS,
+        installed=None,  # type: ignore[arg-type]
+        deleted=None,  # type: ignore[arg-type]
+        erase_after_seconds=0.0,
+    )
 
 
 def installed_service(table: Any) -> InstalledModelService:
