@@ -27,6 +27,7 @@ from app.engine.errors import (
     StoreUnavailableError,
     TooManyRequestsError,
     UnauthorizedError,
+    UnreadableSecretError,
 )
 from app.engine.json_types import JsonObject
 
@@ -45,6 +46,7 @@ _STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     ForbiddenError: HTTPStatus.FORBIDDEN,
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     DeliveryError: HTTPStatus.BAD_GATEWAY,
+    UnreadableSecretError: HTTPStatus.BAD_REQUEST,  # a thing in a state that does not allow the call
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,  # the official SDKs try again
 }
 

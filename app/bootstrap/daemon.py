@@ -13,10 +13,10 @@ from app.services.batch_source import BatchSource
 from app.services.daemons import DaemonService
 from app.services.delivering import DeliveryOutcomes, DeliveryWorker
 from app.services.dropped_messages import DroppedMessages
-from app.services.duties import ALL_DUE, Duties, Duty
+from app.services.duties import Duties, Duty
 from app.services.erasing import Erasing
 from app.services.fetching import FetchWorker
-from app.services.firing import Firing, FiringThread
+from app.services.firing import Firing
 from app.services.hearing import Hearing
 from app.services.lease_keeping import LeaseKeeper
 from app.services.numbering import Numbering
@@ -24,7 +24,7 @@ from app.services.pace import Pace
 from app.services.ports import Source, WebhookSender
 from app.services.retention import Retention
 from app.services.roll_call import RollCall
-from app.services.sweeping import Chore, Sweeper
+from app.services.sweeping import Sweeper, Sweeping
 from app.services.tracking import Tracking
 from app.services.turns import AccountTurns
 from app.services.unsticking import Unsticking
@@ -83,7 +83,7 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
         hearing=Hearing(deaf_seconds=settings.deaf_seconds, monotonic=time.monotonic),
         dropped=DroppedMessages(time.monotonic),
         pulses=pulses,
-        sweeper=_sweeper(shared, leadership, pulses, outside.sender or shared.sender, settings),
+        sweeper=_sweeper(shared, leadership, pulses, outside, settings),
         leadership=leadership,
         stopping=stopping,
         close=source.close,
@@ -123,49 +123,74 @@ def _unit_worker(shared: Shared, source: Source, sender: WebhookSender, workplac
 
 
 def _sweeper(
-    shared: Shared, leadership: Leadership, pulses: CeleryPulses, sender: WebhookSender, settings: Settings
+    shared: Shared, leadership: Leadership, pulses: CeleryPulses, outside: Outside, settings: Settings
 ) -> Sweeper:
+    look = DueWorkReader(
+        leadership,
+        publish_after_seconds=settings.publish_timeout_seconds,
+        ring_after_seconds=settings.ring_after_seconds,
+    )
+    duties = [*_told_duties(shared, outside, settings), *_own_duties(shared, pulses, settings)]
+    return Sweeper(
+        look=look,
+        duties=Duties(duties, clock=shared.clock, monotonic=time.monotonic, start=outside.start_duty),
+    )
+
+
+def _told_duties(shared: Shared, outside: Outside, settings: Settings) -> Sequence[Duty]:
+    """Make the duties that a look tells whether they have work."""
+    outbox = OutboxStore(shared.engine)
+    sweeping = Sweeping(
+        units=UnitStore(shared.engine),
+        runs=shared.runs,
+        messages=outbox,
+        tracking=shared.tracking,
+        bell=shared.bell,
+        settings=settings,
+        monotonic=time.monotonic,
+    )
+    firing = Firing(
+        triggers=TriggerStore(shared.engine),
+        drafts=run_drafts(shared, settings),
+        outbox=outbox,
+        bell=shared.bell,
+        monotonic=time.monotonic,
+    )
+    announcing = Announcing(
+        announcements=AnnouncementStore(shared.engine),
+        webhooks=shared.webhooks,
+        sender=outside.sender or shared.sender,
+        clock=shared.clock,
+        settings=settings,
+        monotonic=time.monotonic,
+    )
+    return (
+        *sweeping.duties(),
+        Duty(name="triggers", do=firing.fire_due, is_due=lambda due: due.triggers),
+        Duty(name="announcing", do=announcing.send_due, is_due=lambda due: due.announcements),
+    )
+
+
+def _own_duties(shared: Shared, pulses: CeleryPulses, settings: Settings) -> Sequence[Duty]:
+    """Make the duties that look for themselves."""
     roll_call = RollCall(
         pulses=pulses,
         registry=shared.daemons,
         silence_seconds=settings.daemon_silence_seconds,
         monotonic=time.monotonic,
     )
-    background = Duties(_clearing(shared, settings), clock=shared.clock, monotonic=time.monotonic)
-    outbox = OutboxStore(shared.engine)
     sessions = WritingSessions(shared.engine)
-    unsticking = Unsticking(runs=shared.runs, tracking=shared.tracking, stuck_seconds=settings.stuck_seconds)
-    firing = Firing(
-        triggers=TriggerStore(shared.engine), drafts=run_drafts(shared, settings), outbox=outbox, bell=shared.bell
-    )
-    return Sweeper(
-        look=DueWorkReader(
-            leadership,
-            publish_after_seconds=settings.publish_timeout_seconds,
-            ring_after_seconds=settings.ring_after_seconds,
-        ),
-        units=UnitStore(shared.engine),
+    unsticking = Unsticking(
         runs=shared.runs,
-        messages=outbox,
-        triggers=FiringThread(firing.fire_due),
-        announcements=Announcing(
-            announcements=AnnouncementStore(shared.engine),
-            webhooks=shared.webhooks,
-            sender=sender,
-            clock=shared.clock,
-            settings=settings,
-        ),
         tracking=shared.tracking,
-        bell=shared.bell,
-        settings=settings,
-        chores=[
-            Chore(roll_call.take, every_seconds=settings.heartbeat_seconds, monotonic=time.monotonic),
-            Chore(
-                lambda: background.begin_due(ALL_DUE), every_seconds=settings.sweep_seconds, monotonic=time.monotonic
-            ),
-            Chore(sessions.end_orphaned, every_seconds=settings.lease_seconds / 3, monotonic=time.monotonic),
-            Chore(unsticking.step, every_seconds=settings.ring_after_seconds, monotonic=time.monotonic),
-        ],
+        stuck_seconds=settings.stuck_seconds,
+        monotonic=time.monotonic,
+    )
+    return (
+        Duty(name="roll call", do=roll_call.take, every_seconds=settings.heartbeat_seconds),
+        Duty(name="orphaned sessions", do=sessions.end_orphaned, every_seconds=settings.lease_seconds / 3),
+        Duty(name="rescue", do=unsticking.step, every_seconds=settings.ring_after_seconds),
+        *_clearing(shared, settings),
     )
 
 

@@ -16,6 +16,7 @@ from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.credentials import CredentialService
 from app.services.dry_runs import PreviewingSource
+from app.services.duties import Start, start_thread
 from app.services.ports import BudgetStore, PlainSource, WebhookSender
 from app.services.run_context import RunContexts
 from app.services.run_drafts import RunDrafts
@@ -73,6 +74,7 @@ class Outside:
     bell: ReachableBell | None = None
     source: ClosableSource | None = None
     sender: WebhookSender | None = None
+    start_duty: Start = start_thread
 
 
 REAL = Outside()

@@ -2,15 +2,17 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from app.broker import tasks, transport
 from app.broker.circuit import Circuit
+from app.broker.queue_looks import queues_of
 from app.broker.sender import sender_of
 from app.engine.work import Ring
+from app.services.queue_heads import QueueState
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ class CeleryBell:
     def __init__(self, celery: Celery, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._celery = celery
         self._sender = sender_of(celery)
+        self._queues = queues_of(celery)
         self._circuit = Circuit(monotonic)
 
     def ring(self, rings: Sequence[Ring]) -> None:
@@ -42,6 +45,10 @@ class CeleryBell:
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         """Publish any task by its name."""
         return self._publish(task, args, queue)
+
+    def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
+        """Look at queues; raise BrokerUnavailableError."""
+        return self._queues.look_at(queues)
 
     def is_reachable(self) -> bool:
         """Tell whether the broker takes connections."""

@@ -6,11 +6,11 @@ It halves what a message costs: https://docs.celeryq.dev/en/stable/internals/pro
 from typing import Final, Protocol
 
 from celery import Celery
-from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
 from app.broker import transport
 from app.broker.redis_sender import RedisSender
+from app.engine.ids import timed_id
 
 _PLAIN_JSON: Final = "json"
 
@@ -42,7 +42,7 @@ class TaskSender:
     def send(self, task: str, args: list[str], *, queue: str) -> None:
         """Publish once; raise kombu's OperationalError when the broker did not take it."""
         message = self._celery.amqp.as_task_v2(
-            uuid(), task, args=args, argsrepr=repr(args), kwargsrepr="{}", ignore_result=True
+            timed_id(), task, args=args, argsrepr=repr(args), kwargsrepr="{}", ignore_result=True
         )
         try:
             with self._celery.producer_pool.acquire(block=True) as producer:

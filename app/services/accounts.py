@@ -14,7 +14,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged, overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page, RowVersion
 from app.engine.paths import Path
-from app.engine.redaction import entered_paths, restored
+from app.engine.redaction import entered_paths, holds_mask, restored
 from app.services.account_origins import AccountOrigins
 from app.services.shown_contexts import declared_paths
 
@@ -37,6 +37,9 @@ class AccountStore(Protocol):
 
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
         """Read one account."""
+
+    def inspect(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
+        """Read one account for its owner: secrets that do not decrypt are left out, and told of; so do those below."""
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[IntegratedAccount]:
         """Read a page of accounts."""
@@ -174,7 +177,7 @@ class AccountService:
         return self._origins.told(self._stored(environment_id, account_id), {})
 
     def _stored(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
-        return _found(self._accounts.get(environment_id, account_id), account_id)
+        return _found(self._accounts.inspect(environment_id, account_id), account_id)
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[IntegratedAccount]:
         """Read a page of accounts."""
@@ -196,6 +199,7 @@ class AccountService:
         if "integration_override" in values:
             values["integration_override"] = restored(values["integration_override"], current.integration_override)
         failures = [*faults, *_override_failures(values), *_revealed(current, changes, values)]
+        failures += _unreadable_failures(current, changes)
         failures += self._integration_failures(environment_id, current.integration_id, values)
         if failures:
             raise InvalidInputError(failures)
@@ -302,6 +306,12 @@ def _revealed(current: IntegratedAccount, changes: JsonObject, values: JsonObjec
     if name not in values:
         return []
     return revelations(current.integration_override, values[name], changes[name], name)
+
+
+def _unreadable_failures(current: IntegratedAccount, changes: JsonObject) -> Sequence[Failure]:
+    """Tell where a mask stands for what does not decrypt any more: it would be kept as the secret itself."""
+    message = "what is stored does not decrypt: send it whole, without masks"
+    return [Failure(name, message) for name in sorted(current.unreadable) if holds_mask(changes.get(name))]
 
 
 def _override_failures(fields: JsonObject) -> Sequence[Failure]:

@@ -5,8 +5,9 @@ events pending, and the next one sends them again under the same ids.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Final, Protocol
 
 from app.engine import retry
@@ -14,6 +15,7 @@ from app.engine.errors import DeliveryError
 from app.engine.objects import EnvironmentId, Webhook
 from app.engine.work import PendingEvent
 from app.services.delivering import RETRY_BASE_SECONDS, RETRY_CAP_SECONDS
+from app.services.duty_rows import DutyRows
 from app.services.ports import Clock, WebhookSender
 from app.settings import Settings
 
@@ -23,8 +25,11 @@ MOST_UNDER_WAY: Final = 20
 class Announcements(Protocol):
     """The events of no run that wait."""
 
-    def due(self, *, limit: int) -> Sequence[tuple[EnvironmentId, PendingEvent]]:
-        """List those whose time has come, oldest first, each with its environment."""
+    def due(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
+        """List those whose time has come but for some, oldest first, each with its webhook's environment.
+
+        None is that of a webhook which was deleted.
+        """
 
     def settle(self, event_id: str, *, delivered: bool, status_code: int | None, error: str | None) -> None:
         """Write an event's end, delivered or given up."""
@@ -51,12 +56,14 @@ class Announcing:
         sender: WebhookSender,
         clock: Clock,
         settings: Settings,
+        monotonic: Callable[[], float],
     ) -> None:
         self._announcements = announcements
         self._webhooks = webhooks
         self._sender = sender
         self._clock = clock
         self._settings = settings
+        self._rows = DutyRows("announcing", monotonic=monotonic)
         self._under_way: dict[str, tuple[PendingEvent, Future[int]]] = {}
 
     def send_due(self) -> None:
@@ -64,13 +71,17 @@ class Announcing:
         for event, answer in list(self._under_way.values()):
             if answer.done():
                 del self._under_way[event.id]
-                self._note(event, answer)
-        for environment_id, event in self._announcements.due(limit=MOST_UNDER_WAY):
+                self._handle(event, partial(self._note, event, answer))
+        for environment_id, event in self._announcements.due(limit=MOST_UNDER_WAY, skipped=self._rows.skipped()):
             if event.id not in self._under_way and len(self._under_way) < MOST_UNDER_WAY:
-                self._send(environment_id, event)
+                self._handle(event, partial(self._send, environment_id, event))
 
-    def _send(self, environment_id: EnvironmentId, event: PendingEvent) -> None:
-        webhook = self._webhooks.get(environment_id, event.webhook_id)
+    def _handle(self, event: PendingEvent, act: Callable[[], None]) -> None:
+        """Do something with an event; that it broke is written at it, and it is due again later."""
+        self._rows.handle(event.id, act, tell=lambda why: self._fail(event, DeliveryError(why)))
+
+    def _send(self, environment_id: EnvironmentId | None, event: PendingEvent) -> None:
+        webhook = None if environment_id is None else self._webhooks.get(environment_id, event.webhook_id)
         if webhook is None:
             self._give_up(event, DeliveryError(f"webhook '{event.webhook_id}' was deleted"))
         elif not webhook.is_active:

@@ -12,6 +12,9 @@ class LiveDaemons(Protocol):
     def live_by_group(self, *, within_seconds: float) -> dict[str, int]:
         """Count the daemons of each group that reported, and took a message, not longer ago than this."""
 
+    def failing_duties(self, *, within_seconds: float) -> JsonObject:
+        """Read which duties fail, and by what, of the daemons that reported not longer ago than this."""
+
 
 class HealthService:
     """Looks at what Ferryman stands on.
@@ -34,13 +37,15 @@ class HealthService:
         self._silence_seconds = silence_seconds
 
     def check(self) -> tuple[bool, JsonObject]:
-        """Tell whether it serves, and what of it is there: each part, and the daemons of each group that go on.
+        """Tell whether it serves, and what of it is there: each part, the duties that fail, the daemons that go on.
 
         No live daemon is no illness: runs wait for one.
         """
         serves = self._is_store_reachable()
         found = {"postgres": serves} | {name: check() for name, check in self._others.items()}
         shown = {name: "ok" if is_there else "unreachable" for name, is_there in found.items()}
-        status = "unhealthy" if not serves else "ok" if all(found.values()) else "degraded"
         live = self._daemons.live_by_group(within_seconds=self._silence_seconds) if serves else {}
-        return serves, {"status": status, **shown, "daemons": live}
+        failing = self._daemons.failing_duties(within_seconds=self._silence_seconds) if serves else {}
+        is_well = all(found.values()) and not failing
+        status = "unhealthy" if not serves else "ok" if is_well else "degraded"
+        return serves, {"status": status, **shown, "duties": failing, "daemons": live}

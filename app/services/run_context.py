@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from app.engine import definition, integration_config, item_keys, planning, rekeying, routing, scope
-from app.engine.errors import FerrymanError
+from app.engine.errors import FerrymanError, UnreadableSecretError
 from app.engine.events import Envelope
 from app.engine.increments import LowerBounds
 from app.engine.integration_config import IntegrationConfig
@@ -178,7 +178,12 @@ class RunContexts:
         recent: _Recent | None = self._own.__dict__.pop("recent", None)
         if recent and recent.context.run.id == run_id and time.monotonic() < recent.until:
             return recent.context
-        material = self._materials.read(run_id)
+        try:
+            material = self._materials.read(run_id)
+        except UnreadableSecretError as error:
+            raise RunUnworkableError(
+                f"a secret of its account or integration can not be read: {error.message}"
+            ) from error
         if material is None:
             raise RunUnworkableError(f"run '{run_id}' was deleted")
         context = self._made_of(material)

@@ -180,6 +180,16 @@ class Tracking:
         if ends_run:
             self._ring_next(run)
 
+    def end_unreadable(self, run_id: str, *, kind: str) -> None:
+        """End a run whose row can not be read, so that nothing can be told of it."""
+        draft = self._draft("unreadable", f"the run can not be read ({kind}); the daemon's log has the trace")
+        self._moves.move(run_id, RunStatus.FAILED, error=_shown(draft))
+
+    def note_unhandled(self, run_id: str, reason: str) -> None:
+        """Keep, as an error of the run, that a duty could not handle it; whatever is wrong with its row."""
+        message = f"the run could not be moved on: {reason}; it is tried again, and the daemon's log has the trace"
+        self._moves.record_error(run_id, self._draft("unhandled", message))
+
     def stop(self, run_id: str) -> bool:
         """End the run for its user; within one page every daemon notices, since its next write is refused."""
         run = self._runs.load(run_id)

@@ -1,11 +1,13 @@
 """Integrated accounts in Postgres; their context is encrypted."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Select, bindparam, func, null, select, update
 
 from app.engine.announcements import REACTIVATED, reactivated
+from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page, RowVersion
 from app.engine.paths import Path
@@ -62,6 +64,11 @@ class AccountStore:
         row = singles_of(self._engine).one(_ONE, {"environment": environment_id, "id": account_id})
         return account_of(row, self._cipher) if row else None
 
+    def inspect(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
+        """Read one account for its owner: secrets that do not decrypt are left out, and told of."""
+        row = singles_of(self._engine).one(_ONE, {"environment": environment_id, "id": account_id})
+        return shown_account_of(row, self._cipher) if row else None
+
     def within(self, connection: Connection, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         """Read an account that is there within the caller's transaction."""
         selected = _selected(environment_id).where(_TABLE.c.id == account_id)
@@ -75,7 +82,7 @@ class AccountStore:
                 connection,
                 statement,
                 _TABLE,
-                self._account,
+                self._shown,
                 limit=filters.limit,
                 cursor=filters.cursor,
                 sort=filters.sort,
@@ -105,7 +112,7 @@ class AccountStore:
             if row is None:
                 return None
             place = CONTEXT.place(row["environment_id"], row["id"])
-            before = self._account(row)
+            before = self._shown(row)
             changed = {
                 **self._sealed(row["environment_id"], row["id"], values),
                 "plain_paths": _kept_paths(change_plain(before.plain_paths)),
@@ -117,7 +124,7 @@ class AccountStore:
                 # Whoever brings new credentials deserves that they are tried.
                 changed |= {"context_encrypted": self._cipher.seal(new, place), **CLEAN}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**changed))
-            account = self._account(connection.execute(selected).mappings().one())
+            account = self._shown(connection.execute(selected).mappings().one())
             if row["status"] == "needs_reauth" and account.status == "active":
                 announce_reactivation(connection, account)
             return account
@@ -183,14 +190,49 @@ class AccountStore:
     def _account(self, row: Row) -> IntegratedAccount:
         return account_of(row, self._cipher)
 
+    def _shown(self, row: Row) -> IntegratedAccount:
+        return shown_account_of(row, self._cipher)
+
 
 def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
-    """Read an account's row, which has its ``integration_name`` beside its own columns."""
-    id, environment_id = str(row["id"]), EnvironmentId(str(row["environment_id"]))
-    override_place = ACCOUNT_OVERRIDE.place(environment_id, id)
+    """Read an account's row, which has its ``integration_name`` beside its own columns.
+
+    Raises UnreadableSecretError for one whose secrets do not decrypt.
+    """
+    return _account(row, context=_context(row, cipher), override=_override(row, cipher))
+
+
+def shown_account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
+    """Read an account's row for its owner: secrets that do not decrypt are left out, and told of."""
+    found: dict[str, JsonObject] = {"context": {}, "integration_override": {}}
+    unreadable: dict[str, str] = {}
+    for name, read in (("context", _context), ("integration_override", _override)):
+        try:
+            found[name] = read(row, cipher)
+        except UnreadableSecretError as error:
+            unreadable[name] = error.message
+    account = _account(row, context=found["context"], override=found["integration_override"])
+    if not unreadable:
+        return account
+    name, why = next(iter(unreadable.items()))
+    told = f"{UnreadableSecretError.code}: send its {name} again: {why}"
+    return replace(account, status="needs_reauth", last_error=told, unreadable=frozenset(unreadable))
+
+
+def _context(row: Row, cipher: Cipher) -> JsonObject:
+    context: JsonObject = cipher.open(row["context_encrypted"], CONTEXT.place(row["environment_id"], row["id"]))
+    return context
+
+
+def _override(row: Row, cipher: Cipher) -> JsonObject:
+    place = ACCOUNT_OVERRIDE.place(row["environment_id"], row["id"])
+    return sealed_config.opened(row["integration_override"], cipher, place)
+
+
+def _account(row: Row, *, context: JsonObject, override: JsonObject) -> IntegratedAccount:
     return IntegratedAccount(
-        id=id,
-        environment_id=environment_id,
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
         integration_id=str(row["integration_id"]),
         integration_name=row["integration_name"],
         tenant_id=row["tenant_id"],
@@ -198,12 +240,12 @@ def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
         status=row["status"],
         last_error=row["last_error"],
         last_forbidden_error=row["last_forbidden_error"],
-        context=cipher.open(row["context_encrypted"], CONTEXT.place(environment_id, id)),
+        context=context,
         origins=None if row["origins"] is None else frozenset(row["origins"]),
         plain_paths=_plain_paths(row),
         unified_model_override=row["unified_model_override"],
         override_origins=row["override_origins"],
-        integration_override=sealed_config.opened(row["integration_override"], cipher, override_place),
+        integration_override=override,
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

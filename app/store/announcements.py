@@ -26,6 +26,7 @@ _DUE = text("""
     select d.id, d.webhook_id, w.environment_id, d.event, d.body, d.attempts, d.created_at
       from delivery d left join webhook w on w.id = d.webhook_id
      where d.run_id is null and d.status = 'pending' and (d.wake_at is null or d.wake_at <= now())
+           and d.id <> all(cast(:skipped as uuid[]))
      order by d.sequence limit :limit
 """)
 
@@ -76,13 +77,13 @@ class AnnouncementStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def due(self, *, limit: int) -> Sequence[tuple[EnvironmentId, PendingEvent]]:
-        """List those whose time has come, oldest first, each with its environment."""
+    def due(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
+        """List those whose time has come but for some, oldest first, each with its webhook's environment."""
         with reading(self._engine) as connection:
-            rows = connection.execute(_DUE, {"limit": limit}).mappings().all()
+            rows = connection.execute(_DUE, {"limit": limit, "skipped": list(skipped)}).mappings().all()
         return [
             (
-                EnvironmentId(str(row["environment_id"] or "")),
+                EnvironmentId(str(row["environment_id"])) if row["environment_id"] else None,
                 PendingEvent(
                     id=str(row["id"]),
                     webhook_id=str(row["webhook_id"]),

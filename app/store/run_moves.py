@@ -140,6 +140,12 @@ class RunMoves:
             row = self._singles.one(_WITH_UNITS_ALONE, values)
         return row is not None and bool(row["begun"])
 
+    def record_error(self, run_id: str, error: ErrorDraft) -> None:
+        """Keep an error of a run that need not be readable; nothing of one that is not there."""
+        with self._engine.begin() as connection:
+            if connection.execute(_LOCK, {"run_id": run_id}).first() is not None:
+                insert_errors(connection, run_id, [error])
+
     def locked(self, run_id: str) -> "LockedRun":
         """Open a transaction that holds the run's row, to decide about its end; use as a context manager."""
         return LockedRun(self._engine, run_id)

@@ -1,10 +1,12 @@
 """Webhooks in Postgres; their secrets are encrypted."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Engine, text
 
+from app.engine.errors import UnreadableSecretError
 from app.engine.events import WEBHOOK_DISABLED
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, Webhook
 from app.services.delivering import Announcement
@@ -60,7 +62,7 @@ class WebhookStore:
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
         """Read a page of webhooks."""
-        return catalog.list_rows(self._engine, _TABLE, environment_id, self._webhook, filters)
+        return catalog.list_rows(self._engine, _TABLE, environment_id, self._shown, filters)
 
     def update(
         self,
@@ -106,17 +108,29 @@ class WebhookStore:
         return True
 
     def _webhook(self, row: Row) -> Webhook:
-        return Webhook(
-            id=str(row["id"]),
-            environment_id=EnvironmentId(str(row["environment_id"])),
-            target_url=row["target_url"],
-            is_active=row["is_active"],
-            event_types=row["event_types"],
-            signature_encoding=row["signature_encoding"],
-            changes_only=row["changes_only"],
-            failing_since=row["failing_since"],
-            disabled_reason=row["disabled_reason"],
-            secret=self._cipher.open(row["secret_encrypted"], WEBHOOK_SECRET.place(row["environment_id"], row["id"])),
-            created_at=row["created_at"],
-            updated_at=row["updated_at"],
-        )
+        place = WEBHOOK_SECRET.place(row["environment_id"], row["id"])
+        return _webhook(row, secret=self._cipher.open(row["secret_encrypted"], place))
+
+    def _shown(self, row: Row) -> Webhook:
+        """Read a webhook for its owner: a secret that does not decrypt keeps none of the others from being listed."""
+        try:
+            return self._webhook(row)
+        except UnreadableSecretError as error:
+            return replace(_webhook(row, secret=""), disabled_reason=f"{error.code}: {error.message}")
+
+
+def _webhook(row: Row, *, secret: str) -> Webhook:
+    return Webhook(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        target_url=row["target_url"],
+        is_active=row["is_active"],
+        event_types=row["event_types"],
+        signature_encoding=row["signature_encoding"],
+        changes_only=row["changes_only"],
+        failing_since=row["failing_since"],
+        disabled_reason=row["disabled_reason"],
+        secret=secret,
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

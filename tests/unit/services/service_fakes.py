@@ -15,6 +15,7 @@ from app.engine.objects import Webhook
 from app.engine.work import Ring
 from app.limits.local_requests import LocalRequests
 from app.services.ports import FetchedPage, PageCall, PlainAnswer, SealPurpose
+from app.services.queue_heads import QueueState
 from app.services.request_limits import RequestLimits
 
 T = TypeVar("T")
@@ -60,6 +61,9 @@ class FakeBell:
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         return self._take(self.tasks, (task, args, queue))
+
+    def look_at(self, queues: Sequence[str]) -> dict[str, QueueState]:
+        return {queue: QueueState(is_empty=True) for queue in queues}
 
     def _take(self, taken: list[T], message: T) -> bool:
         if not self.is_broken:

@@ -53,6 +53,9 @@ class FakeTable(Generic[T]):
         row = self.rows.get(id)
         return row if row and row.environment_id == environment_id else None
 
+    def inspect(self, environment_id: EnvironmentId, id: str) -> T | None:
+        return self.get(environment_id, id)
+
     def by_name(self, environment_id: EnvironmentId, name: str) -> T | None:
         named = [row for row in self.rows.values() if getattr(row, "name", None) == name]
         return next((row for row in named if row.environment_id == environment_id), None)

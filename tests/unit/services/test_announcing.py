@@ -8,10 +8,10 @@ import pytest
 from service_fakes import PENDING, FakeClock, FakeReceiver, SendAnswer
 from service_tables import ENVIRONMENT, FakeTable, webhook
 
-from app.engine.errors import DeliveryError
-from app.engine.objects import EnvironmentId
+from app.engine.errors import DeliveryError, UnreadableSecretError
+from app.engine.objects import EnvironmentId, Webhook
 from app.engine.work import PendingEvent
-from app.services.announcing import MOST_UNDER_WAY, Announcing
+from app.services.announcing import MOST_UNDER_WAY, Announcing, WebhookReader
 from app.settings import Settings
 
 SETTINGS = Settings(database_url="", broker_url="", encryption_key="", delivery_retention_seconds=60)
@@ -26,15 +26,29 @@ class FakeAnnouncements:
     ends: dict[str, tuple[bool, str | None]] = field(default_factory=dict)
     failed: dict[str, tuple[int | None, float]] = field(default_factory=dict)
 
-    def due(self, *, limit: int) -> Sequence[tuple[EnvironmentId, PendingEvent]]:
-        left = [event for event in self.waiting if event.id not in self.ends and event.id not in self.failed]
-        return [(ENVIRONMENT, event) for event in left][:limit]
+    def due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
+        done = {*self.ends, *self.failed, *skipped}
+        left = [event for event in self.waiting if event.id not in done]
+        return [(None if event.webhook_id == "gone" else ENVIRONMENT, event) for event in left][:limit]
 
     def settle(self, event_id: str, *, delivered: bool, status_code: int | None, error: str | None) -> None:
         self.ends[event_id] = (delivered, error)
 
     def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
         self.failed[event_id] = (status_code, wake_seconds)
+
+
+@dataclass
+class Unreadable:
+    """Webhooks, one of which has a secret that does not decrypt."""
+
+    id: str
+    others: WebhookReader
+
+    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
+        if webhook_id == self.id:
+            raise UnreadableSecretError
+        return self.others.get(environment_id, webhook_id)
 
 
 def event(number: int = 0, **fields: object) -> PendingEvent:
@@ -56,7 +70,14 @@ def announcing(
 ) -> tuple[Announcing, FakeAnnouncements, FakeReceiver]:
     announcements, receiver = FakeAnnouncements([*waiting]), FakeReceiver(*answers)
     webhooks = FakeTable(webhook, webhook(is_active=is_active))
-    made = Announcing(announcements=announcements, webhooks=webhooks, sender=receiver, clock=CLOCK, settings=SETTINGS)
+    made = Announcing(
+        announcements=announcements,
+        webhooks=webhooks,
+        sender=receiver,
+        clock=CLOCK,
+        settings=SETTINGS,
+        monotonic=lambda: 0.0,
+    )
     return made, announcements, receiver
 
 
@@ -111,4 +132,15 @@ def test_event_waits_for_a_webhook_that_is_not_active() -> None:
     here.send_due()
 
     assert receiver.sent == []
+    assert list(announcements.failed) == ["event-0"]
+
+
+def test_event_whose_webhook_can_not_be_read_is_told_of_and_the_others_are_sent() -> None:
+    unreadable = webhook(id="unreadable")
+    here, announcements, receiver = announcing([event(0, webhook_id=unreadable.id), event(1)], PENDING)
+    here._webhooks = Unreadable(unreadable.id, here._webhooks)  # the one seam
+
+    here.send_due()
+
+    assert receiver.event_ids == ["event-1"]
     assert list(announcements.failed) == ["event-0"]

@@ -1,5 +1,6 @@
 """The services that mostly show: records, daemons, health."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -23,6 +24,7 @@ class FakeDaemons:
     """Daemons by id."""
 
     rows: dict[str, Daemon] = field(default_factory=dict)
+    failing: JsonObject = field(default_factory=dict)
 
     def register(self, daemon_id: str, *, group_key: str, label: str, metadata: JsonObject) -> None:
         self.rows[daemon_id] = Daemon(
@@ -38,6 +40,12 @@ class FakeDaemons:
     def heard(self, daemon_id: str, status: DaemonStatus) -> None:
         old = self.rows[daemon_id]
         self.register(daemon_id, group_key=old.group_key, label=old.label, metadata={"heard": status})
+
+    def note_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
+        self.failing = {**faults}
+
+    def failing_duties(self, *, within_seconds: float) -> JsonObject:
+        return self.failing
 
     def get(self, daemon_id: str) -> Daemon | None:
         return self.rows.get(daemon_id)
@@ -166,18 +174,26 @@ def test_daemon_tells_how_it_stands(daemons: FakeDaemons) -> None:
     assert service.get("d1").metadata["heard"] is DaemonStatus.STOPPING
 
 
+FAULT: JsonObject = {"retention": {"since": "2026-03-01T12:00:00.000Z", "failures": 3, "error": "DataError"}}
+
+
 @pytest.mark.parametrize(
-    ("postgres", "redis", "shown"),
+    ("postgres", "redis", "failing", "shown"),
     [
-        (True, True, {"status": "ok", "postgres": "ok", "redis": "ok", "daemons": {"blue": 1}}),
-        (True, False, {"status": "degraded", "postgres": "ok", "redis": "unreachable", "daemons": {"blue": 1}}),
-        (False, True, {"status": "unhealthy", "postgres": "unreachable", "redis": "ok", "daemons": {}}),
+        (True, True, {}, {"status": "ok", "postgres": "ok", "redis": "ok"}),
+        (True, False, {}, {"status": "degraded", "postgres": "ok", "redis": "unreachable"}),
+        (False, True, FAULT, {"status": "unhealthy", "postgres": "unreachable", "redis": "ok"}),
+        (True, True, FAULT, {"status": "degraded", "postgres": "ok", "redis": "ok"}),
     ],
-    ids=["all is well", "no redis", "no postgres"],
+    ids=["all is well", "no redis", "no postgres", "a duty fails"],
 )
-def test_health_tells_what_is_there(daemons: FakeDaemons, postgres: bool, redis: bool, shown: JsonObject) -> None:
+def test_health_tells_what_is_there(
+    daemons: FakeDaemons, postgres: bool, redis: bool, failing: JsonObject, shown: JsonObject
+) -> None:
     health = HealthService(
         is_store_reachable=lambda: postgres, others={"redis": lambda: redis}, daemons=daemons, silence_seconds=60
     )
+    DaemonService(daemons).note_failing("d1", failing)
+    seen: JsonObject = {"duties": failing, "daemons": {"blue": 1}} if postgres else {"duties": {}, "daemons": {}}
 
-    assert health.check() == (postgres, shown)
+    assert health.check() == (postgres, {**shown, **seen})
