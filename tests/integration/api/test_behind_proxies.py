@@ -57,7 +57,7 @@ def places(caller: Caller, catalog: Catalog) -> dict[str, str]:
         "/sync-job-cron-trigger": trigger,
         "/sync-job-run-state": {"state_key": "s", "key": "a b", "value": 1},
         "/webhook": {"target_url": "https://hooks.example.com/"},
-        "/api-token": {"name": "another"},
+        "/api-token": {"name": "another", "role": "read"},
         f"/sync-job-template/{template.body['id']}/sync-job": {},
     }
     answers = {path: caller.post(path, body) for path, body in bodies.items()} | {"/sync-job-template": template}
