@@ -18,9 +18,8 @@ _NEXT: Final = text("""
      where cast(:after as uuid) is null or integrated_account_id > cast(:after as uuid)
      order by integrated_account_id limit 1
 """)
-_BATCH: Final = text(f"""
-    select resource, remote_id from record where {_UNNUMBERED} order by created_at, resource, remote_id limit :limit
-""")
+# In no order, which would have all of them sorted for each batch: none of them has changed before another.
+_BATCH: Final = text(f"select resource, remote_id from record where {_UNNUMBERED} limit :limit")
 _NUMBER: Final = text("""
     update record set sequence = :first + numbered.position - 1
       from unnest(cast(:resources as text[]), cast(:ids as text[])) with ordinality
@@ -55,7 +54,7 @@ class RecordNumbers:
         with self._engine.begin() as connection:
             # Nobody else writes records of the account until these are numbered.
             account_log.allocate(connection, account_id, 0)
-            found = connection.execute(_BATCH, {"account_id": account_id, "limit": limit}).all()
+            found = sorted(connection.execute(_BATCH, {"account_id": account_id, "limit": limit}).all())
             if found:
                 values = {"resources": [row.resource for row in found], "ids": [row.remote_id for row in found]}
                 first = account_log.allocate(connection, account_id, len(found))
