@@ -3,30 +3,25 @@
 It halves what a message costs: https://docs.celeryq.dev/en/stable/internals/protocol.html
 """
 
-from typing import Final, Protocol
+from typing import Final
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from app.broker import transport
-from app.broker.redis_sender import RedisSender
+from app.broker.redis_sender import RedisSender, redis_client
+from app.broker.room import BoundedSender, Sender
 from app.engine.ids import timed_id
 
 _PLAIN_JSON: Final = "json"
 
 
-class Sender(Protocol):
-    """Publishes tasks to queues by their names."""
-
-    def send(self, task: str, args: list[str], *, queue: str) -> None:
-        """Publish once; raise kombu's OperationalError when the broker did not take it."""
-
-
 def sender_of(celery: Celery) -> Sender:
-    """Choose how to publish: the short way where there is one."""
-    if transport.is_redis(celery.conf.broker_url) and celery.conf.task_serializer == _PLAIN_JSON:
-        return RedisSender(celery)
-    return TaskSender(celery)
+    """Choose how to publish: the short way where there is one, and no more than a Redis has room for."""
+    if not transport.is_redis(celery.conf.broker_url):
+        return TaskSender(celery)
+    is_plain = celery.conf.task_serializer == _PLAIN_JSON
+    return BoundedSender(RedisSender(celery) if is_plain else TaskSender(celery), redis_client(celery))
 
 
 class TaskSender:

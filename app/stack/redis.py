@@ -15,7 +15,7 @@ from app.stack.errors import StackError
 
 SOCKET_NAME = "redis.sock"
 MEMORY_BYTES: Final = 512 * 1024 * 1024
-"""Of the server: some 350,000 messages of 1.4 KB, each the start of a run."""
+"""Of the server: room for some 250,000 messages of 1.4 KB, each the start of a run."""
 
 
 def broker_url(socket_root: Path) -> str:
@@ -36,7 +36,7 @@ def redis_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY
         "save": "",
         # Eviction would make Celery's queue bindings, and so messages, vanish without a word.
         "maxmemory-policy": "noeviction",
-        # Full, it takes no message more, and all that it has is still taken from it: the others wait in Postgres.
+        # Publishers stop at four fifths of it (app/broker/room.py): the others wait in Postgres.
         "maxmemory": str(memory_bytes),
         "daemonize": "no",
     }

@@ -15,7 +15,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from app.broker import redis_transport
 from app.broker.bell import publisher
 from app.broker.redis_sender import RedisSender
-from app.broker.sender import Sender, TaskSender, sender_of
+from app.broker.room import BoundedSender, Sender
+from app.broker.sender import TaskSender, sender_of
 from app.engine.json_types import JsonObject
 from tests.support.process_nodes import RedisContainer
 
@@ -93,7 +94,10 @@ def test_the_short_way_is_for_unsigned_messages_to_one_redis(url: str, serialize
     celery = publisher(url, timeout_seconds=1)
     celery.conf.task_serializer = serializer
 
-    assert type(sender_of(celery)) is chosen
+    sender = sender_of(celery)
+
+    assert type(sender.sender if isinstance(sender, BoundedSender) else sender) is chosen
+    assert isinstance(sender, BoundedSender) == url.startswith("redis")
 
 
 def _client(broker: RedisContainer) -> Redis:

@@ -1,5 +1,6 @@
 """One row that can not be handled, for every duty: its owner is told, and nobody else waits for it."""
 
+import base64
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -11,6 +12,7 @@ from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import ListFilters
 from app.services.roll_call import Pulse, RollCall
+from app.services.run_requests import RunRequest
 from app.store.announcements import insert_announcements
 from app.store.daemons import DaemonStore
 from app.store.writing_sessions import WritingSessions
@@ -232,3 +234,37 @@ def test_session_whose_name_is_no_claim(place: LedPlace) -> None:
         connection.invalidate()
         connection.close()
     assert ended == 1
+
+
+@pytest.mark.parametrize("table", ["integration", "environment_integration"])
+def test_integration_whose_secret_does_not_decrypt_is_listed_and_its_runs_say_why(place: LedPlace, table: str) -> None:
+    config = {"base_url": "http://memory.invalid", "headers": {"X-App-Secret": "hush"}}
+    integration = place.services.integrations.create(place.environment, {"name": "sealed", "config": config})
+    override = {"integration_id": integration.id, "override": {"headers": {"X-Other-Secret": "hush"}}}
+    place.services.installed_integrations.install(place.environment, override)
+    account = place.services.accounts.create(
+        place.environment, {"integration_name": "sealed", "tenant_id": "t", "context": {"api_key": "k"}}
+    )
+    job = place.services.jobs.create(
+        place.environment, {"integration_name": "sealed", "resources": [{"resource": "users", "method": "list"}]}
+    )
+    request = RunRequest(sync_job_id=job.id, integrated_account_id=account.id, args={})
+    run_id = place.services.runs.create(place.environment, request)[0].id
+    column, identity = ("config", "id") if table == "integration" else ("override", "integration_id")
+    forged = "ferryman-sealed:" + base64.urlsafe_b64encode(b"k2:00000000:AAAA").decode()
+    spoil = f"update {table} set {column} = jsonb_set({column}, '{{headers,X-New}}', '\"{forged}\"')"
+    place.execute(f"{spoil} where {identity} = :id", integration.id)
+
+    listed = [
+        *place.services.integrations.list(place.environment, ListFilters()).result,
+        *place.services.installed_integrations.list(place.environment, ListFilters()).result,
+        *place.services.accounts.list(place.environment, ListFilters()).result,
+    ]
+    context = place.services.shown_contexts.of(account)
+    assert place.daemon.tracking.mark_running(run_id, daemon_id="d")
+    place.daemon.tracking.begin(run_id)
+
+    run = place.services.runs.get(place.environment, run_id)
+    assert len(listed) == 2 + 1 + 3
+    assert context == {"api_key": "********"}
+    assert (run.status, "'00000000'" in run.error["message"]) == ("failed", True)

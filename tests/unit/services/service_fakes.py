@@ -45,6 +45,8 @@ class FakeBell:
     """A bell that remembers what it rang for."""
 
     is_broken: bool = False
+    breaks_for: str = ""
+    """The run whose message can not even be written."""
     rings: list[Ring] = field(default_factory=list)
     runs: list[tuple[str, str]] = field(default_factory=list)
     tasks: list[tuple[str, list[str], str]] = field(default_factory=list)
@@ -54,16 +56,23 @@ class FakeBell:
         return [ring.unit_id for ring in self.rings]
 
     def ring(self, rings: Sequence[Ring]) -> None:
+        self._check(*(ring.run_id for ring in rings))
         self.rings.extend(rings)
 
     def ring_run(self, run_id: str, *, queue: str) -> bool:
+        self._check(run_id)
         return self._take(self.runs, (run_id, queue))
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
+        self._check(*args)
         return self._take(self.tasks, (task, args, queue))
 
     def look_at(self, queues: Sequence[str]) -> dict[str, QueueState]:
         return {queue: QueueState(is_empty=True) for queue in queues}
+
+    def _check(self, *run_ids: str) -> None:
+        if self.breaks_for in run_ids:
+            raise ValueError("no name of a queue")
 
     def _take(self, taken: list[T], message: T) -> bool:
         if not self.is_broken:

@@ -226,3 +226,15 @@ def test_post_install_actions_are_refused_with_the_reason(config: JsonObject, ac
 
     with pytest.raises(InvalidInputError, match=message):
         service(accounts, config).refuse_post_install(ENVIRONMENT, account_id)
+
+
+@pytest.mark.parametrize("name", ["context", "integration_override"])
+def test_mask_does_not_stand_for_what_does_not_decrypt(name: str) -> None:
+    accounts = FakeTable(account, account(context={}, unreadable=frozenset({name})))
+
+    with pytest.raises(InvalidInputError) as refused:
+        service(accounts).update(ENVIRONMENT, "account", {name: {"a": [{"key": MASK}]}})
+    changed = service(accounts).update(ENVIRONMENT, "account", {"context": {"api_key": "new"}})
+
+    assert [failure.path for failure in refused.value.failures] == [name]
+    assert changed.context == {"api_key": "new"}

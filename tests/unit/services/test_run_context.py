@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 from service_setting import Setting, setting
-from service_tables import NOON, FakeTable, account, integration, run
+from service_tables import NOON, FakeTable, account, integration, run, unified
 
-from app.services.run_context import RunUnworkableError
+from app.engine.errors import UnreadableSecretError
+from app.services.run_context import RunContexts, RunUnworkableError
 
 
 def test_context_holds_the_plan_and_what_requests_see() -> None:
@@ -87,3 +88,16 @@ def test_an_item_may_be_an_increment_though_its_run_asks_for_everything_of_anoth
 
     assert "previous_run_date" not in context.scope_of(context.items["users"])
     assert context.scope_of(context.items["logs"])["previous_run_date"] == "2026-03-01T12:00:00.000Z"
+
+
+def test_run_whose_account_does_not_decrypt_says_so() -> None:
+    class Unreadable:
+        def read(self, run_id: str) -> None:
+            raise UnreadableSecretError(f"what is stored at '{run_id}' does not open there")
+
+    contexts = RunContexts(
+        materials=Unreadable(), accounts=FakeTable(account), integrations=FakeTable(integration), unified=unified()
+    )
+
+    with pytest.raises(RunUnworkableError, match=r"a secret of its account .* stored at 'run' does not open there"):
+        contexts.load("run")

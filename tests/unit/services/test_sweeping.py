@@ -1,7 +1,7 @@
 """What the leader repairs: lost messages, lost rings, unsettled runs; and how it looks for them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from service_fakes import FakeClock
@@ -199,3 +199,34 @@ def test_sweep_tells_that_postgres_is_away() -> None:
         sweeper(setting(), Neglected(look_breaks_by=StoreUnavailableError()), other).sweep()
 
     assert done == []
+
+
+def test_row_that_breaks_its_duty_is_told_at_its_run_and_the_others_are_handled() -> None:
+    here, others = setting(), [Ring(run_id="other", unit_id="other", queue="q")]
+    here.bell.breaks_for = "run"
+    neglected = Neglected(
+        units=[DUE, *others],
+        runs=[("run", "q"), ("other", "q")],
+        messages=[("1", "start", ["run"], "q"), ("2", "start", ["other"], "q")],
+        unsettled_runs=["broken", "run"],
+    )
+    here.moves.breaks_for = "broken"
+    here.runs.add(replace(here.runs.rows["run"], id="broken"))
+    here.moves.resources = [resource_state()]
+
+    sweeper(here, neglected).sweep()
+
+    assert (here.bell.rings, here.bell.runs) == (others, [("other", "q")])
+    assert here.bell.tasks == [("start", ["other"], "q")]
+    assert neglected.messages == [("1", "start", ["run"], "q")]
+    assert here.runs.rows["run"].status is RunStatus.COMPLETED
+    assert [error.code for error in here.moves.errors] == ["unhandled"] * 4
+
+
+def test_turn_of_ringing_comes_to_an_end_however_much_waits() -> None:
+    here = setting()
+    neglected = Neglected(units=[DUE] * 50 * BATCH, runs=[("r", "q")] * 50 * BATCH)
+
+    sweeper(here, neglected).sweep()
+
+    assert len(neglected.units) == len(neglected.runs) == 10 * BATCH

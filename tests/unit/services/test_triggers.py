@@ -14,7 +14,7 @@ from service_tables import sync_job
 from app.engine.errors import Failure, InvalidInputError, StoreUnavailableError
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
-from app.engine.triggers import BEGUN, CronTrigger, DueTrigger
+from app.engine.triggers import BEGUN, CronTrigger, DueTrigger, begun_time
 from app.services.firing import LATEST_SECONDS, Announcement, Firing, ReadyFire
 from app.services.known_jobs import KnownJob
 from app.services.run_drafts import RunDraft
@@ -303,3 +303,45 @@ def test_turn_ends_after_a_while_although_more_is_due() -> None:
 
     assert firing.fire_due()
     assert len(outbox.removed) == triggers.fired_together > 1
+
+
+def test_run_of_a_trigger_waits_in_the_outbox_while_the_broker_is_away() -> None:
+    triggers, outbox, here = FakeTriggers(trigger()), FakeOutbox(), setting()
+    here.bell.is_broken = True
+
+    Firing(triggers=triggers, drafts=FakeDrafts(), outbox=outbox, bell=here.bell, monotonic=lambda: 0.0).fire_due()
+
+    assert (triggers.fired_together, outbox.removed) == (1, [])
+
+
+def test_due_time_that_another_leader_took_meanwhile_rings_for_nobody() -> None:
+    class Late(FakeTriggers):
+        """Finds out when it writes that it is late."""
+
+        def begin_all(self, found: Sequence[DueTrigger]) -> Sequence[DueTrigger]:
+            begun = super().begin_all(found)
+            self.is_due = False
+            return begun
+
+        def fire_all(self, ready: Sequence[ReadyFire]) -> Mapping[str, int] | None:
+            return None
+
+    outbox = FakeOutbox()
+
+    assert fire(Late(trigger()), FakeDrafts(), outbox) == []
+    assert outbox.removed == []
+
+
+@pytest.mark.parametrize(
+    ("last_run", "begun"),
+    [
+        (None, None),
+        ({"error": "x", "due_at": "2026-05-01T10:00:00.000Z"}, None),
+        ({"error": BEGUN}, None),
+        ({"error": BEGUN, "due_at": "yesterday"}, None),
+        ({"error": BEGUN, "due_at": "2026-05-01T10:00:00.000Z"}, datetime(2026, 5, 1, 10, tzinfo=UTC)),
+    ],
+    ids=["none", "ended", "without-time", "no-time", "begun"],
+)
+def test_due_time_that_was_begun_is_read_as_far_as_it_is_one(last_run: JsonObject | None, begun: datetime) -> None:
+    assert begun_time(last_run) == begun

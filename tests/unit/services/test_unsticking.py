@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pytest
 from service_setting import Setting, setting
 
+from app.engine.errors import StoreUnavailableError
 from app.engine.status import RunStatus
 from app.services.tracking import Tracking
 from app.services.unsticking import ATTEMPTS, Unsticking
@@ -23,8 +25,9 @@ class FakeStuckRuns:
 class BrokenTracking(Tracking):
     """The life of runs, of which one can not even be read."""
 
-    def __init__(self, tracking: Tracking) -> None:
+    def __init__(self, tracking: Tracking, *, ends_by: Exception | None = None) -> None:
         self.__dict__.update(tracking.__dict__)
+        self.ends_by = ends_by or ValueError("no such error handling")
         self.told: list[str] = []
         self.ended: list[str] = []
 
@@ -35,7 +38,7 @@ class BrokenTracking(Tracking):
 
     def end_stuck(self, run_id: str, *, attempts: int) -> None:
         if run_id == "broken":
-            raise ValueError("no such error handling")
+            raise self.ends_by
         super().end_stuck(run_id, attempts=attempts)
 
     def end_unreadable(self, run_id: str, *, kind: str) -> None:
@@ -91,3 +94,18 @@ def test_run_whose_row_breaks_the_attempt_is_told_of_and_ended_after_as_many() -
     assert broken.told == ["it broke with ValueError"] * ATTEMPTS
     assert broken.ended == ["broken"]
     assert here.runs.rows["run"].status is RunStatus.FAILED
+
+
+def test_rescue_that_finds_postgres_away_ends_no_run() -> None:
+    here, runs = stuck_setting(), FakeStuckRuns(["broken"])
+    broken = BrokenTracking(here.tracking(), ends_by=StoreUnavailableError())
+    unsticking = Unsticking(
+        runs=runs, tracking=broken, stuck_seconds=300, monotonic=iter(range(0, 90000, 900)).__next__
+    )
+
+    for _ in range(ATTEMPTS - 1):
+        unsticking.step()
+    with pytest.raises(StoreUnavailableError):
+        unsticking.step()
+
+    assert broken.ended == []
