@@ -7,6 +7,7 @@ from typing import cast
 import flask
 
 from app.engine.objects import ApiToken, EnvironmentId
+from app.services.account_deletion import AccountDeletion
 from app.services.account_tokens import AccountToken, AccountTokens
 from app.services.accounts import AccountService
 from app.services.call_log import CallLog
@@ -57,6 +58,7 @@ class ApiServices:
     key_changes: KeyChanges
     installed_integrations: EnvironmentIntegrationService
     accounts: AccountService
+    account_deletion: AccountDeletion
     account_tokens: AccountTokens
     own_account: OwnAccount
     refreshing: Refreshing

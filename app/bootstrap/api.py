@@ -9,6 +9,7 @@ from app.api.services import ApiServices
 from app.bootstrap.limits import call_limits, request_limits
 from app.bootstrap.logs import log_service
 from app.bootstrap.shared import REAL, ClosableSource, Outside, Shared, budgets, run_drafts
+from app.services.account_deletion import AccountDeletion
 from app.services.account_tokens import AccountTokens
 from app.services.accounts import AccountService
 from app.services.call_log import CallLog
@@ -80,12 +81,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         accounts=shared.accounts, integrations=shared.effective_integrations, limits=call_limits(settings)
     )
     accounts = AccountService(
-        shared.accounts,
-        shared.integrations,
-        shared.effective_integrations,
-        shared.installed_integrations,
-        deleted=DeletedAccounts(shared.engine),
-        erase_after_seconds=settings.erase_after,
+        shared.accounts, shared.integrations, shared.effective_integrations, shared.installed_integrations
     )
     installed, calls = EnvironmentUnifiedModelStore(shared.engine), DirectCallStore(shared.engine)
     deliveries = DeliveryService(
@@ -103,6 +99,9 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         key_changes=KeyChanges(RecordKeyStore(shared.engine), shared.effective_integrations, shared.accounts),
         installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
         accounts=accounts,
+        account_deletion=AccountDeletion(
+            shared.accounts, DeletedAccounts(shared.engine), erase_after_seconds=settings.erase_after
+        ),
         own_account=OwnAccount(accounts, shared.effective_integrations),
         account_tokens=AccountTokens(shared.accounts, TokenSeal(shared.cipher), shared.clock),
         refreshing=Refreshing(

@@ -7,7 +7,7 @@ from typing import NoReturn, Protocol
 from app.engine import integration_config, unified_mapping
 from app.engine.config_secrets import revelations
 from app.engine.environment_integration import EnvironmentIntegration
-from app.engine.errors import ConflictError, Failure, InvalidInputError, NotFoundError
+from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
@@ -57,21 +57,6 @@ class AccountStore(Protocol):
     ) -> IntegratedAccount | None:
         """Change some fields, and the context, its origins and its plain paths from what they are, in one step."""
 
-    def delete(
-        self,
-        environment_id: EnvironmentId,
-        account_id: str,
-        *,
-        erase_after_seconds: float,
-        seen: RowVersion | None = None,
-    ) -> bool:
-        """Remove an account, to be erased so much later; tell whether there was one."""
-
-    def delete_all(
-        self, environment_id: EnvironmentId, account_ids: Sequence[str], *, erase_after_seconds: float
-    ) -> Sequence[str]:
-        """Remove accounts; or none, and tell the ids of which there is none."""
-
 
 class IntegrationNames(Protocol):
     """Finds integrations by name."""
@@ -94,32 +79,13 @@ class Installed(Protocol):
         """Read one installation."""
 
 
-class DeletedAccounts(Protocol):
-    """Keeps accounts that were deleted and are not erased yet."""
-
-    def restore(self, environment_id: EnvironmentId, account_id: str) -> bool | None:
-        """Bring an account back as it was; None where none waits, False where its integration is gone."""
-
-    def hasten(self, environment_id: EnvironmentId, account_id: str) -> bool:
-        """Let an account that was deleted be erased at once; tell whether there is one."""
-
-
 class AccountService:
     """Integrated accounts as the API's callers see them; contexts hold their secrets in plain."""
 
     def __init__(
-        self,
-        accounts: AccountStore,
-        integrations: IntegrationNames,
-        effective: Integrations,
-        installed: Installed,
-        *,
-        deleted: DeletedAccounts,
-        erase_after_seconds: float,
+        self, accounts: AccountStore, integrations: IntegrationNames, effective: Integrations, installed: Installed
     ) -> None:
         """``effective`` gives integrations as their environment uses them."""
-        self._deleted = deleted
-        self._erase_after_seconds = erase_after_seconds
         self._installed = installed
         self._accounts = accounts
         self._integrations = integrations
@@ -225,51 +191,6 @@ class AccountService:
             seen=seen,
         )
         return self._origins.told(_found(updated, account_id), {})
-
-    def delete(
-        self,
-        environment_id: EnvironmentId,
-        account_id: str,
-        *,
-        erase_at_once: bool = False,
-        seen: RowVersion | None = None,
-    ) -> str:
-        """Remove an account, which is erased with all that is held of it later or at once; raise NotFoundError."""
-        seconds = self._seconds(erase_at_once=erase_at_once)
-        is_done = self._accounts.delete(environment_id, account_id, erase_after_seconds=seconds, seen=seen)
-        # One that was deleted before need not wait any longer either.
-        if not (is_done or (erase_at_once and self._deleted.hasten(environment_id, account_id))):
-            raise NotFoundError("integrated account", account_id)
-        return account_id
-
-    def restore(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
-        """Undo a deletion that is not carried out yet; raise InvalidInputError, or ConflictError that tells why not."""
-        is_back = self._deleted.restore(environment_id, account_id)
-        if is_back is None:
-            message = f"no deleted account '{account_id}' waits to be erased"
-            raise InvalidInputError([Failure("id", message, missing_reference=True)])
-        if not is_back:
-            raise ConflictError(f"the integration of account '{account_id}' was deleted meanwhile")
-        return self.get(environment_id, account_id)
-
-    def _seconds(self, *, erase_at_once: bool) -> float:
-        return 0.0 if erase_at_once else self._erase_after_seconds
-
-    def delete_all(
-        self, environment_id: EnvironmentId, account_ids: Sequence[str], *, erase_at_once: bool = False
-    ) -> Sequence[str]:
-        """Remove accounts as ``delete`` does; raise InvalidInputError, and remove none, when one is not there."""
-        seconds = self._seconds(erase_at_once=erase_at_once)
-        missing = frozenset(self._accounts.delete_all(environment_id, account_ids, erase_after_seconds=seconds))
-        if missing:
-            raise InvalidInputError(
-                [
-                    Failure(f"ids.{position}", f"integrated account '{id}' does not exist", missing_reference=True)
-                    for position, id in enumerate(account_ids)
-                    if id in missing
-                ]
-            )
-        return account_ids
 
     def refuse_post_install(self, environment_id: EnvironmentId, account_id: str) -> NoReturn:
         """Raise InvalidInputError that tells why an account's post-install actions are not run."""

@@ -68,13 +68,17 @@ def create_account_token(body: Body) -> Answer:
 def delete_accounts(body: Body) -> Answer:
     """Remove accounts as DELETE does one, all of them or, when one is not there, none."""
     fields = body.checked()
-    return {"ids": list(services().accounts.delete_all(environment(), fields["ids"], erase_at_once=fields["erase"]))}
+    return {
+        "ids": list(services().account_deletion.delete_all(environment(), fields["ids"], erase_at_once=fields["erase"]))
+    }
 
 
 @integrated_accounts.serves("POST", "/restore", body=schemas.AccountAction, answer=Account)
 def restore_account(body: Body) -> Answer:
     """Undo the deletion of an account that is not erased yet: it comes back as it was, with all that is held of it."""
-    return _view(services().accounts.restore(environment(), body.checked()["id"]))
+    account_id = body.checked()["id"]
+    services().account_deletion.restore(environment(), account_id)
+    return _view(services().accounts.get(environment(), account_id))
 
 
 @integrated_accounts.serves("POST", "/run-post-install-actions", body=schemas.AccountAction, answer=Success)
@@ -125,7 +129,9 @@ def list_account_unified_apis(id: str) -> Answer:
 def delete_account(query: JsonObject, id: str) -> Answer:
     """Remove an integrated account, which is erased later, or at once, with all that is held of it."""
     account_id = path_id(_KIND, id)
-    return {"id": services().accounts.delete(environment(), account_id, erase_at_once=query["erase"], seen=seen())}
+    return {
+        "id": services().account_deletion.delete(environment(), account_id, erase_at_once=query["erase"], seen=seen())
+    }
 
 
 @own_accounts.serves("GET", answer=Account, documented=_ABSENT)

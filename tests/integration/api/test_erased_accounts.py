@@ -106,11 +106,11 @@ def test_setting_of_zero_leaves_no_time_to_undo(
 ) -> None:
     assert settings.erase_after == 30 * 24 * 3600
 
-    services.accounts._erase_after_seconds, kept = 0.0, services.accounts._erase_after_seconds
+    services.account_deletion._erase_after_seconds, kept = 0.0, services.account_deletion._erase_after_seconds
     try:
         api.delete(f"/integrated-account/{account_id}")
     finally:
-        services.accounts._erase_after_seconds = kept
+        services.account_deletion._erase_after_seconds = kept
 
     (erasure,) = api.get("/erasure").body["result"]
     assert erasure["due_at"] == erasure["created_at"]

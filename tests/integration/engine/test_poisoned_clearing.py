@@ -77,7 +77,7 @@ def test_key_that_can_not_be_forgotten(place: LedPlace) -> None:
 def test_account_that_can_not_be_erased(place: LedPlace) -> None:
     poisoned, sound = place.poisoned, place.sound
     for account in (poisoned, sound):
-        place.services.accounts.delete(place.environment, account, erase_at_once=True)
+        place.services.account_deletion.delete(place.environment, account, erase_at_once=True)
     poison(place, "deleted_account", "delete", f"old.id = '{poisoned}'")
     erasures = ErasureStore(place.engine)
 

@@ -1,12 +1,10 @@
 """Integrated accounts: made for an integration that is there, their context merged."""
 
-from dataclasses import dataclass
-
 import pytest
 from service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account, integration
 
 from app.engine.environment_integration import EnvironmentIntegration
-from app.engine.errors import ConflictError, Failure, InvalidInputError, NotFoundError
+from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters
 from app.engine.redaction import MASK
@@ -38,24 +36,9 @@ class Installations:
         return INSTALLED if (environment_id, id) == (ENVIRONMENT, INSTALLED.id) else None
 
 
-@dataclass
-class Deleted:
-    """Two accounts that were deleted; the integration of one is gone."""
-
-    accounts: FakeTable[IntegratedAccount]
-
-    def restore(self, environment_id: EnvironmentId, account_id: str) -> bool | None:
-        return {"account": True, "orphan": False}.get(account_id)
-
-    def hasten(self, environment_id: EnvironmentId, account_id: str) -> bool:
-        return account_id == "orphan"
-
-
 def service(accounts: FakeTable[IntegratedAccount], config: JsonObject | None = None) -> AccountService:
     integrations = FakeTable(integration, integration(config=config or CONFIG))
-    return AccountService(
-        accounts, integrations, integrations, Installations(), deleted=Deleted(accounts), erase_after_seconds=3600.0
-    )
+    return AccountService(accounts, integrations, integrations, Installations())
 
 
 def test_account_is_made_for_its_integration(accounts: FakeTable[IntegratedAccount]) -> None:
@@ -154,61 +137,12 @@ def test_account_that_is_removed_during_a_change_is_not_there(accounts: FakeTabl
         service(accounts).update(ENVIRONMENT, "account", {"tenant_id": "t2"})
 
 
-def test_account_is_removed_once(accounts: FakeTable[IntegratedAccount]) -> None:
-    assert service(accounts).delete(ENVIRONMENT, "account") == "account"
-    with pytest.raises(NotFoundError):
-        service(accounts).delete(ENVIRONMENT, "account")
-
-
 def test_each_environment_sees_its_own_accounts(accounts: FakeTable[IntegratedAccount]) -> None:
     listed = service(accounts).list(ENVIRONMENT, ListFilters())
 
     assert [row.id for row in listed.result] == ["account"]
     with pytest.raises(NotFoundError):
         service(accounts).get(ELSEWHERE, "account")
-
-
-def test_accounts_are_removed_together_or_not_at_all() -> None:
-    accounts = FakeTable(account, account(), account(id="second"), account(id="theirs", environment_id=ELSEWHERE))
-
-    with pytest.raises(InvalidInputError) as raised:
-        service(accounts).delete_all(ENVIRONMENT, ["account", "theirs", "gone"])
-
-    assert [failure.path for failure in raised.value.failures] == ["ids.1", "ids.2"]
-    assert all(failure.missing_reference for failure in raised.value.failures)
-    assert service(accounts).delete_all(ENVIRONMENT, ["account", "second"]) == ["account", "second"]
-    assert set(accounts.rows) == {"theirs"}
-
-
-@pytest.mark.parametrize(("at_once", "seconds"), [(False, 3600.0), (True, 0.0)], ids=["later", "at once"])
-def test_deleted_account_is_erased_later_unless_at_once_is_asked_for(at_once: bool, seconds: float) -> None:
-    accounts = FakeTable(account, account(), account(id="second"))
-
-    service(accounts).delete(ENVIRONMENT, "account", erase_at_once=at_once)
-    service(accounts).delete_all(ENVIRONMENT, ["second"], erase_at_once=at_once)
-
-    assert accounts.erase_after == {"account": seconds, "second": seconds}
-
-
-def test_account_that_was_deleted_before_is_erased_at_once_after_all() -> None:
-    accounts = FakeTable(account, account())
-
-    assert service(accounts).delete(ENVIRONMENT, "orphan", erase_at_once=True) == "orphan"
-    for at_once in (True, False):
-        with pytest.raises(NotFoundError):
-            service(accounts).delete(ENVIRONMENT, "gone", erase_at_once=at_once)
-    with pytest.raises(NotFoundError):
-        service(accounts).delete(ENVIRONMENT, "orphan")
-
-
-def test_deletion_is_undone_or_tells_why_not() -> None:
-    accounts = FakeTable(account, account())
-
-    assert service(accounts).restore(ENVIRONMENT, "account").id == "account"
-    with pytest.raises(InvalidInputError, match="no deleted account 'gone' waits to be erased"):
-        service(accounts).restore(ENVIRONMENT, "gone")
-    with pytest.raises(ConflictError, match="the integration of account 'orphan' was deleted meanwhile"):
-        service(accounts).restore(ENVIRONMENT, "orphan")
 
 
 @pytest.mark.parametrize(
