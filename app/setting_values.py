@@ -13,6 +13,7 @@ _POSTGRES: Final = ("postgresql", "postgres")
 _REDIS: Final = ("redis", "rediss", "redis+socket")
 _BROKERS: Final = (*_REDIS, "amqp", "amqps", "pyamqp", "memory")  # memory: within one process, for tests
 _GROUP_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_ORIGIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _KEY_BYTES: Final = 32
 LARGEST_REQUEST_BYTES: Final = 10 * 1024 * 1024
 LEAST_MESSAGE_KEY_CHARACTERS: Final = 32
@@ -29,7 +30,7 @@ _MAY_BE_ZERO: Final = frozenset(
         ),
         *("retry_base_seconds", "delete_limit_percent"),
         *("run_retention_seconds", "delivered_retention_seconds"),
-        *("tombstone_retention_seconds", "daemon_retention_seconds"),
+        *("tombstone_retention_seconds", "daemon_retention_seconds", "erase_after"),
     }
 )
 _MOST: Final[Mapping[str, float]] = {"delete_limit_percent": 100}
@@ -104,6 +105,13 @@ def _networks_fault(text: str) -> str | None:
     return None
 
 
+def _origins_fault(text: str) -> str | None:
+    for part in filter(None, map(str.strip, text.split(","))):
+        if part != "*" and not _ORIGIN.fullmatch(part):
+            return f"'{part[:60]}' is not an origin such as https://app.example.com, without a path, or *"
+    return None
+
+
 _TEXTS: Final[Mapping[str, Callable[[str], str | None]]] = {
     "database_url": _url_fault(_POSTGRES, "postgresql://user:password@host/ferryman"),
     "broker_url": _url_fault(_BROKERS, "redis://host:6379/0 or amqp://user:password@host"),
@@ -112,4 +120,6 @@ _TEXTS: Final[Mapping[str, Callable[[str], str | None]]] = {
     "message_key": _message_key_fault,
     "default_group": _group_fault,
     "allowed_networks": _networks_fault,
+    "trusted_proxies": _networks_fault,
+    "cors_origins": _origins_fault,
 }

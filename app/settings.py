@@ -68,6 +68,10 @@ class Settings:
     """Direct calls of one account in a window, whoever makes them; 0: as many as anybody likes."""
     calls_window_seconds: float = 10.0
     request_limit_bytes: int = setting_values.LARGEST_REQUEST_BYTES
+    trusted_proxies: str = ""
+    """Networks, parted by commas, whose machines are believed when they tell of the client that they ask for."""
+    cors_origins: str = ""
+    """Origins, parted by commas, whose pages may call the API from a browser; ``*`` is every page."""
     heartbeat_seconds: float = 10.0
     """How often a daemon calls itself through the broker, and reports to the leader."""
     daemon_silence_seconds: float = 40.0
@@ -84,6 +88,8 @@ class Settings:
     delivered_retention_seconds: float = 7 * 24 * 3600.0
     tombstone_retention_seconds: float = 30 * 24 * 3600.0
     daemon_retention_seconds: float = 7 * 24 * 3600.0
+    erase_after: float = 30 * 24 * 3600.0
+    """Seconds after which a deleted account is erased with all that is held of it; 0 is at once."""
     database_pool_size: int = 10
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from bench.scenario import Scenario
 from bench.scenarios import (
     bulk,
+    forgetting,
     freeze,
     growth,
     large_page,
@@ -29,6 +30,7 @@ _ALL: Final = (
     *lists.SCENARIOS,
     *memory.SCENARIOS,
     *freeze.SCENARIOS,
+    *forgetting.SCENARIOS,
     *growth.SCENARIOS,
     *scale_out.SCENARIOS,
     *peers.SCENARIOS,

@@ -92,6 +92,11 @@ class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
         self._app.register_error_handler(HTTPException, _answer_http)
         self._app.register_error_handler(Exception, _answer_unforeseen)
 
+    def _openapi_json(self) -> flask.Response:
+        """Show the document, with the URL below which its reader reaches the API."""
+        servers = [{"url": flask.request.root_url.rstrip("/")}]
+        return flask.jsonify({**self.spec.to_dict(), "servers": servers})
+
 
 def finish(response: flask.Response) -> None:
     """Tell what is wrong in the line of the status too: of an error the official SDK for Python reads nothing else."""

@@ -14,10 +14,13 @@ from app.services.daemons import DaemonService
 from app.services.delivering import DeliveryOutcomes, DeliveryWorker
 from app.services.dropped_messages import DroppedMessages
 from app.services.duties import Duties, Duty
+from app.services.erasing import Erasing
 from app.services.fetching import FetchWorker
 from app.services.firing import Firing
 from app.services.hearing import Hearing
 from app.services.lease_keeping import LeaseKeeper
+from app.services.numbering import Numbering
+from app.services.pace import Pace
 from app.services.ports import Source, WebhookSender
 from app.services.retention import Retention
 from app.services.roll_call import RollCall
@@ -32,9 +35,11 @@ from app.sources.http_source import HttpSource
 from app.store.announcements import AnnouncementStore
 from app.store.deliveries import DeliveryStore
 from app.store.due_work import DueWorkReader
+from app.store.erasures import ErasureStore
 from app.store.leadership import Leadership
 from app.store.outbox import OutboxStore
 from app.store.pages import PageStore
+from app.store.record_numbers import RecordNumbers
 from app.store.retention import RetentionStore
 from app.store.spools import SpoolStore
 from app.store.triggers import TriggerStore
@@ -174,7 +179,6 @@ def _own_duties(shared: Shared, pulses: CeleryPulses, settings: Settings) -> Seq
         silence_seconds=settings.daemon_silence_seconds,
         monotonic=time.monotonic,
     )
-    retention = Retention(RetentionStore(shared.engine), settings, monotonic=time.monotonic)
     sessions = WritingSessions(shared.engine)
     unsticking = Unsticking(
         runs=shared.runs,
@@ -184,7 +188,17 @@ def _own_duties(shared: Shared, pulses: CeleryPulses, settings: Settings) -> Seq
     )
     return (
         Duty(name="roll call", do=roll_call.take, every_seconds=settings.heartbeat_seconds),
-        Duty(name="retention", do=retention.step, every_seconds=settings.sweep_seconds),
         Duty(name="orphaned sessions", do=sessions.end_orphaned, every_seconds=settings.lease_seconds / 3),
         Duty(name="rescue", do=unsticking.step, every_seconds=settings.ring_after_seconds),
+        *_clearing(shared, settings),
+    )
+
+
+def _clearing(shared: Shared, settings: Settings) -> Sequence[Duty]:
+    """Make the duties that remove or renumber rows, all at one pace."""
+    pace = Pace()
+    return (
+        *Retention(RetentionStore(shared.engine), settings, pace).duties(),
+        *Erasing(ErasureStore(shared.engine), shared.tracking, pace).duties(),
+        *Numbering(RecordNumbers(shared.engine), pace).duties(),
     )

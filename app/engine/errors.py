@@ -14,6 +14,8 @@ FerrymanError
 ├── StoreUnavailableError      Postgres is away for the moment
 │   └── StoreOutdatedError     it lacks tables of this version, until somebody migrates it
 ├── StoreOfLaterVersionError   its tables are those of a version that this one does not know
+├── StoreRightsError           its role may not do what is asked
+├── IrreversibleMigrationError a migration that only a backup undoes
 ├── UnreadableSecretError      a credential or secret that none of the keys at hand has sealed
 ├── BrokerUnavailableError     the broker is; whatever it was for waits in Postgres
 ├── RecordError                one unit of work could not be done; kept, listed at /errors
@@ -156,6 +158,18 @@ class StoreOfLaterVersionError(FerrymanError):
     """The database was migrated by a later version of Ferryman."""
 
     code = "store_of_later_version"
+
+
+class StoreRightsError(FerrymanError):
+    """The database's role lacks a right that is needed."""
+
+    code = "store_rights"
+
+
+class IrreversibleMigrationError(FerrymanError):
+    """The migration can not be undone: restore a backup."""
+
+    code = "irreversible_migration"
 
 
 class UnreadableSecretError(FerrymanError):

@@ -57,12 +57,6 @@ class AccountStore(Protocol):
     ) -> IntegratedAccount | None:
         """Change some fields, and the context, its origins and its plain paths from what they are, in one step."""
 
-    def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove an account; tell whether there was one."""
-
-    def delete_all(self, environment_id: EnvironmentId, account_ids: Sequence[str]) -> Sequence[str]:
-        """Remove accounts; or none, and tell the ids of which there is none."""
-
 
 class IntegrationNames(Protocol):
     """Finds integrations by name."""
@@ -197,25 +191,6 @@ class AccountService:
             seen=seen,
         )
         return self._origins.told(_found(updated, account_id), {})
-
-    def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> str:
-        """Remove an account with its credentials; its runs stay. Raises NotFoundError."""
-        if not self._accounts.delete(environment_id, account_id, seen=seen):
-            raise NotFoundError("integrated account", account_id)
-        return account_id
-
-    def delete_all(self, environment_id: EnvironmentId, account_ids: Sequence[str]) -> Sequence[str]:
-        """Remove accounts with their credentials; raise InvalidInputError, and remove none, when one is not there."""
-        missing = frozenset(self._accounts.delete_all(environment_id, account_ids))
-        if missing:
-            raise InvalidInputError(
-                [
-                    Failure(f"ids.{position}", f"integrated account '{id}' does not exist", missing_reference=True)
-                    for position, id in enumerate(account_ids)
-                    if id in missing
-                ]
-            )
-        return account_ids
 
     def refuse_post_install(self, environment_id: EnvironmentId, account_id: str) -> NoReturn:
         """Raise InvalidInputError that tells why an account's post-install actions are not run."""

@@ -24,6 +24,8 @@ def api_command(bind: str, *, worker_tmp_dir: str, workers: int = 2, threads: in
         *("--worker-tmp-dir", worker_tmp_dir),
         *("--timeout", "60", "--graceful-timeout", "10"),
         "--no-control-socket",
+        # The application itself decides whom it believes: FERRYMAN_TRUSTED_PROXIES.
+        *("--forwarded-allow-ips", ""),
     )
 
 
@@ -33,7 +35,7 @@ def daemon_command(daemon_id: str, *, group: str, concurrency: int) -> tuple[str
         *(sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker"),
         *("--pool", "threads", "--concurrency", str(concurrency)),
         *("--queues", f"{queue_of(group)},{RAPID_BRIDGE_QUEUE}"),
-        *("--hostname", f"{daemon_id}@%h"),
+        *("--hostname", f"{daemon_id.replace('%', '%%')}@%h"),
         *("--loglevel", "INFO"),
         # Daemons agree through Postgres; neighbours' chatter only delays the start.
         *("--without-mingle", "--without-gossip"),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Select, bindparam, delete, func, null, select, update
+from sqlalchemy import Connection, Engine, Select, bindparam, func, null, select, update
 
 from app.engine.announcements import REACTIVATED, reactivated
 from app.engine.errors import UnreadableSecretError
@@ -13,6 +13,7 @@ from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Pa
 from app.engine.paths import Path
 from app.store import announcements, catalog, paging, sealed_config, tables
 from app.store.database import Row, reading
+from app.store.deleted_accounts import move_out
 from app.store.encryption import Cipher
 from app.store.row_versions import demand, unchanged
 from app.store.sealed_columns import ACCOUNT_OVERRIDE, CONTEXT
@@ -146,12 +147,29 @@ class AccountStore:
             row = connection.execute(_ALL.where(_TABLE.c.id == account_id)).mappings().one_or_none()
         return self._account(row) if row else None
 
-    def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove an account."""
-        return catalog.delete_row(self._engine, _TABLE, environment_id, account_id, seen=seen)
+    def delete(
+        self,
+        environment_id: EnvironmentId,
+        account_id: str,
+        *,
+        erase_after_seconds: float,
+        seen: RowVersion | None = None,
+    ) -> bool:
+        """Remove an account, which is erased with all that is held of it so much later."""
+        statement = select(_TABLE.c.id).where(_TABLE.c.environment_id == environment_id, _TABLE.c.id == account_id)
+        with self._engine.begin() as connection:
+            is_there = (
+                connection.execute(statement.where(unchanged(_TABLE, seen)).with_for_update()).first() is not None
+            )
+            demand(is_there, seen)
+            if is_there:
+                move_out(connection, environment_id, [account_id], erase_after_seconds=erase_after_seconds)
+        return is_there
 
-    def delete_all(self, environment_id: EnvironmentId, account_ids: Sequence[str]) -> Sequence[str]:
-        """Remove accounts; or none, and tell the ids of which there is none."""
+    def delete_all(
+        self, environment_id: EnvironmentId, account_ids: Sequence[str], *, erase_after_seconds: float
+    ) -> Sequence[str]:
+        """Remove accounts as ``delete`` does; or none, and tell the ids of which there is none."""
         wanted = _TABLE.c.environment_id == environment_id, _TABLE.c.id.in_(account_ids)
         with self._engine.begin() as connection:
             found = {
@@ -159,7 +177,7 @@ class AccountStore:
             }
             if missing := [id for id in account_ids if id not in found]:
                 return missing
-            connection.execute(delete(_TABLE).where(*wanted))
+            move_out(connection, environment_id, sorted(found), erase_after_seconds=erase_after_seconds)
         return []
 
     def _sealed(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:

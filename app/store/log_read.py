@@ -88,7 +88,7 @@ def _batch_sizes(connection: Connection, filters: LogFilters) -> dict[int, int]:
     if filters.resource:
         statement = statement.join(_RESOURCE, _RESOURCE.c.id == _DELIVERY.c.resource_id)
         statement = statement.where(_RESOURCE.c.resource == filters.resource)
-    return dict(connection.execute(statement).tuples().all())
+    return {row.log_sequence: row.records for row in connection.execute(statement)}
 
 
 def _batches(connection: Connection, account_id: str, sequences: Collection[int]) -> list[StoredRecord]:

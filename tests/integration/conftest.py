@@ -39,7 +39,8 @@ def database_url(postgres_server: PostgresServer) -> Iterator[str]:
 def ferryman(session_directory: Path) -> Iterator[Stack]:
     """A whole Ferryman with two daemons; tests share it, each in an environment of its own."""
     # Messages are signed here; those between the nodes of tests/integration/workers are not.
-    environment = {**IMPATIENT, "FERRYMAN_MESSAGE_KEY": new_id()}
+    # One address of this machine stands for a proxy.
+    environment = {**IMPATIENT, "FERRYMAN_MESSAGE_KEY": new_id(), "FERRYMAN_TRUSTED_PROXIES": "127.0.0.9"}
     options = StackOptions(
         data_dir=session_directory / "stack", port=0, daemons=2, flower=False, environment=environment
     )

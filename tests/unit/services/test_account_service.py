@@ -138,30 +138,12 @@ def test_account_that_is_removed_during_a_change_is_not_there(accounts: FakeTabl
         service(accounts).update(ENVIRONMENT, "account", {"tenant_id": "t2"})
 
 
-def test_account_is_removed_once(accounts: FakeTable[IntegratedAccount]) -> None:
-    assert service(accounts).delete(ENVIRONMENT, "account") == "account"
-    with pytest.raises(NotFoundError):
-        service(accounts).delete(ENVIRONMENT, "account")
-
-
 def test_each_environment_sees_its_own_accounts(accounts: FakeTable[IntegratedAccount]) -> None:
     listed = service(accounts).list(ENVIRONMENT, ListFilters())
 
     assert [row.id for row in listed.result] == ["account"]
     with pytest.raises(NotFoundError):
         service(accounts).get(ELSEWHERE, "account")
-
-
-def test_accounts_are_removed_together_or_not_at_all() -> None:
-    accounts = FakeTable(account, account(), account(id="second"), account(id="theirs", environment_id=ELSEWHERE))
-
-    with pytest.raises(InvalidInputError) as raised:
-        service(accounts).delete_all(ENVIRONMENT, ["account", "theirs", "gone"])
-
-    assert [failure.path for failure in raised.value.failures] == ["ids.1", "ids.2"]
-    assert all(failure.missing_reference for failure in raised.value.failures)
-    assert service(accounts).delete_all(ENVIRONMENT, ["account", "second"]) == ["account", "second"]
-    assert set(accounts.rows) == {"theirs"}
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import pytest
 from service_tables import ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account
 
+from app.engine.erasures import Erasure, ErasureStatus
 from app.engine.errors import InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import Daemon, ListFilters, Page
+from app.engine.objects import Daemon, EnvironmentId, ListFilters, Page
 from app.engine.status import DaemonStatus
 from app.engine.stored_records import LogPage, StoredRecord
 from app.services.daemons import DaemonService
@@ -83,9 +84,34 @@ class FakeTombstones:
         return len(run_id)
 
 
+class FakeErasures:
+    """Takes everything down."""
+
+    def create_of_resource(self, environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
+        return Erasure(
+            id="erasure",
+            environment_id=environment_id,
+            integrated_account_id=account_id,
+            resource=resource,
+            status=ErasureStatus.WAITING,
+            due_at=NOON,
+            erased={},
+            last_error=None,
+            created_at=NOON,
+            started_at=None,
+            finished_at=None,
+        )
+
+
 def _service() -> RecordService:
     accounts = FakeTable(account, account())
-    return RecordService(records=FakeRecords(), log=FakeLog(), tombstones=FakeTombstones(), accounts=accounts)
+    return RecordService(
+        records=FakeRecords(),
+        log=FakeLog(),
+        tombstones=FakeTombstones(),
+        accounts=accounts,
+        erasures=FakeErasures(),
+    )
 
 
 @pytest.fixture
@@ -109,6 +135,14 @@ def test_the_log_is_read_on_after_a_number() -> None:
 
 def test_what_a_run_deleted_comes_back() -> None:
     assert _service().restore(ENVIRONMENT, "account", run_id="four", resource=None) == 4
+
+
+def test_records_of_a_resource_are_taken_down_to_be_erased() -> None:
+    erasure = _service().erase(ENVIRONMENT, "account", "users")
+
+    assert (erasure.integrated_account_id, erasure.resource) == ("account", "users")
+    with pytest.raises(InvalidInputError):
+        _service().erase(ELSEWHERE, "account", "users")
 
 
 def test_records_of_an_account_of_another_environment_are_not_shown() -> None:
