@@ -45,7 +45,7 @@ from app.services.verifying import Verifier
 from app.services.webhooks import WebhookService
 from app.settings import Settings
 from app.sources.http_source import HttpSource
-from app.store.database import is_reachable
+from app.store.database import state_of
 from app.store.direct_calls import DirectCallStore
 from app.store.encryption import TokenSeal
 from app.store.environments import EnvironmentStore
@@ -143,7 +143,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             installed,
         ),
         health=HealthService(
-            is_store_reachable=lambda: is_reachable(shared.engine),
+            look_at_store=lambda: state_of(shared.engine),
             others={"redis": shared.bell.is_reachable},
             daemons=shared.daemons,
             silence_seconds=max(settings.daemon_silence_seconds, settings.deaf_seconds),

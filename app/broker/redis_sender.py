@@ -19,11 +19,13 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from app import broker_urls
 from app.engine.json_types import JsonObject
 
 _PERSISTENT: Final = 2
 # A connection that was kept may be dead: the second try makes a new one. A Redis that is silent is not asked twice.
 _ONCE_MORE: Final = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+_PROBED: Final = "probed"
 _OPTIONS: Final = ("socket_timeout", "socket_connect_timeout", "health_check_interval")
 
 
@@ -34,8 +36,8 @@ class RedisSender:
         transport = celery.conf.broker_transport_options
         self._prefix = transport.get("global_keyprefix", "")
         self._origin = anon_nodename()
-        self._client = Redis.from_url(
-            celery.conf.broker_url.replace("redis+socket://", "unix://", 1),
+        self._client = Redis(
+            **broker_urls.redis_arguments(celery.conf.broker_url, celery.conf.broker_use_ssl or None),
             retry=_ONCE_MORE,
             **{name: transport[name] for name in _OPTIONS if name in transport},
         )
@@ -44,6 +46,16 @@ class RedisSender:
         """Publish once; raise kombu's OperationalError when Redis did not take it."""
         try:
             self._client.lpush(self._prefix + queue, self._message(task, args, queue))
+        except (RedisError, OSError) as error:
+            raise OperationalError(str(error)) from error
+
+    def probe(self) -> None:
+        """Push what nobody reads and take it away at once; raise kombu's OperationalError when it was not taken."""
+        try:
+            with self._client.pipeline(transaction=True) as both:
+                both.lpush(self._prefix + _PROBED, b"")
+                both.ltrim(self._prefix + _PROBED, 1, 0)
+                both.execute()
         except (RedisError, OSError) as error:
             raise OperationalError(str(error)) from error
 

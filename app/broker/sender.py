@@ -9,10 +9,12 @@ from celery import Celery
 from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
-from app.broker import transport
+from app import broker_urls
 from app.broker.redis_sender import RedisSender
 
 _PLAIN_JSON: Final = "json"
+_PROBED: Final = "ferryman-probed"
+"""No queue has this name for longer than a probe takes."""
 
 
 class Sender(Protocol):
@@ -21,10 +23,13 @@ class Sender(Protocol):
     def send(self, task: str, args: list[str], *, queue: str) -> None:
         """Publish once; raise kombu's OperationalError when the broker did not take it."""
 
+    def probe(self) -> None:
+        """Publish what nobody reads, and leave nothing; raise kombu's OperationalError when it was not taken."""
+
 
 def sender_of(celery: Celery) -> Sender:
     """Choose how to publish: the short way where there is one."""
-    if transport.is_redis(celery.conf.broker_url) and celery.conf.task_serializer == _PLAIN_JSON:
+    if broker_urls.is_redis(celery.conf.broker_url) and celery.conf.task_serializer == _PLAIN_JSON:
         return RedisSender(celery)
     return TaskSender(celery)
 
@@ -37,7 +42,7 @@ class TaskSender:
         connection = celery.connection_for_write()
         self._faults = (*connection.connection_errors, *connection.channel_errors)
         # Redis makes a queue of whatever is pushed; RabbitMQ would drop what has no queue yet.
-        self._declares = transport.is_rabbitmq(celery.conf.broker_url)
+        self._declares = broker_urls.is_rabbitmq(celery.conf.broker_url)
 
     def send(self, task: str, args: list[str], *, queue: str) -> None:
         """Publish once; raise kombu's OperationalError when the broker did not take it."""
@@ -55,5 +60,15 @@ class TaskSender:
                     declare=[self._celery.amqp.queues[queue]] if self._declares else None,
                     **message.properties,
                 )
+        except self._faults as error:
+            raise OperationalError(str(error)) from error
+
+    def probe(self) -> None:
+        """Publish what nobody reads: RabbitMQ drops what has no queue, Redis keeps it until it is purged."""
+        try:
+            with self._celery.producer_pool.acquire(block=True) as producer:
+                producer.publish({}, exchange="", routing_key=_PROBED, serializer=self._celery.conf.task_serializer)
+                if not self._declares:
+                    producer.channel.queue_purge(_PROBED)
         except self._faults as error:
             raise OperationalError(str(error)) from error

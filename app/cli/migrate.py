@@ -12,5 +12,5 @@ def migrate() -> None:
 
     Reads DATABASE_URL, BROKER_URL and FERRYMAN_ENCRYPTION_KEY from the environment.
     """
-    migrations.upgrade(settings.from_environment().database_url)
+    migrations.upgrade(settings.from_environment().direct_database_url)
     click.echo("The database is up to date.")

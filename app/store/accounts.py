@@ -9,6 +9,7 @@ from app.engine.announcements import REACTIVATED, reactivated
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page, RowVersion
 from app.engine.paths import Path
+from app.services.conflicts import repeats_conflicts
 from app.store import announcements, catalog, paging, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
@@ -27,6 +28,7 @@ CLEAN: Final = {"status": "active", "last_error": None, "last_forbidden_error": 
 """What an account with new credentials is taken for."""
 
 
+@repeats_conflicts
 class AccountStore:
     """The integrated accounts of all environments."""
 

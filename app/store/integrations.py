@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import canonical_id
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
+from app.services.conflicts import repeats_conflicts
 from app.store import catalog, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
@@ -18,6 +19,7 @@ from app.store.sealed_columns import CONFIG
 _TABLE = tables.integration
 
 
+@repeats_conflicts
 class IntegrationStore:
     """The integrations of all environments."""
 

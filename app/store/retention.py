@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Engine, TextClause, text
 
 from app.engine.json_types import JSON
+from app.services.conflicts import repeats_conflicts
 from app.services.retention import ExpiredRun
 from app.store.database import reading
 
@@ -137,6 +138,7 @@ _SEEN: Final = text("""
 _RUN: Final = text("delete from sync_job_run where id = :run_id")
 
 
+@repeats_conflicts
 class RetentionStore:
     """What is over, in all tables."""
 

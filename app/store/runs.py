@@ -10,6 +10,7 @@ from app.engine.errors import IdempotencyKeyReusedError
 from app.engine.increments import LowerBounds
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
 from app.engine.status import FINAL_RUN_STATUSES
+from app.services.conflicts import repeats_conflicts
 from app.services.delivering import Announcement
 from app.services.run_drafts import RunDraft
 from app.services.run_requests import IdempotencyKey
@@ -73,6 +74,7 @@ _UNSETTLED = text(f"{UNSETTLED_RUNS} limit :limit")
 _STUCK = text(f"{STUCK_RUNS} limit :limit")
 
 
+@repeats_conflicts
 class RunStore:
     """The runs of all environments."""
 

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, Interval, bindparam, select, text
 from app.engine.ids import new_id
 from app.engine.objects import ApiToken, EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.roles import Role
+from app.services.conflicts import repeats_conflicts
 from app.services.tokens import KnownToken
 from app.store import catalog, tables
 from app.store.database import Row, reading
@@ -40,6 +41,7 @@ _REVOKE = text("""
 """).bindparams(bindparam("precision", _USE_PRECISION, type_=Interval))
 
 
+@repeats_conflicts
 class TokenStore:
     """The API tokens of all environments."""
 

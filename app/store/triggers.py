@@ -13,6 +13,7 @@ from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.times import iso_utc
 from app.engine.triggers import BEGUN, CronTrigger, DueTrigger, Fire, was_begun
+from app.services.conflicts import repeats_conflicts
 from app.services.firing import Announcement
 from app.services.run_drafts import RunDraft
 from app.store import announcements, catalog, tables
@@ -44,6 +45,7 @@ _TAKE = text("""
 """).bindparams(bindparam("last_run", type_=JSONB))
 
 
+@repeats_conflicts
 class TriggerStore:
     """The cron triggers of all environments."""
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, insert, text
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
 from app.engine.work import Claim, Ring, UnitDraft, UnitKind
+from app.services.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.parts import parts
 from app.store.single_statements import singles_of
@@ -128,6 +129,7 @@ _DUE = text(f"""
 """)
 
 
+@repeats_conflicts
 class UnitStore:
     """The units of all runs."""
 

@@ -85,7 +85,6 @@ def test_a_redis_that_was_started_anew_takes_the_next_message(broker: RedisConta
         ("redis://127.0.0.1:9/0", "json", RedisSender),
         ("redis+socket:///run/redis.sock", "json", RedisSender),
         ("redis://127.0.0.1:9/0", "ferryman-signed", TaskSender),
-        ("sentinel://127.0.0.1:9", "json", TaskSender),
         ("amqp://127.0.0.1:9", "json", TaskSender),
     ],
 )

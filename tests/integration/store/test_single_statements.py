@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.errors import StoreOutdatedError, StoreUnavailableError
 from app.store import single_statements
+from app.store.connections import Connections
 from app.store.database import connect, driver_cursor
 from app.store.single_statements import SingleStatements, singles_of, transaction
 from tests.support.patience import WaitFor
@@ -115,7 +116,7 @@ def test_change_whose_connection_died_is_a_fault_that_passes(engine: Engine, sin
 
 
 def test_server_that_is_away_is_a_fault_that_passes() -> None:
-    away = SingleStatements("postgresql://nobody@127.0.0.1:9/none", pool_size=1)
+    away = SingleStatements(Connections(url="postgresql://nobody@127.0.0.1:9/none"), pool_size=1)
 
     with pytest.raises(StoreUnavailableError):
         _pid(away)

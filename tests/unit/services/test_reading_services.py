@@ -11,7 +11,7 @@ from app.engine.objects import Daemon, ListFilters, Page
 from app.engine.status import DaemonStatus
 from app.engine.stored_records import LogPage, StoredRecord
 from app.services.daemons import DaemonService
-from app.services.health import HealthService
+from app.services.health import HealthService, StoreState
 from app.services.records import LogFilters, RecordFilters, RecordService
 
 FILTERS = RecordFilters(integrated_account_id="account")
@@ -135,15 +135,19 @@ def test_daemon_tells_how_it_stands(daemons: FakeDaemons) -> None:
 @pytest.mark.parametrize(
     ("postgres", "redis", "shown"),
     [
-        (True, True, {"status": "ok", "postgres": "ok", "redis": "ok", "daemons": {"blue": 1}}),
-        (True, False, {"status": "degraded", "postgres": "ok", "redis": "unreachable", "daemons": {"blue": 1}}),
-        (False, True, {"status": "unhealthy", "postgres": "unreachable", "redis": "ok", "daemons": {}}),
+        ("ok", True, {"status": "ok", "postgres": "ok", "redis": "ok", "daemons": {"blue": 1}}),
+        ("ok", False, {"status": "degraded", "postgres": "ok", "redis": "unreachable", "daemons": {"blue": 1}}),
+        ("read-only", True, {"status": "degraded", "postgres": "read-only", "redis": "ok", "daemons": {"blue": 1}}),
+        ("unreachable", True, {"status": "unhealthy", "postgres": "unreachable", "redis": "ok", "daemons": {}}),
     ],
-    ids=["all is well", "no redis", "no postgres"],
+    ids=["all is well", "no redis", "read-only postgres", "no postgres"],
 )
-def test_health_tells_what_is_there(daemons: FakeDaemons, postgres: bool, redis: bool, shown: JsonObject) -> None:
+def test_health_tells_what_is_there(daemons: FakeDaemons, postgres: str, redis: bool, shown: JsonObject) -> None:
     health = HealthService(
-        is_store_reachable=lambda: postgres, others={"redis": lambda: redis}, daemons=daemons, silence_seconds=60
+        look_at_store=lambda: StoreState(postgres),
+        others={"redis": lambda: redis},
+        daemons=daemons,
+        silence_seconds=60,
     )
 
-    assert health.check() == (postgres, shown)
+    assert health.check() == (postgres != "unreachable", shown)
