@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import psycopg
+from psycopg import generators
+from psycopg.abc import PQGen
+from psycopg.pq import ExecStatus, TransactionStatus
 
 from app import database_urls
 
@@ -62,7 +65,14 @@ class Connections:
 class _LentConnection(psycopg.Connection[Any]):
     """A pooler's connection, which sets at each transaction's beginning what elsewhere is set for its session."""
 
-    def _get_tx_start_command(self) -> bytes:
-        begin = super()._get_tx_start_command()
-        # Within a pipeline a command is one statement.
-        return begin if self._pipeline else begin + _SET_LOCAL
+    def _start_query(self) -> PQGen[None]:
+        """Begin a transaction if that is to be done: as psycopg does, but by two statements in one message."""
+        if self._pipeline or self._autocommit or self.pgconn.transaction_status != TransactionStatus.IDLE:
+            # Within a pipeline a message is one statement.
+            yield from super()._start_query()
+            return
+        self._check_connection_ok()
+        self.pgconn.send_query(self._get_tx_start_command() + _SET_LOCAL)
+        for result in (yield from generators.execute(self.pgconn)):
+            if result.status == ExecStatus.FATAL_ERROR:
+                raise psycopg.errors.error_from_result(result)

@@ -18,8 +18,10 @@ from app.store.connections import LONGEST_IDLE
 # Any constants that nothing else in this database uses.
 _LOCKS: Final = {"lead": 7_208_113_402, "seat": 7_208_113_403}
 
+# A session that has not kept what was asked of it is a pooler's: it would give the lock away with the session.
 _STAND_BY: Final = text("""
-    select pg_try_advisory_lock(:seat) as stands_by, current_setting('idle_in_transaction_session_timeout') as idles,
+    select case when current_setting('idle_in_transaction_session_timeout') = :kept
+                then pg_try_advisory_lock(:seat) end as stands_by,
            (select count(*) from daemon where status = 'active') as daemons
 """)
 
@@ -98,8 +100,8 @@ class Leadership:
     def _takes_second_place(self) -> bool:
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._connection = connection
-        found = connection.execute(_STAND_BY, {"seat": _LOCKS["seat"]}).one()
-        if found.idles != LONGEST_IDLE:
+        found = connection.execute(_STAND_BY, {"seat": _LOCKS["seat"], "kept": LONGEST_IDLE}).one()
+        if found.stands_by is None:
             raise StoreUnavailableError(_NO_SESSION)
         if found.stands_by:
             connection.execute(_END_WHEN_SILENT, {"milliseconds": f"{self._silence_seconds * 1000:.0f}"})

@@ -60,12 +60,17 @@ def test_nothing_is_left_in_a_session_for_who_gets_it_next(engine: Engine, direc
     assert found == dict(singles.one(SETTINGS, {}) or {}) == {**PLAIN, "idles": "0"}
 
 
-def test_transaction_begins_in_one_trip(engine: Engine) -> None:
+def test_transaction_begins_in_one_trip(engine: Engine, tmp_path: Path) -> None:
     """What is set with it costs none of its own: both are one message."""
-    with engine.connect() as connection:
+    with engine.connect() as connection, (tmp_path / "trace").open("w+") as trace:
         raw = connection.connection.driver_connection
         assert raw is not None
-        assert raw._get_tx_start_command() == b"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'"
+        raw.pgconn.trace(trace.fileno())
+        connection.execute(text("select 1"))
+        raw.pgconn.untrace()
+        plain = [line.split("Query", 1)[1].strip() for line in trace.readlines() if "\tQuery\t" in line]
+
+    assert plain == ["\"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'\""]
 
 
 def test_threads_share_sessions(engine: Engine) -> None:

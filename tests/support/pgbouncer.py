@@ -34,7 +34,8 @@ max_client_conn = 2000
 server_idle_timeout = 5
 query_wait_timeout = 30
 ignore_startup_parameters = {ignored}
-logfile = {directory}/pgbouncer.log
+log_connections = 0
+log_disconnections = 0
 pidfile =
 """
 
@@ -63,7 +64,7 @@ def running_pgbouncer(directory: Path, direct_url: str, *, ignored: str = "") ->
     server = conninfo_to_dict(direct_url)
     named = {name: server[name] for name in ("host", "port", "user")}
     file = directory / "pgbouncer.ini"
-    file.write_text(_SETTINGS.format(**named, listen_port=listen_port, directory=directory, ignored=ignored))
+    file.write_text(_SETTINGS.format(**named, listen_port=listen_port, ignored=ignored))
     run_as = _owner_of(Path(str(server["host"]))) if os.geteuid() == 0 else None
     if run_as:
         for place in (directory, file):
@@ -73,7 +74,7 @@ def running_pgbouncer(directory: Path, direct_url: str, *, ignored: str = "") ->
         supervisor.spawn(
             ChildSpec(
                 name="pgbouncer",
-                command=(path, "-q", str(file)),
+                command=(path, str(file)),
                 environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
                 working_dir=directory,
                 run_as=run_as,

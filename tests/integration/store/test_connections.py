@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, text
 
 from app.engine.errors import StoreReadOnlyError
@@ -131,8 +133,6 @@ def write(engine: Engine) -> None:
 
 def set_read_only(server: PostgresServer, url: str, value: str) -> None:
     """Have the sessions that are made from now on read-only, or not."""
-    operator = connect(postgres.database_url(server.place, "postgres"), is_pooled=False)
-    name = url.rpartition("/")[2].partition("?")[0]
-    with operator.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f"alter database {name} set default_transaction_read_only = {value}"))
-    operator.dispose()
+    name = conninfo_to_dict(url)["dbname"]
+    with psycopg.connect(postgres.database_url(server.place, "postgres"), autocommit=True) as operator:
+        operator.execute(f"alter database {name} set default_transaction_read_only = {value}")
