@@ -68,7 +68,7 @@ def test_transaction_begins_in_one_trip(engine: Engine, tmp_path: Path) -> None:
         raw.pgconn.trace(trace.fileno())
         connection.execute(text("select 1"))
         raw.pgconn.untrace()
-        plain = [line.split("Query", 1)[1].strip() for line in trace.readlines() if "\tQuery\t" in line]
+        plain = [line.split("Query", 1)[1].strip() for line in trace.readlines() if "\tQuery" in line]
 
     assert plain == ["\"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'\""]
 

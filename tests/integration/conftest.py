@@ -50,6 +50,13 @@ def database_url(postgres_server: PostgresServer) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def direct_database_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """One whose sessions are a test's own whatever stands before Postgres: to hold a lock, or to be ended."""
+    with postgres_server.fresh_database(is_direct=True) as url:
+        yield url
+
+
 @pytest.fixture(scope="session")
 def ferryman(session_directory: Path) -> Iterator[Stack]:
     """A whole Ferryman with two daemons; tests share it, each in an environment of its own."""

@@ -33,21 +33,14 @@ WRITE = text("update environment set name = name")
 
 
 @pytest.fixture
-def url(postgres_server: PostgresServer) -> Iterator[str]:
-    """A database of its own, reached past any pooler."""
-    with postgres_server.fresh_database(is_direct=True) as url:
-        yield url
-
-
-@pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
-    made = connect(url, pool_size=2, is_pooled=False)
+def engine(direct_database_url: str) -> Iterator[Engine]:
+    made = connect(direct_database_url, pool_size=2, is_pooled=False)
     yield made
     made.dispose()
 
 
-def test_options_of_the_url_are_kept_on_every_connection(url: str) -> None:
-    engine = connect(f"{url}{OPTIONS}&application_name=mine", is_pooled=False)
+def test_options_of_the_url_are_kept_on_every_connection(direct_database_url: str) -> None:
+    engine = connect(f"{direct_database_url}{OPTIONS}&application_name=mine", is_pooled=False)
 
     with engine.connect() as connection, unpooled(engine).connect() as single_use:
         found = [dict(one.execute(SETTINGS).mappings().one()) for one in (connection, single_use)]
@@ -90,7 +83,8 @@ def test_tables_land_where_the_options_lead(postgres_server: PostgresServer) -> 
         engine.dispose()
 
 
-def test_second_host_is_taken_when_the_first_is_away(url: str) -> None:
+def test_second_host_is_taken_when_the_first_is_away(direct_database_url: str) -> None:
+    url = direct_database_url
     host = url.partition("host=")[2].partition("&")[0]
     engine = connect(url.replace(f"host={host}", f"host=/nowhere,{host}"), is_pooled=False)
 
@@ -101,12 +95,12 @@ def test_second_host_is_taken_when_the_first_is_away(url: str) -> None:
 
 
 def test_sessions_of_a_postgres_that_was_read_only_are_made_anew(
-    postgres_server: PostgresServer, url: str, engine: Engine
+    postgres_server: PostgresServer, direct_database_url: str, engine: Engine
 ) -> None:
     """A session that was made meanwhile stays read-only for as long as it lives."""
     singles = singles_of(engine)
     write(engine)
-    set_read_only(postgres_server, url, "on")
+    set_read_only(postgres_server, direct_database_url, "on")
     engine.dispose()
     with pytest.raises(StoreReadOnlyError):
         write(engine)
@@ -117,7 +111,7 @@ def test_sessions_of_a_postgres_that_was_read_only_are_made_anew(
         connection.execute(text("select 1"))
     singles.one(text("select 1"), {})
 
-    set_read_only(postgres_server, url, "off")
+    set_read_only(postgres_server, direct_database_url, "off")
     with pytest.raises(StoreReadOnlyError):
         write(engine)
 

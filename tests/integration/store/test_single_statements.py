@@ -21,8 +21,8 @@ _END = text("select pg_terminate_backend(:pid, 5000)")
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    made = connect(database_url, pool_size=2)
+def engine(direct_database_url: str) -> Iterator[Engine]:
+    made = connect(direct_database_url, pool_size=2, is_pooled=False)
     yield made
     made.dispose()
 
@@ -122,8 +122,8 @@ def test_server_that_is_away_is_a_fault_that_passes() -> None:
         _pid(away)
 
 
-def test_connections_end_with_their_engine(database_url: str, engine: Engine, wait_for: WaitFor) -> None:
-    ended = connect(database_url)
+def test_connections_end_with_their_engine(direct_database_url: str, engine: Engine, wait_for: WaitFor) -> None:
+    ended = connect(direct_database_url, is_pooled=False)
     pid = _pid(singles_of(ended))
     ended.dispose()
 
