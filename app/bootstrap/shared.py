@@ -135,7 +135,9 @@ class Shared:
 
 def session_engine(settings: Settings, engine: Engine) -> Engine:
     """Choose where sessions that are one's own come from: from the engine itself, unless it leads to a pooler."""
-    return connect(settings.session_database_url, pool_size=1) if settings.session_database_url else engine
+    if not settings.session_database_url:
+        return engine
+    return connect(settings.session_database_url, pool_size=1, is_pooled=False)
 
 
 def _connected(settings: Settings) -> Engine:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from app.engine.ids import new_id
 from app.stack import postgres
@@ -42,6 +43,12 @@ class PostgresServer:
             yield url if is_direct or self.pooler_port is None else pgbouncer.pooled_url(url, self.pooler_port)
         finally:
             self._execute(sql.SQL("drop database {} with (force)"), name)
+
+    def past_pooler(self, url: str) -> str:
+        """Lead a URL of ours to the server itself; nothing where it leads there anyway."""
+        return (
+            "" if self.pooler_port is None else postgres.database_url(self.place, str(conninfo_to_dict(url)["dbname"]))
+        )
 
     def make_template(self) -> None:
         """Migrate once; every database of the session is a copy."""

@@ -29,8 +29,10 @@ def port(broker: RedisContainer, authority: Authority) -> Iterator[int]:
 
 
 @pytest.fixture(autouse=True)
-def no_kept_connections() -> Iterator[None]:
-    """Connections that were let in before are not used again."""
+def patient_clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """None gives a busy machine up; connections that were let in before are not used again."""
+    for module in (redis_budgets, redis_requests):
+        monkeypatch.setattr(module, "_TIMEOUT_SECONDS", 30.0)
     yield
     pools.reset()
 
@@ -42,16 +44,16 @@ def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def publish_short(url: str) -> None:
-    RedisSender(publisher(url, timeout_seconds=4)).send("x", [], queue="tested")
+    RedisSender(publisher(url, timeout_seconds=60)).send("x", [], queue="tested")
 
 
 def publish_by_kombu(url: str) -> None:
-    TaskSender(publisher(url, timeout_seconds=4)).send("x", [], queue="tested")
+    TaskSender(publisher(url, timeout_seconds=60)).send("x", [], queue="tested")
 
 
 def consume(url: str) -> None:
-    with publisher(url, timeout_seconds=4).connection_for_read() as connection:
-        connection.ensure_connection(max_retries=1, timeout=4)
+    with publisher(url, timeout_seconds=60).connection_for_read() as connection:
+        connection.ensure_connection(max_retries=1, timeout=30)
         connection.default_channel.client.ping()
 
 
@@ -108,9 +110,9 @@ def test_anybody_is_let_in_where_the_url_says_so(port: int, way: Callable[[str],
 
 
 def test_health_tells_of_a_publisher_that_is_not_let_in(port: int, authority: Authority) -> None:
-    stranger = CeleryBell(publisher(f"rediss://localhost:{port}/0", timeout_seconds=4))
+    stranger = CeleryBell(publisher(f"rediss://localhost:{port}/0", timeout_seconds=60))
     known = CeleryBell(
-        publisher(f"rediss://localhost:{port}/0?ssl_ca_certs={authority.certificate}", timeout_seconds=4)
+        publisher(f"rediss://localhost:{port}/0?ssl_ca_certs={authority.certificate}", timeout_seconds=60)
     )
 
     assert (stranger.is_reachable(), known.is_reachable()) == (False, True)
