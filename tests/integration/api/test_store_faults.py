@@ -89,6 +89,18 @@ def test_session_that_is_read_only_is_not_used_again(caller: Caller, proxy: Faul
     assert proxy.sessions > before
 
 
+def test_questions_are_answered_while_nothing_can_be_changed(
+    caller: Caller, proxy: FaultProxy, run: dict[str, str]
+) -> None:
+    """Even the first one of a token, whose use can not be noted."""
+    token = caller.post("/api-token", {"name": "unused"}).body["token"]
+
+    with proxy.injecting(READ_ONLY, within="update ") as fault:
+        answer = caller.call("GET", "/sync-job", headers={"Authorization": f"Bearer {token}"})
+
+    assert (answer.status, fault.met) == (200, 1)
+
+
 def test_fault_of_what_was_asked_does_not_pass(caller: Caller, proxy: FaultProxy, run: dict[str, str]) -> None:
     with proxy.injecting("XX000", within="insert into sync_job_run"):
         answer = caller.post("/sync-job-run", run)
