@@ -90,14 +90,18 @@ class SingleStatements:
         try:
             lent = self._living()
         except STORE_FAULTS as error:
-            raise translated(error) or error from error
+            if (told := translated(error)) is None:
+                raise
+            raise told from error
         connection = cast("psycopg.Connection[DictRow]", lent.driver_connection)
         is_spent = False
         try:
             return use(connection)
         except STORE_FAULTS as error:
             is_spent = cure_of(error) is Cure.NEW_SESSIONS
-            raise (_ConnectionLostError() if connection.closed else translated(error) or error) from error
+            if (told := _ConnectionLostError() if connection.closed else translated(error)) is None:
+                raise
+            raise told from error
         finally:
             if is_spent or connection.closed or not connection.autocommit:
                 # What ended this one, or kept it from being rolled back, has most likely ended the others too.

@@ -179,6 +179,7 @@ def pgbouncer_between(round: Round) -> None:
     pooler = round.ends.enter_context(faults.pooled(round))
     pid = pooler.pid
     pooler.kill()
+    round.kills += 1
     round.interruptions += 2
     round.story.append("killed pgbouncer")
     wait_for(lambda: pooler.pid not in {None, pid} and pooler.is_ready(), 30, what="PgBouncer again")

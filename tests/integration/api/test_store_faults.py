@@ -93,7 +93,7 @@ def test_questions_are_answered_while_nothing_can_be_changed(
     caller: Caller, proxy: FaultProxy, run: dict[str, str]
 ) -> None:
     """Even the first one of a token, whose use can not be noted."""
-    token = caller.post("/api-token", {"name": "unused"}).body["token"]
+    token = caller.post("/api-token", {"name": "unused", "role": "read"}).body["token"]
 
     with proxy.injecting(READ_ONLY, within="update ") as fault:
         answer = caller.call("GET", "/sync-job", headers={"Authorization": f"Bearer {token}"})
