@@ -19,6 +19,8 @@ class Settings:
     broker_url: str = field(repr=False)
     encryption_key: str = field(repr=False)
     """A Fernet key (32 bytes, url-safe base64) that encrypts credentials and webhook secrets."""
+    session_database_url: str = field(default="", repr=False)
+    """Postgres itself, where ``database_url`` leads to a pooler: for whatever needs a session of its own."""
     default_group: str = "default"
     message_key: str = field(default="", repr=False)
     """Signs Celery messages, and has those refused that it has not signed; empty: none is signed."""
@@ -91,6 +93,13 @@ class Settings:
     erase_after: float = 30 * 24 * 3600.0
     """Seconds after which a deleted account is erased with all that is held of it; 0 is at once."""
     database_pool_size: int = 10
+    prepare_statements: int = 1
+    """0: a pooler that keeps no prepared statements stands before Postgres."""
+
+    @property
+    def direct_database_url(self) -> str:
+        """The URL by which a session of Postgres is one's own."""
+        return self.session_database_url or self.database_url
 
 
 _REQUIRED = {"database_url": "DATABASE_URL", "broker_url": "BROKER_URL", "encryption_key": "FERRYMAN_ENCRYPTION_KEY"}

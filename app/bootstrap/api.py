@@ -46,7 +46,7 @@ from app.services.verifying import Verifier
 from app.services.webhooks import WebhookService
 from app.settings import Settings
 from app.sources.http_source import HttpSource
-from app.store.database import is_reachable
+from app.store.database import state_of
 from app.store.deleted_accounts import DeletedAccounts
 from app.store.direct_calls import DirectCallStore
 from app.store.encryption import TokenSeal
@@ -151,7 +151,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             installed,
         ),
         health=HealthService(
-            is_store_reachable=lambda: is_reachable(shared.engine),
+            look_at_store=lambda: state_of(shared.engine),
             others={"redis": shared.bell.is_reachable},
             daemons=shared.daemons,
             silence_seconds=max(settings.daemon_silence_seconds, settings.deaf_seconds),

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts
+from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts, session_engine
 from app.broker.bell import publisher
 from app.broker.pulses import CeleryPulses
 from app.services.announcing import Announcing
@@ -71,7 +71,9 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
     shared = Shared(settings, outside)
     stopping = threading.Event()
     source = outside.source or HttpSource(settings, budgets(settings), shared.kept_credentials())
-    leadership = Leadership(shared.engine, silence_seconds=max(6.0, 3 * settings.sweep_seconds))
+    leadership = Leadership(
+        session_engine(settings, shared.engine), silence_seconds=max(6.0, 3 * settings.sweep_seconds)
+    )
     timeout = settings.publish_timeout_seconds
     pulses = CeleryPulses(publisher(settings.broker_url, timeout_seconds=timeout))
     workplace = Workplace(clock=shared.clock, settings=settings, bell=shared.bell, is_stopping=stopping.is_set)

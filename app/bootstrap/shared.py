@@ -86,7 +86,7 @@ class Shared:
     def __init__(self, settings: Settings, outside: Outside = REAL) -> None:
         self.clock = SystemClock()
         self.allowed = AllowedNetworks.parse(settings.allowed_networks)
-        self.engine = outside.engine or connect(settings.database_url, pool_size=settings.database_pool_size)
+        self.engine = outside.engine or _connected(settings)
         self.keys = KeyStore(self.engine)
         self.cipher = cipher = Cipher(settings.encryption_key, self.keys)
         self.bell = outside.bell or CeleryBell(
@@ -133,6 +133,22 @@ class Shared:
     def kept_credentials(self) -> KeptCredentials:
         """Make what keeps accounts' tokens fresh in this process."""
         return KeptCredentials(self.credentials, self.clock.now)
+
+
+def session_engine(settings: Settings, engine: Engine) -> Engine:
+    """Choose where sessions that are one's own come from: from the engine itself, unless it leads to a pooler."""
+    if not settings.session_database_url:
+        return engine
+    return connect(settings.session_database_url, pool_size=1, is_pooled=False)
+
+
+def _connected(settings: Settings) -> Engine:
+    return connect(
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        is_pooled=bool(settings.session_database_url),
+        prepares=bool(settings.prepare_statements),
+    )
 
 
 def run_drafts(shared: Shared, settings: Settings) -> RunDrafts:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from app import broker_urls
 from app.broker import tasks, transport
 from app.broker.circuit import Circuit
 from app.broker.queue_looks import queues_of
@@ -51,11 +52,11 @@ class CeleryBell:
         return self._queues.look_at(queues)
 
     def is_reachable(self) -> bool:
-        """Tell whether the broker takes connections."""
+        """Tell whether the broker takes messages, by publishing one that nobody reads the way that all others go."""
         try:
-            with self._celery.connection_for_write() as connection:
-                connection.ensure_connection(max_retries=1, timeout=1)
-        except (OperationalError, OSError):
+            self._sender.probe()
+        except (OperationalError, OSError) as error:
+            logger.warning("nothing can be published", extra={"reason": type(error.__cause__ or error).__name__})
             return False
         return True
 
@@ -76,7 +77,8 @@ def publisher(broker_url: str, *, timeout_seconds: float) -> Celery:
     """Make the Celery application of a process that only publishes: nothing it does with the broker takes long."""
     celery = Celery("ferryman-publisher", set_as_current=False, amqp="app.broker.task_messages:SealingAmqp")
     celery.config_from_object("celeryconfig")
-    celery.conf.broker_url = broker_url
+    broker = broker_urls.read(broker_url)
+    celery.conf.broker_url, celery.conf.broker_use_ssl = broker.url, broker.tls or False
     celery.conf.broker_connection_timeout = timeout_seconds / 2
     celery.conf.broker_transport_options = transport.hasty_options(broker_url, timeout_seconds=timeout_seconds / 2)
     celery.conf.task_create_missing_queue_type = transport.queue_type(broker_url)

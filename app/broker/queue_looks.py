@@ -9,7 +9,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from app.broker import transport
+from app import broker_urls
 from app.broker.redis_sender import redis_client
 from app.engine.errors import BrokerUnavailableError
 from app.engine.ids import time_of
@@ -21,9 +21,9 @@ _LARGEST_BYTES = 64 * 1024
 
 def queues_of(celery: Celery) -> Queues:
     """Choose how to look."""
-    if transport.is_redis(celery.conf.broker_url):
+    if broker_urls.is_redis(celery.conf.broker_url):
         return RedisQueues(celery)
-    return AmqpQueues(celery) if transport.is_rabbitmq(celery.conf.broker_url) else UnseenQueues()
+    return AmqpQueues(celery) if broker_urls.is_rabbitmq(celery.conf.broker_url) else UnseenQueues()
 
 
 class RedisQueues:

@@ -19,20 +19,22 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from app import broker_urls
 from app.engine.ids import timed_id
 from app.engine.json_types import JsonObject
 
 _PERSISTENT: Final = 2
 # A connection that was kept may be dead: the second try makes a new one. A Redis that is silent is not asked twice.
 _ONCE_MORE: Final = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+_PROBED: Final = "probed"
 _OPTIONS: Final = ("socket_timeout", "socket_connect_timeout", "health_check_interval")
 
 
 def redis_client(celery: Celery) -> "Redis":
     """Make a client of the Redis that is an application's broker, which waits no longer than that does."""
     options = celery.conf.broker_transport_options
-    return Redis.from_url(
-        celery.conf.broker_url.replace("redis+socket://", "unix://", 1),
+    return Redis(
+        **broker_urls.redis_arguments(celery.conf.broker_url, celery.conf.broker_use_ssl or None),
         retry=_ONCE_MORE,
         **{name: options[name] for name in _OPTIONS if name in options},
     )
@@ -51,6 +53,16 @@ class RedisSender:
         """Publish once; raise kombu's OperationalError when Redis did not take it."""
         try:
             self._client.lpush(self._prefix + queue, self._message(task, args, queue))
+        except (RedisError, OSError) as error:
+            raise OperationalError(str(error)) from error
+
+    def probe(self) -> None:
+        """Push what nobody reads and take it away at once; raise kombu's OperationalError when it was not taken."""
+        try:
+            with self._client.pipeline(transaction=True) as both:
+                both.lpush(self._prefix + _PROBED, b"")
+                both.ltrim(self._prefix + _PROBED, 1, 0)
+                both.execute()
         except (RedisError, OSError) as error:
             raise OperationalError(str(error)) from error
 

@@ -28,6 +28,9 @@ class Sender(Protocol):
     def send(self, task: str, args: list[str], *, queue: str) -> None:
         """Publish once; raise kombu's OperationalError when the broker did not take it."""
 
+    def probe(self) -> None:
+        """Publish what nobody reads, and leave nothing; raise kombu's OperationalError when it was not taken."""
+
 
 class BoundedSender:
     """Publishes as long as there is room; safe to use from several threads."""
@@ -48,6 +51,12 @@ class BoundedSender:
         if self._is_full:
             raise BrokerFullError("the broker is full")
         self.sender.send(task, args, queue=queue)
+
+    def probe(self) -> None:
+        """Publish what nobody reads; raise kombu's OperationalError when it was not taken, or nothing else would be."""
+        if self._look():
+            raise BrokerFullError("the broker is full")
+        self.sender.probe()
 
     def _is_time_to_look(self) -> bool:
         with self._lock:

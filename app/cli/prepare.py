@@ -18,7 +18,7 @@ from app.store import migrate
 def prepare(token_file: Path) -> None:
     """Migrate, and make the token in TOKEN_FILE anew unless the database knows it."""
     chosen = settings.from_environment()
-    migrate.upgrade(chosen.database_url)
+    migrate.upgrade(chosen.direct_database_url)
     demand_key(chosen)
     tokens = bootstrap.api_services(chosen).tokens
     if not (token_file.exists() and _is_valid(tokens, token_file.read_text().strip())):

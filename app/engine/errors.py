@@ -12,7 +12,9 @@ FerrymanError
 ├── ForbiddenError             a token whose role does not allow the call
 ├── TooManyRequestsError       a token or an account that has used up its requests for the moment
 ├── StoreUnavailableError      Postgres is away for the moment
-│   └── StoreOutdatedError     it lacks tables of this version, until somebody migrates it
+│   ├── StoreOutdatedError     it lacks tables of this version, until somebody migrates it
+│   ├── StoreReadOnlyError     it answers, and takes nothing that is written
+│   └── StoreConflictError     another transaction went first, again and again
 ├── StoreOfLaterVersionError   its tables are those of a version that this one does not know
 ├── StoreRightsError           its role may not do what is asked
 ├── IrreversibleMigrationError a migration that only a backup undoes
@@ -146,6 +148,14 @@ class StoreUnavailableError(FerrymanError):
     """The database can not be reached at the moment; try again."""
 
     code = "store_unavailable"
+
+
+class StoreReadOnlyError(StoreUnavailableError):
+    """The database is read-only at the moment; try again."""
+
+
+class StoreConflictError(StoreUnavailableError):
+    """Others are changing the same rows at the moment; try again."""
 
 
 class StoreOutdatedError(StoreUnavailableError):

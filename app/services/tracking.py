@@ -20,6 +20,7 @@ from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Ring
 from app.services import gathering
 from app.services.beginning import Beginning
+from app.services.conflicts import repeated
 from app.services.deleting import Decision, Deletions
 from app.services.delivering import Announcement
 from app.services.ports import Bell, Clock
@@ -102,6 +103,7 @@ class Tracking:
             has_work=bool(first.units) and not first.errors,
         )
 
+    @repeated
     def settle(self, run_id: str) -> None:
         """End what is done: resources without work left, then the run, once its books balance."""
         with self._moves.locked(run_id) as locked:
@@ -120,6 +122,7 @@ class Tracking:
         if verdict.status.is_final:
             self._ring_next(run)
 
+    @repeated
     def fail(self, run_id: str, error: ErrorDraft) -> None:
         """End the run as failed; its queued events, and the failed event, are still delivered."""
         with self._moves.locked(run_id) as locked:
@@ -155,12 +158,14 @@ class Tracking:
         self._bell.ring(rings)
         self._ring_next(run)
 
+    @repeated
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
         """Keep an error that does not end the run."""
         with self._moves.locked(run_id) as locked:
             if locked.status is not None:
                 locked.record_errors([error])
 
+    @repeated
     def note_broken_task(self, run_id: str, exception_name: str, *, is_start: bool) -> None:
         """Keep that a task of the run broke with an exception that nobody foresaw; its text may hold secrets.
 
@@ -197,6 +202,7 @@ class Tracking:
         self._ring_next(run)
         return True
 
+    @repeated
     def stop_waiting(self, run_id: str) -> bool:
         """End the run for its operator if nobody has taken it up yet; tell whether it was ended."""
         with self._moves.locked(run_id) as locked:

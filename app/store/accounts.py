@@ -11,6 +11,7 @@ from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page, RowVersion
 from app.engine.paths import Path
+from app.services.conflicts import repeats_conflicts
 from app.store import announcements, catalog, paging, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.deleted_accounts import move_out
@@ -30,6 +31,7 @@ CLEAN: Final = {"status": "active", "last_error": None, "last_forbidden_error": 
 """What an account with new credentials is taken for."""
 
 
+@repeats_conflicts
 class AccountStore:
     """The integrated accounts of all environments."""
 

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.engine.json_types import JsonObject
 from app.engine.objects import Daemon, ListFilters, Page
 from app.engine.status import DaemonStatus
+from app.services.conflicts import repeats_conflicts
 from app.services.roll_call import Pulse
 from app.store import paging, tables
 from app.store.database import reading
@@ -50,6 +51,7 @@ _FAILING = text("""
 """)
 
 
+@repeats_conflicts
 class DaemonStore:
     """The daemons of all groups."""
 

@@ -12,6 +12,7 @@ from app.engine.ids import canonical_id, new_id
 from app.engine.json_types import JsonObject
 from app.engine.merging import merged
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
+from app.services.conflicts import repeats_conflicts
 from app.store import catalog, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
@@ -33,6 +34,7 @@ _EFFECTIVE: Final = _ALL.where(
 )
 
 
+@repeats_conflicts
 class EnvironmentIntegrationStore:
     """The installed integrations of all environments."""
 
@@ -99,6 +101,7 @@ class EnvironmentIntegrationStore:
         return _installed(row, sealed_config.shown(row["override"], self._cipher, place))
 
 
+@repeats_conflicts
 class EffectiveIntegrations:
     """Integrations as their environment uses them: with its override laid over their configs."""
 

@@ -10,6 +10,7 @@ from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import canonical_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
+from app.services.conflicts import repeats_conflicts
 from app.store import catalog, sealed_config, tables
 from app.store.bound_values import Place
 from app.store.database import Row, reading
@@ -20,6 +21,7 @@ from app.store.sealed_columns import CONFIG
 _TABLE = tables.integration
 
 
+@repeats_conflicts
 class IntegrationStore:
     """The integrations of all environments."""
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.errors import StoreUnavailableError
+from app.services.conflicts import repeats_conflicts
 from app.store.database import reading
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ _DUE = text("""
 _REMOVE = text("delete from outbox where id = any(:ids)")
 
 
+@repeats_conflicts
 class OutboxStore:
     """The messages that wait to be published."""
 

@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Engine, TextClause, column, text
 
 from app.engine.json_types import JSON
+from app.services.conflicts import repeats_conflicts
 from app.services.retention import ExpiredRun, Forgotten
 from app.store.database import reading
 from app.store.run_removal import remove_runs
@@ -111,6 +112,7 @@ _LOCK_EXPIRED: Final = text("""
 """).columns(column("id", uuid_type))
 
 
+@repeats_conflicts
 class RetentionStore:
     """What is over, in all tables."""
 

@@ -12,6 +12,7 @@ from app.engine.record_rows import encode
 from app.engine.rekeying import KeyNote
 from app.engine.status import RunStatus
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind
+from app.services.conflicts import repeats_conflicts
 from app.store import mutexes, record_keys, reopening, run_status
 from app.store.database import reading
 from app.store.locked_runs import LockedRun
@@ -67,6 +68,7 @@ _WITH_UNITS_ALONE = text(_BEGIN_WITH_UNITS.format(nobody_waits=_NOBODY_WAITS, al
 _WITH_KEYS = text(_BEGIN_WITH_UNITS.format(nobody_waits=_NOBODY_WAITS, also=f", noted as ({record_keys.NOTE})"))
 
 
+@repeats_conflicts
 class RunMoves:
     """The moves of all runs."""
 

@@ -10,6 +10,7 @@ from app.engine.errors import IdempotencyKeyReusedError
 from app.engine.increments import LowerBounds
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
 from app.engine.status import FINAL_RUN_STATUSES
+from app.services.conflicts import repeats_conflicts
 from app.services.delivering import Announcement
 from app.services.queue_heads import LostBefore
 from app.services.run_drafts import RunDraft
@@ -80,6 +81,7 @@ _UNSETTLED = text(f"{UNSETTLED_RUNS} and r.id <> all(cast(:skipped as uuid[])) l
 _STUCK = text(f"{STUCK_RUNS} and r.id <> all(cast(:skipped as uuid[])) limit :limit")
 
 
+@repeats_conflicts
 class RunStore:
     """The runs of all environments."""
 

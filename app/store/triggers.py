@@ -12,6 +12,7 @@ from app.engine.announcements import TRIGGER_FAILED
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.triggers import BEGUN, CronTrigger, DueTrigger, Fire, begun_time
+from app.services.conflicts import repeats_conflicts
 from app.services.firing import Announcement, ReadyFire
 from app.services.run_drafts import RunDraft
 from app.store import announcements, catalog, fired_triggers, tables
@@ -46,6 +47,7 @@ _TAKE = text("""
 """).bindparams(bindparam("last_run", type_=JSONB))
 
 
+@repeats_conflicts
 class TriggerStore:
     """The cron triggers of all environments."""
 

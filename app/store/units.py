@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, insert, text
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
 from app.engine.work import Claim, Ring, UnitDraft, UnitKind
+from app.services.conflicts import repeats_conflicts
 from app.services.queue_heads import LostBefore
 from app.store import ring_pauses, tables
 from app.store.database import reading
@@ -146,6 +147,7 @@ _DUE = text(f"""
 """)
 
 
+@repeats_conflicts
 class UnitStore:
     """The units of all runs."""
 

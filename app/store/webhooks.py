@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 from app.engine.errors import UnreadableSecretError
 from app.engine.events import WEBHOOK_DISABLED
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, Webhook
+from app.services.conflicts import repeats_conflicts
 from app.services.delivering import Announcement
 from app.store import catalog, tables
 from app.store.announcements import insert_announcements
@@ -42,6 +43,7 @@ _NOTE_SUCCESS = text("update webhook set failing_since = null where id = :id and
 _FORGET = text("delete from webhook_record where webhook_id = :id")
 
 
+@repeats_conflicts
 class WebhookStore:
     """The webhooks of all environments."""
 

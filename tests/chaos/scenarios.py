@@ -184,6 +184,22 @@ def thousands_waiting(round: Round) -> None:
     troubled_rows.make_thousands_wait(round)
 
 
+@scenario("Postgres read-only for 25 s, and the sessions of that time kept by it")
+def postgres_read_only(round: Round) -> None:
+    faults.make_read_only(round, 25)
+
+
+@scenario("a PgBouncer (by transaction) between the daemons and Postgres, killed in the middle", begin_at=(0.0, 0.1))
+def pgbouncer_between(round: Round) -> None:
+    pooler = round.ends.enter_context(faults.pooled(round))
+    pid = pooler.pid
+    pooler.kill()
+    round.kills += 1
+    round.interruptions += 2
+    round.story.append("killed pgbouncer")
+    wait_for(lambda: pooler.pid not in {None, pid} and pooler.is_ready(), 30, what="PgBouncer again")
+
+
 @scenario("two faults at once")
 def two_faults(round: Round) -> None:
     pair = round.dice.sample(

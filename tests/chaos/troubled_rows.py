@@ -5,7 +5,7 @@ from typing import Any, Final
 import psycopg
 from redis import Redis
 
-from app.broker import transport
+from app import broker_urls
 from app.engine.ids import new_id
 from app.engine.routing import queue_of
 from tests.chaos.arena import Round
@@ -77,7 +77,7 @@ def make_thousands_wait(round: Round) -> None:
         "select count(*), count(*) filter (where status = 'completed') from sync_job_run where sync_job_id = any(%s)"
     )
     wait_for(lambda: round.arena.fetch(counted, jobs) == [(WAITING, WAITING)], 1800, what=f"{WAITING} runs")
-    if transport.is_redis(round.broker.url):
+    if broker_urls.is_redis(round.broker.url):
         left = _messages(round.broker.url)
         assert left < WAITING / 100, f"{left} stale messages are left"
     round.story.append(f"{WAITING} runs waited")

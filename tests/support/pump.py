@@ -105,6 +105,7 @@ class World:
         self.api = MemoryApi(self.job)
         small = {"requests_per_account": 2, "children_per_unit": 2, "delivery_backlog": 2}
         self.settings = Settings(
+            session_database_url=self.database.session_url,
             database_url=self.database.url,
             broker_url="memory://",
             encryption_key=_KEY,

@@ -57,8 +57,8 @@ class CountedEngine:
 
 
 @pytest.fixture
-def counted(database_url: str) -> Iterator[CountedEngine]:
-    found = CountedEngine(connect(database_url))
+def counted(direct_database_url: str) -> Iterator[CountedEngine]:
+    found = CountedEngine(connect(direct_database_url, is_pooled=False))
 
     def note(connection: object, cursor: object, statement: str, *_: object) -> None:
         found.statements.append(statement)

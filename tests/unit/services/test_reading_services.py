@@ -13,7 +13,7 @@ from app.engine.objects import Daemon, EnvironmentId, ListFilters, Page
 from app.engine.status import DaemonStatus
 from app.engine.stored_records import LogPage, StoredRecord
 from app.services.daemons import DaemonService
-from app.services.health import HealthService
+from app.services.health import HealthService, StoreState
 from app.services.records import LogFilters, RecordFilters, RecordService
 
 FILTERS = RecordFilters(integrated_account_id="account")
@@ -180,20 +180,25 @@ FAULT: JsonObject = {"retention": {"since": "2026-03-01T12:00:00.000Z", "failure
 @pytest.mark.parametrize(
     ("postgres", "redis", "failing", "shown"),
     [
-        (True, True, {}, {"status": "ok", "postgres": "ok", "redis": "ok"}),
-        (True, False, {}, {"status": "degraded", "postgres": "ok", "redis": "unreachable"}),
-        (False, True, FAULT, {"status": "unhealthy", "postgres": "unreachable", "redis": "ok"}),
-        (True, True, FAULT, {"status": "degraded", "postgres": "ok", "redis": "ok"}),
+        ("ok", True, {}, {"status": "ok", "postgres": "ok", "redis": "ok"}),
+        ("ok", False, {}, {"status": "degraded", "postgres": "ok", "redis": "unreachable"}),
+        ("read-only", True, {}, {"status": "degraded", "postgres": "read-only", "redis": "ok"}),
+        ("unreachable", True, FAULT, {"status": "unhealthy", "postgres": "unreachable", "redis": "ok"}),
+        ("ok", True, FAULT, {"status": "degraded", "postgres": "ok", "redis": "ok"}),
     ],
-    ids=["all is well", "no redis", "no postgres", "a duty fails"],
+    ids=["all is well", "no redis", "read-only postgres", "no postgres", "a duty fails"],
 )
 def test_health_tells_what_is_there(
-    daemons: FakeDaemons, postgres: bool, redis: bool, failing: JsonObject, shown: JsonObject
+    daemons: FakeDaemons, postgres: str, redis: bool, failing: JsonObject, shown: JsonObject
 ) -> None:
     health = HealthService(
-        is_store_reachable=lambda: postgres, others={"redis": lambda: redis}, daemons=daemons, silence_seconds=60
+        look_at_store=lambda: StoreState(postgres),
+        others={"redis": lambda: redis},
+        daemons=daemons,
+        silence_seconds=60,
     )
     DaemonService(daemons).note_failing("d1", failing)
-    seen: JsonObject = {"duties": failing, "daemons": {"blue": 1}} if postgres else {"duties": {}, "daemons": {}}
+    serves = postgres != "unreachable"
+    seen: JsonObject = {"duties": failing, "daemons": {"blue": 1}} if serves else {"duties": {}, "daemons": {}}
 
-    assert health.check() == (postgres, {**shown, **seen})
+    assert health.check() == (serves, {**shown, **seen})
