@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.ids import new_id
+from app.services.conflicts import repeats_conflicts
 from app.store import tables
 
 _NAMES: Final = ", ".join(column.name for column in tables.integrated_account.c)
@@ -52,6 +53,7 @@ def move_out(
     connection.execute(_ASK, {"environment_id": environment_id, **asked})
 
 
+@repeats_conflicts
 class DeletedAccounts:
     """The accounts that were deleted and are not erased yet."""
 

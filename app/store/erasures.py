@@ -9,6 +9,7 @@ from app.engine.erasures import Erasure, ErasureStatus
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId, ListFilters, Page
 from app.engine.status import RunStatus
+from app.services.conflicts import repeats_conflicts
 from app.store import account_log, catalog, tables
 from app.store.database import Row, reading
 from app.store.run_removal import remove_runs
@@ -110,6 +111,7 @@ _LAST: Final[Mapping[str, TextClause]] = {
 _STILL_LIVE: Final = [str(status) for status in RunStatus if not status.is_final]
 
 
+@repeats_conflicts
 class ErasureStore:
     """The erasures of all environments."""
 

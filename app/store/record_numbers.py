@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy import Engine, text
 
+from app.services.conflicts import repeats_conflicts
 from app.services.numbering import NumberingPlace
 from app.store import account_log
 from app.store.database import reading
@@ -31,6 +32,7 @@ _MOVE_ON: Final = text("update online_migration set place = :place, rows = rows 
 _FINISH: Final = text("update online_migration set place = null, finished_at = now() where name = :name")
 
 
+@repeats_conflicts
 class RecordNumbers:
     """The records of all accounts that have no number yet."""
 

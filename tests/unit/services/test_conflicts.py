@@ -88,7 +88,7 @@ def kinds() -> list[type]:
         kind
         for module in modules
         for kind in vars(module).values()
-        if inspect.isclass(kind) and kind.__module__ == module.__name__
+        if inspect.isclass(kind) and kind.__module__ == module.__name__ and not issubclass(kind, Exception)
     ]
 
 
