@@ -31,7 +31,9 @@ class DutiesStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has n
 
     def stop(self, worker: Any) -> None:
         """Stop the duties and let go of the lead."""
-        self._sweeping.stop(timeout=4)
+        self._sweeping.stop(timeout=2)
+        # What was marked as rung should be.
+        services().sweeper.wait(2.0)
         self._pulse.stop(timeout=1)
         services().leadership.resign()
 

@@ -6,6 +6,7 @@ of too. Neither keeps another one from its turn. Within a duty, ``Rows`` does th
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -99,6 +100,11 @@ class Duties:
         for turns in self._turns:
             turns.begin_if_due(due, self._start)
 
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait until no turn is under way, for so long at most; return whether that came true."""
+        until = time.monotonic() + timeout_seconds
+        return all(turns.wait(until - time.monotonic()) for turns in self._turns)
+
     @property
     def faults(self) -> Mapping[str, JsonObject]:
         """What is wrong, by duty: ``{since, failures, error}``, of which the error is a kind: no text of one."""
@@ -118,6 +124,12 @@ class _Turns:
         self._next_at = 0.0
         self._failures = 0
         self._fault: JsonObject | None = None
+        self._is_idle = threading.Event()
+        self._is_idle.set()
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait until the turn that is under way has ended, for so long at most; return whether it has."""
+        return self._is_idle.wait(max(0.0, timeout_seconds))
 
     def begin_if_due(self, due: DueWork, start: Start) -> None:
         """Begin a turn if its time has come."""
@@ -139,6 +151,7 @@ class _Turns:
             if self.duty.is_due is not None and self._fault is None and not self.duty.is_due(due):
                 return False
             self._began_at = now
+            self._is_idle.clear()
             self._next_at = now + self.duty.every_seconds
             return True
 
@@ -157,6 +170,7 @@ class _Turns:
     def _end(self) -> None:
         with self._lock:
             self._began_at = None
+            self._is_idle.set()
 
     def fault(self) -> JsonObject | None:
         """Return what is wrong with the duty; None when nothing is."""
@@ -167,14 +181,19 @@ class _Turns:
             return self._fault
 
     def _note_failure(self, error: Exception) -> None:
-        facts = {"duty": self.duty.name, "reason": type(error).__name__}
-        logger.warning("a duty failed", extra=facts, exc_info=error)
+        kind, is_passing = type(error).__name__, isinstance(error, _PASSING)
         with self._lock:
+            is_known = is_passing and self._fault is not None and self._fault["error"] == kind
             self._failures += 1
-            if not isinstance(error, _PASSING):
+            if not is_passing:
                 pause = min(2.0**self._failures, _LONGEST_PAUSE_SECONDS)
                 self._next_at = max(self._next_at, self._monotonic() + pause)
-            self._fault = self._fault_of(type(error).__name__)
+            if not is_known:
+                self._fault = self._fault_of(kind)
+        if not is_known:
+            # What passes is tried each second, and told once.
+            facts = {"duty": self.duty.name, "reason": kind}
+            logger.warning("a duty failed", extra=facts, exc_info=None if is_passing else error)
 
     def _fault_of(self, error: str) -> JsonObject:
         since = self._fault["since"] if self._fault else iso_utc(self._clock.now())

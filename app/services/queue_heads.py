@@ -58,7 +58,8 @@ class QueueHeads:
 
     def lost_before(self, queues: Sequence[str]) -> Mapping[str, LostBefore]:
         """Look at queues; raise BrokerUnavailableError, when nothing can be rung anyway."""
-        return {queue: self._judge(queue, state) for queue, state in self._queues.look_at(queues).items()}
+        found = self._queues.look_at(queues) if queues else {}
+        return {queue: self._judge(queue, state) for queue, state in found.items()}
 
     def _judge(self, queue: str, state: QueueState) -> LostBefore:
         if state.is_empty or not state.is_timed:

@@ -190,6 +190,10 @@ class Sweeper:
         """Look what is due, and begin it; nothing of it is waited for."""
         self._duties.begin_due(self._find_due())
 
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait until no duty is under way, for so long at most; return whether that came true."""
+        return self._duties.wait(timeout_seconds)
+
     @property
     def faults(self) -> Mapping[str, JsonObject]:
         """What is wrong, by duty."""

@@ -182,13 +182,12 @@ class Tracking:
 
     def end_unreadable(self, run_id: str, *, kind: str) -> None:
         """End a run whose row can not be read, so that nothing can be told of it."""
-        draft = self._draft("unreadable", f"the run can not be read ({kind}); the daemon's log has the trace")
-        self._moves.move(run_id, RunStatus.FAILED, error=_shown(draft))
+        error = self._draft("unreadable", f"the run can not be read ({kind}); the daemon's log has the trace")
+        self._moves.move(run_id, RunStatus.FAILED, error=_shown(error))
 
     def note_unhandled(self, run_id: str, reason: str) -> None:
         """Keep, as an error of the run, that a duty could not handle it; whatever is wrong with its row."""
-        message = f"the run could not be moved on: {reason}; it is tried again, and the daemon's log has the trace"
-        self._moves.record_error(run_id, self._draft("unhandled", message))
+        self._moves.record_error(run_id, self._draft("unhandled", f"the run could not be moved on: {reason}"))
 
     def stop(self, run_id: str) -> bool:
         """End the run for its user; within one page every daemon notices, since its next write is refused."""
@@ -279,16 +278,9 @@ class Tracking:
         unit_id = locked.queue_events([event])
         return [Ring(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))] if unit_id else []
 
-    def _draft(self, code: str, message: str, *, resource: str | None = None, method: str | None = None) -> ErrorDraft:
-        return ErrorDraft(
-            id=new_id(),
-            resource=resource,
-            method=method,
-            code=code,
-            message=message,
-            details={},
-            at=self._clock.now(),
-        )
+    def _draft(self, code: str, message: str) -> ErrorDraft:
+        at = self._clock.now()
+        return ErrorDraft(id=new_id(), resource=None, method=None, code=code, message=message, details={}, at=at)
 
 
 def _hold_increments(locked: LockedRun, run: SyncJobRun, progress: Progress) -> None:

@@ -12,7 +12,7 @@ from app.client import ApiError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.failpoints import Failpoint
-from tests.chaos import faults
+from tests.chaos import faults, troubled_rows
 from tests.chaos.arena import DAEMONS, Round
 from tests.chaos.doubled_messages import doubled_messages
 from tests.chaos.skewed_daemon import with_clock_skew
@@ -167,6 +167,21 @@ def connections_exhausted(round: Round) -> None:
 @scenario("`pg_terminate_backend` of every connection, again and again for 4 s")
 def backends_terminated(round: Round) -> None:
     faults.terminate_backends(round, 4)
+
+
+@scenario("an account's and a webhook's secret that do not decrypt, first in line for every duty")
+def secrets_spoiled(round: Round) -> None:
+    troubled_rows.spoil_secrets(round)
+
+
+@scenario("a webhook deleted while its events wait")
+def webhook_deleted(round: Round) -> None:
+    troubled_rows.delete_webhook_with_events(round)
+
+
+@scenario("20,000 runs waiting, made by triggers of one minute", begin_at=(0.0, 0.1))
+def thousands_waiting(round: Round) -> None:
+    troubled_rows.make_thousands_wait(round)
 
 
 @scenario("two faults at once")

@@ -4,11 +4,12 @@ import pytest
 from service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account, integration
 
 from app.engine.environment_integration import EnvironmentIntegration
-from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnreadableSecretError
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters
+from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters
 from app.engine.redaction import MASK
 from app.services.accounts import AccountService
+from app.services.shown_contexts import ShownContexts
 
 FIELDS: JsonObject = {"integration_name": "helpdesk", "tenant_id": "t1"}
 FAULT = Failure("tenant_id", "expected text")
@@ -172,3 +173,21 @@ def test_mask_does_not_stand_for_what_does_not_decrypt(name: str) -> None:
 
     assert [failure.path for failure in refused.value.failures] == [name]
     assert changed.context == {"api_key": "new"}
+
+
+class UnreadableIntegrations(FakeTable[Integration]):
+    """Integrations whose secrets do not decrypt."""
+
+    def get(self, environment_id: EnvironmentId, id: str) -> Integration | None:
+        raise UnreadableSecretError
+
+
+def test_accounts_of_an_integration_that_can_not_be_read_are_shown_without_anything_of_their_contexts() -> None:
+    here = account(context={"subdomain": "acme"}, origins=frozenset({"https://acme.test"}), plain_paths=None)
+    accounts, unreadable = FakeTable(account, here), UnreadableIntegrations(integration, integration())
+    service_of = AccountService(accounts, unreadable, unreadable, Installations())
+
+    (shown,) = service_of.list(ENVIRONMENT, ListFilters()).result
+
+    assert (shown, service_of.get(ENVIRONMENT, here.id)) == (here, here)
+    assert ShownContexts(unreadable).of(here) == {"subdomain": MASK}

@@ -112,7 +112,7 @@ def test_duty_that_finds_postgres_away_is_tried_at_the_next_look() -> None:
     bench.look(duties, 0.0, 1.0, 2.0)
 
     assert len(bench.done) == 3
-    assert duties.faults["a"]["error"] == "StoreUnavailableError"
+    assert duties.faults == {"a": {"since": NOON, "failures": 1, "error": "StoreUnavailableError"}}
 
 
 def test_duty_that_hangs_is_told_of_and_holds_up_nobody() -> None:
@@ -132,10 +132,12 @@ def test_duty_that_hangs_is_told_of_and_holds_up_nobody() -> None:
     duties = bench.duties(Duty(name="hanging", do=hang), bench.does("sound"), start=start)
     bench.look(duties, 0.0, LONGEST_TURN_SECONDS)
     told = dict(duties.faults)
+    is_waited_for = duties.wait(0.0)
     is_free.set()
     has_ended.wait()
 
     assert told == {"hanging": {"since": NOON, "failures": 0, "error": "hangs"}}
+    assert (is_waited_for, duties.wait(30.0)) == (False, True)
     assert bench.done == [("sound", 0.0), ("sound", LONGEST_TURN_SECONDS), ("hanging", LONGEST_TURN_SECONDS)]
     assert duties.faults == {}
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from app.engine.errors import BrokerUnavailableError
 from app.services.queue_heads import QueueHeads, QueueState
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -86,3 +87,11 @@ def test_broker_that_shows_no_order_leaves_it_to_the_pauses() -> None:
 
     assert world.is_lost(10_000.0, QueueState(is_empty=False))
     assert not world.heads.lost_before(QUEUES)["a"].is_empty
+
+
+def test_broker_is_not_asked_about_nothing() -> None:
+    class Away:
+        def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
+            raise BrokerUnavailableError
+
+    assert QueueHeads(Away(), settle_seconds=SETTLE, monotonic=lambda: 0.0).lost_before([]) == {}

@@ -189,6 +189,7 @@ def test_look_that_breaks_has_every_duty_look_for_itself() -> None:
     assert here.bell.runs == [("r1", "q")]
     assert done == ["other", "other"]
     assert (told, sweeping.faults) == ({"looking": {"error": "ValueError"}}, {})
+    assert sweeping.wait(0.0)
 
 
 def test_sweep_tells_that_postgres_is_away() -> None:
