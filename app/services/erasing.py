@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 BATCH: Final = 1000
 _AT_ONCE: Final = 20
 """Erasures of one turn, which each get a batch before one of them gets another."""
-_EVERY_SECONDS: Final = 5.0
+_EVERY_SECONDS: Final = 10.0
 _RUNS: Final = 100
 
 

@@ -40,8 +40,10 @@ def poison(place: LedPlace, table: str, event: str, condition: str) -> None:
 
 
 def left(place: LedPlace, statement: str) -> list[str]:
+    """List what a statement finds of the environment; the database is that of other tests too."""
+    values = {"environment": place.environment} if ":environment" in statement else {}
     with place.engine.connect() as connection:
-        return sorted(str(value) for value in connection.execute(text(statement)).scalars())
+        return sorted(str(value) for value in connection.execute(text(statement), values).scalars())
 
 
 def faults_of(place: LedPlace, duty: str) -> str | None:
@@ -51,10 +53,16 @@ def faults_of(place: LedPlace, duty: str) -> str | None:
 
 def test_run_that_can_not_be_forgotten(place: LedPlace) -> None:
     poisoned, *sound = (place.run(place.poisoned) for _ in range(4))
-    place.execute(f"update sync_job_run set status = 'failed', finished_at = {LONG_AGO} where finished_at is null", "")
+    place.execute(
+        f"update sync_job_run set status = 'failed', finished_at = {LONG_AGO} where environment_id = :id",
+        place.environment,
+    )
     poison(place, "sync_job_run", "delete", f"old.id = '{poisoned}'")
 
-    place.sweep_until(lambda: left(place, "select id from sync_job_run") == [poisoned], "the end of the other runs")
+    place.sweep_until(
+        lambda: left(place, "select id from sync_job_run where environment_id = :environment") == [poisoned],
+        "the end of the other runs",
+    )
 
     assert len(sound) == 3
     assert place.status_of(poisoned) == "failed"
@@ -69,7 +77,10 @@ def test_key_that_can_not_be_forgotten(place: LedPlace) -> None:
         )
     poison(place, "idempotency_key", "delete", "old.key = 'key-1'")
 
-    place.sweep_until(lambda: left(place, "select key from idempotency_key") == ["key-1"], "the end of the other keys")
+    place.sweep_until(
+        lambda: left(place, "select key from idempotency_key where environment_id = :environment") == ["key-1"],
+        "the end of the other keys",
+    )
 
     assert faults_of(place, "forgetting keys") == RowsLeftError.__name__
 
@@ -100,7 +111,10 @@ def test_account_whose_records_can_not_be_numbered(place: LedPlace) -> None:
         )
     poison(place, "record", "update", f"old.integrated_account_id = '{place.poisoned}'")
     place.execute("update online_migration set finished_at = null, place = null", "")
-    unnumbered = "select integrated_account_id from record where sequence = 0"
+    accounts = f"'{place.poisoned}', '{place.sound}'"
+    unnumbered = (
+        f"select integrated_account_id from record where sequence = 0 and integrated_account_id in ({accounts})"
+    )
 
     place.sweep_until(lambda: left(place, unnumbered) == [place.poisoned], "the numbers of the other account")
 
