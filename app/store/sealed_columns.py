@@ -26,9 +26,10 @@ class SealedColumn:
 CONTEXT: Final = SealedColumn(tables.integrated_account, "context_encrypted")
 ACCOUNT_OVERRIDE: Final = SealedColumn(tables.integrated_account, "integration_override")
 WEBHOOK_SECRET: Final = SealedColumn(tables.webhook, "secret_encrypted")
+WEBHOOK_PREVIOUS_SECRET: Final = SealedColumn(tables.webhook, "previous_secret_encrypted")
 CONFIG: Final = SealedColumn(tables.integration, "config")
 # Read beside its integration, without its own id; there is one of each integration.
 OVERRIDE: Final = SealedColumn(tables.environment_integration, "override", identity="integration_id")
 
-WHOLE: Final = (CONTEXT, WEBHOOK_SECRET)
+WHOLE: Final = (CONTEXT, WEBHOOK_SECRET, WEBHOOK_PREVIOUS_SECRET)
 IN_JSON: Final = (CONFIG, OVERRIDE, ACCOUNT_OVERRIDE)
