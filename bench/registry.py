@@ -16,6 +16,7 @@ from bench.scenarios import (
     runs,
     scale_out,
     short_pages,
+    silent_receiver,
     unified,
 )
 
@@ -29,6 +30,7 @@ _ALL: Final = (
     *lists.SCENARIOS,
     *memory.SCENARIOS,
     *freeze.SCENARIOS,
+    *silent_receiver.SCENARIOS,
     *growth.SCENARIOS,
     *scale_out.SCENARIOS,
     *peers.SCENARIOS,
