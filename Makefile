@@ -28,7 +28,7 @@ BROKER ?=
 BENCH_OPTIONS ?=
 PEERS := .venv-peers
 
-.PHONY: help install demo up test chaos fuzz proofs bench bench-peers check check-static format lock clean
+.PHONY: help install demo up test test-ecosystem chaos fuzz proofs bench bench-peers check check-static format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,8 +41,14 @@ demo: $(RUNTIME)  ## Show a daemon run and a webhook run against a sample API, f
 up: $(RUNTIME)  ## Run everything on this machine until Ctrl-C; options by UP_OPTIONS='--port 9000'
 	@$(BIN)/ferryman up $(UP_OPTIONS)
 
-test: $(DEV)  ## Run the whole test suite
-	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
+test: $(DEV)  ## Run the whole test suite, but for what needs other packages
+	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/ecosystem \
+		$(PYTEST_OPTIONS)
+
+test-ecosystem: $(DEV)  ## Run what needs packages of Debian (pgbouncer), and the store's and engine's tests through a pooler
+	$(BIN)/python -m pytest tests/ecosystem $(PYTEST_OPTIONS)
+	FERRYMAN_TESTS_POOLER=pgbouncer $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile \
+		--no-loadscope-reorder tests/integration/store tests/integration/engine $(PYTEST_OPTIONS)
 
 chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCENARIO=name; BROKER=amqp://... for RabbitMQ
 	@CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) --scenario "$(SCENARIO)" --broker "$(BROKER)"

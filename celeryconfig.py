@@ -2,11 +2,14 @@
 
 import os
 
+from app import broker_urls
 from app.broker import redis_transport, signing, transport
 
 redis_transport.install()
 
-broker_url = os.environ.get("BROKER_URL", "redis://localhost:6379/0")
+_broker = broker_urls.read(os.environ.get("BROKER_URL", "redis://localhost:6379/0"))
+broker_url = _broker.url
+broker_use_ssl = _broker.tls or False
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_channel_error_retry = True

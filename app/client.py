@@ -75,14 +75,21 @@ class ApiClient:
 def client_for(url: str | None, token: str | None, data_dir: Path) -> ApiClient:
     """Make a client; what is not given is read from the stack on a data directory."""
     data = DataDirectory(data_dir)
-    address = url or _read(data.api_url_file, "no stack runs on {}; start 'ferryman up', or give --url", data)
-    return ApiClient(address, token_for(token, data_dir))
+    return ApiClient(url or _running(data), token_for(token, data_dir))
 
 
 def token_for(token: str | None, data_dir: Path) -> str:
     """Give the token; one that is not given is read from a data directory."""
     data = DataDirectory(data_dir)
     return token or _read(data.token_file, "no token is in {}; give --token", data)
+
+
+def _running(data: DataDirectory) -> str:
+    """Tell the address of the stack that runs on a directory; what a copy brought of another stack's is none."""
+    message = "no stack runs on {}; start 'ferryman up', or give --url"
+    if not data.is_in_use():
+        raise ApiError(None, message.format(data.root))
+    return _read(data.api_url_file, message, data)
 
 
 def _read(file: Path, message: str, data: DataDirectory) -> str:

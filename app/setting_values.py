@@ -7,15 +7,18 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
-_POSTGRES: Final = ("postgresql", "postgres")
-_REDIS: Final = ("redis", "rediss", "redis+socket")
-_BROKERS: Final = (*_REDIS, "amqp", "amqps", "pyamqp", "memory")  # memory: within one process, for tests
+from app import broker_urls, database_urls
+
 _GROUP_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_ORIGIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _KEY_BYTES: Final = 32
 LARGEST_REQUEST_BYTES: Final = 10 * 1024 * 1024
 LEAST_MESSAGE_KEY_CHARACTERS: Final = 32
+_NO_OPTIONS: Final = (
+    "a pooler keeps no options (FERRYMAN_SESSION_DATABASE_URL is set): give them to the role instead, such as "
+    "'alter role ferryman set search_path = app'"
+)
 
 _MAY_BE_ZERO: Final = frozenset(
     {
@@ -26,13 +29,14 @@ _MAY_BE_ZERO: Final = frozenset(
             "calls_per_account",
             "overlap_seconds",
             "stop_grace_seconds",
+            "prepare_statements",
         ),
         *("retry_base_seconds", "delete_limit_percent"),
         *("run_retention_seconds", "delivered_retention_seconds"),
-        *("tombstone_retention_seconds", "daemon_retention_seconds"),
+        *("tombstone_retention_seconds", "daemon_retention_seconds", "erase_after"),
     }
 )
-_MOST: Final[Mapping[str, float]] = {"delete_limit_percent": 100}
+_MOST: Final[Mapping[str, float]] = {"delete_limit_percent": 100, "prepare_statements": 1}
 _LONGER_THAN: Final = (("daemon_silence_seconds", "heartbeat_seconds"), ("deaf_seconds", "heartbeat_seconds"))
 """What waits for something that comes now and then must wait longer than that takes to come."""
 
@@ -59,19 +63,27 @@ def faults_together(values: Mapping[str, object], variable: Callable[[str], str]
         waits, comes = values[longer], values[shorter]
         if isinstance(waits, float) and isinstance(comes, float) and waits <= comes:
             faults.append(f"{variable(longer)}: expected more than {variable(shorter)}, which is {comes:g}")
+    if values["session_database_url"] and "options" in database_urls.arguments_of(str(values["database_url"])):
+        faults.append(f"{variable('database_url')}: {_NO_OPTIONS}")
     return faults
 
 
-def _url_fault(schemes: tuple[str, ...], example: str) -> Callable[[str], str | None]:
+def _fault_of(read: Callable[[str], object]) -> Callable[[str], str | None]:
+    """Make a check of what reads a text and raises ValueError."""
+
     def check(text: str) -> str | None:
         try:
-            parts = urlsplit(text)
-            _ = parts.port  # raises where it is no number
-        except ValueError:
-            return f"expected a URL like {example}; characters such as '@' in a password are percent-encoded"
-        return None if parts.scheme in schemes and "://" in text else f"expected a URL like {example}"
+            read(text)
+        except ValueError as error:
+            return str(error)
+        return None
 
     return check
+
+
+def _read_budget_url(text: str) -> None:
+    if broker_urls.read(text).redis is None:
+        raise ValueError("expected a URL like redis://host:6379/1")
 
 
 def _encryption_key_fault(text: str) -> str | None:
@@ -104,12 +116,22 @@ def _networks_fault(text: str) -> str | None:
     return None
 
 
+def _origins_fault(text: str) -> str | None:
+    for part in filter(None, map(str.strip, text.split(","))):
+        if part != "*" and not _ORIGIN.fullmatch(part):
+            return f"'{part[:60]}' is not an origin such as https://app.example.com, without a path, or *"
+    return None
+
+
 _TEXTS: Final[Mapping[str, Callable[[str], str | None]]] = {
-    "database_url": _url_fault(_POSTGRES, "postgresql://user:password@host/ferryman"),
-    "broker_url": _url_fault(_BROKERS, "redis://host:6379/0 or amqp://user:password@host"),
-    "budget_url": _url_fault((*_REDIS, "unix"), "redis://host:6379/1"),
+    "database_url": _fault_of(database_urls.arguments_of),
+    "session_database_url": _fault_of(database_urls.arguments_of),
+    "broker_url": _fault_of(broker_urls.read),
+    "budget_url": _fault_of(_read_budget_url),
     "encryption_key": _encryption_key_fault,
     "message_key": _message_key_fault,
     "default_group": _group_fault,
     "allowed_networks": _networks_fault,
+    "trusted_proxies": _networks_fault,
+    "cors_origins": _origins_fault,
 }

@@ -19,6 +19,8 @@ class Settings:
     broker_url: str = field(repr=False)
     encryption_key: str = field(repr=False)
     """A Fernet key (32 bytes, url-safe base64) that encrypts credentials and webhook secrets."""
+    session_database_url: str = field(default="", repr=False)
+    """Postgres itself, where ``database_url`` leads to a pooler: for whatever needs a session of its own."""
     default_group: str = "default"
     message_key: str = field(default="", repr=False)
     """Signs Celery messages, and has those refused that it has not signed; empty: none is signed."""
@@ -70,6 +72,10 @@ class Settings:
     """Direct calls of one account in a window, whoever makes them; 0: as many as anybody likes."""
     calls_window_seconds: float = 10.0
     request_limit_bytes: int = setting_values.LARGEST_REQUEST_BYTES
+    trusted_proxies: str = ""
+    """Networks, parted by commas, whose machines are believed when they tell of the client that they ask for."""
+    cors_origins: str = ""
+    """Origins, parted by commas, whose pages may call the API from a browser; ``*`` is every page."""
     heartbeat_seconds: float = 10.0
     """How often a daemon calls itself through the broker, and reports to the leader."""
     daemon_silence_seconds: float = 40.0
@@ -86,7 +92,16 @@ class Settings:
     delivered_retention_seconds: float = 7 * 24 * 3600.0
     tombstone_retention_seconds: float = 30 * 24 * 3600.0
     daemon_retention_seconds: float = 7 * 24 * 3600.0
+    erase_after: float = 30 * 24 * 3600.0
+    """Seconds after which a deleted account is erased with all that is held of it; 0 is at once."""
     database_pool_size: int = 10
+    prepare_statements: int = 1
+    """0: a pooler that keeps no prepared statements stands before Postgres."""
+
+    @property
+    def direct_database_url(self) -> str:
+        """The URL by which a session of Postgres is one's own."""
+        return self.session_database_url or self.database_url
 
 
 _REQUIRED = {"database_url": "DATABASE_URL", "broker_url": "BROKER_URL", "encryption_key": "FERRYMAN_ENCRYPTION_KEY"}

@@ -42,6 +42,34 @@ _RESOURCES = """
      where environment_id = %(environment_id)s
 """
 
+# Of an environment of their own, whose accounts and jobs need not be there.
+_EXPIRED_RUNS = """
+    with environment as (
+        insert into environment (id, name) values (gen_random_uuid(), gen_random_uuid()::text) returning id),
+    run as (
+        insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, status, args, args_hash,
+                                  resources, sync_job, queue, created_at, started_at, finished_at)
+        select gen_random_uuid(), environment.id, gen_random_uuid(), gen_random_uuid(), 'failed', '{}', '\\x00', '[]',
+               '{}', 'daemon-group.default', moment, moment, moment
+          from environment, generate_series(1, %(runs)s) number,
+               lateral (select now() - interval '100 days' - make_interval(secs => number) as moment) as at
+     returning id, environment_id, integrated_account_id, finished_at),
+    resource as (
+        insert into run_resource (id, run_id, position, name, resource, method, persist, status)
+        select gen_random_uuid(), id, 0, 'tickets', 'tickets', 'list', true, 'done' from run returning id, run_id),
+    unit as (
+        insert into unit (id, run_id, resource_id, kind, status)
+        select gen_random_uuid(), run_id, id, 'fetch', 'done' from resource, generate_series(1, 10)),
+    delivery as (
+        insert into delivery (id, run_id, webhook_id, integrated_account_id, log_sequence, event, body, status,
+                              created_at, delivered_at)
+        select gen_random_uuid(), id, gen_random_uuid(), integrated_account_id, number, 'record', '', 'delivered',
+               finished_at, finished_at
+          from run, generate_series(1, 12) number)
+    insert into run_error (id, run_id, environment_id, code, message, created_at)
+    select gen_random_uuid(), id, environment_id, 'http_500', 'the upstream answered 500', finished_at from run
+"""
+
 _NEWEST_RUN = """
     select id from sync_job_run where integrated_account_id = %s and status = 'completed'
      order by created_at desc limit 1 offset %s
@@ -75,6 +103,12 @@ def fill_runs(database_url: str, environment_id: str, *, job_ids: list[str], acc
     with _hasty(database_url) as connection:
         connection.execute(_RUNS, values)
         connection.execute(_RESOURCES, values)
+
+
+def fill_expired_runs(database_url: str, runs: int) -> None:
+    """Write runs that ended before retention's period, with all that belongs to them."""
+    with _hasty(database_url) as connection:
+        connection.execute(_EXPIRED_RUNS, {"runs": runs})
 
 
 def fill_account(database_url: str, account_id: str, records: int, *, parts: int = 1) -> list[FilledAccount]:

@@ -6,6 +6,7 @@ from typing import Final
 from bench.scenario import Scenario
 from bench.scenarios import (
     bulk,
+    forgetting,
     freeze,
     growth,
     large_page,
@@ -31,6 +32,7 @@ _ALL: Final = (
     *memory.SCENARIOS,
     *freeze.SCENARIOS,
     *silent_receiver.SCENARIOS,
+    *forgetting.SCENARIOS,
     *growth.SCENARIOS,
     *scale_out.SCENARIOS,
     *peers.SCENARIOS,

@@ -5,6 +5,7 @@ import gc
 import warnings
 
 import pytest
+from hypothesis import settings
 
 from tests.support.patience import WaitFor
 from tests.support.patience import wait_for as patiently
@@ -20,6 +21,10 @@ _LONGEST = (
     "test_demo.py",
     "test_deploy.py",
 )
+
+# How long an example takes is the machine's; a bound on what a test is about, the test states itself.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

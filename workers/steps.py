@@ -1,12 +1,16 @@
 """The daemon's own bootstep: one thread that shows a pulse, and one that sweeps if this daemon leads."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery, bootsteps
 
+from app.engine.json_types import JsonObject
 from workers import pulse
 from workers.rhythm import Rhythm
-from workers.runtime import services
+from workers.runtime import identity, services
+
+_told_failing: dict[str, JsonObject] = {}
 
 
 class DutiesStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
@@ -27,7 +31,9 @@ class DutiesStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has n
 
     def stop(self, worker: Any) -> None:
         """Stop the duties and let go of the lead."""
-        self._sweeping.stop(timeout=4)
+        self._sweeping.stop(timeout=2)
+        # What was marked as rung should be.
+        services().sweeper.wait(2.0)
         self._pulse.stop(timeout=1)
         services().leadership.resign()
 
@@ -35,9 +41,21 @@ class DutiesStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has n
 
 
 def sweep() -> None:
-    """Sweep, if this daemon leads."""
-    if services().leadership.is_held():
-        services().sweeper.sweep()
+    """Sweep, if this daemon leads, and tell which of its duties fail."""
+    leads = services().leadership.is_held()
+    try:
+        if leads:
+            services().sweeper.sweep()
+    finally:
+        _tell_failing(services().sweeper.faults if leads else {})
+
+
+def _tell_failing(faults: Mapping[str, JsonObject]) -> None:
+    """Write down which duties fail, where ``/healthz`` finds it, when that has changed."""
+    if faults != _told_failing:
+        services().daemons.note_failing(identity().id, faults)
+        _told_failing.clear()
+        _told_failing.update(faults)
 
 
 def install(app: Celery) -> None:

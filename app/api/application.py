@@ -9,8 +9,9 @@ import flask
 import orjson
 from flask.json.provider import JSONProvider
 
-from app.api import docs, field_documents, gate
+from app.api import cross_origin, docs, field_documents, gate
 from app.api.errors import ErrorAwareApi
+from app.api.forwarded import BehindProxies
 from app.api.resource import OtherThan
 from app.api.routes.custom import custom
 from app.api.routes.direct import proxy, unified
@@ -18,7 +19,7 @@ from app.api.routes.environment_integrations import environment_integrations
 from app.api.routes.integrated_accounts import integrated_accounts, own_accounts
 from app.api.routes.integrations import integrations
 from app.api.routes.logs import logs
-from app.api.routes.observed import daemons, records
+from app.api.routes.observed import daemons, erasures, records
 from app.api.routes.service import service
 from app.api.routes.sync_job_cron_triggers import sync_job_cron_triggers
 from app.api.routes.sync_job_run_states import sync_job_run_states
@@ -31,6 +32,7 @@ from app.api.routes.unified_models import installed_models, unified_models
 from app.api.routes.webhooks import webhooks
 from app.api.services import ApiServices, attach
 from app.engine.json_types import JSON
+from app.net.trusted_proxies import TrustedProxies
 from app.settings import Settings
 
 _RESOURCES: Final = (
@@ -45,6 +47,7 @@ _RESOURCES: Final = (
     own_accounts,
     webhooks,
     records,
+    erasures,
     daemons,
     logs,
     unified,
@@ -67,6 +70,7 @@ def create_app(services: ApiServices, settings: Settings) -> flask.Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.request_limit_bytes
     app.config.update(docs.OPENAPI_CONFIG)
     attach(app, services)
+    cross_origin.allow(app, settings.cors_origins)
     gate.guard(app)
     app.url_map.converters["other_than"] = OtherThan
     api = ErrorAwareApi(app)
@@ -75,7 +79,9 @@ def create_app(services: ApiServices, settings: Settings) -> flask.Flask:
         api.register_blueprint(resource)
     app.register_blueprint(service)
     app.register_blueprint(docs.blueprint)
-    app.wsgi_app = SingleSlashes(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way
+    proxies = TrustedProxies.parse(settings.trusted_proxies)
+    # Flask's documented way.
+    app.wsgi_app = BehindProxies(SingleSlashes(app.wsgi_app), proxies)  # type: ignore[method-assign]
     return app
 
 

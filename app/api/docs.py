@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import flask
+from markupsafe import escape
 
 from app.engine.json_types import JsonObject
 
@@ -26,16 +27,16 @@ _PAGE: Final = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Ferryman API</title>
-<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="{root}/docs/swagger-ui.css">
 </head>
 <body>
 <div id="swagger-ui"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
+<script src="{root}/docs/swagger-ui-bundle.js"></script>
+<script src="{root}/docs/start.js"></script>
 </body>
 </html>
 """
-_START: Final = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", persistAuthorization: true});'
+_START: Final = 'SwaggerUIBundle({{url: {url}, dom_id: "#swagger-ui", persistAuthorization: true}});'
 _POLICY: Final = "; ".join(
     (
         "default-src 'self'",
@@ -53,13 +54,15 @@ blueprint = flask.Blueprint("docs", __name__, url_prefix="/docs")
 @blueprint.get("")
 def page() -> flask.Response:
     """Show the docs page."""
-    return flask.Response(_PAGE, mimetype="text/html", headers={"Content-Security-Policy": _POLICY})
+    page = _PAGE.format(root=escape(flask.request.script_root))
+    return flask.Response(page, mimetype="text/html", headers={"Content-Security-Policy": _POLICY})
 
 
 @blueprint.get("/start.js")
 def start() -> flask.Response:
     """Give the line of script that starts the page."""
-    return flask.Response(_START, mimetype="text/javascript")
+    url = flask.json.dumps(f"{flask.request.script_root}/openapi.json")
+    return flask.Response(_START.format(url=url), mimetype="text/javascript")
 
 
 @blueprint.get("/<name>")

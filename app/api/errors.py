@@ -27,6 +27,7 @@ from app.engine.errors import (
     StoreUnavailableError,
     TooManyRequestsError,
     UnauthorizedError,
+    UnreadableSecretError,
 )
 from app.engine.json_types import JsonObject
 
@@ -45,6 +46,7 @@ _STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     ForbiddenError: HTTPStatus.FORBIDDEN,
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     DeliveryError: HTTPStatus.BAD_GATEWAY,
+    UnreadableSecretError: HTTPStatus.BAD_REQUEST,  # a thing in a state that does not allow the call
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,  # the official SDKs try again
 }
 
@@ -89,6 +91,11 @@ class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
         self._app.register_error_handler(FerrymanError, _answer_own)
         self._app.register_error_handler(HTTPException, _answer_http)
         self._app.register_error_handler(Exception, _answer_unforeseen)
+
+    def _openapi_json(self) -> flask.Response:
+        """Show the document, with the URL below which its reader reaches the API."""
+        servers = [{"url": flask.request.root_url.rstrip("/")}]
+        return flask.jsonify({**self.spec.to_dict(), "servers": servers})
 
 
 def finish(response: flask.Response) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import flask
 
-from app.api import admission, errors, headers, problems, roles
+from app.api import admission, cross_origin, errors, headers, problems, roles
 from app.engine.ids import new_id
 
 logger = logging.getLogger(__name__)
@@ -23,12 +23,15 @@ def guard(app: flask.Flask) -> None:
     app.after_request(_finish)
 
 
-def _begin() -> None:
+def _begin() -> flask.Response | None:
     """Name the request, and let only those in who may, but for the open paths."""
     flask.g.started_at = time.perf_counter()
     flask.g.request_id = new_id()
+    if (answer := cross_origin.preflight()) is not None:
+        return answer
     if not OPEN_PATHS.fullmatch(flask.request.path):
         admission.admit()
+    return None
 
 
 def _finish(response: flask.Response) -> flask.Response:
@@ -41,6 +44,7 @@ def _finish(response: flask.Response) -> flask.Response:
         "request_id": flask.g.request_id,
         "method": flask.request.method,
         "route": roles.route(flask.request),
+        "client": flask.request.remote_addr,
         "status": response.status_code,
         "milliseconds": round((time.perf_counter() - flask.g.started_at) * 1000, 1),
     }

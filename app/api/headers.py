@@ -5,7 +5,7 @@ from typing import Final
 
 import flask
 
-from app.api import preferences
+from app.api import cross_origin, preferences
 from app.services.request_limits import Allowance
 
 # An answer is data for the caller alone. Pages set a Content-Security-Policy of their own.
@@ -32,6 +32,7 @@ def finish(response: flask.Response) -> None:
         headers[name] = value
     for name, value in _UNLESS_SET.items():
         headers.setdefault(name, value)
+    cross_origin.finish(headers)
     if flask.request.method == "GET" and response.status_code == HTTPStatus.OK and response.is_json:
         _compare(response)
     preferences.finish(response)

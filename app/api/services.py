@@ -7,6 +7,7 @@ from typing import cast
 import flask
 
 from app.engine.objects import ApiToken, EnvironmentId
+from app.services.account_deletion import AccountDeletion
 from app.services.account_tokens import AccountToken, AccountTokens
 from app.services.accounts import AccountService
 from app.services.call_log import CallLog
@@ -26,7 +27,7 @@ from app.services.offers import Offers
 from app.services.origin_approval import OriginApproval
 from app.services.own_account import OwnAccount
 from app.services.ports import RowVersions
-from app.services.records import RecordService
+from app.services.records import ErasureReader, RecordService
 from app.services.refreshing import Refreshing
 from app.services.request_limits import RequestLimits
 from app.services.run_states import StateService
@@ -57,6 +58,7 @@ class ApiServices:
     key_changes: KeyChanges
     installed_integrations: EnvironmentIntegrationService
     accounts: AccountService
+    account_deletion: AccountDeletion
     account_tokens: AccountTokens
     own_account: OwnAccount
     refreshing: Refreshing
@@ -64,6 +66,7 @@ class ApiServices:
     webhooks: WebhookService
     deliveries: DeliveryService
     records: RecordService
+    erasures: ErasureReader
     daemons: DaemonService
     tokens: TokenService
     environments: EnvironmentService

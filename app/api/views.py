@@ -29,7 +29,12 @@ def path_id(kind: str, text: str) -> str:
 
 def created(body: JsonObject) -> Answer:
     """Answer a creation with where the new thing is."""
-    return body, HTTPStatus.CREATED, {"Location": f"{flask.request.path.rstrip('/')}/{body['id']}"}
+    return body, HTTPStatus.CREATED, location(f"{flask.request.path.rstrip('/')}/{body['id']}")
+
+
+def location(path: str) -> dict[str, str]:
+    """Tell where a thing is, as its caller reaches it: below the path that a proxy adds."""
+    return {"Location": f"{flask.request.script_root}{path}"}
 
 
 def filters_of(

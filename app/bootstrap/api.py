@@ -9,6 +9,7 @@ from app.api.services import ApiServices
 from app.bootstrap.limits import call_limits, request_limits
 from app.bootstrap.logs import log_service
 from app.bootstrap.shared import REAL, ClosableSource, Outside, Shared, budgets, run_drafts
+from app.services.account_deletion import AccountDeletion
 from app.services.account_tokens import AccountTokens
 from app.services.accounts import AccountService
 from app.services.call_log import CallLog
@@ -45,10 +46,12 @@ from app.services.verifying import Verifier
 from app.services.webhooks import WebhookService
 from app.settings import Settings
 from app.sources.http_source import HttpSource
-from app.store.database import is_reachable
+from app.store.database import state_of
+from app.store.deleted_accounts import DeletedAccounts
 from app.store.direct_calls import DirectCallStore
 from app.store.encryption import TokenSeal
 from app.store.environments import EnvironmentStore
+from app.store.erasures import ErasureStore
 from app.store.jobs import JobStore
 from app.store.log_read import LogReader
 from app.store.outbox import OutboxStore
@@ -96,6 +99,9 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         key_changes=KeyChanges(RecordKeyStore(shared.engine), shared.effective_integrations, shared.accounts),
         installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
         accounts=accounts,
+        account_deletion=AccountDeletion(
+            shared.accounts, DeletedAccounts(shared.engine), erase_after_seconds=settings.erase_after
+        ),
         own_account=OwnAccount(accounts, shared.effective_integrations),
         account_tokens=AccountTokens(shared.accounts, TokenSeal(shared.cipher), shared.clock),
         refreshing=Refreshing(
@@ -109,7 +115,9 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             log=LogReader(shared.engine),
             tombstones=TombstoneStore(shared.engine),
             accounts=shared.accounts,
+            erasures=ErasureStore(shared.engine),
         ),
+        erasures=ErasureStore(shared.engine),
         daemons=DaemonService(shared.daemons),
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),
@@ -143,7 +151,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             installed,
         ),
         health=HealthService(
-            is_store_reachable=lambda: is_reachable(shared.engine),
+            look_at_store=lambda: state_of(shared.engine),
             others={"redis": shared.bell.is_reachable},
             daemons=shared.daemons,
             silence_seconds=max(settings.daemon_silence_seconds, settings.deaf_seconds),

@@ -2,10 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts
+from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts, session_engine
 from app.broker.bell import publisher
 from app.broker.pulses import CeleryPulses
 from app.services.announcing import Announcing
@@ -14,15 +14,19 @@ from app.services.daemons import DaemonService
 from app.services.delivering import AfterSlice, DeliveryWorker
 from app.services.delivery_ends import DeliveryEnds, DeliveryOutcomes
 from app.services.dropped_messages import DroppedMessages
+from app.services.duties import Duties, Duty
+from app.services.erasing import Erasing
 from app.services.fetching import FetchWorker
-from app.services.firing import Firing, FiringThread
+from app.services.firing import Firing
 from app.services.hearing import Hearing
 from app.services.lease_keeping import LeaseKeeper
+from app.services.numbering import Numbering
+from app.services.pace import Pace
 from app.services.ports import Source
 from app.services.retention import Retention
 from app.services.roll_call import RollCall
 from app.services.sending import Sending
-from app.services.sweeping import Chore, Sweeper
+from app.services.sweeping import Sweeper, Sweeping
 from app.services.tracking import Tracking
 from app.services.turns import AccountTurns
 from app.services.unsticking import Unsticking
@@ -34,9 +38,11 @@ from app.sources.http_source import HttpSource
 from app.store.announcements import AnnouncementStore
 from app.store.deliveries import DeliveryStore
 from app.store.due_work import DueWorkReader
+from app.store.erasures import ErasureStore
 from app.store.leadership import Leadership
 from app.store.outbox import OutboxStore
 from app.store.pages import PageStore
+from app.store.record_numbers import RecordNumbers
 from app.store.retention import RetentionStore
 from app.store.spools import SpoolStore
 from app.store.triggers import TriggerStore
@@ -69,7 +75,9 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
     shared = Shared(settings, outside)
     stopping = threading.Event()
     source = outside.source or HttpSource(settings, budgets(settings), shared.kept_credentials())
-    leadership = Leadership(shared.engine, silence_seconds=max(6.0, 3 * settings.sweep_seconds))
+    leadership = Leadership(
+        session_engine(settings, shared.engine), silence_seconds=max(6.0, 3 * settings.sweep_seconds)
+    )
     timeout = settings.publish_timeout_seconds
     pulses = CeleryPulses(publisher(settings.broker_url, timeout_seconds=timeout))
     workplace = Workplace(clock=shared.clock, settings=settings, bell=shared.bell, is_stopping=stopping.is_set)
@@ -82,7 +90,7 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
         hearing=Hearing(deaf_seconds=settings.deaf_seconds, monotonic=time.monotonic),
         dropped=DroppedMessages(time.monotonic),
         pulses=pulses,
-        sweeper=_sweeper(shared, leadership, pulses, sending, settings),
+        sweeper=_sweeper(shared, leadership, pulses, outside, sending, settings),
         sending=sending,
         leadership=leadership,
         stopping=stopping,
@@ -143,46 +151,87 @@ def _delivery_worker(
     )
 
 
-def _sweeper(
-    shared: Shared, leadership: Leadership, pulses: CeleryPulses, sending: Sending, settings: Settings
+def _sweeper(  # what it is made of
+    shared: Shared,
+    leadership: Leadership,
+    pulses: CeleryPulses,
+    outside: Outside,
+    sending: Sending,
+    settings: Settings,
 ) -> Sweeper:
+    look = DueWorkReader(
+        leadership,
+        publish_after_seconds=settings.publish_timeout_seconds,
+        ring_after_seconds=settings.ring_after_seconds,
+    )
+    duties = [*_told_duties(shared, sending, settings), *_own_duties(shared, pulses, settings)]
+    return Sweeper(
+        look=look,
+        duties=Duties(duties, clock=shared.clock, monotonic=time.monotonic, start=outside.start_duty),
+    )
+
+
+def _told_duties(shared: Shared, sending: Sending, settings: Settings) -> Sequence[Duty]:
+    """Make the duties that a look tells whether they have work."""
+    outbox = OutboxStore(shared.engine)
+    sweeping = Sweeping(
+        units=UnitStore(shared.engine),
+        runs=shared.runs,
+        messages=outbox,
+        tracking=shared.tracking,
+        bell=shared.bell,
+        settings=settings,
+        monotonic=time.monotonic,
+    )
+    firing = Firing(
+        triggers=TriggerStore(shared.engine),
+        drafts=run_drafts(shared, settings),
+        outbox=outbox,
+        bell=shared.bell,
+        monotonic=time.monotonic,
+    )
+    announcing = Announcing(
+        announcements=AnnouncementStore(shared.engine),
+        health=WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=settings),
+        sending=sending,
+        clock=shared.clock,
+        settings=settings,
+    )
+    return (
+        *sweeping.duties(),
+        Duty(name="triggers", do=firing.fire_due, is_due=lambda due: due.triggers),
+        Duty(name="announcing", do=announcing.send_due, is_due=lambda due: due.announcements),
+    )
+
+
+def _own_duties(shared: Shared, pulses: CeleryPulses, settings: Settings) -> Sequence[Duty]:
+    """Make the duties that look for themselves."""
     roll_call = RollCall(
         pulses=pulses,
         registry=shared.daemons,
         silence_seconds=settings.daemon_silence_seconds,
         monotonic=time.monotonic,
     )
-    retention = Retention(RetentionStore(shared.engine), settings, monotonic=time.monotonic)
-    outbox = OutboxStore(shared.engine)
     sessions = WritingSessions(shared.engine)
-    unsticking = Unsticking(runs=shared.runs, tracking=shared.tracking, stuck_seconds=settings.stuck_seconds)
-    firing = Firing(
-        triggers=TriggerStore(shared.engine), drafts=run_drafts(shared, settings), outbox=outbox, bell=shared.bell
-    )
-    return Sweeper(
-        look=DueWorkReader(
-            leadership,
-            publish_after_seconds=settings.publish_timeout_seconds,
-            ring_after_seconds=settings.ring_after_seconds,
-        ),
-        units=UnitStore(shared.engine),
+    unsticking = Unsticking(
         runs=shared.runs,
-        messages=outbox,
-        triggers=FiringThread(firing.fire_due),
-        announcements=Announcing(
-            announcements=AnnouncementStore(shared.engine),
-            health=WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=settings),
-            sending=sending,
-            clock=shared.clock,
-            settings=settings,
-        ),
         tracking=shared.tracking,
-        bell=shared.bell,
-        settings=settings,
-        chores=[
-            Chore(roll_call.take, every_seconds=settings.heartbeat_seconds, monotonic=time.monotonic),
-            Chore(retention.step, every_seconds=settings.sweep_seconds, monotonic=time.monotonic),
-            Chore(sessions.end_orphaned, every_seconds=settings.lease_seconds / 3, monotonic=time.monotonic),
-            Chore(unsticking.step, every_seconds=settings.ring_after_seconds, monotonic=time.monotonic),
-        ],
+        stuck_seconds=settings.stuck_seconds,
+        monotonic=time.monotonic,
+    )
+    return (
+        Duty(name="roll call", do=roll_call.take, every_seconds=settings.heartbeat_seconds),
+        Duty(name="orphaned sessions", do=sessions.end_orphaned, every_seconds=settings.lease_seconds / 3),
+        Duty(name="rescue", do=unsticking.step, every_seconds=settings.ring_after_seconds),
+        *_clearing(shared, settings),
+    )
+
+
+def _clearing(shared: Shared, settings: Settings) -> Sequence[Duty]:
+    """Make the duties that remove or renumber rows, all at one pace."""
+    pace = Pace()
+    return (
+        *Retention(RetentionStore(shared.engine), settings, pace).duties(),
+        *Erasing(ErasureStore(shared.engine), shared.tracking, pace).duties(),
+        *Numbering(RecordNumbers(shared.engine), pace).duties(),
     )

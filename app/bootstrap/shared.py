@@ -16,6 +16,7 @@ from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.credentials import CredentialService
 from app.services.dry_runs import PreviewingSource
+from app.services.duties import Start, start_thread
 from app.services.ports import BudgetStore, PlainSource, WebhookSender
 from app.services.run_context import RunContexts
 from app.services.run_drafts import RunDrafts
@@ -73,6 +74,7 @@ class Outside:
     bell: ReachableBell | None = None
     source: ClosableSource | None = None
     sender: WebhookSender | None = None
+    start_duty: Start = start_thread
 
 
 REAL = Outside()
@@ -84,7 +86,7 @@ class Shared:
     def __init__(self, settings: Settings, outside: Outside = REAL) -> None:
         self.clock = SystemClock()
         self.allowed = AllowedNetworks.parse(settings.allowed_networks)
-        self.engine = outside.engine or connect(settings.database_url, pool_size=settings.database_pool_size)
+        self.engine = outside.engine or _connected(settings)
         self.keys = KeyStore(self.engine)
         self.cipher = cipher = Cipher(settings.encryption_key, self.keys)
         self.bell = outside.bell or CeleryBell(
@@ -131,6 +133,22 @@ class Shared:
     def kept_credentials(self) -> KeptCredentials:
         """Make what keeps accounts' tokens fresh in this process."""
         return KeptCredentials(self.credentials, self.clock.now)
+
+
+def session_engine(settings: Settings, engine: Engine) -> Engine:
+    """Choose where sessions that are one's own come from: from the engine itself, unless it leads to a pooler."""
+    if not settings.session_database_url:
+        return engine
+    return connect(settings.session_database_url, pool_size=1, is_pooled=False)
+
+
+def _connected(settings: Settings) -> Engine:
+    return connect(
+        settings.database_url,
+        pool_size=settings.database_pool_size,
+        is_pooled=bool(settings.session_database_url),
+        prepares=bool(settings.prepare_statements),
+    )
 
 
 def run_drafts(shared: Shared, settings: Settings) -> RunDrafts:

@@ -2,15 +2,18 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from app import broker_urls
 from app.broker import tasks, transport
 from app.broker.circuit import Circuit
+from app.broker.queue_looks import queues_of
 from app.broker.sender import sender_of
 from app.engine.work import Ring
+from app.services.queue_heads import QueueState
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +30,7 @@ class CeleryBell:
     def __init__(self, celery: Celery, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._celery = celery
         self._sender = sender_of(celery)
+        self._queues = queues_of(celery)
         self._circuit = Circuit(monotonic)
 
     def ring(self, rings: Sequence[Ring]) -> None:
@@ -43,12 +47,16 @@ class CeleryBell:
         """Publish any task by its name."""
         return self._publish(task, args, queue)
 
+    def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
+        """Look at queues; raise BrokerUnavailableError."""
+        return self._queues.look_at(queues)
+
     def is_reachable(self) -> bool:
-        """Tell whether the broker takes connections."""
+        """Tell whether the broker takes messages, by publishing one that nobody reads the way that all others go."""
         try:
-            with self._celery.connection_for_write() as connection:
-                connection.ensure_connection(max_retries=1, timeout=1)
-        except (OperationalError, OSError):
+            self._sender.probe()
+        except (OperationalError, OSError) as error:
+            logger.warning("nothing can be published", extra={"reason": type(error.__cause__ or error).__name__})
             return False
         return True
 
@@ -69,7 +77,8 @@ def publisher(broker_url: str, *, timeout_seconds: float) -> Celery:
     """Make the Celery application of a process that only publishes: nothing it does with the broker takes long."""
     celery = Celery("ferryman-publisher", set_as_current=False, amqp="app.broker.task_messages:SealingAmqp")
     celery.config_from_object("celeryconfig")
-    celery.conf.broker_url = broker_url
+    broker = broker_urls.read(broker_url)
+    celery.conf.broker_url, celery.conf.broker_use_ssl = broker.url, broker.tls or False
     celery.conf.broker_connection_timeout = timeout_seconds / 2
     celery.conf.broker_transport_options = transport.hasty_options(broker_url, timeout_seconds=timeout_seconds / 2)
     celery.conf.task_create_missing_queue_type = transport.queue_type(broker_url)

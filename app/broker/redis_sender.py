@@ -19,12 +19,25 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from app import broker_urls
+from app.engine.ids import timed_id
 from app.engine.json_types import JsonObject
 
 _PERSISTENT: Final = 2
 # A connection that was kept may be dead: the second try makes a new one. A Redis that is silent is not asked twice.
 _ONCE_MORE: Final = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+_PROBED: Final = "probed"
 _OPTIONS: Final = ("socket_timeout", "socket_connect_timeout", "health_check_interval")
+
+
+def redis_client(celery: Celery) -> "Redis":
+    """Make a client of the Redis that is an application's broker, which waits no longer than that does."""
+    options = celery.conf.broker_transport_options
+    return Redis(
+        **broker_urls.redis_arguments(celery.conf.broker_url, celery.conf.broker_use_ssl or None),
+        retry=_ONCE_MORE,
+        **{name: options[name] for name in _OPTIONS if name in options},
+    )
 
 
 class RedisSender:
@@ -34,11 +47,7 @@ class RedisSender:
         transport = celery.conf.broker_transport_options
         self._prefix = transport.get("global_keyprefix", "")
         self._origin = anon_nodename()
-        self._client = Redis.from_url(
-            celery.conf.broker_url.replace("redis+socket://", "unix://", 1),
-            retry=_ONCE_MORE,
-            **{name: transport[name] for name in _OPTIONS if name in transport},
-        )
+        self._client = redis_client(celery)
 
     def send(self, task: str, args: list[str], *, queue: str) -> None:
         """Publish once; raise kombu's OperationalError when Redis did not take it."""
@@ -47,8 +56,18 @@ class RedisSender:
         except (RedisError, OSError) as error:
             raise OperationalError(str(error)) from error
 
+    def probe(self) -> None:
+        """Push what nobody reads and take it away at once; raise kombu's OperationalError when it was not taken."""
+        try:
+            with self._client.pipeline(transaction=True) as both:
+                both.lpush(self._prefix + _PROBED, b"")
+                both.ltrim(self._prefix + _PROBED, 1, 0)
+                both.execute()
+        except (RedisError, OSError) as error:
+            raise OperationalError(str(error)) from error
+
     def _message(self, task: str, args: list[str], queue: str) -> bytes:
-        task_id = str(uuid4())
+        task_id = timed_id()
         embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
         message: JsonObject = {
             "body": base64.b64encode(orjson.dumps([args, {}, embed])).decode(),

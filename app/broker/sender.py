@@ -3,30 +3,27 @@
 It halves what a message costs: https://docs.celeryq.dev/en/stable/internals/protocol.html
 """
 
-from typing import Final, Protocol
+from typing import Final
 
 from celery import Celery
-from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
-from app.broker import transport
-from app.broker.redis_sender import RedisSender
+from app import broker_urls
+from app.broker.redis_sender import RedisSender, redis_client
+from app.broker.room import BoundedSender, Sender
+from app.engine.ids import timed_id
 
 _PLAIN_JSON: Final = "json"
-
-
-class Sender(Protocol):
-    """Publishes tasks to queues by their names."""
-
-    def send(self, task: str, args: list[str], *, queue: str) -> None:
-        """Publish once; raise kombu's OperationalError when the broker did not take it."""
+_PROBED: Final = "ferryman-probed"
+"""No queue has this name for longer than a probe takes."""
 
 
 def sender_of(celery: Celery) -> Sender:
-    """Choose how to publish: the short way where there is one."""
-    if transport.is_redis(celery.conf.broker_url) and celery.conf.task_serializer == _PLAIN_JSON:
-        return RedisSender(celery)
-    return TaskSender(celery)
+    """Choose how to publish: the short way where there is one, and no more than a Redis has room for."""
+    if not broker_urls.is_redis(celery.conf.broker_url):
+        return TaskSender(celery)
+    is_plain = celery.conf.task_serializer == _PLAIN_JSON
+    return BoundedSender(RedisSender(celery) if is_plain else TaskSender(celery), redis_client(celery))
 
 
 class TaskSender:
@@ -37,12 +34,12 @@ class TaskSender:
         connection = celery.connection_for_write()
         self._faults = (*connection.connection_errors, *connection.channel_errors)
         # Redis makes a queue of whatever is pushed; RabbitMQ would drop what has no queue yet.
-        self._declares = transport.is_rabbitmq(celery.conf.broker_url)
+        self._declares = broker_urls.is_rabbitmq(celery.conf.broker_url)
 
     def send(self, task: str, args: list[str], *, queue: str) -> None:
         """Publish once; raise kombu's OperationalError when the broker did not take it."""
         message = self._celery.amqp.as_task_v2(
-            uuid(), task, args=args, argsrepr=repr(args), kwargsrepr="{}", ignore_result=True
+            timed_id(), task, args=args, argsrepr=repr(args), kwargsrepr="{}", ignore_result=True
         )
         try:
             with self._celery.producer_pool.acquire(block=True) as producer:
@@ -55,5 +52,15 @@ class TaskSender:
                     declare=[self._celery.amqp.queues[queue]] if self._declares else None,
                     **message.properties,
                 )
+        except self._faults as error:
+            raise OperationalError(str(error)) from error
+
+    def probe(self) -> None:
+        """Publish what nobody reads: RabbitMQ drops what has no queue, Redis keeps it until it is purged."""
+        try:
+            with self._celery.producer_pool.acquire(block=True) as producer:
+                producer.publish({}, exchange="", routing_key=_PROBED, serializer=self._celery.conf.task_serializer)
+                if not self._declares:
+                    producer.channel.queue_purge(_PROBED)
         except self._faults as error:
             raise OperationalError(str(error)) from error

@@ -1,5 +1,6 @@
 """What Celery has to know about the broker behind a URL: Redis, or RabbitMQ with quorum queues."""
 
+from app import broker_urls
 from app.engine.json_types import JsonObject
 
 _REDIS: JsonObject = {
@@ -19,24 +20,14 @@ _REDIS: JsonObject = {
 _RABBITMQ: JsonObject = {"confirm_publish": True}
 
 
-def is_rabbitmq(broker_url: str) -> bool:
-    """Claim that a broker speaks AMQP."""
-    return broker_url.startswith(("amqp:", "amqps:", "pyamqp:"))
-
-
-def is_redis(broker_url: str) -> bool:
-    """Claim that a broker is one Redis, which its URL leads to."""
-    return broker_url.startswith(("redis:", "rediss:", "redis+socket:"))
-
-
 def options(broker_url: str) -> JsonObject:
     """Give the transport's options for a process that consumes."""
-    return dict(_RABBITMQ if is_rabbitmq(broker_url) else _REDIS)
+    return dict(_RABBITMQ if broker_urls.is_rabbitmq(broker_url) else _REDIS)
 
 
 def hasty_options(broker_url: str, *, timeout_seconds: float) -> JsonObject:
     """Give the options for a process that only publishes: nothing it does with the broker takes long."""
-    if is_rabbitmq(broker_url):
+    if broker_urls.is_rabbitmq(broker_url):
         limits = {"read_timeout": timeout_seconds, "write_timeout": timeout_seconds}
     else:
         limits = {"socket_timeout": timeout_seconds, "socket_connect_timeout": timeout_seconds}
@@ -45,4 +36,4 @@ def hasty_options(broker_url: str, *, timeout_seconds: float) -> JsonObject:
 
 def queue_type(broker_url: str) -> str | None:
     """Name the type of the queues of daemon groups, which all processes have to declare alike."""
-    return "quorum" if is_rabbitmq(broker_url) else None
+    return "quorum" if broker_urls.is_rabbitmq(broker_url) else None

@@ -48,6 +48,7 @@ class LazyGroup(click.Group):
 
 def _told(error: Exception) -> str:
     """Tell a fault; of a database that is away also why, which callers of the API do not see."""
-    if type(error) is not StoreUnavailableError or error.__cause__ is None:
+    says_why = type(error) is not StoreUnavailableError or str(error) != str(StoreUnavailableError())
+    if says_why or error.__cause__ is None:
         return str(error)
     return f"the database can not be reached: {' '.join(str(error.__cause__).split())}"

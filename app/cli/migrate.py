@@ -7,10 +7,16 @@ from app.store import migrate as migrations
 
 
 @click.command(short_help="Bring the database's tables up to date.")
-def migrate() -> None:
+@click.option("--down-to", metavar="REVISION", help="Go back to this revision, before an older version is installed.")
+def migrate(down_to: str | None) -> None:
     """Bring the database's tables up to date; may run many times, and at the same time.
 
     Reads DATABASE_URL, BROKER_URL and FERRYMAN_ENCRYPTION_KEY from the environment.
     """
-    migrations.upgrade(settings.from_environment().database_url)
-    click.echo("The database is up to date.")
+    database_url = settings.from_environment().direct_database_url
+    if down_to is None:
+        migrations.upgrade(database_url)
+        click.echo("The database is up to date.")
+        return
+    migrations.downgrade(database_url, down_to)
+    click.echo(f"The database is at revision {down_to}.")

@@ -6,6 +6,7 @@ import click
 
 from app import settings
 from app.bootstrap import api as bootstrap
+from app.bootstrap.encryption import demand_key
 from app.engine.errors import UnauthorizedError
 from app.services.tokens import TokenService
 from app.stack.data_directory import write_private
@@ -17,7 +18,8 @@ from app.store import migrate
 def prepare(token_file: Path) -> None:
     """Migrate, and make the token in TOKEN_FILE anew unless the database knows it."""
     chosen = settings.from_environment()
-    migrate.upgrade(chosen.database_url)
+    migrate.upgrade(chosen.direct_database_url)
+    demand_key(chosen)
     tokens = bootstrap.api_services(chosen).tokens
     if not (token_file.exists() and _is_valid(tokens, token_file.read_text().strip())):
         _, secret = tokens.create(tokens.default_environment(), "up")

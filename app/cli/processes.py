@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from app import settings
+from app.bootstrap.encryption import demand_key
 from app.cli.options import concurrency_option, group_option, stack_option
 from app.engine.ids import new_id
 from app.stack import commands
@@ -26,7 +27,7 @@ def api(host: str, port: int, workers: int, threads: int) -> None:
 
     Reads DATABASE_URL, BROKER_URL and FERRYMAN_ENCRYPTION_KEY from the environment.
     """
-    settings.from_environment()
+    demand_key(settings.from_environment())
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     temporary = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else Path("/tmp")  # noqa: S108
     command = commands.api_command(bind, worker_tmp_dir=str(temporary), workers=workers, threads=threads)
@@ -44,7 +45,7 @@ def daemon(group: str, daemon_id: str | None, concurrency: int, data_dir: Path |
     Reads DATABASE_URL, BROKER_URL and FERRYMAN_ENCRYPTION_KEY from the environment, unless --data-dir is given.
     """
     environment = {} if data_dir is None else joining_environment(data_dir)
-    settings.from_environment({**os.environ, **environment})
+    demand_key(settings.from_environment({**os.environ, **environment}))
     name = daemon_id or new_id()
     identity = {"FERRYMAN_DAEMON_ID": name, "FERRYMAN_DAEMON_GROUP": group}
     _become(commands.daemon_command(name, group=group, concurrency=concurrency), environment | identity)

@@ -4,6 +4,7 @@ Where the zone's clock jumps forward, a fixed time inside the gap is due right a
 fixed time is due once, and ``*`` or ``*/n`` go on evenly.
 """
 
+import functools
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -29,10 +30,20 @@ def failures(expression: str | None, zone: str | None) -> list[Failure]:
 
 def next_after(expression: str, zone: str, after: datetime) -> datetime:
     """Give the first due time after a moment, in UTC; raise InvalidInputError when there can be none."""
-    if faults := failures(expression, zone):
+    if faults := _known_failures(expression, zone):
         raise InvalidInputError(faults)
-    due = next(CronSim(expression, after.astimezone(_zone(zone))))
-    return due.astimezone(UTC)
+    return _next_due(expression, zone, after)
+
+
+# Thousands of triggers share a few expressions, and their due times.
+@functools.lru_cache(maxsize=1024)
+def _next_due(expression: str, zone: str, after: datetime) -> datetime:
+    return next(CronSim(expression, after.astimezone(_zone(zone)))).astimezone(UTC)
+
+
+@functools.lru_cache(maxsize=1024)
+def _known_failures(expression: str, zone: str) -> tuple[Failure, ...]:
+    return tuple(failures(expression, zone))
 
 
 def _expression_fault(expression: str) -> str | None:

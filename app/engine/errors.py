@@ -12,8 +12,12 @@ FerrymanError
 ├── ForbiddenError             a token whose role does not allow the call
 ├── TooManyRequestsError       a token or an account that has used up its requests for the moment
 ├── StoreUnavailableError      Postgres is away for the moment
-│   └── StoreOutdatedError     it lacks tables of this version, until somebody migrates it
+│   ├── StoreOutdatedError     it lacks tables of this version, until somebody migrates it
+│   ├── StoreReadOnlyError     it answers, and takes nothing that is written
+│   └── StoreConflictError     another transaction went first, again and again
 ├── StoreOfLaterVersionError   its tables are those of a version that this one does not know
+├── StoreRightsError           its role may not do what is asked
+├── IrreversibleMigrationError a migration that only a backup undoes
 ├── UnreadableSecretError      a credential or secret that none of the keys at hand has sealed
 ├── BrokerUnavailableError     the broker is; whatever it was for waits in Postgres
 ├── RecordError                one unit of work could not be done; kept, listed at /errors
@@ -146,6 +150,14 @@ class StoreUnavailableError(FerrymanError):
     code = "store_unavailable"
 
 
+class StoreReadOnlyError(StoreUnavailableError):
+    """The database is read-only at the moment; try again."""
+
+
+class StoreConflictError(StoreUnavailableError):
+    """Others are changing the same rows at the moment; try again."""
+
+
 class StoreOutdatedError(StoreUnavailableError):
     """The database lacks what this version of Ferryman keeps there: run 'ferryman migrate'."""
 
@@ -156,6 +168,18 @@ class StoreOfLaterVersionError(FerrymanError):
     """The database was migrated by a later version of Ferryman."""
 
     code = "store_of_later_version"
+
+
+class StoreRightsError(FerrymanError):
+    """The database's role lacks a right that is needed."""
+
+    code = "store_rights"
+
+
+class IrreversibleMigrationError(FerrymanError):
+    """The migration can not be undone: restore a backup."""
+
+    code = "irreversible_migration"
 
 
 class UnreadableSecretError(FerrymanError):

@@ -1,11 +1,31 @@
 """Ids: one function makes them all."""
 
+import os
+import time
 import uuid
+from datetime import UTC, datetime
 
 
 def new_id() -> str:
     """Make a random UUID in its canonical text form."""
     return str(uuid.uuid4())
+
+
+def timed_id() -> str:
+    """Make a UUID that tells when it was made (RFC 9562, version 7)."""
+    milliseconds = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10))
+    value = milliseconds << 80 | 7 << 76 | (random >> 64 & 0xFFF) << 64 | 2 << 62 | random & (1 << 62) - 1
+    return str(uuid.UUID(int=value))
+
+
+def time_of(id: str) -> datetime | None:
+    """Return when a timed id was made; None for any other text."""
+    try:
+        found = uuid.UUID(id)
+        return datetime.fromtimestamp((found.int >> 80) / 1000, UTC) if found.version == 7 else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def canonical_id(text: str) -> str | None:

@@ -95,6 +95,8 @@ class IntegratedAccount:
     """Laid over its integration's config, and over what its environment lays over that; may hold secrets."""
     override_origins: Sequence[str] | None = None
     """The hosts that the secrets of this override were entered for."""
+    unreadable: frozenset[str] = frozenset()
+    """Which of context and integration_override do not decrypt, and are empty here."""
     created_at: datetime
     updated_at: datetime
 

@@ -52,7 +52,7 @@ def entered_paths(declared: frozenset[Path], entered: frozenset[Path] | None, se
 
     def is_plain(path: Path) -> bool:
         value = lookup(sent, path)
-        return path in (known if value is UNDEFINED or _holds_mask(value) else declared)
+        return path in (known if value is UNDEFINED or holds_mask(value) else declared)
 
     return frozenset(filter(is_plain, declared | known))
 
@@ -115,11 +115,12 @@ def _named_secrets(value: JSON) -> Iterator[JSON]:
             return
 
 
-def _holds_mask(value: JSON) -> bool:
+def holds_mask(value: JSON) -> bool:
+    """Whether a mask stands anywhere in a value."""
     match value:
         case dict():
-            return any(map(_holds_mask, value.values()))
+            return any(map(holds_mask, value.values()))
         case list():
-            return any(map(_holds_mask, value))
+            return any(map(holds_mask, value))
         case _:
             return bool(value == MASK)

@@ -57,7 +57,19 @@ class DueTrigger:
 
 def was_begun(last_run: JsonObject | None) -> bool:
     """Whether the last due time was begun, and nothing came of it yet."""
-    return last_run is not None and last_run.get("error") == BEGUN
+    return isinstance(last_run, dict) and last_run.get("error") == BEGUN
+
+
+def begun_time(last_run: JsonObject | None) -> datetime | None:
+    """Return the due time that was begun, and of which nothing came yet; None where none is told of."""
+    match last_run:
+        case {"error": error, "due_at": str(due_at)} if error == BEGUN:
+            try:
+                return datetime.fromisoformat(due_at)
+            except ValueError:
+                return None
+        case _:
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from app import broker_urls
 from app.services.request_limits import RequestCounts, Window
 
 logger = logging.getLogger(__name__)
@@ -77,8 +78,8 @@ class RedisRequests:
 
 def client(url: str) -> Redis:
     """Make a client for a broker's URL; it connects at its first use."""
-    return Redis.from_url(
-        url.replace("redis+socket://", "unix://", 1),
+    return Redis(
+        **broker_urls.redis_arguments(url),
         socket_timeout=_TIMEOUT_SECONDS,
         socket_connect_timeout=_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from app.engine import integration_config, secret_origins
 from app.engine.config_secrets import redacted_config
+from app.engine.errors import UnreadableSecretError
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
@@ -99,12 +100,19 @@ class AccountOrigins:
             return account
         key = account.id if account.integration_override else account.integration_id
         if key not in known:
-            known[key] = self._config(account.environment_id, account.integration_id, account.integration_override)
+            known[key] = self._readable_config(account)
         config = known[key]
         found = () if config is None else secret_origins.of_addresses(config.addresses, account.context)
         if account.origins.issuperset(found):
             return account
         return replace(account, status=_NEEDY, last_error=f"{secret_origins.CODE}: {secret_origins.CHANGED}")
+
+    def _readable_config(self, account: IntegratedAccount) -> IntegrationConfig | None:
+        """Return the config that an account uses; None where it can not be read, and nothing is sent anyway."""
+        try:
+            return self._config(account.environment_id, account.integration_id, account.integration_override)
+        except UnreadableSecretError:
+            return None
 
     def _config(
         self, environment_id: EnvironmentId, integration_id: str, override: JsonObject

@@ -14,7 +14,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged, overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page, RowVersion
 from app.engine.paths import Path
-from app.engine.redaction import entered_paths, restored
+from app.engine.redaction import entered_paths, holds_mask, restored
 from app.services.account_origins import AccountOrigins
 from app.services.shown_contexts import declared_paths
 
@@ -38,6 +38,9 @@ class AccountStore(Protocol):
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
         """Read one account."""
 
+    def inspect(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
+        """Read one account for its owner: secrets that do not decrypt are left out, and told of; so do those below."""
+
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[IntegratedAccount]:
         """Read a page of accounts."""
 
@@ -53,12 +56,6 @@ class AccountStore(Protocol):
         seen: RowVersion | None = None,
     ) -> IntegratedAccount | None:
         """Change some fields, and the context, its origins and its plain paths from what they are, in one step."""
-
-    def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove an account; tell whether there was one."""
-
-    def delete_all(self, environment_id: EnvironmentId, account_ids: Sequence[str]) -> Sequence[str]:
-        """Remove accounts; or none, and tell the ids of which there is none."""
 
 
 class IntegrationNames(Protocol):
@@ -146,7 +143,7 @@ class AccountService:
         return self._origins.told(self._stored(environment_id, account_id), {})
 
     def _stored(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
-        return _found(self._accounts.get(environment_id, account_id), account_id)
+        return _found(self._accounts.inspect(environment_id, account_id), account_id)
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[IntegratedAccount]:
         """Read a page of accounts."""
@@ -168,6 +165,7 @@ class AccountService:
         if "integration_override" in values:
             values["integration_override"] = restored(values["integration_override"], current.integration_override)
         failures = [*faults, *_override_failures(values), *_revealed(current, changes, values)]
+        failures += _unreadable_failures(current, changes)
         failures += self._integration_failures(environment_id, current.integration_id, values)
         if failures:
             raise InvalidInputError(failures)
@@ -193,25 +191,6 @@ class AccountService:
             seen=seen,
         )
         return self._origins.told(_found(updated, account_id), {})
-
-    def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> str:
-        """Remove an account with its credentials; its runs stay. Raises NotFoundError."""
-        if not self._accounts.delete(environment_id, account_id, seen=seen):
-            raise NotFoundError("integrated account", account_id)
-        return account_id
-
-    def delete_all(self, environment_id: EnvironmentId, account_ids: Sequence[str]) -> Sequence[str]:
-        """Remove accounts with their credentials; raise InvalidInputError, and remove none, when one is not there."""
-        missing = frozenset(self._accounts.delete_all(environment_id, account_ids))
-        if missing:
-            raise InvalidInputError(
-                [
-                    Failure(f"ids.{position}", f"integrated account '{id}' does not exist", missing_reference=True)
-                    for position, id in enumerate(account_ids)
-                    if id in missing
-                ]
-            )
-        return account_ids
 
     def refuse_post_install(self, environment_id: EnvironmentId, account_id: str) -> NoReturn:
         """Raise InvalidInputError that tells why an account's post-install actions are not run."""
@@ -248,6 +227,12 @@ def _revealed(current: IntegratedAccount, changes: JsonObject, values: JsonObjec
     if name not in values:
         return []
     return revelations(current.integration_override, values[name], changes[name], name)
+
+
+def _unreadable_failures(current: IntegratedAccount, changes: JsonObject) -> Sequence[Failure]:
+    """Tell where a mask stands for what does not decrypt any more: it would be kept as the secret itself."""
+    message = "what is stored does not decrypt: send it whole, without masks"
+    return [Failure(name, message) for name in sorted(current.unreadable) if holds_mask(changes.get(name))]
 
 
 def _override_failures(fields: JsonObject) -> Sequence[Failure]:

@@ -21,6 +21,9 @@ class DaemonStore(Protocol):
     def note_dropped(self, daemon_id: str, counts: Mapping[str, int]) -> None:
         """Note in a daemon's metadata how many messages it has dropped, by reason."""
 
+    def note_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
+        """Note in a daemon's metadata which of its duties fail; none takes the note away."""
+
     def get(self, daemon_id: str) -> Daemon | None:
         """Find one daemon."""
 
@@ -45,6 +48,10 @@ class DaemonService:
     def note_dropped(self, daemon_id: str, counts: Mapping[str, int]) -> None:
         """Note how many messages a daemon has dropped, by reason."""
         self._daemons.note_dropped(daemon_id, counts)
+
+    def note_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
+        """Note which duties of a daemon fail."""
+        self._daemons.note_failing(daemon_id, faults)
 
     def get(self, daemon_id: str) -> Daemon:
         """Find one daemon; raise NotFoundError."""

@@ -1,9 +1,19 @@
 """Is everything there that runs need?"""
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Protocol
 
 from app.engine.json_types import JsonObject
+
+
+class StoreState(StrEnum):
+    """How Postgres stands."""
+
+    OK = "ok"
+    READ_ONLY = "read-only"
+    """It answers questions and takes no changes: a standby, or one whose primary is about to change."""
+    UNREACHABLE = "unreachable"
 
 
 class LiveDaemons(Protocol):
@@ -12,35 +22,42 @@ class LiveDaemons(Protocol):
     def live_by_group(self, *, within_seconds: float) -> dict[str, int]:
         """Count the daemons of each group that reported, and took a message, not longer ago than this."""
 
+    def failing_duties(self, *, within_seconds: float) -> JsonObject:
+        """Read which duties fail, and by what, of the daemons that reported not longer ago than this."""
+
 
 class HealthService:
     """Looks at what Ferryman stands on.
 
     Without Postgres it is of no use to anybody (unhealthy). Without the broker it is degraded: it still takes runs and
-    answers every question, so a balancer that turned callers away would make an outage of a delay.
+    answers every question, so a balancer that turned callers away would make an outage of a delay. Before a Postgres
+    that takes no changes it is degraded too: it still answers questions.
     """
 
     def __init__(
         self,
         *,
-        is_store_reachable: Callable[[], bool],
+        look_at_store: Callable[[], StoreState],
         others: Mapping[str, Callable[[], bool]],
         daemons: LiveDaemons,
         silence_seconds: float,
     ) -> None:
-        self._is_store_reachable = is_store_reachable
+        self._look_at_store = look_at_store
         self._others = others
         self._daemons = daemons
         self._silence_seconds = silence_seconds
 
     def check(self) -> tuple[bool, JsonObject]:
-        """Tell whether it serves, and what of it is there: each part, and the daemons of each group that go on.
+        """Tell whether it serves, and what of it is there: each part, the duties that fail, the daemons that go on.
 
         No live daemon is no illness: runs wait for one.
         """
-        serves = self._is_store_reachable()
-        found = {"postgres": serves} | {name: check() for name, check in self._others.items()}
-        shown = {name: "ok" if is_there else "unreachable" for name, is_there in found.items()}
-        status = "unhealthy" if not serves else "ok" if all(found.values()) else "degraded"
+        store = self._look_at_store()
+        serves = store is not StoreState.UNREACHABLE
+        found = {name: check() for name, check in self._others.items()}
+        shown = {"postgres": store} | {name: "ok" if is_there else "unreachable" for name, is_there in found.items()}
         live = self._daemons.live_by_group(within_seconds=self._silence_seconds) if serves else {}
-        return serves, {"status": status, **shown, "daemons": live}
+        failing = self._daemons.failing_duties(within_seconds=self._silence_seconds) if serves else {}
+        is_well = store is StoreState.OK and all(found.values()) and not failing
+        status = "unhealthy" if not serves else "ok" if is_well else "degraded"
+        return serves, {"status": status, **shown, "duties": failing, "daemons": live}

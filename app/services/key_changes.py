@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.engine import integration_config
+from app.engine.errors import UnreadableSecretError
 from app.engine.item_keys import keys_of_job
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount
 from app.engine.record_keys import RecordKey
-from app.services.run_context import AccountReader, IntegrationReader
+from app.services.run_context import IntegrationReader
 
 CODE = "key_changed"
 
@@ -33,6 +34,13 @@ class Holdings(Protocol):
         """List those of an ``integration_id``, an ``account_id`` or a ``job_id``."""
 
 
+class Accounts(Protocol):
+    """Reads integrated accounts as far as they can be read."""
+
+    def inspect(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
+        """Read one account; secrets that do not decrypt are left out."""
+
+
 Finish = Callable[[], list[JsonObject]]
 """Gives the warnings of what has changed since."""
 
@@ -40,7 +48,7 @@ Finish = Callable[[], list[JsonObject]]
 class KeyChanges:
     """Compares the keys of held records before and after a change."""
 
-    def __init__(self, holdings: Holdings, integrations: IntegrationReader, accounts: AccountReader) -> None:
+    def __init__(self, holdings: Holdings, integrations: IntegrationReader, accounts: Accounts) -> None:
         """``integrations`` gives them as their environment uses them."""
         self._holdings = holdings
         self._integrations = integrations
@@ -60,7 +68,7 @@ class KeyChanges:
 
     def _watch(self, environment_id: EnvironmentId, place: Mapping[str, str]) -> Finish:
         def known() -> dict[tuple[str, str, str], tuple[Holding, list[JsonObject]]]:
-            account = self._accounts.get(environment_id, place["account_id"]) if "account_id" in place else None
+            account = self._accounts.inspect(environment_id, place["account_id"]) if "account_id" in place else None
             return self._known(environment_id, self._holdings.of(environment_id, place), account)
 
         before = known()
@@ -80,8 +88,7 @@ class KeyChanges:
     ) -> dict[tuple[str, str, str], tuple[Holding, list[JsonObject]]]:
         found = {}
         for holding in holdings:
-            integration = self._integrations.get(environment_id, holding.integration_id)
-            raw = integration.config if integration is not None else {}
+            raw = self._config(environment_id, holding.integration_id)
             config, _ = integration_config.parse_config(
                 overridden(raw, account.integration_override if account else {})
             )
@@ -89,6 +96,14 @@ class KeyChanges:
             at = (holding.resource, holding.job_id, holding.integration_id)
             found[at] = (holding, keys.get(holding.resource, []))
         return found
+
+    def _config(self, environment_id: EnvironmentId, integration_id: str) -> JsonObject:
+        """Read an integration's config; of one whose secrets do not decrypt nothing is known, and no run uses it."""
+        try:
+            integration = self._integrations.get(environment_id, integration_id)
+        except UnreadableSecretError:
+            return {}
+        return integration.config if integration is not None else {}
 
 
 def _add(

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.engine.erasures import Erasure
 from app.engine.errors import Failure, InvalidInputError
-from app.engine.objects import EnvironmentId, IntegratedAccount, Page
+from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page
 from app.engine.stored_records import LogPage, StoredRecord
 
 
@@ -53,6 +54,23 @@ class Tombstones(Protocol):
         """Bring back what a run has deleted; count it."""
 
 
+class Erasures(Protocol):
+    """Takes down what is to be erased."""
+
+    def create_of_resource(self, environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
+        """Ask for the records of an account's resource to be erased at once."""
+
+
+class ErasureReader(Protocol):
+    """Shows what is to be erased, and what was."""
+
+    def get(self, environment_id: EnvironmentId, id: str) -> Erasure | None:
+        """Read one erasure."""
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Erasure]:
+        """Read a page of erasures."""
+
+
 class AccountReader(Protocol):
     """Reads integrated accounts."""
 
@@ -63,7 +81,16 @@ class AccountReader(Protocol):
 class RecordService:
     """Records as the API's callers see them."""
 
-    def __init__(self, *, records: RecordStore, log: Log, tombstones: Tombstones, accounts: AccountReader) -> None:
+    def __init__(
+        self,
+        *,
+        records: RecordStore,
+        log: Log,
+        tombstones: Tombstones,
+        accounts: AccountReader,
+        erasures: Erasures,
+    ) -> None:
+        self._erasures = erasures
         self._records = records
         self._log = log
         self._tombstones = tombstones
@@ -83,6 +110,11 @@ class RecordService:
         """Bring back the records that a run has deleted and count them; raises as ``list`` does."""
         self._check_account(environment_id, account_id)
         return self._tombstones.restore(account_id, run_id, resource)
+
+    def erase(self, environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
+        """Have all that is held of an account's resource erased in the background; raises as ``list`` does."""
+        self._check_account(environment_id, account_id)
+        return self._erasures.create_of_resource(environment_id, account_id, resource)
 
     def _check_account(self, environment_id: EnvironmentId, account_id: str) -> None:
         if self._accounts.get(environment_id, account_id) is None:

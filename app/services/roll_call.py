@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
-from app.engine.errors import BrokerUnavailableError
+from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
+from app.services.duty_rows import DutyRows
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ class RollCall:
         self._silence_seconds = silence_seconds
         self._monotonic = monotonic
         self._listening_since: float | None = None
+        self._rows = DutyRows("roll call", monotonic=monotonic)
 
     def take(self) -> None:
         """Take down who is there, and who is not any more."""
@@ -62,9 +65,20 @@ class RollCall:
         if self._listening_since is None:
             self._listening_since = now
         has_listened = now - self._listening_since >= self._silence_seconds
-        silent = self._registry.note(
+        silent = self._note(
             list({pulse.daemon_id: pulse for pulse in heard}.values()),
             silence_seconds=self._silence_seconds if has_listened else None,
         )
         if silent:
             logger.warning("daemons fell silent", extra={"daemons": silent})
+
+    def _note(self, heard: Sequence[Pulse], *, silence_seconds: float | None) -> int:
+        """Take all reports down at once, or one by one where one of them keeps that from being done."""
+        try:
+            return self._registry.note(heard, silence_seconds=silence_seconds)
+        except StoreUnavailableError:
+            raise
+        except Exception:
+            for pulse in heard:
+                self._rows.handle(pulse.daemon_id, partial(self._registry.note, [pulse], silence_seconds=None))
+            return self._registry.note([], silence_seconds=silence_seconds)

@@ -1,17 +1,19 @@
 """Everything that a slice of a run must know, read from Postgres once per slice."""
 
+import functools
+import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from app.engine import definition, integration_config, item_keys, planning, rekeying, routing, scope
-from app.engine.errors import FerrymanError
+from app.engine.errors import Failure, FerrymanError, UnreadableSecretError
 from app.engine.events import Envelope
 from app.engine.increments import LowerBounds
 from app.engine.integration_config import IntegrationConfig
-from app.engine.json_types import JsonObject
+from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import overridden
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
 from app.engine.paths import Path
@@ -26,6 +28,8 @@ from app.services.ports import Clock
 from app.services.unified_mappings import AccountMapping, UnifiedMappings, account_mapping
 
 _RECENT_SECONDS: Final = 0.5
+_KEPT_CONFIGS: Final = 64
+_LONGEST_KEPT_CONFIG: Final = 64 * 1024
 
 
 class RunUnworkableError(FerrymanError):
@@ -178,7 +182,12 @@ class RunContexts:
         recent: _Recent | None = self._own.__dict__.pop("recent", None)
         if recent and recent.context.run.id == run_id and time.monotonic() < recent.until:
             return recent.context
-        material = self._materials.read(run_id)
+        try:
+            material = self._materials.read(run_id)
+        except UnreadableSecretError as error:
+            raise RunUnworkableError(
+                f"a secret of its account or integration can not be read: {error.message}"
+            ) from error
         if material is None:
             raise RunUnworkableError(f"run '{run_id}' was deleted")
         context = self._made_of(material)
@@ -236,10 +245,26 @@ class RunContexts:
 def _config(account: IntegratedAccount, integration: Integration | None) -> IntegrationConfig:
     if integration is None:
         raise RunUnworkableError(f"integration '{account.integration_name}' was deleted")
-    config, faults = integration_config.parse_config(overridden(integration.config, account.integration_override))
+    config, faults = _parse(overridden(integration.config, account.integration_override))
     if config is None:
         raise RunUnworkableError(f"integration '{integration.name}': {faults[0].path}: {faults[0].message}")
     return config.given_for(integration.origins, integration.override_origins, account.override_origins)
+
+
+def _parse(raw: JSON) -> tuple[IntegrationConfig | None, Sequence[Failure]]:
+    """Read a config, or find it among those read last: runs of one integration share a text of many KiB."""
+    text = json.dumps(raw)
+    if len(text) > _LONGEST_KEPT_CONFIG:
+        return integration_config.parse_config(raw)
+    config, faults = _parse_text(text)
+    # A copy: a config notes the methods that its run asked for.
+    return (config and replace(config)), faults
+
+
+@functools.lru_cache(maxsize=_KEPT_CONFIGS)
+def _parse_text(text: str) -> tuple[IntegrationConfig | None, Sequence[Failure]]:
+    config, faults = integration_config.parse_config(json.loads(text))
+    return config, tuple(faults)
 
 
 def _scope(run: SyncJobRun, account: IntegratedAccount, plain: frozenset[Path]) -> JsonObject:

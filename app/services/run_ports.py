@@ -94,5 +94,8 @@ class Moves(Protocol):
     ) -> bool:
         """Write a run's first units, events and errors, and by what its records are known, once."""
 
+    def record_error(self, run_id: str, error: ErrorDraft) -> None:
+        """Keep an error of a run that need not be readable; nothing of one that is not there."""
+
     def locked(self, run_id: str) -> LockedRun:
         """Lock the run."""

@@ -1,6 +1,7 @@
 """What of accounts' contexts may be seen: what their integrations declare to be no secret."""
 
 from app.engine import non_secrets
+from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
 from app.engine.objects import IntegratedAccount, Integration
@@ -27,7 +28,11 @@ class ShownContexts:
         return redacted(account.context, self.plain_paths(account))
 
     def _declared(self, account: IntegratedAccount) -> frozenset[Path]:
-        integration = self._integrations.get(account.environment_id, account.integration_id)
+        try:
+            integration = self._integrations.get(account.environment_id, account.integration_id)
+        except UnreadableSecretError:
+            # What it declares is not known: nothing is shown.
+            return frozenset()
         return declared_paths(integration, account.integration_override)
 
 

@@ -1,40 +1,34 @@
-"""Repair what no message told: ring again, take back, settle, call the roll. One leader at a time does it.
+"""Repair what no message told: publish what was promised, ring again, settle. The leader does it, a duty for each.
 
 The leader looks by one cheap question whether anything is due, and acts only where something is. Every duty is
 idempotent and works in small batches, so that a leader that dies in between leaves nothing half-done.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, Protocol
 
+from app.engine.errors import StoreUnavailableError
+from app.engine.json_types import JsonObject
 from app.engine.work import Ring
+from app.services.duties import ALL_DUE, DueWork, Duties, Duty
+from app.services.duty_rows import DutyRows
 from app.services.ports import Bell
+from app.services.queue_heads import LostBefore, QueueHeads, Queues
 from app.services.tracking import Tracking
 from app.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 BATCH = 500
+_MOST_BATCHES: Final = 40
+"""Of rings in a turn: a queue of tens of thousands that was lost is filled at once."""
+_SETTLED: Final = 0.6
+"""The part of the time before a ring is repeated for which a daemon may hold a message before it comes to it."""
 
 _THOROUGH_EVERY: Final = 5
 """Work whose message was lost has waited for long already: it is looked for at each fifth sweep only."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DueWork:
-    """Which duties have something to do."""
-
-    messages: bool = False
-    """The broker has not got a promised message."""
-    units: bool = False
-    """A timer is due, a lease has expired, or nobody came for a unit."""
-    runs: bool = False
-    """Nobody came for a run."""
-    unsettled: bool = False
-    """A run has no work left, and nobody has ended it."""
-    triggers: bool = False
-    """A cron trigger's time has come."""
-    announcements: bool = False
-    """An event that belongs to no run can be sent."""
 
 
 class Look(Protocol):
@@ -47,127 +41,176 @@ class Look(Protocol):
 class Units(Protocol):
     """Knows which units wait in vain."""
 
-    def ring_due(self, *, ring_after_seconds: float, limit: int) -> list[Ring]:
-        """Mark and list the units that somebody should look at."""
+    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        """List the queues that units' rings went to, which nobody has come for."""
+
+    def ring_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[Ring]:
+        """Mark and list the units that somebody should look at: those whose timer is due, and those whose ring is lost.
+
+        A ring is repeated after twice the time of the one before, up to ten minutes; at once where a queue is empty.
+        """
 
 
 class Runs(Protocol):
     """Knows which runs wait in vain."""
 
-    def ring_due(self, *, ring_after_seconds: float, limit: int) -> Sequence[tuple[str, str]]:
-        """Mark and list ``(run id, queue)`` of created runs whose message seems lost and whose group has a daemon."""
+    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        """List the queues of runs that nobody has come for although their groups have a daemon."""
 
-    def unsettled(self, *, limit: int) -> Sequence[str]:
-        """List begun runs without work left, which nobody has settled."""
+    def ring_due(
+        self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
+    ) -> Sequence[tuple[str, str]]:
+        """Mark and list ``(run id, queue)`` of runs whose message is lost, on the terms of units."""
+
+    def unsettled(self, *, limit: int, skipped: Sequence[str]) -> Sequence[str]:
+        """List begun runs without work left, which nobody has settled, but for those to be skipped."""
 
 
 class Messages(Protocol):
     """Keeps promised messages."""
 
     def publish_waiting(
-        self, publish: Callable[[str, list[str], str], bool], *, older_than_seconds: float, limit: int
+        self,
+        publish: Callable[[str, str, list[str], str], bool | None],
+        *,
+        older_than_seconds: float,
+        limit: int,
+        skipped: Sequence[str],
     ) -> int:
-        """Publish what waits for longer than this, until the first that can not be published."""
+        """Publish what waits for longer than this, until the first that ``publish`` answers by False.
+
+        It is given a message's id, task, args and queue. One that it answers by None stays, and the others go on.
+        """
 
 
-class Triggers(Protocol):
-    """Makes runs by the clock."""
-
-    def fire_due(self) -> None:
-        """Begin to make the runs of a batch of triggers whose time has come, without waiting for it."""
-
-
-class Announcements(Protocol):
-    """Sends events that belong to no run."""
-
-    def send_due(self) -> None:
-        """Send what is due, without waiting for anybody."""
-
-
-class TaskBell(Bell, Protocol):
-    """A bell that publishes any task by its name."""
+class TaskBell(Bell, Queues, Protocol):
+    """A bell that publishes any task by its name, and sees what waits."""
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         """Publish; tell whether the broker took it."""
 
 
-class Chore:
-    """A duty with a rhythm of its own, such as the roll call; it must be idempotent and take well under a second."""
+class Sweeping:
+    """Looks after what waits in vain. A row that breaks its duty is told of at its run, and rung again later."""
 
-    def __init__(self, do: Callable[[], object], *, every_seconds: float, monotonic: Callable[[], float]) -> None:
-        self._do = do
-        self._every_seconds = every_seconds
-        self._monotonic = monotonic
-        self._next = 0.0
-
-    def do_when_due(self) -> None:
-        """Do it if its time has come."""
-        now = self._monotonic()
-        if now >= self._next:
-            # Before it is done, so that one which fails does not keep the others waiting.
-            self._next = now + self._every_seconds
-            self._do()
-
-
-class Sweeper:
-    """The duties of the leader."""
-
-    def __init__(  # noqa: PLR0913  # one parameter per duty
+    def __init__(  # what each of its duties works on
         self,
         *,
-        look: Look,
         units: Units,
         runs: Runs,
         messages: Messages,
-        triggers: Triggers,
-        announcements: Announcements,
         tracking: Tracking,
         bell: TaskBell,
         settings: Settings,
-        chores: Sequence[Chore] = (),
+        monotonic: Callable[[], float],
     ) -> None:
-        self._look = look
         self._units = units
         self._runs = runs
         self._messages = messages
-        self._triggers = triggers
-        self._announcements = announcements
         self._tracking = tracking
         self._bell = bell
         self._settings = settings
-        self._chores = chores
-        self._sweeps = 0
+        self._promised = DutyRows("publishing", monotonic=monotonic)
+        self._rung_units = DutyRows("ringing units", monotonic=monotonic)
+        self._rung_runs = DutyRows("ringing runs", monotonic=monotonic)
+        settle_seconds = settings.ring_after_seconds * _SETTLED
+        self._unit_heads = QueueHeads(bell, settle_seconds=settle_seconds, monotonic=monotonic)
+        self._run_heads = QueueHeads(bell, settle_seconds=settle_seconds, monotonic=monotonic)
+        self._unsettled = DutyRows("settling", monotonic=monotonic)
 
-    def sweep(self) -> None:
-        """Look what is due, and do it; then do the chores whose time has come."""
-        due = self._look.look(is_thorough=self._sweeps % _THOROUGH_EVERY == 0)
-        self._sweeps += 1
-        self._ring(due)
-        if due.unsettled:
-            for run_id in self._runs.unsettled(limit=BATCH):
-                self._tracking.settle(run_id)
-        if due.triggers:
-            self._triggers.fire_due()
-        if due.announcements:
-            self._announcements.send_due()
-        for chore in self._chores:
-            chore.do_when_due()
-
-    def _ring(self, due: DueWork) -> None:
-        if due.messages:
-            self._publish_promised()
-        if due.units:
-            self._bell.ring(self._units.ring_due(ring_after_seconds=self._settings.ring_after_seconds, limit=BATCH))
-        if due.runs:
-            self._ring_runs()
-
-    def _publish_promised(self) -> None:
-        self._messages.publish_waiting(
-            lambda task, args, queue: self._bell.publish(task, args, queue=queue),
-            older_than_seconds=self._settings.publish_timeout_seconds,
-            limit=BATCH,
+    def duties(self) -> Sequence[Duty]:
+        """List what it does, each apart from the others."""
+        return (
+            Duty(name="publishing", do=self.publish_promised, is_due=lambda due: due.messages),
+            Duty(name="ringing units", do=self.ring_units, is_due=lambda due: due.units),
+            Duty(name="ringing runs", do=self.ring_runs, is_due=lambda due: due.runs),
+            Duty(name="settling", do=self.settle, is_due=lambda due: due.unsettled),
         )
 
-    def _ring_runs(self) -> None:
-        for run_id, queue in self._runs.ring_due(ring_after_seconds=self._settings.ring_after_seconds, limit=BATCH):
-            self._bell.ring_run(run_id, queue=queue)
+    def publish_promised(self) -> None:
+        """Publish the messages that the broker did not get when they were promised."""
+
+        def publish(id: str, task: str, args: list[str], queue: str) -> bool | None:
+            return self._promised.handle(
+                id, partial(self._bell.publish, task, args, queue=queue), tell=lambda why: self._tell(args[0], why)
+            )
+
+        self._messages.publish_waiting(
+            publish,
+            older_than_seconds=self._settings.publish_timeout_seconds,
+            limit=BATCH,
+            skipped=self._promised.skipped(),
+        )
+
+    def ring_units(self) -> None:
+        """Ring for the units that nobody has come for."""
+        seconds = self._settings.ring_after_seconds
+        lost = self._unit_heads.lost_before(self._units.due_queues(ring_after_seconds=seconds))
+        for _ in range(_MOST_BATCHES):
+            rings = self._units.ring_due(lost, ring_after_seconds=seconds, limit=BATCH)
+            for ring in rings:
+                self._rung_units.handle(
+                    ring.unit_id, partial(self._bell.ring, [ring]), tell=partial(self._tell, ring.run_id)
+                )
+            if len(rings) < BATCH:
+                return
+
+    def ring_runs(self) -> None:
+        """Ring for the runs that nobody has come for."""
+        seconds = self._settings.ring_after_seconds
+        lost = self._run_heads.lost_before(self._runs.due_queues(ring_after_seconds=seconds))
+        for _ in range(_MOST_BATCHES):
+            found = self._runs.ring_due(lost, ring_after_seconds=seconds, limit=BATCH)
+            for run_id, queue in found:
+                self._rung_runs.handle(
+                    run_id, partial(self._bell.ring_run, run_id, queue=queue), tell=partial(self._tell, run_id)
+                )
+            if len(found) < BATCH:
+                return
+
+    def settle(self) -> None:
+        """Settle the runs that have no work left, and that nobody has ended."""
+        for run_id in self._runs.unsettled(limit=BATCH, skipped=self._unsettled.skipped()):
+            self._unsettled.handle(run_id, partial(self._tracking.settle, run_id), tell=partial(self._tell, run_id))
+
+    def _tell(self, run_id: str, why: str) -> None:
+        self._tracking.note_unhandled(run_id, why)
+
+
+class Sweeper:
+    """Looks what is due again and again, and begins the duties that have work."""
+
+    def __init__(self, *, look: Look, duties: Duties) -> None:
+        self._look = look
+        self._duties = duties
+        self._sweeps = 0
+        self._look_error: str | None = None
+
+    def sweep(self) -> None:
+        """Look what is due, and begin it; nothing of it is waited for."""
+        self._duties.begin_due(self._find_due())
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait until no duty is under way, for so long at most; return whether that came true."""
+        return self._duties.wait(timeout_seconds)
+
+    @property
+    def faults(self) -> Mapping[str, JsonObject]:
+        """What is wrong, by duty."""
+        looking: JsonObject = {} if self._look_error is None else {"looking": {"error": self._look_error}}
+        return {**looking, **self._duties.faults}
+
+    def _find_due(self) -> DueWork:
+        """Look what is due; of a look that breaks, each duty finds out by itself."""
+        is_thorough = self._sweeps % _THOROUGH_EVERY == 0
+        self._sweeps += 1
+        try:
+            due = self._look.look(is_thorough=is_thorough)
+        except StoreUnavailableError:
+            raise
+        except Exception as error:
+            logger.warning("a look at what is due failed", exc_info=True)
+            self._look_error = type(error).__name__
+            return ALL_DUE
+        self._look_error = None
+        return due

@@ -20,6 +20,7 @@ from app.engine.times import iso_utc
 from app.engine.work import ErrorDraft, EventDraft, Ring
 from app.services import gathering
 from app.services.beginning import Beginning
+from app.services.conflicts import repeated
 from app.services.deleting import Decision, Deletions
 from app.services.ports import Bell, Clock
 from app.services.run_context import RunContexts, RunReader, RunUnworkableError, envelope_of
@@ -102,6 +103,7 @@ class Tracking:
             has_work=bool(first.units) and not first.errors,
         )
 
+    @repeated
     def settle(self, run_id: str) -> None:
         """End what is done: resources without work left, then the run, once its books balance."""
         with self._moves.locked(run_id) as locked:
@@ -120,6 +122,7 @@ class Tracking:
         if verdict.status.is_final:
             self._ring_next(run)
 
+    @repeated
     def fail(self, run_id: str, error: ErrorDraft) -> None:
         """End the run as failed; its queued events, and the failed event, are still delivered."""
         with self._moves.locked(run_id) as locked:
@@ -155,12 +158,14 @@ class Tracking:
         self._bell.ring(rings)
         self._ring_next(run)
 
+    @repeated
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
         """Keep an error that does not end the run."""
         with self._moves.locked(run_id) as locked:
             if locked.status is not None:
                 locked.record_errors([error])
 
+    @repeated
     def note_broken_task(self, run_id: str, exception_name: str, *, is_start: bool) -> None:
         """Keep that a task of the run broke with an exception that nobody foresaw; its text may hold secrets.
 
@@ -180,6 +185,15 @@ class Tracking:
         if ends_run:
             self._ring_next(run)
 
+    def end_unreadable(self, run_id: str, *, kind: str) -> None:
+        """End a run whose row can not be read, so that nothing can be told of it."""
+        error = self._draft("unreadable", f"the run can not be read ({kind}); the daemon's log has the trace")
+        self._moves.move(run_id, RunStatus.FAILED, error=_shown(error))
+
+    def note_unhandled(self, run_id: str, reason: str) -> None:
+        """Keep, as an error of the run, that a duty could not handle it; whatever is wrong with its row."""
+        self._moves.record_error(run_id, self._draft("unhandled", f"the run could not be moved on: {reason}"))
+
     def stop(self, run_id: str) -> bool:
         """End the run for its user; within one page every daemon notices, since its next write is refused."""
         run = self._runs.load(run_id)
@@ -188,6 +202,7 @@ class Tracking:
         self._ring_next(run)
         return True
 
+    @repeated
     def stop_waiting(self, run_id: str) -> bool:
         """End the run for its operator if nobody has taken it up yet; tell whether it was ended."""
         with self._moves.locked(run_id) as locked:
@@ -269,16 +284,9 @@ class Tracking:
         unit_id = locked.queue_events([event])
         return [Ring(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))] if unit_id else []
 
-    def _draft(self, code: str, message: str, *, resource: str | None = None, method: str | None = None) -> ErrorDraft:
-        return ErrorDraft(
-            id=new_id(),
-            resource=resource,
-            method=method,
-            code=code,
-            message=message,
-            details={},
-            at=self._clock.now(),
-        )
+    def _draft(self, code: str, message: str) -> ErrorDraft:
+        at = self._clock.now()
+        return ErrorDraft(id=new_id(), resource=None, method=None, code=code, message=message, details={}, at=at)
 
 
 def _hold_increments(locked: LockedRun, run: SyncJobRun, progress: Progress) -> None:

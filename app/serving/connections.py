@@ -86,6 +86,8 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         patient.become_patient(patience)
         super().__init__(cfg, patient, client, server)
         self.address = address_of(client)
+        self.is_of_proxy = False
+        """Its other end is a trusted proxy, which asks for many clients."""
         self.reading: RequestReading | None = None
         self.is_whole = True
         """All of the request came in; else the connection ends with its answer."""

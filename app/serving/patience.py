@@ -15,6 +15,8 @@ class Patience:
     """A second more for each so many bytes: who is slow but goes on is waited for."""
     idle_seconds: float = 5.0
     """Between two requests of a connection."""
+    idle_seconds_of_proxy: float = 75.0
+    """The same for a trusted proxy: longer than proxies keep theirs, so that none asks on one that just ends."""
     farewell_seconds: float = 2.0
     """For a client to close its side of a connection that was ended here."""
     unfinished_per_address: int = 64

@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from gunicorn.workers.gthread import ThreadWorker
 
+from app.net import trusted_proxies
+from app.net.trusted_proxies import TrustedProxies
 from app.serving.connections import Connection
 from app.serving.patience import Patience
 from app.serving.request_reading import Progress, RequestReading
@@ -34,6 +36,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         super().__init__(*args, **options)
         self._patience = Patience()
         self._largest_body = int(os.environ.get("FERRYMAN_REQUEST_LIMIT_BYTES") or LARGEST_REQUEST_BYTES)
+        self._proxies = TrustedProxies.parse(os.environ.get(trusted_proxies.SETTING, ""))
         # In the order in which they began to wait; all that is in no thread.
         self._waiting: dict[Connection, None] = {}
         self._unfinished: dict[str, dict[Connection, None]] = {}
@@ -52,6 +55,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             return
         self.nr_conns += 1
         conn = Connection(self.cfg, sock, client, listener.getsockname(), self._patience)
+        conn.is_of_proxy = isinstance(client, tuple) and self._proxies.trust(str(client[0]))
         self._await_request(conn, seconds=self._patience.head_seconds)
         self._read(conn)
         self._give_way(conn)
@@ -164,7 +168,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             self._part(conn)
             return
         ahead = conn.parser.unreader.take_buffered()
-        self._await_request(conn, seconds=self._patience.idle_seconds)
+        patience = self._patience
+        seconds = patience.idle_seconds_of_proxy if conn.is_of_proxy else patience.idle_seconds
+        self._await_request(conn, seconds=seconds)
         if ahead:
             self._take(conn, ahead)
 
@@ -223,7 +229,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def _give_way(self, conn: Connection) -> None:
         """End the oldest while there are too many of one address, or too much waits in memory."""
         those = self._unfinished.get(conn.address, {})
-        while len(those) > self._patience.unfinished_per_address:
+        while not conn.is_of_proxy and len(those) > self._patience.unfinished_per_address:
             self._expire(next(iter(those)))
         while self._held_bytes > self._patience.most_bytes:
             self._expire(next(one for one in self._waiting if one.held_bytes))

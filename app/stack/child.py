@@ -40,6 +40,7 @@ class ChildSpec:
     is_ready: Callable[[int], bool] = always_ready
     """Asked with the process id until it says yes."""
     ready_seconds: float = 60.0
+    """How long it may sleep before it is ready; while it works it is waited for."""
     stop_signals: tuple[Signals, ...] = (SIGTERM,)
     """Sent one after another, each ``stop_seconds`` after the last, before SIGKILL."""
     stop_seconds: float = 15.0

@@ -41,7 +41,7 @@ def api_child(listener: socket.socket, environment: Mapping[str, str], run_dir: 
         environment=environment,
         working_dir=commands.PROJECT_ROOT,
         inherited_fds=(listener.fileno(),),
-        is_ready=partial(answers_http, reachable_host(listener), port, "/healthz"),
+        is_ready=partial(answers_http, reachable_host(listener), port, "/ping"),
         # A graceful end; gunicorn's workers would otherwise outlive it by a second.
         death_signal=SIGTERM,
     )
@@ -97,15 +97,15 @@ def answers_http(host: str, port: int, path: str, _pid: int) -> bool:
 def _serves_group(host: str, port: int, group: str, daemons: int, _pid: int) -> bool:
     """Claim that the API knows of so many live daemons of a group."""
     try:
-        live = json.loads(_get(host, port, "/healthz") or b"{}").get("daemons", {})
+        live = json.loads(_get(host, port, "/healthz", seconds=10) or b"{}").get("daemons", {})
     except ValueError:
         return False
     return int(live.get(group, 0)) >= daemons
 
 
-def _get(host: str, port: int, path: str) -> bytes | None:
+def _get(host: str, port: int, path: str, *, seconds: float = 2) -> bytes | None:
     """Give the body of any answer; None if there is none. Proxies of the environment are passed by."""
-    connection = http.client.HTTPConnection(host, port, timeout=2)
+    connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
         connection.request("GET", path)
         return connection.getresponse().read()

@@ -17,12 +17,15 @@ def api_command(bind: str, *, worker_tmp_dir: str, workers: int = 2, threads: in
     """
     return (
         *(sys.executable, "-m", "gunicorn", "app.wsgi:app"),
+        *("--config", "python:app.serving.gunicorn_config"),
         *("--bind", bind),
         *("--worker-class", "app.serving.worker.PatientWorker", "--workers", str(workers), "--threads", str(threads)),
         *("--worker-connections", "700", "--no-sendfile"),
         *("--worker-tmp-dir", worker_tmp_dir),
         *("--timeout", "60", "--graceful-timeout", "10"),
         "--no-control-socket",
+        # The application itself decides whom it believes: FERRYMAN_TRUSTED_PROXIES.
+        *("--forwarded-allow-ips", ""),
     )
 
 
@@ -32,7 +35,7 @@ def daemon_command(daemon_id: str, *, group: str, concurrency: int) -> tuple[str
         *(sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker"),
         *("--pool", "threads", "--concurrency", str(concurrency)),
         *("--queues", f"{queue_of(group)},{RAPID_BRIDGE_QUEUE}"),
-        *("--hostname", f"{daemon_id}@%h"),
+        *("--hostname", f"{daemon_id.replace('%', '%%')}@%h"),
         *("--loglevel", "INFO"),
         # Daemons agree through Postgres; neighbours' chatter only delays the start.
         *("--without-mingle", "--without-gossip"),

@@ -52,7 +52,7 @@ class DataDirectory:
 
     @property
     def api_url_file(self) -> Path:
-        """The address of the API that runs, or ran last."""
+        """The address of the API, while the stack runs; a copy of the directory may hold that of the original."""
         return self.run / "api-url"
 
     def create(self) -> None:

@@ -15,6 +15,8 @@ def server_environment(data: DataDirectory) -> dict[str, str]:
     place = socket_root(data)
     return {
         "DATABASE_URL": postgres.database_url(place),
+        # One that the caller has would lead to another database.
+        "FERRYMAN_SESSION_DATABASE_URL": "",
         "BROKER_URL": redis.broker_url(place),
         "FERRYMAN_ENCRYPTION_KEY": data.encryption_key(),
         addresses.SETTING: os.environ.get(addresses.SETTING) or addresses.LOOPBACK,

@@ -93,7 +93,7 @@ def postgres_child(cluster: Path, socket_root: Path) -> ChildSpec:
         run_as=None if user is None else (user.pw_uid, user.pw_gid),
         prepare=prepare,
         is_ready=partial(_accepts_connections, socket_root),
-        ready_seconds=120.0,  # a recovery after a crash takes its time
+        ready_seconds=120.0,
         stop_signals=(SIGINT, SIGQUIT),
         stop_seconds=20.0,
         death_signal=SIGINT,

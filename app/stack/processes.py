@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ class ProcessRecord:
     identity: str | None
     """Tells it from a later process that got the same pid."""
     stop_signal: int
+    directory: str | None = None
+    """The directory that it was started for: a copy of that has the same pid files, and none of the processes."""
 
 
 def identity_of(pid: int) -> str | None:
@@ -33,6 +36,24 @@ def identity_of(pid: int) -> str | None:
     return None if state in "ZX" else f"{boot}:{fields[18]}"
 
 
+def directory_identity(directory: Path) -> str:
+    """Tell a directory from every other one, its own copies too, under whatever path it is found."""
+    status = directory.stat()
+    return f"{status.st_dev}:{status.st_ino}"
+
+
+def is_working(sessions: Collection[int]) -> bool:
+    """Whether a process of these sessions computes, stands in line for a core, or waits for a disk."""
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, session, *_ = file.read_text().rpartition(")")[2].split()
+        except (OSError, ValueError):
+            continue
+        if state in "RD" and int(session) in sessions:
+            return True
+    return False
+
+
 def signal_group(pid: int, number: int) -> None:
     """Send a signal to every process of the group that ``pid`` leads, or led."""
     with suppress(ProcessLookupError, PermissionError):
@@ -41,19 +62,30 @@ def signal_group(pid: int, number: int) -> None:
 
 def record_process(pid_file: Path, pid: int, stop_signal: int) -> None:
     """Note a child, so that the next supervisor can end it should this one be killed."""
-    record = ProcessRecord(pid=pid, identity=identity_of(pid), stop_signal=int(stop_signal))
+    record = ProcessRecord(
+        pid=pid,
+        identity=identity_of(pid),
+        stop_signal=int(stop_signal),
+        directory=directory_identity(pid_file.parent),
+    )
     pid_file.write_text(json.dumps(asdict(record)))
 
 
 def end_leftovers(run_dir: Path) -> list[str]:
-    """End every process that the pid files of a killed supervisor name; return their names."""
-    records = {path: record for path in sorted(run_dir.glob("*.pid")) if (record := _read_record(path))}
+    """End every process that a killed supervisor of this directory has left behind; return their names.
+
+    Pid files that came with a copy name the processes of the original, which are none of ours.
+    """
+    found = {path: record for path in sorted(run_dir.glob("*.pid")) if (record := _read_record(path))}
+    own = directory_identity(run_dir)
+    records = {path: record for path, record in found.items() if record.directory == own}
     alive = {path: record for path, record in records.items() if _is_same_process(record)}
     for record in alive.values():
         signal_group(record.pid, record.stop_signal)
     _wait_until_gone(list(alive.values()))
-    for path, record in records.items():
+    for record in records.values():
         _kill_group(record)
+    for path in found:
         path.unlink(missing_ok=True)
     return [path.stem for path in alive]
 

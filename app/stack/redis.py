@@ -6,6 +6,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGTERM
+from typing import Final
 
 import redis
 
@@ -13,6 +14,8 @@ from app.stack.child import ChildSpec
 from app.stack.errors import StackError
 
 SOCKET_NAME = "redis.sock"
+MEMORY_BYTES: Final = 512 * 1024 * 1024
+"""Of the server: room for some 250,000 messages of 1.4 KB, each the start of a run."""
 
 
 def broker_url(socket_root: Path) -> str:
@@ -20,7 +23,7 @@ def broker_url(socket_root: Path) -> str:
     return f"redis+socket://{socket_root / SOCKET_NAME}"
 
 
-def redis_child(data_dir: Path, socket_root: Path) -> ChildSpec:
+def redis_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY_BYTES) -> ChildSpec:
     """Describe the server's process; raises StackError when no redis-server is installed."""
     path = socket_root / SOCKET_NAME
     settings = {
@@ -33,6 +36,8 @@ def redis_child(data_dir: Path, socket_root: Path) -> ChildSpec:
         "save": "",
         # Eviction would make Celery's queue bindings, and so messages, vanish without a word.
         "maxmemory-policy": "noeviction",
+        # Publishers stop at four fifths of it (app/broker/room.py): the others wait in Postgres.
+        "maxmemory": str(memory_bytes),
         "daemonize": "no",
     }
     return ChildSpec(

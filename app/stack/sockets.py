@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from app.stack.errors import StackError
+from app.stack.processes import directory_identity
 
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./-]+")
 _PRIVATE_DIR = 0o700
@@ -21,7 +22,8 @@ def socket_directory(run_dir: Path, longest_name: str) -> Path:
     """
     if _PLAIN_PATH.fullmatch(str(run_dir)) and _takes_sockets(run_dir, longest_name):
         return run_dir
-    digest = hashlib.sha256(os.fsencode(run_dir)).hexdigest()[:12]
+    # By what the directory is, not by its path: another one may have come to that while a stack runs on this one.
+    digest = hashlib.sha256(directory_identity(run_dir).encode()).hexdigest()[:12]
     fallback = Path("/tmp") / f"ferryman-{os.getuid()}-{digest}"  # noqa: S108  # owner and mode are checked
     _make_own(fallback)
     if not _takes_sockets(fallback, longest_name):

@@ -105,6 +105,7 @@ class Stack:
         """Take the directory and the ports before anything is started."""
         self.data.create()
         self._lock = self.data.lock()
+        self.data.api_url_file.unlink(missing_ok=True)
         if leftovers := end_leftovers(self.data.run):
             self._report(f"ended what a killed stack had left behind: {', '.join(leftovers)}")
         self._listener = sockets.listen(self.options.host, self.options.port, option="--port")

@@ -14,6 +14,7 @@ from signal import Signals
 from app.stack.child import Child, ChildSpec
 from app.stack.errors import StackError
 from app.stack.logs import bound_log
+from app.stack.waiting import Waiting
 
 _TICK_SECONDS = 0.05
 _LOG_CHECK_SECONDS = 60.0
@@ -56,11 +57,12 @@ class Supervisor:
             self._thread.start()
 
     def wait_until_ready(self) -> None:
-        """Wait for every child spawned so far; raises StackError when one ends or takes too long instead."""
+        """Wait for every child spawned so far, while they work; raises StackError when one ends, or only sleeps."""
+        starting = [child for child in self.children.values() if not child.was_ready]
         for child in self.children.values():
-            deadline = time.monotonic() + child.spec.ready_seconds
+            waiting = Waiting(child, [one for one in starting if not one.was_ready], report=self._tell)
             while not child.is_ready():
-                _check_progress(child, deadline)
+                waiting.go_on()
                 time.sleep(_TICK_SECONDS)
             child.was_ready = True
 
@@ -154,12 +156,3 @@ def backoff_seconds(restarts: int) -> float:
 
 def _stop_signal(spec: ChildSpec, attempt: int) -> Signals:
     return spec.stop_signals[min(attempt, len(spec.stop_signals) - 1)]
-
-
-def _check_progress(child: Child, deadline: float) -> None:
-    what = child.failure
-    if what is None and time.monotonic() > deadline:
-        what = f"was not ready within {child.spec.ready_seconds:g} s"
-    if what is not None:
-        reason = " | ".join(child.last_lines(2)) or "it wrote no log"
-        raise StackError(f"{child.spec.name} {what}: {reason} (all of it in {child.log})")

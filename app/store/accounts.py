@@ -1,16 +1,20 @@
 """Integrated accounts in Postgres; their context is encrypted."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Select, bindparam, delete, func, null, select, update
+from sqlalchemy import Connection, Engine, Select, bindparam, func, null, select, update
 
 from app.engine.announcements import REACTIVATED, reactivated
+from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page, RowVersion
 from app.engine.paths import Path
+from app.services.conflicts import repeats_conflicts
 from app.store import announcements, catalog, paging, sealed_config, tables
 from app.store.database import Row, reading
+from app.store.deleted_accounts import move_out
 from app.store.encryption import Cipher
 from app.store.row_versions import demand, unchanged
 from app.store.sealed_columns import ACCOUNT_OVERRIDE, CONTEXT
@@ -27,6 +31,7 @@ CLEAN: Final = {"status": "active", "last_error": None, "last_forbidden_error": 
 """What an account with new credentials is taken for."""
 
 
+@repeats_conflicts
 class AccountStore:
     """The integrated accounts of all environments."""
 
@@ -61,6 +66,11 @@ class AccountStore:
         row = singles_of(self._engine).one(_ONE, {"environment": environment_id, "id": account_id})
         return account_of(row, self._cipher) if row else None
 
+    def inspect(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
+        """Read one account for its owner: secrets that do not decrypt are left out, and told of."""
+        row = singles_of(self._engine).one(_ONE, {"environment": environment_id, "id": account_id})
+        return shown_account_of(row, self._cipher) if row else None
+
     def within(self, connection: Connection, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         """Read an account that is there within the caller's transaction."""
         selected = _selected(environment_id).where(_TABLE.c.id == account_id)
@@ -74,7 +84,7 @@ class AccountStore:
                 connection,
                 statement,
                 _TABLE,
-                self._account,
+                self._shown,
                 limit=filters.limit,
                 cursor=filters.cursor,
                 sort=filters.sort,
@@ -104,7 +114,7 @@ class AccountStore:
             if row is None:
                 return None
             place = CONTEXT.place(row["environment_id"], row["id"])
-            before = self._account(row)
+            before = self._shown(row)
             changed = {
                 **self._sealed(row["environment_id"], row["id"], values),
                 "plain_paths": _kept_paths(change_plain(before.plain_paths)),
@@ -116,7 +126,7 @@ class AccountStore:
                 # Whoever brings new credentials deserves that they are tried.
                 changed |= {"context_encrypted": self._cipher.seal(new, place), **CLEAN}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**changed))
-            account = self._account(connection.execute(selected).mappings().one())
+            account = self._shown(connection.execute(selected).mappings().one())
             if row["status"] == "needs_reauth" and account.status == "active":
                 announce_reactivation(connection, account)
             return account
@@ -139,12 +149,29 @@ class AccountStore:
             row = connection.execute(_ALL.where(_TABLE.c.id == account_id)).mappings().one_or_none()
         return self._account(row) if row else None
 
-    def delete(self, environment_id: EnvironmentId, account_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove an account."""
-        return catalog.delete_row(self._engine, _TABLE, environment_id, account_id, seen=seen)
+    def delete(
+        self,
+        environment_id: EnvironmentId,
+        account_id: str,
+        *,
+        erase_after_seconds: float,
+        seen: RowVersion | None = None,
+    ) -> bool:
+        """Remove an account, which is erased with all that is held of it so much later."""
+        statement = select(_TABLE.c.id).where(_TABLE.c.environment_id == environment_id, _TABLE.c.id == account_id)
+        with self._engine.begin() as connection:
+            is_there = (
+                connection.execute(statement.where(unchanged(_TABLE, seen)).with_for_update()).first() is not None
+            )
+            demand(is_there, seen)
+            if is_there:
+                move_out(connection, environment_id, [account_id], erase_after_seconds=erase_after_seconds)
+        return is_there
 
-    def delete_all(self, environment_id: EnvironmentId, account_ids: Sequence[str]) -> Sequence[str]:
-        """Remove accounts; or none, and tell the ids of which there is none."""
+    def delete_all(
+        self, environment_id: EnvironmentId, account_ids: Sequence[str], *, erase_after_seconds: float
+    ) -> Sequence[str]:
+        """Remove accounts as ``delete`` does; or none, and tell the ids of which there is none."""
         wanted = _TABLE.c.environment_id == environment_id, _TABLE.c.id.in_(account_ids)
         with self._engine.begin() as connection:
             found = {
@@ -152,7 +179,7 @@ class AccountStore:
             }
             if missing := [id for id in account_ids if id not in found]:
                 return missing
-            connection.execute(delete(_TABLE).where(*wanted))
+            move_out(connection, environment_id, sorted(found), erase_after_seconds=erase_after_seconds)
         return []
 
     def _sealed(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,14 +192,49 @@ class AccountStore:
     def _account(self, row: Row) -> IntegratedAccount:
         return account_of(row, self._cipher)
 
+    def _shown(self, row: Row) -> IntegratedAccount:
+        return shown_account_of(row, self._cipher)
+
 
 def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
-    """Read an account's row, which has its ``integration_name`` beside its own columns."""
-    id, environment_id = str(row["id"]), EnvironmentId(str(row["environment_id"]))
-    override_place = ACCOUNT_OVERRIDE.place(environment_id, id)
+    """Read an account's row, which has its ``integration_name`` beside its own columns.
+
+    Raises UnreadableSecretError for one whose secrets do not decrypt.
+    """
+    return _account(row, context=_context(row, cipher), override=_override(row, cipher))
+
+
+def shown_account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
+    """Read an account's row for its owner: secrets that do not decrypt are left out, and told of."""
+    found: dict[str, JsonObject] = {"context": {}, "integration_override": {}}
+    unreadable: dict[str, str] = {}
+    for name, read in (("context", _context), ("integration_override", _override)):
+        try:
+            found[name] = read(row, cipher)
+        except UnreadableSecretError as error:
+            unreadable[name] = error.message
+    account = _account(row, context=found["context"], override=found["integration_override"])
+    if not unreadable:
+        return account
+    name, why = next(iter(unreadable.items()))
+    told = f"{UnreadableSecretError.code}: send its {name} again: {why}"
+    return replace(account, status="needs_reauth", last_error=told, unreadable=frozenset(unreadable))
+
+
+def _context(row: Row, cipher: Cipher) -> JsonObject:
+    context: JsonObject = cipher.open(row["context_encrypted"], CONTEXT.place(row["environment_id"], row["id"]))
+    return context
+
+
+def _override(row: Row, cipher: Cipher) -> JsonObject:
+    place = ACCOUNT_OVERRIDE.place(row["environment_id"], row["id"])
+    return sealed_config.opened(row["integration_override"], cipher, place)
+
+
+def _account(row: Row, *, context: JsonObject, override: JsonObject) -> IntegratedAccount:
     return IntegratedAccount(
-        id=id,
-        environment_id=environment_id,
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
         integration_id=str(row["integration_id"]),
         integration_name=row["integration_name"],
         tenant_id=row["tenant_id"],
@@ -180,12 +242,12 @@ def account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
         status=row["status"],
         last_error=row["last_error"],
         last_forbidden_error=row["last_forbidden_error"],
-        context=cipher.open(row["context_encrypted"], CONTEXT.place(environment_id, id)),
+        context=context,
         origins=None if row["origins"] is None else frozenset(row["origins"]),
         plain_paths=_plain_paths(row),
         unified_model_override=row["unified_model_override"],
         override_origins=row["override_origins"],
-        integration_override=sealed_config.opened(row["integration_override"], cipher, override_place),
+        integration_override=override,
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, insert, text
 from app.engine.objects import EnvironmentId
 from app.engine.status import DeliveryStatus
 from app.engine.work import EventDraft, PendingEvent
+from app.services.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.database import Row
 from app.store.webhook_turns import lock_key, under_way
@@ -111,6 +112,7 @@ def insert_announcements(connection: Connection, drafts: Sequence[EventDraft]) -
         connection.execute(insert(tables.delivery), rows)
 
 
+@repeats_conflicts
 class AnnouncementStore:
     """The events of no run that wait."""
 

@@ -12,6 +12,7 @@ from app.engine.errors import SourceError
 from app.engine.events import AUTHENTICATION_ERROR
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
+from app.services.conflicts import repeats_conflicts
 from app.services.credentials import Announcement
 from app.store import announcements, tables
 from app.store.accounts import AccountStore, announce_reactivation
@@ -69,6 +70,7 @@ class _Locked:
         self._connection.commit()
 
 
+@repeats_conflicts
 class CredentialStore:
     """The credentials of all accounts."""
 

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.engine.json_types import JsonObject
 from app.engine.objects import Daemon, ListFilters, Page
 from app.engine.status import DaemonStatus
+from app.services.conflicts import repeats_conflicts
 from app.services.roll_call import Pulse
 from app.store import paging, tables
 from app.store.database import reading
@@ -36,7 +37,21 @@ _NOTE_DROPPED = text("""
      where id = :id
 """)
 
+_NOTE_FAILING = text("""
+    update daemon
+       set metadata = (metadata - 'failing_duties') || jsonb_strip_nulls(
+               jsonb_build_object('failing_duties', nullif(cast(:faults as jsonb), '{}')))
+     where id = :id
+""")
 
+_FAILING = text("""
+    select metadata -> 'failing_duties' as faults from daemon
+     where status = 'active' and last_active_at > now() - make_interval(secs => :within) and metadata ? 'failing_duties'
+     order by last_active_at
+""")
+
+
+@repeats_conflicts
 class DaemonStore:
     """The daemons of all groups."""
 
@@ -67,6 +82,19 @@ class DaemonStore:
         """Note in the daemon's metadata how many messages it has dropped, by reason."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_DROPPED, {"id": daemon_id, "counts": orjson.dumps(counts).decode()})
+
+    def note_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
+        """Note in the daemon's metadata which of its duties fail; none takes the note away."""
+        with self._engine.begin() as connection:
+            connection.execute(_NOTE_FAILING, {"id": daemon_id, "faults": orjson.dumps(dict(faults)).decode()})
+
+    def failing_duties(self, *, within_seconds: float) -> JsonObject:
+        """Read which duties fail, of the daemons that reported not longer ago than this."""
+        found: JsonObject = {}
+        with reading(self._engine) as connection:
+            for faults in connection.execute(_FAILING, {"within": within_seconds}).scalars():
+                found |= faults
+        return found
 
     def note(self, pulses: Sequence[Pulse], *, silence_seconds: float | None) -> int:
         """Take the reports down; mark those that were not heard of for so long as stopped (None: nobody)."""

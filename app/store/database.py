@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import psycopg
 from psycopg import Cursor
@@ -12,25 +12,14 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from app.engine.errors import StoreOutdatedError, StoreUnavailableError
+from app.engine.errors import StoreUnavailableError
 from app.engine.json_types import JSON
 from app.engine.record_rows import encode
-
-# Lost connections, restarts, deadlocks: what a second try may mend.
-PASSING_FAULTS = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    psycopg.errors.IdleInTransactionSessionTimeout,
-    psycopg.errors.TransactionTimeout,
-    PoolTimeoutError,
-)
-
-# A process of a new version that meets a database of an old one waits for its migration, as it does for Postgres.
-_OUTDATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
-STORE_FAULTS = (*PASSING_FAULTS, *_OUTDATED)
+from app.services.health import StoreState
+from app.store.connections import Connections
+from app.store.faults import STORE_FAULTS, Cure, cure_of, translated
 
 Row: TypeAlias = Mapping[Any, Any]
 """A row by the names of its columns, whoever has read it."""
@@ -38,28 +27,47 @@ Row: TypeAlias = Mapping[Any, Any]
 _RESTS_SINCE = "rests_since"
 LONGEST_REST_SECONDS = 1.0
 
-# A process that is frozen in the middle of a transaction would keep its locks, which all daemons wait for.
-_OPTIONS = "-c timezone=UTC -c idle_in_transaction_session_timeout=10s"
+_CONNECTIONS: Final = "connections"
+# Who is told that sessions are read-only is told so by one that is.
+_STATE: Final = text("select current_setting('transaction_read_only') = 'on'")
 
 
-def connect(database_url: str, *, pool_size: int = 10) -> Engine:
+def connect(database_url: str, *, pool_size: int = 10, is_pooled: bool = False, prepares: bool = True) -> Engine:
     """Make the process's engine; it connects at first use, so never before a fork.
 
-    A fault that passes is raised as StoreUnavailableError.
+    A fault that passes is raised as StoreUnavailableError. A URL that leads to a pooler which lends a session for one
+    transaction at a time is told by ``is_pooled``.
     """
-    url = database_url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+    connections = Connections(url=database_url, is_pooled=is_pooled, prepares=prepares)
+    engine = _engine(connections, pool_size=pool_size, max_overflow=pool_size, pool_recycle=1800)
+    _ping_rested(engine)
+    return engine
+
+
+def unpooled(engine: Engine) -> Engine:
+    """Make an engine for the same database that connects for each use."""
+    return _engine(connections_of(engine), poolclass=NullPool)
+
+
+def connections_of(engine: Engine) -> Connections:
+    """Tell how an engine connects."""
+    connections = engine.get_execution_options()[_CONNECTIONS]
+    assert isinstance(connections, Connections)
+    return connections
+
+
+def _engine(connections: Connections, **pooling: Any) -> Engine:
     engine = create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_recycle=1800,
+        "postgresql+psycopg://",
         json_serializer=_dumps,
         # Not orjson: it reads an integer beyond 64 bits as a float.
         json_deserializer=json.loads,
-        connect_args=connect_arguments(),
+        connect_args=connections.arguments(),
+        execution_options={_CONNECTIONS: connections},
+        **pooling,
     )
-    translate_faults(engine)
-    _ping_rested(engine)
+    event.listen(engine, "do_connect", lambda _dialect, _record, _arguments, named: connections.open(**named))
+    event.listen(engine, "handle_error", _translate)
     return engine
 
 
@@ -80,32 +88,31 @@ def driver_cursor(connection: Connection) -> Iterator[Cursor[Any]]:
         with raw.cursor(binary=True) as cursor:
             yield cursor
     except STORE_FAULTS as error:
-        raise translated(error) from error
+        if cure_of(error) is Cure.NEW_SESSIONS:
+            connection.invalidate()
+            drop_sessions(connection.engine)
+        if (told := translated(error)) is None:
+            raise
+        raise told from error
 
 
-def translated(error: BaseException) -> StoreUnavailableError:
-    """Give what a fault of the store means to whoever asked it."""
-    return StoreOutdatedError() if isinstance(error, _OUTDATED) else StoreUnavailableError()
+def drop_sessions(engine: Engine) -> None:
+    """Have everybody connect anew: sessions that are in use end with their use, the others now."""
+    engine.dispose()
 
 
-def connect_arguments() -> dict[str, object]:
-    """Give what every connection is made with."""
-    return {"connect_timeout": 5, "application_name": "ferryman", "options": _OPTIONS}
-
-
-def translate_faults(engine: Engine) -> None:
-    """Have faults that pass raised as StoreUnavailableError."""
-    event.listen(engine, "handle_error", _translate)
-
-
-def is_reachable(engine: Engine) -> bool:
-    """Tell whether Postgres answers."""
+def state_of(engine: Engine) -> StoreState:
+    """Tell whether Postgres answers, and takes what is written."""
     try:
-        with engine.connect() as connection:
-            connection.execute(text("select 1"))
+        with reading(engine) as connection:
+            is_read_only = connection.execute(_STATE).scalar_one()
     except StoreUnavailableError:
-        return False
-    return True
+        return StoreState.UNREACHABLE
+    if is_read_only:
+        # It may be this session alone: the next look is by another.
+        drop_sessions(engine)
+        return StoreState.READ_ONLY
+    return StoreState.OK
 
 
 def _ping_rested(engine: Engine) -> None:
@@ -129,8 +136,12 @@ def _ping_rested(engine: Engine) -> None:
 
 
 def _translate(context: ExceptionContext) -> None:
-    if isinstance(context.original_exception, STORE_FAULTS):
-        raise translated(context.original_exception) from context.original_exception
+    error = context.original_exception
+    if context.connection is not None and context.engine is not None and cure_of(error) is Cure.NEW_SESSIONS:
+        context.is_disconnect = True
+        drop_sessions(context.engine)
+    if (told := translated(error)) is not None:
+        raise told from error
 
 
 def _dumps(value: JSON) -> str:

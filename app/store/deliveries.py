@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, text
 from app.engine.books import Counters
 from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.work import Claim, EventDraft, PendingEvent, Ring
+from app.services.conflicts import repeats_conflicts
 from app.store import webhook_changes
 from app.store.database import reading
 from app.store.pages import count
@@ -74,6 +75,7 @@ _HAND_BACK = text("""
 """)
 
 
+@repeats_conflicts
 class DeliveryStore:
     """The events of all runs."""
 

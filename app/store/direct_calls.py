@@ -7,12 +7,14 @@ from sqlalchemy import Engine, ScalarSelect, insert, select
 from app.engine.log_entries import DirectCall
 from app.engine.objects import EnvironmentId, ListFilters, Page
 from app.services.call_log import AnsweredCall
+from app.services.conflicts import repeats_conflicts
 from app.store import catalog, tables
 from app.store.database import Row
 
 _TABLE = tables.direct_call
 
 
+@repeats_conflicts
 class DirectCallStore:
     """The direct calls of all environments."""
 

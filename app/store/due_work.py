@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import text
 
-from app.services.sweeping import DueWork
+from app.services.duties import DueWork
 from app.store.announcements import DUE_ANNOUNCEMENTS
 from app.store.leadership import Leadership
 from app.store.runs import DUE_RUNS, UNSETTLED_RUNS

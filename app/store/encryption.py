@@ -25,6 +25,10 @@ from app.store.unbound_values import UnboundValues
 _PREFIX: Final = b"k2:"
 _OLD_PREFIX: Final = b"k:"
 _KEY_ID_CHARACTERS: Final = 8
+_FOREIGN_KEY: Final = (
+    "FERRYMAN_ENCRYPTION_KEY does not open the secrets of this database, which were encrypted with another key: "
+    "set that key, or both parted by a comma"
+)
 
 
 class WrappedKeys(known_keys.WrappedKeys, unbound_values.Refusal, Protocol):
@@ -62,6 +66,16 @@ class Cipher:
     def open_token(self, sealed: bytes, place: Place) -> JSON:
         """Decrypt what a stranger brings, whose made-up key ids cost nothing; raise UnreadableSecretError."""
         return self._open(sealed, place, self._known.of_caller)
+
+    def demand_key(self) -> None:
+        """Raise UnreadableSecretError when no master key at hand opens the data key that is current in the database."""
+        current = self._keys.current()
+        if current is None:
+            return
+        try:
+            self._known.opened(*current)
+        except UnreadableSecretError as error:
+            raise UnreadableSecretError(_FOREIGN_KEY) from error
 
     def rotate(self, old_key_id: str | None) -> tuple[str, bytes]:
         """Make a new key current in the place of an old one; give what is current then."""

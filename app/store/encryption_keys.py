@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Engine, create_engine, delete, func, select, text, update
+from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.pool import NullPool
 
+from app.services.conflicts import repeats_conflicts
 from app.store import tables
-from app.store.database import connect_arguments, reading, translate_faults
+from app.store.database import reading, unpooled
 
 _TABLE = tables.encryption_key
 _REFUSED = tables.refused_seal
@@ -27,6 +27,7 @@ class DataKey:
     retired_at: datetime | None
 
 
+@repeats_conflicts
 class KeyStore:
     """The data keys.
 
@@ -35,8 +36,7 @@ class KeyStore:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = create_engine(engine.url, poolclass=NullPool, connect_args=connect_arguments())
-        translate_faults(self._engine)
+        self._engine = unpooled(engine)
 
     def current(self) -> tuple[str, bytes] | None:
         """Give the key that seals."""

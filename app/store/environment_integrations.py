@@ -12,6 +12,7 @@ from app.engine.ids import canonical_id, new_id
 from app.engine.json_types import JsonObject
 from app.engine.merging import merged
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
+from app.services.conflicts import repeats_conflicts
 from app.store import catalog, sealed_config, tables
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
@@ -33,6 +34,7 @@ _EFFECTIVE: Final = _ALL.where(
 )
 
 
+@repeats_conflicts
 class EnvironmentIntegrationStore:
     """The installed integrations of all environments."""
 
@@ -65,7 +67,7 @@ class EnvironmentIntegrationStore:
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentIntegration]:
         """Read a page of them."""
-        return catalog.list_rows(self._engine, _TABLE, environment_id, self._installed, filters)
+        return catalog.list_rows(self._engine, _TABLE, environment_id, self._shown, filters)
 
     def update(
         self, environment_id: EnvironmentId, id: str, values: JsonObject, *, seen: RowVersion | None = None
@@ -91,18 +93,15 @@ class EnvironmentIntegrationStore:
         return {**values, "override": sealed_config.sealed(values["override"], self._cipher, place)}
 
     def _installed(self, row: Row) -> EnvironmentIntegration:
-        return EnvironmentIntegration(
-            id=str(row["id"]),
-            environment_id=EnvironmentId(str(row["environment_id"])),
-            integration_id=str(row["integration_id"]),
-            override=_opened(row["environment_id"], row["integration_id"], row["override"], self._cipher),
-            origins=row["origins"],
-            show_in_catalog=row["show_in_catalog"],
-            created_at=row["created_at"],
-            updated_at=row["updated_at"],
-        )
+        return _installed(row, _opened(row["environment_id"], row["integration_id"], row["override"], self._cipher))
+
+    def _shown(self, row: Row) -> EnvironmentIntegration:
+        """Read a row for a list, which secrets that do not decrypt are not to keep from being read."""
+        place = OVERRIDE.place(row["environment_id"], row["integration_id"])
+        return _installed(row, sealed_config.shown(row["override"], self._cipher, place))
 
 
+@repeats_conflicts
 class EffectiveIntegrations:
     """Integrations as their environment uses them: with its override laid over their configs."""
 
@@ -134,6 +133,19 @@ class EffectiveIntegrations:
             for table, column in ((_INTEGRATION, _INTEGRATION.c.id), (_TABLE, _TABLE.c.integration_id)):
                 statement = update(table).where(column == integration_id, table.c.origins.is_not(None))
                 connection.execute(statement.values(origins=hosts))
+
+
+def _installed(row: Row, override: JsonObject) -> EnvironmentIntegration:
+    return EnvironmentIntegration(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        integration_id=str(row["integration_id"]),
+        override=override,
+        origins=row["origins"],
+        show_in_catalog=row["show_in_catalog"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
 
 
 def effective_of(row: Row, cipher: Cipher) -> Integration:

@@ -6,12 +6,14 @@ from sqlalchemy.exc import IntegrityError
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import new_id
 from app.engine.objects import Environment, EnvironmentId, ListFilters, Page
+from app.services.conflicts import repeats_conflicts
 from app.store import catalog, paging, tables
 from app.store.database import Row, reading
 
 _TABLE = tables.environment
 
 
+@repeats_conflicts
 class EnvironmentStore:
     """All environments; who asks for the API's sake names the only one that it may see."""
 

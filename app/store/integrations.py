@@ -8,8 +8,11 @@ from sqlalchemy.exc import IntegrityError
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import canonical_id
+from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
+from app.services.conflicts import repeats_conflicts
 from app.store import catalog, sealed_config, tables
+from app.store.bound_values import Place
 from app.store.database import Row, reading
 from app.store.encryption import Cipher
 from app.store.row_versions import demand, unchanged
@@ -18,6 +21,7 @@ from app.store.sealed_columns import CONFIG
 _TABLE = tables.integration
 
 
+@repeats_conflicts
 class IntegrationStore:
     """The integrations of all environments."""
 
@@ -49,7 +53,7 @@ class IntegrationStore:
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Integration]:
         """Read a page of integrations."""
-        return catalog.list_rows(self._engine, _TABLE, environment_id, self._integration, filters)
+        return catalog.list_rows(self._engine, _TABLE, environment_id, self._shown, filters)
 
     def update(
         self,
@@ -96,9 +100,21 @@ class IntegrationStore:
     def _integration(self, row: Row) -> Integration:
         return integration_of(row, self._cipher)
 
+    def _shown(self, row: Row) -> Integration:
+        """Read an integration's row for a list, which secrets that do not decrypt are not to keep from being read."""
+        return _integration(row, sealed_config.shown(row["config"], self._cipher, _place(row)))
+
 
 def integration_of(row: Row, cipher: Cipher) -> Integration:
     """Read an integration's row, its secrets opened."""
+    return _integration(row, sealed_config.opened(row["config"], cipher, _place(row)))
+
+
+def _place(row: Row) -> Place:
+    return CONFIG.place(row["environment_id"], row["id"])
+
+
+def _integration(row: Row, config: JsonObject) -> Integration:
     return Integration(
         id=str(row["id"]),
         environment_id=EnvironmentId(str(row["environment_id"])),
@@ -106,7 +122,7 @@ def integration_of(row: Row, cipher: Cipher) -> Integration:
         category=row["category"],
         is_beta=row["is_beta"],
         sharing=row["sharing"],
-        config=sealed_config.opened(row["config"], cipher, CONFIG.place(row["environment_id"], row["id"])),
+        config=config,
         origins=row["origins"],
         version=row["version"],
         created_at=row["created_at"],

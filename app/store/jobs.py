@@ -6,12 +6,14 @@ from typing import Any
 from sqlalchemy import Engine
 
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, SyncJob
+from app.services.conflicts import repeats_conflicts
 from app.store import catalog, tables
 from app.store.database import Row
 
 _TABLE = tables.sync_job
 
 
+@repeats_conflicts
 class JobStore:
     """The sync jobs of all environments."""
 

@@ -13,12 +13,15 @@ from sqlalchemy import Connection, Engine, Row, TextClause, text
 
 from app.engine.errors import StoreUnavailableError
 from app.engine.json_types import JSON
+from app.store.connections import LONGEST_IDLE
 
 # Any constants that nothing else in this database uses.
 _LOCKS: Final = {"lead": 7_208_113_402, "seat": 7_208_113_403}
 
+# A session that has not kept what was asked of it is a pooler's: it would give the lock away with the session.
 _STAND_BY: Final = text("""
-    select pg_try_advisory_lock(:seat) as stands_by,
+    select case when current_setting('idle_in_transaction_session_timeout') = :kept
+                then pg_try_advisory_lock(:seat) end as stands_by,
            (select count(*) from daemon where status = 'active') as daemons
 """)
 
@@ -27,6 +30,11 @@ _LEAD: Final = text("select case when pg_try_advisory_lock(:lead) then pg_adviso
 
 # A leader that is frozen would keep its session, and with it the lock, for ever.
 _END_WHEN_SILENT: Final = text("select set_config('idle_session_timeout', :milliseconds, false)")
+
+_NO_SESSION: Final = (
+    "a pooler between drops what is asked of a session: the leader's lock needs one of its own, so set "
+    "FERRYMAN_SESSION_DATABASE_URL to the URL of Postgres itself (docs/scaling.md)"
+)
 
 _STAND_BY_SECONDS: Final = 3.0
 """How often the one that stands by asks for the lead: how long the lead is vacant at most."""
@@ -92,7 +100,9 @@ class Leadership:
     def _takes_second_place(self) -> bool:
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._connection = connection
-        found = connection.execute(_STAND_BY, {"seat": _LOCKS["seat"]}).one()
+        found = connection.execute(_STAND_BY, {"seat": _LOCKS["seat"], "kept": LONGEST_IDLE}).one()
+        if found.stands_by is None:
+            raise StoreUnavailableError(_NO_SESSION)
         if found.stands_by:
             connection.execute(_END_WHEN_SILENT, {"milliseconds": f"{self._silence_seconds * 1000:.0f}"})
             return True

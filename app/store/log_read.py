@@ -13,6 +13,7 @@ from app.engine.changes import Change
 from app.engine.record_keys import BY_ID
 from app.engine.record_rows import record_row
 from app.engine.stored_records import LogPage, StoredRecord
+from app.services.conflicts import repeats_conflicts
 from app.services.records import LogFilters
 from app.store import tables
 from app.store.records_read import COLUMNS, IS_IN_LOG, record_of
@@ -21,6 +22,7 @@ _RECORD, _DELIVERY, _RESOURCE = tables.record, tables.delivery, tables.run_resou
 _TRIMMED = text("select trimmed_through from account_log where integrated_account_id = :account_id")
 
 
+@repeats_conflicts
 class LogReader:
     """The logs of all accounts."""
 
@@ -88,7 +90,7 @@ def _batch_sizes(connection: Connection, filters: LogFilters) -> dict[int, int]:
     if filters.resource:
         statement = statement.join(_RESOURCE, _RESOURCE.c.id == _DELIVERY.c.resource_id)
         statement = statement.where(_RESOURCE.c.resource == filters.resource)
-    return dict(connection.execute(statement).tuples().all())
+    return {row.log_sequence: row.records for row in connection.execute(statement)}
 
 
 def _batches(connection: Connection, account_id: str, sequences: Collection[int]) -> list[StoredRecord]:

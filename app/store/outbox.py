@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import takewhile
 
 from sqlalchemy import Connection, Engine, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.errors import StoreUnavailableError
+from app.services.conflicts import repeats_conflicts
 from app.store.database import reading
 
 logger = logging.getLogger(__name__)
@@ -26,12 +26,14 @@ _INSERT = text("insert into outbox (task, args, queue) values (:task, :args, :qu
 
 _DUE = text("""
     select id, task, args, queue from outbox where created_at < now() - make_interval(secs => :older_than)
+           and id <> all(cast(:skipped as bigint[]))
      order by id limit :limit for update skip locked
 """)
 
 _REMOVE = text("delete from outbox where id = any(:ids)")
 
 
+@repeats_conflicts
 class OutboxStore:
     """The messages that wait to be published."""
 
@@ -73,12 +75,22 @@ class OutboxStore:
             connection.execute(_REMOVE, {"ids": list(message_ids)})
 
     def publish_waiting(
-        self, publish: Callable[[str, list[str], str], bool], *, older_than_seconds: float, limit: int
+        self,
+        publish: Callable[[str, str, list[str], str], bool | None],
+        *,
+        older_than_seconds: float,
+        limit: int,
+        skipped: Sequence[str] = (),
     ) -> int:
         """Publish what waits for longer than this, until the first that can not be published; count the published."""
+        due = {"older_than": older_than_seconds, "limit": limit, "skipped": [int(id) for id in skipped]}
         with self._engine.begin() as connection:
-            rows = connection.execute(_DUE, {"older_than": older_than_seconds, "limit": limit}).all()
-            published = [row.id for row in takewhile(lambda row: publish(row.task, row.args, row.queue), rows)]
+            published = []
+            for row in connection.execute(_DUE, due).all():
+                was_taken = publish(str(row.id), row.task, row.args, row.queue)
+                if was_taken is False:
+                    break
+                published += [row.id] if was_taken else []
             if published:
                 connection.execute(_REMOVE, {"ids": published})
         return len(published)

@@ -9,6 +9,7 @@ from app.engine.increments import LowerBounds
 from app.engine.record_rows import encode
 from app.engine.status import RunStatus
 from app.engine.times import iso_utc_or_none
+from app.services.conflicts import repeats_conflicts
 from app.store.database import reading
 
 _STATUS = text("select status from sync_job_run where id = :run_id")
@@ -33,6 +34,7 @@ _SET_BACK = text("""
 """)
 
 
+@repeats_conflicts
 class OwnRunStore:
     """What is left of runs."""
 

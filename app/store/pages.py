@@ -22,6 +22,7 @@ from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
+from app.services.conflicts import repeats_conflicts
 from app.store import (
     account_log,
     list_warnings,
@@ -82,6 +83,7 @@ _COUNT_CHILD = text(
 _NOTE_GAPS = text("update run_resource set has_gaps = true where id = :resource_id")
 
 
+@repeats_conflicts
 class PageStore:
     """The page writes of all units."""
 

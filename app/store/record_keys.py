@@ -10,6 +10,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
 from app.engine.rekeying import KeyNote
 from app.engine.work import Pass
+from app.services.conflicts import repeats_conflicts
 from app.services.key_changes import Holding
 from app.store import account_log
 from app.store.database import reading
@@ -147,6 +148,7 @@ _HOLDINGS: Final = text(f"""
 """)
 
 
+@repeats_conflicts
 class RecordKeyStore:
     """The records that are held, by the jobs that have brought them."""
 

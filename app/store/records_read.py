@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Text, cast, fu
 
 from app.engine.objects import Page
 from app.engine.stored_records import StoredRecord
+from app.services.conflicts import repeats_conflicts
 from app.services.records import RecordFilters
 from app.store import paging, tables
 from app.store.database import reading
@@ -22,6 +23,7 @@ COLUMNS = (
 IS_IN_LOG = _TABLE.c.sequence >= literal_column("0")
 
 
+@repeats_conflicts
 class RecordReader:
     """The persisted records."""
 

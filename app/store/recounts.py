@@ -6,6 +6,7 @@ from app.engine.audit import EventCount, Recount, RunRecount
 from app.engine.books import Counters
 from app.engine.objects import SyncJobRun
 from app.engine.status import RunStatus
+from app.services.conflicts import repeats_conflicts
 from app.store import tables
 
 _STATUS = text("select status from sync_job_run where id = :run_id")
@@ -53,6 +54,7 @@ _KEPT = text("""
 """)
 
 
+@repeats_conflicts
 class RecountStore:
     """Counts runs anew."""
 

@@ -3,42 +3,34 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Engine, TextClause, text
+from sqlalchemy import Engine, TextClause, column, text
 
 from app.engine.json_types import JSON
-from app.services.retention import ExpiredRun
+from app.services.conflicts import repeats_conflicts
+from app.services.retention import ExpiredRun, Forgotten
 from app.store.database import reading
-
-# Who reads an account's log learns that what stood up to here may be missing.
-_TRIM: Final = """
-    trimmed as (
-        insert into account_log (integrated_account_id, trimmed_through)
-        select integrated_account_id, max(sequence) from old where sequence is not null
-         group by integrated_account_id order by integrated_account_id
-            on conflict (integrated_account_id) do update
-           set trimmed_through = greatest(account_log.trimmed_through, excluded.trimmed_through)
-     returning integrated_account_id)
-"""
-# Joined by what changes rows, so that an account's log is locked before them.
-_AFTER_TRIM: Final = "(select count(*) from trimmed) >= 0"
+from app.store.run_removal import remove_runs
+from app.store.tables.base import uuid_type
+from app.store.trimming import AFTER_TRIM, TRIM
 
 _BODIES: Final = text(f"""
     with old as materialized (
              select id, integrated_account_id, log_sequence as sequence from delivery
               where status = 'delivered' and octet_length(body) > 0
                     and delivered_at < now() - make_interval(secs => :seconds)
-              order by delivered_at limit :limit),
-         {_TRIM}
-    update delivery set body = '' from old where delivery.id = old.id and {_AFTER_TRIM}
+              order by delivered_at, id limit :limit offset :skip),
+         {TRIM}
+    update delivery set body = '' from old where delivery.id = old.id and {AFTER_TRIM}
 """)
 
 _TOMBSTONES: Final = text(f"""
     with old as materialized (
              select integrated_account_id, resource, remote_id, sequence from record
-              where deleted_at < now() - make_interval(secs => :seconds) order by deleted_at limit :limit),
-         {_TRIM}
+              where deleted_at < now() - make_interval(secs => :seconds)
+              order by deleted_at, integrated_account_id, resource, remote_id limit :limit offset :skip),
+         {TRIM}
     delete from record using old
-     where {_AFTER_TRIM} and record.integrated_account_id = old.integrated_account_id
+     where {AFTER_TRIM} and record.integrated_account_id = old.integrated_account_id
            and record.resource = old.resource and record.remote_id = old.remote_id
            and record.deleted_at < now() - make_interval(secs => :seconds)
 """)
@@ -46,7 +38,7 @@ _TOMBSTONES: Final = text(f"""
 _KEYS: Final = text("""
     delete from idempotency_key using (
         select environment_id, key from idempotency_key where created_at < now() - interval '24 hours'
-         order by created_at limit :limit for update skip locked) old
+         order by created_at, environment_id, key limit :limit offset :skip for update skip locked) old
      where idempotency_key.environment_id = old.environment_id and idempotency_key.key = old.key
 """)
 
@@ -55,38 +47,39 @@ _MESSAGES: Final = text("""
         select id from outbox o
          where created_at < now() - interval '1 day'
                and not exists (select from sync_job_run r where r.id::text = o.args ->> 0 and r.status = 'created')
-         order by id limit :limit for update skip locked)
+         order by id limit :limit offset :skip for update skip locked)
 """)
 
 _DAEMONS: Final = text("""
     delete from daemon where id in (
         select id from daemon where status = 'stopped' and updated_at < now() - make_interval(secs => :seconds)
-         limit :limit for update skip locked)
+         order by id limit :limit offset :skip for update skip locked)
 """)
 
 _FIRES: Final = text("""
     delete from cron_trigger_fire where id in (
         select id from cron_trigger_fire where created_at < now() - make_interval(secs => :seconds)
-         order by created_at limit :limit for update skip locked)
+         order by created_at, id limit :limit offset :skip for update skip locked)
 """)
 
 _CALLS: Final = text("""
     delete from direct_call where id in (
         select id from direct_call where created_at < now() - make_interval(secs => :seconds)
-         order by created_at limit :limit for update skip locked)
+         order by created_at, id limit :limit offset :skip for update skip locked)
 """)
 
 _ANNOUNCEMENTS: Final = text("""
     delete from delivery where id in (
         select id from delivery
          where run_id is null and created_at < now() - make_interval(secs => :seconds) and status <> 'pending'
-         order by created_at limit :limit for update skip locked)
+         order by created_at, id limit :limit offset :skip for update skip locked)
 """)
 
 _TOLD: Final = text("""
     delete from webhook_record where ctid in (
         select ctid from webhook_record where deleted_at < now() - make_interval(secs => :seconds)
-         order by deleted_at limit :limit for update skip locked)
+         order by deleted_at, webhook_id, integrated_account_id, resource, remote_id
+         limit :limit offset :skip for update skip locked)
 """)
 
 # The last completed run of a job, an account and the same args stays: the next increment begins where it began.
@@ -110,74 +103,57 @@ _EXPIRED: Final = text("""
       from old r order by r.finished_at, r.id
 """)
 
-# Whoever resumes the run waits, or was first: then it has no end any more.
+# Whoever resumes a run waits, or was first: then it has no end any more. So it is with events that are sent again.
 _LOCK_EXPIRED: Final = text("""
-    select id from sync_job_run
-     where id = :run_id and finished_at < now() - make_interval(secs => :seconds) for update skip locked
-""")
-
-_UNITS: Final = text("""
-    delete from unit where id in (select id from unit where run_id = :run_id limit :limit)
-""")
-_DELIVERIES: Final = text(f"""
-    with old as materialized (
-             select id, integrated_account_id, log_sequence as sequence from delivery
-              where run_id = :run_id limit :limit),
-         {_TRIM}
-    delete from delivery using old where delivery.id = old.id and {_AFTER_TRIM}
-""")
-_ERRORS: Final = text("""
-    delete from run_error where id in (select id from run_error where run_id = :run_id limit :limit)
-""")
-_SEEN: Final = text("""
-    delete from record_seen where id in (
-        select s.id from record_seen s join run_resource r on r.id = s.resource_id
-         where r.run_id = :run_id limit :limit)
-""")
-_RUN: Final = text("delete from sync_job_run where id = :run_id")
+    select id from sync_job_run r
+     where id = any(cast(:run_ids as uuid[])) and finished_at < now() - make_interval(secs => :seconds)
+           and not exists (select from delivery d where d.run_id = r.id and d.status = 'pending')
+     order by id for update of r skip locked
+""").columns(column("id", uuid_type))
 
 
+@repeats_conflicts
 class RetentionStore:
     """What is over, in all tables."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def forget_bodies(self, *, seconds: float, limit: int) -> int:
+    def forget_bodies(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Empty the bodies of events that were delivered so long ago; what stays is that they were."""
-        return self._forget(_BODIES, {"seconds": seconds, "limit": limit})
+        return self._forget(_BODIES, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def forget_tombstones(self, *, seconds: float, limit: int) -> int:
+    def forget_tombstones(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove records that were marked as deleted so long ago."""
-        return self._forget(_TOMBSTONES, {"seconds": seconds, "limit": limit})
+        return self._forget(_TOMBSTONES, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def forget_keys(self, *, limit: int) -> int:
+    def forget_keys(self, *, limit: int, skip: int = 0) -> int:
         """Remove idempotency keys that bind nobody any more."""
-        return self._forget(_KEYS, {"limit": limit})
+        return self._forget(_KEYS, {"limit": limit, "skip": skip})
 
-    def forget_messages(self, *, limit: int) -> int:
+    def forget_messages(self, *, limit: int, skip: int = 0) -> int:
         """Remove promised messages about runs that no longer wait for one."""
-        return self._forget(_MESSAGES, {"limit": limit})
+        return self._forget(_MESSAGES, {"limit": limit, "skip": skip})
 
-    def forget_daemons(self, *, seconds: float, limit: int) -> int:
+    def forget_daemons(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove daemons that stopped so long ago."""
-        return self._forget(_DAEMONS, {"seconds": seconds, "limit": limit})
+        return self._forget(_DAEMONS, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def forget_fires(self, *, seconds: float, limit: int) -> int:
+    def forget_fires(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove what became of triggers' due times so long ago."""
-        return self._forget(_FIRES, {"seconds": seconds, "limit": limit})
+        return self._forget(_FIRES, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def forget_calls(self, *, seconds: float, limit: int) -> int:
+    def forget_calls(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove direct calls that were made so long ago."""
-        return self._forget(_CALLS, {"seconds": seconds, "limit": limit})
+        return self._forget(_CALLS, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def forget_announcements(self, *, seconds: float, limit: int) -> int:
+    def forget_announcements(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove events of no run that ended so long ago."""
-        return self._forget(_ANNOUNCEMENTS, {"seconds": seconds, "limit": limit})
+        return self._forget(_ANNOUNCEMENTS, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def forget_told(self, *, seconds: float, limit: int) -> int:
+    def forget_told(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove what webhooks were told so long ago to have vanished."""
-        return self._forget(_TOLD, {"seconds": seconds, "limit": limit})
+        return self._forget(_TOLD, {"seconds": seconds, "limit": limit, "skip": skip})
 
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""
@@ -189,15 +165,12 @@ class RetentionStore:
                 for row in connection.execute(_EXPIRED, parameters)
             ]
 
-    def forget_run(self, run_id: str, *, seconds: float, limit: int) -> int:
-        """Remove so many rows of a run's, and last the run itself; 0 when nothing is left, or it lives again."""
+    def forget_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> Forgotten:
+        """Remove so many rows of runs, and last the runs themselves; one that lives again is left as it is."""
         with self._engine.begin() as connection:
-            if connection.execute(_LOCK_EXPIRED, {"run_id": run_id, "seconds": seconds}).first() is None:
-                return 0
-            for statement in (_UNITS, _SEEN, _DELIVERIES, _ERRORS):
-                if removed := connection.execute(statement, {"run_id": run_id, "limit": limit}).rowcount:
-                    return removed
-            return connection.execute(_RUN, {"run_id": run_id}).rowcount
+            locked = connection.execute(_LOCK_EXPIRED, {"run_ids": list(run_ids), "seconds": seconds}).scalars().all()
+            removed = remove_runs(connection, locked, limit=limit) if locked else {"sync_job_run": 0}
+        return Forgotten(rows=sum(removed.values()), is_done="sync_job_run" in removed)
 
     def _forget(self, statement: TextClause, parameters: Mapping[str, JSON]) -> int:
         with self._engine.begin() as connection:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Engine, Table, literal_column, select, tru
 
 from app.engine.errors import PreconditionFailedError
 from app.engine.objects import EnvironmentId, RowVersion
+from app.services.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.database import reading
 
@@ -32,6 +33,7 @@ _TABLES: Final[Mapping[str, Table]] = {
 }
 
 
+@repeats_conflicts
 class RowVersions:
     """The present versions of all that can be changed."""
 

@@ -1,9 +1,11 @@
 """Write a run whole: its row, its resources and its promised message, in one statement and so in one trip."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+import psycopg
+from psycopg.rows import DictRow
 from sqlalchemy import Connection, TextClause, text
 
 from app.engine.ids import new_id
@@ -16,7 +18,7 @@ from app.store import increments
 from app.store.database import Row
 from app.store.mutexes import waiting_on
 from app.store.outbox import START_RUN_TASK
-from app.store.single_statements import SingleStatements
+from app.store.single_statements import SingleStatements, sql_of
 
 _CASTS: Final = {
     "id": "uuid",
@@ -90,8 +92,7 @@ def insert_run(singles: SingleStatements, draft: RunDraft) -> CreatedRun:
 def insert_run_as_supposed(singles: SingleStatements, draft: RunDraft) -> CreatedRun | None:
     """Write the run by itself if what its draft supposes is so at that moment; None when it is not."""
     assert draft.supposes is not None
-    supposed = {"job_version": draft.supposes.version, "integration_name": draft.supposes.job.integration_name}
-    row = singles.one(_CREATE_AS_SUPPOSED, {**_values(draft), **supposed})
+    row = singles.one(_CREATE_AS_SUPPOSED, _supposed_values(draft))
     return _created(draft, row, lambda: increments.read_own(singles, draft.id)) if row is not None else None
 
 
@@ -101,11 +102,33 @@ def insert_run_within(connection: Connection, draft: RunDraft) -> CreatedRun:
     return _created(draft, row, lambda: increments.read_own_within(connection, draft.id))
 
 
+def insert_runs(connection: psycopg.Connection[DictRow], drafts: Sequence[RunDraft]) -> Mapping[str, int]:
+    """Write runs within the caller's transaction; give their outbox messages by run, of those that are as supposed."""
+    written: dict[str, int] = {}
+    for statement, some in (
+        (_CREATE, [draft for draft in drafts if draft.supposes is None]),
+        (_CREATE_AS_SUPPOSED, [draft for draft in drafts if draft.supposes is not None]),
+    ):
+        if some:
+            with connection.cursor() as cursor:
+                cursor.executemany(sql_of(statement), [_supposed_values(draft) for draft in some], returning=True)
+                for draft, result in zip(some, cursor.results(), strict=True):
+                    if (row := result.fetchone()) is not None:
+                        written[draft.id] = row["outbox_id"]
+    return written
+
+
 def _created(draft: RunDraft, row: Row, read_own: Callable[[], Mapping[str, datetime | None]]) -> CreatedRun:
     """Put the run together from its draft and what Postgres adds: to read all back costs more than to write it."""
     bounds = increments.lower_bounds(row["previous_run_date"], read_own() if row["is_mixed"] else {})
     run = draft.run(at=row["created_at"], bounds=bounds, waiting_on=row["waiting_on"])
     return CreatedRun(run=run, outbox_id=row["outbox_id"], queue=draft.queue)
+
+
+def _supposed_values(draft: RunDraft) -> JsonObject:
+    known = draft.supposes
+    supposed = {} if known is None else {"job_version": known.version, "integration_name": known.job.integration_name}
+    return {**_values(draft), **supposed}
 
 
 def _values(draft: RunDraft) -> JsonObject:

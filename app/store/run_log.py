@@ -7,12 +7,14 @@ from sqlalchemy import Connection, Engine
 
 from app.engine.log_entries import RUN_EVENTS, RunEntry
 from app.engine.objects import EnvironmentId, ListFilters, Page
+from app.services.conflicts import repeats_conflicts
 from app.store import log_places
 from app.store.log_places import Question
 from app.store.log_reading import log_reading
 from app.store.run_log_streams import STREAMS, PlacedEntry, Stream
 
 
+@repeats_conflicts
 class RunLogReader:
     """What happened in the runs of all environments."""
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Engine, and_, bindparam, literal_column, select
 
 from app.engine.increments import LowerBounds
+from app.services.conflicts import repeats_conflicts
 from app.services.run_context import RunMaterial
 from app.store import tables
 from app.store.accounts import account_of
@@ -70,6 +71,7 @@ _READ: Final = (
 )
 
 
+@repeats_conflicts
 class RunMaterialStore:
     """The runs of all environments, each with the account and the integration that it speaks to."""
 

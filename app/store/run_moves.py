@@ -12,6 +12,7 @@ from app.engine.record_rows import encode
 from app.engine.rekeying import KeyNote
 from app.engine.status import RunStatus
 from app.engine.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind
+from app.services.conflicts import repeats_conflicts
 from app.store import mutexes, record_keys, reopening, run_status
 from app.store.database import reading
 from app.store.locked_runs import LockedRun
@@ -67,6 +68,7 @@ _WITH_UNITS_ALONE = text(_BEGIN_WITH_UNITS.format(nobody_waits=_NOBODY_WAITS, al
 _WITH_KEYS = text(_BEGIN_WITH_UNITS.format(nobody_waits=_NOBODY_WAITS, also=f", noted as ({record_keys.NOTE})"))
 
 
+@repeats_conflicts
 class RunMoves:
     """The moves of all runs."""
 
@@ -139,6 +141,12 @@ class RunMoves:
         else:
             row = self._singles.one(_WITH_UNITS_ALONE, values)
         return row is not None and bool(row["begun"])
+
+    def record_error(self, run_id: str, error: ErrorDraft) -> None:
+        """Keep an error of a run that need not be readable; nothing of one that is not there."""
+        with self._engine.begin() as connection:
+            if connection.execute(_LOCK, {"run_id": run_id}).first() is not None:
+                insert_errors(connection, run_id, [error])
 
     def locked(self, run_id: str) -> "LockedRun":
         """Open a transaction that holds the run's row, to decide about its end; use as a context manager."""

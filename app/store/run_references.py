@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import Engine, and_, bindparam, literal_column, select
 
 from app.engine.objects import EnvironmentId
+from app.services.conflicts import repeats_conflicts
 from app.services.run_drafts import RunReferences
 from app.store import tables
 from app.store.accounts import account_of
@@ -35,6 +36,7 @@ _BOTH = select(
 )
 
 
+@repeats_conflicts
 class RunReferenceStore:
     """The sync job and the integrated account of a run that is asked for."""
 

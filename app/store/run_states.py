@@ -9,6 +9,7 @@ from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.run_states import RunState
+from app.services.conflicts import repeats_conflicts
 from app.store import catalog, tables
 from app.store.database import Row, reading
 from app.store.row_versions import demand, unchanged
@@ -16,6 +17,7 @@ from app.store.row_versions import demand, unchanged
 _TABLE = tables.sync_job_run_state
 
 
+@repeats_conflicts
 class StateStore:
     """The states of all environments."""
 

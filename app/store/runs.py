@@ -1,6 +1,6 @@
 """Runs in Postgres: written whole with their resources and their promised message, read with their stats."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, DateTime, Engine, bindparam, delete, select, text
@@ -10,11 +10,13 @@ from app.engine.errors import IdempotencyKeyReusedError
 from app.engine.increments import LowerBounds
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
 from app.engine.status import FINAL_RUN_STATUSES
+from app.services.conflicts import repeats_conflicts
+from app.services.queue_heads import LostBefore
 from app.services.run_drafts import RunDraft
 from app.services.run_requests import IdempotencyKey
 from app.services.runs import CreatedRun
 from app.services.webhook_health import Announcement
-from app.store import announcements, mutexes, paging, tables, webhook_changes
+from app.store import announcements, mutexes, paging, ring_pauses, tables, webhook_changes
 from app.store.database import reading
 from app.store.row_versions import demand, unchanged
 from app.store.run_creation import insert_run, insert_run_as_supposed, insert_run_within, lower_bounds
@@ -44,14 +46,14 @@ _FREEZE_UPPER_BOUND = text("""
 """).bindparams(bindparam("server_date", type_=DateTime(timezone=True)))
 
 # A running one that has not begun was lost between its move to running and its first units.
-DUE_RUNS = f"""
-    select r.id from sync_job_run r
-     where r.status in ('created', 'running') and r.rung_at < now() - make_interval(secs => :ring_after)
+_NOBODY_CAME = f"""
+           r.status in ('created', 'running') and r.rung_at < now() - make_interval(secs => :ring_after)
            and (r.daemon_group_key is null
                 or exists (select from daemon d where d.group_key = r.daemon_group_key and d.status = 'active'))
            and (r.status = 'created' or r.begun_at is null)
            and not {mutexes.waits("r")}
 """
+DUE_RUNS = f"select r.id from sync_job_run r where {_NOBODY_CAME}"
 """Runs that nobody came for, though somebody could."""
 
 UNSETTLED_RUNS = """
@@ -62,17 +64,24 @@ UNSETTLED_RUNS = """
 """
 """Runs that have no work left, and that nobody has ended."""
 
+_DUE_QUEUES = text(f"select distinct r.queue from sync_job_run r where {_NOBODY_CAME}")
+
 _DUE = text(f"""
-    with due as ({DUE_RUNS} order by r.rung_at limit :limit for update of r skip locked)
+    with {ring_pauses.LOST},
+         due as (
+        select r.id from sync_job_run r join lost on lost.queue = r.queue
+         where {_NOBODY_CAME} and {ring_pauses.is_lost("r.rung_at", "r.updated_at")}
+         order by r.rung_at limit :limit for update of r skip locked)
     update sync_job_run set rung_at = now() from due where sync_job_run.id = due.id
  returning sync_job_run.id, sync_job_run.queue
 """)
 
-_UNSETTLED = text(f"{UNSETTLED_RUNS} limit :limit")
+_UNSETTLED = text(f"{UNSETTLED_RUNS} and r.id <> all(cast(:skipped as uuid[])) limit :limit")
 
-_STUCK = text(f"{STUCK_RUNS} limit :limit")
+_STUCK = text(f"{STUCK_RUNS} and r.id <> all(cast(:skipped as uuid[])) limit :limit")
 
 
+@repeats_conflicts
 class RunStore:
     """The runs of all environments."""
 
@@ -142,21 +151,31 @@ class RunStore:
                 connection, statement, table, error_of, limit=limit, cursor=cursor, sort="created_at"
             )
 
-    def ring_due(self, *, ring_after_seconds: float, limit: int) -> Sequence[tuple[str, str]]:
-        """Mark and list ``(run id, queue)`` of created runs whose message seems lost and whose group has a daemon."""
+    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        """List the queues of runs that nobody has come for although their groups have a daemon."""
+        with reading(self._engine) as connection:
+            return list(connection.execute(_DUE_QUEUES, {"ring_after": ring_after_seconds}).scalars())
+
+    def ring_due(
+        self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
+    ) -> Sequence[tuple[str, str]]:
+        """Mark and list ``(run id, queue)`` of runs whose message is lost."""
+        values = ring_pauses.values_of(lost, ring_after_seconds=ring_after_seconds)
         with self._engine.begin() as connection:
-            rows = connection.execute(_DUE, {"ring_after": ring_after_seconds, "limit": limit}).all()
+            rows = connection.execute(_DUE, {**values, "limit": limit}).all()
         return [(str(run_id), queue) for run_id, queue in rows]
 
-    def unsettled(self, *, limit: int) -> Sequence[str]:
-        """List begun runs without work left, which nobody has settled."""
+    def unsettled(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[str]:
+        """List begun runs without work left, which nobody has settled, but for those to be skipped."""
+        values = {"limit": limit, "skipped": list(skipped)}
         with reading(self._engine) as connection:
-            return [str(run_id) for run_id in connection.execute(_UNSETTLED, {"limit": limit}).scalars()]
+            return [str(run_id) for run_id in connection.execute(_UNSETTLED, values).scalars()]
 
-    def stuck(self, *, seconds: float, limit: int) -> Sequence[str]:
-        """List live runs that nobody could work on for so long."""
+    def stuck(self, *, seconds: float, limit: int, skipped: Sequence[str] = ()) -> Sequence[str]:
+        """List live runs that nobody could work on for so long, but for those to be skipped."""
+        values = {"stuck_after": seconds, "limit": limit, "skipped": list(skipped)}
         with reading(self._engine) as connection:
-            return [str(id) for id in connection.execute(_STUCK, {"stuck_after": seconds, "limit": limit}).scalars()]
+            return [str(id) for id in connection.execute(_STUCK, values).scalars()]
 
     def delete(
         self, environment_id: EnvironmentId, run_id: str, *, announce: Announcement, seen: RowVersion | None = None

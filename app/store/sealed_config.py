@@ -1,10 +1,11 @@
 """Seal the literal secrets within an integration's config, such as a client secret; the rest stays readable JSON."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from app.engine import config_secrets
 from app.engine.config_secrets import LiteralSecret
+from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JSON, JsonObject
 from app.store.bound_values import Place
 from app.store.encryption import Cipher
@@ -28,7 +29,20 @@ def leaves_clear(config: JsonObject) -> bool:
 
 def opened(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
     """Copy a config with every sealed text opened; raise UnreadableSecretError for one of another place."""
-    found: JsonObject = _opened(config, cipher, place)
+    found: JsonObject = _opened(config, lambda token: cipher.open(token, place))
+    return found
+
+
+def shown(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
+    """Copy a config for its owner: a text that does not open stays sealed, and is masked as every secret."""
+
+    def show(token: bytes) -> JSON:
+        try:
+            return cipher.open(token, place)
+        except UnreadableSecretError:
+            return _MARK + base64.urlsafe_b64encode(token).decode()
+
+    found: JsonObject = _opened(config, show)
     return found
 
 
@@ -45,14 +59,14 @@ def tokens(config: JSON) -> Iterator[bytes]:
                 yield from tokens(value)
 
 
-def _opened(value: JSON, cipher: Cipher, place: Place) -> JSON:
+def _opened(value: JSON, open_token: Callable[[bytes], JSON]) -> JSON:
     match value:
         case str() if value.startswith(_MARK):
-            return cipher.open(_token(value), place)
+            return open_token(_token(value))
         case dict():
-            return {key: _opened(one, cipher, place) for key, one in value.items()}
+            return {key: _opened(one, open_token) for key, one in value.items()}
         case list():
-            return [_opened(one, cipher, place) for one in value]
+            return [_opened(one, open_token) for one in value]
         case _:
             return value
 

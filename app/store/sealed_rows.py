@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, func, select, update
 
+from app.services.conflicts import repeats_conflicts
 from app.store import sealed_config
 from app.store.bound_values import Place
 from app.store.database import reading
@@ -13,6 +14,7 @@ from app.store.encryption import Cipher, key_id_of, prefix
 from app.store.sealed_columns import IN_JSON, WHOLE, SealedColumn
 
 
+@repeats_conflicts
 class SealedRows:
     """Accounts, webhooks and integrations, as far as something in them is sealed."""
 

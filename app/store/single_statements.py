@@ -19,7 +19,9 @@ from sqlalchemy.dialects.postgresql import psycopg as dialects
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from app.engine.errors import StoreUnavailableError
-from app.store.database import LONGEST_REST_SECONDS, PASSING_FAULTS, STORE_FAULTS, Row, connect_arguments, translated
+from app.store.connections import Connections
+from app.store.database import LONGEST_REST_SECONDS, Row, connections_of
+from app.store.faults import STORE_FAULTS, Cure, cure_of, translated
 
 Values: TypeAlias = Mapping[str, Any]
 T = TypeVar("T")
@@ -41,9 +43,9 @@ class SingleStatements:
     SQL as psycopg takes it.
     """
 
-    def __init__(self, database_url: str, *, pool_size: int) -> None:
+    def __init__(self, connections: Connections, *, pool_size: int) -> None:
         def connect() -> Any:
-            return psycopg.connect(database_url, **_arguments())
+            return connections.open(**_arguments(connections))
 
         # Autocommit: nothing is left to be undone when a connection comes back.
         self._pool = QueuePool(
@@ -87,15 +89,21 @@ class SingleStatements:
         """Lend a connection, whose statements are each committed at once, to who knows best what to do with it."""
         try:
             lent = self._living()
-        except PASSING_FAULTS as error:
-            raise StoreUnavailableError from error
+        except STORE_FAULTS as error:
+            if (told := translated(error)) is None:
+                raise
+            raise told from error
         connection = cast("psycopg.Connection[DictRow]", lent.driver_connection)
+        is_spent = False
         try:
             return use(connection)
         except STORE_FAULTS as error:
-            raise (_ConnectionLostError() if connection.closed else translated(error)) from error
+            is_spent = cure_of(error) is Cure.NEW_SESSIONS
+            if (told := _ConnectionLostError() if connection.closed else translated(error)) is None:
+                raise
+            raise told from error
         finally:
-            if connection.closed or not connection.autocommit:
+            if is_spent or connection.closed or not connection.autocommit:
                 # What ended this one, or kept it from being rolled back, has most likely ended the others too.
                 lent.invalidate()
                 self.dispose()
@@ -135,8 +143,7 @@ def singles_of(engine: Engine) -> SingleStatements:
     """Give the connections for single statements that belong to an engine: they end with it."""
     singles = _of_engines.get(engine)
     if singles is None:
-        url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        singles = _of_engines[engine] = SingleStatements(url, pool_size=_pool_size(engine))
+        singles = _of_engines[engine] = SingleStatements(connections_of(engine), pool_size=_pool_size(engine))
         event.listen(engine, "engine_disposed", _dispose)
     return singles
 
@@ -150,11 +157,10 @@ def _dispose(engine: Engine) -> None:
         singles.dispose()
 
 
-def _arguments() -> dict[str, Any]:
+def _arguments(connections: Connections) -> dict[str, Any]:
     """Have each statement planned once: all find rows by keys, even if the tables were empty when they were planned."""
-    arguments = connect_arguments()
-    options = f"{arguments['options']} -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
-    return {**arguments, "options": options, "autocommit": True, "row_factory": dict_row, "prepare_threshold": 0}
+    arguments = connections.arguments(options="-c plan_cache_mode=force_generic_plan -c enable_seqscan=off")
+    return {"prepare_threshold": 0, **arguments, "autocommit": True, "row_factory": dict_row}
 
 
 @functools.cache

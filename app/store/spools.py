@@ -10,6 +10,7 @@ from app.engine.errors import SpoolError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
 from app.engine.work import PageWrite, UnitDraft
+from app.services.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.database import reading
 from app.store.units import insert_units
@@ -26,6 +27,7 @@ _CLOSE = text("""
 _BATCH = tables.spool_batch
 
 
+@repeats_conflicts
 class SpoolStore:
     """The spools of all runs."""
 

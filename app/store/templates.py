@@ -7,12 +7,14 @@ from sqlalchemy import Engine
 
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.templates import JobTemplate
+from app.services.conflicts import repeats_conflicts
 from app.store import catalog, tables
 from app.store.database import Row
 
 _TABLE = tables.sync_job_template
 
 
+@repeats_conflicts
 class TemplateStore:
     """The templates of all environments."""
 

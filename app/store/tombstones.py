@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.work import Pass, Vanished
+from app.services.conflicts import repeats_conflicts
 from app.store import account_log
 
 _SEEN = """
@@ -94,6 +95,7 @@ def _values(ended: Pass) -> dict[str, object]:
     }
 
 
+@repeats_conflicts
 class TombstoneStore:
     """The tombstones of all accounts."""
 

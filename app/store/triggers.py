@@ -11,13 +11,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from app.engine.announcements import TRIGGER_FAILED
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
-from app.engine.times import iso_utc
-from app.engine.triggers import BEGUN, CronTrigger, DueTrigger, Fire, was_begun
-from app.services.firing import Announcement
+from app.engine.triggers import BEGUN, CronTrigger, DueTrigger, Fire, begun_time
+from app.services.conflicts import repeats_conflicts
+from app.services.firing import Announcement, ReadyFire
 from app.services.run_drafts import RunDraft
-from app.store import announcements, catalog, tables
+from app.store import announcements, catalog, fired_triggers, tables
 from app.store.database import Row, reading
 from app.store.run_creation import insert_run_within
+from app.store.single_statements import singles_of
 
 _TABLE = tables.sync_job_cron_trigger
 
@@ -25,7 +26,9 @@ DUE_TRIGGERS: Final = "select from sync_job_cron_trigger where next_run_at <= no
 """Triggers whose time has come."""
 
 _DUE = text("""
-    select *, now() as now from sync_job_cron_trigger where next_run_at <= now() order by next_run_at limit :limit
+    select *, now() as now from sync_job_cron_trigger where next_run_at <= now()
+       and id <> all(cast(:skipped as uuid[]))
+     order by next_run_at limit :limit
 """)
 
 _BEGIN = text("""
@@ -44,6 +47,7 @@ _TAKE = text("""
 """).bindparams(bindparam("last_run", type_=JSONB))
 
 
+@repeats_conflicts
 class TriggerStore:
     """The cron triggers of all environments."""
 
@@ -84,19 +88,31 @@ class TriggerStore:
         """Read a page of what became of due times."""
         return catalog.list_rows(self._engine, tables.cron_trigger_fire, environment_id, _fire, filters)
 
-    def due(self, *, limit: int) -> Sequence[DueTrigger]:
-        """List triggers whose time has come, the longest due first."""
+    def due(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[DueTrigger]:
+        """List triggers whose time has come but for those to be skipped, the longest due first."""
         with reading(self._engine) as connection:
-            rows = connection.execute(_DUE, {"limit": limit}).mappings().all()
+            rows = connection.execute(_DUE, {"limit": limit, "skipped": list(skipped)}).mappings().all()
         return [_due(row) for row in rows]
 
     def begin(self, due: DueTrigger, *, until: datetime | None) -> DueTrigger | None:
         """Put a due time off before anything of it is looked at; None when it was not due any more."""
-        outcome = {"due_at": iso_utc(due.due_at), "fired_at": iso_utc(due.now), "sync_job_run_id": None, "error": BEGUN}
+        outcome = fired_triggers.last_run(due, None, BEGUN)
         values = {"id": due.trigger.id, "stands_at": due.stands_at, "updated_at": due.trigger.updated_at}
         with self._engine.begin() as connection:
             row = connection.execute(_BEGIN, {**values, "until": until, "last_run": outcome}).first()
         return None if row is None else replace(due, stands_at=row.next_run_at)
+
+    def begin_all(self, found: Sequence[DueTrigger]) -> Sequence[DueTrigger]:
+        """Put due times off for a minute; list those that were still due."""
+        begun = fired_triggers.begin(singles_of(self._engine), found)
+        return [replace(due, stands_at=begun[due.trigger.id]) for due in found if due.trigger.id in begun]
+
+    def fire_all(self, ready: Sequence[ReadyFire]) -> Mapping[str, int] | None:
+        """Write the runs of which all is as their drafts suppose, in one transaction; give their messages by trigger.
+
+        None, and nothing is written, when one of them was not due any more.
+        """
+        return fired_triggers.fire(singles_of(self._engine), ready)
 
     def fire(self, due: DueTrigger, draft: RunDraft, *, next_run_at: datetime) -> int | None:
         """Write the run and the next due time at once; None when it was not due any more."""
@@ -117,26 +133,27 @@ def _take(
 ) -> bool:
     """Take a due time away and write down what it made; False when it is not there any more."""
     trigger = due.trigger
-    outcome = {"sync_job_run_id": run_id, "error": error}
     values = {
         "id": trigger.id,
         "stands_at": due.stands_at,
         "updated_at": trigger.updated_at,
         "next_run_at": next_run_at,
-        "last_run": {"due_at": iso_utc(due.due_at), "fired_at": iso_utc(due.now), **outcome},
+        "last_run": fired_triggers.last_run(due, run_id, error),
     }
     if connection.execute(_TAKE, values).first() is None:
         return False
     fire = {"id": new_id(), "environment_id": trigger.environment_id, "sync_job_cron_trigger_id": trigger.id}
-    connection.execute(insert(tables.cron_trigger_fire).values(**fire, due_at=due.due_at, **outcome))
+    outcome = {"due_at": due.due_at, "sync_job_run_id": run_id, "error": error}
+    connection.execute(insert(tables.cron_trigger_fire).values(**fire, **outcome))
     return True
 
 
 def _due(row: Row) -> DueTrigger:
     trigger = _trigger(row)
-    begun = trigger.last_run if was_begun(trigger.last_run) else None
-    due_at = datetime.fromisoformat(begun["due_at"]) if begun else row["next_run_at"]
-    return DueTrigger(trigger=trigger, due_at=due_at, stands_at=row["next_run_at"], now=row["now"])
+    begun_at = begun_time(trigger.last_run)
+    return DueTrigger(
+        trigger=trigger, due_at=begun_at or row["next_run_at"], stands_at=row["next_run_at"], now=row["now"]
+    )
 
 
 def _fire(row: Row) -> Fire:

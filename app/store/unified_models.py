@@ -20,6 +20,7 @@ from app.engine.objects import (
 )
 from app.engine.offers import MappedModel
 from app.engine.unified_model import UnifiedName
+from app.services.conflicts import repeats_conflicts
 from app.services.unified_mappings import MappingLayers
 from app.services.unified_methods import MappingLayer
 from app.store import catalog, paging, tables
@@ -33,6 +34,7 @@ _INSTALLED = tables.environment_unified_model
 _METHOD = tables.unified_model_method
 
 
+@repeats_conflicts
 class UnifiedModelStore:
     """The unified models of all environments."""
 
@@ -134,6 +136,7 @@ class UnifiedModelStore:
         ]
 
 
+@repeats_conflicts
 class EnvironmentUnifiedModelStore:
     """What environments change about their unified models."""
 
@@ -178,6 +181,7 @@ class EnvironmentUnifiedModelStore:
         return catalog.delete_row(self._engine, _INSTALLED, environment_id, id, seen=seen)
 
 
+@repeats_conflicts
 class MappingStore:
     """The mappings of one layer."""
 

@@ -3,7 +3,7 @@
 Leases run on the database's clock, so that a daemon's wrong clock can not steal or keep one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -13,8 +13,10 @@ from sqlalchemy import Connection, Engine, insert, text
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
 from app.engine.work import Claim, ClaimTerms, CrowdedOut, Ring, UnitDraft, UnitKind
-from app.store import tables
-from app.store.database import Row
+from app.services.conflicts import repeats_conflicts
+from app.services.queue_heads import LostBefore
+from app.store import ring_pauses, tables
+from app.store.database import Row, reading
 from app.store.parts import parts
 from app.store.single_statements import singles_of, sql_of, transaction
 from app.store.webhook_turns import HEADROOM, LOCK_WEBHOOK, NEXT_OF_WEBHOOK, WAIT, WEBHOOK_OF_UNIT, under_way
@@ -120,14 +122,30 @@ UNHEARD_UNITS = """
 """
 """Somebody was rung, and nobody came."""
 EXPIRED_UNITS = """
-    select id from unit where status = 'leased' and rung_at < now() - interval '5 seconds' and lease_expires_at < now()
+    select id from unit
+     where status = 'leased' and rung_at < now() - interval '5 seconds' and lease_expires_at < now()
+           and (rung_at < lease_expires_at or rung_at < now() - make_interval(secs => :ring_after))
 """
-"""Their worker is gone."""
+"""Their worker is gone, and nobody was rung since, or nobody came."""
+
+_DUE_QUEUES = text(f"""
+    select distinct r.queue from sync_job_run r join unit u on u.run_id = r.id
+     where u.id in ({UNHEARD_UNITS} union all {EXPIRED_UNITS})
+""")
 
 _DUE = text(f"""
-    with parked as ({PARKED_UNITS} order by wake_at limit :limit for update skip locked),
-         unheard as ({UNHEARD_UNITS} order by rung_at limit :limit for update skip locked),
-         expired as ({EXPIRED_UNITS} limit :limit for update skip locked),
+    with {ring_pauses.LOST},
+         parked as ({PARKED_UNITS} order by wake_at limit :limit for update skip locked),
+         unheard as (
+        select u.id from unit u join sync_job_run r on r.id = u.run_id join lost on lost.queue = r.queue
+         where u.id in ({UNHEARD_UNITS})
+               and {ring_pauses.is_lost("u.rung_at", "greatest(u.updated_at, u.wake_at)")}
+         order by u.rung_at limit :limit for update of u skip locked),
+         expired as (
+        select u.id from unit u join sync_job_run r on r.id = u.run_id left join lost on lost.queue = r.queue
+         where u.id in ({EXPIRED_UNITS})
+               and (u.rung_at < u.lease_expires_at or {ring_pauses.is_lost("u.rung_at", "u.lease_expires_at")})
+         limit :limit for update of u skip locked),
          due as (select id from parked union all select id from unheard union all select id from expired limit :limit)
     update unit set rung_at = now() from due, sync_job_run r
      where unit.id = due.id and r.id = unit.run_id
@@ -135,6 +153,7 @@ _DUE = text(f"""
 """)
 
 
+@repeats_conflicts
 class UnitStore:
     """The units of all runs."""
 
@@ -227,10 +246,16 @@ class UnitStore:
         }
         return self._singles.count(_HAND_BACK, parameters) == 1
 
-    def ring_due(self, *, ring_after_seconds: float, limit: int = 500) -> list[Ring]:
-        """Mark and list the units whose timer is due, whose message seems lost, or whose lease has expired."""
+    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        """List the queues that units' rings went to, which nobody has come for."""
+        with reading(self._engine) as connection:
+            return list(connection.execute(_DUE_QUEUES, {"ring_after": ring_after_seconds}).scalars())
+
+    def ring_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int = 500) -> list[Ring]:
+        """Mark and list the units whose timer is due, whose ring is lost, or whose lease has expired."""
+        values = ring_pauses.values_of(lost, ring_after_seconds=ring_after_seconds)
         with self._engine.begin() as connection:
-            rows = connection.execute(_DUE, {"ring_after": ring_after_seconds, "limit": limit}).all()
+            rows = connection.execute(_DUE, {**values, "limit": limit}).all()
         return [_ring(*row) for row in rows]
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, func, select, text
 from app.engine.objects import Delivery, ListFilters, Page
 from app.engine.status import DeliveryStatus
 from app.engine.work import Ring
+from app.services.conflicts import repeats_conflicts
 from app.store import paging, tables
 from app.store.database import Row, reading
 from app.store.deliveries import counted
@@ -62,6 +63,7 @@ _WAKE_ALL = text("""
 """)
 
 
+@repeats_conflicts
 class WebhookDeliveryStore:
     """The deliveries of all webhooks."""
 

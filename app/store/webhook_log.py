@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Engine, Select, Subquery, select, true
 
 from app.engine.log_entries import WebhookEntry
 from app.engine.objects import EnvironmentId, ListFilters, Page
+from app.services.conflicts import repeats_conflicts
 from app.store import log_places, tables
 from app.store.database import Row
 from app.store.log_places import Question
@@ -21,6 +22,7 @@ _DELIVERY, _WEBHOOK = tables.delivery, tables.webhook
 _FILTERS = {"event": _DELIVERY.c.event, "status": _DELIVERY.c.status, "id": _DELIVERY.c.id}
 
 
+@repeats_conflicts
 class WebhookLogReader:
     """The deliveries of all environments."""
 

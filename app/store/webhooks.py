@@ -1,13 +1,15 @@
 """Webhooks in Postgres; their secrets are encrypted."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Engine, text
 
-from app.engine.errors import ConflictError
+from app.engine.errors import ConflictError, UnreadableSecretError
 from app.engine.events import WEBHOOK_DISABLED
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, Webhook
+from app.services.conflicts import repeats_conflicts
 from app.services.webhook_health import Announcement
 from app.store import catalog, tables
 from app.store.announcements import insert_announcements
@@ -50,6 +52,7 @@ _NOTE_SUCCESS = text("update webhook set failing_since = null where id = :id and
 _FORGET = text("delete from webhook_record where webhook_id = :id")
 
 
+@repeats_conflicts
 class WebhookStore:
     """The webhooks of all environments."""
 
@@ -70,7 +73,7 @@ class WebhookStore:
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
         """Read a page of webhooks."""
-        return catalog.list_rows(self._engine, _TABLE, environment_id, self._webhook, filters)
+        return catalog.list_rows(self._engine, _TABLE, environment_id, self._shown, filters)
 
     def update(
         self,
@@ -140,24 +143,36 @@ class WebhookStore:
         return True
 
     def _webhook(self, row: Row) -> Webhook:
-        return Webhook(
-            id=str(row["id"]),
-            environment_id=EnvironmentId(str(row["environment_id"])),
-            target_url=row["target_url"],
-            is_active=row["is_active"],
-            event_types=row["event_types"],
-            signature_encoding=row["signature_encoding"],
-            changes_only=row["changes_only"],
-            failing_since=row["failing_since"],
-            disabled_reason=row["disabled_reason"],
-            previous_secret_expires_at=row["previous_secret_expires_at"],
-            secret=self._opened(row, WEBHOOK_SECRET),
-            previous_secret=self._opened(row, WEBHOOK_PREVIOUS_SECRET) if row["previous_secret_encrypted"] else None,
-            created_at=row["created_at"],
-            updated_at=row["updated_at"],
-        )
+        previous = self._opened(row, WEBHOOK_PREVIOUS_SECRET) if row["previous_secret_encrypted"] else None
+        return _webhook(row, secret=self._opened(row, WEBHOOK_SECRET), previous_secret=previous)
 
     def _opened(self, row: Row, column: SealedColumn) -> str:
         secret = self._cipher.open(row[column.name], column.place(row["environment_id"], row["id"]))
         assert isinstance(secret, str)
         return secret
+
+    def _shown(self, row: Row) -> Webhook:
+        """Read a webhook for its owner: a secret that does not decrypt keeps none of the others from being listed."""
+        try:
+            return self._webhook(row)
+        except UnreadableSecretError as error:
+            return replace(_webhook(row, secret=""), disabled_reason=f"{error.code}: {error.message}")
+
+
+def _webhook(row: Row, *, secret: str, previous_secret: str | None = None) -> Webhook:
+    return Webhook(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        target_url=row["target_url"],
+        is_active=row["is_active"],
+        event_types=row["event_types"],
+        signature_encoding=row["signature_encoding"],
+        changes_only=row["changes_only"],
+        failing_since=row["failing_since"],
+        disabled_reason=row["disabled_reason"],
+        previous_secret_expires_at=row["previous_secret_expires_at"],
+        secret=secret,
+        previous_secret=previous_secret,
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

@@ -16,18 +16,21 @@ from app.store.database import reading
 
 # Postgres cuts names at 63 characters; this leaves 12 for the token.
 _PREFIX: Final = "ferryman page "
+_UUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # What the process does between two statements may take longer than any other transaction is allowed to be idle.
 _SETTINGS: Final = """
     set_config('application_name', %(name)s, true), set_config('idle_in_transaction_session_timeout', '0', true)
 """
 _CLAIM: Final = "from unit where id = %(unit_id)s and fencing_token = %(fencing_token)s and status = 'leased'"
 
-# Those of a moment ago may just have been committed, and still have their name.
+# Those of a moment ago may just have been committed, and still have their name. Anybody can give a session a name like
+# it: what is no claim, or a session that this role may not end, would keep all others from being ended.
 _END_ORPHANED: Final = text(f"""
     with writing as materialized (
         select pid, substr(application_name, {len(_PREFIX) + 1}) as claim from pg_stat_activity
-         where datname = current_database() and xact_start < now() - make_interval(secs => :older_than)
-               and application_name ~ '^{_PREFIX}[0-9a-f-]{{36}}:[0-9]+$')
+         where datname = current_database() and usename = current_user
+               and xact_start < now() - make_interval(secs => :older_than)
+               and application_name ~ '^{_PREFIX}{_UUID}:[0-9]{{1,18}}$')
     select count(pg_terminate_backend(pid)) from writing
      where not exists (select from unit where id = cast(split_part(claim, ':', 1) as uuid)
                               and fencing_token = cast(split_part(claim, ':', 2) as bigint)

@@ -17,12 +17,13 @@ from datetime import UTC, datetime
 from itertools import cycle, islice
 from pathlib import Path
 
-from app.broker.transport import is_rabbitmq
+from app.broker_urls import is_rabbitmq
 from app.stack.commands import PROJECT_ROOT
 from tests.chaos import arena, reliability_report
 from tests.chaos.arena import Arena
 from tests.chaos.rounds import Arrivals, Outcome, measure_undisturbed, play, seconds_of
 from tests.chaos.scenarios import SCENARIOS, Scenario
+from tests.support import pgbouncer
 
 _PAGE = PROJECT_ROOT / "docs" / "reliability.md"
 _BASELINE_EVERY = 6
@@ -76,7 +77,9 @@ def _possible(broker_url: str) -> list[Scenario]:
     return [
         scenario
         for name, scenario in SCENARIOS.items()
-        if (ours or "broker" not in name) and (not broker_url or name != "messages-doubled")
+        if (ours or "broker" not in name)
+        and (not broker_url or name != "messages-doubled")
+        and (pgbouncer.program() or name != "pgbouncer-between")
     ]
 
 

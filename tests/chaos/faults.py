@@ -1,20 +1,25 @@
 """What is done to processes and connections: kill, freeze, empty, exhaust."""
 
+import math
 import os
 import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 
 import psycopg
 
 from app.stack.child import Child
-from tests.chaos.arena import LEASE_SECONDS, Round
+from tests.chaos.arena import DAEMONS, LEASE_SECONDS, Round
 from tests.support.patience import wait_for
+from tests.support.pgbouncer import pooled_url, running_pgbouncer
 
+_READ_ONLY = "alter database ferryman set default_transaction_read_only = {}"
 _TERMINATE = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'ferryman'"
 
 
@@ -122,6 +127,48 @@ def exhaust_connections(round: Round, seconds: float) -> None:
             killer.execute(_TERMINATE)
     round.interruptions += 2
     round.story.append(f"held {connections} connections")
+
+
+def make_read_only(round: Round, seconds: float) -> None:
+    """Have Postgres take no changes for so long; sessions that were made meanwhile stay read-only for ever after."""
+    _in_maintenance(round, _READ_ONLY.format("on"))
+    _in_maintenance(round, _TERMINATE)
+    round.interruptions += 2
+    time.sleep(seconds)
+    _in_maintenance(round, _READ_ONLY.format("off"))
+    # Whoever was turned away meanwhile has lost its units once more.
+    round.interruptions += math.ceil(seconds / LEASE_SECONDS)
+    round.story.append(f"read-only for {seconds:g} s")
+
+
+def _in_maintenance(round: Round, statement: str) -> None:
+    """Carry a statement out by a session that may write whatever the others may."""
+    with psycopg.connect(round.stack.database_url, autocommit=True, application_name="operator") as connection:
+        connection.execute("set default_transaction_read_only = off")
+        connection.execute(statement)
+
+
+@contextmanager
+def pooled(round: Round) -> Iterator[Child]:
+    """Put a PgBouncer between the daemons and Postgres until the block ends; give its process."""
+    direct = round.stack.database_url
+    place = Path(tempfile.mkdtemp(prefix="pgbouncer-", dir=round.stack.data.root))
+    with running_pgbouncer(place, direct) as pooler:
+        between = {
+            "DATABASE_URL": pooled_url(direct, pooler.port),
+            "FERRYMAN_SESSION_DATABASE_URL": direct,
+            "FERRYMAN_PREPARE_STATEMENTS": "0",
+        }
+        before = {name: round.child(name).spec for name in DAEMONS}
+        for name, spec in before.items():
+            round.child(name).spec = replace(spec, environment={**spec.environment, **between})
+            terminate(round, name)
+        try:
+            yield pooler.child
+        finally:
+            for name, spec in before.items():
+                round.child(name).spec = spec
+                terminate(round, name)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from app.client import ApiError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.failpoints import Failpoint
-from tests.chaos import faults, receivers
+from tests.chaos import faults, receivers, troubled_rows
 from tests.chaos.arena import DAEMONS, Round
 from tests.chaos.doubled_messages import doubled_messages
 from tests.chaos.skewed_daemon import with_clock_skew
@@ -177,6 +177,37 @@ def receiver_hangs_for_ever(round: Round) -> None:
 @scenario("a webhook deleted with events waiting, of a run and of none")
 def webhook_deleted_with_events_waiting(round: Round) -> None:
     receivers.delete_with_events_waiting(round)
+
+
+@scenario("an account's and a webhook's secret that do not decrypt, first in line for every duty")
+def secrets_spoiled(round: Round) -> None:
+    troubled_rows.spoil_secrets(round)
+
+
+@scenario("a webhook deleted while its events wait")
+def webhook_deleted(round: Round) -> None:
+    troubled_rows.delete_webhook_with_events(round)
+
+
+@scenario("20,000 runs waiting, made by triggers of one minute", begin_at=(0.0, 0.1))
+def thousands_waiting(round: Round) -> None:
+    troubled_rows.make_thousands_wait(round)
+
+
+@scenario("Postgres read-only for 25 s, and the sessions of that time kept by it")
+def postgres_read_only(round: Round) -> None:
+    faults.make_read_only(round, 25)
+
+
+@scenario("a PgBouncer (by transaction) between the daemons and Postgres, killed in the middle", begin_at=(0.0, 0.1))
+def pgbouncer_between(round: Round) -> None:
+    pooler = round.ends.enter_context(faults.pooled(round))
+    pid = pooler.pid
+    pooler.kill()
+    round.kills += 1
+    round.interruptions += 2
+    round.story.append("killed pgbouncer")
+    wait_for(lambda: pooler.pid not in {None, pid} and pooler.is_ready(), 30, what="PgBouncer again")
 
 
 @scenario("two faults at once")

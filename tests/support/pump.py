@@ -22,6 +22,8 @@ from app.engine.errors import StoreUnavailableError
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId
 from app.engine.work import Ring
+from app.services.duties import start_here
+from app.services.queue_heads import QueueState
 from app.services.run_requests import RunRequest
 from app.services.tracking import RunStart
 from app.settings import Settings
@@ -80,6 +82,9 @@ class Mailbox:
         self.send(Message(task, tuple(args)))
         return True
 
+    def look_at(self, queues: Sequence[str]) -> dict[str, QueueState]:
+        return {queue: QueueState(is_empty=not self.waiting) for queue in queues}
+
     def is_reachable(self) -> bool:
         return True
 
@@ -100,6 +105,7 @@ class World:
         self.api = MemoryApi(self.job)
         small = {"requests_per_account": 2, "children_per_unit": 2, "delivery_backlog": 2}
         self.settings = Settings(
+            session_database_url=self.database.session_url,
             database_url=self.database.url,
             broker_url="memory://",
             encryption_key=_KEY,
@@ -108,7 +114,7 @@ class World:
 
     def outside(self, engine: Engine) -> Outside:
         """Give what a process of this world reaches."""
-        return Outside(engine=engine, bell=self.mailbox, source=self.api, sender=self.receiver)
+        return Outside(engine=engine, bell=self.mailbox, source=self.api, sender=self.receiver, start_duty=start_here)
 
     def prepare(self, environment: EnvironmentId) -> None:
         """Make what else a job needs."""

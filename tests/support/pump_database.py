@@ -98,6 +98,8 @@ class PumpDatabase:
     """One database for many runs, each of which may be looked at apart."""
 
     url: str
+    session_url: str = ""
+    """Past the pooler, if there is one: for who leads."""
     engine: Engine = field(init=False)
     """For looking and for letting time pass; processes have engines of their own."""
 
@@ -120,7 +122,7 @@ class PumpDatabase:
     def on(cls, server: PostgresServer) -> Iterator["PumpDatabase"]:
         """Make one on a server, for as long as a block lasts."""
         with server.fresh_database() as url:
-            database = cls(url)
+            database = cls(url, server.past_pooler(url))
             yield database
             database.engine.dispose()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from app.engine.ids import new_id
 from app.stack import postgres
@@ -14,6 +15,7 @@ from app.stack.data_directory import DataDirectory
 from app.stack.joining import remove_own_socket_directory, socket_root
 from app.stack.supervisor import Supervisor
 from app.store import migrate
+from tests.support import pgbouncer
 
 _TEMPLATE = "ferryman_template"
 
@@ -23,16 +25,30 @@ class PostgresServer:
     """A running server with a migrated template."""
 
     place: Path
+    pooler_port: int | None = None
+    """Where a pooler before it listens, which tests then go through."""
+
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.place / postgres.SOCKET_NAME
 
     @contextmanager
-    def fresh_database(self, *, template: str = _TEMPLATE) -> Iterator[str]:
+    def fresh_database(self, *, template: str = _TEMPLATE, is_direct: bool = False) -> Iterator[str]:
         """Copy a template, by default the migrated one, give the copy's URL, and drop it at the end."""
         name = f"test_{new_id().replace('-', '')}"
         self._execute(sql.SQL("create database {} template {}"), name, template)
         try:
-            yield postgres.database_url(self.place, name)
+            url = postgres.database_url(self.place, name)
+            yield url if is_direct or self.pooler_port is None else pgbouncer.pooled_url(url, self.pooler_port)
         finally:
             self._execute(sql.SQL("drop database {} with (force)"), name)
+
+    def past_pooler(self, url: str) -> str:
+        """Lead a URL of ours to the server itself; nothing where it leads there anyway."""
+        return (
+            "" if self.pooler_port is None else postgres.database_url(self.place, str(conninfo_to_dict(url)["dbname"]))
+        )
 
     def make_template(self) -> None:
         """Migrate once; every database of the session is a copy."""

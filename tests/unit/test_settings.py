@@ -23,6 +23,10 @@ def faults(**variables: str) -> str:
     [
         ("DATABASE_URL", "postgres://u@/ferryman?host=/run/postgres&port=5432"),
         ("DATABASE_URL", "postgresql://u:p@one:5432/ferryman?sslmode=require"),
+        ("DATABASE_URL", "postgresql://u:p@one:5432,two:5433/ferryman?target_session_attrs=read-write"),
+        ("DATABASE_URL", "postgresql://one/ferryman?options=-c%20search_path%3Dapp&connect_timeout=3"),
+        ("FERRYMAN_SESSION_DATABASE_URL", "postgresql://u:p@one/ferryman"),
+        ("FERRYMAN_PREPARE_STATEMENTS", "0"),
         ("BROKER_URL", "amqp://u:p@host//"),
         ("BROKER_URL", "rediss://host/1"),
         ("BROKER_URL", "redis+socket:///run/redis.sock"),
@@ -71,6 +75,9 @@ def test_number_that_is_none_or_negative_is_told_by_its_variable(name: str, valu
         ("FERRYMAN_SLICE_PAGES", "1.5", "expected a whole number, not '1.5'"),
         ("FERRYMAN_RUN_RETENTION_SECONDS", "-5", "expected a number, 0 or more, not '-5'"),
         ("FERRYMAN_DELETE_LIMIT_PERCENT", "101", "expected a number from 0 to 100, not '101'"),
+        ("FERRYMAN_PREPARE_STATEMENTS", "2", "expected a number from 0 to 1, not '2'"),
+        ("BROKER_URL", "sentinel://host:26379/0", "Redis Sentinel is not supported"),
+        ("DATABASE_URL", "postgresql://host/db?search_path=app", "parameters are those that libpq knows"),
         ("FERRYMAN_DEFAULT_GROUP", "a b", "expected 1 to 100 letters"),
         ("FERRYMAN_ALLOWED_NETWORKS", "10.0.0.0/8,here", "'here' is not a network such as 10.1.0.0/16"),
         ("FERRYMAN_DEAF_SECONDS", "5", "expected more than FERRYMAN_HEARTBEAT_SECONDS, which is 10"),
@@ -88,6 +95,8 @@ def test_value_that_can_not_work_is_told(variable: str, value: str, told: str) -
         ("DATABASE_URL", "mysql://u:s3cret@host/db"),
         ("DATABASE_URL", "postgresql:s3cret"),
         ("DATABASE_URL", "postgresql://u:pa/s3cret@host/db"),
+        ("DATABASE_URL", "postgresql://u:p@host/db?s3cret=1"),
+        ("FERRYMAN_SESSION_DATABASE_URL", "s3cret"),
         ("BROKER_URL", "s3cret:6379"),
         ("BROKER_URL", "http://u:s3cret@host"),
         ("FERRYMAN_BUDGET_URL", "amqp://u:s3cret@host"),
@@ -101,6 +110,16 @@ def test_secret_that_is_malformed_is_told_by_its_variable_alone(variable: str, v
 
     assert told.startswith(f"{variable}: ")
     assert "s3cret" not in told
+
+
+def test_options_are_refused_where_a_pooler_would_drop_them() -> None:
+    told = faults(
+        DATABASE_URL="postgresql://pooler/ferryman?options=-c%20search_path%3Dapp",
+        FERRYMAN_SESSION_DATABASE_URL="postgresql://postgres/ferryman?options=-c%20search_path%3Dapp",
+    )
+
+    assert told.startswith("DATABASE_URL: a pooler keeps no options")
+    assert "alter role" in told
 
 
 def test_all_faults_are_told_at_once() -> None:

@@ -25,7 +25,7 @@ integrated_accounts = Resource(
     "integrated-account",
     description="Customers' accounts at third parties",
     changes=Role.ADMIN,
-    actions=("refresh-credentials", "token", "bulk-delete", "run-post-install-actions", "me"),
+    actions=("refresh-credentials", "token", "bulk-delete", "restore", "run-post-install-actions", "me"),
 )
 own_accounts = Resource(
     "integrated-account/me",
@@ -66,8 +66,19 @@ def create_account_token(body: Body) -> Answer:
 
 @integrated_accounts.serves("POST", "/bulk-delete", body=schemas.AccountIds, answer=schemas.DeletedAccounts)
 def delete_accounts(body: Body) -> Answer:
-    """Remove accounts with their credentials, all of them or, when one is not there, none; their runs stay."""
-    return {"ids": list(services().accounts.delete_all(environment(), body.checked()["ids"]))}
+    """Remove accounts as DELETE does one, all of them or, when one is not there, none."""
+    fields = body.checked()
+    return {
+        "ids": list(services().account_deletion.delete_all(environment(), fields["ids"], erase_at_once=fields["erase"]))
+    }
+
+
+@integrated_accounts.serves("POST", "/restore", body=schemas.AccountAction, answer=Account)
+def restore_account(body: Body) -> Answer:
+    """Undo the deletion of an account that is not erased yet: it comes back as it was, with all that is held of it."""
+    account_id = body.checked()["id"]
+    services().account_deletion.restore(environment(), account_id)
+    return _view(services().accounts.get(environment(), account_id))
 
 
 @integrated_accounts.serves("POST", "/run-post-install-actions", body=schemas.AccountAction, answer=Success)
@@ -114,10 +125,13 @@ def list_account_unified_apis(id: str) -> Answer:
     return offered.unified_apis(_offering(id))
 
 
-@integrated_accounts.serves("DELETE", "/<id>", answer=Deleted)
-def delete_account(id: str) -> Answer:
-    """Remove an integrated account with its credentials; its runs stay."""
-    return {"id": services().accounts.delete(environment(), path_id(_KIND, id), seen=seen())}
+@integrated_accounts.serves("DELETE", "/<id>", query=schemas.Deletion, answer=Deleted)
+def delete_account(query: JsonObject, id: str) -> Answer:
+    """Remove an integrated account, which is erased later, or at once, with all that is held of it."""
+    account_id = path_id(_KIND, id)
+    return {
+        "id": services().account_deletion.delete(environment(), account_id, erase_at_once=query["erase"], seen=seen())
+    }
 
 
 @own_accounts.serves("GET", answer=Account, documented=_ABSENT)

@@ -1,4 +1,4 @@
-"""``/record`` and ``/daemon``: what was persisted, and who does the work."""
+"""``/record``, ``/erasure`` and ``/daemon``: what was persisted, what is erased of it, and who does the work."""
 
 from http import HTTPStatus
 
@@ -7,13 +7,14 @@ from app.api.resource import Resource, answering
 from app.api.schemas import observed as schemas
 from app.api.schemas.fields import page_of, taken_times
 from app.api.services import environment, services
-from app.api.views import Answer, filters_of, page_view, plain_view
+from app.api.views import Answer, filters_of, page_view, path_id, plain_view
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
 from app.services.records import LogFilters, RecordFilters
 
 records = Resource("record", description="What was persisted", changes=Role.ADMIN)
+erasures = Resource("erasure", description="What is erased", changes=Role.ADMIN)
 daemons = Resource("daemon", description="Who does the work", changes=Role.ADMIN)
 
 
@@ -45,6 +46,35 @@ def restore_records(body: Body) -> Answer:
         resource=fields.get("resource"),
     )
     return {"restored": restored}
+
+
+@records.serves(
+    "DELETE",
+    query=schemas.RecordErasure,
+    answer=schemas.Erasure,
+    status=202,
+    documented=answering(HTTPStatus.NOT_FOUND),
+)
+def erase_records(query: JsonObject) -> Answer:
+    """Erase in the background what is held now of an account's resource; runs bring it again only if they read all."""
+    return plain_view(services().records.erase(environment(), query["integrated_account_id"], query["resource"]))
+
+
+@erasures.serves("GET", query=schemas.ErasureQuery, answer=page_of(schemas.Erasure))
+def list_erasures(query: JsonObject) -> Answer:
+    """List what is to be erased and what was, newest first."""
+    return page_view(
+        services().erasures.list(environment(), filters_of(query, times=("created_at", "due_at"))), plain_view
+    )
+
+
+@erasures.serves("GET", "/<id>", answer=schemas.Erasure)
+def get_erasure(id: str) -> Answer:
+    """Show an erasure."""
+    found = services().erasures.get(environment(), path_id("erasure", id))
+    if found is None:
+        raise NotFoundError("erasure", id)
+    return plain_view(found)
 
 
 def _changes(query: JsonObject) -> Answer:

@@ -14,7 +14,9 @@ service = flask.Blueprint("service", __name__)
 @needs(Role.READ)
 def index() -> JsonObject:
     """Tell where things are."""
-    return {"name": "ferryman", "docs": "/docs", "openapi": "/openapi.json", "health": "/healthz"}
+    root = flask.request.script_root
+    places = {"docs": "/docs", "openapi": "/openapi.json", "health": "/healthz"}
+    return {"name": "ferryman", **{name: f"{root}{path}" for name, path in places.items()}}
 
 
 @service.get("/ping")

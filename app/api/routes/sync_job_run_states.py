@@ -12,7 +12,7 @@ from app.api.resource import Resource, answering
 from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.run_states import NewState, State, StateListQuery, StatePatch, StateQuery
 from app.api.services import environment, services
-from app.api.views import Answer, filters_of, page_view, plain_view
+from app.api.views import Answer, filters_of, location, page_view, plain_view
 from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
@@ -34,7 +34,7 @@ def put_state(body: Body) -> Answer:
     """Keep a value; one that has its key is replaced, which is answered 200."""
     state, is_new = services().states.put(environment(), body.fields, body.faults)
     place = f"/sync-job-run-state/{quote(state.key, safe='')}?{urlencode({'state_key': state.state_key})}"
-    return plain_view(state), HTTPStatus.CREATED if is_new else HTTPStatus.OK, {"Location": place}
+    return plain_view(state), HTTPStatus.CREATED if is_new else HTTPStatus.OK, location(place)
 
 
 @sync_job_run_states.serves("GET", query=StateListQuery, answer=page_of(State))

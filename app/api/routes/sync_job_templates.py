@@ -9,7 +9,7 @@ from app.api.schemas.catalog import Job, JobPatch
 from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.templates import NewTemplate, Template, TemplatePatch, TemplateQuery
 from app.api.services import environment, services
-from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
+from app.api.views import Answer, created, filters_of, location, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
 
@@ -53,4 +53,4 @@ def delete_template(id: str) -> Answer:
 def create_job_of_template(body: Body, id: str) -> Answer:
     """Create a sync job that begins as the template; what the body holds replaces the template's."""
     job = services().templates.make_job(environment(), path_id(_KIND, id), body.fields, body.faults)
-    return plain_view(job), HTTPStatus.CREATED, {"Location": f"/sync-job/{job.id}"}
+    return plain_view(job), HTTPStatus.CREATED, location(f"/sync-job/{job.id}")

@@ -4,9 +4,18 @@ from typing import Final
 
 from marshmallow import Schema, fields, validate
 
-from app.api.schemas.fields import Id, Input, JsonObjectField
+from app.api.schemas.fields import Id, Input, JsonObjectField, Query
 
 MOST_AT_ONCE: Final = 1000
+
+
+_ERASE: Final = {"description": "Erase all that is held of it at once, which can not be undone."}
+
+
+class Deletion(Query):
+    """How an account is to be deleted."""
+
+    erase = fields.Boolean(load_default=False, metadata=_ERASE)
 
 
 class AccountTokenRequest(Input):
@@ -44,6 +53,7 @@ class AccountIds(Input):
         required=True,
         validate=validate.Length(1, MOST_AT_ONCE, error=f"expected 1 to {MOST_AT_ONCE} ids"),
     )
+    erase = fields.Boolean(load_default=False, metadata=_ERASE)
 
 
 class DeletedAccounts(Schema):

@@ -2,7 +2,8 @@
 
 from marshmallow import Schema, fields, validate
 
-from app.api.schemas.fields import Id, Input, JsonObjectField, Listing, Time, narrowed, order
+from app.api.schemas.fields import Id, Input, JsonObjectField, Listing, Query, SortedListing, Time, narrowed, order
+from app.engine.erasures import ErasureStatus
 
 
 class Record(Schema):
@@ -59,6 +60,39 @@ RecordQuery = narrowed(
         ),
     },
     times=("synced_at", "updated_at", "created_at"),
+)
+
+
+class RecordErasure(Query):
+    """Which records are to be erased."""
+
+    integrated_account_id = Id(required=True)
+    resource = fields.String(required=True, validate=validate.Length(min=1))
+
+
+class Erasure(Schema):
+    """What is to be erased, and how much of it was."""
+
+    id = Id()
+    environment_id = Id()
+    integrated_account_id = Id()
+    resource = fields.String(allow_none=True, metadata={"description": "null is the account with all that it has."})
+    status = fields.String(metadata={"enum": [str(status) for status in ErasureStatus]})
+    due_at = Time(metadata={"description": "When it begins: until then the deletion of an account can be undone."})
+    erased = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), metadata={"description": "Rows so far, by their table."}
+    )
+    last_error = fields.String(allow_none=True, metadata={"description": "Why it does not go on."})
+    created_at = Time()
+    started_at = Time(allow_none=True)
+    finished_at = Time(allow_none=True)
+
+
+ErasureQuery = narrowed(
+    SortedListing,
+    "ErasureQuery",
+    {"integrated_account_id": Id(), "resource": fields.String()},
+    times=("created_at", "due_at"),
 )
 
 

@@ -18,6 +18,8 @@ from app.store.tables.catalog import (
     webhook,
 )
 from app.store.tables.deliveries import delivery, webhook_record
+from app.store.tables.erasures import deleted_account, erasure
+from app.store.tables.online_migrations import online_migration
 from app.store.tables.records import account_log, record, record_key, record_seen
 from app.store.tables.runs import (
     COUNTERS,
@@ -44,16 +46,19 @@ __all__ = [
     "api_token",
     "cron_trigger_fire",
     "daemon",
+    "deleted_account",
     "delivery",
     "direct_call",
     "encryption_key",
     "environment",
     "environment_integration",
     "environment_unified_model",
+    "erasure",
     "idempotency_key",
     "integrated_account",
     "integration",
     "metadata",
+    "online_migration",
     "outbox",
     "record",
     "record_key",

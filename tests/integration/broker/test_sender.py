@@ -13,9 +13,10 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.broker import redis_transport
-from app.broker.bell import publisher
+from app.broker.bell import CeleryBell, publisher
 from app.broker.redis_sender import RedisSender
-from app.broker.sender import Sender, TaskSender, sender_of
+from app.broker.room import BoundedSender, Sender
+from app.broker.sender import TaskSender, sender_of
 from app.engine.json_types import JsonObject
 from tests.support.process_nodes import RedisContainer
 
@@ -79,13 +80,41 @@ def test_a_redis_that_was_started_anew_takes_the_next_message(broker: RedisConta
     assert _client(broker).llen("ferryman:restarted") == 2
 
 
+@pytest.mark.parametrize("sender", [TaskSender, RedisSender])
+def test_probe_publishes_and_leaves_nothing(broker: RedisContainer, celery: Celery, sender: type[Sender]) -> None:
+    raw = _client(broker)
+    before, written = set(raw.keys()), raw.info("stats")["total_commands_processed"]
+
+    sender(celery).probe()
+
+    assert set(raw.keys()) == before
+    assert raw.info("stats")["total_commands_processed"] > written + 2
+
+
+@pytest.mark.parametrize("sender", [TaskSender, RedisSender])
+def test_broker_that_answers_and_takes_nothing_is_told(
+    broker: RedisContainer, celery: Celery, sender: type[Sender]
+) -> None:
+    """A connection alone proves nothing: its memory may be full, and a replica takes no messages either."""
+    raw = _client(broker)
+    raw.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(OperationalError):
+            sender(celery).probe()
+        assert not CeleryBell(celery).is_reachable()
+    finally:
+        raw.config_set("maxmemory", 0)
+
+    sender(celery).probe()
+    assert CeleryBell(celery).is_reachable()
+
+
 @pytest.mark.parametrize(
     ("url", "serializer", "chosen"),
     [
         ("redis://127.0.0.1:9/0", "json", RedisSender),
         ("redis+socket:///run/redis.sock", "json", RedisSender),
         ("redis://127.0.0.1:9/0", "ferryman-signed", TaskSender),
-        ("sentinel://127.0.0.1:9", "json", TaskSender),
         ("amqp://127.0.0.1:9", "json", TaskSender),
     ],
 )
@@ -93,7 +122,10 @@ def test_the_short_way_is_for_unsigned_messages_to_one_redis(url: str, serialize
     celery = publisher(url, timeout_seconds=1)
     celery.conf.task_serializer = serializer
 
-    assert type(sender_of(celery)) is chosen
+    sender = sender_of(celery)
+
+    assert type(sender.sender if isinstance(sender, BoundedSender) else sender) is chosen
+    assert isinstance(sender, BoundedSender) == url.startswith("redis")
 
 
 def _client(broker: RedisContainer) -> Redis:

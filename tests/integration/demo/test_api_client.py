@@ -1,5 +1,6 @@
 """The API client against a real server."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from app.client import ApiClient, ApiError, client_for
+from app.stack.data_directory import DataDirectory
 
 Serve = Callable[[web.Application], str]
 
@@ -90,12 +92,26 @@ def test_address_of_another_form_is_refused(address: str) -> None:
 
 
 def test_client_for_reads_the_data_directory(url: str, tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "api-url").write_text(f"{url}\n")
-    (tmp_path / "token").write_text("kept\n")
+    data = DataDirectory(tmp_path / "data")
+    data.create()
+    data.api_url_file.write_text(f"{url}\n")
+    data.token_file.write_text("kept\n")
 
-    assert client_for(None, None, tmp_path).get("/")["token"] == "Bearer kept"
+    with data.lock():
+        assert client_for(None, None, data.root).get("/")["token"] == "Bearer kept"
     assert client_for(url, "given", tmp_path / "none").get("/")["token"] == "Bearer given"
+
+
+def test_copy_of_a_data_directory_leads_to_no_stack_of_another_one(url: str, tmp_path: Path) -> None:
+    data = DataDirectory(tmp_path / "data")
+    data.create()
+    data.api_url_file.write_text(f"{url}\n")
+
+    with data.lock():
+        copied = shutil.copytree(data.root, tmp_path / "copy")
+
+        with pytest.raises(ApiError, match=r"no stack runs on .*copy"):
+            client_for(None, "token", copied)
 
 
 def test_client_for_tells_when_no_stack_runs(tmp_path: Path) -> None:

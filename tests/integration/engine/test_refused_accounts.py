@@ -117,7 +117,7 @@ def test_an_account_is_marked_also_when_its_run_is_gone(pump_database: PumpDatab
 def test_the_webhook_is_told_of_a_run_that_failed_before_it_began(pump_database: PumpDatabase) -> None:
     """It has no work yet, and so nothing that sends its events; resumed, it sends them by the same unit."""
     place = Place(pump_database, "family-to-webhook")
-    place.services.accounts.delete(place.environment, place.account_id)
+    place.services.account_deletion.delete(place.environment, place.account_id)
 
     with Pump(place.world) as pump:
         outcome = pump.run(place.run_id)

@@ -13,7 +13,7 @@ from app.stack.stack import Stack
 from tests.support.ferryman import new_token
 
 MANY = 200
-LATE_SECONDS = 2.0
+LATE_SECONDS = 10.0
 HEAD = b"POST /integration HTTP/1.1\r\nHost: ferryman\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
 
 

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from app.stack.data_directory import DataDirectory
 from app.stack.errors import StackError
 from app.stack.processes import end_leftovers, identity_of, record_process
 from app.stack.supervisor import Supervisor
+from app.stack.waiting import Waiting
 
 PythonChild = Callable[..., ChildSpec]
 Eventually = Callable[[Callable[[], object]], None]
@@ -79,8 +81,36 @@ def test_wait_raises_one_sentence_when_a_child_ends_before_it_is_ready(
 def test_wait_raises_when_a_child_is_not_ready_in_time(supervisor: Supervisor, python_child: PythonChild) -> None:
     supervisor.spawn(python_child("worker", FOREVER, is_ready=lambda _pid: False, ready_seconds=0.2))
 
-    with pytest.raises(StackError, match=r"worker was not ready within 0.2 s: it wrote no log"):
+    with pytest.raises(StackError, match=r"worker was not ready, and did nothing for 0.2 of [0-9]+ s: it wrote no log"):
         supervisor.wait_until_ready()
+
+
+def test_wait_lasts_as_long_as_a_child_works(supervisor: Supervisor, python_child: PythonChild, tmp_path: Path) -> None:
+    """It computes for much longer than it may sleep: as a start does on a machine that is busy."""
+    program = "import time\nwhile time.process_time() < 1.5: pass\nopen('ready', 'w')\nimport signal\nsignal.pause()"
+    is_ready = (tmp_path / "ready").exists
+    supervisor.spawn(python_child("worker", program, is_ready=lambda _pid: is_ready(), ready_seconds=0.5))
+
+    supervisor.wait_until_ready()
+
+    assert supervisor.children["worker"].is_alive
+
+
+def test_wait_tells_what_it_waits_for(
+    supervisor: Supervisor, python_child: PythonChild, reports: list[str], eventually: Eventually
+) -> None:
+    supervisor.spawn(python_child("worker", f"print('reading', flush=True)\n{FOREVER}"))
+    worker = supervisor.children["worker"]
+    eventually(lambda: worker.last_lines() == ["reading"])
+    now = [100.0]
+    waiting = Waiting(worker, [worker], report=reports.append, monotonic=lambda: now[0])
+
+    for now[0] in (101.0, 103.0, 108.0, 111.0):
+        waiting.go_on()
+
+    assert len(reports) == 1
+    assert reports[0].startswith("waiting for worker: 11 s so far, of which it was idle for ")
+    assert reports[0].endswith(" s of the 60 s that it may be; reading")
 
 
 def test_wait_raises_when_a_command_does_not_exist(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -159,6 +189,21 @@ def test_leftovers_of_a_killed_supervisor_are_ended_with_their_group(
     assert names == ["api"]
     assert not list(data.run.glob("*.pid"))
     eventually(lambda: all(is_gone(pid) for pid in family_of(tmp_path)))
+
+
+def test_copy_of_a_directory_ends_none_of_the_processes_of_the_original(data: DataDirectory, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", FOREVER], start_new_session=True) as running:
+        record_process(data.run / "api.pid", running.pid, signal.SIGTERM)
+        copied = shutil.copytree(data.run, tmp_path / "copy")
+
+        names = end_leftovers(copied)
+
+        assert names == []
+        assert list(copied.glob("*.pid")) == []
+        assert running.poll() is None
+        moved = data.run.rename(data.root / "moved")
+        assert end_leftovers(moved) == ["api"]
+        assert running.wait(30) == -signal.SIGTERM
 
 
 def test_leftovers_spare_a_stranger_that_got_the_same_pid(data: DataDirectory) -> None:

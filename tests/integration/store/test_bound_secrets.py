@@ -35,7 +35,8 @@ from app.store.webhooks import WebhookStore
 from tests.support.servers import PostgresServer
 
 MASTER = Fernet.generate_key().decode()
-COLUMNS = (*WHOLE, *IN_JSON)
+# A row that was moved keeps what its secrets were bound to: test_key_rotation_store.py has those.
+COLUMNS = tuple(column for column in (*WHOLE, *IN_JSON) if not column.bound_as)
 PURPOSES = list(itertools.permutations(SealPurpose, 2))
 
 

@@ -14,6 +14,7 @@ from app.services.key_rotation import KeyRotation
 from app.store.accounts import AccountStore
 from app.store.bound_values import token_place
 from app.store.database import connect
+from app.store.deleted_accounts import DeletedAccounts
 from app.store.encryption import Cipher
 from app.store.encryption_keys import KeyStore
 from app.store.integrations import IntegrationStore
@@ -138,6 +139,23 @@ def test_secret_that_two_replace_at_once_is_replaced_by_one_of_them(
     webhook = place.webhooks.get(environment, id)
     assert webhook is not None
     assert (webhook.secret, webhook.previous_secret) == ("theirs", "old")
+
+
+def test_a_rotation_seals_accounts_that_may_come_back(engine: Engine, environment: EnvironmentId) -> None:
+    place = Place(engine)
+    (account_id,) = place.fill(environment)
+    override = {"headers": {"X-Api-Key": "override-canary"}}
+    place.accounts.update(environment, account_id, {"integration_override": override}, change_context=lambda kept: kept)
+    place.accounts.delete(environment, account_id, erase_after_seconds=3600)
+
+    rotated = place.rotation.rotate()
+
+    assert rotated.rows == 4
+    assert set(place.rows.count_by_key()) == {rotated.key_id}
+    assert DeletedAccounts(engine).restore(environment, account_id)
+    account = Place(engine).accounts.get(environment, account_id)
+    assert account is not None
+    assert (account.context, account.integration_override) == ({"token": account_id}, override)
 
 
 def test_a_rotation_seals_literals_that_were_none_when_they_were_stored(

@@ -32,8 +32,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    made = connect(database_url)
+def engine(direct_database_url: str) -> Iterator[Engine]:
+    made = connect(direct_database_url, is_pooled=False)
     yield made
     made.dispose()
 

@@ -1,17 +1,26 @@
 """The migrations make exactly the tables that app/store/tables/ describes, and keep what an older schema held."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Connection, MetaData, Table, create_engine, insert, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import Boolean, DateTime, Integer, Text
 
-from app.engine.errors import StoreOfLaterVersionError
+from app.engine.errors import (
+    InvalidInputError,
+    IrreversibleMigrationError,
+    StoreOfLaterVersionError,
+    StoreRightsError,
+)
 from app.engine.json_types import JSON
 from app.store import migrate, tables
 from tests.support.servers import PostgresServer
@@ -127,6 +136,100 @@ def test_migrating_twice_changes_nothing(empty_url: str, connection: Connection)
     migrate.upgrade(empty_url)
 
     assert _catalog(connection, _COLUMNS) == before
+
+
+REVISIONS = [script.revision for script in ScriptDirectory(str(migrate._MIGRATIONS)).walk_revisions()]
+IRREVERSIBLE_THROUGH = "0009"
+"""The format of sealed values changed with it, which versions before can not read."""
+
+
+def test_each_migration_is_undone_or_tells_that_a_backup_does_it(empty_url: str, connection: Connection) -> None:
+    """Down from the newest, the catalog is at each revision what going up to it has made."""
+    upwards = {}
+    for revision in reversed(REVISIONS):
+        migrate.upgrade(empty_url, revision)
+        upwards[revision] = _whole_catalog(connection)
+
+    for newer, older in pairwise(REVISIONS):
+        if newer <= IRREVERSIBLE_THROUGH:
+            with pytest.raises(IrreversibleMigrationError, match=f"{newer} can not be undone: restore a backup"):
+                migrate.downgrade(empty_url, older)
+            break
+        migrate.downgrade(empty_url, older)
+        assert _whole_catalog(connection) == upwards[older], f"{newer} back to {older}"
+    migrate.upgrade(empty_url)
+
+    assert _whole_catalog(connection) == upwards[REVISIONS[0]]
+    for script in ScriptDirectory(str(migrate._MIGRATIONS)).walk_revisions():
+        assert hasattr(script.module, "downgrade"), script.revision
+
+
+def test_revision_that_is_none_is_told(empty_url: str) -> None:
+    migrate.upgrade(empty_url)
+
+    with pytest.raises(InvalidInputError, match="there is no revision 'yesterday' to go back to"):
+        migrate.downgrade(empty_url, "yesterday")
+
+
+def test_deleted_accounts_that_wait_are_not_forgotten_by_going_back(empty_url: str, connection: Connection) -> None:
+    migrate.upgrade(empty_url)
+    table = _reflected(connection).tables["deleted_account"]
+    connection.execute(insert(table).values(_sample(table)))
+
+    with pytest.raises(IrreversibleMigrationError, match="1 deleted accounts wait to be erased"):
+        migrate.downgrade(empty_url, "0011")
+
+    assert connection.execute(text("select count(*) from deleted_account")).scalar_one() == 1
+
+
+@pytest.mark.parametrize("name", ["100% sure", "%(here)s", "a b#c;d"])
+def test_path_of_the_checkout_may_hold_anything(
+    empty_url: str, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    copied = shutil.copytree(migrate._MIGRATIONS, tmp_path / name / "migrations")
+    monkeypatch.setattr(migrate, "_MIGRATIONS", copied)
+
+    migrate.upgrade(empty_url)
+
+    assert connection.execute(text("select version_num from alembic_version")).scalar_one() == REVISIONS[0]
+
+
+def test_missing_right_is_one_sentence(empty_url: str, connection: Connection) -> None:
+    connection.execute(text("drop role if exists guest"))
+    connection.execute(text("create role guest login"))
+    connection.execute(text("revoke create on schema public from public"))
+    guest_url = empty_url.replace("//ferryman@", "//guest@")
+    assert guest_url != empty_url
+
+    with pytest.raises(StoreRightsError) as refused:
+        migrate.upgrade(guest_url)
+
+    assert "\n" not in refused.value.message
+    assert refused.value.message.startswith(
+        "the role 'guest' may not migrate the database (permission denied for schema public)"
+    )
+    connection.execute(text("drop role guest"))
+
+
+def test_records_of_the_first_schema_are_to_be_numbered_and_those_of_an_empty_one_not(
+    empty_url: str, connection: Connection
+) -> None:
+    finished = text("select finished_at is not null from online_migration where name = 'record_numbers'")
+    migrate.upgrade(empty_url)
+    assert connection.execute(finished).scalar_one() is True
+    migrate.downgrade(empty_url, "0015")
+    record = _reflected(connection).tables["record"]
+    connection.execute(insert(record).values(_sample(record)))
+
+    migrate.upgrade(empty_url)
+
+    assert connection.execute(finished).scalar_one() is False
+
+
+def _whole_catalog(connection: Connection) -> list[str]:
+    return [
+        line for question in (_COLUMNS, _CONSTRAINTS, _INDEXES, _OPTIONS) for line in _catalog(connection, question)
+    ]
 
 
 def _catalog(connection: Connection, question: str) -> list[str]:

@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine, text
@@ -10,12 +11,14 @@ from sqlalchemy import Engine, text
 from app.engine.ids import new_id
 from app.engine.objects import SyncJobRun
 from app.engine.status import RunStatus
+from app.services.queue_heads import LostBefore
 from app.store.database import connect
 from app.store.run_moves import RunMoves
 from app.store.runs import RunStore
 from tests.support.patience import wait_for
 
 STARTERS = 20
+ALL_LOST = {"queue": LostBefore(at=datetime(9999, 1, 1, tzinfo=UTC), is_empty=True)}
 ENDS = (RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.STOPPED)
 
 
@@ -137,9 +140,9 @@ def test_sweeper_rings_the_first_in_line_and_nobody_behind_it(engine: Engine) ->
     job, moves, runs = new_id(), RunMoves(engine), RunStore(engine)
     first, second, _ = (create(engine, job=job) for _ in range(3))
 
-    rung_at_first = runs.ring_due(ring_after_seconds=30, limit=10)
+    rung_at_first = runs.ring_due(ALL_LOST, ring_after_seconds=30, limit=10)
     moves.take_up(first, daemon_id="d")
     moves.move(first, RunStatus.FAILED)
-    rung_after_its_end = runs.ring_due(ring_after_seconds=30, limit=10)
+    rung_after_its_end = runs.ring_due(ALL_LOST, ring_after_seconds=30, limit=10)
 
     assert (rung_at_first, rung_after_its_end) == ([(first, "queue")], [(second, "queue")])

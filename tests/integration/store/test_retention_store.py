@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import Engine, insert, select, text
 
 from app.engine.ids import new_id
+from app.services.pace import Pace
+from app.services.retention import ForgettingRuns, Forgotten
 from app.store import tables
 from app.store.database import connect
 from app.store.retention import RetentionStore
@@ -61,6 +63,49 @@ def resource(engine: Engine, run_id: str) -> str:
     return str(put(engine, "run_resource", run_id=run_id, **values))
 
 
+_MANY_RUNS = """
+    with run as (
+        insert into sync_job_run (id, environment_id, sync_job_id, integrated_account_id, status, args, args_hash,
+                                  resources, sync_job, queue, started_at, finished_at)
+        select gen_random_uuid(), cast(:id as uuid), cast(:job as uuid), cast(:id as uuid), 'failed', '{}', '', '[]',
+               '{}', 'q', now() - interval '100 days', now() - interval '100 days' - n * interval '1 second'
+          from generate_series(1, 300) n returning id),
+    resource as (
+        insert into run_resource (id, run_id, position, name, resource, method, persist)
+        select gen_random_uuid(), id, 0, 'users', 'users', 'list', true from run),
+    unit as (
+        insert into unit (id, run_id, kind, status)
+        select gen_random_uuid(), run.id, 'fetch', 'done' from run, generate_series(1, 5)),
+    delivery as (
+        insert into delivery (id, run_id, webhook_id, event, body, integrated_account_id, log_sequence, status)
+        select gen_random_uuid(), run.id, gen_random_uuid(), 'record', '', cast(:id as uuid), n, 'delivered'
+          from run, generate_series(1, 12) n)
+    insert into run_error (id, run_id, code, message) select gen_random_uuid(), id, 'x', 'x' from run
+"""
+
+
+def fill_old(engine: Engine) -> None:
+    """Put two old rows of each kind."""
+    job = {"environment_id": ACCOUNT, "sync_job_id": JOB, "integrated_account_id": ACCOUNT}
+    trigger = {**job, "cron_expression": "* * * * *", "timezone": "UTC", "args": {}, "resources": []}
+    trigger_id, ended = put(engine, "sync_job_cron_trigger", **trigger), run(engine)
+    call = {"environment_id": ACCOUNT, "api": "proxy", "method": "list", "response_status": 200, "duration_ms": 1}
+    record = {"integrated_account_id": ACCOUNT, "resource": "users", "content_hash": b"", "deleted_at": OLD}
+    for number in (1, 2):
+        fire = {"sync_job_cron_trigger_id": trigger_id, "due_at": text(f"now() - interval '{number} days'")}
+        key = {"environment_id": ACCOUNT, "key": f"k{number}", "body_hash": b"", "run_id": new_id()}
+        put(engine, "cron_trigger_fire", environment_id=ACCOUNT, created_at=OLD, **fire)
+        put(engine, "idempotency_key", created_at=OLD, **key)
+        put(engine, "daemon", id=f"d{number}", label="", group_key="g", status="stopped", updated_at=OLD)
+        put(engine, "outbox", task="t", args=[new_id()], queue="q", created_at=OLD)
+        put(engine, "direct_call", created_at=OLD, request_id=new_id(), **call)
+        put(engine, "record", remote_id=str(number), data={}, sync_job_run_id=ended, sequence=number, **record)
+        told = {"webhook_id": new_id(), "remote_id": str(number), "delivery_id": new_id(), "is_new": True}
+        put(engine, "webhook_record", **told, **record)
+        delivery(engine, ended, delivered_at=OLD, log_sequence=number)
+        put(engine, "delivery", webhook_id=new_id(), event="e", body=b"", status="delivered", created_at=OLD)
+
+
 def expired(store: RetentionStore) -> dict[str, bool]:
     return {found.id: found.may_go for found in store.expired_runs(seconds=90 * DAY, after=None, limit=100)}
 
@@ -107,10 +152,11 @@ def test_run_goes_with_all_that_belongs_to_it_a_batch_at_a_time(engine: Engine, 
         put(engine, "record_seen", resource_id=resource_id, remote_ids=["1"])
 
     batches = []
-    while removed := store.forget_run(old, seconds=90 * DAY, limit=2):
-        batches.append(removed)
+    while not (forgotten := store.forget_runs([old], seconds=90 * DAY, limit=2)).is_done:
+        batches.append(forgotten.rows)
 
-    assert batches == [2, 1, 1, 2, 1, 2, 1, 1]
+    # Three units, what was seen, three events, three errors; then the run.
+    assert [*batches, forgotten.rows] == [2, 2, 2, 2, 2, 1]
     assert rows(engine, "sync_job_run") == [other]
     for table, left in (("unit", 3), ("run_error", 3), ("delivery", 3), ("record_seen", 1), ("run_resource", 1)):
         assert len(rows(engine, table)) == left
@@ -120,8 +166,43 @@ def test_run_goes_with_all_that_belongs_to_it_a_batch_at_a_time(engine: Engine, 
 def test_run_that_lives_again_is_left_alone(engine: Engine, store: RetentionStore) -> None:
     resumed = run(engine, "running", finished=None)
 
-    assert store.forget_run(resumed, seconds=90 * DAY, limit=10) == 0
+    assert store.forget_runs([resumed], seconds=90 * DAY, limit=10) == Forgotten(rows=0, is_done=True)
     assert rows(engine, "sync_job_run") == [resumed]
+
+
+def test_run_whose_events_are_sent_again_is_left_alone(engine: Engine, store: RetentionStore) -> None:
+    waiting, over = run(engine), run(engine)
+    delivery(engine, waiting, "pending")
+
+    assert store.forget_runs([waiting, over], seconds=90 * DAY, limit=10).is_done
+    assert rows(engine, "sync_job_run") == [waiting]
+
+
+def test_turn_forgets_more_runs_than_a_fleet_of_100_000_accounts_ends(engine: Engine, store: RetentionStore) -> None:
+    """28 a second (docs/scaling.md), in one turn of at most two seconds and those batches that begin within it."""
+    with engine.begin() as connection:
+        connection.execute(text(_MANY_RUNS), {"id": ACCOUNT, "job": JOB})
+    batches: list[float] = []
+    duty = ForgettingRuns(store, Pace(monotonic=lambda: 0.0, pause=batches.append), seconds=90 * DAY)
+
+    assert duty.turn() is False
+
+    # A transaction per thousand rows: however slow the machine is, it is not one per run.
+    assert len(batches) <= 10
+    for table in ("sync_job_run", "run_resource", "unit", "delivery", "run_error"):
+        assert rows(engine, table) == []
+
+
+@pytest.mark.parametrize(
+    "forget", ["bodies", "tombstones", "told", "keys", "messages", "daemons", "fires", "calls", "announcements"]
+)
+def test_what_can_not_be_removed_is_passed_over(engine: Engine, store: RetentionStore, forget: str) -> None:
+    """Each statement takes the place to begin at: one row is left when one is skipped."""
+    fill_old(engine)
+    aged = {} if forget in ("keys", "messages") else {"seconds": 7 * DAY}
+    method = getattr(store, f"forget_{forget}")
+
+    assert [method(limit=10, skip=1, **aged), method(limit=10, skip=0, **aged)] == [1, 1]
 
 
 def test_bodies_of_delivered_events_go_and_the_log_tells_of_the_gap(engine: Engine, store: RetentionStore) -> None:

@@ -85,7 +85,7 @@ def test_parts_are_those_that_their_own_stores_give(place: Place, override: dict
 
 def test_account_that_was_deleted_is_told(place: Place) -> None:
     run_id = place.add_run()
-    place.accounts.delete(place.environment, place.account_id)
+    place.accounts.delete(place.environment, place.account_id, erase_after_seconds=0)
 
     material = RunMaterialStore(place.engine, place.cipher).read(run_id)
 

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.errors import StoreOutdatedError, StoreUnavailableError
 from app.store import single_statements
+from app.store.connections import Connections
 from app.store.database import connect, driver_cursor
 from app.store.single_statements import SingleStatements, singles_of, transaction
 from tests.support.patience import WaitFor
@@ -20,8 +21,8 @@ _END = text("select pg_terminate_backend(:pid, 5000)")
 
 
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    made = connect(database_url, pool_size=2)
+def engine(direct_database_url: str) -> Iterator[Engine]:
+    made = connect(direct_database_url, pool_size=2, is_pooled=False)
     yield made
     made.dispose()
 
@@ -115,14 +116,14 @@ def test_change_whose_connection_died_is_a_fault_that_passes(engine: Engine, sin
 
 
 def test_server_that_is_away_is_a_fault_that_passes() -> None:
-    away = SingleStatements("postgresql://nobody@127.0.0.1:9/none", pool_size=1)
+    away = SingleStatements(Connections(url="postgresql://nobody@127.0.0.1:9/none"), pool_size=1)
 
     with pytest.raises(StoreUnavailableError):
         _pid(away)
 
 
-def test_connections_end_with_their_engine(database_url: str, engine: Engine, wait_for: WaitFor) -> None:
-    ended = connect(database_url)
+def test_connections_end_with_their_engine(direct_database_url: str, engine: Engine, wait_for: WaitFor) -> None:
+    ended = connect(direct_database_url, is_pooled=False)
     pid = _pid(singles_of(ended))
     ended.dispose()
 

@@ -1,16 +1,16 @@
 """What an idle fleet costs Postgres: two cheap questions a second, however many daemons and ended runs there are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine, event, text
 
 from app.broker.bell import CeleryBell, publisher
-from app.services.announcing import Announcing
-from app.services.firing import Firing
+from app.services.duties import Duties, Duty, start_here
 from app.services.roll_call import Pulse, RollCall
-from app.services.sweeping import Chore, Sweeper
+from app.services.sweeping import Sweeper, Sweeping
 from app.services.tracking import Tracking
 from app.settings import Settings
 from app.store.daemons import DaemonStore
@@ -57,8 +57,8 @@ class CountedEngine:
 
 
 @pytest.fixture
-def counted(database_url: str) -> Iterator[CountedEngine]:
-    found = CountedEngine(connect(database_url))
+def counted(direct_database_url: str) -> Iterator[CountedEngine]:
+    found = CountedEngine(connect(direct_database_url, is_pooled=False))
 
     def note(connection: object, cursor: object, statement: str, *_: object) -> None:
         found.statements.append(statement)
@@ -78,21 +78,28 @@ class FleetReports:
         return [Pulse(daemon_id=daemon_id, silent_seconds=1.0) for daemon_id in self.daemon_ids]
 
 
-def make_sweeper(engine: Engine, settings: Settings, leadership: Leadership, *chores: Chore) -> Sweeper:
-    runs, bell = RunStore(engine), CeleryBell(publisher(settings.broker_url, timeout_seconds=0.1))
-    look = DueWorkReader(leadership, publish_after_seconds=2, ring_after_seconds=30)
-    tracking = Tracking.__new__(Tracking)  # an idle sweep settles nothing
-    return Sweeper(
-        look=look,
+class Noon:
+    """A clock that stands."""
+
+    def now(self) -> datetime:
+        return datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def make_sweeper(
+    engine: Engine, settings: Settings, leadership: Leadership, monotonic: Callable[[], float], *others: Duty
+) -> Sweeper:
+    sweeping = Sweeping(
         units=UnitStore(engine),
-        runs=runs,
+        runs=RunStore(engine),
         messages=OutboxStore(engine),
-        triggers=Firing.__new__(Firing),  # no trigger is due
-        announcements=Announcing.__new__(Announcing),  # nothing is to be announced
-        tracking=tracking,
-        bell=bell,
+        tracking=Tracking.__new__(Tracking),  # an idle sweep settles nothing
+        bell=CeleryBell(publisher(settings.broker_url, timeout_seconds=0.1)),
         settings=settings,
-        chores=chores,
+        monotonic=monotonic,
+    )
+    return Sweeper(
+        look=DueWorkReader(leadership, publish_after_seconds=2, ring_after_seconds=30),
+        duties=Duties([*sweeping.duties(), *others], clock=Noon(), monotonic=monotonic, start=start_here),
     )
 
 
@@ -103,8 +110,8 @@ def test_idle_fleet_asks_postgres_at_most_twice_a_second(counted: CountedEngine,
         registry.register(daemon_id, group_key="default", label=daemon_id, metadata={})
     fleet = [Leadership(counted.engine, silence_seconds=60, monotonic=lambda: now[0]) for _ in ids]
     roll_call = RollCall(pulses=FleetReports(ids), registry=registry, silence_seconds=40, monotonic=lambda: now[0])
-    chore = Chore(roll_call.take, every_seconds=settings.heartbeat_seconds, monotonic=lambda: now[0])
-    sweepers = [make_sweeper(counted.engine, settings, one, chore) for one in fleet]
+    duty = Duty(name="roll call", do=roll_call.take, every_seconds=settings.heartbeat_seconds)
+    sweepers = [make_sweeper(counted.engine, settings, one, lambda: now[0], duty) for one in fleet]
 
     def live(seconds: int) -> None:
         for _ in range(seconds):

@@ -21,6 +21,12 @@ LEADER = """
            and database = (select oid from pg_database where datname = current_database())
 """
 
+DUE_TRIGGER = """
+    insert into sync_job_cron_trigger (id, environment_id, sync_job_id, integrated_account_id, cron_expression,
+                                       timezone, args, enabled, next_run_at)
+    select gen_random_uuid(), id, id, id, '0 0 1 1 *', 'UTC', '{}', true, now() from environment limit 1
+"""
+
 
 @pytest.fixture
 def attentive(node_environment: Mapping[str, str], tmp_path: Path) -> Iterator[DaemonNode]:
@@ -118,3 +124,24 @@ def leader_session(database_url: str) -> int | None:
     with psycopg.connect(database_url) as connection:
         row = connection.execute(LEADER).fetchone()
     return int(row[0]) if row else None
+
+
+def test_health_names_a_duty_that_fails_while_the_others_go_on(
+    node_workspace: Workspace, daemons: list[DaemonNode], node_environment: Mapping[str, str], wait_for: WaitFor
+) -> None:
+    database_url = node_environment["DATABASE_URL"]
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("alter table sync_job_cron_trigger rename column meta to meta_of_later_version")
+        connection.execute(DUE_TRIGGER)
+        try:
+            failing = wait_for(lambda: node_workspace.api.get("/healthz")["duties"].get("triggers"), what="the fault")
+            seen = node_workspace.api.get("/healthz")
+            begun = now(database_url)
+            for daemon in daemons:
+                wait_for(lambda daemon=daemon: consumed_after(database_url, daemon, begun), what="the roll call")
+        finally:
+            connection.execute("alter table sync_job_cron_trigger rename column meta_of_later_version to meta")
+
+    assert (failing["error"], failing["failures"] >= 1) == ("NoSuchColumnError", True)
+    assert (seen["status"], seen["postgres"], seen["redis"]) == ("degraded", "ok", "ok")
+    assert wait_for(lambda: node_workspace.api.get("/healthz")["status"] == "ok", what="the end of the fault")

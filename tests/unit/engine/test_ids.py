@@ -1,6 +1,11 @@
-"""Ids that are made of others stay the same."""
+"""Ids that are made of others stay the same; timed ones tell their time."""
 
-from app.engine.ids import canonical_id, derived_id, new_id
+from datetime import UTC, datetime
+from uuid import RFC_4122, UUID
+
+import pytest
+
+from app.engine.ids import canonical_id, derived_id, new_id, time_of, timed_id
 
 
 def test_derived_id_is_a_uuid_of_its_own_for_each_thing_and_name() -> None:
@@ -11,3 +16,22 @@ def test_derived_id_is_a_uuid_of_its_own_for_each_thing_and_name() -> None:
     assert first == again != other
     assert canonical_id(first) == first
     assert len({run, first, other, derived_id(new_id(), "created")}) == 4
+
+
+def test_timed_id_is_a_uuid_of_its_own_that_tells_when_it_was_made() -> None:
+    before = datetime.now(UTC)
+    ids = [timed_id() for _ in range(100)]
+
+    assert len({canonical_id(id) for id in ids}) == 100
+    assert {(UUID(id).version, UUID(id).variant) for id in ids} == {(7, RFC_4122)}
+    assert ids[0][:13] <= ids[-1][:13]
+    assert abs(time_of(ids[0]) - before).total_seconds() < 60  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "no id", "0c9e9bd4-3d3c-4b5e-9a37-1f1f0e1c2b3a", "ffffffff-ffff-7fff-bfff-ffffffffffff"],
+    ids=["empty", "no-uuid", "random", "year-10889"],
+)
+def test_other_text_tells_no_time(text: str) -> None:
+    assert time_of(text) is None

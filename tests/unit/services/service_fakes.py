@@ -15,6 +15,7 @@ from app.engine.objects import Webhook
 from app.engine.work import Ring
 from app.limits.local_requests import LocalRequests
 from app.services.ports import FetchedPage, PageCall, PlainAnswer, SealPurpose
+from app.services.queue_heads import QueueState
 from app.services.request_limits import RequestLimits
 
 T = TypeVar("T")
@@ -44,6 +45,8 @@ class FakeBell:
     """A bell that remembers what it rang for."""
 
     is_broken: bool = False
+    breaks_for: str = ""
+    """The run whose message can not even be written."""
     rings: list[Ring] = field(default_factory=list)
     runs: list[tuple[str, str]] = field(default_factory=list)
     tasks: list[tuple[str, list[str], str]] = field(default_factory=list)
@@ -53,13 +56,23 @@ class FakeBell:
         return [ring.unit_id for ring in self.rings]
 
     def ring(self, rings: Sequence[Ring]) -> None:
+        self._check(*(ring.run_id for ring in rings))
         self.rings.extend(rings)
 
     def ring_run(self, run_id: str, *, queue: str) -> bool:
+        self._check(run_id)
         return self._take(self.runs, (run_id, queue))
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
+        self._check(*args)
         return self._take(self.tasks, (task, args, queue))
+
+    def look_at(self, queues: Sequence[str]) -> dict[str, QueueState]:
+        return {queue: QueueState(is_empty=True) for queue in queues}
+
+    def _check(self, *run_ids: str) -> None:
+        if self.breaks_for in run_ids:
+            raise ValueError("no name of a queue")
 
     def _take(self, taken: list[T], message: T) -> bool:
         if not self.is_broken:

@@ -43,6 +43,8 @@ class FakeMoves:
     replaced_only: list[bool] = field(default_factory=list)
     """For each counting of what has vanished, whether only what was seen under another id counted."""
     warnings: list[tuple[str, PageWarning]] = field(default_factory=list)
+    breaks_for: str = ""
+    """The run whose row can not be read."""
     key_notes: list[KeyNote] = field(default_factory=list)
     reopened: list[bool] = field(default_factory=list)
     """For each resume, whether it took up the errors only."""
@@ -100,7 +102,13 @@ class FakeMoves:
         self.key_notes.extend(keys)
         return True
 
+    def record_error(self, run_id: str, error: ErrorDraft) -> None:
+        if run_id in self.runs.rows:
+            self.errors.append(error)
+
     def locked(self, run_id: str) -> "FakeLockedRun":
+        if run_id == self.breaks_for:
+            raise ValueError("no such error handling")
         return FakeLockedRun(self, run_id)
 
 

@@ -40,6 +40,8 @@ class FakeTable(Generic[T]):
 
     def __init__(self, make: Callable[..., T], *rows: T) -> None:
         self.rows = {row.id: row for row in rows}
+        self.erase_after: dict[str, float] = {}
+        """After how many seconds what was deleted is to be erased, by its id."""
         self.before_update: Callable[[], object] = lambda: None
         self._make = make
 
@@ -50,6 +52,9 @@ class FakeTable(Generic[T]):
     def get(self, environment_id: EnvironmentId, id: str) -> T | None:
         row = self.rows.get(id)
         return row if row and row.environment_id == environment_id else None
+
+    def inspect(self, environment_id: EnvironmentId, id: str) -> T | None:
+        return self.get(environment_id, id)
 
     def by_name(self, environment_id: EnvironmentId, name: str) -> T | None:
         named = [row for row in self.rows.values() if getattr(row, "name", None) == name]
@@ -86,7 +91,16 @@ class FakeTable(Generic[T]):
         row: Any = self.rows[id]
         self.rows[id] = replace(row, origins=origins)
 
-    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
+    def delete(
+        self,
+        environment_id: EnvironmentId,
+        id: str,
+        *,
+        seen: RowVersion | None = None,
+        erase_after_seconds: float | None = None,
+    ) -> bool:
+        if erase_after_seconds is not None:
+            self.erase_after[id] = erase_after_seconds
         return self._as_seen(environment_id, id, seen) is not None and self.rows.pop(id) is not None
 
     def version(self, id: str) -> RowVersion:
@@ -97,9 +111,12 @@ class FakeTable(Generic[T]):
             raise PreconditionFailedError
         return self.get(environment_id, id)
 
-    def delete_all(self, environment_id: EnvironmentId, ids: Sequence[str]) -> Sequence[str]:
+    def delete_all(
+        self, environment_id: EnvironmentId, ids: Sequence[str], *, erase_after_seconds: float
+    ) -> Sequence[str]:
         if missing := [id for id in ids if self.get(environment_id, id) is None]:
             return missing
+        self.erase_after |= dict.fromkeys(ids, erase_after_seconds)
         self.rows = {id: row for id, row in self.rows.items() if id not in ids}
         return []
 

@@ -4,11 +4,12 @@ import pytest
 from service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account, integration
 
 from app.engine.environment_integration import EnvironmentIntegration
-from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnreadableSecretError
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters
+from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters
 from app.engine.redaction import MASK
 from app.services.accounts import AccountService
+from app.services.shown_contexts import ShownContexts
 
 FIELDS: JsonObject = {"integration_name": "helpdesk", "tenant_id": "t1"}
 FAULT = Failure("tenant_id", "expected text")
@@ -137,30 +138,12 @@ def test_account_that_is_removed_during_a_change_is_not_there(accounts: FakeTabl
         service(accounts).update(ENVIRONMENT, "account", {"tenant_id": "t2"})
 
 
-def test_account_is_removed_once(accounts: FakeTable[IntegratedAccount]) -> None:
-    assert service(accounts).delete(ENVIRONMENT, "account") == "account"
-    with pytest.raises(NotFoundError):
-        service(accounts).delete(ENVIRONMENT, "account")
-
-
 def test_each_environment_sees_its_own_accounts(accounts: FakeTable[IntegratedAccount]) -> None:
     listed = service(accounts).list(ENVIRONMENT, ListFilters())
 
     assert [row.id for row in listed.result] == ["account"]
     with pytest.raises(NotFoundError):
         service(accounts).get(ELSEWHERE, "account")
-
-
-def test_accounts_are_removed_together_or_not_at_all() -> None:
-    accounts = FakeTable(account, account(), account(id="second"), account(id="theirs", environment_id=ELSEWHERE))
-
-    with pytest.raises(InvalidInputError) as raised:
-        service(accounts).delete_all(ENVIRONMENT, ["account", "theirs", "gone"])
-
-    assert [failure.path for failure in raised.value.failures] == ["ids.1", "ids.2"]
-    assert all(failure.missing_reference for failure in raised.value.failures)
-    assert service(accounts).delete_all(ENVIRONMENT, ["account", "second"]) == ["account", "second"]
-    assert set(accounts.rows) == {"theirs"}
 
 
 @pytest.mark.parametrize(
@@ -178,3 +161,33 @@ def test_post_install_actions_are_refused_with_the_reason(config: JsonObject, ac
 
     with pytest.raises(InvalidInputError, match=message):
         service(accounts, config).refuse_post_install(ENVIRONMENT, account_id)
+
+
+@pytest.mark.parametrize("name", ["context", "integration_override"])
+def test_mask_does_not_stand_for_what_does_not_decrypt(name: str) -> None:
+    accounts = FakeTable(account, account(context={}, unreadable=frozenset({name})))
+
+    with pytest.raises(InvalidInputError) as refused:
+        service(accounts).update(ENVIRONMENT, "account", {name: {"a": [{"key": MASK}]}})
+    changed = service(accounts).update(ENVIRONMENT, "account", {"context": {"api_key": "new"}})
+
+    assert [failure.path for failure in refused.value.failures] == [name]
+    assert changed.context == {"api_key": "new"}
+
+
+class UnreadableIntegrations(FakeTable[Integration]):
+    """Integrations whose secrets do not decrypt."""
+
+    def get(self, environment_id: EnvironmentId, id: str) -> Integration | None:
+        raise UnreadableSecretError
+
+
+def test_accounts_of_an_integration_that_can_not_be_read_are_shown_without_anything_of_their_contexts() -> None:
+    here = account(context={"subdomain": "acme"}, origins=frozenset({"https://acme.test"}), plain_paths=None)
+    accounts, unreadable = FakeTable(account, here), UnreadableIntegrations(integration, integration())
+    service_of = AccountService(accounts, unreadable, unreadable, Installations())
+
+    (shown,) = service_of.list(ENVIRONMENT, ListFilters()).result
+
+    assert (shown, service_of.get(ENVIRONMENT, here.id)) == (here, here)
+    assert ShownContexts(unreadable).of(here) == {"subdomain": MASK}

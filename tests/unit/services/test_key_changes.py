@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from service_tables import ENVIRONMENT, FakeTable, account, integration
 
+from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount, Integration
 from app.services.key_changes import Holding, KeyChanges
@@ -96,5 +97,17 @@ def test_other_changes_tell_nothing() -> None:
     world = World()
     finish = world.changes.of_integration(ENVIRONMENT, "integration")
     world.configure({"headers": {"X-Client": "ferryman"}})
+
+    assert finish() == []
+
+
+def test_integration_that_can_not_be_read_is_warned_of_nothing() -> None:
+    class Unreadable(FakeTable[Integration]):
+        def get(self, environment_id: EnvironmentId, id: str) -> Integration | None:
+            raise UnreadableSecretError
+
+    world = World()
+    unreadable = Unreadable(integration, integration())
+    finish = KeyChanges(world.holdings, unreadable, world.accounts).of_account(ENVIRONMENT, "account")
 
     assert finish() == []

@@ -1,17 +1,19 @@
 """The services that mostly show: records, daemons, health."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
 from service_tables import ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account
 
+from app.engine.erasures import Erasure, ErasureStatus
 from app.engine.errors import InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import Daemon, ListFilters, Page
+from app.engine.objects import Daemon, EnvironmentId, ListFilters, Page
 from app.engine.status import DaemonStatus
 from app.engine.stored_records import LogPage, StoredRecord
 from app.services.daemons import DaemonService
-from app.services.health import HealthService
+from app.services.health import HealthService, StoreState
 from app.services.records import LogFilters, RecordFilters, RecordService
 
 FILTERS = RecordFilters(integrated_account_id="account")
@@ -22,6 +24,7 @@ class FakeDaemons:
     """Daemons by id."""
 
     rows: dict[str, Daemon] = field(default_factory=dict)
+    failing: JsonObject = field(default_factory=dict)
 
     def register(self, daemon_id: str, *, group_key: str, label: str, metadata: JsonObject) -> None:
         self.rows[daemon_id] = Daemon(
@@ -37,6 +40,12 @@ class FakeDaemons:
     def heard(self, daemon_id: str, status: DaemonStatus) -> None:
         old = self.rows[daemon_id]
         self.register(daemon_id, group_key=old.group_key, label=old.label, metadata={"heard": status})
+
+    def note_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
+        self.failing = {**faults}
+
+    def failing_duties(self, *, within_seconds: float) -> JsonObject:
+        return self.failing
 
     def get(self, daemon_id: str) -> Daemon | None:
         return self.rows.get(daemon_id)
@@ -75,9 +84,34 @@ class FakeTombstones:
         return len(run_id)
 
 
+class FakeErasures:
+    """Takes everything down."""
+
+    def create_of_resource(self, environment_id: EnvironmentId, account_id: str, resource: str) -> Erasure:
+        return Erasure(
+            id="erasure",
+            environment_id=environment_id,
+            integrated_account_id=account_id,
+            resource=resource,
+            status=ErasureStatus.WAITING,
+            due_at=NOON,
+            erased={},
+            last_error=None,
+            created_at=NOON,
+            started_at=None,
+            finished_at=None,
+        )
+
+
 def _service() -> RecordService:
     accounts = FakeTable(account, account())
-    return RecordService(records=FakeRecords(), log=FakeLog(), tombstones=FakeTombstones(), accounts=accounts)
+    return RecordService(
+        records=FakeRecords(),
+        log=FakeLog(),
+        tombstones=FakeTombstones(),
+        accounts=accounts,
+        erasures=FakeErasures(),
+    )
 
 
 @pytest.fixture
@@ -101,6 +135,14 @@ def test_the_log_is_read_on_after_a_number() -> None:
 
 def test_what_a_run_deleted_comes_back() -> None:
     assert _service().restore(ENVIRONMENT, "account", run_id="four", resource=None) == 4
+
+
+def test_records_of_a_resource_are_taken_down_to_be_erased() -> None:
+    erasure = _service().erase(ENVIRONMENT, "account", "users")
+
+    assert (erasure.integrated_account_id, erasure.resource) == ("account", "users")
+    with pytest.raises(InvalidInputError):
+        _service().erase(ELSEWHERE, "account", "users")
 
 
 def test_records_of_an_account_of_another_environment_are_not_shown() -> None:
@@ -132,18 +174,31 @@ def test_daemon_tells_how_it_stands(daemons: FakeDaemons) -> None:
     assert service.get("d1").metadata["heard"] is DaemonStatus.STOPPING
 
 
-@pytest.mark.parametrize(
-    ("postgres", "redis", "shown"),
-    [
-        (True, True, {"status": "ok", "postgres": "ok", "redis": "ok", "daemons": {"blue": 1}}),
-        (True, False, {"status": "degraded", "postgres": "ok", "redis": "unreachable", "daemons": {"blue": 1}}),
-        (False, True, {"status": "unhealthy", "postgres": "unreachable", "redis": "ok", "daemons": {}}),
-    ],
-    ids=["all is well", "no redis", "no postgres"],
-)
-def test_health_tells_what_is_there(daemons: FakeDaemons, postgres: bool, redis: bool, shown: JsonObject) -> None:
-    health = HealthService(
-        is_store_reachable=lambda: postgres, others={"redis": lambda: redis}, daemons=daemons, silence_seconds=60
-    )
+FAULT: JsonObject = {"retention": {"since": "2026-03-01T12:00:00.000Z", "failures": 3, "error": "DataError"}}
 
-    assert health.check() == (postgres, shown)
+
+@pytest.mark.parametrize(
+    ("postgres", "redis", "failing", "shown"),
+    [
+        ("ok", True, {}, {"status": "ok", "postgres": "ok", "redis": "ok"}),
+        ("ok", False, {}, {"status": "degraded", "postgres": "ok", "redis": "unreachable"}),
+        ("read-only", True, {}, {"status": "degraded", "postgres": "read-only", "redis": "ok"}),
+        ("unreachable", True, FAULT, {"status": "unhealthy", "postgres": "unreachable", "redis": "ok"}),
+        ("ok", True, FAULT, {"status": "degraded", "postgres": "ok", "redis": "ok"}),
+    ],
+    ids=["all is well", "no redis", "read-only postgres", "no postgres", "a duty fails"],
+)
+def test_health_tells_what_is_there(
+    daemons: FakeDaemons, postgres: str, redis: bool, failing: JsonObject, shown: JsonObject
+) -> None:
+    health = HealthService(
+        look_at_store=lambda: StoreState(postgres),
+        others={"redis": lambda: redis},
+        daemons=daemons,
+        silence_seconds=60,
+    )
+    DaemonService(daemons).note_failing("d1", failing)
+    serves = postgres != "unreachable"
+    seen: JsonObject = {"duties": failing, "daemons": {"blue": 1}} if serves else {"duties": {}, "daemons": {}}
+
+    assert health.check() == (serves, {**shown, **seen})

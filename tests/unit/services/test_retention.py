@@ -1,115 +1,207 @@
-"""The rhythm of forgetting: one batch a step, each duty in its turn, and a rest after each pass."""
+"""Forgetting: each kind a duty of its own, in batches at one pace; what can not be removed is found and passed over."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from app.services.retention import BATCH, ExpiredRun, Retention
+import pytest
+
+from app.engine.errors import StoreUnavailableError
+from app.services.duties import Duty
+from app.services.pace import TURN_SECONDS, Pace
+from app.services.retention import BATCH, RUNS_AT_ONCE, ExpiredRun, Forgotten, Retention, RowsLeftError
 from app.settings import Settings
 
 SETTINGS = Settings(database_url="", broker_url="", encryption_key="")
+KINDS = {"bodies", "tombstones", "told", "keys", "messages", "daemons", "fires", "calls", "announcements", "runs"}
+
+
+@dataclass
+class Clock:
+    """Time that passes with each batch."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
 
 
 @dataclass
 class FakeAttic:
-    """Counts what is left, and notes each thing that was forgotten."""
+    """Counts what is left; rows of one kind are numbered, and some of them break the batch that they are in."""
 
-    bodies: int = 0
-    rows_of_runs: dict[str, int] = field(default_factory=dict)
+    clock: Clock
+    rows: dict[str, list[int]] = field(default_factory=dict)
+    broken: frozenset[int] = frozenset()
+    runs: dict[str, int] = field(default_factory=dict)
+    broken_runs: frozenset[str] = frozenset()
     kept_runs: frozenset[str] = frozenset()
-    done: list[str] = field(default_factory=list)
+    is_away: bool = False
+    batch_seconds: float = 0.01
+    batches: list[int] = field(default_factory=list)
 
-    def forget_bodies(self, *, seconds: float, limit: int) -> int:
-        self.done.append("bodies")
-        removed = min(self.bodies, limit)
-        self.bodies -= removed
-        return removed
+    def __getattr__(self, name: str) -> Callable[..., int]:
+        kind = name.removeprefix("forget_")
+        if kind not in KINDS:
+            raise AttributeError(name)
+        return lambda *, limit, skip, **_: self._forget(kind, limit, skip)
 
-    def forget_tombstones(self, *, seconds: float, limit: int) -> int:
-        return self._nothing("tombstones")
-
-    def forget_keys(self, *, limit: int) -> int:
-        return self._nothing("keys")
-
-    def forget_messages(self, *, limit: int) -> int:
-        return self._nothing("messages")
-
-    def forget_daemons(self, *, seconds: float, limit: int) -> int:
-        return self._nothing("daemons")
-
-    def forget_fires(self, *, seconds: float, limit: int) -> int:
-        return self._nothing("fires")
-
-    def forget_calls(self, *, seconds: float, limit: int) -> int:
-        return self._nothing("calls")
-
-    def forget_announcements(self, *, seconds: float, limit: int) -> int:
-        return self._nothing("announcements")
-
-    def forget_told(self, *, seconds: float, limit: int) -> int:
-        return self._nothing("told")
+    def _forget(self, kind: str, limit: int, skip: int) -> int:
+        self._work(limit)
+        chosen = self.rows.get(kind, [])[skip : skip + limit]
+        if self.broken.intersection(chosen):
+            raise ValueError("a row of a user's own refers to it")
+        self.rows[kind] = [row for row in self.rows.get(kind, []) if row not in chosen]
+        return len(chosen)
 
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
-        self.done.append("runs")
-        start = "" if after is None else after[1]
-        names = sorted(name for name in self.rows_of_runs if name > start)[:2]
+        names = sorted(name for name in self.runs if after is None or name > after[1])[:limit]
         return [ExpiredRun(id=name, place=(0, name), may_go=name not in self.kept_runs) for name in names]
 
-    def forget_run(self, run_id: str, *, seconds: float, limit: int) -> int:
-        removed = min(self.rows_of_runs.get(run_id, 0), limit)
-        self.done.append(f"{run_id}: {removed}")
-        if removed:
-            self.rows_of_runs[run_id] -= removed
-        else:
-            self.rows_of_runs.pop(run_id, None)
-        return removed
+    def forget_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> Forgotten:
+        self._work(len(run_ids))
+        if self.broken_runs.intersection(run_ids):
+            raise ValueError("a row of a user's own refers to it")
+        left = limit
+        for run_id in run_ids:
+            taken = min(left, self.runs[run_id])
+            self.runs[run_id] -= taken
+            left -= taken
+        if left <= 0:
+            return Forgotten(rows=limit, is_done=False)
+        for run_id in run_ids:
+            del self.runs[run_id]
+        return Forgotten(rows=limit - left, is_done=True)
 
-    def _nothing(self, what: str) -> int:
-        self.done.append(what)
-        return 0
-
-
-def steps(attic: FakeAttic, count: int, settings: Settings = SETTINGS, now: float = 0.0) -> list[str]:
-    retention = Retention(attic, settings, monotonic=lambda: now)
-    for _ in range(count):
-        retention.step()
-    return attic.done
-
-
-def test_each_duty_has_its_turn_and_then_there_is_a_rest() -> None:
-    duties = ["bodies", "tombstones", "told", "keys", "messages", "daemons", "fires", "calls", "announcements", "runs"]
-    assert steps(FakeAttic(), 20) == duties
+    def _work(self, size: int) -> None:
+        if self.is_away:
+            raise StoreUnavailableError
+        self.batches.append(size)
+        self.clock.now += self.batch_seconds
 
 
-def test_duty_with_more_to_do_goes_on_before_the_next() -> None:
-    assert steps(FakeAttic(bodies=2 * BATCH + 1), 4) == ["bodies", "bodies", "bodies", "tombstones"]
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
-def test_runs_go_one_after_the_other_and_those_that_are_needed_stay() -> None:
-    attic = FakeAttic(rows_of_runs={"a": BATCH + 3, "b": 1, "c": 0}, kept_runs=frozenset({"b"}))
-
-    done = steps(attic, 20)
-
-    assert done[9:] == ["runs", f"a: {BATCH}", "a: 3", "a: 0", "runs", "c: 0", "runs"]
-    assert set(attic.rows_of_runs) == {"b"}
+@pytest.fixture
+def attic(clock: Clock) -> FakeAttic:
+    return FakeAttic(clock)
 
 
-def test_next_pass_begins_after_the_rest() -> None:
-    now, attic = [0.0], FakeAttic()
-    retention = Retention(attic, SETTINGS, monotonic=lambda: now[0])
-
-    for now[0] in range(0, 700):
-        retention.step()
-
-    assert attic.done.count("runs") == 3
+def duties(attic: FakeAttic, settings: Settings = SETTINGS) -> dict[str, Duty]:
+    pace = Pace(monotonic=attic.clock, pause=attic.clock.pause)
+    made = Retention(attic, settings, pace).duties()  # type: ignore[arg-type]  # its methods are made on demand
+    return {duty.name.removeprefix("forgetting "): duty for duty in made}
 
 
-def test_zero_keeps_for_ever() -> None:
-    settings = replace(
-        SETTINGS,
-        run_retention_seconds=0,
-        delivered_retention_seconds=0,
-        tombstone_retention_seconds=0,
-        daemon_retention_seconds=0,
-    )
+def test_each_kind_is_a_duty_of_its_own(attic: FakeAttic) -> None:
+    assert set(duties(attic)) == KINDS
 
-    assert steps(FakeAttic(bodies=5, rows_of_runs={"a": 1}), 20, settings) == ["keys", "messages"]
+
+def test_zero_keeps_for_ever(attic: FakeAttic) -> None:
+    periods = ("run", "delivered", "tombstone", "daemon")
+    settings = replace(SETTINGS, **{f"{period}_retention_seconds": 0 for period in periods})
+
+    assert set(duties(attic, settings)) == {"keys", "messages"}
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS - {"runs"}))
+def test_turn_goes_on_until_nothing_is_left(attic: FakeAttic, kind: str) -> None:
+    attic.rows[kind] = list(range(5 * BATCH + 1))
+
+    assert duties(attic)[kind].do() is False
+
+    assert attic.rows[kind] == []
+    assert attic.batches == [BATCH] * 6
+
+
+def test_turn_makes_room_after_its_time_having_rested_as_long_as_it_worked(attic: FakeAttic, clock: Clock) -> None:
+    attic.rows["bodies"], attic.batch_seconds = list(range(100 * BATCH)), 0.25
+
+    assert duties(attic)["bodies"].do() is True
+
+    assert len(attic.batches) == TURN_SECONDS / 0.5
+    assert clock.now == TURN_SECONDS
+
+
+def test_row_that_breaks_its_batch_is_found_and_passed_over(attic: FakeAttic) -> None:
+    attic.rows["bodies"] = list(range(3000))
+    attic.broken = frozenset({700, 2500})
+    duty = duties(attic)["bodies"]
+
+    with pytest.raises(RowsLeftError, match="2 rows could not be removed"):
+        while duty.do():
+            pass
+
+    assert attic.rows["bodies"] == [700, 2500]
+    attic.broken = frozenset()
+    assert duty.do() is False
+    assert attic.rows["bodies"] == []
+
+
+def test_pass_ends_where_hardly_anything_can_be_removed(attic: FakeAttic) -> None:
+    attic.rows["bodies"] = list(range(1000))
+    attic.broken = frozenset(range(1000))
+    duty = duties(attic)["bodies"]
+
+    with pytest.raises(RowsLeftError, match="20 rows could not be removed"):
+        while duty.do():
+            pass
+
+    assert len(attic.batches) < 50
+
+
+@pytest.mark.parametrize("kind", ["bodies", "runs"])
+def test_database_that_is_away_is_nobodys_fault(attic: FakeAttic, kind: str) -> None:
+    attic.rows["bodies"], attic.runs = [1], {"a": 1, "b": 1}
+    attic.is_away = True
+    duty = duties(attic)[kind]
+
+    with pytest.raises(StoreUnavailableError):
+        duty.do()
+
+    attic.is_away = False
+    assert duty.do() is False
+    assert (attic.rows["bodies"] == []) is (kind == "bodies")
+    assert (attic.runs == {}) is (kind == "runs")
+
+
+def test_runs_go_many_at_a_time_and_those_that_are_needed_stay(attic: FakeAttic) -> None:
+    attic.runs = {f"run-{number:04}": 3 for number in range(450)}
+    attic.kept_runs = frozenset({"run-0007", "run-0400"})
+
+    assert duties(attic)["runs"].do() is False
+
+    assert set(attic.runs) == attic.kept_runs
+    assert attic.batches == [RUNS_AT_ONCE] * 4 + [48]
+
+
+def test_run_with_many_rows_goes_batch_by_batch(attic: FakeAttic) -> None:
+    attic.runs = {"a": 2 * BATCH + 5}
+
+    assert duties(attic)["runs"].do() is False
+
+    assert attic.runs == {}
+    assert len(attic.batches) == 3
+
+
+def test_run_that_can_not_be_removed_is_found_and_skipped_for_a_while(attic: FakeAttic, clock: Clock) -> None:
+    attic.runs = {f"run-{number:04}": 1 for number in range(300)}
+    attic.broken_runs = frozenset({"run-0042"})
+    duty = duties(attic)["runs"]
+
+    while duty.do():
+        pass
+    assert set(attic.runs) == {"run-0042"}
+
+    tried = len(attic.batches)
+    assert duty.do() is False
+    assert len(attic.batches) == tried
+    clock.now += 3600
+    attic.broken_runs = frozenset()
+    assert duty.do() is False
+    assert attic.runs == {}

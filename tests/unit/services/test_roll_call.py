@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from app.engine.errors import BrokerUnavailableError
+from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
 from app.services.roll_call import Pulse, RollCall
 
 SILENCE = 40.0
@@ -87,3 +87,33 @@ def test_leader_warns_of_daemons_that_fell_silent(
         roll_call(Reports(), FakeRegistry(silent=silent), [0.0]).take()
 
     assert caplog.messages == warnings
+
+
+@dataclass
+class ChoosyRegistry(FakeRegistry):
+    """Can not take some daemons down."""
+
+    breaks_by: Exception = field(default_factory=ValueError)
+
+    def note(self, pulses: Sequence[Pulse], *, silence_seconds: float | None) -> int:
+        if any(pulse.daemon_id == "poisoned" for pulse in pulses):
+            raise self.breaks_by
+        return super().note(pulses, silence_seconds=silence_seconds)
+
+
+def test_report_that_can_not_be_taken_down_leaves_the_others_theirs() -> None:
+    registry = ChoosyRegistry()
+    reports = Reports([pulse("a"), pulse("poisoned"), pulse("b")])
+
+    roll_call(reports, registry, [0.0]).take()
+
+    assert registry.noted == [({"a": 1.0}, None), ({"b": 1.0}, None), ({}, None)]
+
+
+def test_roll_call_that_finds_postgres_away_tells_so() -> None:
+    registry = ChoosyRegistry(breaks_by=StoreUnavailableError())
+
+    with pytest.raises(StoreUnavailableError):
+        roll_call(Reports([pulse("a"), pulse("poisoned")]), registry, [0.0]).take()
+
+    assert registry.noted == []

@@ -5,9 +5,13 @@ from datetime import timedelta
 
 import pytest
 from service_setting import Setting, setting
-from service_tables import NOON, FakeTable, account, integration, run
+from service_tables import NOON, FakeTable, account, integration, run, unified
 
-from app.services.run_context import RunUnworkableError
+from app.engine import integration_config
+from app.engine.errors import UnreadableSecretError
+from app.engine.ids import new_id
+from app.engine.json_types import JSON
+from app.services.run_context import RunContexts, RunUnworkableError
 
 
 def test_context_holds_the_plan_and_what_requests_see() -> None:
@@ -37,6 +41,24 @@ def test_context_shows_no_credentials() -> None:
     context = setting().context()
 
     assert "acme" not in repr(context)
+
+
+def test_config_is_read_anew_only_when_it_was_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[JSON] = []
+    parse_config = integration_config.parse_config
+    monkeypatch.setattr(integration_config, "parse_config", lambda raw: (read.append(raw), parse_config(raw))[1])
+    here = setting()
+    changed = {"base_url": f"https://{new_id()}.example"}
+    here.integrations.rows["integration"] = integration(config=changed)
+
+    asked = [here.context().config.method(name, "list") for name in ("tickets", "users")]
+
+    assert read == [changed]
+    assert asked[0].path != asked[1].path
+    assert here.context().config is not here.context().config, "what one run notes in it is no other's"
+    here.integrations.rows["integration"] = integration(config={**changed, "query": {"a": "b"}})
+    assert here.context().config.query is not None
+    assert len(read) == 2
 
 
 def test_envelope_names_the_runs_webhook() -> None:
@@ -87,3 +109,16 @@ def test_an_item_may_be_an_increment_though_its_run_asks_for_everything_of_anoth
 
     assert "previous_run_date" not in context.scope_of(context.items["users"])
     assert context.scope_of(context.items["logs"])["previous_run_date"] == "2026-03-01T12:00:00.000Z"
+
+
+def test_run_whose_account_does_not_decrypt_says_so() -> None:
+    class Unreadable:
+        def read(self, run_id: str) -> None:
+            raise UnreadableSecretError(f"what is stored at '{run_id}' does not open there")
+
+    contexts = RunContexts(
+        materials=Unreadable(), accounts=FakeTable(account), integrations=FakeTable(integration), unified=unified()
+    )
+
+    with pytest.raises(RunUnworkableError, match=r"a secret of its account .* stored at 'run' does not open there"):
+        contexts.load("run")

@@ -1,5 +1,6 @@
 """Whoever names what was seen changes and removes that alone."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from service_tables import (
 from app.engine.errors import PreconditionFailedError
 from app.engine.json_types import JsonObject
 from app.engine.objects import RowVersion
+from app.services.account_deletion import AccountDeletion
 from app.services.accounts import AccountService
 from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
@@ -38,8 +40,11 @@ def webhook_service(table: Any) -> WebhookService:
     return WebhookService(table, tester=None, wake=print)  # type: ignore[arg-type]
 
 
-def account_service(table: Any) -> AccountService:
-    return AccountService(table, INTEGRATIONS, INTEGRATIONS, installed=None)  # type: ignore[arg-type]
+def account_service(table: Any) -> Any:
+    """Give what changes accounts, and what removes them."""
+    changing = AccountService(table, INTEGRATIONS, INTEGRATIONS, installed=None)  # type: ignore[arg-type]
+    removing = AccountDeletion(table, deleted=None, erase_after_seconds=0.0)  # type: ignore[arg-type]
+    return SimpleNamespace(update=changing.update, delete=removing.delete)
 
 
 def installed_service(table: Any) -> InstalledModelService:

@@ -1,15 +1,19 @@
-"""What the leader repairs: lost messages, lost rings, unsettled runs, silent daemons."""
+"""What the leader repairs: lost messages, lost rings, unsettled runs; and how it looks for them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pytest
+from service_fakes import FakeClock
 from service_moves import resource_state
 from service_setting import Setting, setting
 
+from app.engine.errors import StoreUnavailableError
 from app.engine.status import RunStatus
 from app.engine.work import Ring
-from app.services.sweeping import Chore, DueWork, Sweeper
+from app.services.duties import DueWork, Duties, Duty, start_here
+from app.services.queue_heads import LostBefore
+from app.services.sweeping import BATCH, Sweeper, Sweeping
 
 DUE = Ring(run_id="run", unit_id="unit", queue="rapid-bridge")
 
@@ -21,43 +25,42 @@ class Neglected:
     units: list[Ring] = field(default_factory=list)
     runs: list[tuple[str, str]] = field(default_factory=list)
     unsettled_runs: list[str] = field(default_factory=list)
-    messages: list[tuple[str, list[str], str]] = field(default_factory=list)
-    triggers: int = 0
-    announcements: int = 0
+    messages: list[tuple[str, str, list[str], str]] = field(default_factory=list)
     looks: list[bool] = field(default_factory=list)
     """How thorough each look was."""
     is_hidden: bool = False
     """A look sees nothing, although there is something."""
+    look_breaks_by: Exception | None = None
 
     def look(self, *, is_thorough: bool) -> DueWork:
         self.looks.append(is_thorough)
+        if self.look_breaks_by is not None:
+            raise self.look_breaks_by
         if self.is_hidden:
             return DueWork()
         return DueWork(
             messages=bool(self.messages),
-            triggers=bool(self.triggers),
-            announcements=bool(self.announcements),
             units=bool(self.units),
             runs=is_thorough and bool(self.runs),
             unsettled=is_thorough and bool(self.unsettled_runs),
         )
 
-    def send_due(self) -> None:
-        self.announcements -= 1
-
-    def fire_due(self) -> None:
-        self.triggers -= 1
-
-    def unsettled(self, *, limit: int) -> list[str]:
-        return self.unsettled_runs[:limit]
-
     def publish_waiting(
-        self, publish: Callable[[str, list[str], str], bool], *, older_than_seconds: float, limit: int
+        self,
+        publish: Callable[[str, str, list[str], str], bool | None],
+        *,
+        older_than_seconds: float,
+        limit: int,
+        skipped: Sequence[str],
     ) -> int:
-        before = len(self.messages)
-        while self.messages and publish(*self.messages[0]):
-            self.messages.pop(0)
-        return before - len(self.messages)
+        waiting = [message for message in self.messages if message[0] not in skipped]
+        for message in waiting:
+            was_taken = publish(*message)
+            if was_taken is False:
+                break
+            if was_taken:
+                self.messages.remove(message)
+        return len(waiting)
 
 
 @dataclass
@@ -66,8 +69,11 @@ class DueUnits:
 
     neglected: Neglected
 
-    def ring_due(self, *, ring_after_seconds: float, limit: int) -> list[Ring]:
-        due, self.neglected.units = self.neglected.units, []
+    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        return sorted({ring.queue for ring in self.neglected.units})
+
+    def ring_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[Ring]:
+        due, self.neglected.units = self.neglected.units[:limit], self.neglected.units[limit:]
         return due
 
 
@@ -77,27 +83,31 @@ class DueRuns:
 
     neglected: Neglected
 
-    def ring_due(self, *, ring_after_seconds: float, limit: int) -> list[tuple[str, str]]:
-        due, self.neglected.runs = self.neglected.runs, []
+    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        return sorted({queue for _, queue in self.neglected.runs})
+
+    def ring_due(
+        self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
+    ) -> list[tuple[str, str]]:
+        due, self.neglected.runs = self.neglected.runs[:limit], self.neglected.runs[limit:]
         return due
 
-    def unsettled(self, *, limit: int) -> list[str]:
-        return self.neglected.unsettled(limit=limit)
+    def unsettled(self, *, limit: int, skipped: Sequence[str]) -> list[str]:
+        return [run_id for run_id in self.neglected.unsettled_runs if run_id not in skipped][:limit]
 
 
-def sweeper(here: Setting, neglected: Neglected, *chores: Chore) -> Sweeper:
-    return Sweeper(
-        look=neglected,
+def sweeper(here: Setting, neglected: Neglected, *others: Duty) -> Sweeper:
+    sweeping = Sweeping(
         units=DueUnits(neglected),
         runs=DueRuns(neglected),
         messages=neglected,
-        triggers=neglected,
-        announcements=neglected,
         tracking=here.tracking(),
         bell=here.bell,
         settings=here.settings,
-        chores=chores,
+        monotonic=lambda: 0.0,
     )
+    duties = Duties([*sweeping.duties(), *others], clock=FakeClock(), monotonic=lambda: 0.0, start=start_here)
+    return Sweeper(look=neglected, duties=duties)
 
 
 def test_sweep_rings_for_what_waits() -> None:
@@ -109,29 +119,9 @@ def test_sweep_rings_for_what_waits() -> None:
     assert here.bell.runs == [("r1", "q1"), ("r2", "q2")]
 
 
-def test_sweep_fires_triggers_whose_time_has_come() -> None:
-    neglected = Neglected(triggers=1)
-    sweeping = sweeper(setting(), neglected)
-
-    sweeping.sweep()
-    sweeping.sweep()
-
-    assert neglected.triggers == 0
-
-
-def test_sweep_sends_events_of_no_run() -> None:
-    neglected = Neglected(announcements=1)
-    sweeping = sweeper(setting(), neglected)
-
-    sweeping.sweep()
-    sweeping.sweep()
-
-    assert neglected.announcements == 0
-
-
 def test_sweep_publishes_promised_messages() -> None:
     here = setting()
-    neglected = Neglected(messages=[("start", ["r1"], "q")])
+    neglected = Neglected(messages=[("1", "start", ["r1"], "q")])
 
     sweeper(here, neglected).sweep()
 
@@ -142,11 +132,11 @@ def test_sweep_publishes_promised_messages() -> None:
 def test_sweep_keeps_messages_that_the_broker_does_not_take() -> None:
     here = setting()
     here.bell.is_broken = True
-    neglected = Neglected(messages=[("start", ["r1"], "q")])
+    neglected = Neglected(messages=[("1", "start", ["r1"], "q")])
 
     sweeper(here, neglected).sweep()
 
-    assert neglected.messages == [("start", ["r1"], "q")]
+    assert neglected.messages == [("1", "start", ["r1"], "q")]
 
 
 def test_sweep_settles_runs_that_nobody_settled() -> None:
@@ -161,7 +151,7 @@ def test_sweep_settles_runs_that_nobody_settled() -> None:
 def test_sweep_asks_for_nothing_that_is_not_due() -> None:
     here = setting()
 
-    sweeper(here, Neglected(units=[DUE], runs=[("r1", "q1")], messages=[("t", [], "q")], is_hidden=True)).sweep()
+    sweeper(here, Neglected(units=[DUE], runs=[("r1", "q1")], messages=[("1", "t", [], "q")], is_hidden=True)).sweep()
 
     assert (here.bell.rings, here.bell.runs, here.bell.tasks) == ([], [], [])
 
@@ -176,26 +166,68 @@ def test_sweep_looks_for_lost_messages_at_each_fifth_sweep() -> None:
     assert [number for number, is_thorough in enumerate(neglected.looks) if is_thorough] == [0, 5, 10]
 
 
-def test_chore_is_done_in_its_own_rhythm() -> None:
-    now, done = [0.0], []
-    sweeping = sweeper(
-        setting(), Neglected(), Chore(lambda: done.append(now[0]), every_seconds=10, monotonic=lambda: now[0])
-    )
+def test_queue_of_thousands_that_was_lost_is_rung_in_one_sweep() -> None:
+    here = setting()
+    runs = [(f"r{number}", "q") for number in range(2 * BATCH + 1)]
 
-    for now[0] in (0.0, 1.0, 9.9, 10.0, 11.0, 25.0):
-        sweeping.sweep()
+    sweeper(here, Neglected(runs=runs, units=[DUE] * (BATCH + 1))).sweep()
 
-    assert done == [0.0, 10.0, 25.0]
+    assert here.bell.runs == runs
+    assert len(here.bell.rings) == BATCH + 1
 
 
-def test_chore_that_fails_lets_the_others_have_their_turn() -> None:
-    done: list[str] = []
-    broken = Chore(lambda: 1 / 0, every_seconds=10, monotonic=lambda: 5.0)
-    sound = Chore(lambda: done.append("sound"), every_seconds=10, monotonic=lambda: 5.0)
-    sweeping = sweeper(setting(), Neglected(), broken, sound)
+def test_look_that_breaks_has_every_duty_look_for_itself() -> None:
+    here, done = setting(), list[str]()
+    neglected = Neglected(runs=[("r1", "q")], look_breaks_by=ValueError("a secret"))
+    sweeping = sweeper(here, neglected, Duty(name="other", do=lambda: done.append("other")))
 
-    with pytest.raises(ZeroDivisionError):
-        sweeping.sweep()
+    sweeping.sweep()
+    told = sweeping.faults
+    neglected.look_breaks_by = None
     sweeping.sweep()
 
-    assert done == ["sound"]
+    assert here.bell.runs == [("r1", "q")]
+    assert done == ["other", "other"]
+    assert (told, sweeping.faults) == ({"looking": {"error": "ValueError"}}, {})
+    assert sweeping.wait(0.0)
+
+
+def test_sweep_tells_that_postgres_is_away() -> None:
+    done: list[str] = []
+    other = Duty(name="other", do=lambda: done.append("other"))
+
+    with pytest.raises(StoreUnavailableError):
+        sweeper(setting(), Neglected(look_breaks_by=StoreUnavailableError()), other).sweep()
+
+    assert done == []
+
+
+def test_row_that_breaks_its_duty_is_told_at_its_run_and_the_others_are_handled() -> None:
+    here, others = setting(), [Ring(run_id="other", unit_id="other", queue="q")]
+    here.bell.breaks_for = "run"
+    neglected = Neglected(
+        units=[DUE, *others],
+        runs=[("run", "q"), ("other", "q")],
+        messages=[("1", "start", ["run"], "q"), ("2", "start", ["other"], "q")],
+        unsettled_runs=["broken", "run"],
+    )
+    here.moves.breaks_for = "broken"
+    here.runs.add(replace(here.runs.rows["run"], id="broken"))
+    here.moves.resources = [resource_state()]
+
+    sweeper(here, neglected).sweep()
+
+    assert (here.bell.rings, here.bell.runs) == (others, [("other", "q")])
+    assert here.bell.tasks == [("start", ["other"], "q")]
+    assert neglected.messages == [("1", "start", ["run"], "q")]
+    assert here.runs.rows["run"].status is RunStatus.COMPLETED
+    assert [error.code for error in here.moves.errors] == ["unhandled"] * 4
+
+
+def test_turn_of_ringing_comes_to_an_end_however_much_waits() -> None:
+    here = setting()
+    neglected = Neglected(units=[DUE] * 50 * BATCH, runs=[("r", "q")] * 50 * BATCH)
+
+    sweeper(here, neglected).sweep()
+
+    assert len(neglected.units) == len(neglected.runs) == 10 * BATCH

@@ -725,3 +725,23 @@ def test_nobody_looks_for_unread_pages_of_a_run_without_errors() -> None:
 
 def test_a_resumed_run_that_completes_again_decides_anew() -> None:
     assert held(Counters(errors=1, retried=1), [], completed_at=NOON) == frozenset()
+
+
+def test_run_that_a_duty_can_not_handle_is_told_of_at_the_run() -> None:
+    here = setting()
+
+    here.tracking().note_unhandled("run", "it broke with ValueError")
+    here.tracking().note_unhandled("gone", "it broke with ValueError")
+
+    assert [(error.code, "it broke with ValueError" in error.message) for error in here.moves.errors] == [
+        ("unhandled", True)
+    ]
+
+
+def test_run_that_can_not_be_read_is_ended_all_the_same() -> None:
+    here = setting()
+
+    here.tracking().end_unreadable("run", kind="ValueError")
+
+    ended = here.runs.rows["run"]
+    assert (ended.status, (ended.error or {})["code"]) == (RunStatus.FAILED, "unreadable")

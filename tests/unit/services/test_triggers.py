@@ -1,20 +1,22 @@
 """Cron triggers by fakes: what a due time leads to when the run can not be made, or the broker is away or there."""
 
+import itertools
 import json
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from service_setting import setting
+from service_tables import sync_job
 
 from app.engine.errors import Failure, InvalidInputError, StoreUnavailableError
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
-from app.engine.triggers import BEGUN, CronTrigger, DueTrigger
-from app.services.firing import Announcement, Firing, FiringThread
+from app.engine.triggers import BEGUN, CronTrigger, DueTrigger, begun_time
+from app.services.firing import LATEST_SECONDS, Announcement, Firing, ReadyFire
+from app.services.known_jobs import KnownJob
 from app.services.run_drafts import RunDraft
 from app.services.run_requests import RunRequest
 from app.services.triggers import request_of
@@ -47,18 +49,41 @@ class FakeTriggers:
     error: str | None = None
     announced: list[JsonObject] = field(default_factory=list)
 
-    def due(self, *, limit: int) -> Sequence[DueTrigger]:
+    breaks_by: Exception | None = None
+    """What writing its run breaks by."""
+    is_looked_at: bool = False
+    fired_together: int = 0
+
+    def due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
+        if self.is_looked_at or self.due_trigger.id in skipped:
+            return []
+        self.is_looked_at = True
         return [DueTrigger(trigger=self.due_trigger, due_at=self.due_at, stands_at=self.due_at, now=NOW)]
 
     def begin(self, due: DueTrigger, *, until: datetime | None) -> DueTrigger | None:
         self.put_off_until = until
         return replace(due, stands_at=until or NOW + timedelta(minutes=1)) if self.is_due else None
 
+    def begin_all(self, found: Sequence[DueTrigger]) -> Sequence[DueTrigger]:
+        return [begun for due in found if (begun := self.begin(due, until=None))]
+
     def fire(self, due: DueTrigger, draft: RunDraft, *, next_run_at: datetime) -> int | None:
+        if self.breaks_by:
+            raise self.breaks_by
         self.next_run_at = next_run_at
         return 7 if self.is_due else None
 
+    def fire_all(self, ready: Sequence[ReadyFire]) -> Mapping[str, int] | None:
+        if self.breaks_by:
+            raise self.breaks_by
+        if any(fire.draft.supposes for fire in ready):
+            return None
+        self.fired_together += len(ready)
+        self.next_run_at = ready[0].next_run_at
+        return {fire.due.trigger.id: 7 for fire in ready}
+
     def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None, announce: Announcement) -> None:
+        assert due.stands_at != self.due_at
         self.error, self.next_run_at = error, next_run_at
         self.announced = [json.loads(event.body) for event in announce(["w1", "w2"])]
 
@@ -69,6 +94,8 @@ class FakeDrafts:
 
     fault: str | None = None
     breaks_by: Exception | None = None
+    unread: RunDraft | None = None
+    """What is made of what is known already."""
     requests: list[RunRequest] = field(default_factory=list)
 
     def draft(
@@ -80,6 +107,9 @@ class FakeDrafts:
         if self.fault:
             raise InvalidInputError([Failure("args", self.fault)])
         return _draft(request)
+
+    def draft_unread(self, environment_id: EnvironmentId, request: RunRequest) -> RunDraft | None:
+        return self.unread
 
 
 def _draft(request: RunRequest) -> RunDraft:
@@ -113,7 +143,8 @@ class FakeOutbox:
 
 def fire(triggers: FakeTriggers, drafts: FakeDrafts, outbox: FakeOutbox) -> list[tuple[str, str]]:
     here = setting()
-    Firing(triggers=triggers, drafts=drafts, outbox=outbox, bell=here.bell).fire_due()
+    firing = Firing(triggers=triggers, drafts=drafts, outbox=outbox, bell=here.bell, monotonic=lambda: 0.0)
+    assert not firing.fire_due()
     return here.bell.runs
 
 
@@ -169,7 +200,7 @@ def test_trigger_that_breaks_its_check_is_told_of_and_has_its_next_time(error: E
 
     assert fire(triggers, FakeDrafts(breaks_by=error), FakeOutbox()) == []
 
-    assert triggers.error == f"could not be checked ({type(error).__name__})"
+    assert triggers.error == f"it broke with {type(error).__name__}"
     assert triggers.next_run_at == datetime(2026, 5, 1, 10, 1, tzinfo=UTC)
 
 
@@ -195,21 +226,122 @@ def test_due_time_is_put_off_before_it_is_looked_at(last_run: JsonObject | None,
     assert triggers.put_off_until == until
 
 
-def test_sweep_does_not_wait_for_triggers_that_are_checked() -> None:
-    is_free, calls = threading.Event(), list[int]()
+@pytest.mark.parametrize("begun", [None, {"error": BEGUN}], ids=["first-try", "second-try"])
+def test_trigger_whose_run_can_not_be_written_is_told_of_and_has_its_next_time(begun: JsonObject | None) -> None:
+    triggers = FakeTriggers(trigger(last_run=begun), breaks_by=ValueError("hunter2"))
 
-    def fire_slowly() -> None:
-        calls.append(1)
-        is_free.wait()
-        raise StoreUnavailableError
+    assert fire(triggers, FakeDrafts(), FakeOutbox()) == []
 
-    aside = FiringThread(fire_slowly)
-    aside.join()
-    aside.fire_due()
-    aside.fire_due()
-    is_free.set()
-    aside.join()
-    aside.fire_due()
-    aside.join()
+    assert triggers.error == "it broke with ValueError"
+    assert triggers.next_run_at == datetime(2026, 5, 1, 10, 1, tzinfo=UTC)
 
-    assert len(calls) == 2
+
+@pytest.mark.parametrize("breaks_in", ["draft", "fire"])
+def test_triggers_wait_while_postgres_is_away(breaks_in: str) -> None:
+    is_draft = breaks_in == "draft"
+    triggers = FakeTriggers(trigger(), breaks_by=None if is_draft else StoreUnavailableError())
+    drafts = FakeDrafts(breaks_by=StoreUnavailableError() if is_draft else None)
+
+    with pytest.raises(StoreUnavailableError):
+        fire(triggers, drafts, FakeOutbox())
+
+    assert triggers.error is None
+
+
+def test_trigger_of_which_not_all_is_as_supposed_is_looked_at_alone() -> None:
+    known = KnownJob(job=sync_job(), version="1", items=[])
+    unread = replace(_draft(request_of(trigger())), id="supposed", supposes=known)
+    triggers, outbox = FakeTriggers(trigger()), FakeOutbox()
+
+    assert fire(triggers, FakeDrafts(unread=unread), outbox) == [("run", "queue")]
+
+    assert (outbox.removed, triggers.fired_together) == ([7], 0)
+
+
+def test_second_try_of_a_trigger_without_a_next_time_tells_so() -> None:
+    triggers = FakeTriggers(trigger(timezone="Gone/Zone", last_run={"error": BEGUN}))
+
+    fire(triggers, FakeDrafts(), FakeOutbox())
+
+    assert (triggers.put_off_until, triggers.next_run_at) == (None, None)
+    assert "Gone/Zone" in str(triggers.error)
+
+
+def test_second_try_that_another_leader_was_first_with_makes_no_run() -> None:
+    triggers = FakeTriggers(trigger(last_run={"error": BEGUN}), is_due=False)
+
+    assert fire(triggers, FakeDrafts(), FakeOutbox()) == []
+
+    assert triggers.error is None
+
+
+@pytest.mark.parametrize(
+    ("late_seconds", "next_minute"),
+    [(150, -1), (LATEST_SECONDS, -4), (LATEST_SECONDS + 60, 1)],
+    ids=["late", "latest", "missed"],
+)
+def test_late_due_time_leaves_the_next_one_to_make_a_run_too(late_seconds: float, next_minute: int) -> None:
+    triggers = FakeTriggers(trigger(), due_at=NOW - timedelta(seconds=late_seconds))
+
+    fire(triggers, FakeDrafts(), FakeOutbox())
+
+    assert triggers.next_run_at == NOW.replace(second=0) + timedelta(minutes=next_minute)
+
+
+def test_turn_ends_after_a_while_although_more_is_due() -> None:
+    ticks = itertools.count(step=7.0)
+
+    class Endless(FakeTriggers):
+        def due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[DueTrigger]:
+            self.is_looked_at = False
+            return super().due(limit=limit, skipped=skipped)
+
+    triggers, here, outbox = Endless(trigger()), setting(), FakeOutbox()
+    firing = Firing(
+        triggers=triggers, drafts=FakeDrafts(), outbox=outbox, bell=here.bell, monotonic=lambda: next(ticks)
+    )
+
+    assert firing.fire_due()
+    assert len(outbox.removed) == triggers.fired_together > 1
+
+
+def test_run_of_a_trigger_waits_in_the_outbox_while_the_broker_is_away() -> None:
+    triggers, outbox, here = FakeTriggers(trigger()), FakeOutbox(), setting()
+    here.bell.is_broken = True
+
+    Firing(triggers=triggers, drafts=FakeDrafts(), outbox=outbox, bell=here.bell, monotonic=lambda: 0.0).fire_due()
+
+    assert (triggers.fired_together, outbox.removed) == (1, [])
+
+
+def test_due_time_that_another_leader_took_meanwhile_rings_for_nobody() -> None:
+    class Late(FakeTriggers):
+        """Finds out when it writes that it is late."""
+
+        def begin_all(self, found: Sequence[DueTrigger]) -> Sequence[DueTrigger]:
+            begun = super().begin_all(found)
+            self.is_due = False
+            return begun
+
+        def fire_all(self, ready: Sequence[ReadyFire]) -> Mapping[str, int] | None:
+            return None
+
+    outbox = FakeOutbox()
+
+    assert fire(Late(trigger()), FakeDrafts(), outbox) == []
+    assert outbox.removed == []
+
+
+@pytest.mark.parametrize(
+    ("last_run", "begun"),
+    [
+        (None, None),
+        ({"error": "x", "due_at": "2026-05-01T10:00:00.000Z"}, None),
+        ({"error": BEGUN}, None),
+        ({"error": BEGUN, "due_at": "yesterday"}, None),
+        ({"error": BEGUN, "due_at": "2026-05-01T10:00:00.000Z"}, datetime(2026, 5, 1, 10, tzinfo=UTC)),
+    ],
+    ids=["none", "ended", "without-time", "no-time", "begun"],
+)
+def test_due_time_that_was_begun_is_read_as_far_as_it_is_one(last_run: JsonObject | None, begun: datetime) -> None:
+    assert begun_time(last_run) == begun

@@ -1,11 +1,14 @@
-"""The chore that looks after stuck runs."""
+"""The duty that looks after stuck runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pytest
 from service_setting import Setting, setting
 
+from app.engine.errors import StoreUnavailableError
 from app.engine.status import RunStatus
+from app.services.tracking import Tracking
 from app.services.unsticking import ATTEMPTS, Unsticking
 
 
@@ -14,9 +17,35 @@ class FakeStuckRuns:
     ids: Sequence[str]
     asked: list[float] = field(default_factory=list)
 
-    def stuck(self, *, seconds: float, limit: int) -> Sequence[str]:
+    def stuck(self, *, seconds: float, limit: int, skipped: Sequence[str]) -> Sequence[str]:
         self.asked.append(seconds)
-        return self.ids[:limit]
+        return [id for id in self.ids if id not in skipped][:limit]
+
+
+class BrokenTracking(Tracking):
+    """The life of runs, of which one can not even be read."""
+
+    def __init__(self, tracking: Tracking, *, ends_by: Exception | None = None) -> None:
+        self.__dict__.update(tracking.__dict__)
+        self.ends_by = ends_by or ValueError("no such error handling")
+        self.told: list[str] = []
+        self.ended: list[str] = []
+
+    def free(self, run_id: str) -> bool:
+        if run_id == "broken":
+            raise ValueError("no such error handling")
+        return super().free(run_id)
+
+    def end_stuck(self, run_id: str, *, attempts: int) -> None:
+        if run_id == "broken":
+            raise self.ends_by
+        super().end_stuck(run_id, attempts=attempts)
+
+    def end_unreadable(self, run_id: str, *, kind: str) -> None:
+        self.ended.append(run_id)
+
+    def note_unhandled(self, run_id: str, reason: str) -> None:
+        self.told.append(reason)
 
 
 def stuck_setting() -> Setting:
@@ -29,7 +58,7 @@ def stuck_setting() -> Setting:
 def test_stuck_run_is_ended_only_after_several_attempts_to_free_it() -> None:
     here = stuck_setting()
     runs = FakeStuckRuns(["gone", "run"])
-    unsticking = Unsticking(runs=runs, tracking=here.tracking(), stuck_seconds=300)
+    unsticking = Unsticking(runs=runs, tracking=here.tracking(), stuck_seconds=300, monotonic=lambda: 0.0)
     statuses = []
 
     for _ in range(ATTEMPTS):
@@ -43,10 +72,40 @@ def test_stuck_run_is_ended_only_after_several_attempts_to_free_it() -> None:
 def test_attempts_count_only_while_the_run_stays_stuck() -> None:
     here = stuck_setting()
     runs = FakeStuckRuns(["run"])
-    unsticking = Unsticking(runs=runs, tracking=here.tracking(), stuck_seconds=300)
+    unsticking = Unsticking(runs=runs, tracking=here.tracking(), stuck_seconds=300, monotonic=lambda: 0.0)
 
     for ids in (["run"], ["run"], ["run"], [], ["run"]):
         runs.ids = ids
         unsticking.step()
 
     assert here.runs.rows["run"].status is RunStatus.RUNNING
+
+
+def test_run_whose_row_breaks_the_attempt_is_told_of_and_ended_after_as_many() -> None:
+    here, now = stuck_setting(), [0.0]
+    runs = FakeStuckRuns(["broken", "run"])
+    tracking = here.tracking()
+    broken = BrokenTracking(tracking)
+    unsticking = Unsticking(runs=runs, tracking=broken, stuck_seconds=300, monotonic=lambda: now[0])
+
+    for now[0] in (0.0, 10.0, 40.0, 100.0, 130.0, 500.0):
+        unsticking.step()
+
+    assert broken.told == ["it broke with ValueError"] * ATTEMPTS
+    assert broken.ended == ["broken"]
+    assert here.runs.rows["run"].status is RunStatus.FAILED
+
+
+def test_rescue_that_finds_postgres_away_ends_no_run() -> None:
+    here, runs = stuck_setting(), FakeStuckRuns(["broken"])
+    broken = BrokenTracking(here.tracking(), ends_by=StoreUnavailableError())
+    unsticking = Unsticking(
+        runs=runs, tracking=broken, stuck_seconds=300, monotonic=iter(range(0, 90000, 900)).__next__
+    )
+
+    for _ in range(ATTEMPTS - 1):
+        unsticking.step()
+    with pytest.raises(StoreUnavailableError):
+        unsticking.step()
+
+    assert broken.ended == []

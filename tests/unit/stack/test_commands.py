@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from celery.utils.nodenames import host_format
 
 from app.settings import Settings
 from app.stack import commands
@@ -14,6 +15,18 @@ def test_daemon_listens_to_its_group_and_the_webhook_runs() -> None:
     assert command[command.index("--queues") + 1] == "daemon-group.eu,rapid-bridge"
     assert command[command.index("--hostname") + 1] == "d-1@%h"
     assert command[command.index("--concurrency") + 1] == "4"
+
+
+def test_id_of_a_daemon_is_taken_as_it_is() -> None:
+    command = commands.daemon_command("100%h", group="eu", concurrency=4)
+
+    assert host_format(command[command.index("--hostname") + 1], "machine") == "100%h@machine"
+
+
+def test_gunicorn_itself_believes_no_proxy() -> None:
+    command = commands.api_command("127.0.0.1:8000", worker_tmp_dir="/tmp")
+
+    assert command[command.index("--forwarded-allow-ips") + 1] == ""
 
 
 def test_flower_never_shows_the_token_on_its_command_line() -> None:

@@ -6,6 +6,7 @@ from celery.canvas import Signature, _chain, group
 
 from app.broker import tasks
 from app.engine import definition, planning
+from app.engine.ids import time_of
 from app.engine.json_types import JsonObject
 from app.services.tracking import RunStart
 from workers import canvas
@@ -73,7 +74,8 @@ def test_deep_trees_keep_their_queue(depth: int) -> None:
 def test_webhook_run_rings_its_delivery_unit_alone() -> None:
     found = canvas.build(run_start(TREE, queue="rapid-bridge", delivery_unit_id="unit-1"))
 
-    assert (found.task, found.args, found.options) == (tasks.SYNC_UNIT, ("run-1", "unit-1"), {"queue": "rapid-bridge"})
+    assert (found.task, found.args, found.options["queue"]) == (tasks.SYNC_UNIT, ("run-1", "unit-1"), "rapid-bridge")
+    assert time_of(found.options["task_id"]) is not None
 
 
 def test_lone_resource_is_a_subtask_carried_out_on_the_spot(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,8 @@ from alembic import op
 from sqlalchemy import Text
 from sqlalchemy.dialects import postgresql
 
+from app.store.migrations.irreversible import restore_a_backup
+
 revision = "0001"
 down_revision = None
 
@@ -323,3 +325,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status in ('ready', 'leased')"),
     )
+
+
+def downgrade() -> None:
+    restore_a_backup(revision)

@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from app.store.migrations.irreversible import restore_a_backup
+
 revision = "0002"
 down_revision = "0001"
 
@@ -27,6 +29,10 @@ def upgrade() -> None:
     _widen_deliveries()
     _index_for_sweeps()
     _index_for_retention()
+
+
+def downgrade() -> None:
+    restore_a_backup(revision)
 
 
 def _widen_runs() -> None:

@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from app.store.migrations.irreversible import restore_a_backup
+
 revision = "0003"
 down_revision = "0002"
 
@@ -23,6 +25,10 @@ def upgrade() -> None:
     _account_overrides()
     _announcements()
     _token_roles()
+
+
+def downgrade() -> None:
+    restore_a_backup(revision)
 
 
 def _encryption_keys() -> None:

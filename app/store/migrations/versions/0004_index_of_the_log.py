@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from app.store.migrations.irreversible import restore_a_backup
+
 revision = "0004"
 down_revision = "0003"
 
@@ -15,3 +17,7 @@ def upgrade() -> None:
         ["integrated_account_id", "sequence"],
         postgresql_where=sa.text("sequence >= 0"),
     )
+
+
+def downgrade() -> None:
+    restore_a_backup(revision)

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from app.store.migrations.irreversible import restore_a_backup
+
 revision = "0005"
 down_revision = "0004"
 
@@ -15,6 +17,10 @@ def upgrade() -> None:
     _ends_of_runs()
     _direct_calls()
     _choosy_webhooks()
+
+
+def downgrade() -> None:
+    restore_a_backup(revision)
 
 
 def _errors() -> None:

@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
+from app.store.migrations.irreversible import restore_a_backup
+
 revision = "0006"
 down_revision = "0005"
 
@@ -18,3 +20,7 @@ def upgrade() -> None:
     op.add_column("run_resource", sa.Column("has_paged", sa.Boolean(), nullable=False, server_default=sa.text("false")))
     op.add_column("run_resource", sa.Column("previous_run_date", _TIME))
     op.add_column("run_resource", sa.Column("next_run_date", _TIME))
+
+
+def downgrade() -> None:
+    restore_a_backup(revision)

@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
+from app.store.migrations.irreversible import restore_a_backup
+
 revision = "0008"
 down_revision = "0007"
 
@@ -24,3 +26,7 @@ def upgrade() -> None:
     op.create_index("record_key_by_job", "record_key", ["sync_job_id"])
     op.add_column("run_resource", sa.Column("rekeying", JSONB()))
     op.add_column("record_seen", sa.Column("is_former", sa.Boolean(), nullable=False, server_default=sa.text("false")))
+
+
+def downgrade() -> None:
+    restore_a_backup(revision)

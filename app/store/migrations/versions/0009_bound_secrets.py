@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from app.store.migrations.irreversible import restore_a_backup
+
 revision = "0009"
 down_revision = "0008"
 
@@ -14,3 +16,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("format"),
     )
+
+
+def downgrade() -> None:
+    restore_a_backup(revision)

@@ -13,3 +13,10 @@ def upgrade() -> None:
     op.add_column("integrated_account", sa.Column("override_origins", ARRAY(sa.Text())))
     op.add_column("integration", sa.Column("origins", ARRAY(sa.Text())))
     op.add_column("environment_integration", sa.Column("origins", ARRAY(sa.Text())))
+
+
+def downgrade() -> None:
+    op.drop_column("environment_integration", "origins")
+    op.drop_column("integration", "origins")
+    op.drop_column("integrated_account", "override_origins")
+    op.drop_column("integrated_account", "origins")

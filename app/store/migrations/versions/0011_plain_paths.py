@@ -10,3 +10,7 @@ down_revision = "0010"
 
 def upgrade() -> None:
     op.add_column("integrated_account", sa.Column("plain_paths", postgresql.JSONB(none_as_null=True), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("integrated_account", "plain_paths")

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import UUID
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0016"
 
 _IS_ANNOUNCED = "run_id is null and status = 'pending'"
 _DUE_SINCE = sa.text("coalesce(wake_at, '-infinity'::timestamp with time zone)")

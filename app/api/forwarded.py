@@ -1,0 +1,129 @@
+"""``Forwarded`` (RFC 7239) and ``X-Forwarded-*``: what trusted proxies tell of the client, and of the URL that it used.
+
+Each proxy adds what it has seen to the right of what it was told, so the header is read from the right for as long as
+proxies of one's own have written it. Whatever a client made up stands to the left of that, and is never reached.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from app.net.trusted_proxies import TrustedProxies, parsed
+
+Environ = dict[str, Any]
+
+_VALUE: Final = r'"(?:[^"\\]|\\.)*"|[^\s",;=]*'
+_PAIR: Final = re.compile(rf"\s*([A-Za-z]+)\s*=\s*({_VALUE})\s*")
+_SEPARATED: Final = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*")+')
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+){1,20}")
+_PORT: Final = re.compile(r"[0-9]{1,5}")
+_SCHEMES: Final = ("http", "https")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """What one proxy tells of who asked it; None where it does not."""
+
+    address: str | None
+    scheme: str | None = None
+    host: str | None = None
+
+
+class BehindProxies:
+    """Shows the application a request as its client made it, as far as proxies that are trusted tell."""
+
+    def __init__(self, application: Callable[..., Iterable[bytes]], proxies: TrustedProxies) -> None:
+        self._application = application
+        self._proxies = proxies
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """Pass a request on."""
+        if self._proxies.trust(environ.get("REMOTE_ADDR", "")):
+            self._read(environ)
+        return self._application(environ, start_response)
+
+    def _read(self, environ: Environ) -> None:
+        standard, usual = _standard_hops(environ), _usual_hops(environ)
+        distance = self._distance(usual)
+        told = [hops[-self._distance(hops)] for hops in (standard, usual) if hops]
+        addresses = {hop.address for hop in told if hop.address is not None}
+        if len(addresses) > 1:
+            # A proxy writes one of the two and hands on the other as the client has sent it: which, is not known.
+            return
+        known = told[0] if standard else Hop(address=None)
+        _apply(environ, replace(known, address=next(iter(addresses), None)), distance)
+
+    def _distance(self, hops: Sequence[Hop]) -> int:
+        """Count the hops that proxies of one's own have written, from the right; at least one."""
+        count = 1
+        while count < len(hops) and self._proxies.trust(hops[-count].address or ""):
+            count += 1
+        return count
+
+
+def _apply(environ: Environ, client: Hop, distance: int) -> None:
+    scheme = client.scheme or _told(environ, "PROTO", distance)
+    host = client.host or _told(environ, "HOST", distance)
+    port = _told(environ, "PORT", distance)
+    prefix = _told(environ, "PREFIX", distance)
+    if client.address is not None:
+        environ["REMOTE_ADDR"] = client.address
+    if scheme is not None and scheme.lower() in _SCHEMES:
+        environ["wsgi.url_scheme"] = scheme.lower()
+    if host is not None and _HOST.fullmatch(host):
+        environ["HTTP_HOST"] = host
+    if port is not None and _PORT.fullmatch(port):
+        environ["HTTP_HOST"] = _with_port(environ, port)
+    if prefix is not None and _PREFIX.fullmatch(prefix.rstrip("/")):
+        environ["SCRIPT_NAME"] = prefix.rstrip("/") + environ.get("SCRIPT_NAME", "")
+
+
+def _with_port(environ: Environ, port: str) -> str:
+    host: str = environ.get("HTTP_HOST", "")
+    usual = {"http": "80", "https": "443"}[environ["wsgi.url_scheme"]]
+    has_port = not host or re.search(r":[0-9]+\Z", host) is not None
+    return host if has_port or port == usual else f"{host}:{port}"
+
+
+def _standard_hops(environ: Environ) -> Sequence[Hop]:
+    """Read ``Forwarded``; a header that is not well-formed tells nothing."""
+    hops = []
+    for element in _SEPARATED.findall(environ.get("HTTP_FORWARDED", "")):
+        pairs = dict[str, str]()
+        for part in re.findall(r'(?:[^";]|"(?:[^"\\]|\\.)*")+', element):
+            match = _PAIR.fullmatch(part)
+            if match is None:
+                return ()
+            pairs[match[1].lower()] = _unquoted(match[2])
+        hops.append(Hop(address=_address(pairs.get("for")), scheme=pairs.get("proto"), host=pairs.get("host")))
+    return hops
+
+
+def _usual_hops(environ: Environ) -> Sequence[Hop]:
+    return [Hop(address=_address(text)) for text in _list(environ, "FOR")]
+
+
+def _told(environ: Environ, name: str, distance: int) -> str | None:
+    """Read one ``X-Forwarded-`` header as the outermost proxy has written it; one that replaces it leaves one value."""
+    values = _list(environ, name)
+    return values[-min(distance, len(values))] if values else None
+
+
+def _list(environ: Environ, name: str) -> Sequence[str]:
+    return [text.strip() for text in environ.get(f"HTTP_X_FORWARDED_{name}", "").split(",") if text.strip()]
+
+
+def _address(text: str | None) -> str | None:
+    """Read ``192.0.2.1``, ``192.0.2.1:80`` or ``[2001:db8::1]:80``; a hidden client has no address."""
+    if text is None:
+        return None
+    bare = text[1:].partition("]")[0] if text.startswith("[") else text
+    bare = bare.partition(":")[0] if bare.count(":") == 1 else bare
+    address = parsed(bare)
+    return None if address is None else str(address)
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text

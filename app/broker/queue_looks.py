@@ -1,0 +1,97 @@
+"""Look into queues without taking anything from them: is one empty, and when was its next message sent?"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from app import broker_urls
+from app.broker.redis_sender import redis_client
+from app.engine.errors import BrokerUnavailableError
+from app.engine.ids import time_of
+from app.services.queue_heads import Queues, QueueState
+
+_LARGEST_BYTES = 64 * 1024
+"""Of a message that is read to learn when it was sent."""
+
+
+def queues_of(celery: Celery) -> Queues:
+    """Choose how to look."""
+    if broker_urls.is_redis(celery.conf.broker_url):
+        return RedisQueues(celery)
+    return AmqpQueues(celery) if broker_urls.is_rabbitmq(celery.conf.broker_url) else UnseenQueues()
+
+
+class RedisQueues:
+    """The lists of a Redis, of which the last element is taken next."""
+
+    def __init__(self, celery: Celery) -> None:
+        options = celery.conf.broker_transport_options
+        self._prefix = options.get("global_keyprefix", "")
+        self._client = redis_client(celery)
+
+    def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
+        """Look at queues; raise BrokerUnavailableError."""
+        try:
+            with self._client.pipeline(transaction=False) as pipeline:
+                for queue in queues:
+                    pipeline.lindex(self._prefix + queue, -1)
+                found = pipeline.execute()
+        except (RedisError, OSError) as error:
+            raise BrokerUnavailableError from error
+        return {
+            queue: QueueState(is_empty=raw is None, is_timed=True, next_sent_at=None if raw is None else _sent_at(raw))
+            for queue, raw in zip(queues, found, strict=True)
+        }
+
+
+class AmqpQueues:
+    """The queues of a RabbitMQ, whose next message nobody sees who does not take it."""
+
+    def __init__(self, celery: Celery) -> None:
+        self._celery = celery
+
+    def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
+        """Look at queues; raise BrokerUnavailableError."""
+        found = {}
+        with self._celery.connection_for_write() as connection:
+            passing = (OperationalError, OSError, *connection.connection_errors)
+            try:
+                for queue in queues:
+                    found[queue] = QueueState(is_empty=_is_empty(connection, queue))
+            except passing as error:
+                raise BrokerUnavailableError from error
+        return found
+
+
+class UnseenQueues:
+    """Queues of a broker that shows nothing of them."""
+
+    def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
+        """Tell that nothing is known."""
+        return {queue: QueueState(is_empty=False) for queue in queues}
+
+
+def _is_empty(connection: Any, queue: str) -> bool:
+    try:
+        with connection.channel() as channel:
+            return int(channel.queue_declare(queue, passive=True).message_count) == 0
+    except connection.channel_errors:
+        return True  # There is none yet.
+
+
+def _sent_at(raw: bytes) -> datetime | None:
+    if len(raw) > _LARGEST_BYTES:
+        return None
+    try:
+        match orjson.loads(raw):
+            case {"headers": {"id": str(id)}}:
+                return time_of(id)
+            case _:
+                return None
+    except ValueError:
+        return None

@@ -1,0 +1,72 @@
+"""The rows of a duty, handled one by one: one that can not be handled keeps none of the others from its turn."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from app.engine.errors import FerrymanError, StoreUnavailableError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FIRST_PAUSE_SECONDS: Final = 30.0
+LONGEST_PAUSE_SECONDS: Final = 1800.0
+_PASSING_PAUSE_SECONDS: Final = 1.0
+"""The first pause of a row that found Postgres away, and may be to blame for that itself."""
+
+
+class DutyRows:
+    """Handles rows, and remembers for a while which of them could not be handled.
+
+    A new leader remembers none, and so tries each of them once.
+    """
+
+    def __init__(self, duty: str, *, monotonic: Callable[[], float]) -> None:
+        self._duty = duty
+        self._monotonic = monotonic
+        self._paused: dict[str, tuple[int, float]] = {}
+        """By row: how often it failed, and until when it is skipped."""
+
+    def skipped(self) -> Sequence[str]:
+        """List the rows that are not to be handled yet, so that they take up no place among those that are."""
+        now = self._monotonic()
+        self._paused = {id: one for id, one in self._paused.items() if now < one[1] + LONGEST_PAUSE_SECONDS}
+        return [id for id, (_, until) in self._paused.items() if now < until]
+
+    def handle(self, row_id: str, do: Callable[[], T], *, tell: Callable[[str], object] | None = None) -> T | None:
+        """Handle a row; one that fails is skipped for a while, longer each time, and ``tell`` tells its owner why.
+
+        Returns None then. Raises StoreUnavailableError when Postgres is away: the other rows go first at the next turn.
+        """
+        try:
+            done = do()
+        except StoreUnavailableError:
+            self._pause(row_id, _PASSING_PAUSE_SECONDS)
+            raise
+        except Exception as error:
+            self._note(row_id, error, tell)
+            return None
+        self._paused.pop(row_id, None)
+        return done
+
+    def _note(self, row_id: str, error: Exception, tell: Callable[[str], object] | None) -> None:
+        facts = {"duty": self._duty, "row": row_id, "reason": type(error).__name__}
+        logger.warning("a row could not be handled: it is skipped for a while", extra=facts, exc_info=error)
+        self._pause(row_id, FIRST_PAUSE_SECONDS)
+        if tell is None:
+            return
+        try:
+            tell(reason_of(error))
+        except Exception:
+            logger.warning("nor could it be told", extra=facts, exc_info=True)
+
+    def _pause(self, row_id: str, first_seconds: float) -> None:
+        failures = self._paused.get(row_id, (0, 0.0))[0] + 1
+        pause = min(first_seconds * 2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
+        self._paused[row_id] = (failures, self._monotonic() + pause)
+
+
+def reason_of(error: Exception) -> str:
+    """Return what a row's owner is told: the text of an error of Ferryman's own, else its kind alone."""
+    return error.message if isinstance(error, FerrymanError) else f"it broke with {type(error).__name__}"

@@ -1,0 +1,72 @@
+"""Tell a message that is lost from one that waits: by how far its queue has come.
+
+Messages of a queue are taken in the order in which they were sent. What was rung before the message that is taken next
+was sent is not in the queue any more: a daemon has it, which works on it soon, or it is lost.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+_MARGIN: Final = timedelta(seconds=10)
+"""How far the clocks of daemons and of Postgres may differ, and how long a message may take to the broker."""
+_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """What a queue shows."""
+
+    is_empty: bool
+    is_timed: bool = False
+    """The broker shows which message is taken next."""
+    next_sent_at: datetime | None = None
+    """When that was sent; None when it does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostBefore:
+    """Which rings of a queue are lost."""
+
+    at: datetime
+    """Those from before that, as far as nobody has come."""
+    is_empty: bool
+    """Nothing of it waits, so that no ring needs to be spared."""
+
+
+class Queues(Protocol):
+    """Looks into the broker."""
+
+    def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
+        """Look at queues; raise BrokerUnavailableError."""
+
+
+class QueueHeads:
+    """What is known of how far queues have come."""
+
+    def __init__(self, queues: Queues, *, settle_seconds: float, monotonic: Callable[[], float]) -> None:
+        """``settle_seconds``: how long a daemon may hold a message before it comes to it."""
+        self._queues = queues
+        self._settle_seconds = settle_seconds
+        self._monotonic = monotonic
+        self._seen: dict[str, list[tuple[float, datetime]]] = {}
+        """What was taken next, and when that was seen."""
+        self._passed: dict[str, datetime] = {}
+        """What was taken next so long ago that its daemon has come to it."""
+
+    def lost_before(self, queues: Sequence[str]) -> Mapping[str, LostBefore]:
+        """Look at queues; raise BrokerUnavailableError, when nothing can be rung anyway."""
+        found = self._queues.look_at(queues) if queues else {}
+        return {queue: self._judge(queue, state) for queue, state in found.items()}
+
+    def _judge(self, queue: str, state: QueueState) -> LostBefore:
+        if state.is_empty or not state.is_timed:
+            return LostBefore(at=_EVER, is_empty=state.is_empty)
+        now, seen = self._monotonic(), self._seen.setdefault(queue, [])
+        if state.next_sent_at is not None:
+            seen.append((now, state.next_sent_at))
+        while seen and seen[0][0] <= now - self._settle_seconds:
+            self._passed[queue] = max(self._passed.get(queue, _NEVER), seen.pop(0)[1] - _MARGIN)
+        return LostBefore(at=self._passed.get(queue, _NEVER), is_empty=False)

@@ -1,0 +1,96 @@
+"""Which faults of Postgres pass, by SQLSTATE, and what each means to whoever asked it.
+
+The codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+import psycopg
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from app.engine.errors import StoreConflictError, StoreOutdatedError, StoreReadOnlyError, StoreUnavailableError
+
+
+class Cure(StrEnum):
+    """What has to happen before the same question is answered."""
+
+    LATER = "later"
+    """Time passes; the session is as good as any other."""
+    NEW_SESSIONS = "new_sessions"
+    """This session will never answer it, nor may others that were made when it was."""
+    AGAIN = "again"
+    """Nothing: another transaction went first."""
+
+
+PASSING: Final[Mapping[str, Cure]] = {
+    "08": Cure.NEW_SESSIONS,  # connection_exception
+    "25006": Cure.NEW_SESSIONS,  # read_only_sql_transaction: a standby now, or a session that was made to be read-only
+    "25P03": Cure.LATER,  # idle_in_transaction_session_timeout
+    "25P04": Cure.LATER,  # transaction_timeout
+    "26000": Cure.LATER,  # invalid_sql_statement_name: a pooler has forgotten what was prepared
+    "40": Cure.LATER,  # transaction_rollback, such as 40003, statement_completion_unknown
+    "40001": Cure.AGAIN,  # serialization_failure
+    "40P01": Cure.AGAIN,  # deadlock_detected
+    "42P05": Cure.LATER,  # duplicate_prepared_statement: a pooler has lent a session that has it already
+    "53": Cure.LATER,  # insufficient_resources: disk_full, out_of_memory, too_many_connections
+    "55": Cure.LATER,  # object_not_in_prerequisite_state, such as 55P03, lock_not_available
+    "57": Cure.LATER,  # operator_intervention, such as 57014, query_canceled
+    "57P0": Cure.NEW_SESSIONS,  # admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout
+    "58": Cure.LATER,  # system_error: I/O
+}
+"""By class or code; the longest that fits counts. Whatever is not here is the fault of what was asked."""
+
+_READ_ONLY: Final = "25006"
+_PREPARED: Final = frozenset({"26000", "42P05"})
+_POOLER_FORGETS: Final = (
+    "a pooler keeps no prepared statements: set FERRYMAN_PREPARE_STATEMENTS=0, or have it keep them (docs/scaling.md)"
+)
+_NO_OPTIONS: Final = "unsupported startup parameter"
+_POOLER_TAKES_NO_OPTIONS: Final = (
+    "DATABASE_URL leads to a pooler: set FERRYMAN_SESSION_DATABASE_URL to the URL of Postgres itself (docs/scaling.md)"
+)
+
+# A process of a new version that meets a database of an old one waits for its migration, as it does for Postgres.
+_OUTDATED: Final = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+# Without a code: the connection was lost, could not be made, or was closed.
+_WITHOUT_CODE: Final = (psycopg.OperationalError, psycopg.InterfaceError)
+STORE_FAULTS: Final = (psycopg.Error, PoolTimeoutError)
+"""What ``translated`` knows of."""
+
+
+def cure_of(error: BaseException) -> Cure | None:
+    """Tell what would cure a fault; None for one that does not pass."""
+    if isinstance(error, PoolTimeoutError):
+        return Cure.LATER
+    if not isinstance(error, psycopg.Error):
+        return None
+    if error.sqlstate is None:
+        return Cure.NEW_SESSIONS if isinstance(error, _WITHOUT_CODE) else None
+    codes = (error.sqlstate[:length] for length in range(5, 1, -1))
+    return next((PASSING[code] for code in codes if code in PASSING), None)
+
+
+def translated(error: BaseException) -> StoreUnavailableError | None:
+    """Give what a fault of the store means to whoever asked it; None for one that does not pass."""
+    if isinstance(error, _OUTDATED):
+        return StoreOutdatedError()
+    cure = cure_of(error)
+    if cure is None:
+        return None
+    sqlstate = getattr(error, "sqlstate", None)
+    if cure is Cure.AGAIN:
+        return StoreConflictError()
+    if sqlstate == _READ_ONLY:
+        return StoreReadOnlyError()
+    return StoreUnavailableError(_hint(error, sqlstate))
+
+
+def _hint(error: BaseException, sqlstate: str | None) -> str | None:
+    """Tell what to set right where that is known; Postgres' own words may quote what was asked."""
+    if sqlstate in _PREPARED:
+        return _POOLER_FORGETS
+    if sqlstate in {None, "08P01"} and _NO_OPTIONS in str(error):
+        return _POOLER_TAKES_NO_OPTIONS
+    return None

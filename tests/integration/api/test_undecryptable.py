@@ -1,0 +1,80 @@
+"""What does not decrypt says so where its owner looks, breaks nothing else, and is mended by new secrets."""
+
+import pytest
+from sqlalchemy import Engine, text
+
+from app.engine.json_types import JsonObject
+from app.engine.redaction import MASK
+from tests.integration.api.calling import Caller, Catalog
+
+GONE = "the data key '00000000' is gone"
+
+
+def spoil(engine: Engine, table: str, column: str, id: str) -> None:
+    with engine.begin() as connection:
+        statement = f"update {table} set {column} = cast('k2:00000000:AAAA' as bytea) where id = :id"
+        connection.execute(text(statement), {"id": id})
+
+
+@pytest.fixture
+def path(api: Caller, catalog: Catalog, engine: Engine) -> str:
+    """The account that does not decrypt, beside one that does."""
+    api.post("/integrated-account", {"integration_name": catalog.integration["name"], "tenant_id": "sound"})
+    spoil(engine, "integrated_account", "context_encrypted", catalog.account["id"])
+    return f"/integrated-account/{catalog.account['id']}"
+
+
+def test_account_is_listed_and_shown_with_what_is_wrong(api: Caller, path: str) -> None:
+    listed = api.get("/integrated-account")
+    shown = api.get(path)
+
+    assert (listed.status, len(listed.body["result"]), shown.status) == (200, 2, 200)
+    assert shown.body in listed.body["result"]
+    assert (shown.body["status"], shown.body["context"]) == ("needs_reauth", {})
+    assert shown.body["last_error"] == f"unreadable_secret: send its context again: {GONE}"
+
+
+@pytest.mark.parametrize("way", ["", "/credentials"], ids=["patch", "credentials"])
+def test_account_is_mended_by_new_credentials(api: Caller, path: str, way: str) -> None:
+    changed = api.patch(f"{path}{way}", {"context": {"api_key": "new"}})
+
+    assert (changed.status, changed.body["status"], changed.body["last_error"]) == (200, "active", None)
+    assert changed.body == api.get(path).body
+    assert changed.body["context"] == {"api_key": MASK}
+
+
+def test_other_changes_leave_it_as_it_is_and_masks_are_refused(api: Caller, path: str) -> None:
+    renamed = api.patch(path, {"tenant_id": "renamed"})
+    masked = api.patch(path, {"context": {"api_key": MASK}})
+
+    assert (renamed.status, renamed.body["tenant_id"], renamed.body["status"]) == (200, "renamed", "needs_reauth")
+    assert (masked.status, masked.paths) == (400, ["context"])
+    assert "does not decrypt" in masked.body["message"]
+
+
+def test_whoever_would_use_its_credentials_is_told_why_that_can_not_be(
+    api: Caller, catalog: Catalog, path: str
+) -> None:
+    answers = [
+        api.post("/integrated-account/refresh-credentials", {"id": catalog.account["id"]}),
+        api.get("/proxy/users", integrated_account_id=catalog.account["id"]),
+        api.post("/sync-job-run", {**catalog.run_body, "mutex_key": "{{context.api_key}}"}),
+    ]
+
+    assert [(answer.status, GONE in answer.body["message"]) for answer in answers] == [(400, True)] * 3
+
+
+def test_account_can_be_deleted(api: Caller, path: str) -> None:
+    assert api.delete(path).status == 200
+    assert api.get(path).status == 404
+
+
+def test_webhook_is_listed_with_what_is_wrong(api: Caller, engine: Engine) -> None:
+    made: list[JsonObject] = [api.post("/webhook", {"target_url": "https://example.com"}).body for _ in range(2)]
+    spoil(engine, "webhook", "secret_encrypted", made[0]["id"])
+
+    listed = {one["id"]: one["disabled_reason"] for one in api.get("/webhook").body["result"]}
+
+    assert listed == {made[0]["id"]: f"unreadable_secret: {GONE}", made[1]["id"]: None}
+    assert api.get(f"/webhook/{made[0]['id']}").status == 400
+    assert api.delete(f"/webhook/{made[0]['id']}").status == 200

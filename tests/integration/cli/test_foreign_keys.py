@@ -1,0 +1,78 @@
+"""Nothing serves with an encryption key that is not that of the database; each command says so in one sentence."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from cryptography.fernet import Fernet
+from sqlalchemy import Engine
+
+from app.bootstrap.encryption import demand_key
+from app.cli.main import main
+from app.engine.errors import UnreadableSecretError
+from app.settings import Settings
+from app.stack.children import child_environment
+from app.stack.errors import StackError
+from app.stack.preparation import prepare_database
+from app.store.database import connect
+from app.store.encryption import Cipher, TokenSeal
+from app.store.encryption_keys import KeyStore
+
+SENTENCE = "FERRYMAN_ENCRYPTION_KEY does not open the secrets of this database"
+OWN, FOREIGN = (Fernet.generate_key().decode() for _ in range(2))
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """A database whose secrets are sealed by the first of the keys."""
+    engine = connect(database_url, pool_size=1)
+    TokenSeal(Cipher(OWN, KeyStore(engine))).seal({}, "next cursor")  # type: ignore[arg-type]
+    yield engine
+    engine.dispose()
+
+
+def environment(engine: Engine, key: str) -> Mapping[str, str]:
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return {"DATABASE_URL": url, "BROKER_URL": "redis://127.0.0.1:1/0", "FERRYMAN_ENCRYPTION_KEY": key}
+
+
+@pytest.mark.parametrize("command", ["api", "daemon"])
+def test_command_with_a_foreign_key_ends_with_one_sentence(engine: Engine, command: str) -> None:
+    result = CliRunner(env=environment(engine, FOREIGN)).invoke(main, [command])
+
+    assert result.exit_code == 1
+    assert (SENTENCE in result.output, len(result.output.splitlines())) == (True, 1)
+
+
+def test_stack_with_a_foreign_key_ends_with_one_sentence(engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(StackError) as told:
+        prepare_database(child_environment(environment(engine, FOREIGN)), tmp_path / "token")
+
+    assert SENTENCE in str(told.value)
+    assert len(str(told.value).splitlines()) == 1
+
+
+def settings(engine: Engine, key: str, *, port: int | None = None) -> Settings:
+    url = engine.url.set(drivername="postgresql")
+    if port is not None:
+        url = url.set(host="127.0.0.1", port=port).update_query_dict({"host": "127.0.0.1"})
+    return Settings(database_url=url.render_as_string(hide_password=False), broker_url="memory://", encryption_key=key)
+
+
+@pytest.mark.parametrize("keys", [OWN, f"{FOREIGN},{OWN}"], ids=["own", "both"])
+def test_key_of_the_database_is_taken(engine: Engine, keys: str) -> None:
+    demand_key(settings(engine, keys))
+
+
+def test_database_without_any_secret_takes_every_key(engine: Engine) -> None:
+    with pytest.raises(UnreadableSecretError):
+        demand_key(settings(engine, FOREIGN))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("delete from encryption_key")
+
+    demand_key(settings(engine, FOREIGN))
+
+
+def test_database_that_is_away_is_waited_for_by_whoever_serves(engine: Engine) -> None:
+    demand_key(settings(engine, FOREIGN, port=1))

@@ -1,0 +1,120 @@
+"""The duty that erases: a batch of each erasure in turn; one that breaks is told to its owner and keeps nobody."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+
+from app.engine.erasures import Erasure, ErasureStatus
+from app.engine.objects import EnvironmentId
+from app.services.erasing import BATCH, Erasing
+from app.services.pace import TURN_SECONDS, Pace
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def erasure(id: str, resource: str | None = None) -> Erasure:
+    return Erasure(
+        id=id,
+        environment_id=EnvironmentId("e"),
+        integrated_account_id=f"account of {id}",
+        resource=resource,
+        status=ErasureStatus.WAITING,
+        due_at=NOW,
+        erased={},
+        last_error=None,
+        created_at=NOW,
+        started_at=None,
+        finished_at=None,
+    )
+
+
+@dataclass
+class World:
+    """Erasures with so many rows left, and runs that live."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    resources: dict[str, str] = field(default_factory=dict)
+    live: dict[str, list[str]] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    done: list[str] = field(default_factory=list)
+    told: dict[str, str] = field(default_factory=dict)
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+    def due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
+        return [erasure(id, self.resources.get(id)) for id in self.rows if id not in skipped][:limit]
+
+    def live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
+        return list(self.live.get(account_id, []))
+
+    def stop(self, run_id: str) -> bool:
+        self.done.append(f"stop {run_id}")
+        self.live = {account: [run for run in runs if run != run_id] for account, runs in self.live.items()}
+        return True
+
+    def erase_some(self, erasure: Erasure, *, limit: int) -> bool:
+        self.done.append(erasure.id)
+        self.now += 0.1
+        if erasure.id in self.broken:
+            raise ValueError("a row of a user's own refers to it")
+        self.rows[erasure.id] -= limit
+        if self.rows[erasure.id] > 0:
+            return True
+        del self.rows[erasure.id]
+        return False
+
+    def note_error(self, id: str, error: str) -> None:
+        self.told[id] = error
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def erasing(world: World) -> Erasing:
+    return Erasing(world, world, Pace(monotonic=world.monotonic, pause=world.pause))
+
+
+def test_erasures_go_on_in_turn_until_nothing_is_left(world: World, erasing: Erasing) -> None:
+    world.rows = {"a": 3 * BATCH, "b": BATCH}
+    (duty,) = erasing.duties()
+
+    assert duty.do() is False
+
+    assert world.done == ["a", "b", "a", "a"]
+
+
+def test_live_runs_of_an_account_are_ended_first(world: World, erasing: Erasing) -> None:
+    world.rows, world.resources = {"a": 1, "b": 1}, {"b": "users"}
+    world.live = {"account of a": ["run-1", "run-2"], "account of b": ["run-3"]}
+
+    assert erasing.turn() is False
+
+    assert world.done == ["stop run-1", "stop run-2", "a", "b"]
+
+
+def test_turn_makes_room_after_its_time(world: World, erasing: Erasing) -> None:
+    world.rows = {"a": 1000 * BATCH}
+
+    assert erasing.turn() is True
+
+    assert world.now == pytest.approx(TURN_SECONDS, abs=0.3)
+
+
+def test_erasure_that_breaks_is_told_and_keeps_nobody(world: World, erasing: Erasing) -> None:
+    world.rows, world.broken = {"a": BATCH, "b": 2 * BATCH}, {"a"}
+
+    assert erasing.turn() is False
+    assert erasing.turn() is False
+
+    assert world.done == ["a", "b", "b"]
+    assert world.told == {"a": "it broke with ValueError"}
