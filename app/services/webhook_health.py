@@ -52,7 +52,8 @@ class WebhookHealth:
         try:
             webhook = self._webhooks.get(environment_id, webhook_id)
         except UnreadableSecretError as error:
-            raise DeliveryError(f"the signing secret of webhook '{webhook_id}' does not decrypt") from error
+            message = f"the signing secret of webhook '{webhook_id}' does not decrypt: {error.message}"
+            raise DeliveryError(message) from error
         if webhook is not None and not webhook.is_active:
             raise DeliveryError(f"webhook '{webhook_id}' is not active")
         return webhook

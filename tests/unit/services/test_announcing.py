@@ -149,7 +149,7 @@ def test_event_waits_for_a_webhook_that_is_not_active() -> None:
 @pytest.mark.parametrize(
     ("id", "words"),
     [
-        ("unreadable", "the signing secret of webhook 'unreadable' does not decrypt"),
+        ("unreadable", "the signing secret of webhook 'unreadable' does not decrypt: "),
         ("odd", "it could not be sent: ValueError"),
     ],
     ids=["a secret that does not decrypt", "anything else"],
@@ -160,7 +160,7 @@ def test_event_that_can_not_be_handled_keeps_no_other_from_its_turn(id: str, wor
     announcements = here.send()
 
     status, error, pause = announcements.failed["event-0"]
-    assert (status, error) == (None, words)
+    assert (status, error.startswith(words)) == (None, True)
     assert pause > 0
     assert announcements.ends == {"event-1": (DeliveryStatus.DELIVERED, None)}
 
