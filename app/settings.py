@@ -55,6 +55,8 @@ class Settings:
     delivery_retention_seconds: float = 24 * 3600.0
     webhook_disable_after_seconds: float = 5 * 24 * 3600.0
     delivery_batch_bytes: int = 1024 * 1024
+    deliveries_per_webhook: int = 20
+    """Deliveries to one webhook that are under way at once, over all daemons."""
     delivery_backlog: int = 4
     """Batches of a run that may wait for its webhook before its fetching pauses."""
     delete_limit_percent: float = 20.0

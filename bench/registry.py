@@ -17,6 +17,7 @@ from bench.scenarios import (
     runs,
     scale_out,
     short_pages,
+    silent_receiver,
     unified,
 )
 
@@ -30,6 +31,7 @@ _ALL: Final = (
     *lists.SCENARIOS,
     *memory.SCENARIOS,
     *freeze.SCENARIOS,
+    *silent_receiver.SCENARIOS,
     *forgetting.SCENARIOS,
     *growth.SCENARIOS,
     *scale_out.SCENARIOS,

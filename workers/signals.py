@@ -21,6 +21,9 @@ from workers.runtime import identity, life_signs, services
 
 logger = logging.getLogger(__name__)
 
+_GOODBYE_SECONDS = 8.0
+"""Slices have ended by then; deliveries have been left since a while, and are about to be given back."""
+
 
 def install() -> None:
     """Connect the handlers; Celery keeps only weak references, hence ``weak=False``."""
@@ -101,13 +104,15 @@ def register(**_: object) -> None:
 
 
 def begin_to_stop(**_: object) -> None:
-    """Tell the slices under way to end after their page."""
+    """Tell the slices under way to end after their page, and their receivers' answers to come soon."""
     services().stopping.set()
+    services().sending.stop_within(services().settings.stop_grace_seconds)
     services().daemons.heard(identity().id, DaemonStatus.STOPPING)
 
 
 def sign_off(**_: object) -> None:
-    """Write this daemon down as stopped."""
+    """Write this daemon down as stopped, once what it had under way is written down or given back."""
+    services().sending.join(_GOODBYE_SECONDS)
     life_signs().remove(identity().id)
     services().leadership.resign()
     services().daemons.heard(identity().id, DaemonStatus.STOPPED)

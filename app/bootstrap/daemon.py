@@ -11,7 +11,8 @@ from app.broker.pulses import CeleryPulses
 from app.services.announcing import Announcing
 from app.services.batch_source import BatchSource
 from app.services.daemons import DaemonService
-from app.services.delivering import DeliveryOutcomes, DeliveryWorker
+from app.services.delivering import AfterSlice, DeliveryWorker
+from app.services.delivery_ends import DeliveryEnds, DeliveryOutcomes
 from app.services.dropped_messages import DroppedMessages
 from app.services.duties import Duties, Duty
 from app.services.erasing import Erasing
@@ -21,13 +22,15 @@ from app.services.hearing import Hearing
 from app.services.lease_keeping import LeaseKeeper
 from app.services.numbering import Numbering
 from app.services.pace import Pace
-from app.services.ports import Source, WebhookSender
+from app.services.ports import Source
 from app.services.retention import Retention
 from app.services.roll_call import RollCall
+from app.services.sending import Sending
 from app.services.sweeping import Sweeper, Sweeping
 from app.services.tracking import Tracking
 from app.services.turns import AccountTurns
 from app.services.unsticking import Unsticking
+from app.services.webhook_health import WebhookHealth
 from app.services.working import UnitWorker
 from app.services.workplace import Workplace
 from app.settings import Settings
@@ -59,6 +62,7 @@ class DaemonServices:
     dropped: DroppedMessages
     pulses: CeleryPulses
     sweeper: Sweeper
+    sending: Sending
     leadership: Leadership
     stopping: threading.Event
     """Set once, when the daemon is told to go: slices then end after their page."""
@@ -77,24 +81,27 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
     timeout = settings.publish_timeout_seconds
     pulses = CeleryPulses(publisher(settings.broker_url, timeout_seconds=timeout))
     workplace = Workplace(clock=shared.clock, settings=settings, bell=shared.bell, is_stopping=stopping.is_set)
+    sending = Sending(outside.sender or shared.sender, shared.bell)
     return DaemonServices(
         settings=settings,
         tracking=shared.tracking,
-        worker=_unit_worker(shared, source, outside.sender or shared.sender, workplace),
+        worker=_unit_worker(shared, source, sending, workplace),
         daemons=DaemonService(shared.daemons),
         hearing=Hearing(deaf_seconds=settings.deaf_seconds, monotonic=time.monotonic),
         dropped=DroppedMessages(time.monotonic),
         pulses=pulses,
-        sweeper=_sweeper(shared, leadership, pulses, outside, settings),
+        sweeper=_sweeper(shared, leadership, pulses, outside, sending, settings),
+        sending=sending,
         leadership=leadership,
         stopping=stopping,
         close=source.close,
     )
 
 
-def _unit_worker(shared: Shared, source: Source, sender: WebhookSender, workplace: Workplace) -> UnitWorker:
+def _unit_worker(shared: Shared, source: Source, sending: Sending, workplace: Workplace) -> UnitWorker:
     units, deliveries = UnitStore(shared.engine), DeliveryStore(shared.engine)
     turns = AccountTurns(units, workplace)
+    keeper = LeaseKeeper(units, lease_seconds=workplace.settings.lease_seconds)
     return UnitWorker(
         units=units,
         contexts=shared.contexts,
@@ -108,38 +115,63 @@ def _unit_worker(shared: Shared, source: Source, sender: WebhookSender, workplac
             turns=turns,
             workplace=workplace,
         ),
-        delivering=DeliveryWorker(
-            runs=shared.runs,
-            webhooks=shared.webhooks,
-            queue=deliveries,
-            leases=units,
-            sender=sender,
-            outcomes=DeliveryOutcomes(fail_run=shared.tracking.fail, record_error=shared.tracking.record_error),
-            workplace=workplace,
-        ),
-        keeper=LeaseKeeper(units, lease_seconds=workplace.settings.lease_seconds),
+        delivering=_delivery_worker(shared, units, keeper, sending, workplace),
+        keeper=keeper,
         tracking=shared.tracking,
         turns=turns,
         workplace=workplace,
     )
 
 
-def _sweeper(
-    shared: Shared, leadership: Leadership, pulses: CeleryPulses, outside: Outside, settings: Settings
+def _delivery_worker(
+    shared: Shared, units: UnitStore, keeper: LeaseKeeper, sending: Sending, workplace: Workplace
+) -> DeliveryWorker:
+    queue, tracking = DeliveryStore(shared.engine), shared.tracking
+    health = WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=workplace.settings)
+    ends = DeliveryEnds(
+        queue=queue,
+        leases=units,
+        health=health,
+        outcomes=DeliveryOutcomes(fail_run=tracking.fail, record_error=tracking.record_error),
+        workplace=workplace,
+    )
+    return DeliveryWorker(
+        runs=shared.runs,
+        health=health,
+        queue=queue,
+        leases=units,
+        keeper=keeper,
+        sending=sending,
+        ends=ends,
+        after=AfterSlice(
+            settle=tracking.settle,
+            note_broken=lambda run_id, name: tracking.note_broken_task(run_id, name, is_start=False),
+        ),
+        workplace=workplace,
+    )
+
+
+def _sweeper(  # what it is made of
+    shared: Shared,
+    leadership: Leadership,
+    pulses: CeleryPulses,
+    outside: Outside,
+    sending: Sending,
+    settings: Settings,
 ) -> Sweeper:
     look = DueWorkReader(
         leadership,
         publish_after_seconds=settings.publish_timeout_seconds,
         ring_after_seconds=settings.ring_after_seconds,
     )
-    duties = [*_told_duties(shared, outside, settings), *_own_duties(shared, pulses, settings)]
+    duties = [*_told_duties(shared, sending, settings), *_own_duties(shared, pulses, settings)]
     return Sweeper(
         look=look,
         duties=Duties(duties, clock=shared.clock, monotonic=time.monotonic, start=outside.start_duty),
     )
 
 
-def _told_duties(shared: Shared, outside: Outside, settings: Settings) -> Sequence[Duty]:
+def _told_duties(shared: Shared, sending: Sending, settings: Settings) -> Sequence[Duty]:
     """Make the duties that a look tells whether they have work."""
     outbox = OutboxStore(shared.engine)
     sweeping = Sweeping(
@@ -160,11 +192,10 @@ def _told_duties(shared: Shared, outside: Outside, settings: Settings) -> Sequen
     )
     announcing = Announcing(
         announcements=AnnouncementStore(shared.engine),
-        webhooks=shared.webhooks,
-        sender=outside.sender or shared.sender,
+        health=WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=settings),
+        sending=sending,
         clock=shared.clock,
         settings=settings,
-        monotonic=time.monotonic,
     )
     return (
         *sweeping.duties(),

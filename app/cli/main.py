@@ -10,6 +10,7 @@ _COMMANDS = {
     "connector": "app.cli.connectors:connector",
     "run": "app.cli.runs:run",
     "trigger": "app.cli.triggers:trigger",
+    "webhook": "app.cli.webhooks:webhook",
     "template": "app.cli.templates:template",
     "state": "app.cli.states:state",
     "log": "app.cli.log:log",

@@ -17,7 +17,8 @@ from app.net.loop import LoopThread
 from app.services.ports import Clock
 
 _EXCERPT_BYTES = 500
-_CONNECTIONS = 100
+# Whoever submits bounds how many are under way: who waits for a connection here would wait for others' receivers.
+_CONNECTIONS = 0
 _ONLY_PUBLIC = AllowedNetworks()
 
 
@@ -59,11 +60,12 @@ class HttpWebhookSender:
         self._loop.close()
 
     async def _post(self, webhook: Webhook, event_id: str, body: bytes) -> int:
+        now = self._clock.now()
         signed = signatures.headers(
-            webhook.secret,
+            webhook.valid_secrets(now),
             encoding=webhook.signature_encoding,
             event_id=event_id,
-            timestamp_seconds=int(self._clock.now().timestamp()),
+            timestamp_seconds=int(now.timestamp()),
             body=body,
         )
         # Not compressed: what is read of an answer is counted in the bytes that come.

@@ -43,10 +43,12 @@ class EventCount:
     delivered: int = 0
     dead_lettered: int = 0
     cancelled: int = 0
+    quarantined: int = 0
+    """Records that are larger than their receiver takes, and not queued any more."""
 
     @property
     def total(self) -> int:
-        """Count them all."""
+        """Count those that are queued, or were: not what has taken another one's place, which would count twice."""
         return self.pending + self.delivered + self.dead_lettered + self.cancelled
 
 
@@ -122,6 +124,13 @@ def _fate_of_records(resource: Recount, *, to_webhook: bool) -> Iterator[Check]:
     yield _check(
         resource, "dead_lettered = records in dead-lettered events", counters.dead_lettered, events.dead_lettered
     )
+    yield Check(
+        resource=resource.name,
+        equation="records in quarantined events <= quarantined",
+        left=events.quarantined,
+        right=counters.quarantined,
+        is_bound=True,
+    )
 
 
 def _children(child: Recount, parent: Recount, *, is_countable: bool) -> Iterator[Check]:
@@ -129,7 +138,9 @@ def _children(child: Recount, parent: Recount, *, is_countable: bool) -> Iterato
     lost = parent.failed_elements + child.loop_errors
     yield _check(child, f"skipped = failed requests of {parent.name} + its own loop errors", counters.skipped, lost)
     if is_countable:
-        asked = parent.counters.fetched - parent.counters.quarantined + counters.retried
+        # What only the receiver would not have was an object like any other before.
+        unusable = parent.counters.quarantined - parent.events.quarantined
+        asked = parent.counters.fetched - unusable + counters.retried
         yield _check(child, f"requests = objects of {parent.name} + retried", child.elements, asked)
 
 

@@ -24,7 +24,7 @@ class Counters:
     deleted: int = 0
     """Records that have vanished upstream, and those that it told as deleted."""
     quarantined: int = 0
-    """Records that could not be kept; each has an error."""
+    """Records that could not be kept, or are larger than their receiver takes; each has an error."""
     queued: int = 0
     """Records put into events for the webhook."""
     withheld: int = 0

@@ -89,7 +89,8 @@ class RunEntry:
     @property
     def webhook_successful(self) -> bool | None:
         """Tell whether the delivery was taken; None while it is undecided, and where nothing was sent."""
-        return {"delivered": True, "dead_lettered": False, "cancelled": False}.get(self.delivery_status or "")
+        known = {"delivered": True, "dead_lettered": False, "cancelled": False, "quarantined": False}
+        return known.get(self.delivery_status or "")
 
     @property
     def sync_job_request_type(self) -> str | None:

@@ -2,7 +2,9 @@
 
 ``X-Truto-Signature``: HMAC-SHA256 of the body, keyed by the secret's text. Standard Webhooks: HMAC-SHA256 of
 ``id.timestamp.body``, keyed by the bytes behind the secret's ``whsec_`` prefix
-(https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
+(https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md). While two secrets are
+valid, the one header holds a signature by each, the newer first, as that specification has it; the other holds one, so
+that it has a second header beside it.
 """
 
 import base64
@@ -10,9 +12,11 @@ import binascii
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 
 _PREFIX = "whsec_"
 _SECRET_BYTES = 32
+_OF_THE_BODY = ("X-Truto-Signature", "X-Truto-Signature-Previous")
 
 
 def new_secret() -> str:
@@ -20,18 +24,26 @@ def new_secret() -> str:
     return _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
-def headers(secret: str, *, encoding: str, event_id: str, timestamp_seconds: int, body: bytes) -> dict[str, str]:
-    """Give the signature headers of one attempt; ``encoding`` is ``hex`` or ``base64``."""
-    digest = hmac.new(secret.encode(), body, hashlib.sha256).digest()
-    value = base64.b64encode(digest).decode() if encoding == "base64" else digest.hex()
+def headers(
+    valid_secrets: Sequence[str], *, encoding: str, event_id: str, timestamp_seconds: int, body: bytes
+) -> dict[str, str]:
+    """Return the signature headers of one attempt, by one secret or two; ``encoding`` is ``hex`` or ``base64``."""
     content = f"{event_id}.{timestamp_seconds}.".encode() + body
-    standard = base64.b64encode(hmac.new(_key(secret), content, hashlib.sha256).digest()).decode()
-    return {
-        "X-Truto-Signature": f"format=sha256,v={value}",
+    standard = [base64.b64encode(_hmac(_key(secret), content)).decode() for secret in valid_secrets]
+    made = {
         "webhook-id": event_id,
         "webhook-timestamp": str(timestamp_seconds),
-        "webhook-signature": f"v1,{standard}",
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in standard),
     }
+    for name, secret in zip(_OF_THE_BODY, valid_secrets, strict=False):
+        digest = _hmac(secret.encode(), body)
+        value = base64.b64encode(digest).decode() if encoding == "base64" else digest.hex()
+        made[name] = f"format=sha256,v={value}"
+    return made
+
+
+def _hmac(key: bytes, content: bytes) -> bytes:
+    return hmac.new(key, content, hashlib.sha256).digest()
 
 
 def _key(secret: str) -> bytes:

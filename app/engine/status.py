@@ -59,6 +59,23 @@ class UnitStatus(StrEnum):
     """The run ended first."""
 
 
+class DeliveryStatus(StrEnum):
+    """Where one event on its way to a webhook stands."""
+
+    PENDING = "pending"
+    """Waits, or is under way."""
+    DELIVERED = "delivered"
+    """Its receiver has taken it."""
+    DEAD_LETTERED = "dead_lettered"
+    """Given up."""
+    CANCELLED = "cancelled"
+    """Its run was stopped first."""
+    SPLIT = "split"
+    """Its receiver refused it as too large; its parts, deliveries of their own, have taken its place."""
+    QUARANTINED = "quarantined"
+    """One record, which is more than its receiver takes."""
+
+
 class DaemonStatus(StrEnum):
     """Where a daemon stands."""
 

@@ -38,6 +38,22 @@ class Claim:
     frontier: JsonObject
     idle_slices: int = 0
     """Slices in a row that asked and got nothing: no record, and no end of a pagination."""
+    webhook_id: str | None = None
+    """The webhook among whose deliveries a delivery unit's lease is counted."""
+    is_crowded: bool = False
+    """That webhook has about as many under way as it may: somebody may wait for this lease to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimTerms:
+    """Who claims units, for how long, and how many at most."""
+
+    owner: str
+    lease_seconds: float
+    most_of_account: int
+    """Units of one account that the owner works on at once."""
+    most_of_webhook: int
+    """Deliveries to one webhook that are under way at once, whoever sends them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +221,15 @@ class Ring:
     run_id: str
     unit_id: str
     queue: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrowdedOut:
+    """A unit that nobody holds, and that could be claimed if there were room."""
+
+    kind: UnitKind
+    account_id: str
+    ring: Ring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

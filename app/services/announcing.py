@@ -1,48 +1,55 @@
 """Send events that belong to no run, such as that of a trigger which could make none; the leader does it, by and by.
 
-Nothing here waits for a receiver: what is under way is looked after at the next sweep. A leader that dies leaves its
-events pending, and the next one sends them again under the same ids.
+Nothing here waits for a receiver, and no receiver has others wait: each webhook has as many events under way as it may,
+and what is under way is nobody else's until its lease ends. A leader that dies leaves its events to the next one, which
+sends them again under the same ids once those leases have ended.
 """
 
-import random
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+import logging
+from collections.abc import Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import Final, Protocol
 
-from app.engine import retry
 from app.engine.errors import DeliveryError
 from app.engine.objects import EnvironmentId, Webhook
+from app.engine.status import DeliveryStatus
 from app.engine.work import PendingEvent
-from app.services.delivering import RETRY_BASE_SECONDS, RETRY_CAP_SECONDS
-from app.services.duty_rows import DutyRows
-from app.services.ports import Clock, WebhookSender
+from app.services.delivery_ends import pause_seconds
+from app.services.ports import Clock
+from app.services.sending import Answer, Sending
+from app.services.webhook_health import WebhookHealth
 from app.settings import Settings
 
-MOST_UNDER_WAY: Final = 20
+logger = logging.getLogger(__name__)
+
+MOST_TAKEN: Final = 200
+"""At each sweep."""
+_NO_ROOM_SECONDS: Final = 2.0
+"""So long others go first."""
+_MARGIN_SECONDS: Final = 15.0
+"""A lease outlives its delivery by so much, to be written down in."""
 
 
 class Announcements(Protocol):
     """The events of no run that wait."""
 
-    def due(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
-        """List those whose time has come but for some, oldest first, each with its webhook's environment.
+    def take_due(
+        self, *, limit: int, most_of_webhook: int, lease_seconds: float
+    ) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
+        """Take some whose time has come for so long, in turn over their webhooks, each with its environment.
 
-        None is that of a webhook which was deleted.
+        None is that of one whose webhook was deleted.
         """
 
-    def settle(self, event_id: str, *, delivered: bool, status_code: int | None, error: str | None) -> None:
-        """Write an event's end, delivered or given up."""
+    def settle(self, event_id: str, end: DeliveryStatus, *, status_code: int | None, error: str | None) -> None:
+        """Write an event's end."""
 
     def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
         """Write down why an attempt failed; the event is due again later."""
 
-
-class WebhookReader(Protocol):
-    """Reads webhooks, secrets included."""
-
-    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
-        """Read one webhook."""
+    def release(self, event_id: str, *, wake_seconds: float) -> None:
+        """Give an event back that nobody has sent; it is due again later."""
 
 
 class Announcing:
@@ -52,63 +59,73 @@ class Announcing:
         self,
         *,
         announcements: Announcements,
-        webhooks: WebhookReader,
-        sender: WebhookSender,
+        health: WebhookHealth,
+        sending: Sending,
         clock: Clock,
         settings: Settings,
-        monotonic: Callable[[], float],
     ) -> None:
         self._announcements = announcements
-        self._webhooks = webhooks
-        self._sender = sender
+        self._health = health
+        self._sending = sending
         self._clock = clock
         self._settings = settings
-        self._rows = DutyRows("announcing", monotonic=monotonic)
-        self._under_way: dict[str, tuple[PendingEvent, Future[int]]] = {}
 
     def send_due(self) -> None:
-        """Note what has been answered, and send what is due."""
-        for event, answer in list(self._under_way.values()):
-            if answer.done():
-                del self._under_way[event.id]
-                self._handle(event, partial(self._note, event, answer))
-        for environment_id, event in self._announcements.due(limit=MOST_UNDER_WAY, skipped=self._rows.skipped()):
-            if event.id not in self._under_way and len(self._under_way) < MOST_UNDER_WAY:
-                self._handle(event, partial(self._send, environment_id, event))
-
-    def _handle(self, event: PendingEvent, act: Callable[[], None]) -> None:
-        """Do something with an event; that it broke is written at it, and it is due again later."""
-        self._rows.handle(event.id, act, tell=lambda why: self._fail(event, DeliveryError(why)))
+        """Send what is due; what is answered is written down as it comes."""
+        taken = self._announcements.take_due(
+            limit=MOST_TAKEN,
+            most_of_webhook=self._settings.deliveries_per_webhook,
+            lease_seconds=self._settings.delivery_timeout_seconds + _MARGIN_SECONDS,
+        )
+        for environment_id, event in taken:
+            try:
+                self._send(environment_id, event)
+            except Exception as error:
+                # One that can not be handled keeps none of the others from its turn.
+                logger.exception("an event of no run could not be sent", extra={"delivery_id": event.id})
+                self._fail(event, DeliveryError(f"it could not be sent: {type(error).__name__}"))
 
     def _send(self, environment_id: EnvironmentId | None, event: PendingEvent) -> None:
-        webhook = None if environment_id is None else self._webhooks.get(environment_id, event.webhook_id)
-        if webhook is None:
+        try:
+            webhook = environment_id and self._health.receiver(environment_id, event.webhook_id)
+        except DeliveryError as error:
+            self._fail(event, error)
+            return
+        if not webhook:
             self._give_up(event, DeliveryError(f"webhook '{event.webhook_id}' was deleted"))
-        elif not webhook.is_active:
-            self._fail(event, DeliveryError(f"webhook '{event.webhook_id}' is not active"))
-        else:
-            self._under_way[event.id] = (event, self._sender.submit(webhook, event.id, event.body))
+            return
+        place = self._sending.reserve(webhook)
+        if place is None:
+            self._announcements.release(event.id, wake_seconds=_NO_ROOM_SECONDS)
+        elif answer := place.send(event.id, event.body, partial(self._take, webhook, event)):
+            self._take(webhook, event, answer)
 
-    def _note(self, event: PendingEvent, answer: "Future[int]") -> None:
+    def _take(self, webhook: Webhook, event: PendingEvent, answer: Answer) -> None:
+        """Write down what a receiver has answered."""
+        if answer.cancelled():
+            self._announcements.release(event.id, wake_seconds=0.0)
+            return
         try:
             status_code = answer.result()
         except DeliveryError as error:
+            if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                self._health.note_failure(webhook, error)
             self._fail(event, error)
         else:
-            self._announcements.settle(event.id, delivered=True, status_code=status_code, error=None)
+            self._health.note_success(webhook)
+            self._announcements.settle(event.id, DeliveryStatus.DELIVERED, status_code=status_code, error=None)
 
     def _fail(self, event: PendingEvent, error: DeliveryError) -> None:
         age = (self._clock.now() - event.created_at).total_seconds()
-        if error.is_final or age >= self._settings.delivery_retention_seconds:
+        is_too_large = error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        if error.is_final or is_too_large or age >= self._settings.delivery_retention_seconds:
             self._give_up(event, error)
             return
-        pause = retry.backoff_seconds(event.attempts + 1, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS, random.random)
         self._announcements.failed_attempt(
-            event.id,
-            status_code=error.status,
-            error=error.message,
-            wake_seconds=max(pause, error.retry_after_seconds or 0.0),
+            event.id, status_code=error.status, error=error.message, wake_seconds=pause_seconds(event, error)
         )
 
     def _give_up(self, event: PendingEvent, error: DeliveryError) -> None:
-        self._announcements.settle(event.id, delivered=False, status_code=error.status, error=error.message)
+        self._announcements.settle(
+            event.id, DeliveryStatus.DEAD_LETTERED, status_code=error.status, error=error.message
+        )

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from app.engine.errors import ConflictError, NotFoundError
 from app.engine.objects import Delivery, EnvironmentId, ListFilters, Page, Webhook
+from app.engine.status import DeliveryStatus
 from app.engine.work import Ring
 from app.services.ports import Bell
 
@@ -19,7 +20,10 @@ class DeliveryStore(Protocol):
         """Read one delivery with its body."""
 
     def retry(self, webhook_id: str, delivery_id: str) -> Sequence[Ring] | None:
-        """Make a delivery pending and due; list the unit to ring, if it is a run's; None when it has no body left."""
+        """Make a delivery pending and due; list the unit to ring, if it is a run's.
+
+        None when it has no body left, or was split.
+        """
 
     def wake_all(self, webhook_id: str) -> Sequence[Ring]:
         """Make due at once whatever waits for a webhook; list the units to ring."""
@@ -54,10 +58,12 @@ class DeliveryService:
         return delivery
 
     def retry(self, environment_id: EnvironmentId, webhook_id: str, delivery_id: str) -> Delivery:
-        """Send a delivery again, or at once if it waits; its id stays. Raises ConflictError when its body is gone."""
+        """Send a delivery again, or at once if it waits; its id stays. Raises ConflictError when it can not be."""
         self.get(environment_id, webhook_id, delivery_id)
         rings = self._deliveries.retry(webhook_id, delivery_id)
         if rings is None:
+            if self.get(environment_id, webhook_id, delivery_id).status == DeliveryStatus.SPLIT:
+                raise ConflictError("this delivery was split: its parts, which name it as part_of, can be sent again")
             raise ConflictError("retention has removed the body of this delivery: it can not be sent again")
         self._bell.ring(rings)
         return self.get(environment_id, webhook_id, delivery_id)

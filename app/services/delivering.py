@@ -1,58 +1,31 @@
-"""Work on a delivery unit: send the run's events to its webhook one after the other, each until it is answered 2xx."""
+"""Work on a delivery unit: send the run's events to its webhook one after the other, each until it is answered 2xx.
+
+A slice holds its unit's lease, and no thread while a receiver takes its time: a thread hands an event over and leaves;
+another one goes on with the answer (sending.py). So one event of a run is under way at most, in order, under one lease.
+"""
 
 import logging
-import random
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
+from enum import Enum, auto
+from functools import partial
 from typing import Protocol
 
 from app import failpoints
-from app.engine import events, retry, routing
-from app.engine.errors import DeliveryError, LeaseLostError
-from app.engine.ids import new_id
-from app.engine.objects import EnvironmentId, SyncJobRun, Webhook
-from app.engine.status import ErrorHandling
-from app.engine.work import Claim, ErrorDraft, EventDraft, PendingEvent, Ring, SliceOutcome
+from app.engine import routing
+from app.engine.errors import DeliveryError, LeaseLostError, StoreUnavailableError
+from app.engine.objects import SyncJobRun, Webhook
+from app.engine.status import DeliveryStatus
+from app.engine.work import NOTHING_DONE, Claim, ErrorDraft, PendingEvent, Ring, SliceOutcome
 from app.failpoints import Failpoint
-from app.services.ports import WebhookSender
+from app.services.delivery_ends import DeliveryEnds
+from app.services.lease_keeping import LeaseKeeper
 from app.services.run_context import RunReader
+from app.services.sending import Answer, Place, Sending
+from app.services.webhook_health import WebhookHealth
 from app.services.workplace import Workplace
 
 logger = logging.getLogger(__name__)
-
-RETRY_BASE_SECONDS = 0.5
-RETRY_CAP_SECONDS = 300.0
-_POLL_SECONDS = 0.25
-
-
-Announcement = Callable[[Sequence[str]], Sequence[EventDraft]]
-"""Makes the events that tell the webhooks of these ids."""
-
-
-class _LeavingError(Exception):
-    """The daemon was told to go, and has waited for this receiver for long enough."""
-
-
-class Webhooks(Protocol):
-    """Reads webhooks, secrets included, and keeps how they fare."""
-
-    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
-        """Read one webhook."""
-
-    def note_failure(
-        self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement
-    ) -> bool:
-        """Note that a delivery of a run failed; disable a webhook that has failed for so long, and tell so.
-
-        The announcement is written with it, as events of no run: this one does not wait for others' receivers.
-        """
-
-    def note_success(self, webhook_id: str) -> None:
-        """Note that a delivery was taken."""
 
 
 class DeliveryQueue(Protocol):
@@ -61,213 +34,218 @@ class DeliveryQueue(Protocol):
     def next_event(self, run_id: str) -> PendingEvent | None:
         """Find the oldest."""
 
-    def settle(
-        self,
-        claim: Claim,
-        event: PendingEvent,
-        *,
-        delivered: bool,
-        status_code: int | None,
-        error: str | None,
-        lease_seconds: float,
-        backlog_limit: int,
-    ) -> list[Ring]:
-        """Write an event's end; list the units that may fetch again."""
-
-    def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
-        """Write down why an attempt failed."""
-
     def go_idle(self, claim: Claim, *, run_is_final: bool, lease_seconds: float) -> bool:
         """Give the unit up when nothing is left to send."""
 
 
 class Leases(Protocol):
-    """Keeps and gives back the lease of a unit."""
-
-    def hold(self, claim: Claim, *, lease_seconds: float) -> None:
-        """Prolong the lease; raise LeaseLostError when it is gone."""
+    """Gives back the lease of a unit, and knows who waits for it to end."""
 
     def hand_back(self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ...) -> bool:
         """Give the lease up."""
 
+    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[Ring]:
+        """Mark and list units that wait for a webhook, as many as may be under way beside those that are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryOutcomes:
-    """What a delivery's end may lead to beyond its own row."""
+class AfterSlice:
+    """What follows a slice that ended in no task."""
 
-    fail_run: Callable[[str, ErrorDraft], None]
-    record_error: Callable[[str, ErrorDraft], None]
+    settle: Callable[[str], None]
+    """Looks whether the run has come to its end."""
+    note_broken: Callable[[str, str], None]
+    """Keeps that work on the run broke, by the name of the exception."""
+
+
+@dataclass(slots=True)
+class _Slice:
+    claim: Claim
+    deadline: float
+    steps: int = 0
+    place: Place | None = None
+    """Where its present event is under way."""
+
+    def cancel(self) -> None:
+        if self.place is not None:
+            self.place.cancel()
+
+
+class _Step(Enum):
+    OVER = auto()
+    """The event has come to its end."""
+    UNDER_WAY = auto()
+    """Its receiver has it."""
+    GIVEN_BACK = auto()
+    """It waits, and so does the unit."""
 
 
 class DeliveryWorker:
     """Works on delivery units, one slice at a time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one parameter per role
         self,
         *,
         runs: RunReader,
-        webhooks: Webhooks,
+        health: WebhookHealth,
         queue: DeliveryQueue,
         leases: Leases,
-        sender: WebhookSender,
-        outcomes: DeliveryOutcomes,
+        keeper: LeaseKeeper,
+        sending: Sending,
+        ends: DeliveryEnds,
+        after: AfterSlice,
         workplace: Workplace,
     ) -> None:
         self._runs = runs
-        self._webhooks = webhooks
+        self._health = health
         self._queue = queue
         self._leases = leases
-        self._sender = sender
-        self._outcomes = outcomes
+        self._keeper = keeper
+        self._sending = sending
+        self._ends = ends
+        self._after = after
         self._workplace = workplace
         self._clock = workplace.clock
         self._settings = workplace.settings
 
     def work(self, claim: Claim) -> SliceOutcome:
-        """Send until nothing waits, an attempt fails, or the slice is over."""
-        deadline = self._clock.now().timestamp() + self._settings.slice_seconds
-        steps = 0
-        try:
-            while self._step(claim):
-                steps += 1
-                is_over = self._clock.now().timestamp() >= deadline or steps == self._settings.slice_pages
-                if is_over or self._workplace.is_stopping():
-                    self._yield(claim)
-                    break
-        except LeaseLostError:
-            pass
-        return SliceOutcome(run_id=claim.run_id, may_settle=True)
+        """Send until nothing waits, an attempt fails, the slice is over, or a receiver takes its time.
+
+        Then nothing is done yet, and the slice goes on by itself.
+        """
+        slice = _Slice(claim, self._clock.now().timestamp() + self._settings.slice_seconds)
+        self._keeper.keep(claim, on_lost=slice.cancel)
+        is_under_way = self._advance(slice, partial(self._send_on, slice))
+        return NOTHING_DONE if is_under_way else SliceOutcome(run_id=claim.run_id, may_settle=True)
 
     def give_up_head(self, claim: Claim, error: ErrorDraft) -> SliceOutcome:
         """Give up the event that no daemon has survived sending, fail the run, and go on with the next."""
         event = self._queue.next_event(claim.run_id)
-        self._outcomes.fail_run(claim.run_id, error)
+        self._ends.fail_run(claim.run_id, error)
         try:
             if event is not None:
-                self._end(claim, event, delivered=False, status_code=None, error=error.message)
+                self._ends.write(claim, event, DeliveryStatus.DEAD_LETTERED, error=error.message)
             self._yield(claim)
         except LeaseLostError:
             pass
+        self._pass_on(claim)
         return SliceOutcome(run_id=claim.run_id, may_settle=True)
 
-    def _step(self, claim: Claim) -> bool:
-        """Send the next event; False when the unit was given up."""
-        run = self._runs.load(claim.run_id)
-        if run is None:
-            raise LeaseLostError
-        event = self._queue.next_event(claim.run_id)
-        if event is None:
-            return not self._queue.go_idle(
-                claim, run_is_final=run.status.is_final, lease_seconds=self._settings.lease_seconds
-            )
-        webhook = self._webhooks.get(run.environment_id, event.webhook_id)
-        if webhook is None:
-            return self._abort(
-                claim, event, DeliveryError(f"webhook '{event.webhook_id}' was deleted"), code="unworkable"
-            )
-        if not webhook.is_active:
-            return self._failed(
-                claim, run, webhook, event, DeliveryError(f"webhook '{event.webhook_id}' is not active")
-            )
+    def _advance(self, slice: _Slice, act: Callable[[], bool]) -> bool:
+        """Do the next part of a slice, and end it unless an event is under way; tell whether one is."""
+        is_under_way = False
         try:
-            status_code = self._sent(claim, self._sender.submit(webhook, event.id, event.body))
+            is_under_way = act()
+        except LeaseLostError:
+            pass
+        except Exception as error:
+            self._break_off(slice.claim, error)
+        finally:
+            if not is_under_way:
+                self._keeper.release(slice.claim)
+        if not is_under_way:
+            self._pass_on(slice.claim)
+        return is_under_way
+
+    def _send_on(self, slice: _Slice) -> bool:
+        """Send event after event, until one is under way; False when the unit was given up."""
+        claim = slice.claim
+        while True:
+            run = self._runs.load(claim.run_id)
+            if run is None:
+                raise LeaseLostError
+            event = self._queue.next_event(claim.run_id)
+            if event is None:
+                if self._queue.go_idle(
+                    claim, run_is_final=run.status.is_final, lease_seconds=self._settings.lease_seconds
+                ):
+                    return False
+                continue
+            step = self._send(slice, run, event)
+            if step is not _Step.OVER:
+                return step is _Step.UNDER_WAY
+            if self._is_over(slice):
+                self._yield(claim)
+                return False
+
+    def _send(self, slice: _Slice, run: SyncJobRun, event: PendingEvent) -> _Step:
+        try:
+            webhook = self._health.receiver(run.environment_id, event.webhook_id)
         except DeliveryError as error:
-            return self._failed(claim, run, webhook, event, error)
-        except _LeavingError:
+            return _step(self._ends.fail(slice.claim, run, event, error))
+        if webhook is None:
+            self._ends.abort(slice.claim, event, DeliveryError(f"webhook '{event.webhook_id}' was deleted"))
+            return _Step.OVER
+        slice.place = self._sending.reserve(webhook)
+        if slice.place is None:
+            self._wait_for_room(slice.claim, run, webhook)
+            return _Step.GIVEN_BACK
+        answer = slice.place.send(event.id, event.body, partial(self._go_on, slice, run, webhook, event))
+        return _Step.UNDER_WAY if answer is None else self._take(slice.claim, run, webhook, event, answer)
+
+    def _go_on(self, slice: _Slice, run: SyncJobRun, webhook: Webhook, event: PendingEvent, answer: Answer) -> None:
+        """Go on with a slice whose receiver has answered, in a thread that is nobody's task."""
+
+        def act() -> bool:
+            if self._take(slice.claim, run, webhook, event, answer) is not _Step.OVER:
+                return False
+            if self._is_over(slice):
+                self._yield(slice.claim)
+                return False
+            return self._send_on(slice)
+
+        if not self._advance(slice, act):
+            self._after.settle(slice.claim.run_id)
+
+    def _take(self, claim: Claim, run: SyncJobRun, webhook: Webhook, event: PendingEvent, answer: Answer) -> _Step:
+        """Write down what a receiver has answered."""
+        if answer.cancelled():
             # Whoever comes next sends it again under the same id; nobody counts it as a failed attempt.
             self._yield(claim)
-            return False
-        failpoints.hit(Failpoint.BEFORE_DELIVERED)
-        if webhook.failing_since is not None:
-            self._webhooks.note_success(webhook.id)
-        self._end(claim, event, delivered=True, status_code=status_code, error=None)
-        return True
-
-    def _sent(self, claim: Claim, sending: "Future[int]") -> int:
-        """Wait for the receiver's answer, keeping the lease; raise _LeavingError when the daemon has to go first."""
-        held_at, leave_at = time.monotonic(), 0.0
+            return _Step.GIVEN_BACK
         try:
-            while True:
-                try:
-                    return sending.result(timeout=min(_POLL_SECONDS, self._settings.lease_seconds / 8))
-                except FutureTimeoutError:
-                    if sending.done():
-                        raise
-                now = time.monotonic()
-                if self._workplace.is_stopping():
-                    leave_at = leave_at or now + self._settings.stop_grace_seconds
-                    if now >= leave_at:
-                        raise _LeavingError
-                if now >= held_at + self._settings.lease_seconds / 4:
-                    self._leases.hold(claim, lease_seconds=self._settings.lease_seconds)
-                    held_at = now
-        finally:
-            sending.cancel()
+            status_code = answer.result()
+        except DeliveryError as error:
+            return _step(self._ends.fail(claim, run, event, error, webhook=webhook))
+        failpoints.hit(Failpoint.BEFORE_DELIVERED)
+        self._health.note_success(webhook)
+        self._ends.write(claim, event, DeliveryStatus.DELIVERED, status_code=status_code)
+        return _Step.OVER
 
-    def _failed(
-        self, claim: Claim, run: SyncJobRun, webhook: Webhook, event: PendingEvent, error: DeliveryError
-    ) -> bool:
-        if event.event == events.STARTED and error.status == 400:
-            return self._abort(claim, event, error, code="aborted_by_receiver")
-        self._note_failure(webhook, error)
-        age = (self._clock.now() - event.created_at).total_seconds()
-        if age < self._settings.delivery_retention_seconds and not error.is_final:
-            self._retry_later(claim, event, error)
-            return False
-        code = error.code if error.is_final else "undelivered"
-        draft = self._draft(code, f"{event.event} was given up after {age:.0f} s: {error.message}")
-        ends_run = run.error_handling is ErrorHandling.FAIL_FAST or event.event == events.STARTED
-        (self._outcomes.fail_run if ends_run else self._outcomes.record_error)(run.id, draft)
-        self._end(claim, event, delivered=False, status_code=error.status, error=error.message)
-        return True
+    def _is_over(self, slice: _Slice) -> bool:
+        """Count an event, and tell whether the slice ends with it."""
+        slice.steps += 1
+        is_late = self._clock.now().timestamp() >= slice.deadline or slice.steps == self._settings.slice_pages
+        return is_late or self._workplace.is_stopping()
 
-    def _note_failure(self, webhook: Webhook, error: DeliveryError) -> None:
-        """Disable a webhook that has failed for days, or at once when its receiver answers that it is gone for good."""
-        is_disabled = self._webhooks.note_failure(
-            webhook.id,
-            error.message,
-            disable_after_seconds=0.0
-            if error.status == HTTPStatus.GONE
-            else self._settings.webhook_disable_after_seconds,
-            announce=lambda others: events.webhook_disabled(webhook, error.message, to=others, at=self._clock.now()),
-        )
-        if is_disabled:
-            logger.warning("a webhook was disabled", extra={"webhook_id": webhook.id, "status": error.status})
+    def _break_off(self, claim: Claim, error: Exception) -> None:
+        """Have the unit come back by its timer, later each time, until it counts as poison."""
+        self._leases.hand_back(claim, wake_seconds=min(2.0**claim.attempts, 30.0) - 1.0, has_failed=True)
+        if isinstance(error, StoreUnavailableError):
+            raise error
+        logger.error("work on a run's deliveries broke", exc_info=error, extra={"run_id": claim.run_id})
+        self._after.note_broken(claim.run_id, type(error).__name__)
 
-    def _abort(self, claim: Claim, event: PendingEvent, error: DeliveryError, *, code: str) -> bool:
-        """Fail the run, unless it has ended, and give the event up."""
-        # In this order: giving the event up lets the units go that wait for it.
-        self._outcomes.fail_run(claim.run_id, self._draft(code, error.message))
-        self._end(claim, event, delivered=False, status_code=error.status, error=error.message)
-        return True
+    def _pass_on(self, claim: Claim) -> None:
+        """Ring for those who wait for a webhook that has as many deliveries under way as it may."""
+        if claim.is_crowded and claim.webhook_id is not None:
+            most = self._settings.deliveries_per_webhook
+            self._workplace.bell.ring(self._leases.next_of_webhook(claim.webhook_id, most_of_webhook=most))
 
-    def _retry_later(self, claim: Claim, event: PendingEvent, error: DeliveryError) -> None:
-        self._queue.failed_attempt(event, status_code=error.status, error=error.message)
-        pause = retry.backoff_seconds(event.attempts + 1, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS, random.random)
-        self._leases.hand_back(claim, wake_seconds=max(pause, error.retry_after_seconds or 0.0, 0.1))
-
-    def _end(
-        self, claim: Claim, event: PendingEvent, *, delivered: bool, status_code: int | None, error: str | None
-    ) -> None:
-        rings = self._queue.settle(
-            claim,
-            event,
-            delivered=delivered,
-            status_code=status_code,
-            error=error,
-            lease_seconds=self._settings.lease_seconds,
-            backlog_limit=self._settings.delivery_backlog,
-        )
-        self._workplace.bell.ring(rings)
+    def _wait_for_room(self, claim: Claim, run: SyncJobRun, webhook: Webhook) -> None:
+        if self._leases.hand_back(claim):
+            self._sending.wait(webhook, _ring(claim, run))
 
     def _yield(self, claim: Claim) -> None:
         if self._leases.hand_back(claim):
             run = self._runs.load(claim.run_id)
             if run is not None:
-                queue = routing.queue_of(run.daemon_group_key)
-                self._workplace.bell.ring([Ring(run_id=run.id, unit_id=claim.unit_id, queue=queue)])
+                self._workplace.bell.ring([_ring(claim, run)])
 
-    def _draft(self, code: str, message: str) -> ErrorDraft:
-        return ErrorDraft(
-            id=new_id(), resource=None, method=None, code=code, message=message, details={}, at=self._clock.now()
-        )
+
+def _step(is_over: bool) -> _Step:
+    return _Step.OVER if is_over else _Step.GIVEN_BACK
+
+
+def _ring(claim: Claim, run: SyncJobRun) -> Ring:
+    return Ring(run_id=run.id, unit_id=claim.unit_id, queue=routing.queue_of(run.daemon_group_key))

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from app.engine.work import Claim
@@ -25,6 +26,14 @@ class Leases(Protocol):
 
     def keep(self, claim: Claim, *, lease_seconds: float) -> bool:
         """Prolong the lease unless its row is locked; False when it is gone."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    claim: Claim
+    since: float
+    """When its lease was last prolonged."""
+    on_lost: Callable[[], object]
 
 
 class LeaseKeeper:
@@ -46,44 +55,50 @@ class LeaseKeeper:
         self._monotonic = monotonic
         self._pause_seconds = min(_LONGEST_PAUSE_SECONDS, lease_seconds / _PAUSES_PER_LEASE)
         self._lock = threading.Lock()
-        self._since: dict[tuple[str, int], tuple[Claim, float]] = {}
-        """The claims that are kept, by unit and token, each with when it was last prolonged."""
+        self._kept: dict[tuple[str, int], _Kept] = {}
+        """What is kept, by unit and token."""
         self._has_thread = False
 
     @contextmanager
     def keeping(self, claim: Claim) -> Iterator[None]:
         """Keep a unit's lease until the block ends."""
-        key = (claim.unit_id, claim.fencing_token)
-        with self._lock:
-            self._since[key] = (claim, self._monotonic())
-            if not self._has_thread:
-                self._has_thread = True
-                threading.Thread(target=self._keep_on, name=self.THREAD, daemon=True).start()
+        self.keep(claim)
         try:
             yield
         finally:
-            with self._lock:
-                self._since.pop(key, None)
+            self.release(claim)
+
+    def keep(self, claim: Claim, *, on_lost: Callable[[], object] = lambda: None) -> None:
+        """Keep a unit's lease until it is released; ``on_lost`` happens when it is gone before."""
+        with self._lock:
+            self._kept[_key(claim)] = _Kept(claim, self._monotonic(), on_lost)
+            if not self._has_thread:
+                self._has_thread = True
+                threading.Thread(target=self._keep_on, name=self.THREAD, daemon=True).start()
+
+    def release(self, claim: Claim) -> None:
+        """Keep a unit's lease no longer."""
+        with self._lock:
+            self._kept.pop(_key(claim), None)
 
     def prolong_due(self) -> None:
         """Prolong the leases that were not for a while; one that is gone is kept no longer."""
         now = self._monotonic()
         with self._lock:
-            due = [(key, claim) for key, (claim, since) in self._since.items() if now >= since + self._pause_seconds]
-        for key, claim in due:
-            is_held = self._leases.keep(claim, lease_seconds=self._lease_seconds)
-            with self._lock:
-                if not is_held:
-                    self._since.pop(key, None)
-                elif key in self._since:
-                    self._since[key] = (claim, now)
+            due = [kept for kept in self._kept.values() if now >= kept.since + self._pause_seconds]
+        for kept in due:
+            is_held = self._leases.keep(kept.claim, lease_seconds=self._lease_seconds)
+            kept.since = now
+            if not is_held:
+                self.release(kept.claim)
+                kept.on_lost()
 
     def _keep_on(self) -> None:
         """Prolong leases until there are none; the next one has a thread of its own."""
         while True:
             self._pause(self._pause_seconds)
             with self._lock:
-                if not self._since:
+                if not self._kept:
                     self._has_thread = False
                     return
             try:
@@ -91,3 +106,7 @@ class LeaseKeeper:
             except Exception:
                 # Postgres may be away for a moment: whether a lease outlives that shows at the next write.
                 logger.warning("leases could not be prolonged", exc_info=True)
+
+
+def _key(claim: Claim) -> tuple[str, int]:
+    return (claim.unit_id, claim.fencing_token)

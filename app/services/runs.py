@@ -7,13 +7,13 @@ from typing import Protocol
 from app.engine.errors import Failure, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
-from app.services.delivering import Announcement
 from app.services.ports import Bell
 from app.services.resuming import Resumption
 from app.services.run_drafts import RunDraft, RunDrafts
 from app.services.run_requests import IdempotencyKey, RunRequest
 from app.services.tracking import Tracking
 from app.services.verifying import Verification, Verifier
+from app.services.webhook_health import Announcement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

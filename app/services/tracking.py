@@ -22,10 +22,10 @@ from app.services import gathering
 from app.services.beginning import Beginning
 from app.services.conflicts import repeated
 from app.services.deleting import Decision, Deletions
-from app.services.delivering import Announcement
 from app.services.ports import Bell, Clock
 from app.services.run_context import RunContexts, RunReader, RunUnworkableError, envelope_of
 from app.services.run_ports import LockedRun, Moves
+from app.services.webhook_health import Announcement
 from app.settings import Settings
 
 _AT_WORK: Final = (RunStatus.RUNNING, RunStatus.RATE_LIMITED)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from app.engine.work import Ring
+from app.engine.work import CrowdedOut, Ring, UnitKind
 from app.services.workplace import Workplace
 
 _PASS_ON_SECONDS: Final = 0.2
@@ -19,8 +19,8 @@ _PASS_ON_SECONDS: Final = 0.2
 class Waiting(Protocol):
     """Knows which units wait for room."""
 
-    def crowded_out(self, unit_id: str) -> tuple[str, Ring] | None:
-        """Tell the account and the ring of a unit that nobody holds and that could be claimed."""
+    def crowded_out(self, unit_id: str) -> CrowdedOut | None:
+        """Tell what a unit is that nobody holds and that could be claimed."""
 
     def next_of_account(self, account_id: str) -> Ring | None:
         """Mark and give the unit of an account that has waited longest."""
@@ -39,19 +39,22 @@ class AccountTurns:
         self._passed_on_at: dict[str, float] = {}
         """When a unit of each crowded account was last passed on."""
 
-    def pass_on(self, unit_id: str) -> None:
-        """See to a unit that could not be claimed: if it was for lack of room, somebody else may have some."""
+    def sends(self, unit_id: str) -> bool:
+        """Whether a unit that could not be claimed waits for a webhook's turn; one of an account is passed on."""
         crowded = self._units.crowded_out(unit_id)
-        if crowded is None:
-            return
-        account_id, ring = crowded
+        if crowded is not None and crowded.kind is UnitKind.FETCH:
+            self._pass_on(crowded)
+        return crowded is not None and crowded.kind is UnitKind.DELIVERY
+
+    def _pass_on(self, crowded: CrowdedOut) -> None:
+        """Have somebody else look, who may have room."""
         now = self._monotonic()
         with self._lock:
-            last = self._passed_on_at.get(account_id)
+            last = self._passed_on_at.get(crowded.account_id)
             if last is not None and now - last < _PASS_ON_SECONDS:
                 return
-            self._passed_on_at[account_id] = now
-        self._bell.ring([ring])
+            self._passed_on_at[crowded.account_id] = now
+        self._bell.ring([crowded.ring])
 
     def give_up(self, account_id: str, own: Ring | None) -> None:
         """Ring for whose turn it is after a slice: the unit that waited longest, else the slice's own if it goes on."""

@@ -1,16 +1,15 @@
 """Webhooks: where RapidBridge runs deliver."""
 
-import base64
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from app.engine import signatures
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, Webhook
 
-_SECRET_BYTES = 32
+DEFAULT_OVERLAP_SECONDS = 24 * 3600.0
 
 
 class WebhookStore(Protocol):
@@ -34,6 +33,11 @@ class WebhookStore(Protocol):
         seen: RowVersion | None = None,
     ) -> Webhook | None:
         """Change some fields of a webhook."""
+
+    def replace_secret(
+        self, environment_id: EnvironmentId, webhook_id: str, secret: str, *, overlap_seconds: float
+    ) -> Webhook | None:
+        """Sign by another secret, for a while beside the present one; raise ConflictError when somebody was first."""
 
     def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove a webhook; tell whether there was one."""
@@ -59,7 +63,7 @@ class WebhookService:
         """Make a webhook with a fresh secret; raise InvalidInputError with ``faults``, which the caller found."""
         if faults:
             raise InvalidInputError(faults)
-        return self._webhooks.create(environment_id, new_id(), fields, secret=_new_secret())
+        return self._webhooks.create(environment_id, new_id(), fields, secret=signatures.new_secret())
 
     def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook:
         """Read one webhook; raise NotFoundError."""
@@ -87,6 +91,15 @@ class WebhookService:
             self._wake(webhook_id)
         return webhook
 
+    def rotate_secret(
+        self, environment_id: EnvironmentId, webhook_id: str, *, overlap_seconds: float = DEFAULT_OVERLAP_SECONDS
+    ) -> Webhook:
+        """Give a webhook a fresh secret; the present one signs beside it for so long. Raises as ``get`` does."""
+        webhook = self._webhooks.replace_secret(
+            environment_id, webhook_id, signatures.new_secret(), overlap_seconds=overlap_seconds
+        )
+        return _found(webhook, webhook_id)
+
     def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> str:
         """Remove a webhook; raise NotFoundError."""
         if not self._webhooks.delete(environment_id, webhook_id, seen=seen):
@@ -99,11 +112,6 @@ class WebhookService:
         if webhook is None:
             raise InvalidInputError([Failure("id", f"webhook '{webhook_id}' does not exist", missing_reference=True)])
         self._tester.send_test(webhook)
-
-
-def _new_secret() -> str:
-    """Make a secret in the form of the Standard Webhooks specification."""
-    return f"whsec_{base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
 
 
 def _found(webhook: Webhook | None, webhook_id: str) -> Webhook:

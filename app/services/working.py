@@ -10,7 +10,7 @@ from typing import Protocol
 from app.engine.frontier import Frontier
 from app.engine.ids import new_id
 from app.engine.status import RunStatus
-from app.engine.work import NOTHING_DONE, Claim, ErrorDraft, SliceOutcome, UnitKind
+from app.engine.work import NOTHING_DONE, Claim, ClaimTerms, ErrorDraft, SliceOutcome, UnitKind
 from app.services.delivering import DeliveryWorker
 from app.services.fetching import FetchWorker
 from app.services.lease_keeping import LeaseKeeper
@@ -30,11 +30,14 @@ MAX_ATTEMPTS = 6
 class Units(Protocol):
     """Claims units and hands them back."""
 
-    def claim(self, unit_id: str, *, owner: str, lease_seconds: float, most_of_account: int) -> Claim | None:
-        """Take the unit's lease when it is free, and its owner does not work on so many of its account."""
+    def claim(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
+        """Take the unit's lease when it is free, and there is room for it."""
 
-    def claim_next(self, resource_id: str, *, owner: str, lease_seconds: float, most_of_account: int) -> Claim | None:
-        """Take the lease of a resource's oldest free unit, on the same terms."""
+    def claim_in_turn(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
+        """Take a delivery unit's lease though its webhook has about as many as it may; else have it wait for one."""
+
+    def claim_next(self, resource_id: str, terms: ClaimTerms) -> Claim | None:
+        """Take the lease of a resource's oldest free unit, on the terms of ``claim``."""
 
     def next_of_resource(self, resource_id: str) -> str | None:
         """Find the oldest unit of a resource that can be claimed now."""
@@ -67,7 +70,12 @@ class UnitWorker:
         self._clock = workplace.clock
         self._settings = workplace.settings
         # A fresh random owner per process life: never the host's name, which a successor would share.
-        self._owner = new_id()
+        self._terms = ClaimTerms(
+            owner=new_id(),
+            lease_seconds=workplace.settings.lease_seconds,
+            most_of_account=workplace.settings.units_per_account,
+            most_of_webhook=workplace.settings.deliveries_per_webhook,
+        )
         self._claiming = threading.Lock()
         self._turns = turns
 
@@ -82,12 +90,17 @@ class UnitWorker:
         """Work on the unit for one slice; a unit that is taken, done or cancelled costs one query."""
         if claim := self._claim(self._units.claim, unit_id):
             return self._work_on(claim)
-        self._turns.pass_on(unit_id)
+        # One after the other already: by a lock of the webhook.
+        if self._turns.sends(unit_id) and (claim := self._units.claim_in_turn(unit_id, self._terms)):
+            return self._work_on(claim)
         return NOTHING_DONE
 
     def _work_on(self, claim: Claim) -> SliceOutcome:
         if claim.attempts > MAX_ATTEMPTS:
             return self._give_up(claim, self._lost(claim))
+        if claim.kind is UnitKind.DELIVERY:
+            # It keeps its lease by itself, for as long as its receiver takes.
+            return self._delivering.work(claim)
         try:
             if claim.idle_slices >= self._settings.stalled_slices:
                 return self._give_up(claim, self._stalled(claim))
@@ -101,19 +114,12 @@ class UnitWorker:
             self._units.hand_back(claim, wake_seconds=min(2.0**claim.attempts, 30.0) - 1.0, has_failed=True)
             raise
 
-    def _claim(self, claim: Callable[..., Claim | None], id: str) -> Claim | None:
+    def _claim(self, claim: Callable[[str, ClaimTerms], Claim | None], id: str) -> Claim | None:
         # One after the other: threads that claim at the same moment would not see each other's units of an account.
         with self._claiming:
-            return claim(
-                id,
-                owner=self._owner,
-                lease_seconds=self._settings.lease_seconds,
-                most_of_account=self._settings.units_per_account,
-            )
+            return claim(id, self._terms)
 
     def _slice(self, claim: Claim) -> SliceOutcome:
-        if claim.kind is UnitKind.DELIVERY:
-            return self._delivering.work(claim)
         context = self._contexts.load(claim.run_id)
         if context.run.status is RunStatus.RATE_LIMITED:
             self._tracking.go_on(context.run)

@@ -6,43 +6,83 @@ from typing import Final
 from sqlalchemy import Connection, Engine, insert, text
 
 from app.engine.objects import EnvironmentId
+from app.engine.status import DeliveryStatus
 from app.engine.work import EventDraft, PendingEvent
 from app.services.conflicts import repeats_conflicts
 from app.store import tables
-from app.store.database import reading
+from app.store.database import Row
+from app.store.webhook_turns import lock_key, under_way
 
-DUE_ANNOUNCEMENTS: Final = """
-    select from delivery
-     where run_id is null and status = 'pending' and (wake_at is null or wake_at <= now())
+_DUE_SINCE: Final = "coalesce(wake_at, '-infinity'::timestamp with time zone)"
+
+DUE_ANNOUNCEMENTS: Final = f"""
+    select from delivery where run_id is null and status = 'pending' and {_DUE_SINCE} <= now()
 """
-"""Events of no run that can be sent now."""
+"""Events of no run that can be sent now; one that is under way can not before its lease has ended."""
 
 _SUBSCRIBERS = text("""
     select id from webhook
      where environment_id = :environment_id and is_active and (event_types is null or :event = any(event_types))
 """)
 
-# One whose webhook was deleted has no environment, and is given up.
-_DUE = text("""
-    select d.id, d.webhook_id, w.environment_id, d.event, d.body, d.attempts, d.created_at
-      from delivery d left join webhook w on w.id = d.webhook_id
-     where d.run_id is null and d.status = 'pending' and (d.wake_at is null or d.wake_at <= now())
-           and d.id <> all(cast(:skipped as uuid[]))
-     order by d.sequence limit :limit
+# From one webhook to the next by their index: however many events wait for one, the others are found as soon. Whose
+# lock somebody has is left to the next time, as nobody here may wait.
+_WEBHOOKS = text(f"""
+    with recursive waiting (webhook_id) as (
+        (select webhook_id from delivery where run_id is null and status = 'pending' order by webhook_id limit 1)
+        union all
+        select (select delivery.webhook_id from delivery
+                 where run_id is null and status = 'pending' and delivery.webhook_id > waiting.webhook_id
+                 order by delivery.webhook_id limit 1)
+          from waiting where waiting.webhook_id is not null)
+    select waiting.webhook_id from waiting
+     where waiting.webhook_id is not null
+           and exists (select from delivery where run_id is null and status = 'pending'
+                              and delivery.webhook_id = waiting.webhook_id and {_DUE_SINCE} <= now())
+           and pg_try_advisory_xact_lock({lock_key("waiting.webhook_id")})
+""")
+
+# As many of each webhook as may be under way beside those that are, in turn. One whose webhook was deleted has no
+# environment.
+_TAKE = text(f"""
+    with due as (
+        select d.id, d.turn, d.since, d.sequence from unnest(cast(:webhook_ids as uuid[])) waiting (webhook_id)
+               cross join lateral (
+               select own.id, {_DUE_SINCE} as since, own.sequence,
+                      row_number() over (order by {_DUE_SINCE}, sequence) as turn
+                 from delivery own
+                where own.run_id is null and own.status = 'pending' and own.webhook_id = waiting.webhook_id
+                      and {_DUE_SINCE} <= now()
+                order by {_DUE_SINCE}, sequence
+                limit greatest(0, :most_of_webhook - {under_way("waiting.webhook_id")})) d
+         order by d.turn, d.since, d.sequence limit :limit),
+         taken as (
+        update delivery set lease_expires_at = now() + make_interval(secs => :lease_seconds),
+                            wake_at = now() + make_interval(secs => :lease_seconds)
+          from due where delivery.id = due.id and delivery.status = 'pending'
+     returning delivery.id, delivery.webhook_id, delivery.event, delivery.body, delivery.attempts,
+               delivery.created_at, due.turn)
+    select taken.*, w.environment_id from taken left join webhook w on w.id = taken.webhook_id order by taken.turn
 """)
 
 _SETTLE = text("""
     update delivery
        set status = :status, attempts = attempts + 1, last_status_code = :status_code, last_error = :error,
-           last_attempt_at = now(), delivered_at = case when :status = 'delivered' then now() end
+           last_attempt_at = now(), delivered_at = case when :status = 'delivered' then now() end,
+           lease_expires_at = null
      where id = :id and status = 'pending'
 """)
 
 _FAILED_ATTEMPT = text("""
     update delivery
        set attempts = attempts + 1, last_status_code = :status_code, last_error = :error, last_attempt_at = now(),
-           wake_at = now() + make_interval(secs => :wake_seconds)
-     where id = :id
+           wake_at = now() + make_interval(secs => :wake_seconds), lease_expires_at = null
+     where id = :id and status = 'pending'
+""")
+
+_RELEASE = text("""
+    update delivery set wake_at = now() + make_interval(secs => :wake_seconds), lease_expires_at = null
+     where id = :id and status = 'pending'
 """)
 
 
@@ -79,32 +119,28 @@ class AnnouncementStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def due(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
-        """List those whose time has come but for some, oldest first, each with its webhook's environment."""
-        with reading(self._engine) as connection:
-            rows = connection.execute(_DUE, {"limit": limit, "skipped": list(skipped)}).mappings().all()
-        return [
-            (
-                EnvironmentId(str(row["environment_id"])) if row["environment_id"] else None,
-                PendingEvent(
-                    id=str(row["id"]),
-                    webhook_id=str(row["webhook_id"]),
-                    resource_id=None,
-                    event=row["event"],
-                    body=bytes(row["body"]),
-                    records=0,
-                    attempts=row["attempts"],
-                    created_at=row["created_at"],
-                ),
-            )
-            for row in rows
-        ]
+    def take_due(
+        self, *, limit: int, most_of_webhook: int, lease_seconds: float
+    ) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
+        """Take some whose time has come for so long, in turn over their webhooks, each with its environment.
 
-    def settle(self, event_id: str, *, delivered: bool, status_code: int | None, error: str | None) -> None:
-        """Write an event's end, delivered or given up."""
-        status = "delivered" if delivered else "dead_lettered"
+        None is that of one whose webhook was deleted.
+        """
+        terms = {"limit": limit, "most_of_webhook": most_of_webhook, "lease_seconds": lease_seconds}
         with self._engine.begin() as connection:
-            values = {"id": event_id, "status": status, "status_code": status_code, "error": error}
+            webhook_ids = connection.execute(_WEBHOOKS).scalars().all()
+            rows = connection.execute(_TAKE, {**terms, "webhook_ids": [str(id) for id in webhook_ids]}).mappings().all()
+        return [(_environment(row["environment_id"]), _event(row)) for row in rows]
+
+    def release(self, event_id: str, *, wake_seconds: float) -> None:
+        """Give an event back that nobody has sent; it is due again later."""
+        with self._engine.begin() as connection:
+            connection.execute(_RELEASE, {"id": event_id, "wake_seconds": wake_seconds})
+
+    def settle(self, event_id: str, end: DeliveryStatus, *, status_code: int | None, error: str | None) -> None:
+        """Write an event's end."""
+        with self._engine.begin() as connection:
+            values = {"id": event_id, "status": end, "status_code": status_code, "error": error}
             connection.execute(_SETTLE, values)
 
     def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
@@ -112,3 +148,20 @@ class AnnouncementStore:
         with self._engine.begin() as connection:
             values = {"id": event_id, "status_code": status_code, "error": error, "wake_seconds": wake_seconds}
             connection.execute(_FAILED_ATTEMPT, values)
+
+
+def _environment(id: object) -> EnvironmentId | None:
+    return EnvironmentId(str(id)) if id is not None else None
+
+
+def _event(row: Row) -> PendingEvent:
+    return PendingEvent(
+        id=str(row["id"]),
+        webhook_id=str(row["webhook_id"]),
+        resource_id=None,
+        event=row["event"],
+        body=bytes(row["body"]),
+        records=0,
+        attempts=row["attempts"],
+        created_at=row["created_at"],
+    )

@@ -3,11 +3,13 @@
 Every write happens under the delivery unit's lease, so one run's events have one sender at a time.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.books import Counters
-from app.engine.status import UnitStatus
-from app.engine.work import Claim, PendingEvent, Ring
+from app.engine.status import DeliveryStatus, UnitStatus
+from app.engine.work import Claim, EventDraft, PendingEvent, Ring
 from app.services.conflicts import repeats_conflicts
 from app.store import webhook_changes
 from app.store.database import reading
@@ -19,7 +21,7 @@ _NEXT = text("""
     select d.id, d.webhook_id, d.resource_id, d.event, d.body, d.records, d.attempts, d.created_at
       from delivery d left join webhook w on w.id = d.webhook_id
      where d.run_id = :run_id and d.status = 'pending'
-     order by coalesce(w.is_active, true) desc, d.sequence limit 1
+     order by coalesce(w.is_active, true) desc, d.sequence, d.part collate "C" limit 1
 """)
 
 _SETTLE = text("""
@@ -31,6 +33,17 @@ _SETTLE = text("""
 
 # As a page does for a fetching unit: who gets events delivered is no poison, however often its daemons die.
 _PROGRESS = text("update unit set attempts = 0 where id = :unit_id")
+
+# In the place of what it is a part of; the log's number stays with that.
+_INSERT_PART = text("""
+    insert into delivery (id, sequence, part, part_of, run_id, resource_id, webhook_id, integrated_account_id, event,
+                          body, records, remote_ids)
+    overriding system value
+    select :id, whole.sequence, whole.part || :part, whole.id, whole.run_id, whole.resource_id, whole.webhook_id,
+           whole.integrated_account_id, whole.event, :body, :records,
+           whole.remote_ids[cast(:before as int) + 1 : cast(:before as int) + cast(:records as int)]
+      from delivery whole where whole.id = :whole_id
+""")
 
 _FAILED_ATTEMPT = text("""
     update delivery
@@ -90,29 +103,53 @@ class DeliveryStore:
         self,
         claim: Claim,
         event: PendingEvent,
+        end: DeliveryStatus,
         *,
-        delivered: bool,
         status_code: int | None,
         error: str | None,
         lease_seconds: float,
         backlog_limit: int,
     ) -> list[Ring]:
-        """Write an event's end, delivered or given up; list the units that may fetch again since the backlog shrank."""
-        status = "delivered" if delivered else "dead_lettered"
-        if event.records and not delivered:
+        """Write an event's end; list the units that may fetch again since the backlog shrank."""
+        if event.records and end is not DeliveryStatus.DELIVERED:
             # Before, not with it: what webhooks were told is locked before a delivery unit.
             with self._engine.begin() as connection:
                 webhook_changes.take_back(connection, event.id)
         with self._engine.begin() as connection:
             hold_lease(connection, claim, lease_seconds=lease_seconds)
             connection.execute(_PROGRESS, {"unit_id": claim.unit_id})
-            connection.execute(_SETTLE, {"id": event.id, "status": status, "status_code": status_code, "error": error})
+            connection.execute(_SETTLE, {"id": event.id, "status": end, "status_code": status_code, "error": error})
             if event.resource_id and event.records:
-                count(connection, event.resource_id, Counters(**{status: event.records}))
+                count(connection, event.resource_id, counted(end, event.records))
             if _backlog(connection, claim.run_id, backlog_limit) >= backlog_limit:
                 return []
             rows = connection.execute(_UNBLOCK, {"run_id": claim.run_id}).all()
         return [Ring(run_id=str(run_id), unit_id=str(unit_id), queue=queue) for run_id, unit_id, queue in rows]
+
+    def split(
+        self,
+        claim: Claim,
+        event: PendingEvent,
+        parts: Sequence[EventDraft],
+        *,
+        status_code: int | None,
+        error: str,
+        lease_seconds: float,
+    ) -> None:
+        """Put an event's parts into its place in the line; what it has told is told by them."""
+        with self._engine.begin() as connection:
+            webhook_changes.lock_told_by(connection, event.id)
+            hold_lease(connection, claim, lease_seconds=lease_seconds)
+            connection.execute(_PROGRESS, {"unit_id": claim.unit_id})
+            end = {"status": DeliveryStatus.SPLIT, "status_code": status_code, "error": error}
+            if connection.execute(_SETTLE, {"id": event.id, **end}).rowcount != 1:
+                return
+            before = 0
+            for number, part in enumerate(parts):
+                values = {"id": part.id, "whole_id": event.id, "part": str(number), "before": before}
+                connection.execute(_INSERT_PART, {**values, "body": part.body, "records": part.records})
+                before += part.records
+            webhook_changes.hand_over(connection, event.id, [part.id for part in parts])
 
     def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
         """Write down why an attempt failed; the event stays next in line."""
@@ -149,6 +186,13 @@ class DeliveryStore:
             }
             connection.execute(_HAND_BACK, parameters)
         return True
+
+
+def counted(end: DeliveryStatus, records: int) -> Counters:
+    """Return what a resource counts when an event of so many records comes to its end."""
+    if end is DeliveryStatus.QUARANTINED:
+        return Counters(queued=-records, quarantined=records)
+    return Counters(**{end: records})
 
 
 def _backlog(connection: Connection, run_id: str, limit: int) -> int:

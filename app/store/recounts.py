@@ -20,7 +20,8 @@ _RESOURCES = text(
            coalesce(u.failed, 0) as failed_elements,
            coalesce(e.listed, 0) as listed_errors, coalesce(e.loops, 0) as loop_errors,
            coalesce(d.pending, 0) as event_pending, coalesce(d.delivered, 0) as event_delivered,
-           coalesce(d.dead_lettered, 0) as event_dead_lettered, coalesce(d.cancelled, 0) as event_cancelled
+           coalesce(d.dead_lettered, 0) as event_dead_lettered, coalesce(d.cancelled, 0) as event_cancelled,
+           coalesce(d.quarantined, 0) as event_quarantined
       from run_resource r
       left join (
            select resource_id, count(*) filter (where status not in ('done', 'failed')) as unfinished,
@@ -35,7 +36,8 @@ _RESOURCES = text(
            select resource_id, sum(records) filter (where status = 'pending') as pending,
                   sum(records) filter (where status = 'delivered') as delivered,
                   sum(records) filter (where status = 'dead_lettered') as dead_lettered,
-                  sum(records) filter (where status = 'cancelled') as cancelled
+                  sum(records) filter (where status = 'cancelled') as cancelled,
+                  sum(records) filter (where status = 'quarantined') as quarantined
              from delivery where run_id = :run_id group by resource_id) d on d.resource_id = r.id
      where r.run_id = :run_id order by r.position
     """
@@ -96,5 +98,6 @@ def _resource(row: RowMapping) -> Recount:
             delivered=row["event_delivered"],
             dead_lettered=row["event_dead_lettered"],
             cancelled=row["event_cancelled"],
+            quarantined=row["event_quarantined"],
         ),
     )

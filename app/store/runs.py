@@ -11,11 +11,11 @@ from app.engine.increments import LowerBounds
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
 from app.engine.status import FINAL_RUN_STATUSES
 from app.services.conflicts import repeats_conflicts
-from app.services.delivering import Announcement
 from app.services.queue_heads import LostBefore
 from app.services.run_drafts import RunDraft
 from app.services.run_requests import IdempotencyKey
 from app.services.runs import CreatedRun
+from app.services.webhook_health import Announcement
 from app.store import announcements, mutexes, paging, ring_pauses, tables, webhook_changes
 from app.store.database import reading
 from app.store.row_versions import demand, unchanged

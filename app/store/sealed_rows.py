@@ -37,7 +37,7 @@ class SealedRows:
             for column in WHOLE:
                 # Only the beginning is read, which names the key.
                 head = func.substring(column.table.c[column.name], 1, 24)
-                for value in connection.execute(select(head)).scalars():
+                for value in connection.execute(select(head).where(head.is_not(None))).scalars():
                     counts[key_id_of(value)] += 1
             for column in IN_JSON:
                 for config in connection.execute(select(column.table.c[column.name])).scalars():

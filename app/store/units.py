@@ -6,17 +6,20 @@ Leases run on the database's clock, so that a daemon's wrong clock can not steal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import psycopg
+from psycopg.rows import DictRow
 from sqlalchemy import Connection, Engine, insert, text
 
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
-from app.engine.work import Claim, Ring, UnitDraft, UnitKind
+from app.engine.work import Claim, ClaimTerms, CrowdedOut, Ring, UnitDraft, UnitKind
 from app.services.conflicts import repeats_conflicts
 from app.services.queue_heads import LostBefore
 from app.store import ring_pauses, tables
-from app.store.database import reading
+from app.store.database import Row, reading
 from app.store.parts import parts
-from app.store.single_statements import singles_of
+from app.store.single_statements import singles_of, sql_of, transaction
+from app.store.webhook_turns import HEADROOM, LOCK_WEBHOOK, NEXT_OF_WEBHOOK, WAIT, WEBHOOK_OF_UNIT, under_way
 
 _INSERTED_AT_ONCE = 1000
 _BYTES_PER_ELEMENT = 200
@@ -32,22 +35,25 @@ _CLAIM = """
     update unit
        set status = 'leased', lease_owner = :owner, fencing_token = fencing_token + 1,
            lease_expires_at = now() + make_interval(secs => :lease_seconds),
-           attempts = attempts + 1, slices = slices + 1, wake_at = null, updated_at = now()
+           attempts = attempts + 1, slices = slices + 1, wake_at = null, updated_at = now(),
+           webhook_id = case when kind = 'delivery' then {webhook_id} end
      where id = {which}
        and (status = 'ready' and (wake_at is null or wake_at <= now())
             or status = 'leased' and lease_expires_at < now())
        and exists (select from sync_job_run r where r.id = unit.run_id
                     and (r.status in ('running', 'rate_limited') or unit.kind = 'delivery'))
-       and (kind = 'delivery' or :most_of_account > (
-           select count(*) from unit held join sync_job_run h on h.id = held.run_id
-            where held.status = 'leased' and held.lease_owner = :owner and held.kind = 'fetch'
-              and held.lease_expires_at > now() and h.integrated_account_id =
-                  (select integrated_account_id from sync_job_run where id = unit.run_id)))
- returning id, run_id, resource_id, kind, fencing_token, attempts, idle_slices, elements, frontier
+       and case when kind = 'delivery' then :most_of_webhook > :headroom + {under_way}
+                else :most_of_account > (
+                     select count(*) from unit held join sync_job_run h on h.id = held.run_id
+                      where held.status = 'leased' and held.lease_owner = :owner and held.kind = 'fetch'
+                        and held.lease_expires_at > now() and h.integrated_account_id =
+                            (select integrated_account_id from sync_job_run where id = unit.run_id)) end
+ returning id, run_id, resource_id, kind, fencing_token, attempts, idle_slices, elements, frontier, webhook_id
 """
 
-_CLAIM_UNIT = text(_CLAIM.format(which=":unit_id"))
-_CLAIM_NEXT_OF_RESOURCE = text(_CLAIM.format(which=f"({_NEXT_OF_RESOURCE})"))
+_OF_WEBHOOK = {"webhook_id": WEBHOOK_OF_UNIT, "under_way": under_way(WEBHOOK_OF_UNIT)}
+_CLAIM_UNIT = text(_CLAIM.format(which=":unit_id", **_OF_WEBHOOK))
+_CLAIM_NEXT_OF_RESOURCE = text(_CLAIM.format(which=f"({_NEXT_OF_RESOURCE})", **_OF_WEBHOOK))
 _FIND_NEXT_OF_RESOURCE = text(_NEXT_OF_RESOURCE)
 
 # A unit whose worker is gone waits for room as well as one that nobody has taken yet.
@@ -57,8 +63,8 @@ _IS_FREE = """
 """
 
 _CROWDED_OUT = text(f"""
-    select u.run_id, u.id, r.queue, r.integrated_account_id from unit u join sync_job_run r on r.id = u.run_id
-     where u.id = :unit_id and u.kind = 'fetch' and {_IS_FREE} and r.status in ('running', 'rate_limited')
+    select u.run_id, u.id, r.queue, u.kind, r.integrated_account_id from unit u join sync_job_run r on r.id = u.run_id
+     where u.id = :unit_id and {_IS_FREE} and (u.kind = 'delivery' or r.status in ('running', 'rate_limited'))
 """)
 
 # Marked as rung, so that two who ask at once get two different ones.
@@ -93,7 +99,7 @@ _KEEP = text("""
 
 _HAND_BACK = text("""
     update unit
-       set status = 'ready', lease_owner = null, lease_expires_at = null, updated_at = now(),
+       set status = 'ready', lease_owner = null, lease_expires_at = null, updated_at = now(), webhook_id = null,
            attempts = case when :has_failed then attempts else 0 end,
            idle_slices = idle_slices + case when :is_idle then 1 else 0 end,
            wake_at = now() + make_interval(secs => :wake_seconds), rung_at = now()
@@ -155,28 +161,54 @@ class UnitStore:
         self._engine = engine
         self._singles = singles_of(engine)
 
-    def claim(self, unit_id: str, *, owner: str, lease_seconds: float, most_of_account: int) -> Claim | None:
+    def claim(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
         """Take the unit's lease when it is free and its run is live, else give None: somebody else has it, or will.
 
-        None too when the owner works on ``most_of_account`` units of the same account, as far as they are committed.
+        None too when the owner works on ``most_of_account`` units of the same account, as far as they are committed,
+        and when the webhook that a delivery unit sends to has about as many deliveries under way as it may.
         """
-        values = {"owner": owner, "lease_seconds": lease_seconds, "most_of_account": most_of_account}
-        row = self._singles.one(_CLAIM_UNIT, {**values, "unit_id": unit_id})
+        row = self._singles.one(_CLAIM_UNIT, {**_terms(terms), "unit_id": unit_id})
         return _claim(row) if row else None
 
-    def claim_next(self, resource_id: str, *, owner: str, lease_seconds: float, most_of_account: int) -> Claim | None:
+    def claim_in_turn(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
+        """Take a delivery unit's lease if its webhook has fewer than it may; else note that it waits for its turn.
+
+        A unit whose row somebody has locked is left to whoever rings for it then.
+        """
+        values = {**_terms(terms, headroom=0), "unit_id": unit_id}
+
+        def take(connection: psycopg.Connection[DictRow]) -> Row | None:
+            with transaction(connection):
+                if connection.execute(sql_of(LOCK_WEBHOOK), values).fetchone() is None:
+                    return None
+                row = connection.execute(sql_of(_CLAIM_UNIT), values).fetchone()
+                if row is None:
+                    connection.execute(sql_of(WAIT), values)
+                return row
+
+        row = self._singles.lend(take)
+        return _claim(row, is_crowded=True) if row else None
+
+    def claim_next(self, resource_id: str, terms: ClaimTerms) -> Claim | None:
         """Take the lease of a resource's oldest unit that is free, on the terms of ``claim``.
 
         None too when somebody else has taken that unit meanwhile, though there may be others.
         """
-        values = {"owner": owner, "lease_seconds": lease_seconds, "most_of_account": most_of_account}
-        row = self._singles.one(_CLAIM_NEXT_OF_RESOURCE, {**values, "resource_id": resource_id})
+        row = self._singles.one(_CLAIM_NEXT_OF_RESOURCE, {**_terms(terms), "resource_id": resource_id})
         return _claim(row) if row else None
 
-    def crowded_out(self, unit_id: str) -> tuple[str, Ring] | None:
-        """Tell the account of a unit that could be claimed now, if only there were room for it, and how to ring it."""
+    def crowded_out(self, unit_id: str) -> CrowdedOut | None:
+        """Tell what a unit is that could be claimed now, if only there were room for it."""
         row = self._singles.one(_CROWDED_OUT, {"unit_id": unit_id})
-        return (str(row["integrated_account_id"]), _ring(row["run_id"], row["id"], row["queue"])) if row else None
+        if row is None:
+            return None
+        ring = _ring(row["run_id"], row["id"], row["queue"])
+        return CrowdedOut(kind=UnitKind(row["kind"]), account_id=str(row["integrated_account_id"]), ring=ring)
+
+    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[Ring]:
+        """Mark and list the units that have waited longest for a webhook, as many as may be under way now."""
+        rows = self._singles.all(NEXT_OF_WEBHOOK, {"webhook_id": webhook_id, "most_of_webhook": most_of_webhook})
+        return [_ring(row["run_id"], row["id"], row["queue"]) for row in rows]
 
     def next_of_account(self, account_id: str) -> Ring | None:
         """Mark and give the unit of an account that has waited longest for a worker."""
@@ -267,7 +299,17 @@ def _ring(run_id: object, unit_id: object, queue: str) -> Ring:
     return Ring(run_id=str(run_id), unit_id=str(unit_id), queue=queue)
 
 
-def _claim(row: Any) -> Claim:
+def _terms(terms: ClaimTerms, *, headroom: int = HEADROOM) -> dict[str, object]:
+    return {
+        "owner": terms.owner,
+        "lease_seconds": terms.lease_seconds,
+        "most_of_account": terms.most_of_account,
+        "most_of_webhook": terms.most_of_webhook,
+        "headroom": headroom,
+    }
+
+
+def _claim(row: Any, *, is_crowded: bool = False) -> Claim:
     return Claim(
         unit_id=str(row["id"]),
         run_id=str(row["run_id"]),
@@ -278,4 +320,6 @@ def _claim(row: Any) -> Claim:
         idle_slices=row["idle_slices"],
         elements=row["elements"],
         frontier=row["frontier"],
+        webhook_id=str(row["webhook_id"]) if row["webhook_id"] else None,
+        is_crowded=is_crowded,
     )

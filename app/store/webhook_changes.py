@@ -103,6 +103,18 @@ _SAME: Final = """
     and webhook_record.delivery_id = told.id
 """
 
+_HAND_OVER: Final = text("""
+    update webhook_record set delivery_id = part.id
+      from (select delivery.id, delivery.webhook_id, delivery.integrated_account_id, run_resource.resource,
+                   unnest(delivery.remote_ids) as remote_id
+              from delivery join run_resource on run_resource.id = delivery.resource_id
+             where delivery.id = any(cast(:part_ids as uuid[])) and delivery.remote_ids is not null) part
+     where webhook_record.webhook_id = part.webhook_id
+           and webhook_record.integrated_account_id = part.integrated_account_id
+           and webhook_record.resource = part.resource and webhook_record.remote_id = part.remote_id
+           and webhook_record.delivery_id = :id
+""")
+
 _ONE: Final = "delivery.id = :id"
 _WAITING: Final = "delivery.run_id = :id and delivery.status = 'pending'"
 
@@ -181,6 +193,17 @@ def delete_vanished(
     drafts = tell(list(connection.execute(_UNSEEN_IDS[ended.replaced_only], _place(ended)).scalars()))
     _note_deleted(connection, drafts, _place(ended))
     return drafts
+
+
+def lock_told_by(connection: Connection, delivery_id: str) -> None:
+    """Keep what an event has told from changing until the transaction ends."""
+    for account_id in connection.execute(text(_ACCOUNTS + _ONE), {"id": delivery_id}).scalars():
+        account_log.allocate(connection, str(account_id), 0)
+
+
+def hand_over(connection: Connection, delivery_id: str, part_ids: Sequence[str]) -> None:
+    """Note that what an event has told is told by its parts; it was locked before."""
+    connection.execute(_HAND_OVER, {"id": delivery_id, "part_ids": list(part_ids)})
 
 
 def take_back(connection: Connection, delivery_id: str) -> None:

@@ -5,17 +5,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select, text
 
-from app.engine.books import Counters
 from app.engine.objects import Delivery, ListFilters, Page
+from app.engine.status import DeliveryStatus
 from app.engine.work import Ring
 from app.services.conflicts import repeats_conflicts
 from app.store import paging, tables
 from app.store.database import Row, reading
+from app.store.deliveries import counted
 from app.store.pages import count
 
 _TABLE = tables.delivery
 LISTED = tuple(column for column in _TABLE.c if column.name != "body")
 """What a delivery is listed by: its body may be large."""
+
+_COUNTED = (DeliveryStatus.DELIVERED, DeliveryStatus.DEAD_LETTERED, DeliveryStatus.QUARANTINED)
 
 # A unit that is at work comes to the event by itself; one that sleeps, or that had nothing left to do, has to be woken.
 _WAKE_UNIT = text("""
@@ -32,16 +35,23 @@ _UNIT = text("""
 
 _RUN = text("select run_id from delivery where id = :id and webhook_id = :webhook_id")
 
-_LOCK = text("select status, resource_id, records from delivery where id = :id and octet_length(body) > 0 for update")
+# What was split goes on in its parts.
+_LOCK = text("""
+    select status, resource_id, records from delivery
+     where id = :id and octet_length(body) > 0 and status <> 'split' for update
+""")
 
 # It has as long again as a new one to be taken.
 _REOPEN = text("""
-    update delivery set status = 'pending', attempts = 0, delivered_at = null, created_at = now(), wake_at = null
+    update delivery set status = 'pending', attempts = 0, delivered_at = null, created_at = now(), wake_at = null,
+           lease_expires_at = null
      where id = :id and status <> 'pending'
 """)
 
 _HURRY = text("""
-    update delivery set wake_at = null where webhook_id = :webhook_id and run_id is null and status = 'pending'
+    update delivery set wake_at = null
+     where webhook_id = :webhook_id and run_id is null and status = 'pending'
+           and (lease_expires_at is null or lease_expires_at <= now())
 """)
 
 _WAKE_ALL = text("""
@@ -84,9 +94,10 @@ class WebhookDeliveryStore:
         return delivery_of(row, row["body"]) if row else None
 
     def retry(self, webhook_id: str, delivery_id: str) -> Sequence[Ring] | None:
-        """Make a delivery pending and due; list the unit to ring, if it is a run's; None when it has no body left.
+        """Make a delivery pending and due; list the unit to ring, if it is a run's.
 
-        What the run's books have counted of it, they count anew at its next end.
+        None when it has no body left, or was split. What the run's books have counted of it, they count anew at its
+        next end.
         """
         with self._engine.begin() as connection:
             run_id = connection.execute(_RUN, {"id": delivery_id, "webhook_id": webhook_id}).scalar_one()
@@ -107,8 +118,8 @@ class WebhookDeliveryStore:
 
 
 def _uncount(connection: Connection, row: Row) -> None:
-    if row["status"] in ("delivered", "dead_lettered") and row["resource_id"] and row["records"]:
-        count(connection, str(row["resource_id"]), Counters(**{row["status"]: -row["records"]}))
+    if row["status"] in _COUNTED and row["resource_id"] and row["records"]:
+        count(connection, str(row["resource_id"]), counted(DeliveryStatus(row["status"]), -row["records"]))
 
 
 def _ring(unit: Any) -> Ring:
@@ -131,5 +142,6 @@ def delivery_of(row: Row, body: str | None = None) -> Delivery:
         created_at=row["created_at"],
         last_attempt_at=row["last_attempt_at"],
         delivered_at=row["delivered_at"],
+        part_of=str(row["part_of"]) if row["part_of"] else None,
         body=body or None,
     )

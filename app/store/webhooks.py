@@ -6,16 +6,16 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from app.engine.errors import UnreadableSecretError
+from app.engine.errors import ConflictError, UnreadableSecretError
 from app.engine.events import WEBHOOK_DISABLED
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, Webhook
 from app.services.conflicts import repeats_conflicts
-from app.services.delivering import Announcement
+from app.services.webhook_health import Announcement
 from app.store import catalog, tables
 from app.store.announcements import insert_announcements
 from app.store.database import Row
 from app.store.encryption import Cipher
-from app.store.sealed_columns import WEBHOOK_SECRET
+from app.store.sealed_columns import WEBHOOK_PREVIOUS_SECRET, WEBHOOK_SECRET, SealedColumn
 
 _TABLE = tables.webhook
 
@@ -35,6 +35,15 @@ _SUBSCRIBERS = text("""
     select other.id from webhook other join webhook disabled on disabled.environment_id = other.environment_id
      where disabled.id = :id and other.id <> disabled.id and other.is_active
            and (other.event_types is null or :event = any(other.event_types))
+""")
+
+_REPLACE_SECRET = text("""
+    update webhook
+       set secret_encrypted = :secret, previous_secret_encrypted = :previous, updated_at = now(),
+           previous_secret_expires_at = case when cast(:previous as bytea) is not null
+                                             then now() + make_interval(secs => :seconds) end
+     where id = :id and secret_encrypted = :present
+ returning *
 """)
 
 _NOTE_SUCCESS = text("update webhook set failing_since = null where id = :id and failing_since is not null")
@@ -80,6 +89,30 @@ class WebhookStore:
         row = catalog.update_row(self._engine, _TABLE, environment_id, webhook_id, values, seen=seen)
         return self._webhook(row) if row else None
 
+    def replace_secret(
+        self, environment_id: EnvironmentId, webhook_id: str, secret: str, *, overlap_seconds: float
+    ) -> Webhook | None:
+        """Sign by another secret, for a while beside the present one; the one before that ends now.
+
+        Raise ConflictError when somebody else has replaced it meanwhile: their secret would be shown to nobody.
+        """
+        row = catalog.find_row(self._engine, _TABLE, environment_id, webhook_id)
+        if row is None:
+            return None
+        present = self._cipher.open(row["secret_encrypted"], WEBHOOK_SECRET.place(environment_id, webhook_id))
+        kept = self._cipher.seal(present, WEBHOOK_PREVIOUS_SECRET.place(environment_id, webhook_id))
+        values = {
+            "secret": self._cipher.seal(secret, WEBHOOK_SECRET.place(environment_id, webhook_id)),
+            "previous": kept if overlap_seconds > 0 else None,
+            "seconds": overlap_seconds,
+        }
+        with self._engine.begin() as connection:
+            parameters = {**values, "id": webhook_id, "present": row["secret_encrypted"]}
+            replaced = connection.execute(_REPLACE_SECRET, parameters).mappings().one_or_none()
+        if replaced is None:
+            raise ConflictError("the secret of this webhook was replaced, or the webhook removed, at the same moment")
+        return self._webhook(replaced)
+
     def note_failure(
         self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement
     ) -> bool:
@@ -110,8 +143,13 @@ class WebhookStore:
         return True
 
     def _webhook(self, row: Row) -> Webhook:
-        place = WEBHOOK_SECRET.place(row["environment_id"], row["id"])
-        return _webhook(row, secret=self._cipher.open(row["secret_encrypted"], place))
+        previous = self._opened(row, WEBHOOK_PREVIOUS_SECRET) if row["previous_secret_encrypted"] else None
+        return _webhook(row, secret=self._opened(row, WEBHOOK_SECRET), previous_secret=previous)
+
+    def _opened(self, row: Row, column: SealedColumn) -> str:
+        secret = self._cipher.open(row[column.name], column.place(row["environment_id"], row["id"]))
+        assert isinstance(secret, str)
+        return secret
 
     def _shown(self, row: Row) -> Webhook:
         """Read a webhook for its owner: a secret that does not decrypt keeps none of the others from being listed."""
@@ -121,7 +159,7 @@ class WebhookStore:
             return replace(_webhook(row, secret=""), disabled_reason=f"{error.code}: {error.message}")
 
 
-def _webhook(row: Row, *, secret: str) -> Webhook:
+def _webhook(row: Row, *, secret: str, previous_secret: str | None = None) -> Webhook:
     return Webhook(
         id=str(row["id"]),
         environment_id=EnvironmentId(str(row["environment_id"])),
@@ -132,7 +170,9 @@ def _webhook(row: Row, *, secret: str) -> Webhook:
         changes_only=row["changes_only"],
         failing_since=row["failing_since"],
         disabled_reason=row["disabled_reason"],
+        previous_secret_expires_at=row["previous_secret_expires_at"],
         secret=secret,
+        previous_secret=previous_secret,
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

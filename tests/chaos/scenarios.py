@@ -12,7 +12,7 @@ from app.client import ApiError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.failpoints import Failpoint
-from tests.chaos import faults, troubled_rows
+from tests.chaos import faults, receivers, troubled_rows
 from tests.chaos.arena import DAEMONS, Round
 from tests.chaos.doubled_messages import doubled_messages
 from tests.chaos.skewed_daemon import with_clock_skew
@@ -167,6 +167,16 @@ def connections_exhausted(round: Round) -> None:
 @scenario("`pg_terminate_backend` of every connection, again and again for 4 s")
 def backends_terminated(round: Round) -> None:
     faults.terminate_backends(round, 4)
+
+
+@scenario("the receiver of 100 other runs hangs for ever")
+def receiver_hangs_for_ever(round: Round) -> None:
+    round.ends.enter_context(receivers.hanging_runs(round, 100))
+
+
+@scenario("a webhook deleted with events waiting, of a run and of none")
+def webhook_deleted_with_events_waiting(round: Round) -> None:
+    receivers.delete_with_events_waiting(round)
 
 
 @scenario("an account's and a webhook's secret that do not decrypt, first in line for every duty")

@@ -80,4 +80,5 @@ class Receiver:
         except Exception:  # the library documents no exception for a missing header
             return False
         digest = hmac.new(self.secret.encode(), request.body, hashlib.sha256).hexdigest()
-        return request.headers.get("x-truto-signature") == f"format=sha256,v={digest}"
+        signed = (request.headers.get(name) for name in ("x-truto-signature", "x-truto-signature-previous"))
+        return f"format=sha256,v={digest}" in signed

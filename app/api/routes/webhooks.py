@@ -22,7 +22,7 @@ _KIND = "webhook"
 @webhooks.serves("POST", body=schemas.NewWebhook, answer=schemas.CreatedWebhook, status=201)
 def create_webhook(body: Body) -> Answer:
     """Create a webhook; only this answer shows the secret that signs its deliveries."""
-    return created(plain_view(services().webhooks.create(environment(), body.fields, body.faults)))
+    return created(_shown(services().webhooks.create(environment(), body.fields, body.faults)))
 
 
 @webhooks.serves("GET", query=schemas.WebhookQuery, answer=page_of(schemas.Webhook))
@@ -41,6 +41,12 @@ def get_webhook(id: str) -> Answer:
 def update_webhook(body: Body, id: str) -> Answer:
     """Change a webhook; its secret stays."""
     return _view(services().webhooks.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen()))
+
+
+@webhooks.serves("POST", "/<id>/rotate-secret", body=schemas.SecretRotation, answer=schemas.CreatedWebhook)
+def rotate_secret(body: Body, id: str) -> Answer:
+    """Replace a webhook's secret by a new one, which only this answer shows; both sign for a while."""
+    return _shown(services().webhooks.rotate_secret(environment(), path_id(_KIND, id), **body.checked()))
 
 
 @webhooks.serves("DELETE", "/<id>", answer=Deleted)
@@ -85,4 +91,8 @@ def retry_delivery(id: str, delivery_id: str) -> Answer:
 
 
 def _view(webhook: Webhook) -> JsonObject:
-    return {name: value for name, value in plain_view(webhook).items() if name != "secret"}
+    return {name: value for name, value in _shown(webhook).items() if name != "secret"}
+
+
+def _shown(webhook: Webhook) -> JsonObject:
+    return {name: value for name, value in plain_view(webhook).items() if name != "previous_secret"}

@@ -12,6 +12,7 @@ from app.api.warned import Warned
 from app.engine.json_types import JSON
 
 _TIMES: Final = ("created_at", "updated_at")
+_LONGEST_OVERLAP_SECONDS = 30 * 24 * 3600
 _TEXT: Final = validate.Length(min=1, max=1000)
 SLUG: Final = validate.Regexp(
     re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z"),
@@ -259,6 +260,9 @@ class Webhook(Schema):
     disabled_reason = fields.String(
         allow_none=True, metadata={"description": "Why Ferryman made it inactive; is_active: true resumes."}
     )
+    previous_secret_expires_at = Time(
+        allow_none=True, metadata={"description": "Until when the secret before the present one signs too."}
+    )
     environment_id = Id()
     created_at = Time()
     updated_at = Time()
@@ -268,6 +272,15 @@ class CreatedWebhook(Webhook, ShownOnce):
     """A webhook with its secret, which is shown this once."""
 
     secret = fields.String()
+
+
+class SecretRotation(Input):
+    """How to replace the secret of a webhook."""
+
+    overlap_seconds = fields.Integer(
+        validate=validate.Range(min=0, max=_LONGEST_OVERLAP_SECONDS),
+        metadata={"description": "How long the present secret signs beside the new one; 0 ends it at once."},
+    )
 
 
 class WebhookTest(Input):

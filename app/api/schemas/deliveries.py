@@ -5,8 +5,9 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from app.api.schemas.fields import Id, SortedListing, Time, narrowed
+from app.engine.status import DeliveryStatus
 
-STATUSES = ["pending", "delivered", "dead_lettered", "cancelled"]
+STATUSES = [str(status) for status in DeliveryStatus]
 
 
 class Delivery(Schema):
@@ -25,6 +26,10 @@ class Delivery(Schema):
     created_at = Time()
     last_attempt_at = Time(allow_none=True)
     delivered_at = Time(allow_none=True)
+    part_of = Id(
+        allow_none=True,
+        metadata={"description": "The delivery that its receiver refused as too large, and of which this is a part."},
+    )
 
 
 class DeliveryWithBody(Delivery):

@@ -133,6 +133,8 @@ webhook = Table(
     Column("signature_encoding", Text, nullable=False, server_default="hex"),
     Column("changes_only", Boolean, nullable=False, server_default=text("false")),
     Column("secret_encrypted", LargeBinary, nullable=False),
+    Column("previous_secret_encrypted", LargeBinary),  # signs too, for a while after it was replaced
+    Column("previous_secret_expires_at", time_type),
     Column("failing_since", time_type),  # the first failure after the last success
     Column("disabled_reason", Text),  # why Ferryman, not a user, made it inactive
     *times(),

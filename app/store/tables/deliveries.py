@@ -19,11 +19,16 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.store.tables.base import id_column, metadata, time_type, uuid_type
 
+_DUE_SINCE = text("coalesce(wake_at, '-infinity'::timestamp with time zone)")
+
 delivery = Table(
     "delivery",
     metadata,
     id_column(),  # the event's id: the same at every attempt
     Column("sequence", BigInteger, Identity(always=True), nullable=False),  # the order of events within a run
+    # Of what was split: 0 and 1 are its halves, 10 and 11 those of the second one; they share its sequence.
+    Column("part", Text, nullable=False, server_default=""),
+    Column("part_of", uuid_type),  # the event that was split
     # Null for events that belong to no run, which the leader sends.
     Column("run_id", uuid_type, ForeignKey("sync_job_run.id", ondelete="CASCADE")),
     Column("resource_id", uuid_type),
@@ -35,7 +40,7 @@ delivery = Table(
     Column("body", LargeBinary, nullable=False),  # the exact bytes that are signed and sent
     Column("records", Integer, nullable=False, server_default="0"),
     Column("remote_ids", ARRAY(Text)),  # its records, where the webhook is told of changes only
-    Column("status", Text, nullable=False, server_default="pending"),  # pending, delivered, dead_lettered
+    Column("status", Text, nullable=False, server_default="pending"),  # a DeliveryStatus
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_status_code", Integer),
     Column("last_error", Text),
@@ -43,6 +48,7 @@ delivery = Table(
     Column("last_attempt_at", time_type),
     Column("delivered_at", time_type),
     Column("wake_at", time_type),  # when an event of no run is tried again
+    Column("lease_expires_at", time_type),  # until when an event of no run is under way
     Index("delivery_by_run", "run_id"),
     Index("delivery_by_webhook", "webhook_id", "created_at", "id"),
     Index(
@@ -57,7 +63,20 @@ delivery = Table(
         postgresql_where=text("status = 'delivered' and octet_length(body) > 0"),
     ),
     Index("delivery_announced", "created_at", postgresql_where=text("run_id is null")),
-    Index("delivery_to_announce", "sequence", postgresql_where=text("run_id is null and status = 'pending'")),
+    # Those whose time has come first: whether there are any, and which are a webhook's.
+    Index("delivery_to_announce", _DUE_SINCE, postgresql_where=text("run_id is null and status = 'pending'")),
+    Index(
+        "delivery_to_announce_by_webhook",
+        "webhook_id",
+        _DUE_SINCE,
+        "sequence",
+        postgresql_where=text("run_id is null and status = 'pending'"),
+    ),
+    Index(
+        "delivery_announcing",
+        "webhook_id",
+        postgresql_where=text("run_id is null and lease_expires_at is not null"),
+    ),
     Index("delivery_pending", "run_id", "sequence", postgresql_where=text("status = 'pending'")),
 )
 

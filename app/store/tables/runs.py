@@ -163,6 +163,8 @@ unit = Table(
     Column("pages", BigInteger, nullable=False, server_default="0"),
     Column("wake_at", time_type),
     Column("rung_at", time_type, nullable=False, server_default=func.now()),
+    # Where a delivery unit's lease counts; of one that is ready, where it waits for its turn.
+    Column("webhook_id", uuid_type),
     *times(),
     Index("unit_by_run", "run_id", "status"),
     Index("unit_by_resource", "resource_id", "status"),
@@ -175,6 +177,12 @@ unit = Table(
     ),
     # Not by lease_expires_at, which moves with every page: an index on it would cost each page an index entry.
     Index("unit_leased", "rung_at", postgresql_where=text("status = 'leased'")),
+    Index(
+        "unit_of_webhook",
+        "webhook_id",
+        "status",
+        postgresql_where=text("kind = 'delivery' and status in ('ready', 'leased') and webhook_id is not null"),
+    ),
     postgresql_with={"fillfactor": "70"},
 )
 

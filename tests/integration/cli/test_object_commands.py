@@ -94,6 +94,19 @@ def test_faults_of_a_trigger_are_told_in_one_line(served: Served) -> None:
     assert served.ferryman("trigger", "show", "nobody").exit_code == 1
 
 
+def test_secret_of_a_webhook_is_replaced_and_printed_once(served: Served) -> None:
+    webhook = ApiClient(served.url, served.token).post("/webhook", {"target_url": "https://example.com/hook"})
+
+    first = served.ferryman("webhook", "rotate-secret", webhook["id"], "--overlap", "2h")
+    second = served.shown("webhook", "rotate-secret", webhook["id"], "--at-once")
+
+    assert first.stdout.startswith("whsec_")
+    assert first.stdout.strip() not in (webhook["secret"], second["secret"])
+    assert "signs too until" in first.stderr
+    assert second["previous_secret_expires_at"] is None
+    assert served.ferryman("webhook", "rotate-secret", "nobody").exit_code == 1
+
+
 def test_template_becomes_a_job(served: Served, tmp_path: Path) -> None:
     file = tmp_path / "resources.json"
     file.write_text(RESOURCES)

@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 from sqlalchemy import Engine, text
 
-from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.store.units import UnitStore
 from app.store.writing_sessions import WritingSessions
+from tests.support.claiming import terms
 from tests.support.patience import wait_for
 from tests.support.pump import Pump, World
 from tests.support.pump_database import Outcome, PumpDatabase
@@ -85,7 +85,7 @@ class Obstacle:
 
     def _try_to_get(self, unit_id: str) -> None:
         self.tries += 1
-        taken = UnitStore(self._engine).claim(unit_id, owner=new_id(), lease_seconds=9, most_of_account=9)
+        taken = UnitStore(self._engine).claim(unit_id, terms(lease_seconds=9, most_of_account=9))
         ended = WritingSessions(self._engine, older_than_seconds=0).end_orphaned()
         self.thefts += [found for found in (taken, ended) if found]
 

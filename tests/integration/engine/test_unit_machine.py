@@ -24,7 +24,7 @@ from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
 from app.engine.events import Envelope
 from app.engine.ids import new_id
-from app.engine.status import FINAL_UNIT_STATUSES, RunStatus, UnitStatus
+from app.engine.status import FINAL_UNIT_STATUSES, DeliveryStatus, RunStatus, UnitStatus
 from app.engine.work import Claim, ErrorDraft, PageWrite, UnitDraft, UnitKind
 from app.services.queue_heads import LostBefore
 from app.store.deliveries import DeliveryStore
@@ -32,6 +32,7 @@ from app.store.pages import PageStore
 from app.store.run_moves import RunMoves
 from app.store.runs import RunStore
 from app.store.units import UnitStore
+from tests.support.claiming import terms
 from tests.support.pump import Pump, World
 from tests.support.pump_database import PumpDatabase
 from tests.support.pump_jobs import JOBS
@@ -301,7 +302,7 @@ class UnitMachine(RuleBasedStateMachine):
         may = self.model.can_claim(unit_id)
         before = self._everything()
 
-        claim = self.units.claim(unit_id, owner=new_id(), lease_seconds=LEASE, most_of_account=100)
+        claim = self.units.claim(unit_id, terms(lease_seconds=LEASE, most_of_account=100))
 
         assert (claim is not None) == may
         if claim is None:
@@ -336,7 +337,13 @@ class UnitMachine(RuleBasedStateMachine):
 
     def _settle_event(self, claim: Claim, event: Any) -> None:
         self.queue.settle(
-            claim, event, delivered=True, status_code=200, error=None, lease_seconds=LEASE, backlog_limit=BACKLOG
+            claim,
+            event,
+            DeliveryStatus.DELIVERED,
+            status_code=200,
+            error=None,
+            lease_seconds=LEASE,
+            backlog_limit=BACKLOG,
         )
 
     def _children(self, count: int) -> list[UnitDraft]:

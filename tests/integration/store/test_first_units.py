@@ -11,6 +11,7 @@ from app.store.database import connect
 from app.store.run_moves import RunMoves
 from app.store.single_statements import singles_of
 from app.store.units import UnitStore
+from tests.support.claiming import terms
 
 ME = new_id()
 PARENT = {"id": "ü\\\"'", "big": 12345678901234567890123}
@@ -45,7 +46,7 @@ def begin(engine: Engine, run_id: str, units: list[UnitDraft]) -> bool:
 
 
 def claim_next(engine: Engine, resource_id: str, *, most_of_account: int = 9) -> Claim | None:
-    return UnitStore(engine).claim_next(resource_id, owner=ME, lease_seconds=9, most_of_account=most_of_account)
+    return UnitStore(engine).claim_next(resource_id, terms(owner=ME, most_of_account=most_of_account))
 
 
 def test_units_are_written_whole_and_once(engine: Engine, run: tuple[str, str]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine, text
 
-from app.engine.errors import UnreadableSecretError
+from app.engine.errors import ConflictError, UnreadableSecretError
 from app.engine.ids import new_id
 from app.engine.objects import EnvironmentId
 from app.services.key_rotation import KeyRotation
@@ -98,6 +98,47 @@ def test_a_rotation_seals_every_row_anew_and_other_processes_read_on(
     account = other.accounts.get(environment, account_id)
     assert account is not None
     assert account.context == {"token": account_id}
+
+
+def test_a_rotation_seals_both_secrets_of_a_webhook_that_has_two(engine: Engine, environment: EnvironmentId) -> None:
+    place, other = Place(engine), Place(engine)
+    id = new_id()
+    place.webhooks.create(environment, id, {"target_url": "https://example.com"}, secret="old-canary")
+    place.webhooks.replace_secret(environment, id, "new-canary", overlap_seconds=60)
+
+    rotated = place.rotation.rotate()
+
+    assert rotated.rows == 2
+    assert dict(place.rows.count_by_key()) == {rotated.key_id: 2}
+    webhook = other.webhooks.get(environment, id)
+    assert webhook is not None
+    assert (webhook.secret, webhook.previous_secret) == ("new-canary", "old-canary")
+    with engine.connect() as connection:
+        assert "canary" not in str(_rows(connection, "webhook"))
+
+
+def test_secret_that_two_replace_at_once_is_replaced_by_one_of_them(
+    engine: Engine, environment: EnvironmentId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the second would end the secret that receivers know, and show its own beside one that nobody was told."""
+    place, other = Place(engine), Place(engine)
+    id = new_id()
+    place.webhooks.create(environment, id, {"target_url": "https://example.com"}, secret="old")
+    seal = place.cipher.seal
+
+    def seal_late(value: object, at: object) -> bytes:
+        monkeypatch.undo()
+        other.webhooks.replace_secret(environment, id, "theirs", overlap_seconds=60)
+        return seal(value, at)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(place.cipher, "seal", seal_late)
+
+    with pytest.raises(ConflictError):
+        place.webhooks.replace_secret(environment, id, "ours", overlap_seconds=60)
+
+    webhook = place.webhooks.get(environment, id)
+    assert webhook is not None
+    assert (webhook.secret, webhook.previous_secret) == ("theirs", "old")
 
 
 def test_a_rotation_seals_accounts_that_may_come_back(engine: Engine, environment: EnvironmentId) -> None:

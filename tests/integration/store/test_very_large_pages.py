@@ -24,6 +24,7 @@ from app.store.pages import PageStore
 from app.store.run_moves import RunMoves
 from app.store.units import UnitStore
 from app.store.writing_sessions import WritingSessions
+from tests.support.claiming import terms
 from tests.support.patience import WaitFor
 
 _MAKE_LEASED = (
@@ -146,7 +147,7 @@ def test_lease_is_kept_while_its_page_is_written(
 
         assert units.keep(claim, lease_seconds=15)
 
-        assert units.claim(claim.unit_id, owner=new_id(), lease_seconds=15, most_of_account=9) is None
+        assert units.claim(claim.unit_id, terms(lease_seconds=15, most_of_account=9)) is None
         assert WritingSessions(engine, older_than_seconds=0).end_orphaned() == 0
         let_go()
         writing.result()
@@ -194,7 +195,7 @@ def test_whoever_takes_an_expired_unit_over_does_not_wait_for_its_page(
         with engine.begin() as connection:
             connection.execute(text(_LAPSE), {"id": claim.unit_id})
 
-        taken = UnitStore(engine).claim(claim.unit_id, owner=new_id(), lease_seconds=15, most_of_account=9)
+        taken = UnitStore(engine).claim(claim.unit_id, terms(lease_seconds=15, most_of_account=9))
 
         assert taken is not None
         let_go()

@@ -25,6 +25,7 @@ COMMANDS = [
         "connector",
         "run",
         "trigger",
+        "webhook",
         "template",
         "state",
         "log",

@@ -16,14 +16,17 @@ from app.engine.objects import IntegratedAccount, Integration, Webhook
 from app.engine.status import UnitStatus
 from app.engine.work import Claim, EventDraft, SliceOutcome, UnitDraft, UnitKind
 from app.services.batch_source import BatchSource
-from app.services.delivering import Announcement, DeliveryOutcomes, DeliveryWorker
+from app.services.delivering import AfterSlice, DeliveryWorker
+from app.services.delivery_ends import DeliveryEnds, DeliveryOutcomes
 from app.services.fetching import FetchWorker
 from app.services.lease_keeping import LeaseKeeper
 from app.services.resuming import Outbox, Resumption
 from app.services.run_context import RunContext, RunContexts, RunMaterial
+from app.services.sending import Sending
 from app.services.tracking import Tracking
 from app.services.turns import AccountTurns
 from app.services.unified_mappings import UnifiedMappings
+from app.services.webhook_health import Announcement, WebhookHealth
 from app.services.working import UnitWorker
 from app.services.workplace import Workplace
 from app.settings import Settings
@@ -109,6 +112,7 @@ class Setting:
     held_keys: JsonObject = field(default_factory=dict)
     rekeyings: JsonObject = field(default_factory=dict)
     is_stopping: bool = False
+    most_under_way: int = 8
 
     def __post_init__(self) -> None:
         self.source = FakeSource(self.journal)
@@ -117,6 +121,10 @@ class Setting:
         self.pages = FakePages(self.units, self.deliveries, self.journal)
         self.moves = FakeMoves(self.runs, self.units, self.deliveries)
         self.turns = AccountTurns(self.units, self.workplace())
+        self.keeper = LeaseKeeper(self.units, lease_seconds=self.settings.lease_seconds)
+        self.settled: list[str] = []
+        """Runs that were looked at after a slice which ended in no task."""
+        self.broken: list[tuple[str, str]] = []
 
     def stop_daemon(self) -> None:
         self.is_stopping = True
@@ -186,15 +194,27 @@ class Setting:
         )
 
     def delivering(self) -> DeliveryWorker:
-        tracking = self.tracking()
+        tracking, workplace = self.tracking(), self.workplace()
+        self.sending = Sending(self.receiver, self.bell, most=self.most_under_way)
+        health = WebhookHealth(webhooks=self.webhooks, clock=self.clock, settings=self.settings)
         return DeliveryWorker(
             runs=self.runs,
-            webhooks=self.webhooks,
+            health=health,
             queue=self.deliveries,
             leases=self.units,
-            sender=self.receiver,
-            outcomes=DeliveryOutcomes(fail_run=tracking.fail, record_error=tracking.record_error),
-            workplace=self.workplace(),
+            keeper=self.keeper,
+            sending=self.sending,
+            ends=DeliveryEnds(
+                queue=self.deliveries,
+                leases=self.units,
+                health=health,
+                outcomes=DeliveryOutcomes(fail_run=tracking.fail, record_error=tracking.record_error),
+                workplace=workplace,
+            ),
+            after=AfterSlice(
+                settle=self.settled.append, note_broken=lambda run_id, name: self.broken.append((run_id, name))
+            ),
+            workplace=workplace,
         )
 
     def worker(self) -> UnitWorker:
@@ -203,7 +223,7 @@ class Setting:
             contexts=self.contexts(),
             fetching=self.fetching(),
             delivering=self.delivering(),
-            keeper=LeaseKeeper(self.units, lease_seconds=self.settings.lease_seconds),
+            keeper=self.keeper,
             tracking=self.tracking(),
             turns=self.turns,
             workplace=self.workplace(),

@@ -1,6 +1,6 @@
 """Runs, units, events and pages in memory, under the rules of the real stores: leases and fences."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -12,10 +12,22 @@ from app.engine.errors import LeaseLostError
 from app.engine.json_types import JsonObject
 from app.engine.objects import SyncJobRun
 from app.engine.record_rows import RecordRow
-from app.engine.status import UnitStatus
-from app.engine.work import Claim, ErrorDraft, EventDraft, PageWrite, PendingEvent, Ring, UnitDraft
+from app.engine.status import DeliveryStatus, UnitStatus
+from app.engine.work import (
+    Claim,
+    ClaimTerms,
+    CrowdedOut,
+    ErrorDraft,
+    EventDraft,
+    PageWrite,
+    PendingEvent,
+    Ring,
+    UnitDraft,
+    UnitKind,
+)
 
 DELIVERY_UNIT = "delivery-unit"
+ANY_TERMS = ClaimTerms(owner="me", lease_seconds=15, most_of_account=100, most_of_webhook=100)
 
 
 @dataclass
@@ -66,6 +78,7 @@ class FakeUnits:
     rows: dict[str, Unit] = field(default_factory=dict)
     holds: int = 0
     kept: list[str] = field(default_factory=list)
+    waiting_for_webhook: list[str] = field(default_factory=list)
     on_hold: Callable[[], object] = lambda: None
 
     def add(self, *drafts: UnitDraft) -> None:
@@ -75,9 +88,14 @@ class FakeUnits:
         """Let another worker take the unit."""
         self.rows[unit_id].fencing_token += 1
 
-    def crowded_out(self, unit_id: str) -> tuple[str, Ring] | None:
-        is_ready = self.rows[unit_id].status is UnitStatus.READY
-        return ("account", self._ring(unit_id)) if is_ready else None
+    def crowded_out(self, unit_id: str) -> CrowdedOut | None:
+        unit = self.rows[unit_id]
+        if unit.status is not UnitStatus.READY:
+            return None
+        return CrowdedOut(kind=unit.draft.kind, account_id="account", ring=self._ring(unit_id))
+
+    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[Ring]:
+        return [self._ring(id) for id in self.waiting_for_webhook]
 
     def next_of_account(self, account_id: str) -> Ring | None:
         ready = [id for id, unit in self.rows.items() if unit.status is UnitStatus.READY]
@@ -93,14 +111,14 @@ class FakeUnits:
     def _ring(self, unit_id: str) -> Ring:
         return Ring(run_id=self.rows[unit_id].run_id, unit_id=unit_id, queue="daemon-group.blue")
 
-    def claim(
-        self, unit_id: str, *, owner: str = "me", lease_seconds: float = 15, most_of_account: int = 100
-    ) -> Claim | None:
+    def claim(self, unit_id: str, terms: ClaimTerms = ANY_TERMS) -> Claim | None:
         unit = self.rows[unit_id]
         leased = [unit for unit in self.rows.values() if unit.status is UnitStatus.LEASED]
-        if unit.status is not UnitStatus.READY or len(leased) >= most_of_account:
+        of_kind = [other for other in leased if other.draft.kind is unit.draft.kind]
+        most = terms.most_of_account if unit.draft.kind is UnitKind.FETCH else terms.most_of_webhook
+        if unit.status is not UnitStatus.READY or len(of_kind) >= most:
             return None
-        unit.status, unit.owner, unit.wake_seconds = UnitStatus.LEASED, owner, 0.0
+        unit.status, unit.owner, unit.wake_seconds = UnitStatus.LEASED, terms.owner, 0.0
         unit.fencing_token += 1
         unit.attempts += 1
         return Claim(
@@ -115,9 +133,15 @@ class FakeUnits:
             idle_slices=unit.idle_slices,
         )
 
-    def claim_next(self, resource_id: str, **terms: Any) -> Claim | None:
+    def claim_in_turn(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
+        claim = self.claim(unit_id, terms)
+        if claim is None:
+            self.waiting_for_webhook.append(unit_id)
+        return claim and replace(claim, webhook_id="webhook", is_crowded=True)
+
+    def claim_next(self, resource_id: str, terms: ClaimTerms = ANY_TERMS) -> Claim | None:
         unit_id = self.next_of_resource(resource_id)
-        return self.claim(unit_id, **terms) if unit_id else None
+        return self.claim(unit_id, terms) if unit_id else None
 
     def next_of_resource(self, resource_id: str) -> str | None:
         ready = (id for id, unit in self.rows.items() if unit.status is UnitStatus.READY)
@@ -165,6 +189,7 @@ class FakeDeliveries:
     waiting: list[PendingEvent] = field(default_factory=list)
     delivered: dict[str, int | None] = field(default_factory=dict)
     dead: dict[str, tuple[int | None, str | None]] = field(default_factory=dict)
+    ends: dict[str, DeliveryStatus] = field(default_factory=dict)
     late: list[EventDraft] = field(default_factory=list)
     """Events that come at the very moment when the unit wants to go idle."""
     after_settle: Callable[[], object] = lambda: None
@@ -181,8 +206,8 @@ class FakeDeliveries:
         self,
         claim: Claim,
         event: PendingEvent,
+        end: DeliveryStatus,
         *,
-        delivered: bool,
         status_code: int | None,
         error: str | None,
         lease_seconds: float,
@@ -190,12 +215,30 @@ class FakeDeliveries:
     ) -> list[Ring]:
         self.units.held(claim)
         self.waiting.remove(event)
-        if delivered:
+        self.ends[event.id] = end
+        if end is DeliveryStatus.DELIVERED:
             self.delivered[event.id] = status_code
         else:
             self.dead[event.id] = (status_code, error)
         self.after_settle()
         return [] if self.is_long(claim.run_id, limit=backlog_limit) else self.unblocked(claim.run_id)
+
+    def split(
+        self,
+        claim: Claim,
+        event: PendingEvent,
+        parts: Sequence[EventDraft],
+        *,
+        status_code: int | None,
+        error: str,
+        lease_seconds: float,
+    ) -> None:
+        self.units.held(claim)
+        self.ends[event.id] = DeliveryStatus.SPLIT
+        self.waiting.remove(event)
+        behind, self.waiting = self.waiting, []
+        self.add(*parts, created_at=event.created_at)
+        self.waiting += behind
 
     def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
         self.waiting[self.waiting.index(event)] = replace(event, attempts=event.attempts + 1)

@@ -5,13 +5,17 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
-from service_fakes import PENDING, FakeClock, FakeReceiver, SendAnswer
-from service_tables import ENVIRONMENT, FakeTable, webhook
+from service_fakes import PENDING, FakeBell, FakeClock, FakeReceiver, SendAnswer
+from service_setting import FakeWebhooks
+from service_tables import ENVIRONMENT, webhook
 
 from app.engine.errors import DeliveryError, UnreadableSecretError
 from app.engine.objects import EnvironmentId, Webhook
+from app.engine.status import DeliveryStatus
 from app.engine.work import PendingEvent
-from app.services.announcing import MOST_UNDER_WAY, Announcing, WebhookReader
+from app.services.announcing import MOST_TAKEN, Announcing
+from app.services.sending import Sending
+from app.services.webhook_health import WebhookHealth
 from app.settings import Settings
 
 SETTINGS = Settings(database_url="", broker_url="", encryption_key="", delivery_retention_seconds=60)
@@ -20,35 +24,40 @@ CLOCK = FakeClock()
 
 @dataclass
 class FakeAnnouncements:
-    """Events that are due until they are settled."""
+    """Events that wait until they are taken."""
 
     waiting: list[PendingEvent]
-    ends: dict[str, tuple[bool, str | None]] = field(default_factory=dict)
-    failed: dict[str, tuple[int | None, float]] = field(default_factory=dict)
+    ends: dict[str, tuple[DeliveryStatus, str | None]] = field(default_factory=dict)
+    failed: dict[str, tuple[int | None, str, float]] = field(default_factory=dict)
+    released: list[str] = field(default_factory=list)
 
-    def due(self, *, limit: int, skipped: Sequence[str]) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
-        done = {*self.ends, *self.failed, *skipped}
-        left = [event for event in self.waiting if event.id not in done]
-        return [(None if event.webhook_id == "gone" else ENVIRONMENT, event) for event in left][:limit]
+    def take_due(
+        self, *, limit: int, most_of_webhook: int, lease_seconds: float
+    ) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
+        assert (limit, most_of_webhook) == (MOST_TAKEN, SETTINGS.deliveries_per_webhook)
+        assert lease_seconds > SETTINGS.delivery_timeout_seconds
+        taken, self.waiting = self.waiting, []
+        return [(None if event.webhook_id == "gone" else ENVIRONMENT, event) for event in taken]
 
-    def settle(self, event_id: str, *, delivered: bool, status_code: int | None, error: str | None) -> None:
-        self.ends[event_id] = (delivered, error)
+    def settle(self, event_id: str, end: DeliveryStatus, *, status_code: int | None, error: str | None) -> None:
+        self.ends[event_id] = (end, error)
 
     def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
-        self.failed[event_id] = (status_code, wake_seconds)
+        self.failed[event_id] = (status_code, error, wake_seconds)
+
+    def release(self, event_id: str, *, wake_seconds: float) -> None:
+        self.released.append(event_id)
 
 
-@dataclass
-class Unreadable:
-    """Webhooks, one of which has a secret that does not decrypt."""
+class Unreadable(FakeWebhooks):
+    """Webhooks of which the secret of the first does not decrypt, and the second makes reading break."""
 
-    id: str
-    others: WebhookReader
-
-    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
-        if webhook_id == self.id:
+    def get(self, environment_id: EnvironmentId, id: str) -> Webhook | None:
+        if id == "unreadable":
             raise UnreadableSecretError
-        return self.others.get(environment_id, webhook_id)
+        if id == "odd":
+            raise ValueError(id)
+        return super().get(environment_id, id)
 
 
 def event(number: int = 0, **fields: object) -> PendingEvent:
@@ -65,82 +74,111 @@ def event(number: int = 0, **fields: object) -> PendingEvent:
     return replace(made, **fields)  # type: ignore[arg-type]
 
 
-def announcing(
-    waiting: Sequence[PendingEvent], *answers: SendAnswer, is_active: bool = True
-) -> tuple[Announcing, FakeAnnouncements, FakeReceiver]:
-    announcements, receiver = FakeAnnouncements([*waiting]), FakeReceiver(*answers)
-    webhooks = FakeTable(webhook, webhook(is_active=is_active))
-    made = Announcing(
-        announcements=announcements,
-        webhooks=webhooks,
-        sender=receiver,
-        clock=CLOCK,
-        settings=SETTINGS,
-        monotonic=lambda: 0.0,
-    )
-    return made, announcements, receiver
+class Place:
+    """A leader with events to announce."""
+
+    def __init__(self, waiting: Sequence[PendingEvent], *answers: SendAnswer, is_active: bool = True) -> None:
+        self.announcements, self.receiver = FakeAnnouncements([*waiting]), FakeReceiver(*answers)
+        self.webhooks = Unreadable(webhook, webhook(is_active=is_active))
+        self.sending = Sending(self.receiver, FakeBell(), most=8)
+        health = WebhookHealth(webhooks=self.webhooks, clock=CLOCK, settings=SETTINGS)
+        self.announcing = Announcing(
+            announcements=self.announcements, health=health, sending=self.sending, clock=CLOCK, settings=SETTINGS
+        )
+
+    def send(self) -> FakeAnnouncements:
+        self.announcing.send_due()
+        return self.announcements
 
 
-def test_event_is_sent_once_and_settled_when_it_is_answered() -> None:
-    here, announcements, receiver = announcing([event()], PENDING)
-    here.send_due()
-    here.send_due()
-    assert (receiver.event_ids, announcements.ends) == (["event-0"], {})
+def test_event_is_settled_when_it_is_answered_and_nobody_waits_for_that() -> None:
+    here = Place([event()], PENDING)
+    assert here.send().ends == {}
 
-    receiver.futures[0].set_result(204)
-    here.send_due()
+    here.receiver.futures[0].set_result(204)
 
-    assert announcements.ends == {"event-0": (True, None)}
-    assert receiver.event_ids == ["event-0"]
+    assert here.sending.join(30)
+    assert here.announcements.ends == {"event-0": (DeliveryStatus.DELIVERED, None)}
 
 
-def test_no_more_than_so_many_are_under_way() -> None:
-    here, _, receiver = announcing([event(number) for number in range(MOST_UNDER_WAY + 5)], PENDING)
+def test_event_that_finds_no_room_is_given_back() -> None:
+    here = Place([event(number) for number in range(10)], PENDING)
 
-    here.send_due()
-    here.send_due()
+    announcements = here.send()
 
-    assert len(receiver.sent) == MOST_UNDER_WAY
+    assert announcements.released == [f"event-{number}" for number in range(len(here.receiver.sent), 10)]
+    assert 0 < len(here.receiver.sent) < 8
+
+
+def test_event_that_a_stopping_daemon_leaves_is_given_back() -> None:
+    here = Place([event()], PENDING)
+    here.send()
+
+    here.sending.stop_within(0.0)
+
+    assert here.sending.join(30)
+    assert (here.announcements.released, here.announcements.failed) == (["event-0"], {})
 
 
 def test_refused_event_is_tried_again_no_sooner_than_the_receiver_asks() -> None:
-    here, announcements, _ = announcing([event()], DeliveryError("busy", status=503, retry_after_seconds=90.0))
+    here = Place([event()], DeliveryError("busy", status=503, retry_after_seconds=90.0))
 
-    here.send_due()
-    here.send_due()
-
-    assert announcements.failed == {"event-0": (503, 90.0)}
+    assert here.send().failed == {"event-0": (503, "busy", 90.0)}
 
 
-@pytest.mark.parametrize("why", ["late", "final", "deleted"])
+@pytest.mark.parametrize("why", ["late", "final", "too large", "deleted"])
 def test_event_is_given_up(why: str) -> None:
     created_at = CLOCK.now() - timedelta(seconds=61 if why == "late" else 0)
     one = event(created_at=created_at, webhook_id="gone" if why == "deleted" else "webhook")
-    here, announcements, _ = announcing([one], DeliveryError("no", status=500, is_final=why == "final"))
+    status = 413 if why == "too large" else 500
+    here = Place([one], DeliveryError("no", status=status, is_final=why == "final"))
 
-    here.send_due()
-    here.send_due()
+    end, error = here.send().ends["event-0"]
 
-    delivered, error = announcements.ends["event-0"]
-    assert not delivered
+    assert end is DeliveryStatus.DEAD_LETTERED
     assert error == ("webhook 'gone' was deleted" if why == "deleted" else "no")
 
 
 def test_event_waits_for_a_webhook_that_is_not_active() -> None:
-    here, announcements, receiver = announcing([event()], 200, is_active=False)
+    here = Place([event()], 200, is_active=False)
 
-    here.send_due()
-
-    assert receiver.sent == []
-    assert list(announcements.failed) == ["event-0"]
+    assert list(here.send().failed) == ["event-0"]
+    assert here.receiver.sent == []
 
 
-def test_event_whose_webhook_can_not_be_read_is_told_of_and_the_others_are_sent() -> None:
-    unreadable = webhook(id="unreadable")
-    here, announcements, receiver = announcing([event(0, webhook_id=unreadable.id), event(1)], PENDING)
-    here._webhooks = Unreadable(unreadable.id, here._webhooks)  # the one seam
+@pytest.mark.parametrize(
+    ("id", "words"),
+    [
+        ("unreadable", "the signing secret of webhook 'unreadable' does not decrypt: "),
+        ("odd", "it could not be sent: ValueError"),
+    ],
+    ids=["a secret that does not decrypt", "anything else"],
+)
+def test_event_that_can_not_be_handled_keeps_no_other_from_its_turn(id: str, words: str) -> None:
+    here = Place([event(webhook_id=id), event(1)], 200)
 
-    here.send_due()
+    announcements = here.send()
 
-    assert receiver.event_ids == ["event-1"]
-    assert list(announcements.failed) == ["event-0"]
+    status, error, pause = announcements.failed["event-0"]
+    assert (status, error.startswith(words)) == (None, True)
+    assert pause > 0
+    assert announcements.ends == {"event-1": (DeliveryStatus.DELIVERED, None)}
+
+
+def test_receiver_that_is_gone_disables_its_webhook_and_others_are_told() -> None:
+    here = Place([event()], DeliveryError("gone", status=410))
+
+    here.send()
+
+    assert here.webhooks.rows["webhook"].disabled_reason == "gone"
+    assert [draft.event for draft in here.webhooks.announced] == ["webhook:disabled"]
+
+
+def test_webhook_that_fails_for_too_long_is_disabled_unless_it_takes_something_in_between() -> None:
+    failing = DeliveryError("no", status=500)
+    here = Place([event(0)], failing, 200, failing, failing)
+
+    for number in range(1, 5):
+        here.send()
+        assert here.webhooks.rows["webhook"].is_active == (number < 4)
+        here.announcements.waiting = [event(number)]

@@ -1,16 +1,21 @@
 """A slice of a delivery unit: what is sent, what counts as delivered, and how the unit is left."""
 
+import json
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+
 import pytest
 from service_fakes import PENDING, FakeReceiver
 from service_setting import Setting, setting
 from service_tables import NOON, webhook
-from service_world import DELIVERY_UNIT
+from service_world import ANY_TERMS, DELIVERY_UNIT
 
 from app.engine import events
-from app.engine.errors import DeliveryError
-from app.engine.status import ErrorHandling, RunStatus, UnitStatus
-from app.engine.work import EventDraft, UnitDraft
-from app.services.delivering import RETRY_BASE_SECONDS
+from app.engine.errors import DeliveryError, StoreUnavailableError
+from app.engine.status import DeliveryStatus, ErrorHandling, RunStatus, UnitStatus
+from app.engine.work import NOTHING_DONE, EventDraft, UnitDraft, UnitKind
+from app.services.delivery_ends import RETRY_BASE_SECONDS
 
 
 def delivery(*answers: int | Exception | None, run_fields: dict[str, object] | None = None, **limits: float) -> Setting:
@@ -22,6 +27,12 @@ def delivery(*answers: int | Exception | None, run_fields: dict[str, object] | N
 
 def event(id: str, kind: str = events.RECORD) -> EventDraft:
     return EventDraft(id=id, webhook_id="webhook", event=kind, body=id.encode(), records=int(kind == events.RECORD))
+
+
+def batch(id: str, *record_ids: int) -> EventDraft:
+    payload = {"resource": "tickets", "records": [{"id": id} for id in record_ids], "meta": {}}
+    body = json.dumps({"id": id, "event": events.RECORD, "payload": payload}).encode()
+    return EventDraft(id=id, webhook_id="webhook", event=events.RECORD, body=body, records=len(record_ids))
 
 
 def test_events_are_sent_in_order_and_the_unit_goes_idle() -> None:
@@ -208,52 +219,185 @@ def test_deleted_webhook_fails_the_run_and_empties_the_line() -> None:
     assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.DONE
 
 
-def test_slow_receiver_keeps_the_lease() -> None:
-    here = delivery(PENDING, lease_seconds=0.004)
-    here.deliveries.add(event("a"))
-    here.units.on_hold = lambda: here.receiver.futures[0].set_result(200)
-
-    here.deliver()
-
-    assert here.units.holds == 1
-    assert here.deliveries.delivered == {"a": 200}
+def under_way(**limits: float) -> Setting:
+    """Have the first of two events under way at a receiver that takes its time."""
+    here = delivery(PENDING, 200, **limits)
+    here.deliveries.add(event("a"), event("b"))
+    assert here.deliver() is NOTHING_DONE
+    return here
 
 
-def test_sending_is_cancelled_when_the_lease_is_lost_meanwhile() -> None:
-    here = delivery(PENDING, lease_seconds=0.004)
-    here.deliveries.add(event("a"))
-    claim = here.claim(DELIVERY_UNIT)
-    here.units.lose(DELIVERY_UNIT)
-
-    outcome = here.delivering().work(claim)
-
-    assert here.receiver.futures[0].cancelled()
-    assert here.deliveries.delivered == {}
-    assert outcome.may_settle
+def answer(here: Setting, act: Callable[["Future[int]"], object]) -> None:
+    """Do something about the answer that is waited for, and wait until the slice has gone on with it."""
+    act(here.receiver.futures[0])
+    assert here.sending.join(30)
 
 
-def test_stopping_daemon_leaves_a_receiver_that_takes_too_long_and_rings() -> None:
-    here = delivery(PENDING, lease_seconds=0.004, stop_grace_seconds=0.01)
-    here.deliveries.add(event("a"))
-    here.is_stopping = True
+def test_slow_receiver_holds_no_thread_and_keeps_the_lease() -> None:
+    here = under_way(lease_seconds=0.0)
 
-    here.deliver()
+    here.keeper.prolong_due()
 
-    assert here.receiver.futures[0].cancelled()
-    assert [waiting.id for waiting in here.deliveries.waiting] == ["a"]
-    assert (here.deliveries.delivered, here.deliveries.dead) == ({}, {})
-    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert DELIVERY_UNIT in here.units.kept
+    assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.LEASED
+    assert (here.receiver.event_ids, here.deliveries.delivered) == (["a"], {})
+
+
+def test_slice_goes_on_in_order_when_its_receiver_answers_and_looks_whether_the_run_is_over() -> None:
+    here = under_way()
+
+    answer(here, lambda future: future.set_result(202))
+
+    assert here.deliveries.delivered == {"a": 202, "b": 200}
+    assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.IDLE
+    assert here.settled == ["run"]
+
+
+def test_answer_that_comes_late_may_be_a_refusal() -> None:
+    here = under_way()
+
+    answer(here, lambda future: future.set_exception(DeliveryError("busy", status=503)))
+
+    assert [(waiting.id, waiting.attempts) for waiting in here.deliveries.waiting] == [("a", 1), ("b", 0)]
     assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.READY
 
 
-def test_time_out_of_the_sender_itself_is_no_slow_answer() -> None:
-    here = delivery(TimeoutError("not a DeliveryError"))
+def test_sending_is_cancelled_when_the_lease_is_lost_meanwhile() -> None:
+    here = under_way(lease_seconds=0.0)
+    here.units.lose(DELIVERY_UNIT)
+
+    here.keeper.prolong_due()
+
+    assert here.sending.join(30)
+    assert here.receiver.futures[0].cancelled()
+    assert (here.deliveries.delivered, here.bell.rings) == ({}, [])
+
+
+def test_answer_that_comes_after_the_lease_was_lost_counts_for_nothing() -> None:
+    here = under_way()
+    here.units.lose(DELIVERY_UNIT)
+
+    answer(here, lambda future: future.set_result(200))
+
+    assert (here.deliveries.delivered, here.receiver.event_ids) == ({}, ["a"])
+
+
+def test_stopping_daemon_leaves_a_receiver_that_takes_too_long_and_rings() -> None:
+    here = under_way()
+    here.stop_daemon()
+
+    here.sending.stop_within(0.0)
+
+    assert here.sending.join(30)
+    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert here.receiver.futures[0].cancelled()
+    assert [(waiting.id, waiting.attempts) for waiting in here.deliveries.waiting] == [("a", 0), ("b", 0)]
+    assert (here.deliveries.delivered, here.deliveries.dead) == ({}, {})
+    assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.READY
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["at once", "later"])
+def test_work_that_breaks_comes_back_by_its_timer_and_is_told(is_late: bool, caplog: pytest.LogCaptureFixture) -> None:
+    here = delivery(PENDING if is_late else TimeoutError("not a DeliveryError"))
     here.deliveries.add(event("a"))
 
-    with pytest.raises(TimeoutError):
+    here.deliver()
+    if is_late:
+        answer(here, lambda future: future.set_exception(TimeoutError("not a DeliveryError")))
+
+    unit = here.units.rows[DELIVERY_UNIT]
+    assert (unit.status, unit.attempts, unit.wake_seconds) == (UnitStatus.READY, 1, 1.0)
+    assert here.broken == [("run", "TimeoutError")]
+    assert [record.message for record in caplog.records] == ["work on a run's deliveries broke"]
+
+
+def test_database_that_is_away_breaks_no_run() -> None:
+    here = delivery(StoreUnavailableError())
+    here.deliveries.add(event("a"))
+
+    with pytest.raises(StoreUnavailableError):
         here.deliver()
 
-    assert here.units.holds == 0
+    assert here.broken == []
+    assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.READY
+
+
+def test_unit_without_room_waits_and_is_rung_when_a_delivery_has_ended() -> None:
+    here = delivery(PENDING)
+    here.deliveries.add(event("a"))
+    worker = here.delivering()
+    places = list(iter(lambda: here.sending.reserve(webhook()), None))
+
+    worker.work(here.claim(DELIVERY_UNIT))
+
+    assert (here.receiver.sent, here.bell.rings) == ([], [])
+    assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.READY
+    here.sending.leave(places[0])
+    assert here.bell.unit_ids == [DELIVERY_UNIT]
+
+
+def test_slice_at_a_crowded_webhook_rings_for_those_who_wait_for_it() -> None:
+    here = delivery(200, deliveries_per_webhook=1)
+    here.deliveries.add(event("a"))
+    here.units.waiting_for_webhook = ["next"]
+    here.units.add(UnitDraft(id="next", resource_id=None, kind=UnitKind.DELIVERY))
+    here.units.claim("next")
+
+    here.worker().work(DELIVERY_UNIT)
+    assert here.receiver.sent == []
+    here.units.rows["next"].status = UnitStatus.DONE
+    claim = here.units.claim_in_turn(DELIVERY_UNIT, replace(ANY_TERMS, most_of_webhook=1))
+    assert claim is not None
+    here.delivering().work(claim)
+
+    assert here.deliveries.delivered == {"a": 200}
+    assert here.bell.unit_ids == ["next", DELIVERY_UNIT]
+
+
+@pytest.mark.parametrize("error_handling", list(ErrorHandling), ids=str)
+def test_batch_that_is_too_large_is_sent_in_parts_and_one_record_is_quarantined(error_handling: ErrorHandling) -> None:
+    large, small = batch("large", 1, 2), batch("small", 3)
+    refused = DeliveryError("too much", status=413)
+    here = delivery(refused, 200, refused, 200, run_fields={"error_handling": error_handling})
+    here.deliveries.add(large, small)
+
+    here.deliver()
+
+    _, first, second, *_ = here.receiver.event_ids
+    assert [json.loads(body)["payload"]["records"] for _, body in here.receiver.sent[:4]] == [
+        [{"id": 1}, {"id": 2}],
+        [{"id": 1}],
+        [{"id": 2}],
+        [{"id": 3}],
+    ]
+    assert {id: here.deliveries.ends[id] for id in here.receiver.event_ids[:4]} == {
+        "large": DeliveryStatus.SPLIT,
+        first: DeliveryStatus.DELIVERED,
+        second: DeliveryStatus.QUARANTINED,
+        "small": DeliveryStatus.DELIVERED,
+    }
+    run = here.runs.rows["run"]
+    if error_handling is ErrorHandling.FAIL_FAST:
+        assert (run.status, run.error and run.error["code"]) == (RunStatus.FAILED, "too_large")
+        return
+    (error,) = here.moves.errors
+    size = len(here.receiver.sent[2][1])
+    assert (error.code, run.status) == ("too_large", RunStatus.RUNNING)
+    assert error.details == {"delivery_id": second, "bytes": size, "resource": "tickets", "ids": [2]}
+    assert f"of {size} bytes" in error.message
+    assert here.webhooks.rows["webhook"].failing_since is None
+
+
+@pytest.mark.parametrize("kind", [events.COMPLETED, events.STARTED])
+def test_event_that_is_too_large_and_holds_nothing_to_part_blocks_nobody(kind: str) -> None:
+    here = delivery(DeliveryError("too much", status=413), 200)
+    here.deliveries.add(event("a", kind), event("b"))
+
+    here.deliver()
+
+    assert here.deliveries.dead == {"a": (413, "too much")} or kind == events.STARTED
+    assert here.deliveries.delivered["b"] == 200
+    assert (here.runs.rows["run"].status is RunStatus.FAILED) == (kind == events.STARTED)
 
 
 def test_slice_of_a_run_that_is_gone_ends_silently() -> None:

@@ -16,12 +16,12 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
 from app.engine.status import RunStatus
 from app.engine.work import EventDraft
-from app.services.delivering import Announcement
 from app.services.run_drafts import RunDraft, RunDrafts
 from app.services.run_requests import IdempotencyKey, RunRequest
 from app.services.runs import CreatedRun, RunService
 from app.services.shown_contexts import ShownContexts
 from app.services.verifying import Verifier
+from app.services.webhook_health import Announcement
 
 REQUEST = RunRequest(sync_job_id="job", integrated_account_id="account")
 KEY = IdempotencyKey(key="k", body_hash=b"h")

@@ -211,8 +211,7 @@ def test_broken_delivery_keeps_its_event() -> None:
     here.add_delivery_unit()
     here.deliveries.add(EventDraft(id="a", webhook_id="webhook", event=events.RECORD, body=b""))
 
-    with pytest.raises(RuntimeError):
-        here.worker().work(DELIVERY_UNIT)
+    here.worker().work(DELIVERY_UNIT)
 
     assert [event.id for event in here.deliveries.waiting] == ["a"]
     assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.READY

@@ -1,0 +1,61 @@
+"""How many deliveries of one webhook are under way, over all daemons, and who is next when there are too many.
+
+A delivery is under way as long as its lease stands: that of a run's delivery unit, or that of an event of no run. So
+what a daemon had under way when it died counts no longer than its leases last. Who claims far below the bound looks
+once, as it claims; near to it all take turns under the webhook's lock, so that they see each other's.
+"""
+
+from typing import Final
+
+from sqlalchemy import text
+
+HEADROOM: Final = 8
+"""How far below the bound claims need no lock: fewer daemons than this claim for one webhook within a millisecond."""
+
+_LOCK_SPACE: Final = 1317
+
+
+def under_way(webhook_id: str) -> str:
+    """Write SQL that counts the deliveries under way of a webhook, whose id is given as SQL."""
+    return f"""
+        ((select count(*) from unit held
+           where held.kind = 'delivery' and held.status = 'leased' and held.webhook_id = {webhook_id}
+                 and held.lease_expires_at > now())
+         + (select count(*) from delivery told
+             where told.run_id is null and told.webhook_id = {webhook_id} and told.lease_expires_at > now()))
+    """
+
+
+def lock_key(webhook_id: str) -> str:
+    """Write SQL that makes the key of a webhook's advisory lock."""
+    return f"hashtextextended(cast({webhook_id} as text), {_LOCK_SPACE})"
+
+
+WEBHOOK_OF_UNIT: Final = "(select of_run.webhook_id from sync_job_run of_run where of_run.id = unit.run_id)"
+
+IS_DUE: Final = "(wake_at is null or wake_at <= now())"
+
+# The unit first, which a page's write may have for long: whoever has the webhook's lock waits for nothing any more.
+LOCK_WEBHOOK: Final = text(f"""
+    with own as (select id from unit where id = :unit_id and kind = 'delivery' for no key update skip locked)
+    select pg_advisory_xact_lock({lock_key(WEBHOOK_OF_UNIT)}) from unit join own on own.id = unit.id
+""")
+
+# Who is ready and names a webhook waits for its turn there.
+WAIT: Final = text(f"""
+    update unit set webhook_id = {WEBHOOK_OF_UNIT}, rung_at = now()
+     where id = :unit_id and kind = 'delivery' and status = 'ready' and {IS_DUE}
+""")
+
+# Marked as rung, so that two who ask at once get different ones.
+NEXT_OF_WEBHOOK: Final = text(f"""
+    with next as (
+        select waiting.id from unit waiting
+         where waiting.kind = 'delivery' and waiting.status = 'ready' and waiting.webhook_id = :webhook_id
+               and (waiting.wake_at is null or waiting.wake_at <= now())
+         order by waiting.rung_at limit greatest(0, :most_of_webhook - {under_way(":webhook_id")})
+           for update skip locked)
+    update unit set rung_at = now() from next, sync_job_run r
+     where unit.id = next.id and r.id = unit.run_id
+ returning unit.run_id, unit.id, r.queue
+""")

@@ -1,0 +1,109 @@
+"""Deliveries under way share a process: who comes last finds a place however many receivers hang."""
+
+import pytest
+from service_fakes import PENDING, FakeBell, FakeReceiver
+from service_tables import webhook
+
+from app.engine.objects import EnvironmentId, Webhook
+from app.engine.work import Ring
+from app.services.sending import Place, Sending
+
+MOST = 64
+
+
+def made(*answers: int | Exception | None) -> tuple[Sending, FakeBell]:
+    bell = FakeBell()
+    return Sending(FakeReceiver(*answers), bell, most=MOST), bell
+
+
+def of(environment: str, id: str) -> Webhook:
+    return webhook(id=id, environment_id=EnvironmentId(environment))
+
+
+def fill(sending: Sending, *webhooks: Webhook) -> dict[str, list[Place]]:
+    """Take as many places as there are for each, in turn."""
+    places: dict[str, list[Place]] = {webhook.id: [] for webhook in webhooks}
+    while taken := [(webhook.id, place) for webhook in webhooks if (place := sending.reserve(webhook))]:
+        for id, place in taken:
+            places[id].append(place)
+    return places
+
+
+def test_webhook_takes_no_more_places_than_it_leaves_to_others_of_its_environment() -> None:
+    sending, _ = made(PENDING)
+
+    hanging = fill(sending, *(of("busy", f"hanging-{number}") for number in range(5)))
+
+    sizes = {len(places) for places in hanging.values()}
+    assert max(sizes) - min(sizes) <= 1
+    assert sending.reserve(of("busy", "last")) is not None
+
+
+def test_environment_takes_no_more_places_than_it_leaves_to_others() -> None:
+    sending, _ = made(PENDING)
+
+    hanging = fill(sending, *(of("busy", f"hanging-{number}") for number in range(50)))
+
+    assert sum(map(len, hanging.values())) <= MOST / 2
+    quiet = fill(sending, of("quiet", "last"))
+    assert len(quiet["last"]) >= MOST / 8
+
+
+def test_units_that_found_no_room_are_rung_in_turn_as_places_are_given_back() -> None:
+    sending, bell = made(PENDING)
+    greedy, late = of("busy", "greedy"), of("busy", "late")
+    places = fill(sending, greedy)["greedy"]
+    for number in range(2):
+        sending.wait(greedy, Ring(run_id="r", unit_id=f"greedy-{number}", queue="q"))
+        sending.wait(late, Ring(run_id="r", unit_id=f"late-{number}", queue="q"))
+
+    for place in places[:8]:
+        sending.leave(place)
+
+    assert sorted(bell.unit_ids[:2]) == ["greedy-0", "late-0"] or bell.unit_ids[0] == "late-0"
+    assert sorted(bell.unit_ids) == ["greedy-0", "greedy-1", "late-0", "late-1"]
+
+
+def test_sender_that_breaks_gives_its_place_back() -> None:
+    class Broken(FakeReceiver):
+        def submit(self, webhook: Webhook, event_id: str, body: bytes) -> None:  # type: ignore[override]
+            raise RuntimeError
+
+    sending = Sending(Broken(), FakeBell(), most=MOST)
+    place = sending.reserve(of("e", "w"))
+    assert place is not None
+
+    with pytest.raises(RuntimeError):
+        place.send("id", b"", lambda answer: None)
+
+    assert sending.join(0)
+
+
+def test_place_that_was_cancelled_before_it_is_used_waits_for_nobody() -> None:
+    sending, _ = made(PENDING)
+    place = sending.reserve(of("e", "w"))
+    assert place is not None
+    place.cancel()
+
+    answer = place.send("id", b"", lambda answer: None)
+
+    assert answer is not None
+    assert answer.cancelled()
+    assert sending.join(0)
+
+
+def test_what_breaks_after_an_answer_is_logged_and_gives_its_place_back(caplog: pytest.LogCaptureFixture) -> None:
+    receiver = FakeReceiver(PENDING)
+    sending = Sending(receiver, FakeBell(), most=MOST)
+    place = sending.reserve(of("e", "w"))
+    assert place is not None
+
+    def break_off(answer: object) -> None:
+        raise RuntimeError
+
+    assert place.send("id", b"", break_off) is None
+    assert not sending.join(0)
+    receiver.futures[0].set_result(200)
+
+    assert sending.join(30)
+    assert [record.message for record in caplog.records] == ["a delivery could not be gone on with"]
