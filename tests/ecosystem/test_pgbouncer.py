@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from app.engine.errors import StoreUnavailableError
 from app.stack.stack import Stack, StackOptions
 from app.store.connections import Connections
-from app.store.database import connect
+from app.store.database import connect, reading
 from app.store.leadership import Leadership
 from app.store.single_statements import SingleStatements, singles_of, transaction
 from tests.support.ferryman import IMPATIENT, new_workspace
@@ -53,9 +53,10 @@ def test_nothing_is_left_in_a_session_for_who_gets_it_next(engine: Engine, direc
         connection.execute(SETTINGS)
     singles.one(SETTINGS, {})
 
-    with connect(pooled_url(direct_url, pooler_port), is_pooled=True, prepares=False).connect() as stranger:
-        stranger.execution_options(isolation_level="AUTOCOMMIT")
+    other = connect(pooled_url(direct_url, pooler_port), is_pooled=True, prepares=False)
+    with reading(other) as stranger:
         found = dict(stranger.execute(SETTINGS).mappings().one())
+    other.dispose()
 
     assert found == dict(singles.one(SETTINGS, {}) or {}) == {**PLAIN, "idles": "0"}
 
