@@ -8,7 +8,6 @@ chain of values within the limits can exhaust its stack when it is freed, and th
 import re
 import threading
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Final, TypedDict
 
 import jlens
@@ -20,8 +19,11 @@ from app.engine.functions.bounds import begin_evaluation, end_evaluation
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED
 from app.engine.storable import storable, storable_text
+from app.engine.text_cache import cached_up_to
 
 MAX_LENGTH: Final = 100_000
+_KEPT_CHARACTERS: Final = 500_000
+"""Of all compiled expressions: each takes some 400 bytes for a character at most."""
 _ENOUGH_STACK_BYTES: Final = 256 * 1024 * 1024
 # The size of new threads' stacks is the process's: it must be restored by whoever changed it first.
 _STACK_SIZE: Final = threading.Lock()
@@ -58,7 +60,7 @@ _SHORT: Final[_Options] = {"timeout": 0.2, "max_steps": 100_000, **_SIZES}
 _LONG: Final[_Options] = {"timeout": 1.0, "max_steps": 1_000_000, **_SIZES}
 
 
-@lru_cache(maxsize=2000)
+@cached_up_to(_KEPT_CHARACTERS)
 def parse(text: str) -> "Expression":
     """Compile an expression; raise ExpressionSyntaxError with the position of the fault.
 
