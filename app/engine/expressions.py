@@ -1,7 +1,7 @@
 """JSONata, the language of mappings and conditions: a text is compiled once and evaluated within limits.
 
 The expressions are the tenants' own, so every evaluation is limited in time, steps, depth and sizes. The first attempt
-is short and runs where it is called. What needs more time or more steps is evaluated again by a thread of its own: no
+is short and runs where it is called. What needs more time, steps or room is evaluated again by a thread of its own: no
 chain of values within the limits can exhaust its stack when it is freed, and the process's other threads run meanwhile.
 """
 
@@ -33,7 +33,7 @@ _ZERO: Final = re.compile(
     r"\\u0000|\0|\$(?:base64decode|decodeUrl|decodeUrlComponent|eval|jsonParse|parseQuery|parseUrl)\b"
 )
 _TIMEOUT: Final = "D1012"
-_MORE_WOULD_HELP: Final = frozenset({_TIMEOUT, "U1006"})
+_MORE_WOULD_HELP: Final = frozenset({_TIMEOUT, "U1001", "U1006"})
 
 
 class _Sizes(TypedDict):
@@ -56,7 +56,15 @@ _SIZES: Final[_Sizes] = {
     "max_result_size": 10_000_000,
 }
 # 100,000 steps can not build a chain of values that overflows a stack of 8 MB when it is freed.
-_SHORT: Final[_Options] = {"timeout": 0.2, "max_steps": 100_000, **_SIZES}
+# The engine looks at the clock every few dozen steps, each of which may make something of the largest size.
+_SHORT: Final[_Options] = {
+    "timeout": 0.2,
+    "max_steps": 100_000,
+    "max_depth": 302,
+    "max_string_length": 1_000_000,
+    "max_array_length": 50_000,
+    "max_result_size": 2_000_000,
+}
 _LONG: Final[_Options] = {"timeout": 1.0, "max_steps": 1_000_000, **_SIZES}
 
 

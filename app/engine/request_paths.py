@@ -115,7 +115,7 @@ def _decodings(path: str) -> list[str]:
 
 
 def _compatible(form: str) -> str:
-    """Write wide and other forms of characters as the plain ones, each by itself: many marks in a row take square time."""
+    """Write wide and other forms of characters as plain ones, each by itself: marks in a row take square time."""
     return form if form.isascii() else "".join(map(_plain_character, form))
 
 
