@@ -38,6 +38,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self._waiting: dict[Connection, None] = {}
         self._unfinished: dict[str, dict[Connection, None]] = {}
         self._held_bytes = 0
+        self._spooled_bytes = 0
         self._last_deadline: float | None = None
 
     def accept(self, listener: Any) -> None:
@@ -88,7 +89,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def _cap_keepalive(self, deadline: float) -> None:
         self._last_deadline = deadline
         for conn in self._waiting:
-            if not conn.held_bytes:
+            if conn.is_between_requests:
                 conn.deadline = min(conn.deadline, deadline)
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
@@ -111,7 +112,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def _take(self, conn: Connection, data: bytes) -> None:
         """Take bytes of a request: give it to a thread when it is whole, else wait for more of it."""
         assert conn.reading is not None
-        if not conn.reading.buffer:
+        # Empty lines before a request are none of it, and win its client no time.
+        if not conn.reading.buffer and data.strip(b"\r\n"):
             self._begin(conn)
         held = conn.held_bytes
         progress = conn.reading.feed(data)
@@ -145,14 +147,15 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def _send(self, conn: Connection, _sock: Any = None) -> None:
         if conn not in self._waiting:
             return
-        before = conn.sock.unsent
+        before, held, spooled = conn.sock.unsent, conn.held_bytes, conn.sock.spooled
         try:
             conn.sock.flush()
         except OSError:
             self._forget(conn)
             self._close(conn)
             return
-        self._held_bytes -= before - conn.sock.unsent
+        self._held_bytes += conn.held_bytes - held
+        self._spooled_bytes += conn.sock.spooled - spooled
         conn.deadline += (before - conn.sock.unsent) / self._patience.bytes_per_second
         if not conn.sock.unsent:
             self._forget(conn)
@@ -198,10 +201,11 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def _await(self, conn: Connection, callback: Any, event: int, *, seconds: float) -> None:
         now = time.monotonic()
         conn.began_at, conn.moved_bytes, conn.deadline = now, 0, now + seconds
-        if self._last_deadline is not None and not conn.held_bytes:
+        if self._last_deadline is not None and conn.is_between_requests:
             conn.deadline = min(conn.deadline, self._last_deadline)
         self._waiting[conn] = None
         self._held_bytes += conn.held_bytes
+        self._spooled_bytes += conn.sock.spooled
         # A client that has sent nothing, or that does not read, counts as much as one that sends slowly.
         conn.is_unfinished = callback is not self._hear_out and not (callback == self._read and conn.initialized)
         if conn.is_unfinished:
@@ -212,6 +216,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         """Wait no more for a client."""
         self._waiting.pop(conn, None)
         self._held_bytes -= conn.held_bytes
+        self._spooled_bytes -= conn.sock.spooled
         if conn.is_unfinished:
             conn.is_unfinished = False
             those = self._unfinished[conn.address]
@@ -227,6 +232,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             self._expire(next(iter(those)))
         while self._held_bytes > self._patience.most_bytes:
             self._expire(next(one for one in self._waiting if one.held_bytes))
+        while self._spooled_bytes > self._patience.most_spooled_bytes:
+            self._expire(next(one for one in self._waiting if one.sock.spooled))
 
     def _end_oldest(self) -> None:
         """End what has waited the longest, if there is any."""
