@@ -116,10 +116,16 @@ def _forms(secret: str) -> set[str]:
     forms = {secret, written_texts.read(secret)}
     if not secret.isascii() and len(secret) <= _LONGEST_NORMALISED:
         forms |= {unicodedata.normalize(form, text) for form in ("NFC", "NFD") for text in forms}
+        # UTF-8 that somebody has taken for one byte a character, as many servers do with headers.
+        forms |= {_bytewise(text, charset) for charset in ("latin-1", "cp1252") for text in forms}
     if secret.endswith("="):
         # Base64 is also written without its padding, and for addresses.
         forms |= {secret.rstrip("="), secret.translate(_WITHOUT_PADDING)}
     return forms
+
+
+def _bytewise(text: str, charset: str) -> str:
+    return text.encode(errors="replace").decode(charset, "replace")
 
 
 def _without(text: str, spans: list[Span]) -> str:

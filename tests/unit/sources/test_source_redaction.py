@@ -155,3 +155,11 @@ def test_a_secret_that_is_longer_than_calls_go_deep_is_masked() -> None:
     key = "".join(f"{number:06x}" for number in range(40_000))
 
     assert masked(f"said: {key}", {key}) == "said: ***"
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "cp1252"])
+def test_a_secret_that_was_read_byte_by_byte_is_masked(charset: str) -> None:
+    misread = "pässwörd-日本".encode().decode(charset, "replace")
+
+    assert masked(f"X-Key: {misread}!", {"pässwörd-日本"}) == "X-Key: ***!"
+    assert masked(json.dumps(misread), {"pässwörd-日本"}) == '"***"'
