@@ -9,6 +9,7 @@ import errno
 import os
 import selectors
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -18,6 +19,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from app.serving.connections import Connection
 from app.serving.patience import Patience
 from app.serving.request_reading import Progress, RequestReading
+from app.serving.upstream_requests import may_wait
 from app.setting_values import LARGEST_REQUEST_BYTES
 
 _TIMED_OUT: Final = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -41,6 +43,11 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self._spooled_bytes = 0
         self._last_deadline: float | None = None
 
+    def init_process(self) -> None:
+        """Begin, with as many threads for what waits for upstreams as for everything else."""
+        self._calls = ThreadPoolExecutor(self.cfg.threads, thread_name_prefix="calls")
+        super().init_process()
+
     def accept(self, listener: Any) -> None:
         """Take a connection, and see whether its request is there already."""
         try:
@@ -59,6 +66,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         # One place is kept free, without which the loop takes no connection at all.
         if self.nr_conns >= self.worker_connections:
             self._end_oldest()
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Give a request to a thread: what may wait for an upstream takes none from the others."""
+        assert conn.reading is not None
+        pool = self._calls if may_wait(conn.reading.buffer) else self.tpool
+        future = pool.submit(self.handle, conn)
+        future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
     def handle(self, conn: Connection) -> Any:
         """Answer a request that has come in; called in a thread."""
