@@ -21,7 +21,13 @@ _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # a place for gunicorn's heartb
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes.")
-@click.option("--threads", default=8, show_default=True, type=click.IntRange(1, 256), help="Threads per process.")
+@click.option(
+    "--threads",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="Threads per process, and as many for calls of upstreams.",
+)
 def api(host: str, port: int, workers: int, threads: int) -> None:
     """Serve the HTTP API by gunicorn.
 

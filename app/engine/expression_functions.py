@@ -7,7 +7,7 @@ do not reach into them: their time is at most about linear in the size of their 
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from app.engine.functions import collections, encodings, moments, objects, texts
+from app.engine.functions import collections, encodings, guarded, moments, objects, texts
 from app.engine.functions.bounds import BOUNDS, within
 from app.engine.json_types import JSON
 
@@ -17,11 +17,12 @@ _FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {
     **encodings.FUNCTIONS,
     **texts.FUNCTIONS,
     **moments.FUNCTIONS,
+    **guarded.FUNCTIONS,
 }
 FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {
     name: within(name, function, BOUNDS[name]) for name, function in _FUNCTIONS.items()
 }
 """By name, without the ``$``."""
 
-PRELUDES: Final[Mapping[str, str]] = moments.PRELUDES
-"""Functions written in JSONata, because what they give has methods; by name, without the ``$``."""
+PRELUDES: Final[Mapping[str, str]] = {**moments.PRELUDES, **guarded.PRELUDES}
+"""Functions written in JSONata, because what they give has methods or they take some; by name, without the ``$``."""

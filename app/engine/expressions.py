@@ -1,14 +1,13 @@
 """JSONata, the language of mappings and conditions: a text is compiled once and evaluated within limits.
 
 The expressions are the tenants' own, so every evaluation is limited in time, steps, depth and sizes. The first attempt
-is short and runs where it is called. What needs more time or more steps is evaluated again by a thread of its own: no
+is short and runs where it is called. What needs more time, steps or room is evaluated again by a thread of its own: no
 chain of values within the limits can exhaust its stack when it is freed, and the process's other threads run meanwhile.
 """
 
 import re
 import threading
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Final, TypedDict
 
 import jlens
@@ -20,8 +19,11 @@ from app.engine.functions.bounds import begin_evaluation, end_evaluation
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED
 from app.engine.storable import storable, storable_text
+from app.engine.text_cache import cached_up_to
 
 MAX_LENGTH: Final = 100_000
+_KEPT_CHARACTERS: Final = 500_000
+"""Of all compiled expressions: each takes some 400 bytes for a character at most."""
 _ENOUGH_STACK_BYTES: Final = 256 * 1024 * 1024
 # The size of new threads' stacks is the process's: it must be restored by whoever changed it first.
 _STACK_SIZE: Final = threading.Lock()
@@ -31,7 +33,7 @@ _ZERO: Final = re.compile(
     r"\\u0000|\0|\$(?:base64decode|decodeUrl|decodeUrlComponent|eval|jsonParse|parseQuery|parseUrl)\b"
 )
 _TIMEOUT: Final = "D1012"
-_MORE_WOULD_HELP: Final = frozenset({_TIMEOUT, "U1006"})
+_MORE_WOULD_HELP: Final = frozenset({_TIMEOUT, "U1001", "U1006"})
 
 
 class _Sizes(TypedDict):
@@ -54,11 +56,19 @@ _SIZES: Final[_Sizes] = {
     "max_result_size": 10_000_000,
 }
 # 100,000 steps can not build a chain of values that overflows a stack of 8 MB when it is freed.
-_SHORT: Final[_Options] = {"timeout": 0.2, "max_steps": 100_000, **_SIZES}
+# The engine looks at the clock every few dozen steps, each of which may make something of the largest size.
+_SHORT: Final[_Options] = {
+    "timeout": 0.2,
+    "max_steps": 100_000,
+    "max_depth": 302,
+    "max_string_length": 1_000_000,
+    "max_array_length": 50_000,
+    "max_result_size": 2_000_000,
+}
 _LONG: Final[_Options] = {"timeout": 1.0, "max_steps": 1_000_000, **_SIZES}
 
 
-@lru_cache(maxsize=2000)
+@cached_up_to(_KEPT_CHARACTERS)
 def parse(text: str) -> "Expression":
     """Compile an expression; raise ExpressionSyntaxError with the position of the fault.
 

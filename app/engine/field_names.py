@@ -53,12 +53,18 @@ _PLAIN_FAMILIES: Final = frozenset({"filter", "fields", "page", "sort", "include
 """Such a name with others in brackets: ``page[size]``."""
 _PLAIN_LAST_WORDS: Final = frozenset({"version"})
 
+_LONGEST_KEPT: Final = 200
+"""What is known of longer names is not kept, for anybody may make them up."""
 _WORD_BORDER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 
 
-@functools.lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Whether a field, header or parameter of such a name holds a secret."""
+    return _is_secret(name) if len(name) <= _LONGEST_KEPT else _is_secret.__wrapped__(name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_secret(name: str) -> bool:
     words = _words(name)
     if not _SECRET_WORDS.isdisjoint(words):
         return True
@@ -66,9 +72,13 @@ def is_secret_name(name: str) -> bool:
     return (words[-1] in _SECRET_LAST_WORDS and not is_position) or "".join(words).endswith(("apikey", "accesstoken"))
 
 
-@functools.lru_cache(maxsize=4096)
 def is_plain_name(name: str) -> bool:
     """Whether nobody puts a secret into a header or a parameter of such a name."""
+    return len(name) <= _LONGEST_KEPT and _is_plain(name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_plain(name: str) -> bool:
     words = _words(name)
     if "_".join(words) in _PLAIN_NAMES or words[-1] in _PLAIN_LAST_WORDS:
         return True

@@ -54,7 +54,7 @@ def is_match(pattern: str, text: str) -> bool:
     return compiled.search(_SURROGATE.sub("\ufffd", text)) is not None
 
 
-@lru_cache(maxsize=2000)
+@lru_cache(maxsize=300)
 def _compiled(pattern: str) -> "re2._Regexp | str":
     """Compile a pattern of JSON Schema, or say what the engine does not know in it."""
     options = re2.Options()

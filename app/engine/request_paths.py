@@ -28,7 +28,9 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _MARK: Final = re.compile(r"[/?#]")
 _OTHER_PLACE: Final = re.compile(r"[/\\]{2}|[A-Za-z][A-Za-z0-9+.-]*:[/\\]")
 # What lenient servers read as ASCII: UTF-8 that is longer than it need be, and IIS's own escapes.
-_OVERLONG: Final = re.compile(r"%(?:c|e0%8)([01])%([89ab][0-9a-f])", re.IGNORECASE)
+_OVERLONG: Final = re.compile(
+    r"%(?:c|e0%8|f0%80%8|f8%80%80%8|fc%80%80%80%8)([01])%([89ab][0-9a-f]|2[ef]|5c)", re.IGNORECASE
+)
 _WIDE: Final = re.compile(r"%u([0-9a-f]{4})", re.IGNORECASE)
 
 
@@ -106,10 +108,19 @@ def _caller_fault(path: str) -> str | None:
 
 def _decodings(path: str) -> list[str]:
     """Return a path as it is sent, and what each server that decodes it once more would read."""
-    forms = [unicodedata.normalize("NFKC", path)]
+    forms = [_compatible(path)]
     while len(forms) <= _MOST_DECODINGS and not _is_plain(forms[-1]):
-        forms.append(unicodedata.normalize("NFKC", _decoded(forms[-1])))
+        forms.append(_compatible(_decoded(forms[-1])))
     return forms if len(forms) > 1 else forms * 2
+
+
+def _compatible(form: str) -> str:
+    """Write wide and other forms of characters as plain ones, each by itself: marks in a row take square time."""
+    return form if form.isascii() else "".join(map(_plain_character, form))
+
+
+def _plain_character(character: str) -> str:
+    return character if character.isascii() else unicodedata.normalize("NFKC", character)
 
 
 def _is_plain(form: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn, Protocol
 
-from app.engine import integration_config, unified_mapping
+from app.engine import context_size, integration_config, unified_mapping
 from app.engine.config_secrets import revelations
 from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
@@ -109,7 +109,7 @@ class AccountService:
             "unified_model_override": fields.get("unified_model_override", {}),
             "integration_override": fields.get("integration_override", {}),
         }
-        context: JsonObject = fields.get("context", {})
+        context = context_size.checked(fields.get("context", {}))
         values |= self._origins.of_new(environment_id, integration.id, values["integration_override"], context)
         declared = self._declared(environment_id, integration.id, values["integration_override"])
         entered = entered_paths(declared, frozenset(), context)
@@ -185,7 +185,7 @@ class AccountService:
             environment_id,
             account_id,
             values,
-            change_context=lambda context: _merged_context(context, sent),
+            change_context=lambda context: context_size.checked(_merged_context(context, sent)) if sent else context,
             change_origins=origins,
             change_plain=lambda entered: entered_paths(declared, entered, sent),
             seen=seen,

@@ -24,4 +24,6 @@ class Patience:
     most_bytes: int = 64 * 1024 * 1024
     """Of all that has come in and not gone out; beyond it, the oldest gives way."""
     largest_answer_ahead: int = 2 * 1024 * 1024
-    """Of one answer that waits for its client; beyond it, who writes it waits too."""
+    """Of one answer that waits for its client in memory; what is larger waits in a file."""
+    most_spooled_bytes: int = 512 * 1024 * 1024
+    """Of all such files; beyond it, the oldest gives way."""

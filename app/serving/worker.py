@@ -9,6 +9,7 @@ import errno
 import os
 import selectors
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -20,6 +21,7 @@ from app.net.trusted_proxies import TrustedProxies
 from app.serving.connections import Connection
 from app.serving.patience import Patience
 from app.serving.request_reading import Progress, RequestReading
+from app.serving.upstream_requests import may_wait
 from app.setting_values import LARGEST_REQUEST_BYTES
 
 _TIMED_OUT: Final = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -41,7 +43,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         self._waiting: dict[Connection, None] = {}
         self._unfinished: dict[str, dict[Connection, None]] = {}
         self._held_bytes = 0
+        self._spooled_bytes = 0
         self._last_deadline: float | None = None
+
+    def init_process(self) -> None:
+        """Begin, with as many threads for what waits for upstreams as for everything else."""
+        self._calls = ThreadPoolExecutor(self.cfg.threads, thread_name_prefix="calls")
+        super().init_process()
 
     def accept(self, listener: Any) -> None:
         """Take a connection, and see whether its request is there already."""
@@ -62,6 +70,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         # One place is kept free, without which the loop takes no connection at all.
         if self.nr_conns >= self.worker_connections:
             self._end_oldest()
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Give a request to a thread: what may wait for an upstream takes none from the others."""
+        assert conn.reading is not None
+        pool = self._calls if may_wait(conn.reading.buffer) else self.tpool
+        future = pool.submit(self.handle, conn)
+        future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
     def handle(self, conn: Connection) -> Any:
         """Answer a request that has come in; called in a thread."""
@@ -92,7 +107,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def _cap_keepalive(self, deadline: float) -> None:
         self._last_deadline = deadline
         for conn in self._waiting:
-            if not conn.held_bytes:
+            if conn.is_between_requests:
                 conn.deadline = min(conn.deadline, deadline)
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
@@ -115,7 +130,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def _take(self, conn: Connection, data: bytes) -> None:
         """Take bytes of a request: give it to a thread when it is whole, else wait for more of it."""
         assert conn.reading is not None
-        if not conn.reading.buffer:
+        # Empty lines before a request are none of it, and win its client no time.
+        if not conn.reading.buffer and data.strip(b"\r\n"):
             self._begin(conn)
         held = conn.held_bytes
         progress = conn.reading.feed(data)
@@ -149,14 +165,15 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def _send(self, conn: Connection, _sock: Any = None) -> None:
         if conn not in self._waiting:
             return
-        before = conn.sock.unsent
+        before, held, spooled = conn.sock.unsent, conn.held_bytes, conn.sock.spooled
         try:
             conn.sock.flush()
         except OSError:
             self._forget(conn)
             self._close(conn)
             return
-        self._held_bytes -= before - conn.sock.unsent
+        self._held_bytes += conn.held_bytes - held
+        self._spooled_bytes += conn.sock.spooled - spooled
         conn.deadline += (before - conn.sock.unsent) / self._patience.bytes_per_second
         if not conn.sock.unsent:
             self._forget(conn)
@@ -204,10 +221,11 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
     def _await(self, conn: Connection, callback: Any, event: int, *, seconds: float) -> None:
         now = time.monotonic()
         conn.began_at, conn.moved_bytes, conn.deadline = now, 0, now + seconds
-        if self._last_deadline is not None and not conn.held_bytes:
+        if self._last_deadline is not None and conn.is_between_requests:
             conn.deadline = min(conn.deadline, self._last_deadline)
         self._waiting[conn] = None
         self._held_bytes += conn.held_bytes
+        self._spooled_bytes += conn.sock.spooled
         # A client that has sent nothing, or that does not read, counts as much as one that sends slowly.
         conn.is_unfinished = callback is not self._hear_out and not (callback == self._read and conn.initialized)
         if conn.is_unfinished:
@@ -218,6 +236,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
         """Wait no more for a client."""
         self._waiting.pop(conn, None)
         self._held_bytes -= conn.held_bytes
+        self._spooled_bytes -= conn.sock.spooled
         if conn.is_unfinished:
             conn.is_unfinished = False
             those = self._unfinished[conn.address]
@@ -233,6 +252,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             self._expire(next(iter(those)))
         while self._held_bytes > self._patience.most_bytes:
             self._expire(next(one for one in self._waiting if one.held_bytes))
+        while self._spooled_bytes > self._patience.most_spooled_bytes:
+            self._expire(next(one for one in self._waiting if one.sock.spooled))
 
     def _end_oldest(self) -> None:
         """End what has waited the longest, if there is any."""

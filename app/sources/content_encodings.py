@@ -30,7 +30,8 @@ _PIECE_COST: Final = 512
 """What a piece of nothing counts as, such as a member without content."""
 _MOST_STACKED: Final = 4
 # What a frame may have its reader remember: as much as RFC 9659 allows, where the library's own bound is 128 MiB.
-_ZSTD_OPTIONS: Final[Mapping[int, int]] = {DecompressionParameter.window_log_max: 23}
+_ZSTD_WINDOW_LOG: Final = 23
+_ZSTD_OPTIONS: Final[Mapping[int, int]] = {DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP_BITS: Final = 16 + zlib.MAX_WBITS
@@ -50,6 +51,9 @@ class OverLimitError(UnpackingError):
 
 class _Stage(Protocol):
     """Undoes one encoding."""
+
+    window_bytes: int
+    """How much of what it has unpacked it may remember."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Unpack what has arrived, piece by piece; a piece is short, and may be empty."""
@@ -75,6 +79,14 @@ class Body:
     def size(self) -> int:
         """The bytes that have been unpacked so far."""
         return self._sizes[-1]
+
+    @property
+    def memory_bytes(self) -> int:
+        """What has been unpacked, and what those that unpack it remember of it, be it nothing of the content."""
+        outputs = [*self._sizes[: max(0, len(self._stages) - 1)], self.size]
+        return self.size + sum(
+            min(stage.window_bytes, size) for stage, size in zip(self._stages, outputs, strict=False)
+        )
 
     @property
     def content(self) -> bytes:
@@ -143,6 +155,8 @@ def _names(headers: Sequence[str]) -> list[str]:
 class _Gzip:
     """One or more gzip members; what follows the last one is ignored, as browsers do."""
 
+    window_bytes = 0
+
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP_BITS)
         self._has_begun = False
@@ -176,6 +190,8 @@ class _Gzip:
 
 class _Deflate:
     """A deflate stream, with zlib's header, as the standard says, or without, as many servers send it."""
+
+    window_bytes = 0
 
     def __init__(self) -> None:
         self._stream: zlib._Decompress | None = None
@@ -217,6 +233,8 @@ def _inflated(stream: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
 class _Brotli:
     """A Brotli stream."""
 
+    window_bytes = 16 * 1024 * 1024
+
     def __init__(self) -> None:
         self._stream = brotli.Decompressor()
         self._has_begun = False
@@ -241,6 +259,8 @@ class _Brotli:
 
 class _Zstandard:
     """One or more Zstandard frames."""
+
+    window_bytes = 1 << _ZSTD_WINDOW_LOG
 
     def __init__(self) -> None:
         self._frame = ZstdDecompressor(options=_ZSTD_OPTIONS)

@@ -21,6 +21,11 @@ _SHORTEST_NUMBER: Final = 8
 """Of digits: a shorter number is a year, a status or a count."""
 _BLOCK: Final = 32
 """A longer secret is known by its first so many characters, and masked as far as it goes on."""
+_MOST_SECRETS: Final = 5000
+_MOST_CHARACTERS: Final = 256 * 1024
+"""Of all secrets together: who has more, has everything masked, for to know them would take too long."""
+_LONGEST_NORMALISED: Final = 256
+"""Many marks on one letter take square time; a longer secret is known as it is written."""
 _MOST_HEADS: Final = 100
 """A pattern of more heads looks for their first characters."""
 _NOTHING: Final = re.compile(r"(?!)")
@@ -35,6 +40,8 @@ def secrets_in(*values: JSON) -> frozenset[str]:
 def masked(text: str, secrets: Iterable[str]) -> str:
     """Replace secrets within a text, also where they or a part of them are written as escapes, in several layers."""
     known = _known(secrets if isinstance(secrets, frozenset) else frozenset(secrets))
+    if known is None:
+        return MASK
     spans = [
         written.origin(start, end) for written in written_texts.steps(text) for start, end in known.find(written.text)
     ]
@@ -57,7 +64,7 @@ class _Secrets:
         """Take texts of at least the shortest secret's length."""
         known = cls()
         for text in texts:
-            known._add(text, head=SHORTEST)
+            known._add(text)
         heads = [re.escape(head) for head in sorted(known._lengths)]
         if len(heads) > _MOST_HEADS:
             heads = [f"[{''.join(re.escape(first) for first in sorted({head[0] for head in known._lengths}))}]"]
@@ -77,23 +84,29 @@ class _Secrets:
 
     def _end(self, text: str, at: int, lengths: tuple[int, ...]) -> int:
         """Return where a secret ends that begins here, or else the place itself."""
-        for length in lengths:
-            if (following := self._following.get(text[at : at + length])) is not None:
-                return following._end(text, at + length, following._lengths.get("", ()))
+        known: _Secrets | None = self
+        while known is not None:
+            blocks = ((length, known._following.get(text[at : at + length])) for length in lengths)
+            length, known = next((block for block in blocks if block[1] is not None), (0, None))
+            at += length
+            lengths = () if known is None else known._lengths.get("", ())
         return at
 
-    def _add(self, text: str, *, head: int) -> None:
-        block, rest = text[:_BLOCK], text[_BLOCK:]
-        lengths = self._lengths.get(block[:head], ())
-        if len(block) not in lengths:
-            self._lengths[block[:head]] = tuple(sorted((*lengths, len(block)), reverse=True))
-        following = self._following.setdefault(block, _Secrets())
-        if rest:
-            following._add(rest, head=0)
+    def _add(self, text: str) -> None:
+        known, head = self, SHORTEST
+        for start in range(0, len(text), _BLOCK):
+            block = text[start : start + _BLOCK]
+            lengths = known._lengths.get(block[:head], ())
+            if len(block) not in lengths:
+                known._lengths[block[:head]] = tuple(sorted((*lengths, len(block)), reverse=True))
+            known, head = known._following.setdefault(block, _Secrets()), 0
 
 
-@functools.lru_cache(maxsize=256)
-def _known(secrets: frozenset[str]) -> _Secrets:
+@functools.lru_cache(maxsize=64)
+def _known(secrets: frozenset[str]) -> _Secrets | None:
+    """Make what finds some secrets; None where they are too many."""
+    if len(secrets) > _MOST_SECRETS or sum(map(len, secrets)) > _MOST_CHARACTERS:
+        return None
     forms = (written_texts.folded(form) for secret in secrets for form in _forms(secret))
     return _Secrets.of(form for form in forms if len(form) >= SHORTEST)
 
@@ -101,12 +114,18 @@ def _known(secrets: frozenset[str]) -> _Secrets:
 def _forms(secret: str) -> set[str]:
     """Return what a secret may look like once its escapes are read: escapes within itself are read as well."""
     forms = {secret, written_texts.read(secret)}
-    if not secret.isascii():
+    if not secret.isascii() and len(secret) <= _LONGEST_NORMALISED:
         forms |= {unicodedata.normalize(form, text) for form in ("NFC", "NFD") for text in forms}
+        # UTF-8 that somebody has taken for one byte a character, as many servers do with headers.
+        forms |= {_bytewise(text, charset) for charset in ("latin-1", "cp1252") for text in forms}
     if secret.endswith("="):
         # Base64 is also written without its padding, and for addresses.
         forms |= {secret.rstrip("="), secret.translate(_WITHOUT_PADDING)}
     return forms
+
+
+def _bytewise(text: str, charset: str) -> str:
+    return text.encode(errors="replace").decode(charset, "replace")
 
 
 def _without(text: str, spans: list[Span]) -> str:

@@ -223,9 +223,9 @@ async def _receive(response: aiohttp.ClientResponse, body: Body, held: HeldMemor
     """Unpack a body as it comes, as fast as there is memory for it; raise UnpackingError."""
     async for chunk in response.content.iter_any():
         for _ in body.add(chunk):
-            await held.grow_to(body.size)
+            await held.grow_to(body.memory_bytes)
             await asyncio.sleep(0)
-        await held.grow_to(body.size)
+        await held.grow_to(body.memory_bytes)
     body.finish()
 
 

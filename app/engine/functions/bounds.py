@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
+from app.engine.functions.guarded import REPLACED, characters_of_replaced
 from app.engine.json_types import JSON
 
 _CHARACTERS_OF_A_PART: Final = 100
@@ -110,6 +111,8 @@ BOUNDS: Final[Mapping[str, Bound]] = {
     "uuid": Bound(measure=_count, most=0, of="arguments"),
     "diceCoefficient": Bound(measure=_compared, most=1_000_000, of="characters to compare"),
     "mostSimilar": Bound(measure=_compared, most=1_000_000, of="characters to compare"),
+    "keys": _PARTS,
+    REPLACED: Bound(measure=characters_of_replaced, most=10_000_000, of="characters"),
     "__moment": Bound(measure=_characters, most=1000, of="characters"),
 }
 """By the function's name; each function has one."""

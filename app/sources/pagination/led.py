@@ -9,11 +9,14 @@ from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.pagination_config import CursorPagination, DynamicPagination, Led, LinkHeaderPagination, NextIs
 from app.engine.paths import UNDEFINED
-from app.sources import next_links
+from app.sources import bodies, next_links
 from app.sources.pagination import computed, ends, limits, links, signs
 from app.sources.pagination.signs import Said
 from app.sources.pagination.state import ListState, followed, text_of
 from app.sources.pagination.values import PageAnswer, PageAsk, PageRefusal, PageTurn
+
+_LONGEST_LEAD: Final = 64 * 1024
+"""As much as a header may have: a longer one is kept with each page, and takes seconds to check."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +109,7 @@ class LedList:
         match self.pagination:
             case DynamicPagination():
                 values = computed.following(self.pagination, came, self.request, answer)
-                return Lead(value=values) if values else Lead(reason="expression")
+                return _bounded(Lead(value=values)) if values else Lead(reason="expression")
             case LinkHeaderPagination():
                 return self._kept(came, Lead(value=links.following(answer.links)))
             case CursorPagination():
@@ -120,6 +123,7 @@ class LedList:
         """Return a lead as it is kept: a link is joined to the page that named it, and its secrets are taken out."""
         if lead.value is None:
             return lead
+        _bounded(lead)
         previous = came.next if came.asked else None
         following = next_links.behind(previous, lead.value, requested=self._url, next_is=self._next_is)
         return replace(lead, value=self.plain(following))
@@ -164,6 +168,15 @@ def _cursor(pagination: CursorPagination, document: JSON, *, is_due: bool, is_fu
             "pagination", f"expected a text or an integer as the cursor at '{path}', found {type_name(value)}"
         )
     return Lead(value=value)
+
+
+def _bounded(lead: Lead) -> Lead:
+    """Return a lead that can be kept, checked and sent; raise SourceError ``pagination`` for a longer one."""
+    size = len(lead.value) if isinstance(lead.value, str) else len(bodies.json_bytes(lead.value))
+    if size > _LONGEST_LEAD:
+        message = f"the upstream's next cursor, or link, has {size} characters: expected at most {_LONGEST_LEAD}"
+        raise SourceError("pagination", message)
+    return lead
 
 
 def _is_index(key: str) -> bool:

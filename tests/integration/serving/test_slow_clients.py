@@ -127,6 +127,20 @@ def test_half_sent_requests_are_ended(
     wait_until_closed(held(20, b"") + held(20, b"GET / HTTP/1.1\r\n"), seconds=13)
 
 
+def test_empty_lines_win_no_time(address: tuple[str, int], held: Callable[..., list[socket.socket]]) -> None:
+    sockets, done = held(5, b"\r\n"), threading.Event()
+    dripping = threading.Thread(target=drip, args=(sockets, done, b"\r\n"))
+    dripping.start()
+    try:
+        deadline = time.monotonic() + 15
+        while any(sock.fileno() >= 0 for sock in sockets):
+            assert time.monotonic() < deadline, "connections are still open"
+            time.sleep(0.5)
+    finally:
+        done.set()
+        dripping.join()
+
+
 def test_half_sent_bodies_are_ended(address: tuple[str, int], held: Callable[..., list[socket.socket]]) -> None:
     wait_until_closed(held(20, HEAD + b"{"), seconds=23)
 
@@ -151,14 +165,14 @@ def test_requests_that_come_by_bytes_delay_nobody_and_are_ended(
     assert max(seconds for _, seconds in answers) < LATE_SECONDS
 
 
-def drip(sockets: list[socket.socket], done: threading.Event) -> None:
-    """Send a byte a second by each connection, and close those that the other side has ended."""
+def drip(sockets: list[socket.socket], done: threading.Event, data: bytes = b"x") -> None:
+    """Send a little a second by each connection, and close those that the other side has ended."""
     while not done.wait(1):
         for sock in sockets:
             if sock.fileno() < 0:
                 continue
             try:
-                sock.sendall(b"x")
+                sock.sendall(data)
             except OSError:
                 sock.close()
             else:

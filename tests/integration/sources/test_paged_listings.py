@@ -167,6 +167,16 @@ def test_a_cursor_that_can_not_be_sent_is_an_error(client: Client, upstream: Ups
     assert page.records == [1]
 
 
+@pytest.mark.parametrize("cursor", ["a" * 65_537, "/things?after=" + "%2525" * 20_000], ids=["value", "link"])
+def test_a_cursor_that_is_longer_than_a_header_is_an_error(client: Client, upstream: Upstream, cursor: str) -> None:
+    upstream.answer = lambda _: reply({"data": [1], "next": cursor})
+
+    page = client.fetch(client.config(**CURSOR))
+
+    assert page.fault and f"has {len(cursor)} characters: expected at most 65536" in page.fault.message
+    assert page.records == [1]
+
+
 def test_zero_is_a_cursor(client: Client, upstream: Upstream) -> None:
     upstream.in_turn(reply({"data": [1], "next": 0}), reply({"data": [2], "next": None}))
 

@@ -31,6 +31,7 @@ BODIES: dict[str, tuple[bytes, str | None, AnswerFormat]] = {
     "another charset": (TEXT.encode("cp1252"), "cp1252", AnswerFormat.JSON),
     "UTF-16": (TEXT.encode("utf-16"), None, AnswerFormat.JSON),
     "errors in a charset": (TEXT.encode("latin1"), None, AnswerFormat.JSON),
+    "many lines that are not strict": (b"NaN\n" * 16_000, None, AnswerFormat.NDJSON),
     "many lines": (b"[1]\n" * 20_000, None, AnswerFormat.NDJSON),
     "XML": (XML.encode(), None, AnswerFormat.XML),
 }

@@ -76,6 +76,8 @@ LARGEST: dict[str, Callable[[int], list[Any]]] = {
     "convertCurrencyFromSubunit": lambda size: ["9" * (size - 3), "USD"],
     "convertCurrencyToSubunit": lambda size: ["9" * (size - 3), "USD"],
     "getMimeType": lambda size: [".tgz" * (size // 4) + "a" * (size % 4)],
+    "keys": lambda size: [record(size - 1)],
+    "__replaced": lambda size: ["a" * (size // 100), "a", "b" * 99 + "b" * (size % 100)],
     "__moment": lambda size: ["1" * ((size - 10) // 2), "fromFormat", "MM" * ((size - 10) // 4) + "a" * (size % 4)],
 }
 # Too little to be timed.
@@ -130,6 +132,11 @@ def test_more_than_the_bound_is_an_error_that_names_the_function(name: str) -> N
         ("$parseQuery(t)", {"t": "a&" * 300_000}),
         ("$flattenDeep([t, 1])", {"t": [0] * 199_999}),
         ("$toNumber(t)", {"t": "1" * 10_001}),
+        ('$replace(t, "a", t)', {"t": "a" * 60_000}),
+        ('t ~> $replace("a", t)', {"t": "a" * 60_000}),
+        ('$map([t], $replace(?, "a", t))', {"t": "a" * 60_000}),
+        ('$eval("$rep" & "lace(t, \\"a\\", t)")', {"t": "a" * 60_000}),
+        ("($f := $replace; $f(t, /a+/, u))", {"t": "a" * 60_000, "u": "$0" * 5000}),
     ],
 )
 def test_within_an_expression_it_is_an_error_of_the_expression(text: str, data: JSON) -> None:
@@ -143,6 +150,10 @@ def test_within_an_expression_it_is_an_error_of_the_expression(text: str, data: 
         ("$map([1..1000], function($one) { $count($keys($parseQuery(t))) })", {"t": "a&" * 190_000}),
         ("$map([1..1000], function($one) { $count($distinct(t)) })", {"t": list(range(190_000))}),
         ("$lofilter([1..100000], function($one) { $sum([1..1000]) > 0 })", {}),
+        ("$count($keys($merge($map([1..100000], function($one) { {$string($one): 1} }))))", {}),
+        ('$map([1..60], function($one) { $pad("a", 9999999) })', {}),
+        ('$map([1..60], function($one) { $pad("a", 999999) })', {}),
+        ('($f := function($n, $a) { $n = 0 ? $a : $f($n - 1, {"a": $a, "b": $a}) }; $f(40, 1))', {}),
         ("$mapValues(t, function($one) { $sum([1..100000]) })", {"t": record(1000)}),
         *(
             (f"${function}", {"t": "a" * 100_000 + "!"})
@@ -158,14 +169,14 @@ def test_within_an_expression_it_is_an_error_of_the_expression(text: str, data: 
     ],
 )  # fmt: skip
 def test_an_expression_ends_soon_whatever_it_calls(text: str, data: JSON) -> None:
-    before = time.thread_time()
+    before = time.process_time()
 
     try:
         expressions.parse(text).evaluate(data)
     except ExpressionError as error:
-        assert error.reason == "D1012"
+        assert error.reason in ("D1012", "U1001")
 
-    assert time.thread_time() - before < 2 * AT_MOST_SECONDS
+    assert time.process_time() - before < 2 * AT_MOST_SECONDS
 
 
 @pytest.mark.parametrize("format", ["MdHmsMdHmsMdHmsMdHms", "xXxX", "yyyyyMdHmsS" * 3])

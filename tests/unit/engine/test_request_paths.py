@@ -1,6 +1,7 @@
 """Paths stay below an integration's base_url, whoever wrote them and however often they are decoded."""
 
 import re
+import time
 import unicodedata
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -58,6 +59,9 @@ LEADS_UP = [
     "v1/..%5cadmin",
     "v1/..%255cadmin",
     "v1/%c0%ae%c0%ae/admin",
+    "v1/%c0%2e%c0%2e/admin",
+    "v1/%f0%80%80%ae%f0%80%80%ae/admin",
+    "v1/%f8%80%80%80%ae%fc%80%80%80%80%ae/admin",
     "v1/%e0%80%ae%e0%80%ae/admin",
     "v1/%u002e%u002e/admin",
     "v1/\uff0e\uff0e/admin",
@@ -195,3 +199,12 @@ def test_whatever_a_text_holds_its_request_stays_below_its_base(place: str, text
     for _ in range(10):
         seen = unicodedata.normalize("NFKC", unquote(seen))
         assert {".", ".."}.isdisjoint(re.split(r"[/\\]", seen))
+
+
+def test_marks_without_end_on_one_letter_take_linear_time() -> None:
+    marks = "\u0315" * 100_000 + "\u0316" * 100_000
+    before = time.thread_time()
+
+    request_paths.check(f"/v1/a{marks}")
+
+    assert time.thread_time() - before < 5  # A minute, when they are sorted.

@@ -118,6 +118,21 @@ def test_context_is_merged_key_by_key_and_masks_keep_their_secret(accounts: Fake
     assert updated.context == {"api_key": "k", "a": 2, "oauth": {"token": "new", "scope": "s"}}
 
 
+@pytest.mark.parametrize("context", [{"many": ["v"] * 5001}, {"long": "v" * 262_144}], ids=["values", "characters"])
+def test_context_that_would_hold_too_much_is_refused(
+    accounts: FakeTable[IntegratedAccount], context: JsonObject
+) -> None:
+    account_id = next(iter(accounts.rows))
+    before = accounts.rows[account_id].context
+
+    with pytest.raises(InvalidInputError, match="context: would hold"):
+        service(accounts).create(ENVIRONMENT, {**FIELDS, "context": context})
+    with pytest.raises(InvalidInputError, match="context: would hold"):
+        service(accounts).update(ENVIRONMENT, account_id, {"context": context})
+
+    assert accounts.rows[account_id].context == before
+
+
 def test_change_without_context_keeps_it(accounts: FakeTable[IntegratedAccount]) -> None:
     updated = service(accounts).update(ENVIRONMENT, "account", {"tenant_id": "t2"})
 

@@ -226,3 +226,31 @@ def test_a_zstd_frame_may_not_ask_for_a_window_beyond_8_mib() -> None:
 
 def test_what_is_accepted_is_what_can_be_undone() -> None:
     assert content_encodings.unknown([content_encodings.ACCEPTED]) is None
+
+
+def test_what_unpacking_remembers_counts_although_nothing_comes_out() -> None:
+    # A Brotli stream with a window of 16 MiB, of one block of 8 MB that is to be skipped.
+    nothing = skipped(8_000_000)
+    body = Body(["br, br"], limit_bytes=100_000_000)
+
+    for _ in body.add(brotli.compress(nothing)):
+        pass
+
+    assert body.size == 0
+    assert body.memory_bytes >= 8_000_000
+
+
+def skipped(size: int) -> bytes:
+    """Write a Brotli stream that holds nothing but metadata (RFC 7932, 9.2)."""
+    # From the lowest bit on: a window of 24 bits, not the last block, metadata, its length in three bytes.
+    head = 0b1111 | 3 << 5 | 3 << 8 | (size - 1) << 10
+    return head.to_bytes(5, "little") + bytes(size) + bytes([3])
+
+
+def test_a_short_answer_counts_as_it_is() -> None:
+    body = Body(["gzip"], limit_bytes=1000)
+
+    for _ in body.add(gzip.compress(b"a" * 100)):
+        pass
+
+    assert body.memory_bytes == body.size == 100

@@ -2,6 +2,7 @@
 
 import html
 import json
+import time
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 from urllib.parse import quote, quote_plus
@@ -131,3 +132,34 @@ def test_base64_is_masked_without_its_padding_and_as_addresses_have_it(written: 
     shown = masked(f"Basic {written}", {"bWU6Yj9+Yg=="})
 
     assert shown.removesuffix("%3D%3D").removesuffix("==") == "Basic ***"
+
+
+COSTLY = {
+    "one of 10 MB": frozenset(["a" * 10_000_000]),
+    "300,000 short ones": frozenset(f"{number:06x}" for number in range(300_000)),
+    "marks without end on one letter": frozenset(["a" + "\u0315" * 50_000 + "\u0316" * 50_000]),
+}
+
+
+@pytest.mark.parametrize("secrets", COSTLY.values(), ids=COSTLY)
+def test_secrets_of_any_number_and_length_are_masked_in_little_time(secrets: frozenset[str]) -> None:
+    before = time.thread_time()
+
+    shown = masked(f"said: {min(secrets)}", secrets)
+
+    assert shown in ("***", "said: ***")
+    assert time.thread_time() - before < 2
+
+
+def test_a_secret_that_is_longer_than_calls_go_deep_is_masked() -> None:
+    key = "".join(f"{number:06x}" for number in range(40_000))
+
+    assert masked(f"said: {key}", {key}) == "said: ***"
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "cp1252"])
+def test_a_secret_that_was_read_byte_by_byte_is_masked(charset: str) -> None:
+    misread = "pässwörd-日本".encode().decode(charset, "replace")
+
+    assert masked(f"X-Key: {misread}!", {"pässwörd-日本"}) == "X-Key: ***!"
+    assert masked(json.dumps(misread), {"pässwörd-日本"}) == '"***"'
