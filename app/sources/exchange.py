@@ -27,6 +27,8 @@ class HttpRequest:
     """For one attempt, from connecting to the last byte of the body."""
     is_repeatable: bool
     """To send it twice does no harm."""
+    account_id: str = ""
+    """Whose it is, once it is sent."""
     error_expression: Expression | None = None
     """Sees errors in answers."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)

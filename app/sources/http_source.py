@@ -120,6 +120,7 @@ class HttpSource:
         config = call.config.method(call.resource, call.method)
         timeout_seconds = config.timeout_seconds or self._timeout_seconds
         request = await self._aside(
+            call,
             lambda: requests.finish(requests.draft(call, config), PageAsk(), timeout_seconds=timeout_seconds),
             is_long=computed_parts.are_in(config),
         )
@@ -137,8 +138,8 @@ class HttpSource:
         timeout_seconds = config.timeout_seconds or self._timeout_seconds
         return drafted, listing, requests.finish(drafted, ask, timeout_seconds=timeout_seconds)
 
-    async def _aside(self, function: Callable[[], T], *, is_long: bool) -> T:
-        return await self._transport.aside(function) if is_long else function()
+    async def _aside(self, call: PageCall, function: Callable[[], T], *, is_long: bool) -> T:
+        return await self._transport.aside(function, account_id=call.account_id) if is_long else function()
 
     def _send(self, call: PageCall, request: HttpRequest, read: Callable[[HttpResponse], Awaitable[T]]) -> Awaitable[T]:
         return self._transport.send(
@@ -152,19 +153,19 @@ class HttpSource:
     async def _fetch_once(self, call: PageCall) -> FetchedPage:
         config = call.config.method(call.resource, call.method)
         is_computed = computed_parts.are_in(config)
-        drafted, listing, request = await self._aside(partial(self._asked, call, config), is_long=is_computed)
+        drafted, listing, request = await self._aside(call, partial(self._asked, call, config), is_long=is_computed)
         try:
             answer = await self._send(call, request, partial(answers.read, call, config, request))
         except RefusedError as error:
             refusal = await _refusal(request, error)
             with _masking(drafted):
-                turned = await self._aside(partial(listing.refused, refusal), is_long=is_computed)
+                turned = await self._aside(call, partial(listing.refused, refusal), is_long=is_computed)
             if turned is None:
                 raise
             return _page(drafted, request, turned, status=error.response.status)
         response = answer.response
         turn = partial(listing.turn, answer.page, decides_deletions=call.decides_deletions)
-        turned = await self._aside(turn, is_long=is_computed or response.is_large)
+        turned = await self._aside(call, turn, is_long=is_computed or response.is_large)
         turned = replace(turned, warnings=(*turned.warnings, *answer.warnings)) if answer.warnings else turned
         if call.is_handed_on:
             shown_records = handed_on.records(turned.records, response.body, request.credentials)

@@ -77,11 +77,12 @@ class Transport:
         """
         config = rate_limit or RateLimitConfig()
         gate = self._pool().gate(account_id, config.pace)
+        request = replace(request, account_id=account_id)
         return await Sending(request, endpoint, gate, config, self._attempt, self._settings, read).run()
 
-    async def aside(self, function: Callable[[], T]) -> T:
+    async def aside(self, function: Callable[[], T], *, account_id: str) -> T:
         """Call what takes a while, but ends; on the transport's loop."""
-        return await self._pool().reader.aside(function)
+        return await self._pool().reader.aside(function, account_id=account_id)
 
     def useful_requests(self, account_id: str) -> int:
         """Tell how many requests to an account are worth having under way; callable from any thread."""
@@ -128,7 +129,7 @@ class Transport:
                 status=response.status,
                 headers=response.headers,
                 body=await self._read(request, response, held),
-                reader=self._pool().reader,
+                reader=self._pool().reader.of(request.account_id),
                 held=held,
             )
 

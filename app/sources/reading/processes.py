@@ -2,7 +2,7 @@
 
 A C decoder holds the interpreter's lock for as long as it takes, so that a thread would not help. A process is started
 when it is needed, reads one body after another, and ends after a while without any; what comes back is taken in piece
-by piece. Few of them work at a time: so many for short bodies, so many for long ones, each in order.
+by piece. Few of them work at a time: so many for short bodies, so many for long ones, in turn over the accounts.
 """
 
 import asyncio
@@ -11,10 +11,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -22,10 +23,11 @@ import app
 from app.engine.answer_format import AnswerFormat
 from app.engine.json_types import JSON
 from app.sources.reading import documents, frames
-from app.sources.reading.documents import Document, Grow, NotReadError, UnreadableError
+from app.sources.reading.documents import Document, Grow, NotReadError, Reader, UnreadableError
 from app.sources.reading.frames import Job, Outcome
 from app.sources.reading.memory import PER_DECODED_BYTE
 from app.sources.reading.pieces import Assembly, Piece, PieceKind
+from app.sources.reading.turns import Turns
 
 T = TypeVar("T")
 
@@ -52,14 +54,20 @@ class ReadingProcesses:
 
     def __init__(self) -> None:
         self._idle: list[_Process] = []
-        self._short, self._long = asyncio.Semaphore(_MOST_OF_A_KIND), asyncio.Semaphore(_MOST_OF_A_KIND)
-        self._turn = asyncio.Lock()
+        self._at_once, self._short, self._long = Turns(1), Turns(_MOST_OF_A_KIND), Turns(_MOST_OF_A_KIND)
         # A few only: each may hold the interpreter's lock for a moment, after which it is the loop's turn.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-answers")
+        self._aside = Turns(_THREADS)
 
-    async def read(self, body: bytes, charset: str | None, form: AnswerFormat, grow: Grow) -> Document:
+    def of(self, account_id: str) -> Reader:
+        """Return what reads for an account."""
+        return _AccountReader(self, account_id)
+
+    async def read(
+        self, body: bytes, charset: str | None, form: AnswerFormat, grow: Grow, *, account_id: str
+    ) -> Document:
         """Read a body in any format but ``auto``; raise UnreadableError or NotReadError."""
-        document = await self._read_at_once(body, charset, form)
+        document = await self._read_at_once(body, charset, form, account_id)
         if document is not None:
             return document
         job = Job(
@@ -70,12 +78,17 @@ class ReadingProcesses:
         )
         # Before it takes a place: who has one waits for nothing that another one has.
         await grow(PER_DECODED_BYTE * len(body))
-        async with self._short if len(body) <= _SHORT_BYTES else self._long:
+        turns = self._short if len(body) <= _SHORT_BYTES else self._long
+        async with turns.of(account_id):
             return await self._read_apart(job, body)
 
-    async def aside(self, function: Callable[[], T]) -> T:
+    async def aside(self, function: Callable[[], T], *, account_id: str) -> T:
         """Call what takes a while, in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+        await self._aside.take(account_id)
+        work = self._threads.submit(function)
+        # Whoever waits may be gone before the thread is free.
+        work.add_done_callback(partial(_call_on, asyncio.get_running_loop(), self._aside.give_back))
+        return await asyncio.wrap_future(work)
 
     def close(self) -> None:
         """End all processes that wait for work; those at work end with who waits for them."""
@@ -83,10 +96,12 @@ class ReadingProcesses:
         while self._idle:
             self._idle.pop().end()
 
-    async def _read_at_once(self, body: bytes, charset: str | None, form: AnswerFormat) -> Document | None:
+    async def _read_at_once(
+        self, body: bytes, charset: str | None, form: AnswerFormat, account_id: str
+    ) -> Document | None:
         if len(body) <= _UNNOTICED_BYTES or len(body) > documents.STRICT_AT_ONCE_BYTES:
             return documents.read_at_once(body, charset, form)
-        async with self._turn:
+        async with self._at_once.of(account_id):
             # However many answers have come at once, others have their turn between any two.
             await asyncio.sleep(0)
             return documents.read_at_once(body, charset, form)
@@ -125,6 +140,28 @@ class ReadingProcesses:
         if process in self._idle:
             self._idle.remove(process)
             process.end()
+
+
+class _AccountReader:
+    """Reads the bodies of one account."""
+
+    def __init__(self, processes: ReadingProcesses, account_id: str) -> None:
+        self._processes = processes
+        self._account_id = account_id
+
+    async def read(self, body: bytes, charset: str | None, form: AnswerFormat, grow: Grow) -> Document:
+        """Read a body; raise UnreadableError or NotReadError."""
+        return await self._processes.read(body, charset, form, grow, account_id=self._account_id)
+
+    async def aside(self, function: Callable[[], T]) -> T:
+        """Call what takes a while."""
+        return await self._processes.aside(function, account_id=self._account_id)
+
+
+def _call_on(loop: asyncio.AbstractEventLoop, act: Callable[[], None], _: "Future[Any]") -> None:
+    # A loop that is closed has nobody who waits.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(act)
 
 
 class _Process:

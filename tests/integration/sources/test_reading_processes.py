@@ -59,7 +59,7 @@ async def opened() -> AsyncIterator[ReadingProcesses]:
 
 
 async def read(reader: ReadingProcesses, body: tuple[bytes, str | None, AnswerFormat]) -> Any:
-    return await reader.read(*body, free)
+    return await reader.read(*body, free, account_id="any")
 
 
 def children() -> set[int]:
@@ -220,7 +220,7 @@ from app.sources.reading.processes import ReadingProcesses
 async def free(_): pass
 
 async def main():
-    await ReadingProcesses().read(b"[1]\\n" * 20_000, None, AnswerFormat.NDJSON, free)
+    await ReadingProcesses().read(b"[1]\\n" * 20_000, None, AnswerFormat.NDJSON, free, account_id="any")
     print(*children(), flush=True)
     os.kill(os.getpid(), 9)
 
