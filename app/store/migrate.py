@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from app.engine.errors import Failure, InvalidInputError, StoreOfLaterVersionError, StoreRightsError
-from app.store.database import connect
+from app.store.database import connect, connections_of
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # One migrator at a time; any constant that nothing else in this database uses.
@@ -65,7 +65,8 @@ def _rights_told(engine: Engine) -> Iterator[None]:
     except DBAPIError as error:
         if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise
-        role = f"role '{engine.url.username}'" if engine.url.username else "role of DATABASE_URL"
+        user = connections_of(engine).arguments().get("user")
+        role = f"role '{user}'" if user else "role of DATABASE_URL"
         raise StoreRightsError(
             f"the {role} may not migrate the database ({error.orig.diag.message_primary}): let the database's owner "
             "migrate it, or grant the role CREATE on its schema and make it the owner of Ferryman's tables"

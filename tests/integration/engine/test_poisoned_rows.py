@@ -3,9 +3,9 @@
 import base64
 from collections.abc import Iterator, Sequence
 
+import psycopg
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import text
 
 from app.engine import announcements
 from app.engine.ids import new_id
@@ -15,6 +15,7 @@ from app.services.roll_call import Pulse, RollCall
 from app.services.run_requests import RunRequest
 from app.store.announcements import insert_announcements
 from app.store.daemons import DaemonStore
+from app.store.database import connections_of
 from app.store.writing_sessions import WritingSessions
 from tests.support.led_place import LedPlace, led_place
 from tests.support.pump_database import PumpDatabase
@@ -217,21 +218,17 @@ def test_daemon_that_can_not_be_taken_down(place: LedPlace) -> None:
 
 
 def test_session_whose_name_is_no_claim(place: LedPlace) -> None:
-    engines = [
-        create_engine(
-            place.engine.url.update_query_dict({"application_name": f"ferryman page {name}:1"}), poolclass=NullPool
-        )
-        for name in ("-" * 36, new_id())
-    ]
-    poisoned, orphaned = (engine.connect() for engine in engines)
+    arguments = connections_of(place.engine).arguments()
+    poisoned, orphaned = (
+        psycopg.connect(**{**arguments, "application_name": f"ferryman page {name}:1"}) for name in ("-" * 36, new_id())
+    )
     for connection in (poisoned, orphaned):
-        connection.execute(text("select 1"))
+        connection.execute("select 1")
 
     ended = WritingSessions(place.engine, older_than_seconds=0.0).end_orphaned()
 
-    poisoned.execute(text("select 1"))
+    poisoned.execute("select 1")
     for connection in (poisoned, orphaned):
-        connection.invalidate()
         connection.close()
     assert ended == 1
 
