@@ -13,6 +13,9 @@ UP_OPTIONS ?=
 PYTEST_OPTIONS ?=
 # Most tests wait for processes: one worker more than two cores have. A file stays with one worker, for its fixtures.
 TEST_WORKERS ?= 3
+IN_PARALLEL = --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+# What the proofs draw and kill by the hundred asks the database for nothing that the other tests do not.
+POOLED ?= $(foreach file,deaths_at_commits drawn_lists pumped_runs resumed_runs changes_only simulation,--ignore tests/integration/engine/test_$(file).py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -41,14 +44,13 @@ demo: $(RUNTIME)  ## Show a daemon run and a webhook run against a sample API, f
 up: $(RUNTIME)  ## Run everything on this machine until Ctrl-C; options by UP_OPTIONS='--port 9000'
 	@$(BIN)/ferryman up $(UP_OPTIONS)
 
-test: $(DEV)  ## Run the whole test suite, but for what needs other packages
-	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/ecosystem \
-		$(PYTEST_OPTIONS)
+test: $(DEV)  ## Run the whole test suite, but for what test-ecosystem runs
+	$(BIN)/python -m pytest $(IN_PARALLEL) --ignore tests/ecosystem --ignore tests/chaos $(PYTEST_OPTIONS)
 
-test-ecosystem: $(DEV)  ## Run what needs packages of Debian (pgbouncer), and the store's and engine's tests through a pooler
-	$(BIN)/python -m pytest tests/ecosystem $(PYTEST_OPTIONS)
-	FERRYMAN_TESTS_POOLER=pgbouncer $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile \
-		--no-loadscope-reorder tests/integration/store tests/integration/engine $(PYTEST_OPTIONS)
+test-ecosystem: $(DEV)  ## Run what needs packages of Debian, a short make chaos, and the store's and engine's tests through a pooler (POOLED= all)
+	$(BIN)/python -m pytest $(IN_PARALLEL) tests/ecosystem tests/chaos $(PYTEST_OPTIONS)
+	FERRYMAN_TESTS_POOLER=pgbouncer $(BIN)/python -m pytest $(IN_PARALLEL) tests/integration/store tests/integration/engine \
+		$(POOLED) $(PYTEST_OPTIONS)
 
 chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCENARIO=name; BROKER=amqp://... for RabbitMQ
 	@CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) --scenario "$(SCENARIO)" --broker "$(BROKER)"
