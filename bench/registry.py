@@ -18,6 +18,7 @@ from bench.scenarios import (
     scale_out,
     short_pages,
     silent_receiver,
+    triggers,
     unified,
 )
 
@@ -33,6 +34,7 @@ _ALL: Final = (
     *freeze.SCENARIOS,
     *silent_receiver.SCENARIOS,
     *forgetting.SCENARIOS,
+    *triggers.SCENARIOS,
     *growth.SCENARIOS,
     *scale_out.SCENARIOS,
     *peers.SCENARIOS,
