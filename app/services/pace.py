@@ -10,6 +10,8 @@ T = TypeVar("T")
 TURN_SECONDS: Final = 2.0
 """After how long a turn makes room for those of others."""
 _LONGEST_PAUSE_SECONDS: Final = 1.0
+_LONGEST_WAIT_SECONDS: Final = 30.0
+"""A batch that hangs keeps the others waiting no longer."""
 
 
 class Pace:
@@ -27,9 +29,11 @@ class Pace:
 
     def take(self, batch: Callable[[], T]) -> T:
         """Do a batch, then rest."""
-        with self._lock:
-            began = self.monotonic()
-            try:
-                return batch()
-            finally:
-                self._pause(min(self.monotonic() - began, _LONGEST_PAUSE_SECONDS))
+        is_mine = self._lock.acquire(timeout=_LONGEST_WAIT_SECONDS)
+        began = self.monotonic()
+        try:
+            return batch()
+        finally:
+            self._pause(min(self.monotonic() - began, _LONGEST_PAUSE_SECONDS))
+            if is_mine:
+                self._lock.release()

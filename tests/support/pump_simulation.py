@@ -132,7 +132,9 @@ class Simulation:
         is_quiet = not self._actors and not self.mailbox.waiting
         if is_quiet or luck < weather.sleep:
             self.world.database.pass_time(self.run_id)
-        if is_quiet or luck < weather.sweep:
+        # The leader's duties take turns at a lock: a second sweep of the same process could wait for the first.
+        is_sweeping = any(actor.daemon is self._leader for actor in self._actors)
+        if not is_sweeping and (is_quiet or luck < weather.sweep):
             self._actors.append(Actor(self._leader, lambda: sweep(self._leader)))
         elif self._idle and self.mailbox.waiting and self.chance.random() < 0.5:
             self._take_up(self._idle.pop())
