@@ -17,7 +17,6 @@ _LONGEST = (
     "test_changes_only.py",
     "test_pumped_runs.py",
     "test_resumed_runs.py",
-    "test_chaos.py",
     "test_demo.py",
     "test_deploy.py",
 )
@@ -28,9 +27,13 @@ settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that no worker is left alone with it at the end."""
+    """Begin with what takes longest, so that no worker is left alone with it at the end.
+
+    Those that share a Ferryman come last, since that has no rest from its start to the session's end.
+    """
     ranks = {name: rank for rank, name in enumerate(_LONGEST)}
-    items.sort(key=lambda item: (ranks.get(item.path.name, len(ranks)), "integration" not in item.path.parts))
+    sharing = {item.path for item in items if "ferryman" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: (ranks.get(item.path.name, len(ranks)), item.path in sharing))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -99,10 +99,13 @@ class WebhookStore:
         row = catalog.find_row(self._engine, _TABLE, environment_id, webhook_id)
         if row is None:
             return None
-        present = self._cipher.open(row["secret_encrypted"], WEBHOOK_SECRET.place(environment_id, webhook_id))
-        kept = self._cipher.seal(present, WEBHOOK_PREVIOUS_SECRET.place(environment_id, webhook_id))
+        # By the row's own id: a caller may write it in capitals.
+        place, previous = (
+            column.place(row["environment_id"], row["id"]) for column in (WEBHOOK_SECRET, WEBHOOK_PREVIOUS_SECRET)
+        )
+        kept = self._cipher.seal(self._cipher.open(row["secret_encrypted"], place), previous)
         values = {
-            "secret": self._cipher.seal(secret, WEBHOOK_SECRET.place(environment_id, webhook_id)),
+            "secret": self._cipher.seal(secret, place),
             "previous": kept if overlap_seconds > 0 else None,
             "seconds": overlap_seconds,
         }

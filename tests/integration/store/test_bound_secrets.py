@@ -26,7 +26,16 @@ from app.store.encryption_keys import KeyStore
 from app.store.environment_integrations import EffectiveIntegrations, EnvironmentIntegrationStore
 from app.store.integrations import IntegrationStore
 from app.store.master_keys import MasterKeys
-from app.store.sealed_columns import ACCOUNT_OVERRIDE, CONFIG, CONTEXT, IN_JSON, OVERRIDE, WEBHOOK_SECRET, WHOLE
+from app.store.sealed_columns import (
+    ACCOUNT_OVERRIDE,
+    CONFIG,
+    CONTEXT,
+    IN_JSON,
+    OVERRIDE,
+    WEBHOOK_PREVIOUS_SECRET,
+    WEBHOOK_SECRET,
+    WHOLE,
+)
 from app.store.sealed_columns import SealedColumn as Column
 from app.store.sealed_rows import SealedRows
 from app.store.tokens import TokenStore
@@ -63,6 +72,7 @@ class Tenant:
             CONTEXT: self.account,
             ACCOUNT_OVERRIDE: self.account,
             WEBHOOK_SECRET: self.webhook,
+            WEBHOOK_PREVIOUS_SECRET: self.webhook,
             CONFIG: self.integration,
             OVERRIDE: self.integration,
         }[column]
@@ -90,6 +100,7 @@ class Process:
         account = self.accounts.create(environment, new_id(), owned, context={"token": f"canary-{new_id()}"}).id
         target = {"target_url": "https://example.com"}
         webhook = self.webhooks.create(environment, new_id(), target, secret=f"canary-{new_id()}").id
+        self.webhooks.replace_secret(environment, webhook, f"canary-{new_id()}", overlap_seconds=3600)
         installed, _ = self.installed.install(environment, {"integration_id": integration, "override": config})
         return Tenant(environment, integration, account, webhook, installed.id)
 
@@ -103,6 +114,7 @@ class Process:
             ],
             ACCOUNT_OVERRIDE: [lambda: self.accounts.get(environment, of.account)],
             WEBHOOK_SECRET: [lambda: self.webhooks.get(environment, of.webhook)],
+            WEBHOOK_PREVIOUS_SECRET: [lambda: self.webhooks.get(environment, of.webhook)],
             CONFIG: [
                 lambda: self.integrations.get(environment, of.integration),
                 lambda: self.effective.get(environment, of.integration),
@@ -133,7 +145,7 @@ class Process:
     def put_as_before(self, column: Column, of: Tenant, value: str) -> None:
         """Store what the release before would have stored."""
         if column in WHOLE:
-            self.put(column, of, self.sealed_as_before(value if column is WEBHOOK_SECRET else {"token": value}))
+            self.put(column, of, self.sealed_as_before({"token": value} if column is CONTEXT else value))
         else:
             self.put(column, of, {"client": {"secret": in_json(self.sealed_as_before(value))}})
 
@@ -234,6 +246,9 @@ def test_a_value_is_read_again_however_its_id_was_written(process: Process, own:
             own.environment, own.account.upper(), {"integration_override": config}, change_context=lambda old: old
         ),
         WEBHOOK_SECRET: lambda: process.webhooks.update(own.environment, own.webhook.upper(), {"is_active": True}),
+        WEBHOOK_PREVIOUS_SECRET: lambda: process.webhooks.replace_secret(
+            own.environment, own.webhook.upper(), f"canary-{new_id()}", overlap_seconds=3600
+        ),
         CONFIG: lambda: process.integrations.update(
             own.environment, own.integration.upper(), {"config": config}, version=1
         ),
