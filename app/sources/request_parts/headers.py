@@ -20,6 +20,12 @@ def _version() -> str:
 
 _USER_AGENT: Final = f"ferryman/{_version()}"
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OF_THE_CONNECTION: Final = frozenset(
+    {"content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+"""Who is asked, and where a request ends. Connections are shared by all that ask one upstream: whoever could say that a
+body ends elsewhere would make the next request, of anybody, a part of one's own; and another host's name would lead
+secrets past the origin that they were given for."""
 _NOT_IN_VALUES: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 
@@ -40,6 +46,8 @@ def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         # Not shown: who mixes up name and value has a secret here.
         raise SourceError("request", "a header's name holds characters other than letters, digits and '-'")
+    if name.lower() in _OF_THE_CONNECTION:
+        raise SourceError("request", f"header '{name}' is set by Ferryman alone, as it tells who is asked and how much is sent")
     return name
 
 

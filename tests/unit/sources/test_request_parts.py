@@ -128,6 +128,24 @@ def test_a_header_is_sent_as_it_is(value: JSON, text: str) -> None:
     assert finished(draft).headers["X-A"] == text
 
 
+@pytest.mark.parametrize("place", ["headers", "authorization", "signature"])
+@pytest.mark.parametrize("name", ["Host", "content-length", "Transfer-Encoding", "TE", "Upgrade", "Expect", "Trailer"])
+def test_a_header_of_the_connection_is_refused(name: str, place: str) -> None:
+    """Others ask by the same connection: a body that ends too early begins the request of the next one."""
+    sign = {"format": "header", "config": {"expression": f"{{'{name}': 'chunked'}}"}}
+    of_place = {
+        "headers": {"headers": {name: "chunked"}},
+        "authorization": {"authorization": {"format": "header", "config": {"header_name": name, "value": "chunked"}}},
+        "signature": {"authorization": sign},
+    }
+    draft = drafted({}, base=of_place[place])
+
+    with pytest.raises(SourceError, match=f"header '{name}' is set by Ferryman alone") as caught:
+        finished(draft)
+
+    assert caught.value.code == "request"
+
+
 @pytest.mark.parametrize("value", ["s3cret\n", "a\r\nX-B: c", "a\x00", "\x7f", "\ud800"])
 def test_a_header_with_a_control_character_is_told_by_its_name(value: str) -> None:
     draft = drafted({"authorization": {"format": "bearer", "config": {"token": "{{t}}"}}}, context={"t": value})
