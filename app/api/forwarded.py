@@ -14,11 +14,12 @@ from app.net.trusted_proxies import TrustedProxies, parsed
 Environ = dict[str, Any]
 
 _VALUE: Final = r'"(?:[^"\\]|\\.)*"|[^\s",;=]*'
-_PAIR: Final = re.compile(rf"\s*([A-Za-z]+)\s*=\s*({_VALUE})\s*")
-_SEPARATED: Final = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*")+')
+_PAIR: Final = re.compile(rf"\s*+(?:([A-Za-z]++)\s*+=\s*+({_VALUE})\s*+)?([;,]|\Z)")
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _PREFIX: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+){1,20}")
 _PORT: Final = re.compile(r"[0-9]{1,5}")
+_MOST_HOPS: Final = 100
+"""What stands further to the left no proxy of one's own has written."""
 _SCHEMES: Final = ("http", "https")
 
 
@@ -88,21 +89,29 @@ def _with_port(environ: Environ, port: str) -> str:
 
 
 def _standard_hops(environ: Environ) -> Sequence[Hop]:
-    """Read ``Forwarded``; a header that is not well-formed tells nothing."""
-    hops = []
-    for element in _SEPARATED.findall(environ.get("HTTP_FORWARDED", "")):
-        pairs = dict[str, str]()
-        for part in re.findall(r'(?:[^";]|"(?:[^"\\]|\\.)*")+', element):
-            match = _PAIR.fullmatch(part)
-            if match is None:
-                return ()
+    """Read ``Forwarded``; a header that is not well-formed tells nothing.
+
+    Each pair is looked for at one place: a client may have made most of the header up.
+    """
+    text, at = environ.get("HTTP_FORWARDED", ""), 0
+    hops, pairs = list[Hop](), dict[str, str]()
+    while text:
+        match = _PAIR.match(text, at)
+        if match is None:
+            return ()
+        if match[1]:
             pairs[match[1].lower()] = _unquoted(match[2])
-        hops.append(Hop(address=_address(pairs.get("for")), scheme=pairs.get("proto"), host=pairs.get("host")))
+        if match[3] != ";" and pairs:
+            hops.append(Hop(address=_address(pairs.get("for")), scheme=pairs.get("proto"), host=pairs.get("host")))
+            pairs = {}
+        if not match[3]:
+            return hops
+        at = match.end()
     return hops
 
 
 def _usual_hops(environ: Environ) -> Sequence[Hop]:
-    return [Hop(address=_address(text)) for text in _list(environ, "FOR")]
+    return [Hop(address=_address(text)) for text in _list(environ, "FOR")[-_MOST_HOPS:]]
 
 
 def _told(environ: Environ, name: str, distance: int) -> str | None:
