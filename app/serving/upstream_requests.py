@@ -1,24 +1,37 @@
-"""Which requests wait for an upstream: these are kept from the threads that answer all others."""
+"""Which requests wait for an upstream or a receiver: these are kept from the threads that answer all others."""
 
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 _CALLS: Final = frozenset({"proxy", "unified", "custom"})
-_TRIED: Final = frozenset({("sync-job", "validate")})
-_MAY_BE_DRY: Final = frozenset({("sync-job-run",)})
+_TRIED: Final = (
+    ("sync-job", "validate"),
+    ("integrated-account", "refresh-credentials"),
+    ("integrated-account", "bulk-delete"),
+    ("webhook", "test"),
+)
+_ACCOUNT: Final = "integrated-account"
+"""Its row is locked while a token endpoint is asked for its token, and whoever changes it waits for that."""
+_CHANGING: Final = frozenset({"PATCH", "DELETE"})
+_MAY_BE_DRY: Final = (("sync-job-run",),)
 _LONGEST_LINE: Final = 8192
 
 
 def may_wait(request: bytes | bytearray) -> bool:
-    """Whether a request, as it came in, may wait for an upstream: by its path, decoded as its route is found."""
+    """Whether a request, as it came in, may wait for somebody else: by its path, decoded as its route is found."""
     line = bytes(request[:_LONGEST_LINE]).partition(b"\r\n")[0].decode("latin-1")
     method, _, rest = line.partition(" ")
     target = rest.partition(" ")[0]
     path, _, query = _origin_form(target).partition("?")
     segments = tuple(segment for segment in unquote(path).split("/") if segment)
-    if not _CALLS.isdisjoint(segments):
+    if not _CALLS.isdisjoint(segments) or (method in _CHANGING and _ACCOUNT in segments):
         return True
-    return method == "POST" and (segments in _TRIED or (segments in _MAY_BE_DRY and bool(query)))
+    return method == "POST" and (_end_in(segments, _TRIED) or (_end_in(segments, _MAY_BE_DRY) and bool(query)))
+
+
+def _end_in(segments: tuple[str, ...], routes: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether a path is that of one of some routes, whatever prefix stands before it."""
+    return any(segments[-len(route) :] == route for route in routes)
 
 
 def _origin_form(target: str) -> str:
