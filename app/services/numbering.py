@@ -48,6 +48,7 @@ class Numbering:
         self._pace = pace
         self._rows = DutyRows("numbering records", monotonic=pace.monotonic)
         self._has_left_some = False
+        self._came_to: str | None = None
 
     def duties(self) -> Sequence[Duty]:
         """Make the duty."""
@@ -58,6 +59,11 @@ class Numbering:
         place = self._numbers.place()
         if place is None:
             return False
+        if place.account_id is None:
+            self._has_left_some = False
+        elif place.account_id != self._came_to:
+            # Another leader has come so far, and nobody knows what it had to leave: all is gone over once more.
+            self._has_left_some = True
         account = place.account_id or self._numbers.next_account(None)
         until = self._pace.monotonic() + TURN_SECONDS
         while account is not None and self._pace.monotonic() < until:
@@ -70,6 +76,7 @@ class Numbering:
         batch = partial(self._numbers.number_some, account_id, limit=BATCH)
         count = self._rows.handle(account_id, partial(self._pace.take, batch))
         self._has_left_some = self._has_left_some or count is None
+        self._came_to = self._came_to if count is None else account_id
         return count is not None and count >= BATCH
 
     def _end_pass(self) -> None:

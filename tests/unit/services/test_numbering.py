@@ -79,6 +79,18 @@ def test_account_that_breaks_is_passed_over_and_come_back_to() -> None:
     assert (numbers.left, numbers.is_finished) == ({"a": 0, "b": 0}, True)
 
 
+def test_account_that_a_leader_has_left_is_come_back_to_by_the_next_one() -> None:
+    numbers = FakeNumbers({"a": 1, "b": BATCH, "c": 1}, broken={"a"}, seconds=1.5)
+    assert numbering(numbers).turn() is True
+    numbers.broken.clear()
+    successor = numbering(numbers)
+
+    while successor.turn() or not numbers.is_finished:
+        assert len(numbers.batches) < 20
+
+    assert numbers.left == {"a": 0, "b": 0, "c": 0}
+
+
 @pytest.mark.parametrize("numbers", [FakeNumbers({}), FakeNumbers({"a": 1}, is_finished=True)], ids=["none", "done"])
 def test_nothing_is_done_where_nothing_is_to_do(numbers: FakeNumbers) -> None:
     assert numbering(numbers).turn() is False
