@@ -24,9 +24,8 @@ _ASK: Final = text("""
 """)
 # Whoever erases locks the same row first.
 _LOCK: Final = text("""
-    select e.id, exists (select from integration i join deleted_account a on a.integration_id = i.id
-                          where a.id = e.integrated_account_id) as has_integration
-      from erasure e
+    select e.id, exists (select from integration i where i.id = a.integration_id) as has_integration
+      from erasure e join deleted_account a on a.id = e.integrated_account_id
      where e.environment_id = :environment_id and e.integrated_account_id = :id and e.resource is null
            and e.started_at is null
        for update of e

@@ -206,6 +206,22 @@ def test_account_without_its_integration_does_not_come_back(
     assert deleted.restore(EnvironmentId(new_id()), account) is None
 
 
+def test_account_of_which_only_records_are_left_is_erased_and_does_not_come_back(
+    engine: Engine, erasures: ErasureStore, deleted: DeletedAccounts
+) -> None:
+    """As 0015 takes down those that were deleted before it."""
+    account = new_id()
+    run = fill(engine, account)
+    put(engine, "erasure", environment_id=ENVIRONMENT, integrated_account_id=account, due_at=text("'infinity'"))
+
+    assert deleted.restore(ENVIRONMENT, account) is None
+    assert deleted.hasten(ENVIRONMENT, account)
+    (erasure,) = erase_all(erasures)
+
+    assert erasure.status is ErasureStatus.ERASED
+    assert named_in(engine, account, run) == {"erasure"}
+
+
 def test_account_whose_erasure_has_begun_does_not_come_back(
     engine: Engine, accounts: AccountStore, erasures: ErasureStore, deleted: DeletedAccounts
 ) -> None:

@@ -182,6 +182,23 @@ def test_deleted_accounts_that_wait_are_not_forgotten_by_going_back(empty_url: s
     assert connection.execute(text("select count(*) from deleted_account")).scalar_one() == 1
 
 
+@pytest.mark.parametrize("is_there", [True, False], ids=["present", "deleted"])
+def test_accounts_that_were_deleted_before_are_erased_too(
+    empty_url: str, connection: Connection, is_there: bool
+) -> None:
+    """Nothing but records and runs is left of one, which no route reached."""
+    migrate.upgrade(empty_url, _OLDEST)
+    for table in _reflected(connection).sorted_tables:
+        connection.execute(insert(table).values(_sample(table)))
+    if not is_there:
+        connection.execute(text("delete from integrated_account"))
+
+    migrate.upgrade(empty_url)
+
+    asked = "select environment_id::text, integrated_account_id::text, resource, due_at > now() from erasure"
+    assert connection.execute(text(asked)).all() == ([] if is_there else [(_ID, _ID, None, True)])
+
+
 @pytest.mark.parametrize("name", ["100% sure", "%(here)s", "a b#c;d"])
 def test_path_of_the_checkout_may_hold_anything(
     empty_url: str, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
