@@ -1,5 +1,6 @@
 """``ferryman keys``: the keys that encrypt credentials and secrets."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -44,6 +45,11 @@ def rotate(data_dir: Path | None) -> None:
     click.echo(f"{rotated.key_id}: {words}; {rotated.rows} rows are encrypted anew.")
     for key_id in rotated.removed:
         click.echo(f"{key_id}: removed, nothing is encrypted by it any more.")
+    for place in rotated.unreadable:
+        click.echo(f"{place}: does not open by any key at hand, and stays as it is.", err=True)
+    if rotated.unreadable:
+        click.echo("The format before is not refused until all of these are mended, or gone.", err=True)
+        sys.exit(1)
 
 
 def _state(key: KeyUse) -> str:

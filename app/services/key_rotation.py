@@ -1,7 +1,8 @@
 """Replace the key that seals credentials and secrets, while everything runs and whatever dies in the middle.
 
 A new key is made current first: from then on every process seals with it. Then what other keys have sealed is sealed
-anew, row by row; how far that is stands in the rows themselves, so that a rotation which broke off goes on.
+anew, row by row; how far that is stands in the rows themselves, so that a rotation which broke off goes on. A row that
+does not open keeps none of the others from it.
 """
 
 import logging
@@ -70,8 +71,11 @@ class KeyMaker(Protocol):
 class Rows(Protocol):
     """The rows in which something is sealed."""
 
-    def reseal_some(self, key_id: str, *, limit: int) -> int:
-        """Seal some rows anew that another key has sealed, or none for its place; tell how many were found."""
+    def reseal_some(self, key_id: str, *, limit: int, unreadable: set[str]) -> int:
+        """Seal some rows anew that another key has sealed, or none for its place; tell how many were found.
+
+        One that does not open is named in ``unreadable`` and left as it is; those in it are passed over.
+        """
 
     def count_by_key(self) -> Mapping[str, int]:
         """Count the rows by the key that sealed them; without a data key the id is empty."""
@@ -97,6 +101,8 @@ class Rotated:
     """It finished one that had broken off, and made no new key."""
     rows: int
     removed: Sequence[str]
+    unreadable: Sequence[str] = ()
+    """What does not open, by any key at hand, and stays as it is: a column and the id of its row."""
 
 
 class KeyRotation:
@@ -121,15 +127,19 @@ class KeyRotation:
     def rotate(self) -> Rotated:
         """Seal everything by a new key; or finish, with the present one, what an earlier rotation has left."""
         self._rewrap()
+        unreadable = set[str]()
         current = self._keys.current()
-        went_on = current is not None and self._leaves(current[0]) > 0
+        rows = self._reseal(current[0], unreadable) if current is not None and self._leaves(current[0]) else 0
+        went_on = rows > 0
         key_id = current[0] if current is not None and went_on else self._maker.rotate(current and current[0])[0]
-        rows = self._reseal(key_id)
+        rows += self._reseal(key_id, unreadable)
         self._pause(_SETTLE_SECONDS)
-        rows += self._reseal(key_id)
-        # Nothing in the format before is left: from now on it is only what somebody has put back.
-        self._keys.refuse_unbound()
-        return Rotated(key_id=key_id, went_on=went_on, rows=rows, removed=self._remove_unused())
+        rows += self._reseal(key_id, unreadable)
+        if not unreadable:
+            # Nothing in the format before is left: from now on it is only what somebody has put back.
+            self._keys.refuse_unbound()
+        removed = self._remove_unused()
+        return Rotated(key_id=key_id, went_on=went_on, rows=rows, removed=removed, unreadable=sorted(unreadable))
 
     def _rewrap(self) -> None:
         """Have the first master key wrap every data key, so that the others can be taken out of the setting."""
@@ -139,11 +149,11 @@ class KeyRotation:
     def _leaves(self, key_id: str) -> int:
         return sum(rows for sealed_by, rows in self._rows.count_by_key().items() if sealed_by != key_id)
 
-    def _reseal(self, key_id: str) -> int:
-        rows = 0
-        while found := self._rows.reseal_some(key_id, limit=_ROWS_AT_ONCE):
+    def _reseal(self, key_id: str, unreadable: set[str]) -> int:
+        rows = len(unreadable)
+        while found := self._rows.reseal_some(key_id, limit=_ROWS_AT_ONCE, unreadable=unreadable):
             rows += found
-        return rows
+        return rows - len(unreadable)
 
     def _remove_unused(self) -> Sequence[str]:
         counts = self._rows.count_by_key()

@@ -76,4 +76,8 @@ def _is_sealed(value: JSON) -> bool:
 
 
 def _token(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text.removeprefix(_MARK))
+    """Return what is sealed; of a text that was spoiled in the database, something that does not open."""
+    try:
+        return base64.urlsafe_b64decode(text.removeprefix(_MARK))
+    except ValueError:
+        return text.encode()

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, func, select, update
 
+from app.engine.errors import UnreadableSecretError
 from app.services.conflicts import repeats_conflicts
 from app.store import sealed_config
 from app.store.bound_values import Place
@@ -22,13 +23,14 @@ class SealedRows:
         self._engine = engine
         self._cipher = cipher
 
-    def reseal_some(self, key_id: str, *, limit: int) -> int:
+    def reseal_some(self, key_id: str, *, limit: int, unreadable: set[str]) -> int:
         """Seal some rows anew that another key has sealed, or none for its place; tell how many were found.
 
         A row that somebody changes meanwhile is left to the next call: nothing is locked while a secret is worked on.
+        One that does not open is named in ``unreadable`` and left as it is; those in it are passed over.
         """
-        found = sum(self._reseal_whole(column, key_id, limit) for column in WHOLE)
-        return found + sum(self._reseal_in_json(column, key_id, limit) for column in IN_JSON)
+        found = sum(self._reseal_whole(column, key_id, limit, unreadable) for column in WHOLE)
+        return found + sum(self._reseal_in_json(column, key_id, limit, unreadable) for column in IN_JSON)
 
     def count_by_key(self) -> Mapping[str, int]:
         """Count the rows by the key that sealed them; of those without a data key, the id is empty."""
@@ -44,36 +46,54 @@ class SealedRows:
                     counts.update({key_id_of(token) for token in sealed_config.tokens(config)})
         return counts
 
-    def _reseal_whole(self, column: SealedColumn, key_id: str, limit: int) -> int:
+    def _reseal_whole(self, column: SealedColumn, key_id: str, limit: int, unreadable: set[str]) -> int:
         start = prefix(key_id)
         head = func.substring(column.table.c[column.name], 1, len(start))
+        left = head != start, column.table.c[column.identity].not_in(_ids_of(column, unreadable))
         with reading(self._engine) as connection:
-            rows = connection.execute(_selected(column).where(head != start).limit(limit)).all()
+            rows = connection.execute(_selected(column).where(*left).limit(limit)).all()
 
         def reseal(sealed: bytes, place: Place) -> bytes:
             return self._cipher.seal(self._cipher.open(sealed, place), place)
 
-        return self._replace(column, rows, reseal)
+        return self._replace(column, rows, reseal, unreadable)
 
-    def _reseal_in_json(self, column: SealedColumn, key_id: str, limit: int) -> int:
+    def _reseal_in_json(self, column: SealedColumn, key_id: str, limit: int, unreadable: set[str]) -> int:
         start = prefix(key_id)
+        left = column.table.c[column.identity].not_in(_ids_of(column, unreadable))
         with reading(self._engine) as connection:
-            rows = connection.execute(_selected(column)).all()
+            rows = connection.execute(_selected(column).where(left)).all()
         outdated = [row for row in rows if _is_outdated(row.value, start)]
 
         def reseal(config: Any, place: Place) -> Any:
             return sealed_config.sealed(sealed_config.opened(config, self._cipher, place), self._cipher, place)
 
-        return self._replace(column, outdated[:limit], reseal)
+        return self._replace(column, outdated[:limit], reseal, unreadable)
 
-    def _replace(self, column: SealedColumn, rows: Sequence[Row[Any]], reseal: Callable[[Any, Place], Any]) -> int:
+    def _replace(
+        self,
+        column: SealedColumn,
+        rows: Sequence[Row[Any]],
+        reseal: Callable[[Any, Place], Any],
+        unreadable: set[str],
+    ) -> int:
         table, name = column.table, column.name
         for row in rows:
-            resealed = reseal(row.value, column.place(row.environment_id, row.identity))
+            try:
+                resealed = reseal(row.value, column.place(row.environment_id, row.identity))
+            except UnreadableSecretError:
+                unreadable.add(f"{table.name}.{name} {row.identity}")
+                continue
             statement = update(table).where(table.c[column.identity] == row.identity, table.c[name] == row.value)
             with self._engine.begin() as connection:
                 connection.execute(statement.values({name: resealed}))
         return len(rows)
+
+
+def _ids_of(column: SealedColumn, unreadable: set[str]) -> Sequence[str]:
+    """Return the ids of the rows of which a column's value does not open."""
+    place = f"{column.table.name}.{column.name} "
+    return [name.removeprefix(place) for name in unreadable if name.startswith(place)]
 
 
 def _is_outdated(config: Any, start: bytes) -> bool:

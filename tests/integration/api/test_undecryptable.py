@@ -1,5 +1,7 @@
 """What does not decrypt says so where its owner looks, breaks nothing else, and is mended by new secrets."""
 
+import json
+
 import pytest
 from sqlalchemy import Engine, text
 
@@ -78,3 +80,20 @@ def test_webhook_is_listed_with_what_is_wrong(api: Caller, engine: Engine) -> No
     assert listed == {made[0]["id"]: f"unreadable_secret: {GONE}", made[1]["id"]: None}
     assert api.get(f"/webhook/{made[0]['id']}").status == 400
     assert api.delete(f"/webhook/{made[0]['id']}").status == 200
+
+
+@pytest.mark.parametrize("sealed", ["A", "AAAA", "ü", "k2:"], ids=["no base64", "nothing sealed", "no ASCII", "a part"])
+def test_integration_whose_secret_was_spoiled_is_listed(
+    api: Caller, catalog: Catalog, engine: Engine, sealed: str
+) -> None:
+    config = {**catalog.integration["config"], "headers": {"X-App-Secret": f"ferryman-sealed:{sealed}"}}
+    statement = text("update integration set config = cast(:config as jsonb) where id = :id")
+    with engine.begin() as connection:
+        connection.execute(statement, {"config": json.dumps(config), "id": catalog.integration["id"]})
+
+    listed = api.get("/integration")
+    used = api.get("/proxy/users", integrated_account_id=catalog.account["id"])
+
+    assert listed.status == 200
+    assert [one["config"]["headers"]["X-App-Secret"] for one in listed.body["result"]] == [MASK]
+    assert used.status == 400

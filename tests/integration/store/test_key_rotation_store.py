@@ -191,6 +191,28 @@ def test_a_rotation_that_dies_in_the_middle_is_finished_by_the_next(engine: Engi
     assert dict(place.rows.count_by_key()) == {key_id: 7}
 
 
+def test_a_row_that_does_not_open_stays_and_all_others_are_sealed_anew(
+    engine: Engine, environment: EnvironmentId
+) -> None:
+    place = Place(engine)
+    broken, *sound = place.fill(environment, 3)
+    with engine.begin() as connection:
+        statement = "update integrated_account set context_encrypted = 'k2:00000000:AAAA' where id = :id"
+        connection.execute(text(statement), {"id": broken})
+        connection.execute(text("update webhook set secret_encrypted = 'no such thing'"))
+
+    rotated = place.rotation.rotate()
+
+    assert [name.split(" ")[0] for name in rotated.unreadable] == [
+        "integrated_account.context_encrypted",
+        "webhook.secret_encrypted",
+    ]
+    assert rotated.unreadable[0].endswith(broken)
+    assert [place.accounts.get(environment, id).context for id in sound] == [{"token": id} for id in sound]  # type: ignore[union-attr]
+    assert not place.keys.refuses_unbound()
+    assert place.rotation.rotate().key_id != rotated.key_id
+
+
 def test_changes_during_rotations_are_not_lost(engine: Engine, environment: EnvironmentId) -> None:
     place, writer = Place(engine), Place(engine)
     ids = place.fill(environment, 4)

@@ -55,14 +55,17 @@ class FakeKeys:
         self.keys[made.id] = made
         return made.id, b""
 
-    def reseal_some(self, key_id: str, *, limit: int) -> int:
-        outdated = [index for index, row in enumerate(self.rows) if row != key_id][:limit]
-        for index in outdated:
+    def reseal_some(self, key_id: str, *, limit: int, unreadable: set[str]) -> int:
+        outdated = [index for index, row in enumerate(self.rows) if row != key_id and str(index) not in unreadable]
+        for index in outdated[:limit]:
+            if self.rows[index] == "gone":
+                unreadable.add(str(index))
+                continue
             if self.dies_after == 0:
                 raise KeyboardInterrupt
             self.dies_after = None if self.dies_after is None else self.dies_after - 1
             self.rows[index] = key_id
-        return len(outdated)
+        return len(outdated[:limit])
 
     def count_by_key(self) -> Mapping[str, int]:
         return Counter(self.rows)
@@ -97,6 +100,21 @@ def test_a_rotation_that_died_goes_on_with_its_key() -> None:
     assert (rotated.key_id, rotated.rows, rotated.went_on) == ("key-1", 3, True)
     assert set(fake.rows) == {"key-1"}
     assert fake.refused_with == [["key-1"] * 5]
+
+
+def test_rows_that_do_not_open_keep_nobody_from_a_new_key() -> None:
+    fake = FakeKeys(
+        keys={"recent": DataKey(id="recent", created_at=NOON, retired_at=None)}, rows=["gone"] * 150 + ["recent"] * 3
+    )
+
+    first, second = rotation(fake).rotate(), rotation(fake).rotate()
+
+    assert [(one.key_id, one.rows, one.went_on, len(one.unreadable)) for one in (first, second)] == [
+        ("key-1", 3, False, 150),
+        ("key-2", 3, False, 150),
+    ]
+    assert Counter(fake.rows) == {"gone": 150, "key-2": 3}
+    assert fake.refused_with == []
 
 
 def test_what_was_sealed_with_the_old_key_meanwhile_is_sealed_anew() -> None:
