@@ -4,13 +4,14 @@ import json
 import os
 import signal
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _LEFTOVER_SECONDS = 10.0
 _POLL_SECONDS = 0.05
+_MOST_GENERATIONS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +43,30 @@ def directory_identity(directory: Path) -> str:
     return f"{status.st_dev}:{status.st_ino}"
 
 
-def is_working(sessions: Collection[int]) -> bool:
-    """Whether a process of these sessions computes, stands in line for a core, or waits for a disk."""
+def is_working(leaders: Collection[int]) -> bool:
+    """Whether one of these, or a process that came of it, computes, stands in line for a core, or waits for a disk.
+
+    Each leads a session. Postgres' own processes lead sessions of their own, that which recovers among them.
+    """
+    found = dict[int, tuple[str, int, int]]()
     for file in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, _, _, session, *_ = file.read_text().rpartition(")")[2].split()
+            state, parent, _, session, *_ = file.read_text().rpartition(")")[2].split()
         except (OSError, ValueError):
             continue
-        if state in "RD" and int(session) in sessions:
+        found[int(file.parent.name)] = (state, int(parent), int(session))
+    return any(state in "RD" and _comes_of(pid, found, leaders) for pid, (state, _, _) in found.items())
+
+
+def _comes_of(pid: int, found: Mapping[int, tuple[str, int, int]], leaders: Collection[int]) -> bool:
+    """Follow the parents of a process; the pids may have been given out anew while they were read, hence a bound."""
+    for _ in range(_MOST_GENERATIONS):
+        if pid not in found:
+            return False
+        _, parent, session = found[pid]
+        if session in leaders:
             return True
+        pid = parent
     return False
 
 

@@ -96,6 +96,20 @@ def test_wait_lasts_as_long_as_a_child_works(supervisor: Supervisor, python_chil
     assert supervisor.children["worker"].is_alive
 
 
+def test_wait_lasts_as_long_as_what_a_child_has_started_works(
+    supervisor: Supervisor, python_child: PythonChild, tmp_path: Path
+) -> None:
+    """In a session of its own: as Postgres recovers after a crash, while the process that was started sleeps."""
+    program = "import time\nwhile time.process_time() < 1.5: pass\nopen('ready', 'w')"
+    program = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {program!r}], start_new_session=True)\n"
+    is_ready = (tmp_path / "ready").exists
+    supervisor.spawn(python_child("server", program + FOREVER, is_ready=lambda _pid: is_ready(), ready_seconds=0.5))
+
+    supervisor.wait_until_ready()
+
+    assert supervisor.children["server"].is_alive
+
+
 def test_wait_tells_what_it_waits_for(
     supervisor: Supervisor, python_child: PythonChild, reports: list[str], eventually: Eventually
 ) -> None:
