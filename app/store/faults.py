@@ -43,6 +43,9 @@ PASSING: Final[Mapping[str, Cure]] = {
 """By class or code; the longest that fits counts. Whatever is not here is the fault of what was asked."""
 
 _READ_ONLY: Final = "25006"
+# Of a feature that is not supported, 0A000, only this passes, and its text is in Postgres' language: a table has got
+# other columns since a statement was prepared, as a migration beside the work makes them.
+_REPLANNING: Final = "RevalidateCachedQuery"
 _PREPARED: Final = frozenset({"26000", "42P05"})
 _POOLER_FORGETS: Final = (
     "a pooler keeps no prepared statements: set FERRYMAN_PREPARE_STATEMENTS=0, or have it keep them (docs/scaling.md)"
@@ -68,6 +71,8 @@ def cure_of(error: BaseException) -> Cure | None:
         return None
     if error.sqlstate is None:
         return Cure.NEW_SESSIONS if isinstance(error, _WITHOUT_CODE) else None
+    if isinstance(error, psycopg.errors.FeatureNotSupported) and error.diag.source_function == _REPLANNING:
+        return Cure.NEW_SESSIONS
     codes = (error.sqlstate[:length] for length in range(5, 1, -1))
     return next((PASSING[code] for code in codes if code in PASSING), None)
 

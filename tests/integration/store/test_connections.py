@@ -7,7 +7,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, text
 
-from app.engine.errors import StoreReadOnlyError
+from app.engine.errors import StoreReadOnlyError, StoreUnavailableError
 from app.services.health import StoreState
 from app.stack import postgres
 from app.store import migrate
@@ -130,3 +130,20 @@ def set_read_only(server: PostgresServer, url: str, value: str) -> None:
     name = conninfo_to_dict(url)["dbname"]
     with psycopg.connect(postgres.database_url(server.place, "postgres"), autocommit=True) as operator:
         operator.execute(f"alter database {name} set default_transaction_read_only = {value}")
+
+
+def test_statement_that_was_prepared_before_its_table_changed_passes(engine: Engine) -> None:
+    """A migration adds columns while daemons of the version before go on."""
+    asked = text("select * from thing")
+    singles = singles_of(engine)
+    with engine.begin() as connection:
+        connection.execute(text("create table thing as select 1 as number"))
+    before = singles.one(asked, {})
+    with engine.begin() as connection:
+        connection.execute(text("alter table thing add column since_then int"))
+
+    with pytest.raises(StoreUnavailableError):
+        singles.one(asked, {})
+
+    assert before == {"number": 1}
+    assert singles.one(asked, {}) == {"number": 1, "since_then": None}
