@@ -8,14 +8,17 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from click.testing import CliRunner
 from secret_search import Reader, broker_traffic, found_in, the_database
 
+from app.cli.main import main
 from app.client import ApiError
 from app.stack.stack import Stack
+from tests.support.ferryman import IMPATIENT
 from tests.support.http_server import Request, Response
 from tests.support.receiver import Receiver
 from tests.support.upstream import Upstream, reply
-from tests.support.workspace import Workspace, listed
+from tests.support.workspace import Sync, Workspace, listed
 
 # Declared and undeclared names of the context; literals in headers, parameters, addresses and bodies; of all layers.
 _KINDS = """
@@ -115,7 +118,7 @@ CONTEXT = {
 
 @pytest.mark.timeout(120)
 def test_no_secret_is_in_anything_that_is_written_or_shown(
-    ferryman: Stack, workspace: Workspace, evil: Upstream, receiver: Receiver
+    ferryman: Stack, workspace: Workspace, evil: Upstream, receiver: Receiver, tmp_path: Path
 ) -> None:
     api = workspace.api
     with broker_traffic(ferryman) as traffic:
@@ -127,17 +130,20 @@ def test_no_secret_is_in_anything_that_is_written_or_shown(
         with pytest.raises(ApiError):
             api.post("/webhook/test", {"id": sync.account_id})
         dry_run = api.post("/sync-job-run", {**sync.body, "dry_run": True})
+        tape = _recorded(ferryman, sync, tmp_path / "out.har")
     codes = {error["code"] for run in runs for error in sync.errors(str(run["id"]))}
 
     secrets = {**PLANTED, "webhook_secret": receiver.secret.removeprefix("whsec_")}
     pages = [*the_database(ferryman.database_url), *_shown(ferryman, workspace, sync.account_id)]
     pages += [("the broker", b"\n".join(traffic)), ("the dry run", json.dumps(dry_run).encode())]
     pages += [(f"log {path.name}", path.read_bytes()) for path in Path(ferryman.data.logs).iterdir()]
+    pages += [("the HAR file", tape)]
     pages += [("deliveries", json.dumps([delivery.body for delivery in receiver.deliveries]).encode())]
     leaks = sorted({leak for place, content in pages for leak in found_in(place, content, secrets)})
 
     assert leaks == []
     assert {"http_400", "http_422", "needs_reauth"} <= codes
+    assert {400, 401, 422} <= {one["response"]["status"] for one in json.loads(tape)["log"]["entries"]}
     assert sync.records("things") == {"1": {"id": 1}, "2": {"id": 2}}
     assert any(b"sync_unit" in line for line in traffic)
     assert _sent(evil) >= {
@@ -149,6 +155,18 @@ def test_no_secret_is_in_anything_that_is_written_or_shown(
     assert all(b'"told":' in shown[f"GET /proxy/echoed?{asked} as {role}"] for role in ("run", "account"))
     assert all(b"en-GB" in shown[f"GET /custom/broken?{asked} as {role}"] for role in ("run", "account"))
     assert any(b'"X-Partner-Key":"********"' in page and b"en-GB" in page for page in shown.values())
+
+
+def _recorded(ferryman: Stack, sync: Sync, file: Path) -> bytes:
+    """Carry the job out in this process, and give what it has kept of its exchanges."""
+    names = ("DATABASE_URL", "FERRYMAN_SESSION_DATABASE_URL", "FERRYMAN_ENCRYPTION_KEY", *IMPATIENT)
+    settings = {name: value for name, value in ferryman.environment.items() if name in names}
+    token = sync.api.post("/api-token", {"name": "tape", "role": "run", "expires_at": "2999-01-01T00:00:00Z"})
+    environment = {**settings, "BROKER_URL": "memory://", "FERRYMAN_TOKEN": token["token"]}
+    command = ["run", "create", sync.job_id, sync.account_id, "--json", "--record", str(file)]
+    told = CliRunner(env=environment).invoke(main, command)
+    assert file.exists(), told.output
+    return file.read_bytes()
 
 
 def _override(workspace: Workspace, account_id: str) -> None:
