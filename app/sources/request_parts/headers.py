@@ -47,7 +47,8 @@ def _checked_name(name: str) -> str:
         # Not shown: who mixes up name and value has a secret here.
         raise SourceError("request", "a header's name holds characters other than letters, digits and '-'")
     if name.lower() in _OF_THE_CONNECTION:
-        raise SourceError("request", f"header '{name}' is set by Ferryman alone, as it tells who is asked and how much is sent")
+        message = f"header '{name}' is set by Ferryman alone, as it tells who is asked and how much is sent"
+        raise SourceError("request", message)
     return name
 
 
