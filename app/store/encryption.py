@@ -124,9 +124,12 @@ def prefix(key_id: str) -> bytes:
 
 
 def key_id_of(sealed: bytes) -> str:
-    """Tell which data key sealed a value; empty when it was the master key itself."""
+    """Tell which data key sealed a value; empty when it was the master key itself, or the value tells none."""
     sealed = bytes(sealed)
-    return _parts(sealed)[1] if sealed.startswith((_PREFIX, _OLD_PREFIX)) else ""
+    try:
+        return _parts(sealed)[1] if sealed.startswith((_PREFIX, _OLD_PREFIX)) else ""
+    except UnreadableSecretError:
+        return ""
 
 
 def _parts(sealed: bytes) -> tuple[bytes, str, bytes]:

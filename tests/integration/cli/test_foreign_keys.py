@@ -1,12 +1,14 @@
 """Nothing serves with an encryption key that is not that of the database; each command says so in one sentence."""
 
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from cryptography.fernet import Fernet
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from app.bootstrap.encryption import demand_key
 from app.cli import processes
@@ -79,3 +81,23 @@ def test_database_without_any_secret_takes_every_key(engine: Engine) -> None:
 
 def test_database_that_is_away_is_waited_for_by_whoever_serves(engine: Engine) -> None:
     demand_key(settings(engine, FOREIGN, port=1))
+
+
+def test_rotation_names_the_rows_that_do_not_open(engine: Engine) -> None:
+    row = "'0190f0f0-0000-7000-8000-00000000000"
+    with engine.begin() as connection:
+        connection.execute(text(f"insert into environment (id, name) values ({row}1', 'tested')"))
+        columns = "id, environment_id, target_url, secret_encrypted"
+        connection.execute(text(f"insert into webhook ({columns}) values ({row}2', {row}1', 'https://a.test', 'k2:')"))
+
+    result = subprocess.run(
+        [sys.executable, "-m", "app.cli", "keys", "rotate"],
+        check=False,
+        env=child_environment(environment(engine, OWN)),
+        capture_output=True,
+        text=True,
+    )
+
+    assert result.returncode == 1
+    assert f"webhook.secret_encrypted {row[1:]}2: does not open by any key at hand" in result.stderr
+    assert "made a new key; 0 rows are encrypted anew" in result.stdout
