@@ -115,6 +115,20 @@ def test_lease_that_has_expired_counts_no_longer(place: Place) -> None:
     assert place.claim(place.unit(webhook), 1) is not None
 
 
+def test_those_who_waited_for_a_daemon_that_died_are_rung_by_its_successor(place: Place) -> None:
+    """The claim of the dead one was near the bound; that of its successor, with all leases gone, is far below it."""
+    webhook, most = place.webhook(), HEADROOM + 4
+    first = place.claim(place.unit(webhook), most)
+    assert first is not None
+    assert not first.is_crowded
+    place.expire(first)
+
+    again = place.claim(first.unit_id, most)
+
+    assert again is not None
+    assert (again.fencing_token, again.is_crowded) == (first.fencing_token + 1, True)
+
+
 def test_those_who_wait_are_found_when_a_lease_ends_as_many_as_there_is_room_for(place: Place) -> None:
     webhook, most = place.webhook(), 3
     held = [place.claim(place.unit(webhook), most) for _ in range(most)]
