@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from kombu.exceptions import OperationalError
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 _SHARE_OF_MESSAGES: Final = 0.8
 _LOOK_SECONDS: Final = 1.0
@@ -68,8 +68,12 @@ class BoundedSender:
             return True
 
     def _look(self) -> bool:
+        """Claim that it is full; one that does not tell its limit, or not to this user, has to refuse by itself."""
         try:
             memory = self._client.info("memory")
+        except ResponseError:
+            return False
         except (RedisError, OSError) as error:
             raise OperationalError(str(error)) from error
-        return bool(memory["maxmemory"]) and memory["used_memory"] > _SHARE_OF_MESSAGES * memory["maxmemory"]
+        limit = memory.get("maxmemory", 0)
+        return bool(limit) and memory.get("used_memory", 0) > _SHARE_OF_MESSAGES * limit

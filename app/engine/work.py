@@ -41,7 +41,7 @@ class Claim:
     webhook_id: str | None = None
     """The webhook among whose deliveries a delivery unit's lease is counted."""
     is_crowded: bool = False
-    """That webhook has about as many under way as it may: somebody may wait for this lease to end."""
+    """Somebody may wait for this lease to end: that webhook has about as many under way as it may, or had before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from typing import Final
 import aiohttp
 from aiohappyeyeballs import AddrInfoType, SocketFactoryType
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
+from app.net import names
 from app.net.addresses import SETTING, AllowedNetworks
 
 DNS_CACHE_SECONDS: Final = 60
@@ -52,7 +52,7 @@ class GuardedResolver(AbstractResolver):
 
     def __init__(self, allowed: AllowedNetworks, inner: AbstractResolver | None = None) -> None:
         self._allowed = allowed
-        self._inner = inner or ThreadedResolver()
+        self._inner = inner or names.resolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

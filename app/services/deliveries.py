@@ -32,8 +32,8 @@ class DeliveryStore(Protocol):
 class WebhookReader(Protocol):
     """Reads webhooks."""
 
-    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
-        """Read one webhook."""
+    def inspect(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
+        """Read one webhook for its owner, whether or not its secret decrypts."""
 
 
 class DeliveryService:
@@ -73,5 +73,5 @@ class DeliveryService:
         self._bell.ring(self._deliveries.wake_all(webhook_id))
 
     def _check(self, environment_id: EnvironmentId, webhook_id: str) -> None:
-        if self._webhooks.get(environment_id, webhook_id) is None:
+        if self._webhooks.inspect(environment_id, webhook_id) is None:
             raise NotFoundError("webhook", webhook_id)

@@ -31,7 +31,7 @@ class DutyRows:
     def skipped(self) -> Sequence[str]:
         """List the rows that are not to be handled yet, so that they take up no place among those that are."""
         now = self._monotonic()
-        self._paused = {id: one for id, one in self._paused.items() if now < one[1] + LONGEST_PAUSE_SECONDS}
+        self._forget_old(now)
         return [id for id, (_, until) in self._paused.items() if now < until]
 
     def handle(self, row_id: str, do: Callable[[], T], *, tell: Callable[[str], object] | None = None) -> T | None:
@@ -61,10 +61,16 @@ class DutyRows:
         except Exception:
             logger.warning("nor could it be told", extra=facts, exc_info=True)
 
+    def _forget_old(self, now: float) -> None:
+        """Forget what has not failed for long: it went well elsewhere, or is gone."""
+        self._paused = {id: one for id, one in self._paused.items() if now < one[1] + LONGEST_PAUSE_SECONDS}
+
     def _pause(self, row_id: str, first_seconds: float) -> None:
+        now = self._monotonic()
+        self._forget_old(now)
         failures = self._paused.get(row_id, (0, 0.0))[0] + 1
         pause = min(first_seconds * 2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
-        self._paused[row_id] = (failures, self._monotonic() + pause)
+        self._paused[row_id] = (failures, now + pause)
 
 
 def reason_of(error: Exception) -> str:

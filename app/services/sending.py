@@ -100,6 +100,9 @@ class Sending:
         """Have a unit that found no room rung once there is some."""
         with self._changed:
             self._waiting.setdefault((webhook.environment_id, webhook.id), {})[ring.unit_id] = ring
+            # All that were under way may have been answered meanwhile: nobody else would ring.
+            following = self._next_waiting()
+        self._ring(following)
 
     def leave(self, place: Place) -> None:
         """Give a place back, and ring for whoever may have it."""
@@ -110,8 +113,7 @@ class Sending:
             self._of_webhook -= Counter({place.key: 1})
             following = self._next_waiting()
             self._changed.notify_all()
-        if following is not None:
-            self._bell.ring([following])
+        self._ring(following)
 
     def go_on(self, place: Place, act: Callable[[], object]) -> None:
         """Have a thread do what follows an answer; called on the event loop, which must not wait."""
@@ -134,8 +136,8 @@ class Sending:
             )
 
     def _do(self, place: Place, act: Callable[[], object]) -> None:
-        self.leave(place)
         try:
+            self.leave(place)
             act()
         except Exception:
             # Its lease ends, and somebody else takes it up.
@@ -150,6 +152,15 @@ class Sending:
             places = list(self._places)
         for place in places:
             place.cancel()
+
+    def _ring(self, following: Ring | None) -> None:
+        """Ring for a unit that waits; whoever made room goes on when this breaks, and the sweeper rings later."""
+        if following is None:
+            return
+        try:
+            self._bell.ring([following])
+        except Exception:
+            logger.exception("who waits for room could not be rung", extra={"run_id": following.run_id})
 
     def _has_room(self, key: _Key) -> bool:
         environment_id, _ = key

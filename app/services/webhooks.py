@@ -19,7 +19,10 @@ class WebhookStore(Protocol):
         """Write a new webhook."""
 
     def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
-        """Read one webhook."""
+        """Read one webhook, to send to it."""
+
+    def inspect(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
+        """Read one webhook for its owner, who is told of a secret that does not decrypt."""
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
         """Read a page of webhooks."""
@@ -67,7 +70,7 @@ class WebhookService:
 
     def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook:
         """Read one webhook; raise NotFoundError."""
-        return _found(self._webhooks.get(environment_id, webhook_id), webhook_id)
+        return _found(self._webhooks.inspect(environment_id, webhook_id), webhook_id)
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
         """Read a page of webhooks."""

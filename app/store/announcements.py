@@ -25,21 +25,27 @@ _SUBSCRIBERS = text("""
      where environment_id = :environment_id and is_active and (event_types is null or :event = any(event_types))
 """)
 
-# From one webhook to the next by their index: however many events wait for one, the others are found as soon. Whose
-# lock somebody has is left to the next time, as nobody here may wait.
-_WEBHOOKS = text(f"""
+# From one webhook to the next by their index: however many events wait for one, the others are found as soon. Of those
+# that have room the ones whose oldest event has waited longest, and no more than can be taken: Postgres has room for so
+# many locks only. Whose lock somebody has is left to the next time, as nobody here may wait.
+WEBHOOKS = text(f"""
     with recursive waiting (webhook_id) as (
         (select webhook_id from delivery where run_id is null and status = 'pending' order by webhook_id limit 1)
         union all
         select (select delivery.webhook_id from delivery
                  where run_id is null and status = 'pending' and delivery.webhook_id > waiting.webhook_id
                  order by delivery.webhook_id limit 1)
-          from waiting where waiting.webhook_id is not null)
-    select waiting.webhook_id from waiting
-     where waiting.webhook_id is not null
-           and exists (select from delivery where run_id is null and status = 'pending'
-                              and delivery.webhook_id = waiting.webhook_id and {_DUE_SINCE} <= now())
-           and pg_try_advisory_xact_lock({lock_key("waiting.webhook_id")})
+          from waiting where waiting.webhook_id is not null),
+         first as materialized (
+        select waiting.webhook_id from waiting
+               cross join lateral (
+               select {_DUE_SINCE} as since, sequence from delivery
+                where run_id is null and status = 'pending' and delivery.webhook_id = waiting.webhook_id
+                      and {_DUE_SINCE} <= now()
+                order by {_DUE_SINCE}, sequence limit 1) oldest
+         where :most_of_webhook > {under_way("waiting.webhook_id")}
+         order by oldest.since, oldest.sequence limit :limit)
+    select first.webhook_id from first where pg_try_advisory_xact_lock({lock_key("first.webhook_id")})
 """)
 
 # As many of each webhook as may be under way beside those that are, in turn. One whose webhook was deleted has no
@@ -128,7 +134,7 @@ class AnnouncementStore:
         """
         terms = {"limit": limit, "most_of_webhook": most_of_webhook, "lease_seconds": lease_seconds}
         with self._engine.begin() as connection:
-            webhook_ids = connection.execute(_WEBHOOKS).scalars().all()
+            webhook_ids = connection.execute(WEBHOOKS, terms).scalars().all()
             rows = connection.execute(_TAKE, {**terms, "webhook_ids": [str(id) for id in webhook_ids]}).mappings().all()
         return [(_environment(row["environment_id"]), _event(row)) for row in rows]
 

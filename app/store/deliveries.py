@@ -69,7 +69,7 @@ _UNBLOCK = text("""
 _LOCK_DELIVERY_UNIT = text("select id from unit where run_id = :run_id and kind = 'delivery' for no key update")
 
 _HAND_BACK = text("""
-    update unit set status = :status, lease_owner = null, lease_expires_at = null, wake_at = null,
+    update unit set status = :status, lease_owner = null, lease_expires_at = null, wake_at = null, webhook_id = null,
            attempts = 0, rung_at = now(), updated_at = now()
      where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
 """)

@@ -310,6 +310,9 @@ def _terms(terms: ClaimTerms, *, headroom: int = HEADROOM) -> dict[str, object]:
 
 
 def _claim(row: Any, *, is_crowded: bool = False) -> Claim:
+    webhook_id = str(row["webhook_id"]) if row["webhook_id"] else None
+    # Whoever died with the claim before has rung for nobody.
+    is_crowded = is_crowded or (webhook_id is not None and row["attempts"] > 1)
     return Claim(
         unit_id=str(row["id"]),
         run_id=str(row["run_id"]),
@@ -320,6 +323,6 @@ def _claim(row: Any, *, is_crowded: bool = False) -> Claim:
         idle_slices=row["idle_slices"],
         elements=row["elements"],
         frontier=row["frontier"],
-        webhook_id=str(row["webhook_id"]) if row["webhook_id"] else None,
+        webhook_id=webhook_id,
         is_crowded=is_crowded,
     )

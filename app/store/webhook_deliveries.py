@@ -1,7 +1,7 @@
 """The deliveries of webhooks in Postgres, as their owner sees them: listed, shown, sent again."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, func, select, text
 
@@ -48,11 +48,14 @@ _REOPEN = text("""
      where id = :id and status <> 'pending'
 """)
 
-_HURRY = text("""
+# What is under way is not sent a second time beside that.
+_HURRY: Final = """
     update delivery set wake_at = null
-     where webhook_id = :webhook_id and run_id is null and status = 'pending'
+     where {which} and run_id is null and status = 'pending'
            and (lease_expires_at is null or lease_expires_at <= now())
-""")
+"""
+_HURRY_ONE = text(_HURRY.format(which="id = :id"))
+_HURRY_ALL = text(_HURRY.format(which="webhook_id = :webhook_id"))
 
 _WAKE_ALL = text("""
     update unit set wake_at = null, rung_at = now(), updated_at = now()
@@ -106,6 +109,7 @@ class WebhookDeliveryStore:
             row = connection.execute(_LOCK, {"id": delivery_id}).mappings().one_or_none()
             if row is None:
                 return None
+            connection.execute(_HURRY_ONE, {"id": delivery_id})
             connection.execute(_REOPEN, {"id": delivery_id})
             _uncount(connection, row)
             return [_ring(unit) for unit in connection.execute(_UNIT, {"run_id": run_id})]
@@ -113,7 +117,7 @@ class WebhookDeliveryStore:
     def wake_all(self, webhook_id: str) -> Sequence[Ring]:
         """Make due at once whatever waits for a webhook; list the units to ring."""
         with self._engine.begin() as connection:
-            connection.execute(_HURRY, {"webhook_id": webhook_id})
+            connection.execute(_HURRY_ALL, {"webhook_id": webhook_id})
             return [_ring(unit) for unit in connection.execute(_WAKE_ALL, {"webhook_id": webhook_id})]
 
 

@@ -71,6 +71,11 @@ class WebhookStore:
         row = catalog.find_row(self._engine, _TABLE, environment_id, webhook_id)
         return self._webhook(row) if row else None
 
+    def inspect(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
+        """Read one webhook for its owner, who is told of a secret that does not decrypt."""
+        row = catalog.find_row(self._engine, _TABLE, environment_id, webhook_id)
+        return self._shown(row) if row else None
+
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
         """Read a page of webhooks."""
         return catalog.list_rows(self._engine, _TABLE, environment_id, self._shown, filters)
@@ -87,26 +92,24 @@ class WebhookStore:
         if "is_active" in values:
             values = {**values, "failing_since": None, "disabled_reason": None}
         row = catalog.update_row(self._engine, _TABLE, environment_id, webhook_id, values, seen=seen)
-        return self._webhook(row) if row else None
+        return self._shown(row) if row else None
 
     def replace_secret(
         self, environment_id: EnvironmentId, webhook_id: str, secret: str, *, overlap_seconds: float
     ) -> Webhook | None:
         """Sign by another secret, for a while beside the present one; the one before that ends now.
 
-        Raise ConflictError when somebody else has replaced it meanwhile: their secret would be shown to nobody.
+        One that does not decrypt ends now, so that a webhook is mended by another secret. Raise ConflictError when
+        somebody else has replaced it meanwhile: their secret would be shown to nobody.
         """
         row = catalog.find_row(self._engine, _TABLE, environment_id, webhook_id)
         if row is None:
             return None
         # By the row's own id: a caller may write it in capitals.
-        place, previous = (
-            column.place(row["environment_id"], row["id"]) for column in (WEBHOOK_SECRET, WEBHOOK_PREVIOUS_SECRET)
-        )
-        kept = self._cipher.seal(self._cipher.open(row["secret_encrypted"], place), previous)
+        place = WEBHOOK_SECRET.place(row["environment_id"], row["id"])
         values = {
             "secret": self._cipher.seal(secret, place),
-            "previous": kept if overlap_seconds > 0 else None,
+            "previous": self._resealed(row) if overlap_seconds > 0 else None,
             "seconds": overlap_seconds,
         }
         with self._engine.begin() as connection:
@@ -119,7 +122,7 @@ class WebhookStore:
     def note_failure(
         self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement
     ) -> bool:
-        """Note that a delivery of a run failed; tell whether the webhook is disabled now, having failed for so long.
+        """Note that a delivery failed; tell whether the webhook is disabled now, having failed for so long.
 
         Then the events that tell the environment's other webhooks so are queued in the same transaction.
         """
@@ -148,6 +151,14 @@ class WebhookStore:
     def _webhook(self, row: Row) -> Webhook:
         previous = self._opened(row, WEBHOOK_PREVIOUS_SECRET) if row["previous_secret_encrypted"] else None
         return _webhook(row, secret=self._opened(row, WEBHOOK_SECRET), previous_secret=previous)
+
+    def _resealed(self, row: Row) -> bytes | None:
+        """Seal the present secret as the one before; None when it does not decrypt, so that it signs nothing."""
+        try:
+            present = self._opened(row, WEBHOOK_SECRET)
+        except UnreadableSecretError:
+            return None
+        return self._cipher.seal(present, WEBHOOK_PREVIOUS_SECRET.place(row["environment_id"], row["id"]))
 
     def _opened(self, row: Row, column: SealedColumn) -> str:
         secret = self._cipher.open(row[column.name], column.place(row["environment_id"], row["id"]))

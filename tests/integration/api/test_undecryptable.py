@@ -71,15 +71,37 @@ def test_account_can_be_deleted(api: Caller, path: str) -> None:
     assert api.get(path).status == 404
 
 
-def test_webhook_is_listed_with_what_is_wrong(api: Caller, engine: Engine) -> None:
+@pytest.fixture
+def webhook(api: Caller, engine: Engine) -> str:
+    """The webhook whose secret does not decrypt, beside one whose does."""
     made: list[JsonObject] = [api.post("/webhook", {"target_url": "https://example.com"}).body for _ in range(2)]
     spoil(engine, "webhook", "secret_encrypted", made[0]["id"])
+    return f"/webhook/{made[0]['id']}"
 
-    listed = {one["id"]: one["disabled_reason"] for one in api.get("/webhook").body["result"]}
 
-    assert listed == {made[0]["id"]: f"unreadable_secret: {GONE}", made[1]["id"]: None}
-    assert api.get(f"/webhook/{made[0]['id']}").status == 400
-    assert api.delete(f"/webhook/{made[0]['id']}").status == 200
+def test_webhook_is_listed_and_shown_with_what_is_wrong(api: Caller, webhook: str) -> None:
+    listed = [one["disabled_reason"] for one in api.get("/webhook").body["result"]]
+    shown = api.get(webhook)
+
+    assert listed == [None, f"unreadable_secret: {GONE}"]
+    assert (shown.status, shown.body["disabled_reason"]) == (200, listed[1])
+
+
+def test_webhook_shows_its_deliveries_can_be_changed_and_deleted(api: Caller, webhook: str) -> None:
+    changed = api.patch(webhook, {"is_active": False})
+
+    assert (changed.status, changed.body["is_active"]) == (200, False)
+    assert api.get(f"{webhook}/deliveries").status == 200
+    assert api.post("/webhook/test", {"id": changed.body["id"]}).status == 400
+    assert (api.delete(webhook).status, api.get(webhook).status) == (200, 404)
+
+
+def test_webhook_is_mended_by_another_secret(api: Caller, webhook: str) -> None:
+    replaced = api.post(f"{webhook}/rotate-secret", {"overlap_seconds": 3600})
+
+    assert (replaced.status, replaced.body["previous_secret_expires_at"]) == (200, None)
+    assert replaced.body["secret"].startswith("whsec_")
+    assert api.get(webhook).body["disabled_reason"] is None
 
 
 @pytest.mark.parametrize("sealed", ["A", "AAAA", "ü", "k2:"], ids=["no base64", "nothing sealed", "no ASCII", "a part"])

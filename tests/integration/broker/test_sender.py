@@ -128,8 +128,30 @@ def test_the_short_way_is_for_unsigned_messages_to_one_redis(url: str, serialize
     assert isinstance(sender, BoundedSender) == url.startswith("redis")
 
 
+def test_redis_that_does_not_tell_its_limit_is_published_to(broker: RedisContainer, celery: Celery) -> None:
+    """As one whose ACL leaves out what is dangerous, or one of another make, which both took messages before."""
+    raw = _client(broker)
+    raw.acl_setuser(
+        "careful", enabled=True, passwords=["+x"], keys=["*"], categories=["+@all", "-@dangerous"], reset=True
+    )
+    careful = Redis.from_url(_url(broker), username="careful", password="x")
+    other_make = Redis.from_url(_url(broker))
+    other_make.set_response_callback("INFO", lambda answer, **_: {"used_memory": 1})
+
+    for client in (careful, other_make):
+        sender = BoundedSender(RedisSender(celery), client)
+        sender.probe()
+        sender.send("x", [], queue="unlimited")
+
+    assert raw.llen("ferryman:unlimited") == 2
+
+
 def _client(broker: RedisContainer) -> Redis:
-    return Redis.from_url(broker.celeryconfig["url"].replace("redis+socket://", "unix://"))
+    return Redis.from_url(_url(broker))
+
+
+def _url(broker: RedisContainer) -> str:
+    return str(broker.celeryconfig["url"]).replace("redis+socket://", "unix://")
 
 
 def _without_ids(message: JsonObject) -> JsonObject:

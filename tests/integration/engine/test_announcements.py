@@ -119,6 +119,8 @@ def test_event_that_is_refused_waits_and_may_be_sent_at_once_by_hand(pump_databa
 
     wait_for(was_refused, what="the refusal")
     daemon.leadership.resign()
+    with place.engine.begin() as connection:
+        connection.execute(text("update delivery set wake_at = now() + interval '1 hour' where wake_at is not null"))
     place.world.receiver = MemoryReceiver()
     page = place.services.deliveries.list(place.environment, place.webhook.id, ListFilters())
     place.services.deliveries.retry(place.environment, place.webhook.id, page.result[0].id)

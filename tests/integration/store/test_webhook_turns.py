@@ -10,8 +10,9 @@ from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
 from app.engine.work import Claim
-from app.store.announcements import AnnouncementStore
+from app.store.announcements import WEBHOOKS, AnnouncementStore
 from app.store.database import connect
+from app.store.deliveries import DeliveryStore
 from app.store.units import UnitStore
 from app.store.webhook_turns import HEADROOM
 from tests.support.claiming import terms
@@ -114,6 +115,20 @@ def test_lease_that_has_expired_counts_no_longer(place: Place) -> None:
     assert place.claim(place.unit(webhook), 1) is not None
 
 
+def test_those_who_waited_for_a_daemon_that_died_are_rung_by_its_successor(place: Place) -> None:
+    """The claim of the dead one was near the bound; that of its successor, with all leases gone, is far below it."""
+    webhook, most = place.webhook(), HEADROOM + 4
+    first = place.claim(place.unit(webhook), most)
+    assert first is not None
+    assert not first.is_crowded
+    place.expire(first)
+
+    again = place.claim(first.unit_id, most)
+
+    assert again is not None
+    assert (again.fencing_token, again.is_crowded) == (first.fencing_token + 1, True)
+
+
 def test_those_who_wait_are_found_when_a_lease_ends_as_many_as_there_is_room_for(place: Place) -> None:
     webhook, most = place.webhook(), 3
     held = [place.claim(place.unit(webhook), most) for _ in range(most)]
@@ -136,6 +151,17 @@ def test_unit_that_was_given_back_waits_for_nobody(place: Place) -> None:
     assert claim is not None
 
     place.units.hand_back(claim)
+
+    assert place.units.next_of_webhook(webhook, most_of_webhook=1) == []
+
+
+def test_unit_that_had_nothing_left_to_send_waits_for_nobody(place: Place) -> None:
+    webhook = place.webhook()
+    claim = place.claim(place.unit(webhook), 1)
+    assert claim is not None
+
+    assert DeliveryStore(place.engine).go_idle(claim, run_is_final=False, lease_seconds=60)
+    place._do("update unit set status = 'ready' where id = :id", id=claim.unit_id)
 
     assert place.units.next_of_webhook(webhook, most_of_webhook=1) == []
 
@@ -188,6 +214,21 @@ def test_webhooks_take_turns_however_many_events_wait_for_one(place: Place) -> N
 
     counts = [sum(event.webhook_id == webhook for _, event in taken) for webhook in webhooks]
     assert counts == [2, 1, 2]
+
+
+def test_no_more_webhooks_are_locked_than_can_be_taken_whoever_has_waited_longest_first(place: Place) -> None:
+    """Each lock takes a place in Postgres's memory, which has room for some ten thousand: beyond, nothing was sent."""
+    full, *others = (place.webhook() for _ in range(6))
+    last = place.webhook()
+    for webhook in (full, full, *reversed(others), last):
+        place.event(webhook)
+    announcements = AnnouncementStore(place.engine)
+    assert len(announcements.take_due(limit=1, most_of_webhook=1, lease_seconds=60)) == 1
+
+    with place.engine.begin() as connection:
+        locked = connection.execute(WEBHOOKS, {"limit": 3, "most_of_webhook": 1}).scalars().all()
+
+    assert sorted(map(str, locked)) == sorted(others[-3:])
 
 
 def test_event_whose_leader_died_is_taken_again_when_its_lease_has_ended(place: Place) -> None:

@@ -188,6 +188,17 @@ def test_row_that_can_be_handled_again_begins_anew() -> None:
     assert rows.skipped() == []
 
 
+def test_rows_that_failed_long_ago_are_forgotten_by_a_duty_that_skips_none() -> None:
+    now = [0.0]
+    rows = DutyRows("duty", monotonic=lambda: now[0])
+
+    for number in range(20):
+        rows.handle(f"row-{number}", lambda: 1 / 0)
+        now[0] += LONGEST_PAUSE_SECONDS
+
+    assert len(rows._paused) <= 2
+
+
 def test_owner_is_told_what_an_error_of_our_own_says_and_no_other_text() -> None:
     told: list[str] = []
     rows = DutyRows("duty", monotonic=lambda: 0.0)

@@ -1,5 +1,7 @@
 """Deliveries under way share a process: who comes last finds a place however many receivers hang."""
 
+from queue import Queue
+
 import pytest
 from service_fakes import PENDING, FakeBell, FakeReceiver
 from service_tables import webhook
@@ -62,6 +64,33 @@ def test_units_that_found_no_room_are_rung_in_turn_as_places_are_given_back() ->
 
     assert sorted(bell.unit_ids[:2]) == ["greedy-0", "late-0"] or bell.unit_ids[0] == "late-0"
     assert sorted(bell.unit_ids) == ["greedy-0", "greedy-1", "late-0", "late-1"]
+
+
+def test_unit_that_found_no_room_is_rung_at_once_when_all_was_answered_meanwhile() -> None:
+    sending, bell = made(PENDING)
+    greedy = of("busy", "greedy")
+    places = fill(sending, greedy)["greedy"]
+    assert sending.reserve(greedy) is None
+    for place in places:
+        sending.leave(place)
+
+    sending.wait(greedy, Ring(run_id="r", unit_id="late", queue="q"))
+
+    assert bell.unit_ids == ["late"]
+
+
+def test_answer_is_gone_on_with_although_who_waits_can_not_be_rung() -> None:
+    """Else its unit would be kept from everybody for as long as the process lives."""
+    receiver, answers = FakeReceiver(PENDING), Queue[object]()
+    sending = Sending(receiver, FakeBell(breaks_for="broken"), most=MOST)
+    greedy = of("busy", "greedy")
+    place, *_ = fill(sending, greedy)["greedy"]
+    sending.wait(greedy, Ring(run_id="broken", unit_id="waits", queue="q"))
+    assert place.send("id", b"", answers.put) is None
+
+    receiver.futures[0].set_result(200)
+
+    assert answers.get(timeout=30) is receiver.futures[0]
 
 
 def test_sender_that_breaks_gives_its_place_back() -> None:
