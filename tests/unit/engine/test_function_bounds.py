@@ -151,8 +151,8 @@ def test_within_an_expression_it_is_an_error_of_the_expression(text: str, data: 
         ("$map([1..1000], function($one) { $count($distinct(t)) })", {"t": list(range(190_000))}),
         ("$lofilter([1..100000], function($one) { $sum([1..1000]) > 0 })", {}),
         ("$count($keys($merge($map([1..100000], function($one) { {$string($one): 1} }))))", {}),
-        ('$map([1..60], function($one) { $pad("a", 9999999) })', {}),
-        ('$map([1..60], function($one) { $pad("a", 999999) })', {}),
+        ('$map([1..600], function($one) { $pad("a", 9999999) })', {}),
+        ('$map([1..600], function($one) { $pad("a", 999999) })', {}),
         ('($f := function($n, $a) { $n = 0 ? $a : $f($n - 1, {"a": $a, "b": $a}) }; $f(40, 1))', {}),
         ("$mapValues(t, function($one) { $sum([1..100000]) })", {"t": record(1000)}),
         *(
@@ -176,7 +176,8 @@ def test_an_expression_ends_soon_whatever_it_calls(text: str, data: JSON) -> Non
     except ExpressionError as error:
         assert error.reason in ("D1012", "U1001")
 
-    assert time.process_time() - before < 2 * AT_MOST_SECONDS
+    # A limit of a second, and what a slow machine makes of it: without one each of these takes minutes.
+    assert time.process_time() - before < 10 * AT_MOST_SECONDS
 
 
 @pytest.mark.parametrize("format", ["MdHmsMdHmsMdHmsMdHms", "xXxX", "yyyyyMdHmsS" * 3])
