@@ -34,7 +34,7 @@ WRITE = text("update environment set name = name")
 
 @pytest.fixture
 def engine(direct_database_url: str) -> Iterator[Engine]:
-    made = connect(direct_database_url, pool_size=2, is_pooled=False)
+    made = connect(direct_database_url, pool_size=2, is_pooled=False, prepares=True)
     yield made
     made.dispose()
 

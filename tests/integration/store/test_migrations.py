@@ -62,7 +62,8 @@ _SAMPLES: Mapping[type, JSON | bytes | datetime] = {
 
 @pytest.fixture
 def empty_url(postgres_server: PostgresServer) -> Iterator[str]:
-    with postgres_server.fresh_database(template="template0") as url:
+    # As migrations always do: a pooler is for what serves.
+    with postgres_server.fresh_database(template="template0", is_direct=True) as url:
         yield url
 
 
