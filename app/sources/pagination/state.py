@@ -10,6 +10,8 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.loops import CursorTrail
 from app.engine.record_rows import encode
 
+_AT_ONCE_BYTES: Final = 2047
+"""hashlib gives up the interpreter's lock for more, and the event loop then stands in line for it: 1.6 ms a page."""
 _FINGERPRINT_BYTES: Final = 16
 _MOST_HASHED: Final = 64
 """Of a longer page so many records, evenly spread, stand for all: to hash a thousand costs a tenth of their write."""
@@ -113,7 +115,10 @@ def fingerprint(records: list[JSON]) -> str:
     count = len(records)
     step = max(1, count // _MOST_HASHED)
     sample = records if step == 1 else [*records[::step], records[-1]]
-    return hashlib.blake2b(encode([count, sample]), digest_size=_FINGERPRINT_BYTES).hexdigest()
+    text, hashed = memoryview(encode([count, sample])), hashlib.blake2b(digest_size=_FINGERPRINT_BYTES)
+    for start in range(0, len(text), _AT_ONCE_BYTES):
+        hashed.update(text[start : start + _AT_ONCE_BYTES])
+    return hashed.hexdigest()
 
 
 def text_of(value: JSON) -> str:
