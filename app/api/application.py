@@ -26,6 +26,7 @@ from app.api.routes.sync_job_run_states import sync_job_run_states
 from app.api.routes.sync_job_runs import sync_job_runs
 from app.api.routes.sync_job_templates import sync_job_templates
 from app.api.routes.sync_jobs import sync_jobs
+from app.api.routes.tenants import tenants
 from app.api.routes.tokens import api_tokens, environments
 from app.api.routes.unified_mappings import environment_mappings, unified_mappings
 from app.api.routes.unified_models import installed_models, unified_models
@@ -45,6 +46,7 @@ _RESOURCES: Final = (
     environment_integrations,
     integrated_accounts,
     own_accounts,
+    tenants,
     webhooks,
     records,
     erasures,

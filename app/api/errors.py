@@ -12,7 +12,7 @@ from flask_smorest import Api
 from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
 
-from app.api import remote_errors
+from app.api import remote_errors, unserved
 from app.engine.errors import (
     ConflictError,
     DeliveryError,
@@ -144,14 +144,20 @@ def _answer_http(error: HTTPException) -> ResponseReturnValue:
 def _message_of(status: HTTPStatus) -> str:
     match status:
         case HTTPStatus.NOT_FOUND:
-            return f"there is nothing at {flask.request.path[:200]}"
+            return f"there is nothing at {flask.request.path[:200]}{_reason()}"
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            return f"{flask.request.method} is not offered here"
+            return f"{flask.request.method} is not offered here{_reason()}"
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             limit = flask.current_app.config["MAX_CONTENT_LENGTH"]
             return f"the body is larger than the {limit} bytes that are accepted"
         case _:
             return status.description or status.phrase
+
+
+def _reason() -> str:
+    """Return why something of the compatible API is not served, to be added to a sentence."""
+    reason = unserved.reason(flask.request.path, flask.request.method)
+    return f": {reason}" if reason else ""
 
 
 def _answer_unforeseen(error: Exception) -> ResponseReturnValue:

@@ -1,10 +1,10 @@
 """Show what an integration offers, narrowed by a query; each list is whole, on one page."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
+from app.engine.catalog.capabilities import Surface, Wish, described
 from app.engine.json_types import JsonObject
-from app.engine.offers import Offering, is_among
+from app.engine.offers import Offering
 
 
 def tools(offering: Offering, query: JsonObject) -> JsonObject:
@@ -14,17 +14,13 @@ def tools(offering: Offering, query: JsonObject) -> JsonObject:
 
 def capabilities(offering: Offering, query: JsonObject) -> JsonObject:
     """Show its capabilities."""
-    methods = _either(query, "methods")
-    return _whole(
-        [
-            asdict(one)
-            for one in offering.capabilities()
-            if one.type == query.get("type", one.type)
-            and one.resource == query.get("resource", one.resource)
-            and query.get("has_description", one.description is not None) is (one.description is not None)
-            and is_among(one.method, methods)
-        ]
+    wish = Wish(
+        surface=Surface(query.get("type", Surface.ALL)),
+        methods=_either(query, "methods"),
+        resource=query.get("resource"),
+        is_described=query.get("has_description", False),
     )
+    return described(offering, wish)
 
 
 def unified_apis(offering: Offering) -> JsonObject:

@@ -99,11 +99,17 @@ def json_body(request: flask.Request) -> JsonObject:
     return body
 
 
-def _json_value(request: flask.Request, *, empty: JSON) -> JSON:
+def whole_body(request: flask.Request) -> bytes:
+    """Read a body as it is; raise RequestEntityTooLarge."""
     raw = request.get_data(cache=True)
     # A body without a Content-Length is only cut at the limit, by Werkzeug.
     if request.content_length is None and len(raw) >= (request.max_content_length or math.inf):
         raise RequestEntityTooLarge
+    return raw
+
+
+def _json_value(request: flask.Request, *, empty: JSON) -> JSON:
+    raw = whole_body(request)
     try:
         return _DECODER.decode(raw.decode("utf-8-sig")) if raw.strip() else empty
     except UnicodeDecodeError as error:

@@ -11,6 +11,9 @@ from app.services.account_deletion import AccountDeletion
 from app.services.account_tokens import AccountToken, AccountTokens
 from app.services.accounts import AccountService
 from app.services.call_log import CallLog
+from app.services.catalog.bulk_deletion import BulkDeletion
+from app.services.catalog.embeddings import EmbeddingReader
+from app.services.catalog.tenants import TenantService
 from app.services.custom_calls import CustomCalls
 from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
@@ -59,8 +62,11 @@ class ApiServices:
     installed_integrations: EnvironmentIntegrationService
     accounts: AccountService
     account_deletion: AccountDeletion
+    bulk_deletion: BulkDeletion
     account_tokens: AccountTokens
     own_account: OwnAccount
+    embeddings: EmbeddingReader
+    tenants: TenantService
     refreshing: Refreshing
     shown_contexts: ShownContexts
     webhooks: WebhookService

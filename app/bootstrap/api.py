@@ -14,6 +14,8 @@ from app.services.account_tokens import AccountTokens
 from app.services.accounts import AccountService
 from app.services.call_log import CallLog
 from app.services.called_accounts import CalledAccounts
+from app.services.catalog.bulk_deletion import BulkDeletion
+from app.services.catalog.tenants import TenantService
 from app.services.custom_calls import CustomCalls
 from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
@@ -49,6 +51,7 @@ from app.sources.http_source import HttpSource
 from app.store.database import state_of
 from app.store.deleted_accounts import DeletedAccounts
 from app.store.direct_calls import DirectCallStore
+from app.store.embedded_integrations import EmbeddedIntegrationStore
 from app.store.encryption import TokenSeal
 from app.store.environments import EnvironmentStore
 from app.store.erasures import ErasureStore
@@ -63,6 +66,7 @@ from app.store.run_moves import RunMoves
 from app.store.run_states import StateStore
 from app.store.sealed_rows import SealedRows
 from app.store.templates import TemplateStore
+from app.store.tenants import TenantStore
 from app.store.tokens import TokenStore
 from app.store.tombstones import TombstoneStore
 from app.store.triggers import TriggerStore
@@ -87,6 +91,9 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     deliveries = DeliveryService(
         deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, bell=shared.bell
     )
+    account_deletion = AccountDeletion(
+        shared.accounts, DeletedAccounts(shared.engine), erase_after_seconds=settings.erase_after
+    )
     runs = _run_service(shared, drafts, _dry_runs(shared, source, settings))
     return ApiServices(
         runs=runs,
@@ -99,10 +106,11 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         key_changes=KeyChanges(RecordKeyStore(shared.engine), shared.effective_integrations, shared.accounts),
         installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
         accounts=accounts,
-        account_deletion=AccountDeletion(
-            shared.accounts, DeletedAccounts(shared.engine), erase_after_seconds=settings.erase_after
-        ),
+        account_deletion=account_deletion,
+        bulk_deletion=BulkDeletion(shared.accounts, account_deletion),
         own_account=OwnAccount(accounts, shared.effective_integrations),
+        embeddings=EmbeddedIntegrationStore(shared.engine, shared.cipher),
+        tenants=TenantService(TenantStore(shared.engine)),
         account_tokens=AccountTokens(shared.accounts, TokenSeal(shared.cipher), shared.clock),
         refreshing=Refreshing(
             accounts=shared.accounts, integrations=shared.effective_integrations, keeper=shared.credentials
@@ -135,7 +143,10 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         ),
         custom=CustomCalls(called=called, source=source, timeout_seconds=settings.direct_call_seconds),
         offers=Offers(
-            accounts=shared.accounts, integrations=shared.effective_integrations, models=shared.unified_models
+            accounts=shared.accounts,
+            integrations=shared.effective_integrations,
+            names=shared.integrations,
+            models=shared.unified_models,
         ),
         call_log=CallLog(calls),
         logs=log_service(shared, calls),

@@ -33,6 +33,6 @@ def _sources(shared: Shared, calls: DirectCallStore) -> Mapping[LogType, LogSour
             filters=frozenset({"id", "webhook_id", "event", "status", "sync_job_run_id"}),
         ),
         LogType.DIRECT_CALLS: LogSource(
-            read=calls.list, filters=frozenset({"id", "integrated_account_id", "resource", "method"})
+            read=calls.list, filters=frozenset({"id", "integrated_account_id", "resource", "method", "request_type"})
         ),
     }

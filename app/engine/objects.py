@@ -7,6 +7,7 @@ object that holds one has it in its ``repr``.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Generic, NewType, TypeVar
 
 from app.engine.json_types import JsonObject
@@ -68,6 +69,16 @@ class Integration:
     updated_at: datetime
 
 
+class AccountStatus(StrEnum):
+    """What an account is good for."""
+
+    ACTIVE = "active"
+    NEEDS_REAUTH = "needs_reauth"
+    """Its upstream refuses its credentials: a person has to connect it anew. It is asked all the same."""
+    INACTIVE = "inactive"
+    """Whoever owns it has put it to rest: nothing is asked of it, by runs or direct calls."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegratedAccount:
     """One customer's account at a third party; ``context`` holds the credentials."""
@@ -78,8 +89,8 @@ class IntegratedAccount:
     integration_name: str
     tenant_id: str
     authentication_method: str
-    status: str = "active"
-    """active, or needs_reauth when the upstream refuses its credentials."""
+    status: str = AccountStatus.ACTIVE
+    """One of ``AccountStatus``."""
     last_error: str | None = None
     """Why it needs to be connected anew."""
     last_forbidden_error: JsonObject | None = None
@@ -325,6 +336,8 @@ class ListFilters:
     """Column to the value that it must have."""
     among: Sequence[tuple[str, Sequence[object]]] = ()
     """Columns, each with the values of which it must have one."""
+    unlike: Sequence[tuple[str, object]] = ()
+    """Columns, each with a value that it must not have."""
     times: Mapping[tuple[str, str], object] = field(default_factory=dict)
     """``(column, operator)`` to a time, or to a list of times for ``in``."""
     limit: int = 100

@@ -8,6 +8,7 @@ from typing import Final
 from app.engine import unified_model
 from app.engine.integration_config import IntegrationConfig, MethodConfig
 from app.engine.json_types import JSON, JsonObject
+from app.engine.objects import IntegratedAccount
 
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST_NAME: Final = 64
@@ -30,31 +31,42 @@ class MappedModel:
     resources: JsonObject
     methods: Mapping[tuple[str, str], str | None] = field(default_factory=dict)
     """By resource and method; what the mapping says of itself."""
+    overridden: frozenset[tuple[str, str]] = frozenset()
+    """Those that the environment has laid something over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Capability:
-    """One method that can be called."""
+class MappedMethod:
+    """One method of a unified model that can be called."""
 
-    type: str
-    """``proxy`` or ``unified``."""
-    unified_model: str | None
     resource: str
     method: str
     description: str | None
+    is_overridden: bool
+    """An environment or an account has laid something over its mapping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offering:
     """An integration, as an environment or one of its accounts uses it."""
 
+    integration_id: str
     name: str
+    category: str | None = None
     shown_config: JsonObject
     """As it is written, secrets masked."""
     config: IntegrationConfig
     models: Sequence[MappedModel]
     unified_model_override: JsonObject = field(default_factory=dict)
     """An account's own mappings."""
+    account: IntegratedAccount | None = None
+    """Whose it is; None where it is of the integration itself."""
+
+    @property
+    def label(self) -> str:
+        """What the integration is called before people."""
+        label = self.shown_config.get("label")
+        return label if isinstance(label, str) and label else self.name
 
     def tools(self, *, methods: Collection[str] = (), tags: Collection[str] = ()) -> list[JsonObject]:
         """Describe each method of the config that is one of ``methods`` and has one of ``tags``; none given is all."""
@@ -65,21 +77,12 @@ class Offering:
             if is_among(method, methods) and (not tags or not set(tags).isdisjoint(self._tags(resource)))
         ]
 
-    def capabilities(self) -> list[Capability]:
-        """List every method of the config, and of unified models that are mapped."""
-        own = [
-            Capability(type="proxy", unified_model=None, resource=resource, method=method, description=self._said(at))
-            for at in self._methods()
-            for resource, method in [at]
-        ]
-        return own + [capability for model in self.models for capability in self._mapped(model)]
-
     def unified_apis(self) -> list[JsonObject]:
         """List the unified models with the methods of each resource that are mapped."""
         shown = []
         for model in self.models:
             resources: dict[str, JSON] = {}
-            for one in self._mapped(model):
+            for one in self.mapped(model):
                 resources.setdefault(one.resource, {"methods": []})["methods"].append(one.method)
             if resources:
                 about = {"unified_model_id": model.id, "name": model.name, "category": model.category}
@@ -91,18 +94,22 @@ class Offering:
         return sorted(self.config.methods, key=lambda at: (at[0], _USUAL_PLACE.get(at[1], len(_USUAL_PLACE)), at[1]))
 
     def _tool(self, resource: str, method: str, names: set[str]) -> JsonObject:
-        raw, label = self._raw(resource, method), self.shown_config.get("label") or self.name
+        raw = self.raw(resource, method)
+        query_schema = _query_schema(raw.get("query_schema"), self.config.methods[resource, method])
+        body_schema = raw.get("body_schema")
         return {
             "name": _tool_name(f"{method}_{self.name}_{resource}", names),
-            "description": raw.get("description") or f"{method} {resource} of {label}",
+            "description": raw.get("description") or f"{method} {resource} of {self.label}",
             "resource": resource,
             "method": method,
-            "query_schema": _query_schema(raw.get("query_schema"), self.config.methods[resource, method]),
-            "body_schema": raw.get("body_schema"),
+            "query_schema": query_schema,
+            "body_schema": body_schema,
+            "required": [*dict.fromkeys((*_required(query_schema), *_required(body_schema)))],
             "tags": self._tags(resource),
         }
 
-    def _mapped(self, model: MappedModel) -> Iterator[Capability]:
+    def mapped(self, model: MappedModel) -> Iterator[MappedMethod]:
+        """Yield the methods of a model that are mapped."""
         override = self.unified_model_override.get(model.name)
         for resource, described in sorted(model.resources.items()):
             changed = override.get(resource) if isinstance(override, dict) else None
@@ -111,15 +118,11 @@ class Offering:
                 if (resource, method) not in model.methods and own.get(method) is None:
                     continue
                 said = model.methods.get((resource, method)) or described.get("description")
-                yield Capability(
-                    type="unified", unified_model=model.name, resource=resource, method=method, description=said
-                )
+                is_overridden = (resource, method) in model.overridden or own.get(method) is not None
+                yield MappedMethod(resource=resource, method=method, description=said, is_overridden=is_overridden)
 
-    def _said(self, at: tuple[str, str]) -> str | None:
-        said = self._raw(*at).get("description")
-        return said if isinstance(said, str) and said else None
-
-    def _raw(self, resource: str, method: str) -> JsonObject:
+    def raw(self, resource: str, method: str) -> JsonObject:
+        """Return a method as it is written."""
         raw: JsonObject = self.shown_config["resources"][resource][method]
         return raw
 
@@ -131,7 +134,7 @@ class Offering:
 
 
 def is_among(method: str, wanted: Collection[str]) -> bool:
-    """Claim that a method is wanted: by its name, or as ``read``, ``write`` or ``custom``; nothing wanted is all."""
+    """Whether a method is wanted: by its name, or as ``read``, ``write`` or ``custom``; nothing wanted is all."""
     group = next((name for name, methods in _GROUPS.items() if method in methods), _CUSTOM)
     return not wanted or method in wanted or group in wanted
 
@@ -159,3 +162,15 @@ def _query_schema(schema: JSON, config: MethodConfig) -> JsonObject:
     required: list[JSON] = [*listed] if isinstance(listed, list) else []
     required += [name for name in needed if name not in required]
     return {**given, "type": "object", "properties": described, **({"required": required} if required else {})}
+
+
+def _required(schema: JSON) -> Iterator[str]:
+    """Yield the names that a schema requires, in either dialect."""
+    if not isinstance(schema, dict):
+        return
+    listed = schema.get("required")
+    yield from (name for name in listed if isinstance(name, str)) if isinstance(listed, list) else ()
+    properties = schema.get("properties") if schema.get("type") == "object" else schema
+    for name, described in properties.items() if isinstance(properties, dict) else ():
+        if isinstance(described, dict) and described.get("required") is True:
+            yield name

@@ -76,6 +76,18 @@ class AccountDeletion:
             )
         return account_ids
 
+    def delete_present(
+        self, environment_id: EnvironmentId, account_ids: Sequence[str], *, erase_at_once: bool = False
+    ) -> Sequence[str]:
+        """Remove those of some accounts that are there; return their ids."""
+        seconds, left = self._seconds(erase_at_once=erase_at_once), list(account_ids)
+        while left:
+            missing = frozenset(self._present.delete_all(environment_id, left, erase_after_seconds=seconds))
+            if not missing:
+                break
+            left = [id for id in left if id not in missing]
+        return left
+
     def restore(self, environment_id: EnvironmentId, account_id: str) -> None:
         """Undo a deletion that is not carried out yet; raise InvalidInputError, or ConflictError that tells why not."""
         is_back = self._deleted.restore(environment_id, account_id)

@@ -10,7 +10,7 @@ from app.engine.errors import UnreadableSecretError
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
-from app.engine.objects import EnvironmentId, IntegratedAccount, Integration
+from app.engine.objects import AccountStatus, EnvironmentId, IntegratedAccount, Integration
 from app.engine.paths import Path
 from app.engine.redaction import redacted
 
@@ -104,6 +104,8 @@ class AccountOrigins:
         config = known[key]
         found = () if config is None else secret_origins.of_addresses(config.addresses, account.context)
         if account.origins.issuperset(found):
+            return account
+        if account.status == AccountStatus.INACTIVE:
             return account
         return replace(account, status=_NEEDY, last_error=f"{secret_origins.CODE}: {secret_origins.CHANGED}")
 

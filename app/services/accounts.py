@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn, Protocol
 
-from app.engine import context_size, integration_config, unified_mapping
+from app.engine import account_status, context_size, integration_config, unified_mapping
 from app.engine.config_secrets import revelations
 from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
@@ -12,7 +12,15 @@ from app.engine.ids import new_id
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged, overridden
-from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page, RowVersion
+from app.engine.objects import (
+    AccountStatus,
+    EnvironmentId,
+    IntegratedAccount,
+    Integration,
+    ListFilters,
+    Page,
+    RowVersion,
+)
 from app.engine.paths import Path
 from app.engine.redaction import entered_paths, holds_mask, restored
 from app.services.account_origins import AccountOrigins
@@ -97,7 +105,7 @@ class AccountService:
     ) -> IntegratedAccount:
         """Make an account; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
         integration, missing = self._chosen(environment_id, fields, faults)
-        failures = [*faults, *_override_failures(fields), *missing]
+        failures = [*faults, *_override_failures(fields), *missing, *account_status.failures_of_new(fields)]
         if integration is not None:
             failures += self._integration_failures(environment_id, integration.id, fields)
         if failures or integration is None:
@@ -105,6 +113,7 @@ class AccountService:
         values: JsonObject = {
             "integration_id": integration.id,
             "tenant_id": fields["tenant_id"],
+            "status": fields.get("status", AccountStatus.ACTIVE),
             "authentication_method": fields.get("authentication_method") or _credentials_format(integration.config),
             "unified_model_override": fields.get("unified_model_override", {}),
             "integration_override": fields.get("integration_override", {}),
@@ -166,6 +175,11 @@ class AccountService:
             values["integration_override"] = restored(values["integration_override"], current.integration_override)
         failures = [*faults, *_override_failures(values), *_revealed(current, changes, values)]
         failures += _unreadable_failures(current, changes)
+        shown = self._origins.told(current, {}).status
+        values, status_failures = account_status.changed(
+            values, current, shown, has_context=bool(changes.get("context"))
+        )
+        failures += status_failures
         failures += self._integration_failures(environment_id, current.integration_id, values)
         if failures:
             raise InvalidInputError(failures)

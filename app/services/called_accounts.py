@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, SourceError, TooManyRequestsError
 from app.engine.ids import canonical_id
 from app.engine.integration_config import IntegrationConfig
-from app.engine.objects import EnvironmentId, IntegratedAccount
+from app.engine.objects import AccountStatus, EnvironmentId, IntegratedAccount
 from app.services.account_configs import config_of
 from app.services.account_origins import with_origins
 from app.services.request_limits import RequestLimits
@@ -16,6 +16,8 @@ from app.services.run_context import AccountReader, IntegrationReader
 T = TypeVar("T")
 
 _ACCOUNT: Final = "integrated_account_id"
+INACTIVE: Final = 'is inactive: nothing is asked of its API until PATCH /integrated-account/{id} {"status": "active"}'
+"""What is wrong with an account that was put to rest."""
 
 
 class CalledAccounts:
@@ -41,6 +43,7 @@ class CalledAccounts:
     def admitted(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         """Read an account that is about to be called; raise as ``get`` does, and TooManyRequestsError."""
         account = self.get(environment_id, account_id)
+        refuse_inactive(account, _ACCOUNT)
         allowance = self._limits.ask(account.id)
         if allowance is not None and not allowance.is_admitted:
             raise TooManyRequestsError(
@@ -54,6 +57,12 @@ class CalledAccounts:
     def config(self, account: IntegratedAccount) -> IntegrationConfig:
         """Read how an account's API is spoken to; raise NotFoundError, or InvalidInputError for a broken config."""
         return config_of(account, self._integrations)
+
+
+def refuse_inactive(account: IntegratedAccount, path: str) -> None:
+    """Raise InvalidInputError for an account that was put to rest."""
+    if account.status == AccountStatus.INACTIVE:
+        raise InvalidInputError([Failure(path, INACTIVE)])
 
 
 def answer_in_time(future: "Future[T]", *, timeout_seconds: float) -> T:

@@ -9,7 +9,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import EnvironmentId
 from app.engine.redaction import shown_paths
 from app.services.called_accounts import CalledAccounts, answer_in_time
-from app.services.ports import PageCall, PlainAnswer, PlainSource
+from app.services.ports import PageCall, PlainAnswer, PlainSource, RawBody
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,8 @@ class CustomRequest:
     query: JsonObject = field(default_factory=dict)
     """Texts, or lists of texts where a name comes more than once."""
     body: JSON = None
+    raw_body: RawBody | None = None
+    """In the place of ``body``."""
 
 
 class CustomCalls:
@@ -50,5 +52,6 @@ class CustomCalls:
             query=request.query,
             # A text would be taken for one that is written already.
             body=json.dumps(request.body) if isinstance(request.body, str) else request.body,
+            raw_body=request.raw_body,
         )
         return answer_in_time(self._source.pass_on(call), timeout_seconds=self._timeout_seconds)

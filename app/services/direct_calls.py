@@ -21,7 +21,7 @@ from app.engine.redaction import shown_paths
 from app.engine.unified_calls import UnifiedRequest
 from app.services import unified_pages
 from app.services.called_accounts import CalledAccounts, answer_in_time
-from app.services.ports import FetchedPage, PageCall, Seal, SealPurpose, Source
+from app.services.ports import FetchedPage, PageCall, PlainAnswer, RawBody, Seal, SealPurpose, Source
 from app.services.unified_mappings import UnifiedMappings, account_mapping
 
 
@@ -36,6 +36,8 @@ class DirectRequest:
     id: str | None = None
     query: JsonObject = field(default_factory=dict)
     body: JSON = None
+    raw_body: RawBody | None = None
+    """In the place of ``body``."""
     limit: int | None = None
     next_cursor: str | None = None
 
@@ -50,6 +52,10 @@ class DirectPage:
     """Those of records that could not be mapped."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Those that the mapping answers with."""
+    is_list: bool = False
+    """Its method lists records, page by page."""
+    file: PlainAnswer | None = None
+    """The answer itself, where it is a file that holds no records."""
     is_partial: bool = False
     """Some of its records are not here, by their errors or by the mapping's own word."""
 
@@ -79,6 +85,8 @@ class DirectCalls:
         answer = self._answer(replace(_limited(call, request.limit), is_handed_on=True))
         if answer.fault is not None and not answer.is_suspicion:
             raise unified_pages.mapped_error(call, answer.fault)
+        if answer.file is not None:
+            return DirectPage(records=[], next_cursor=None, errors=(), file=answer.file)
         page = unified_pages.mapped(call, answer)
         if page.errors and request.method != "list":
             raise page.errors[0]
@@ -86,6 +94,7 @@ class DirectCalls:
             records=page.records,
             next_cursor=self._sealed(request, page.next_cursor if page.leads_on else None),
             errors=page.errors,
+            is_list=_is_list(call),
             headers=call.mapping.headers(page.records, page.headers) if call.mapping else {},
             is_partial=bool(page.errors)
             or (call.mapping is not None and call.mapping.is_partial(answer.records, answer.headers)),
@@ -102,11 +111,14 @@ class DirectCalls:
         request_paths.check_id(request.id or "")
         if name := unified_model.unified_name(request.resource):
             mapping, faults = self._unified.find(account, name, request.method)
-            if mapping is None:
+            if request.raw_body is not None:
+                faults = [*faults, Failure("", "a unified model's methods take JSON, which their mappings read")]
+            if mapping is None or faults:
                 raise InvalidInputError(faults)
             asked = UnifiedRequest(id=request.id, query=request.query, body=request.body)
             return account_mapping(mapping, account, config).page_call(asked, cursor)
         request_paths.check_resource(request.resource)
+        request = _identified(request, config)
         return PageCall(
             account_id=account.id,
             config=config,
@@ -118,6 +130,7 @@ class DirectCalls:
             id=request.id,
             query=request.query,
             body=request.body,
+            raw_body=request.raw_body,
             cursor=cursor,
         )
 
@@ -143,6 +156,28 @@ class DirectCalls:
             raise InvalidInputError([Failure("next_cursor", "is not one that this list gave")])
         cursor = opened["cursor"]
         return cursor if isinstance(cursor, dict) else None
+
+
+def _is_list(call: PageCall) -> bool:
+    """Whether a method lists: by its name, or since its config says how it is paged."""
+    pagination = call.config.method(call.resource, call.method).pagination
+    return call.method == "list" or (pagination is not None and pagination is not call.config.defaults.pagination)
+
+
+def _identified(request: DirectRequest, config: IntegrationConfig) -> DirectRequest:
+    """Give a method whose path holds an id the one of the query, or of the body, where the caller's path has none."""
+    method = config.methods.get((request.resource, request.method))
+    if request.id is not None or method is None or ("id",) not in method.path.references:
+        return request
+    if isinstance(named := request.query.get("id"), str):
+        request_paths.check_id(named)
+        rest = {name: value for name, value in request.query.items() if name != "id"}
+        return replace(request, id=named, query=rest)
+    named = request.body.get("id") if isinstance(request.body, dict) else None
+    if not isinstance(named, str | int) or isinstance(named, bool):
+        return request
+    request_paths.check_id(str(named))
+    return replace(request, id=str(named))
 
 
 def _place(request: DirectRequest) -> list[str]:

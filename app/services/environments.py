@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
-from app.engine.objects import Environment, EnvironmentId, ListFilters, Page
+from app.engine.json_types import JsonObject
+from app.engine.objects import Environment, EnvironmentId, ListFilters, Page, RowVersion
 
 _KIND = "environment"
 
@@ -23,6 +24,9 @@ class EnvironmentStore(Protocol):
 
     def page(self, own: EnvironmentId, filters: ListFilters) -> Page[Environment]:
         """List the one environment, if it is wanted."""
+
+    def rename(self, own: EnvironmentId, name: str, *, seen: RowVersion | None = None) -> Environment:
+        """Give an environment another name; raise InvalidInputError when it is taken."""
 
 
 class EnvironmentService:
@@ -54,6 +58,22 @@ class EnvironmentService:
         if not found:
             raise NotFoundError(_KIND, id)
         return found[0]
+
+    def rename(
+        self,
+        own: EnvironmentId,
+        id: str,
+        fields: JsonObject,
+        faults: Sequence[Failure] = (),
+        *,
+        seen: RowVersion | None = None,
+    ) -> Environment:
+        """Rename a token's own environment; raise NotFoundError for any other one, and InvalidInputError."""
+        current = self.get(own, id)
+        if faults:
+            raise InvalidInputError(faults)
+        name = fields.get("name", current.name)
+        return current if name == current.name else self._environments.rename(own, name, seen=seen)
 
     def page(self, own: EnvironmentId, filters: ListFilters) -> Page[Environment]:
         """List a token's own environment, if it is wanted."""

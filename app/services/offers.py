@@ -5,11 +5,12 @@ from typing import Protocol
 
 from app.engine.config_secrets import redacted_config
 from app.engine.errors import NotFoundError
-from app.engine.json_types import JsonObject
+from app.engine.ids import canonical_id
 from app.engine.merging import overridden
-from app.engine.objects import EnvironmentId
+from app.engine.objects import EnvironmentId, IntegratedAccount
 from app.engine.offers import MappedModel, Offering
 from app.services.account_configs import kept_config
+from app.services.accounts import IntegrationNames
 from app.services.run_context import AccountReader, IntegrationReader
 
 
@@ -23,36 +24,51 @@ class MappedModels(Protocol):
 class Offers:
     """What can be called."""
 
-    def __init__(self, *, accounts: AccountReader, integrations: IntegrationReader, models: MappedModels) -> None:
+    def __init__(
+        self,
+        *,
+        accounts: AccountReader,
+        integrations: IntegrationReader,
+        names: IntegrationNames,
+        models: MappedModels,
+    ) -> None:
         """``integrations`` are those as their environment uses them."""
         self._accounts = accounts
+        self._names = names
         self._integrations = integrations
         self._models = models
 
-    def of_integration(self, environment_id: EnvironmentId, integration_id: str) -> Offering:
-        """Read what an integration offers; raise NotFoundError."""
-        return self._offering(environment_id, integration_id, {}, {})
+    def of_integration(self, environment_id: EnvironmentId, id_or_name: str) -> Offering:
+        """Read what an integration offers, found by its id or its name; raise NotFoundError."""
+        integration_id = canonical_id(id_or_name) or ""
+        if not integration_id or self._integrations.get(environment_id, integration_id) is None:
+            named = self._names.by_name(environment_id, id_or_name)
+            if named is None:
+                raise NotFoundError("integration", id_or_name[:100])
+            integration_id = named.id
+        return self._offering(environment_id, integration_id, None)
 
     def of_account(self, environment_id: EnvironmentId, account_id: str) -> Offering:
         """Read what an account's API offers; raise NotFoundError."""
         account = self._accounts.get(environment_id, account_id)
         if account is None:
             raise NotFoundError("integrated account", account_id)
-        return self._offering(
-            environment_id, account.integration_id, account.integration_override, account.unified_model_override
-        )
+        return self._offering(environment_id, account.integration_id, account)
 
     def _offering(
-        self, environment_id: EnvironmentId, integration_id: str, override: JsonObject, mappings: JsonObject
+        self, environment_id: EnvironmentId, integration_id: str, account: IntegratedAccount | None
     ) -> Offering:
         integration = self._integrations.get(environment_id, integration_id)
         if integration is None:
             raise NotFoundError("integration", integration_id)
-        raw = overridden(integration.config, override)
+        raw = overridden(integration.config, account.integration_override) if account else integration.config
         return Offering(
+            integration_id=integration.id,
             name=integration.name,
+            category=integration.category,
             shown_config=redacted_config(raw),
             config=kept_config(raw),
             models=self._models.mapped(environment_id, integration.name),
-            unified_model_override=mappings,
+            unified_model_override=account.unified_model_override if account else {},
+            account=account,
         )

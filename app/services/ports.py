@@ -19,6 +19,14 @@ from app.engine.work import Ring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RawBody:
+    """A body that is sent as it came: a file, or a form that holds some."""
+
+    content: bytes = field(repr=False)
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PageCall:
     """One page of one request to an upstream API, with every placeholder of the job already resolved."""
 
@@ -35,6 +43,8 @@ class PageCall:
     id: str | None = None
     query: JsonObject = field(default_factory=dict)
     body: JSON = None
+    raw_body: RawBody | None = None
+    """In the place of ``body``."""
     headers: JsonObject = field(default_factory=dict, repr=False)
     """Beside those of the integration's method; a null takes one of its away."""
     path: str | None = None
@@ -80,6 +90,8 @@ class FetchedPage:
     is_suspicion: bool = False
     """The fault counts only as long as no list of the resource has ever led to a second page."""
     warnings: Sequence[PageWarning] = ()
+    file: "PlainAnswer | None" = None
+    """The answer itself, where it is a file that holds no records; only of a call that is handed on."""
 
     @property
     def leads_on(self) -> bool:
@@ -94,6 +106,8 @@ class PlainAnswer:
     status: int
     content_type: str
     body: bytes = field(repr=False)
+    disposition: str | None = None
+    """Its ``Content-Disposition``, which holds a file's name."""
 
 
 class CredentialKeeper(Protocol):

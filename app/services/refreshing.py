@@ -9,6 +9,7 @@ from app.engine.errors import Failure, InvalidGrantError, InvalidInputError, Not
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, IntegratedAccount
 from app.services.account_configs import config_of
+from app.services.called_accounts import refuse_inactive
 from app.services.run_context import AccountReader, IntegrationReader
 
 
@@ -40,6 +41,7 @@ class Refreshing:
         if account is None:
             message = f"integrated account '{account_id}' does not exist"
             raise InvalidInputError([Failure("id", message, missing_reference=True)])
+        refuse_inactive(account, "id")
         token = oauth.access_token(account.context)
         try:
             self._keeper.renew(account.id, self._grant(account), stale=token)

@@ -6,7 +6,8 @@ from app.engine import args as arguments
 from app.engine import args_validation, events, routing, run_keys, scope
 from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
-from app.engine.objects import IntegratedAccount, SyncJob, Webhook
+from app.engine.objects import AccountStatus, IntegratedAccount, SyncJob, Webhook
+from app.services.called_accounts import INACTIVE
 from app.services.run_requests import RunRequest
 from app.services.shown_contexts import ShownContexts
 
@@ -83,6 +84,8 @@ def destination_failures(request: RunRequest) -> list[Failure]:
 def _account_failures(request: RunRequest, job: SyncJob | None, account: IntegratedAccount | None) -> Sequence[Failure]:
     if account is None:
         return [_missing("integrated_account_id", "integrated account", request.integrated_account_id)]
+    if account.status == AccountStatus.INACTIVE:
+        return [Failure("integrated_account_id", INACTIVE)]
     if job is None or account.integration_name == job.integration_name:
         return []
     message = f"is an account of '{account.integration_name}'; the sync job is for '{job.integration_name}'"

@@ -1,6 +1,6 @@
 """Unified models, and what an environment changes about them, as the API's callers see them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from app.engine import unified_model
@@ -88,6 +88,11 @@ class UnifiedModelService:
         if model is None:
             raise NotFoundError(MODEL_KIND, model_id)
         return model
+
+    def of(self, environment_id: EnvironmentId, model_ids: Collection[str]) -> Mapping[str, UnifiedModel]:
+        """Read models by their ids; one that is not there is left out."""
+        wanted = ListFilters(among=[("id", sorted(model_ids))], limit=max(1, len(model_ids)))
+        return {model.id: model for model in self._models.list(environment_id, wanted).result}
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[UnifiedModel]:
         """Read a page of models."""

@@ -5,10 +5,11 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from app.engine.frontier import Frontier
 from app.engine.ids import new_id
+from app.engine.objects import AccountStatus
 from app.engine.status import RunStatus
 from app.engine.work import NOTHING_DONE, Claim, ClaimTerms, ErrorDraft, SliceOutcome, UnitKind
 from app.services.delivering import DeliveryWorker
@@ -22,6 +23,7 @@ from app.services.workplace import Workplace
 logger = logging.getLogger(__name__)
 
 _LONGEST_CURSOR = 200
+_REST_SECONDS: Final = 60.0
 
 MAX_ATTEMPTS = 6
 """Claims in a row without one committed page, after which a unit is poison: it kills or breaks its workers."""
@@ -121,9 +123,17 @@ class UnitWorker:
 
     def _slice(self, claim: Claim) -> SliceOutcome:
         context = self._contexts.load(claim.run_id)
+        if context.account.status == AccountStatus.INACTIVE:
+            return self._rest(claim, context.account.id)
         if context.run.status is RunStatus.RATE_LIMITED:
             self._tracking.go_on(context.run)
         return self._fetching.work(claim, context)
+
+    def _rest(self, claim: Claim, account_id: str) -> SliceOutcome:
+        """Let a unit sleep whose account was put to rest: whoever ends that wakes it, and it looks now and then."""
+        self._units.hand_back(claim, wake_seconds=_REST_SECONDS)
+        self._turns.give_up(account_id, None)
+        return SliceOutcome(run_id=claim.run_id, may_settle=True)
 
     def _give_up(self, claim: Claim, error: ErrorDraft) -> SliceOutcome:
         if claim.kind is UnitKind.DELIVERY:

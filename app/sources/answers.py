@@ -9,7 +9,7 @@ from app.engine.integration_config import MethodConfig
 from app.engine.json_types import JSON
 from app.engine.list_ends import PageWarning
 from app.services.ports import PageCall
-from app.sources import computed_parts, record_lists, responses
+from app.sources import computed_parts, files, record_lists, responses
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.faults import excerpt
 from app.sources.pagination import signs
@@ -27,10 +27,31 @@ class ReadAnswer:
     response: HttpResponse = field(repr=False)
     page: PageAnswer = field(repr=False)
     warnings: tuple[PageWarning, ...] = ()
+    is_file: bool = False
+    """It holds no records, and is handed on as it is."""
 
 
 async def read(call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse) -> ReadAnswer:
     """Read a success; raise SourceError, which is retryable where the same request may well be answered whole."""
+    kind = files.kind_of(call, config, response)
+    if kind is files.Kind.FILE:
+        return _as_file(response)
+    try:
+        return await _read_document(call, config, request, response)
+    except SourceError as error:
+        if kind is files.Kind.EITHER and error.code == responses.NOT_JSON:
+            return _as_file(response)
+        raise
+
+
+def _as_file(response: HttpResponse) -> ReadAnswer:
+    page = PageAnswer(records=[], document=None, links=[], status=response.status, headers={})
+    return ReadAnswer(response=response, page=page, is_file=True)
+
+
+async def _read_document(
+    call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse
+) -> ReadAnswer:
     place, answer = _place(call, config, response), config.formats.answer
     document = Document(None)
     records: list[JSON] = []

@@ -8,6 +8,8 @@ import re
 from typing import Final
 
 from app.engine.json_types import JSON
+from app.services.ports import PlainAnswer
+from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.redaction import masked
 
 _SHORTEST: Final = 8
@@ -19,6 +21,17 @@ _RUN: Final = re.compile(r"[A-Za-z0-9]{4,}")
 def credentials_among(texts: frozenset[str]) -> frozenset[str]:
     """Choose the texts that are long enough; digits alone may be any number of a record."""
     return frozenset(text for text in texts if len(text) >= _SHORTEST and not text.isdigit())
+
+
+def plain_answer(response: HttpResponse, request: HttpRequest) -> PlainAnswer:
+    """Return an answer as it is, but for credentials."""
+    disposition = response.header("Content-Disposition")
+    return PlainAnswer(
+        status=response.status,
+        content_type=response.header("Content-Type") or "",
+        body=body(response.body, request.credentials),
+        disposition=None if disposition is None else masked(disposition, request.credentials),
+    )
 
 
 def body(answer: bytes, credentials: frozenset[str]) -> bytes:

@@ -124,10 +124,7 @@ class HttpSource:
             lambda: requests.finish(requests.draft(call, config), PageAsk(), timeout_seconds=timeout_seconds),
             is_long=computed_parts.are_in(config),
         )
-        response = await self._send(call, request, _itself)
-        content_type = response.header("Content-Type") or ""
-        body = handed_on.body(response.body, request.credentials)
-        return PlainAnswer(status=response.status, content_type=content_type, body=body)
+        return handed_on.plain_answer(await self._send(call, request, _itself), request)
 
     def _asked(self, call: PageCall, config: MethodConfig) -> tuple[RequestDraft, Listing, HttpRequest]:
         """Make the request for a page, and the list that it is one of."""
@@ -164,6 +161,8 @@ class HttpSource:
                 raise
             return _page(drafted, request, turned, status=error.response.status)
         response = answer.response
+        if answer.is_file:
+            return _page_of_file(drafted, request, response)
         turn = partial(listing.turn, answer.page, decides_deletions=call.decides_deletions)
         turned = await self._aside(call, turn, is_long=is_computed or response.is_large)
         turned = replace(turned, warnings=(*turned.warnings, *answer.warnings)) if answer.warnings else turned
@@ -182,6 +181,12 @@ class HttpSource:
 
 async def _itself(response: HttpResponse) -> HttpResponse:
     return response
+
+
+def _page_of_file(drafted: RequestDraft, request: HttpRequest, response: HttpResponse) -> FetchedPage:
+    turned = PageTurn(records=[], cursor=None)
+    page = _page(drafted, request, turned, status=response.status, server_date=response.server_date)
+    return replace(page, file=handed_on.plain_answer(response, request))
 
 
 def _has_short_integers(response: HttpResponse) -> bool:

@@ -11,7 +11,7 @@ from app.engine.integration_config import MethodConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Template
 from app.engine.redaction import credential_parts, secret_parts
-from app.services.ports import PageCall
+from app.services.ports import PageCall, RawBody
 from app.sources import bodies, computed_parts
 from app.sources.exchange import HttpRequest
 from app.sources.handed_on import credentials_among
@@ -58,6 +58,7 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
         written=(at_base.without({*standing, *below, *in_path.values(), *above}), in_path.without(above)),
         headers={**sent_headers, **credentials},
         body=call.body if config.body is None else _resolved(config.body, scope),
+        raw_body=_raw_body(call, config),
         formats=config.formats,
         error_expression=config.error_expression,
         sign=authorization.signer(config.authorization, call.context),
@@ -81,6 +82,10 @@ def finish(drafted: RequestDraft, ask: PageAsk, *, timeout_seconds: float) -> Ht
     payload = page_fields.merged(drafted.body, ask.body, drafted.formats)
     body, content_type = bodies.written(payload, drafted.formats)
     sent_headers, signed = {**drafted.headers, **ask.headers}, {}
+    if drafted.raw_body is not None:
+        body, content_type = drafted.raw_body.content, drafted.raw_body.content_type
+        # An integration's own type is that of its JSON.
+        sent_headers = {name: value for name, value in sent_headers.items() if name.lower() != "content-type"}
     if drafted.sign is not None:
         options = {"method": drafted.method, "headers": sent_headers, "body": payload, "query": query}
         signed = drafted.sign({"url": url, "requestOptions": options})
@@ -97,6 +102,14 @@ def finish(drafted: RequestDraft, ask: PageAsk, *, timeout_seconds: float) -> Ht
         credentials=drafted.credentials | credentials_among(signed_secrets),
         context=drafted.context,
     )
+
+
+def _raw_body(call: PageCall, config: MethodConfig) -> RawBody | None:
+    """Return the body that is sent as it came; raise SourceError where the method makes its body itself."""
+    if call.raw_body is not None and config.body is not None:
+        message = "the integration's config makes the body of this method: send JSON, which its placeholders read"
+        raise SourceError("request", message)
+    return call.raw_body
 
 
 def _is_repeatable(call: PageCall, config: MethodConfig) -> bool:

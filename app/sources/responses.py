@@ -11,6 +11,8 @@ from app.sources.faults import excerpt
 from app.sources.reading import documents
 from app.sources.reading.documents import Document, NotReadError, UnreadableError
 
+NOT_JSON: Final = "not_json"
+"""The code of an answer that was taken for JSON and is none."""
 _NO_CONTENT_STATUSES: Final = frozenset({204, 205})
 _READING_METHODS: Final = frozenset({"list", "get"})
 _XML_TYPE: Final = re.compile(r"[/+]xml\s*(?:;|$)", re.IGNORECASE)
@@ -84,7 +86,7 @@ def _unreadable(
     if form is AnswerFormat.XML:
         message = f"the answer is not XML that can be read: {reason}"
     return SourceError(
-        "not_xml" if form is AnswerFormat.XML else "not_json",
+        "not_xml" if form is AnswerFormat.XML else NOT_JSON,
         message,
         status=response.status,
         retryable=is_passing,

@@ -4,21 +4,22 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Select, bindparam, func, null, select, update
+from sqlalchemy import Connection, Engine, Select, bindparam, func, insert, null, select, update
 
 from app.engine.announcements import REACTIVATED, reactivated
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page, RowVersion
+from app.engine.objects import AccountStatus, EnvironmentId, IntegratedAccount, ListFilters, Page, RowVersion
 from app.engine.paths import Path
 from app.services.conflicts import repeats_conflicts
-from app.store import announcements, catalog, paging, sealed_config, tables
+from app.store import announcements, paging, sealed_config, tables, tenants
 from app.store.database import Row, reading
 from app.store.deleted_accounts import move_out
 from app.store.encryption import Cipher
 from app.store.row_versions import demand, unchanged
 from app.store.sealed_columns import ACCOUNT_OVERRIDE, CONTEXT
 from app.store.single_statements import singles_of
+from app.store.units import wake_account
 
 _TABLE = tables.integrated_account
 _ALL = select(_TABLE, tables.integration.c.name.label("integration_name")).join(
@@ -27,6 +28,7 @@ _ALL = select(_TABLE, tables.integration.c.name.label("integration_name")).join(
 _ONE = _ALL.where(_TABLE.c.environment_id == bindparam("environment"), _TABLE.c.id == bindparam("id"))
 _JOINED: Final = {"integration_name": tables.integration.c.name}
 
+INACTIVE: Final = AccountStatus.INACTIVE.value
 CLEAN: Final = {"status": "active", "last_error": None, "last_forbidden_error": null()}
 """What an account with new credentials is taken for."""
 
@@ -56,7 +58,9 @@ class AccountStore:
             "context_encrypted": self._cipher.seal(context, CONTEXT.place(environment_id, id)),
             "plain_paths": _kept_paths(plain_paths),
         }
-        catalog.insert_row(self._engine, _TABLE, {**self._sealed(environment_id, id, values), **sealed})
+        with self._engine.begin() as connection:
+            connection.execute(insert(_TABLE).values({**self._sealed(environment_id, id, values), **sealed}))
+            tenants.ensure(connection, environment_id, values["tenant_id"])
         account = self.get(environment_id, id)
         assert account is not None
         return account
@@ -123,12 +127,17 @@ class AccountStore:
             if change_origins is not None:
                 changed["origins"] = _column(change_origins(before))
             if (new := change_context(before.context)) != before.context:
-                # Whoever brings new credentials deserves that they are tried.
-                changed |= {"context_encrypted": self._cipher.seal(new, place), **CLEAN}
+                # Whoever brings new credentials deserves that they are tried; but what rests goes on resting.
+                status = {"status": INACTIVE} if values.get("status", row["status"]) == INACTIVE else {}
+                changed |= {"context_encrypted": self._cipher.seal(new, place), **CLEAN, **status}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**changed))
+            if "tenant_id" in values:
+                tenants.ensure(connection, environment_id, values["tenant_id"])
             account = self._shown(connection.execute(selected).mappings().one())
             if row["status"] == "needs_reauth" and account.status == "active":
                 announce_reactivation(connection, account)
+            if row["status"] == INACTIVE and account.status != INACTIVE:
+                wake_account(connection, account_id)
             return account
 
     def note_origins(self, account_id: str, origins: Collection[str]) -> None:
@@ -218,7 +227,8 @@ def shown_account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
         return account
     name, why = next(iter(unreadable.items()))
     told = f"{UnreadableSecretError.code}: send its {name} again: {why}"
-    return replace(account, status="needs_reauth", last_error=told, unreadable=frozenset(unreadable))
+    status = account.status if account.status == INACTIVE else "needs_reauth"
+    return replace(account, status=status, last_error=told, unreadable=frozenset(unreadable))
 
 
 def _context(row: Row, cipher: Cipher) -> JsonObject:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, bindparam, func, select, text, update
+from sqlalchemy import Connection, Engine, Row, bindparam, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine import oauth
@@ -25,6 +25,8 @@ _TABLE = tables.integrated_account
 _LOCK_SECONDS: Final = 40
 """Longer than a token endpoint may take; a process that is frozen meanwhile loses its lock then."""
 
+# A token does not wake what its owner has put to rest.
+_WITH_TOKEN: Final = case((_TABLE.c.status == "inactive", "inactive"), else_="active")
 _NOTE_FORBIDDEN = text("""
     update integrated_account set last_forbidden_error = :error
      where id = (select id from integrated_account where id = :id for no key update skip locked)
@@ -61,7 +63,7 @@ class _Locked:
         statement = update(_TABLE).where(_TABLE.c.id == self._account_id)
         self._connection.execute(
             statement.values(
-                context_encrypted=sealed, status="active", last_error=None, updated_at=func.now(), **changed
+                context_encrypted=sealed, status=_WITH_TOKEN, last_error=None, updated_at=func.now(), **changed
             )
         )
         if self._reactivated_in is not None:
@@ -119,7 +121,7 @@ class CredentialStore:
         """Note that an account has to be connected anew, with its events, if ``token`` is still its own."""
         with self._engine.begin() as connection:
             row = connection.execute(_selected(account_id).with_for_update(key_share=True)).first()
-            if row is None or row.status == "needs_reauth":
+            if row is None or row.status in ("needs_reauth", "inactive"):
                 return False
             context = self._context(row, account_id)
             if oauth.access_token(context) != token:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, text
 
 from app.engine.ids import new_id
 from app.services.conflicts import repeats_conflicts
-from app.store import tables
+from app.store import tables, tenants
 
 _NAMES: Final = ", ".join(column.name for column in tables.integrated_account.c)
 
@@ -32,7 +32,7 @@ _LOCK: Final = text("""
 """)
 _MOVE_BACK: Final = text(f"""
     with back as (delete from deleted_account where id = :id returning {_NAMES})
-    insert into integrated_account ({_NAMES}) select {_NAMES} from back
+    insert into integrated_account ({_NAMES}) select {_NAMES} from back returning tenant_id
 """)
 _FORGET: Final = text("delete from erasure where id = :id")
 _HASTEN: Final = text("""
@@ -67,7 +67,8 @@ class DeletedAccounts:
                 return None
             if not found.has_integration:
                 return False
-            connection.execute(_MOVE_BACK, {"id": account_id})
+            tenant_id = connection.execute(_MOVE_BACK, {"id": account_id}).scalar_one()
+            tenants.ensure(connection, environment_id, tenant_id)
             connection.execute(_FORGET, {"id": found.id})
         return True
 

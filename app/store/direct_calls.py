@@ -1,6 +1,7 @@
 """Direct calls in Postgres: a row each, until retention removes it."""
 
 from dataclasses import asdict
+from typing import Final
 
 from sqlalchemy import Engine, ScalarSelect, insert, select
 
@@ -8,10 +9,12 @@ from app.engine.log_entries import DirectCall
 from app.engine.objects import EnvironmentId, ListFilters, Page
 from app.services.call_log import AnsweredCall
 from app.services.conflicts import repeats_conflicts
-from app.store import catalog, tables
-from app.store.database import Row
+from app.store import catalog, paging, tables
+from app.store.database import Row, reading
 
 _TABLE = tables.direct_call
+_NAMED: Final = {"request_type": _TABLE.c.api}
+"""What the log calls columns."""
 
 
 @repeats_conflicts
@@ -29,7 +32,11 @@ class DirectCallStore:
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[DirectCall]:
         """Read a page of calls."""
-        return catalog.list_rows(self._engine, _TABLE, environment_id, _call, filters)
+        statement = paging.narrowed(catalog.select_in(_TABLE, environment_id), _TABLE, filters, _NAMED)
+        with reading(self._engine) as connection:
+            return paging.read_page(
+                connection, statement, _TABLE, _call, limit=filters.limit, cursor=filters.cursor, sort=filters.sort
+            )
 
 
 def _own_account(call: AnsweredCall) -> ScalarSelect[str]:

@@ -1,14 +1,15 @@
 """Environments in Postgres."""
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import new_id
-from app.engine.objects import Environment, EnvironmentId, ListFilters, Page
+from app.engine.objects import Environment, EnvironmentId, ListFilters, Page, RowVersion
 from app.services.conflicts import repeats_conflicts
 from app.store import catalog, paging, tables
 from app.store.database import Row, reading
+from app.store.row_versions import demand, unchanged
 
 _TABLE = tables.environment
 
@@ -25,7 +26,20 @@ class EnvironmentStore:
         try:
             return _environment(catalog.insert_row(self._engine, _TABLE, {"id": new_id(), "name": name}))
         except IntegrityError as error:
-            raise InvalidInputError([Failure("name", f"an environment called '{name}' exists already")]) from error
+            raise _taken(name) from error
+
+    def rename(self, own: EnvironmentId, name: str, *, seen: RowVersion | None = None) -> Environment:
+        """Give an environment another name; raise InvalidInputError when it is taken."""
+        statement = update(_TABLE).where(_TABLE.c.id == own, unchanged(_TABLE, seen))
+        changed = statement.values(name=name, updated_at=func.now()).returning(_TABLE)
+        try:
+            with self._engine.begin() as connection:
+                row = connection.execute(changed).mappings().one_or_none()
+        except IntegrityError as error:
+            raise _taken(name) from error
+        demand(row is not None, seen)
+        assert row is not None  # the caller's token is of it
+        return _environment(row)
 
     def by_name(self, name: str) -> Environment | None:
         """Find an environment by its name."""
@@ -53,6 +67,10 @@ class EnvironmentStore:
                 cursor=filters.cursor,
                 sort=filters.sort,
             )
+
+
+def _taken(name: str) -> InvalidInputError:
+    return InvalidInputError([Failure("name", f"an environment called '{name}' exists already")])
 
 
 def _environment(row: Row) -> Environment:

@@ -65,6 +65,8 @@ def narrowed(statement: Select[Any], table: Table, filters: ListFilters, columns
         statement = statement.where(named(column) == value)
     for column, values in filters.among:
         statement = statement.where(named(column).in_(values))
+    for column, value in filters.unlike:
+        statement = statement.where(named(column) != value)
     return with_times(statement, table, filters.times)
 
 

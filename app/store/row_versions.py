@@ -30,6 +30,8 @@ _TABLES: Final[Mapping[str, Table]] = {
     "unified model resource method": tables.unified_model_method,
     "environment unified model resource method": tables.unified_model_method,
     "api token": tables.api_token,
+    "environment": tables.environment,
+    "tenant": tables.tenant,
 }
 
 
@@ -43,7 +45,8 @@ class RowVersions:
     def of(self, kind: str, environment_id: EnvironmentId, place: Mapping[str, str]) -> RowVersion | None:
         """Tell the version of the one thing of a kind that has these values; None when there is none."""
         table = _TABLES[kind]
-        statement = select(_version(table)).where(table.c.environment_id == environment_id)
+        owner = table.c.id if table is tables.environment else table.c.environment_id
+        statement = select(_version(table)).where(owner == environment_id)
         for name, value in place.items():
             statement = statement.where(table.c[name] == value)
         with reading(self._engine) as connection:

@@ -49,7 +49,7 @@ _AS_SUPPOSED: Final = """
     and exists (select from integrated_account account join integration on integration.id = account.integration_id
                  where account.id = cast(:integrated_account_id as uuid)
                        and account.environment_id = cast(:environment_id as uuid)
-                       and integration.name = :integration_name)
+                       and integration.name = :integration_name and account.status <> 'inactive')
 """
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import Engine, Select, Table, and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -113,7 +114,7 @@ class UnifiedModelStore:
         described = _METHOD.c.config["description"].astext.label("description")
         statement = (
             select(_MODEL.c.id, _MODEL.c.name, _MODEL.c.category, _MODEL.c.resources)
-            .add_columns(_METHOD.c.resource_name, _METHOD.c.method_name, described)
+            .add_columns(_METHOD.c.resource_name, _METHOD.c.method_name, _METHOD.c.layer, described)
             .outerjoin(_METHOD, at_integration)
             .where(_MODEL.c.environment_id == environment_id)
             # An environment's layer comes after the base that it lies over.
@@ -127,10 +128,20 @@ class UnifiedModelStore:
             if row.method_name is not None:
                 place = (row.resource_name, row.method_name)
                 of_model[place] = row.description or of_model.get(place)
+        overridden = {
+            (row.name, row.resource_name, row.method_name)
+            for row in rows
+            if row.layer == MappingLayer.ENVIRONMENT.value
+        }
         models = {row.name: row for row in rows}
         return [
             MappedModel(
-                id=str(row.id), name=name, category=row.category, resources=row.resources, methods=methods[name]
+                id=str(row.id),
+                name=name,
+                category=row.category,
+                resources=row.resources,
+                methods=methods[name],
+                overridden=frozenset((resource, method) for of, resource, method in overridden if of == name),
             )
             for name, row in models.items()
         ]
@@ -265,4 +276,6 @@ def _versioned_update(
 
 
 def _made(kind: type[T], row: Row) -> T:
-    return kind(**{field.name: row[field.name] for field in fields(kind)})  # type: ignore[arg-type]
+    # Ids are texts, however a row was read.
+    values = {name: str(value) if isinstance(value, UUID) else value for name, value in row.items()}
+    return kind(**{field.name: values[field.name] for field in fields(kind)})  # type: ignore[arg-type]

@@ -106,6 +106,13 @@ _HAND_BACK = text("""
      where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
 """)
 
+# Whoever sleeps for another reason finds that it still holds, and sleeps again.
+_WAKE_ACCOUNT = text("""
+    update unit set wake_at = now(), updated_at = now() from sync_job_run r
+     where r.id = unit.run_id and r.integrated_account_id = :account_id and r.status in ('running', 'rate_limited')
+           and unit.kind = 'fetch' and unit.status = 'ready' and unit.wake_at > now()
+""")
+
 # Rung at once by whoever looks, since its events wait already.
 _ADD_DELIVERY_UNIT = text("""
     insert into unit (id, run_id, kind, status, rung_at)
@@ -272,6 +279,11 @@ def add_delivery_unit(connection: Connection, run_id: str) -> str | None:
     """
     id = new_id()
     return id if connection.execute(_ADD_DELIVERY_UNIT, {"id": id, "run_id": run_id}).rowcount else None
+
+
+def wake_account(connection: Connection, account_id: str) -> None:
+    """Let an account's sleeping units be worked on at once, within the caller's transaction."""
+    connection.execute(_WAKE_ACCOUNT, {"account_id": account_id})
 
 
 def insert_units(connection: Connection, run_id: str, drafts: Sequence[UnitDraft]) -> None:

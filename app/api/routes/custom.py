@@ -6,13 +6,13 @@ from urllib.parse import quote
 
 import flask
 
-from app.api import call_notes, called
+from app.api import call_notes, called, raw_bodies
 from app.api.parsing import any_body
 from app.api.resource import ANY_ERROR, Resource
 from app.api.schemas import direct as schemas
 from app.api.services import environment, services
 from app.engine.errors import Failure, InvalidInputError
-from app.engine.json_types import JSON, JsonObject
+from app.engine.json_types import JsonObject
 from app.engine.roles import Role
 from app.services.custom_calls import CustomRequest
 
@@ -28,7 +28,6 @@ custom = Resource(
 call_notes.keep(custom)
 
 _RULE: Final = "/<path:path>"
-_UNTOLD_TYPE: Final = "application/octet-stream"
 _CALLED: Final = {**schemas.ASKED_AS_IT_IS, **ANY_ERROR}
 _SENT: Final = {**schemas.SENT_AS_IT_IS, **ANY_ERROR}
 _RAW_PATH: Final = re.compile(r"/+custom/(.*)", re.DOTALL)
@@ -37,48 +36,46 @@ _RAW_PATH: Final = re.compile(r"/+custom/(.*)", re.DOTALL)
 @custom.serves("GET", _RULE, answer=schemas.AnyAnswer, documented=_CALLED)
 def get_custom(path: str) -> flask.Response:
     """Get what an account's API has at a path; the answer is the API's own."""
-    return _passed_on(path)
+    return _passed_on(path, has_body=False)
 
 
 @custom.serves("POST", _RULE, answer=schemas.AnyAnswer, documented=_SENT)
 def post_custom(path: str) -> flask.Response:
-    """Post JSON to a path of an account's API; the answer is the API's own."""
-    return _passed_on(path, any_body(flask.request))
+    """Post JSON, or what is no JSON as it is, to a path of an account's API; the answer is the API's own."""
+    return _passed_on(path)
 
 
 @custom.serves("PUT", _RULE, answer=schemas.AnyAnswer, documented=_SENT)
 def put_custom(path: str) -> flask.Response:
-    """Put JSON at a path of an account's API; the answer is the API's own."""
-    return _passed_on(path, any_body(flask.request))
+    """Put JSON, or what is no JSON as it is, at a path of an account's API; the answer is the API's own."""
+    return _passed_on(path)
 
 
 @custom.serves("PATCH", _RULE, answer=schemas.AnyAnswer, documented=_SENT)
 def patch_custom(path: str) -> flask.Response:
-    """Patch by JSON what is at a path of an account's API; the answer is the API's own."""
-    return _passed_on(path, any_body(flask.request))
+    """Patch what is at a path of an account's API; the answer is the API's own."""
+    return _passed_on(path)
 
 
 @custom.serves("DELETE", _RULE, answer=schemas.AnyAnswer, documented=_SENT)
 def delete_custom(path: str) -> flask.Response:
     """Delete what is at a path of an account's API; the answer is the API's own."""
-    return _passed_on(path, any_body(flask.request))
+    return _passed_on(path)
 
 
-def _passed_on(path: str, body: JSON = None) -> flask.Response:
+def _passed_on(path: str, *, has_body: bool = True) -> flask.Response:
     query = _query()
     call_notes.begin(query, None, flask.request.method.lower())
+    account_id, raw_body = called.taken_account(query), raw_bodies.take(flask.request, query)
     request = CustomRequest(
-        account_id=called.taken_account(query),
+        account_id=account_id,
         http_method=flask.request.method,
         path=_encoded(path),
         query=query,
-        body=body,
+        body=any_body(flask.request) if has_body and raw_body is None else None,
+        raw_body=raw_body if has_body else None,
     )
-    answer = services().custom.call(environment(), request)
-    content_type = answer.content_type
-    if not (content_type.isascii() and content_type.isprintable() and content_type):
-        content_type = _UNTOLD_TYPE
-    return flask.Response(answer.body, status=answer.status, content_type=content_type)
+    return raw_bodies.passed_on(services().custom.call(environment(), request))
 
 
 def _encoded(path: str) -> str:

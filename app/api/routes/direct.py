@@ -1,12 +1,12 @@
 """``/unified/{model}/{resource}`` and ``/proxy/{resource}``: call an account's API at once."""
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import flask
 
-from app.api import call_notes, called, free_queries
-from app.api.parsing import free_body
+from app.api import call_notes, called, free_queries, raw_bodies
+from app.api.parsing import any_body, free_body
 from app.api.resource import ANY_ERROR, Resource
 from app.api.schemas import direct as schemas
 from app.api.services import environment, services
@@ -14,6 +14,7 @@ from app.api.views import Answer
 from app.engine.errors import Failure, InvalidInputError, SourceError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.roles import Role
+from app.engine.unified_model import USUAL_METHODS, unified_name
 from app.services.direct_calls import DirectPage, DirectRequest
 
 unified = Resource(
@@ -35,7 +36,12 @@ proxy = Resource(
 
 call_notes.keep(unified, proxy)
 
+Shown: TypeAlias = Answer | flask.Response
+
 _MOST: Final = 1000
+_FILE: Final = {**schemas.CALLED, "responses": {**ANY_ERROR["responses"], **schemas.FILE_ANSWER}}
+_SENT: Final = {**schemas.SENT_TO_PROXY, "responses": {**ANY_ERROR["responses"], **schemas.FILE_ANSWER}}
+_CREATED: Final = {**schemas.SENT_TO_PROXY, "responses": {**ANY_ERROR["responses"], **schemas.CREATED_FILE}}
 
 
 @unified.serves("GET", "/<model>/<resource>", answer=schemas.DirectList, documented={**schemas.PAGED, **ANY_ERROR})
@@ -45,7 +51,7 @@ def list_unified(model: str, resource: str) -> Answer:
 
 
 @unified.serves("GET", "/<model>/<resource>/<id>", answer=schemas.AnyAnswer, documented={**schemas.CALLED, **ANY_ERROR})
-def get_unified(model: str, resource: str, id: str) -> Answer:
+def get_unified(model: str, resource: str, id: str) -> Shown:
     """Show one record of an account as the model describes it."""
     return _one(f"{model}/{resource}", "get", id=id)
 
@@ -66,15 +72,15 @@ def describe_unified(model: str, resource: str, method: str) -> Answer:
 @unified.serves(
     "POST", "/<model>/<resource>", answer=schemas.AnyAnswer, status=201, documented={**schemas.SENT, **ANY_ERROR}
 )
-def create_unified(model: str, resource: str) -> Answer:
+def create_unified(model: str, resource: str) -> Shown:
     """Create a record at the account's API."""
-    return _one(f"{model}/{resource}", "create", body=free_body(flask.request))
+    return _one(f"{model}/{resource}", "create", has_body=True)
 
 
 @unified.serves("PATCH", "/<model>/<resource>/<id>", answer=schemas.AnyAnswer, documented={**schemas.SENT, **ANY_ERROR})
-def update_unified(model: str, resource: str, id: str) -> Answer:
+def update_unified(model: str, resource: str, id: str) -> Shown:
     """Change a record at the account's API."""
-    return _one(f"{model}/{resource}", "update", id=id, body=free_body(flask.request))
+    return _one(f"{model}/{resource}", "update", id=id, has_body=True)
 
 
 @unified.serves(
@@ -91,7 +97,7 @@ def delete_unified(model: str, resource: str, id: str) -> Answer:
 )
 def call_unified(model: str, resource: str, id: str) -> Answer:
     """Call a custom method of a model's resource: its name stands in the place of an id."""
-    page = _called(f"{model}/{resource}", id, body=free_body(flask.request))
+    page = _called(f"{model}/{resource}", id, has_body=True)
     result = page.records[0] if len(page.records) == 1 else page.records
     return {"result": result}, HTTPStatus.OK, dict(page.headers)
 
@@ -102,22 +108,30 @@ def list_proxied(resource: str) -> Answer:
     return _listed(resource)
 
 
-@proxy.serves("GET", "/<resource>/<id>", answer=schemas.AnyAnswer, documented={**schemas.CALLED, **ANY_ERROR})
-def get_proxied(resource: str, id: str) -> Answer:
-    """Show one record of an account as the API gives it."""
+@proxy.serves("GET", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=_FILE)
+def get_proxied(resource: str, id: str) -> Shown:
+    """Show one record of an account as the API gives it; a file comes as it is."""
     return _one(resource, "get", id=id)
 
 
-@proxy.serves("POST", "/<resource>", answer=schemas.AnyAnswer, status=201, documented={**schemas.SENT, **ANY_ERROR})
-def create_proxied(resource: str) -> Answer:
-    """Create a record at the account's API."""
-    return _one(resource, "create", body=free_body(flask.request))
+@proxy.serves("POST", "/<resource>", answer=schemas.AnyAnswer, status=201, documented=_CREATED)
+def create_proxied(resource: str) -> Shown:
+    """Create a record at the account's API; a body that is no JSON is sent as it is."""
+    return _one(resource, "create", has_body=True)
 
 
-@proxy.serves("PATCH", "/<resource>/<id>", answer=schemas.AnyAnswer, documented={**schemas.SENT, **ANY_ERROR})
-def update_proxied(resource: str, id: str) -> Answer:
-    """Change a record at the account's API."""
-    return _one(resource, "update", id=id, body=free_body(flask.request))
+@proxy.serves("POST", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=_SENT)
+def call_proxied(resource: str, id: str) -> Shown:
+    """Call a method of the integration's config by its name, which stands in the place of an id."""
+    if id == "list":
+        return _listed(resource, has_body=True)
+    return _one(resource, id, has_body=True, status=HTTPStatus.OK)
+
+
+@proxy.serves("PATCH", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=_SENT)
+def update_proxied(resource: str, id: str) -> Shown:
+    """Change a record at the account's API; a body that is no JSON is sent as it is."""
+    return _one(resource, "update", id=id, has_body=True)
 
 
 @proxy.serves("DELETE", "/<resource>/<id>", answer=schemas.DeletedRecord, documented={**schemas.CALLED, **ANY_ERROR})
@@ -127,10 +141,13 @@ def delete_proxied(resource: str, id: str) -> Answer:
     return {"id": id}
 
 
-def _listed(resource: str) -> Answer:
+def _listed(resource: str, *, has_body: bool = False) -> Answer:
     query = _query()
     limit = _limit(query.pop("limit", None))
-    page = _called(resource, "list", query=query, limit=limit)
+    return _page(_called(resource, "list", query=query, limit=limit, has_body=has_body), limit)
+
+
+def _page(page: DirectPage, limit: int | None) -> Answer:
     shown: JsonObject = {
         "result": page.records,
         "next_cursor": page.next_cursor,
@@ -147,26 +164,48 @@ def _listed(resource: str) -> Answer:
     return shown, HTTPStatus.OK, dict(page.headers)
 
 
-def _one(resource: str, method: str, **options: JSON) -> Answer:
-    page = _called(resource, method, **options)
-    if len(page.records) == 1:
-        record: Any = page.records[0]
-        return record, HTTPStatus.CREATED if method == "create" else HTTPStatus.OK, dict(page.headers)
-    if method == "get":
+def _one(
+    resource: str, method: str, *, status: HTTPStatus | None = None, has_body: bool = False, **options: JSON
+) -> Shown:
+    page = _called(resource, method, has_body=has_body, **options)
+    if status is None:
+        status = HTTPStatus.CREATED if method == "create" else HTTPStatus.OK
+    if page.file is not None:
+        return raw_bodies.passed_on(page.file, status=status)
+    is_custom = method not in USUAL_METHODS
+    if page.is_list and is_custom:
+        return _page(page, None)
+    if method == "get" and len(page.records) != 1:
         raise SourceError("no_records", f"expected one record, the API gave {len(page.records)}", status=404)
-    return {}, HTTPStatus.CREATED if method == "create" else HTTPStatus.OK, dict(page.headers)
+    are_several = is_custom and len(page.records) > 1
+    answer: Any = page.records if are_several else page.records[0] if len(page.records) == 1 else {}
+    return answer, status, dict(page.headers)
 
 
-def _called(resource: str, method: str, *, query: JsonObject | None = None, **options: JSON) -> DirectPage:
+def _called(
+    resource: str, method: str, *, query: JsonObject | None = None, has_body: bool = False, **options: JSON
+) -> DirectPage:
     query = _query() if query is None else query
+    sent = _sent(resource, query) if has_body else {}
     call_notes.begin(query, resource, method)
     account_id, cursor = called.taken_account(query), query.pop("next_cursor", None)
     if not isinstance(cursor, str | None):
         raise InvalidInputError([Failure("next_cursor", "expected one at most")])
     request = DirectRequest(
-        account_id=account_id, resource=resource, method=method, query=query, next_cursor=cursor, **options
+        account_id=account_id, resource=resource, method=method, query=query, next_cursor=cursor, **sent, **options
     )
     return services().direct.call(environment(), request)
+
+
+def _sent(resource: str, query: JsonObject) -> dict[str, Any]:
+    """Read the body: as it is, or JSON, which a unified model's mappings need an object of."""
+    raw_body = raw_bodies.take(flask.request, query)
+    if raw_body is not None:
+        return {"raw_body": raw_body}
+    if unified_name(resource) is not None:
+        return {"body": free_body(flask.request)}
+    body = any_body(flask.request)
+    return {"body": {} if body is None else body}
 
 
 def _query() -> JsonObject:

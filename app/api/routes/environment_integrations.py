@@ -1,7 +1,6 @@
 """``/environment-integration``."""
 
-from dataclasses import asdict
-
+from app.api.embedded import embeddings_of, installation_view, integration_view
 from app.api.parsing import Body
 from app.api.preconditions import seen
 from app.api.resource import Resource, answering
@@ -10,7 +9,7 @@ from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id
 from app.api.warned import warned
-from app.engine.config_secrets import redacted_config
+from app.engine.catalog.embedding import Embeddings
 from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
@@ -43,7 +42,9 @@ def install_integration(body: Body) -> Answer:
 )
 def list_installed_integrations(query: JsonObject) -> Answer:
     """List installed integrations, newest first."""
-    return page_view(services().installed_integrations.list(environment(), filters_of(query)), _view)
+    page = services().installed_integrations.list(environment(), filters_of(query))
+    embedded = embeddings_of(page.result)
+    return page_view(page, lambda installed: _shown(installed, embedded))
 
 
 @environment_integrations.serves("GET", "/<id>", answer=schemas.EnvironmentIntegration)
@@ -75,4 +76,10 @@ def _known(fields: JsonObject) -> JsonObject:
 
 
 def _view(installed: EnvironmentIntegration) -> JsonObject:
-    return {**asdict(installed), "is_enabled": True, "override": redacted_config(installed.override)}
+    return _shown(installed, embeddings_of([installed]))
+
+
+def _shown(installed: EnvironmentIntegration, embedded: Embeddings) -> JsonObject:
+    shown = installation_view(installed)
+    held = embedded.get(installed.integration_id)
+    return shown if held is None else {**shown, "integration": integration_view(held.integration)}

@@ -4,20 +4,31 @@ from dataclasses import asdict
 from http import HTTPStatus
 
 from app.api import offered
+from app.api.embedded import embeddings_of, installation_view, integration_view
 from app.api.parsing import Body
 from app.api.preconditions import seen
 from app.api.resource import ANY_ERROR, Resource, answering
 from app.api.schemas import accounts as schemas
 from app.api.schemas import offers
-from app.api.schemas.catalog import Account, AccountPatch, AccountQuery, AccountRefresh, NewAccount
+from app.api.schemas.catalog import (
+    FEATURE,
+    IS_SANDBOX,
+    Account,
+    AccountPatch,
+    AccountQuery,
+    AccountRefresh,
+    NewAccount,
+)
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.services import environment, own_account, services
 from app.api.views import Answer, created, filters_of, page_view, path_id
 from app.api.warned import warned
+from app.engine.catalog.embedding import Embeddings
 from app.engine.config_secrets import redacted_config
+from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import IntegratedAccount
+from app.engine.objects import IntegratedAccount, Page
 from app.engine.offers import Offering
 from app.engine.roles import Role
 
@@ -47,14 +58,21 @@ def create_account(body: Body) -> Answer:
 @integrated_accounts.serves("GET", query=AccountQuery, answer=page_of(Account))
 def list_accounts(query: JsonObject) -> Answer:
     """List integrated accounts, newest first."""
+    can_be_any = _can_be_any(query)
     filters = filters_of(query, renamed={"integration_dot_name": "integration_name"})
-    return page_view(services().accounts.list(environment(), filters), _view)
+    if not can_be_any:
+        return page_view(Page[IntegratedAccount](result=[], next_cursor=None, limit=filters.limit), _view)
+    page = services().accounts.list(environment(), filters)
+    embedded = embeddings_of(page.result)
+    return page_view(page, lambda account: _shown(account, embedded))
 
 
-@integrated_accounts.serves("POST", "/refresh-credentials", body=AccountRefresh, answer=Account, documented=ANY_ERROR)
+@integrated_accounts.serves(
+    "POST", "/refresh-credentials", body=AccountRefresh, answer=schemas.RefreshedAccount, documented=ANY_ERROR
+)
 def refresh_credentials(body: Body) -> Answer:
     """Renew an account's OAuth 2 token now; 401 when it has to be connected anew."""
-    return _view(services().refreshing.refresh(environment(), body.checked()["id"]))
+    return {**_view(services().refreshing.refresh(environment(), body.checked()["id"])), "success": True}
 
 
 @integrated_accounts.serves("POST", "/token", body=schemas.AccountTokenRequest, answer=schemas.AccountToken)
@@ -66,11 +84,10 @@ def create_account_token(body: Body) -> Answer:
 
 @integrated_accounts.serves("POST", "/bulk-delete", body=schemas.AccountIds, answer=schemas.DeletedAccounts)
 def delete_accounts(body: Body) -> Answer:
-    """Remove accounts as DELETE does one, all of them or, when one is not there, none."""
-    fields = body.checked()
-    return {
-        "ids": list(services().account_deletion.delete_all(environment(), fields["ids"], erase_at_once=fields["erase"]))
-    }
+    """Remove accounts as DELETE does one: all of some ids or, when one is not there, none; or those that are found."""
+    deleted = services().bulk_deletion.delete(environment(), body.fields, body.faults)
+    counts = {"matched_count": deleted.matched_count, "deleted_count": len(deleted.ids)}
+    return {"success": True, "ids": list(deleted.ids), **counts}
 
 
 @integrated_accounts.serves("POST", "/restore", body=schemas.AccountAction, answer=Account)
@@ -113,9 +130,9 @@ def list_account_tools(query: JsonObject, id: str) -> Answer:
     return offered.tools(_offering(id), query)
 
 
-@integrated_accounts.serves("GET", "/<id>/capabilities", query=offers.CapabilityQuery, answer=offers.CapabilityPage)
-def list_account_capabilities(query: JsonObject, id: str) -> Answer:
-    """List the methods of an account's API, and those of unified models that are mapped for the account."""
+@integrated_accounts.serves("GET", "/<id>/capabilities", query=offers.CapabilityQuery, answer=offers.Capabilities)
+def show_account_capabilities(query: JsonObject, id: str) -> Answer:
+    """Show what can be called of an account: its API's methods, and those of unified models that are mapped."""
     return offered.capabilities(_offering(id), query)
 
 
@@ -157,9 +174,37 @@ def _offering(id: str) -> Offering:
     return services().offers.of_account(environment(), path_id(_KIND, id))
 
 
+def _can_be_any(query: JsonObject) -> bool:
+    """Whether an account can be what a query asks for; takes out of it what none is: of a feature, or a sandbox."""
+    asked = [query.pop(name) for name in list(query) if name.partition("[")[0] == FEATURE]
+    flags = [query.pop(name) for name in list(query) if name.partition("[")[0] == IS_SANDBOX]
+    return not asked and all(False in (flag if isinstance(flag, list) else [flag]) for flag in flags)
+
+
 def _view(account: IntegratedAccount) -> JsonObject:
-    masked = {
+    return _shown(account, embeddings_of([account]))
+
+
+def _shown(account: IntegratedAccount, embedded: Embeddings) -> JsonObject:
+    shown: JsonObject = {
+        **asdict(account),
         "context": services().shown_contexts.of(account),
         "integration_override": redacted_config(account.integration_override),
+        "is_sandbox": False,
     }
-    return {**asdict(account), **masked}
+    held = embedded.get(account.integration_id)
+    if held is None:
+        return shown
+    return {
+        **shown,
+        "integration": integration_view(held.integration),
+        "environment_integration_id": held.installed.id if held.installed else None,
+        **_installation(held.installed),
+    }
+
+
+def _installation(installed: EnvironmentIntegration | None) -> JsonObject:
+    """Show an account's installation, but not to the account's own holder: it is its environment's matter."""
+    if own_account() is not None:
+        return {}
+    return {"environment_integration": installation_view(installed) if installed else None}

@@ -54,19 +54,19 @@ def update_integration(body: Body, id: str) -> Answer:
 
 @integrations.serves("GET", "/<id>/tools", query=offers.ToolQuery, answer=offers.ToolPage)
 def list_tools(query: JsonObject, id: str) -> Answer:
-    """Describe the methods of an integration's config as tools for an AI agent."""
+    """Describe the methods of an integration's config, found by its id or name, as tools for an AI agent."""
     return offered.tools(_offering(id), query)
 
 
-@integrations.serves("GET", "/<id>/capabilities", query=offers.CapabilityQuery, answer=offers.CapabilityPage)
-def list_capabilities(query: JsonObject, id: str) -> Answer:
-    """List the methods of an integration's config, and those of unified models that are mapped to it."""
+@integrations.serves("GET", "/<id>/capabilities", query=offers.CapabilityQuery, answer=offers.Capabilities)
+def show_capabilities(query: JsonObject, id: str) -> Answer:
+    """Show what can be called of an integration, found by its id or name: its methods, and those that are mapped."""
     return offered.capabilities(_offering(id), query)
 
 
 @integrations.serves("GET", "/<id>/unified-apis", answer=offers.UnifiedApiPage)
 def list_unified_apis(id: str) -> Answer:
-    """List the unified models that are mapped to an integration, with their resources and methods."""
+    """List the unified models that are mapped to an integration, found by its id or name, with their methods."""
     return offered.unified_apis(_offering(id))
 
 
@@ -77,8 +77,9 @@ def delete_integration(id: str) -> Answer:
 
 
 def _offering(id: str) -> Offering:
-    return services().offers.of_integration(environment(), path_id(_KIND, id))
+    return services().offers.of_integration(environment(), id)
 
 
 def _view(integration: Integration) -> JsonObject:
-    return {**asdict(integration), "config": redacted_config(integration.config)}
+    shown = {"config": redacted_config(integration.config), "installed_environment": [integration.environment_id]}
+    return {**asdict(integration), **shown}

@@ -13,6 +13,12 @@ from app.engine.json_types import JsonObject
 from app.engine.log_entries import LogType, RunEntry, WebhookEntry
 from app.engine.roles import Role
 
+_ABOUT: Final = (
+    *("environment_id", "sync_job_run_id", "sync_job_id", "integrated_account_id", "integration", "webhook_id"),
+    *("sync_job_cron_trigger_id", "request_id"),
+)
+"""Of what an entry tells."""
+
 logs = Resource("log", description="What happened", changes=Role.ADMIN)
 
 
@@ -21,7 +27,13 @@ def list_log(query: JsonObject) -> Answer:
     """List what happened, newest first."""
     kind = LogType(query.pop("log_type"))
     page = services().logs.read(environment(), kind, filters_of(query, times=("created_at",)))
-    return page_view(page, lambda entry: {"log_type": kind, **_VIEWS[kind](entry)})
+    return page_view(page, lambda entry: _shown(kind, _VIEWS[kind](entry)))
+
+
+def _shown(kind: LogType, entry: JsonObject) -> JsonObject:
+    """Show an entry with what the official SDKs read of each."""
+    about = {name: entry[name] for name in _ABOUT if entry.get(name) is not None}
+    return {"log_type": kind, "_id": entry["id"], "timestamp": entry["created_at"], "metadata": about, **entry}
 
 
 def _of_run(entry: RunEntry) -> JsonObject:

@@ -10,6 +10,7 @@ from app.api.services import environment, services
 from app.api.views import Answer, filters_of, page_view, path_id, plain_view
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
+from app.engine.objects import Daemon
 from app.engine.roles import Role
 from app.services.records import LogFilters, RecordFilters
 
@@ -103,7 +104,7 @@ def _sequence_of(cursor: str) -> int:
 @daemons.serves("GET", query=schemas.DaemonQuery, answer=page_of(schemas.Daemon))
 def list_daemons(query: JsonObject) -> Answer:
     """List daemons, by id unless they are sorted otherwise."""
-    return page_view(services().daemons.list(filters_of(query)), plain_view)
+    return page_view(services().daemons.list(filters_of(query)), _daemon_view)
 
 
 @daemons.serves("GET", "/<id>", answer=schemas.Daemon)
@@ -111,4 +112,8 @@ def get_daemon(id: str) -> Answer:
     """Show a daemon."""
     if "\0" in id:
         raise NotFoundError("daemon", id.replace("\0", ""))
-    return plain_view(services().daemons.get(id))
+    return _daemon_view(services().daemons.get(id))
+
+
+def _daemon_view(daemon: Daemon) -> JsonObject:
+    return {**plain_view(daemon), "environment_id": environment()}

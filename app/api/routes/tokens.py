@@ -53,3 +53,12 @@ def list_environments(query: JsonObject) -> Answer:
 def get_environment(id: str) -> Answer:
     """Show the token's environment."""
     return plain_view(services().environments.get(environment(), path_id("environment", id)))
+
+
+@environments.serves("PATCH", "/<id>", body=schemas.EnvironmentPatch, answer=schemas.Environment)
+def update_environment(body: Body, id: str) -> Answer:
+    """Rename the token's environment."""
+    changed = services().environments.rename(
+        environment(), path_id("environment", id), body.fields, body.faults, seen=seen()
+    )
+    return plain_view(changed)

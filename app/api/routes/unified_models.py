@@ -1,5 +1,8 @@
 """``/unified-model`` and ``/environment-unified-model``."""
 
+from collections.abc import Mapping
+
+from app.api.embedded import model_view
 from app.api.parsing import Body
 from app.api.preconditions import seen
 from app.api.resource import Resource
@@ -8,6 +11,7 @@ from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
+from app.engine.objects import EnvironmentUnifiedModel, UnifiedModel
 from app.engine.roles import Role
 
 unified_models = Resource(
@@ -24,19 +28,19 @@ _INSTALLED = "environment unified model"
 @unified_models.serves("POST", body=schemas.NewUnifiedModel, answer=schemas.UnifiedModel, status=201)
 def create_model(body: Body) -> Answer:
     """Create a unified model."""
-    return created(plain_view(services().unified_models.create(environment(), body.fields, body.faults)))
+    return created(model_view(services().unified_models.create(environment(), body.fields, body.faults)))
 
 
 @unified_models.serves("GET", query=schemas.UnifiedModelQuery, answer=page_of(schemas.UnifiedModel))
 def list_models(query: JsonObject) -> Answer:
     """List unified models, newest first."""
-    return page_view(services().unified_models.list(environment(), filters_of(query)), plain_view)
+    return page_view(services().unified_models.list(environment(), filters_of(query)), model_view)
 
 
 @unified_models.serves("GET", "/<id>", answer=schemas.UnifiedModel)
 def get_model(id: str) -> Answer:
     """Show a unified model."""
-    return plain_view(services().unified_models.get(environment(), path_id(_MODEL, id)))
+    return model_view(services().unified_models.get(environment(), path_id(_MODEL, id)))
 
 
 @unified_models.serves("PATCH", "/<id>", body=schemas.UnifiedModelPatch, answer=schemas.UnifiedModel)
@@ -46,7 +50,7 @@ def update_model(body: Body, id: str) -> Answer:
     changed = services().unified_models.update(
         environment(), path_id(_MODEL, id), body.fields, body.faults, version=version, seen=seen()
     )
-    return plain_view(changed)
+    return model_view(changed)
 
 
 @unified_models.serves("DELETE", "/<id>", answer=Deleted)
@@ -58,19 +62,21 @@ def delete_model(id: str) -> Answer:
 @installed_models.serves("POST", body=schemas.NewInstalledModel, answer=schemas.InstalledModel, status=201)
 def install_model(body: Body) -> Answer:
     """Install a unified model into the environment, or change what the environment changes about it."""
-    return created(plain_view(services().installed_models.put(environment(), body.fields, body.faults)))
+    return created(_view(services().installed_models.put(environment(), body.fields, body.faults)))
 
 
 @installed_models.serves("GET", query=schemas.InstalledModelQuery, answer=page_of(schemas.InstalledModel))
 def list_installed_models(query: JsonObject) -> Answer:
     """List the environment's unified models, newest first."""
-    return page_view(services().installed_models.list(environment(), filters_of(query)), plain_view)
+    page = services().installed_models.list(environment(), filters_of(query))
+    models = services().unified_models.of(environment(), {one.unified_model_id for one in page.result})
+    return page_view(page, lambda installed: _shown(installed, models))
 
 
 @installed_models.serves("GET", "/<id>", answer=schemas.InstalledModel)
 def get_installed_model(id: str) -> Answer:
     """Show what the environment changes about a unified model."""
-    return plain_view(services().installed_models.get(environment(), path_id(_INSTALLED, id)))
+    return _view(services().installed_models.get(environment(), path_id(_INSTALLED, id)))
 
 
 @installed_models.serves("PATCH", "/<id>", body=schemas.InstalledModelPatch, answer=schemas.InstalledModel)
@@ -79,10 +85,19 @@ def update_installed_model(body: Body, id: str) -> Answer:
     changed = services().installed_models.update(
         environment(), path_id(_INSTALLED, id), body.fields, body.faults, seen=seen()
     )
-    return plain_view(changed)
+    return _view(changed)
 
 
 @installed_models.serves("DELETE", "/<id>", answer=Deleted)
 def remove_installed_model(id: str) -> Answer:
     """Take a unified model out of the environment, with the environment's mappings of it."""
     return {"id": services().installed_models.delete(environment(), path_id(_INSTALLED, id), seen=seen())}
+
+
+def _view(installed: EnvironmentUnifiedModel) -> JsonObject:
+    return _shown(installed, services().unified_models.of(environment(), {installed.unified_model_id}))
+
+
+def _shown(installed: EnvironmentUnifiedModel, models: Mapping[str, UnifiedModel]) -> JsonObject:
+    model = models.get(installed.unified_model_id)
+    return plain_view(installed) if model is None else {**plain_view(installed), "unified_model": model_view(model)}

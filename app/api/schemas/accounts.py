@@ -4,6 +4,7 @@ from typing import Final
 
 from marshmallow import Schema, fields, validate
 
+from app.api.schemas.catalog import Account
 from app.api.schemas.fields import Id, Input, JsonObjectField, Query
 
 MOST_AT_ONCE: Final = 1000
@@ -46,20 +47,35 @@ class OwnAccountPatch(Input):
 
 
 class AccountIds(Input):
-    """Accounts to remove, all or none of them."""
+    """Accounts to remove: all of the ``ids`` or none, or those of a tenant, or those that a query finds."""
 
-    ids = fields.List(
-        Id(),
-        required=True,
-        validate=validate.Length(1, MOST_AT_ONCE, error=f"expected 1 to {MOST_AT_ONCE} ids"),
+    ids = fields.List(Id(), validate=validate.Length(1, MOST_AT_ONCE, error=f"expected 1 to {MOST_AT_ONCE} ids"))
+    tenant_id = fields.String(validate=validate.Length(min=1, max=1000))
+    query = JsonObjectField(
+        metadata={
+            "description": "Filters of the list of accounts: tenant_id, status, integration.name or integration_name, "
+            "each a text or {eq}, {ne} or {in}.",
+        }
     )
+    dry_run = fields.Boolean(load_default=False, metadata={"description": "Find them only, and remove none."})
     erase = fields.Boolean(load_default=False, metadata=_ERASE)
 
 
 class DeletedAccounts(Schema):
     """The accounts that were removed."""
 
+    success = fields.Boolean(required=True)
     ids = fields.List(Id(), required=True)
+    matched_count = fields.Integer(
+        required=True, metadata={"description": f"{MOST_AT_ONCE} at most: then there may be more, so ask again."}
+    )
+    deleted_count = fields.Integer(required=True)
+
+
+class RefreshedAccount(Account):
+    """An account whose token was renewed."""
+
+    success = fields.Boolean(required=True)
 
 
 class AccountAction(Input):

@@ -1,15 +1,17 @@
 """Sync jobs, integrations, integrated accounts and webhooks."""
 
 import re
+from collections.abc import Set
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, pre_load, validate
 
 from app.api.schemas.documented import ARGS_SCHEMA, CONFIG, CONFIG_CHANGE, RESOURCE_LIST
 from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, ShownOnce, SortedListing, Time, Whole, narrowed
 from app.api.warned import Warned
-from app.engine.json_types import JSON
+from app.engine.json_types import JSON, JsonObject
+from app.engine.objects import AccountStatus
 
 _TIMES: Final = ("created_at", "updated_at")
 _LONGEST_OVERLAP_SECONDS = 30 * 24 * 3600
@@ -18,6 +20,10 @@ SLUG: Final = validate.Regexp(
     re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z"),
     error="expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit",
 )
+_FEATURE: Final = "features.super_query"
+_OF_FEATURES: Final = ("features.", "features[")
+FEATURE: Final = "features_dot_super_query"
+IS_SANDBOX: Final = "is_sandbox"
 _SHARING: Final = validate.OneOf(["deny", "ask", "allow"])
 _WEB_ADDRESS: Final = {"pattern": r"^https?://\w\S*$"}
 
@@ -123,6 +129,9 @@ class NewIntegration(Input):
     sharing = fields.String(validate=_SHARING)
 
 
+_INSTALLED: Final = {"description": "The environment that has it, which may use whatever it has."}
+
+
 class Integration(Warned):
     """An integration; secrets in its config are masked."""
 
@@ -133,6 +142,36 @@ class Integration(Warned):
     sharing = fields.String()
     config = JsonObjectField()
     version = fields.Integer()
+    installed_environment = fields.List(Id(), metadata=_INSTALLED)
+    environment_id = Id()
+    created_at = Time()
+    updated_at = Time()
+
+
+class EmbeddedIntegration(Schema):
+    """An integration within something else: of its config only what a list of integrations shows."""
+
+    id = Id()
+    name = fields.String()
+    category = fields.String(allow_none=True)
+    is_beta = fields.Boolean()
+    sharing = fields.String()
+    config = JsonObjectField(metadata={"description": "`label`, `logo`, `icon` and `description`, where it has them."})
+    version = fields.Integer()
+    installed_environment = fields.List(Id(), metadata=_INSTALLED)
+    environment_id = Id()
+    created_at = Time()
+    updated_at = Time()
+
+
+class EmbeddedInstallation(Schema):
+    """What an environment lays over an integration; secrets in its override are masked."""
+
+    id = Id()
+    integration_id = Id()
+    override = JsonObjectField()
+    is_enabled = fields.Boolean()
+    show_in_catalog = fields.Boolean()
     environment_id = Id()
     created_at = Time()
     updated_at = Time()
@@ -153,6 +192,12 @@ class AccountPatch(Input):
     tenant_id = fields.String(validate=_TEXT)
     authentication_method = fields.String(validate=_TEXT)
     context = JsonObjectField()
+    status = fields.String(
+        metadata={
+            "enum": [*AccountStatus],
+            "description": "inactive puts it to rest, active ends that; the present one is accepted.",
+        }
+    )
     unified_model_override = JsonObjectField(
         metadata={
             "description": "{model: {resource: {method: mapping}}}, laid over the integration's mappings.",
@@ -197,8 +242,19 @@ class Account(Warned):
     tenant_id = fields.String()
     integration_id = Id()
     integration_name = fields.String()
+    integration = fields.Nested(EmbeddedIntegration)
+    environment_integration_id = Id(
+        allow_none=True, metadata={"description": "null where the environment uses the integration as it is."}
+    )
+    environment_integration = fields.Nested(EmbeddedInstallation, allow_none=True)
     authentication_method = fields.String()
-    status = fields.String()
+    is_sandbox = fields.Boolean(metadata={"description": "false: there are no sandbox accounts."})
+    status = fields.String(
+        metadata={
+            "enum": [*AccountStatus],
+            "description": "inactive: nothing is asked of its API until it is active again; runs wait.",
+        }
+    )
     last_error = fields.String(allow_none=True)
     last_forbidden_error = fields.Nested(
         ForbiddenError, allow_none=True, metadata={"description": "The last call that was answered 403."}
@@ -211,15 +267,30 @@ class Account(Warned):
     updated_at = Time()
 
 
+class AccountListing(SortedListing):
+    """A list that takes any ``features.name=value``, as ``features[name]=value`` too: no account has one."""
+
+    @classmethod
+    def spellings(cls, names: Set[str]) -> Set[str]:
+        """Add that of nested objects."""
+        return names | {"features[super_query]"}
+
+    @pre_load
+    def _as_one(self, data: JsonObject, **_: Any) -> JsonObject:
+        return {_FEATURE if name.startswith(_OF_FEATURES) else name: value for name, value in data.items()}
+
+
 _account_filters: dict[str, fields.Field[Any]] = {
     "tenant_id": fields.String(),
     "status": fields.String(),
     "integration_name": fields.String(),
     "integration_dot_name": fields.String(data_key="integration.name"),
+    FEATURE: fields.String(data_key=_FEATURE, metadata={"description": "No account has it: the list is empty."}),
+    IS_SANDBOX: Flag(metadata={"description": "No account is one: true lists nothing."}),
     "environment_id": Id(),
 }
 AccountQuery = narrowed(
-    SortedListing,
+    AccountListing,
     "AccountQuery",
     _account_filters,
     times=_TIMES,

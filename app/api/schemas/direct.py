@@ -107,8 +107,27 @@ SENT: Final[dict[str, Any]] = {
     "parameters": _QUERY,
     "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
 }
+_FILE: Final = {"schema": {"type": "string", "format": "binary"}}
+_PASSTHROUGH: Final[dict[str, Any]] = {
+    "name": "truto_body_passthrough",
+    "in": "query",
+    "schema": {"type": "boolean"},
+    "description": "true: the body is sent on as it is, even JSON; false: it is JSON, whatever its type.",
+}
+FILE_ANSWER: Final[dict[str, Any]] = {"200": {"content": {"application/octet-stream": _FILE}}}
+CREATED_FILE: Final[dict[str, Any]] = {"201": {"content": {"application/octet-stream": _FILE}}}
+SENT_TO_PROXY: Final[dict[str, Any]] = {
+    "parameters": [*_QUERY[:1], _PASSTHROUGH],
+    "requestBody": {
+        "content": {
+            "application/json": {"schema": {}},
+            "multipart/form-data": {"schema": {"type": "object"}},
+            "application/octet-stream": _FILE,
+        }
+    },
+}
 SENT_AS_IT_IS: Final[dict[str, Any]] = {
-    "parameters": _QUERY[:1],
-    "requestBody": {"content": {"application/json": {"schema": {}}}},
+    "parameters": [*_QUERY[:1], _PASSTHROUGH],
+    "requestBody": {"content": SENT_TO_PROXY["requestBody"]["content"]},
 }
 ASKED_AS_IT_IS: Final[dict[str, Any]] = {"parameters": _QUERY[:1]}

@@ -2,7 +2,8 @@
 
 from marshmallow import fields, validate
 
-from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, SortedListing, Time, narrowed
+from app.api.schemas.catalog import EmbeddedInstallation, EmbeddedIntegration
+from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, SortedListing, narrowed
 from app.api.warned import Warned
 
 
@@ -23,17 +24,10 @@ class NewEnvironmentIntegration(EnvironmentIntegrationPatch):
     integration_id = Id(required=True)
 
 
-class EnvironmentIntegration(Warned):
+class EnvironmentIntegration(EmbeddedInstallation, Warned):
     """An installed integration; secrets in its override are masked."""
 
-    id = Id()
-    integration_id = Id()
-    override = JsonObjectField()
-    is_enabled = fields.Boolean()
-    show_in_catalog = fields.Boolean()
-    environment_id = Id()
-    created_at = Time()
-    updated_at = Time()
+    integration = fields.Nested(EmbeddedIntegration)
 
 
 EnvironmentIntegrationQuery = narrowed(

@@ -6,12 +6,13 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, pre_load, validate
 
 from app.api.schemas.deliveries import STATUSES, Delivery
-from app.api.schemas.fields import Id, SortedListing, Time, narrowed
+from app.api.schemas.fields import Id, JsonObjectField, SortedListing, Time, narrowed
 from app.engine.json_types import JSON, JsonObject
 from app.engine.log_entries import RUN_EVENTS, LogType, event_named
 
 _TYPES: Final = [str(kind) for kind in LogType]
 _EVENTS: Final = [*RUN_EVENTS, *(event.partition(":")[2] for event in RUN_EVENTS)]
+_APIS: Final = ("unified", "proxy", "custom")
 _OUTER: Final = "log_type_filter["
 
 
@@ -75,6 +76,9 @@ _FILTERS: Final[dict[str, fields.Field[Any]]] = {
     "status": fields.String(validate=validate.OneOf(STATUSES), metadata={"description": "Of a delivery."}),
     "resource": fields.String(metadata={"description": "Of a direct call: model/resource, or the account's own."}),
     "method": fields.String(),
+    "request_type": fields.String(
+        validate=validate.OneOf(_APIS, error="expected one of {choices}"), metadata={"description": "Of a direct call."}
+    ),
     "sync_job_cron_trigger_id": Id(),
 }
 LogQuery = narrowed(LogListing, "LogQuery", _FILTERS, times=("created_at",))
@@ -85,10 +89,12 @@ class LogEntry(Delivery):
 
     log_type = fields.String(validate=validate.OneOf(_TYPES))
     id = Id()
+    _id = Id(metadata={"description": "The id too."})
     environment_id = Id()
     created_at = Time(metadata={"description": "Where it stands in the log: entries are ordered and narrowed by it."})
+    timestamp = Time(metadata={"description": "When it happened; of runs a `started` stands beside its `created`."})
+    metadata = JsonObjectField(metadata={"description": "The ids of what it tells of."})
 
-    timestamp = Time(metadata={"description": "Runs: when it happened; a `started` stands beside its `created`."})
     sync_job_run_event = fields.String(validate=validate.OneOf(RUN_EVENTS))
     sync_job_id = Id()
     integrated_account_id = Id(allow_none=True)

@@ -104,6 +104,7 @@ class Daemon(Schema):
     group_key = fields.String()
     status = fields.String()
     metadata = JsonObjectField()
+    environment_id = Id(metadata={"description": "The caller's own: daemons work for all environments."})
     created_at = Time()
     updated_at = Time()
     last_active_at = Time(allow_none=True)

@@ -5,6 +5,7 @@ from typing import Any, Final
 from marshmallow import Schema, fields, validate
 
 from app.api.schemas.fields import Flag, Id, JsonObjectField, Query, page_of
+from app.engine.catalog.capabilities import Surface
 
 _METHODS: Final = "Names of methods, or `read`, `write`, `custom`, parted by commas."
 _DESCRIBED: Final[dict[str, Any]] = {"description": _METHODS}
@@ -28,27 +29,117 @@ class Tool(Schema):
     method = fields.String(required=True)
     query_schema = JsonObjectField(required=True, metadata={"description": "`id` in it is the one of the path."})
     body_schema = fields.Raw()
+    required = fields.List(
+        fields.String(), required=True, metadata={"description": "What the query and the body can not do without."}
+    )
     tags = fields.List(fields.String())
 
 
 class CapabilityQuery(Query):
     """Which capabilities are wanted."""
 
-    type = fields.String(validate=validate.OneOf(["proxy", "unified"], error="expected proxy or unified"))
+    type = fields.String(
+        validate=validate.OneOf([*Surface], error="expected {choices}"), metadata={"description": "all by default."}
+    )
     methods = fields.String(metadata=_DESCRIBED)
     methods_in = fields.String(data_key="methods[in]")
     resource = fields.String()
-    has_description = Flag()
+    has_description = Flag(metadata={"description": "true: only methods of the config that describe themselves."})
 
 
-class Capability(Schema):
-    """One method that can be called."""
+class OfferedIntegration(Schema):
+    """The integration whose capabilities are shown."""
 
-    type = fields.String(required=True, metadata={"enum": ["proxy", "unified"]})
-    unified_model = fields.String(allow_none=True)
-    resource = fields.String(required=True)
+    id = Id(required=True)
+    name = fields.String(required=True)
+    label = fields.String(required=True, metadata={"description": "The config's, else the name."})
+    category = fields.String(allow_none=True)
+
+
+class ProxyMethod(Schema):
+    """A method of the config, called by `/proxy/{resource}`; a custom one by `POST /proxy/{resource}/{method}`."""
+
     method = fields.String(required=True)
+    name = fields.String(required=True, metadata={"description": "Of the tool that it is."})
     description = fields.String(allow_none=True)
+    has_description = fields.Boolean(required=True)
+    has_query_schema = fields.Boolean(required=True)
+    has_body_schema = fields.Boolean(required=True)
+    has_response_schema = fields.Boolean(required=True)
+    api_documentation_url = fields.String(allow_none=True)
+
+
+class ProxyResource(Schema):
+    """A resource of the config."""
+
+    resource = fields.String(required=True)
+    methods = fields.List(fields.Nested(ProxyMethod), required=True)
+
+
+class UnifiedResource(Schema):
+    """A resource of a unified model, called by `/unified/{model}/{resource}`."""
+
+    model = fields.String(required=True)
+    model_label = fields.String(required=True)
+    resource = fields.String(required=True)
+    description = fields.String(allow_none=True)
+    docs_url = fields.String(allow_none=True)
+    methods = fields.List(fields.String(), required=True)
+    env_overridden = fields.Boolean(
+        metadata={"description": "Of accounts: something is laid over a mapping by the environment or the account."}
+    )
+
+
+class AuthField(Schema):
+    """What a form asks a customer for."""
+
+    name = fields.String(required=True)
+    label = fields.Raw()
+    type = fields.Raw()
+    required = fields.Raw()
+    format = fields.Raw()
+    placeholder = fields.Raw()
+    help_text = fields.Raw()
+
+
+# A field that is called as marshmallow's module can not stand in a class's body.
+Auth = Schema.from_dict(
+    {
+        "formats": fields.List(fields.String(), required=True),
+        "fields": fields.List(fields.Nested(AuthField), required=True),
+        "documentation_link": fields.String(),
+    },
+    name="Auth",
+)
+
+
+class Readiness(Schema):
+    """How many methods tell an agent what they are for."""
+
+    proxy_methods = fields.Integer(required=True)
+    proxy_methods_with_descriptions = fields.Integer(required=True)
+    ai_ready_score = fields.Float(required=True, metadata={"description": "Their share, from 0 to 1."})
+
+
+class OfferedAccount(Schema):
+    """The account whose capabilities are shown."""
+
+    id = Id(required=True)
+    status = fields.String(required=True)
+    authentication_method = fields.String(required=True)
+    is_blocked = fields.Boolean(required=True, metadata={"description": "It is inactive: calls are refused."})
+
+
+class Capabilities(Schema):
+    """What can be called of an integration or an account."""
+
+    integration = fields.Nested(OfferedIntegration, required=True)
+    environment_id = Id(metadata={"description": "Of an account's."})
+    proxy = fields.List(fields.Nested(ProxyResource), required=True)
+    unified = fields.List(fields.Nested(UnifiedResource), required=True)
+    auth = fields.Nested(Auth, required=True)
+    ai_readiness = fields.Nested(Readiness, required=True)
+    account = fields.Nested(OfferedAccount, metadata={"description": "Of an account's."})
 
 
 class UnifiedApi(Schema):
@@ -62,5 +153,4 @@ class UnifiedApi(Schema):
 
 # Made once: two schemas of one name would be two in the document.
 ToolPage = page_of(Tool)
-CapabilityPage = page_of(Capability)
 UnifiedApiPage = page_of(UnifiedApi)

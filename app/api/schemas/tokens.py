@@ -1,5 +1,6 @@
 """Environments and API tokens."""
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 
@@ -44,6 +45,18 @@ class CreatedToken(Token, ShownOnce):
     """An API token with its secret, which is shown this once."""
 
     token = fields.String()
+
+
+class EnvironmentPatch(Input):
+    """A change of the token's environment."""
+
+    name = fields.String(
+        validate=validate.And(
+            validate.Length(1, 200, error="expected 1 to 200 characters"),
+            validate.Regexp(re.compile(r"\S"), error="expected more than blanks"),
+        ),
+        metadata={"description": "What the command line calls it by; no other environment may be called so."},
+    )
 
 
 class NewToken(Input):

@@ -91,6 +91,9 @@ class UnifiedModel(Schema):
     sharing = fields.String()
     resources = JsonObjectField()
     version = fields.Integer()
+    installed_environment = fields.List(
+        Id(), metadata={"description": "The environment that has it, which may use whatever it has."}
+    )
     environment_id = Id()
     created_at = Time()
     updated_at = Time()
@@ -122,6 +125,7 @@ class InstalledModel(Schema):
 
     id = Id()
     unified_model_id = Id()
+    unified_model = fields.Nested(UnifiedModel)
     override = JsonObjectField()
     environment_id = Id()
     created_at = Time()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from app.engine.expressions import Expression
 from app.engine.json_types import JSON, JsonObject
 from app.engine.request_formats import RequestFormats
+from app.services.ports import RawBody
 from app.sources.request_parts.authorization import Signer
 from app.sources.request_parts.written_queries import WrittenQuery
 
@@ -24,6 +25,8 @@ class RequestDraft:
     headers: JsonObject = field(repr=False)
     """A null takes a standing one away."""
     body: JSON = field(repr=False)
+    raw_body: RawBody | None = None
+    """In the place of ``body``."""
     formats: RequestFormats
     error_expression: Expression | None
     sign: Signer | None = field(repr=False)

@@ -38,6 +38,7 @@ from app.store.tables.scheduled import (
     sync_job_run_state,
     sync_job_template,
 )
+from app.store.tables.tenants import tenant
 from app.store.tables.unified import environment_unified_model, unified_model, unified_model_method
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "sync_job_run",
     "sync_job_run_state",
     "sync_job_template",
+    "tenant",
     "unified_model",
     "unified_model_method",
     "unit",

@@ -31,5 +31,6 @@ def test_examples_are_answered_as_the_page_says(api: Caller, catalog: Catalog) -
         if path in NAMES:
             names[NAMES[path]] = answer.body["id"]
 
-    assert len(EXAMPLES) == 11
+    assert len(EXAMPLES) == 13
+    assert api.get(f"/integrated-account/{second['id']}").status == 404
     assert api.get(f"/sync-job-cron-trigger/{names['trigger']}").body["enabled"]

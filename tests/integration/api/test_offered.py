@@ -44,9 +44,8 @@ def test_tools_are_listed_and_narrowed(api: Caller, account: JsonObject) -> None
 
     assert (shown.status, shown.body["next_cursor"], shown.body["limit"]) == (200, None, 4)
     assert shown.body == api.get(of_integration).body
-    assert {"name", "description", "resource", "method", "query_schema", "body_schema", "tags"} == set(
-        shown.body["result"][0]
-    )
+    told = {"name", "description", "resource", "method", "query_schema", "body_schema", "required", "tags"}
+    assert told == set(shown.body["result"][0])
     for query, expected in (
         ("methods=read", ["list", "get"]),
         ("methods[0]=create&methods[1]=pin", ["pin", "create"]),
@@ -58,23 +57,45 @@ def test_tools_are_listed_and_narrowed(api: Caller, account: JsonObject) -> None
         assert [one["method"] for one in api.call("GET", f"{of_account}?{query}").body["result"]] == expected, query
 
 
-def test_capabilities_are_listed_and_narrowed(api: Caller, account: JsonObject) -> None:
+def test_capabilities_are_shown_and_narrowed(api: Caller, account: JsonObject) -> None:
     path = f"/integrated-account/{account['id']}/capabilities"
 
-    def found(query: str) -> list[tuple[str, str, str]]:
-        return [
-            (one["type"], one["resource"], one["method"]) for one in api.call("GET", f"{path}?{query}").body["result"]
-        ]
+    def found(query: str) -> tuple[list[str], list[str]]:
+        shown = api.call("GET", f"{path}?{query}").body
+        proxy = [f"{one['resource']}.{method['method']}" for one in shown["proxy"] for method in one["methods"]]
+        return proxy, [f"{one['resource']}.{method}" for one in shown["unified"] for method in one["methods"]]
 
-    unified = [("unified", "contacts", "list"), ("unified", "deals", "list")]
-    assert found("type=unified") == unified
-    assert found("methods=list") == [("proxy", "people", "list"), *unified]
-    assert found("resource=notes") == [("proxy", "notes", "pin")]
-    assert found("has_description=true") == [("proxy", "people", "list"), unified[0]]
-    assert len(found("has_description=false")) == 4
-    assert api.get(path, type="other").status == 400
-    of_integration = api.get(f"/integration/{account['integration_id']}/capabilities", type="unified").body["result"]
-    assert [(one["resource"], one["description"]) for one in of_integration] == [("contacts", "Ours")]
+    whole, unified = found(""), ["contacts.list", "deals.list"]
+    assert whole == (["notes.pin", "people.list", "people.get", "people.create"], unified)
+    assert found("type=all") == found("has_description=false") == whole
+    assert found("type=unified") == ([], unified)
+    assert found("type=proxy") == (whole[0], [])
+    assert found("methods=list") == (["people.list"], unified)
+    assert found("methods[]=custom&methods[]=get") == (["notes.pin", "people.get"], [])
+    assert found("resource=notes") == (["notes.pin"], [])
+    assert found("has_description=true") == (["people.list"], unified)
+    assert api.get(path, type="other").paths == ["type"]
+
+
+def test_capabilities_are_of_an_account_or_an_integration_by_its_id_or_name(
+    api: Caller, stranger: Caller, account: JsonObject
+) -> None:
+    of_account = api.get(f"/integrated-account/{account['id']}/capabilities").body
+    by_id, by_name = (api.get(f"/integration/{name}/capabilities") for name in (account["integration_id"], "acme"))
+
+    assert (by_id.status, by_id.body) == (200, by_name.body)
+    common = {"integration", "proxy", "unified", "auth", "ai_readiness"}
+    assert (set(by_id.body), set(of_account) - common) == (common, {"account", "environment_id"})
+    assert by_id.body["integration"] == of_account["integration"]
+    assert of_account["integration"]["name"] == "acme"
+    assert [(one["resource"], one["description"]) for one in by_id.body["unified"]] == [("contacts", "Ours")]
+    assert [one["env_overridden"] for one in of_account["unified"]] == [True, True]
+    assert of_account["account"]["id"] == account["id"]
+    for path in ("capabilities", "tools", "unified-apis"):
+        assert api.get(f"/integration/acme/{path}").status == 200
+        assert {stranger.get(f"/integration/{name}/{path}").status for name in (account["integration_id"], "acme")} == {
+            404
+        }
 
 
 def test_unified_apis_are_those_that_are_mapped(api: Caller, account: JsonObject) -> None:
@@ -107,10 +128,28 @@ def test_accounts_are_removed_together_or_not_at_all(api: Caller, stranger: Call
     assert unknown in refused.body["message"]
     assert stranger.post(path, {"ids": ids}).status == 404
     assert len(api.get("/integrated-account").body["result"]) == 2
-    assert api.post(path, {"ids": [*ids, ids[0]]}).body == {"ids": [*ids, ids[0]]}
+    removed = api.post(path, {"ids": [*ids, ids[0]]}).body
+    assert removed == {"success": True, "ids": ids, "matched_count": 2, "deleted_count": 2}
     assert api.get("/integrated-account").body["result"] == []
-    for wrong in ({}, {"ids": []}, {"ids": ["no id"]}, {"ids": [unknown] * 1001}):
+    for wrong in ({}, {"ids": []}, {"ids": ["no id"]}, {"ids": [unknown] * 1001}, {"query": {}}):
         assert api.post(path, wrong).status == 400
+
+
+def test_accounts_of_a_tenant_are_removed(api: Caller, stranger: Caller, account: JsonObject) -> None:
+    path = "/integrated-account/bulk-delete"
+    others = [
+        api.post("/integrated-account", {"integration_name": "acme", "tenant_id": tenant, "status": status}).body["id"]
+        for tenant, status in (("t", "inactive"), ("other", "active"))
+    ]
+
+    assert stranger.post(path, {"tenant_id": "t"}).body["matched_count"] == 0
+    tried = api.post(path, {"query": {"tenant_id": "t", "integration.name": "acme"}, "dry_run": True}).body
+    assert tried == {"success": True, "ids": [], "matched_count": 2, "deleted_count": 0}
+    resting = api.post(path, {"query": {"tenant_id": "t", "status": {"ne": "active"}}}).body
+    assert (resting["ids"], resting["deleted_count"]) == ([others[0]], 1)
+    rest = api.post(path, {"tenant_id": "t"}).body
+    assert (rest["ids"], rest["matched_count"], rest["deleted_count"]) == ([account["id"]], 1, 1)
+    assert [one["id"] for one in api.get("/integrated-account").body["result"]] == [others[1]]
 
 
 def test_post_install_actions_are_refused(api: Caller, account: JsonObject) -> None:

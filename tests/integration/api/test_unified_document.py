@@ -44,7 +44,8 @@ class Reader:
         answer = self.send(method, path, content)
         if path == "/integration":
             account = {"integration_name": content["name"], "tenant_id": "t"}
-            self.names["account"] = self.send("POST", "/integrated-account", account)["id"]
+            made = self.send("POST", "/integrated-account", account)
+            self.names |= {"account": made["id"], "integration": answer["id"], "environment": made["environment_id"]}
         if path == "/unified-model":
             self.names["model"] = answer["id"]
 

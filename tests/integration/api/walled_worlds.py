@@ -76,6 +76,9 @@ def _definitions(world: World) -> None:
     context = {"api_key": world.text("secret"), "region": world.text("place")}
     account = {"integration_name": integration["name"], "tenant_id": world.text("tenant"), "context": context}
     made = world.make("integrated-account", account)
+    # The account has made its tenant.
+    world.ids["tenant"], world.bodies["/tenant"] = account["tenant_id"], {"id": world.text("customer")}
+    world.bodies["/tenant/bulk"] = {"tenants": [{"id": world.text("customer")}]}
     world.bodies["/integrated-account/token"] = {"integrated_account_id": made["id"]}
     world.bodies["/integrated-account/run-post-install-actions"] = {"id": made["id"]}
     world.bodies["/integrated-account/bulk-delete"] = {"ids": [made["id"]]}

@@ -33,7 +33,9 @@ def offering(**fields: Any) -> Offering:
     raw = {"base_url": "https://up.test", "resources": RESOURCES, **fields.pop("config", {})}
     config, faults = parse_config(raw)
     assert config is not None, faults
-    return Offering(**{"name": "acme", "shown_config": raw, "config": config, "models": MODELS, **fields})
+    return Offering(
+        **{"integration_id": "i", "name": "acme", "shown_config": raw, "config": config, "models": MODELS, **fields}
+    )
 
 
 def tool(name: str, **config: JSON) -> JsonObject:
@@ -110,12 +112,31 @@ def test_tags_of_another_form_are_none(tags: JSON) -> None:
     assert tool("list_acme_people", tool_tags=tags)["tags"] == []
 
 
-def test_capabilities_are_those_of_the_config_and_of_what_is_mapped() -> None:
-    found = [(one.type, one.resource, one.method, one.description) for one in offering().capabilities()]
+def test_mapped_methods_say_what_they_are_for() -> None:
+    found = [(one.resource, one.method, one.description) for one in offering().mapped(MODELS[0])]
 
-    assert found[2] == ("proxy", "people", "list", "All people")
-    assert found[3] == ("proxy", "people", "get", None)
-    assert found[5:] == [("unified", "contacts", "list", "People"), ("unified", "contacts", "get", "One of them")]
+    assert found == [("contacts", "list", "People"), ("contacts", "get", "One of them")]
+
+
+@pytest.mark.parametrize(
+    ("name", "required"),
+    [
+        ("list_acme_people", ["since"]),
+        ("get_acme_people", ["id"]),
+        ("create_acme_people", []),
+        ("list_acme_notes", ["person"]),
+    ],
+)
+def test_tool_names_what_it_can_not_do_without(name: str, required: list[str]) -> None:
+    assert tool(name)["required"] == required
+
+
+def test_what_a_body_requires_is_required_too() -> None:
+    body = {"type": "object", "properties": {"name": {"required": True}, "x": 5}, "required": ["email", 5]}
+    resources = {"people": {"update": {"body_schema": body}, "create": {"body_schema": {"properties": []}}}}
+
+    assert tool("update_acme_people", resources=resources)["required"] == ["id", "email", "name"]
+    assert tool("create_acme_people", resources=resources)["required"] == []
 
 
 def test_an_accounts_own_mapping_counts() -> None:

@@ -42,6 +42,14 @@ def test_accounts_are_removed_together_or_not_at_all() -> None:
     assert set(accounts.rows) == {"theirs"}
 
 
+def test_those_that_are_there_are_removed() -> None:
+    accounts = FakeTable(account, account(), account(id="second"))
+
+    assert deletion(accounts).delete_present(ENVIRONMENT, ["gone", "second"]) == ["second"]
+    assert deletion(accounts).delete_present(ENVIRONMENT, ["gone"]) == []
+    assert set(accounts.rows) == {"account"}
+
+
 @pytest.mark.parametrize(("at_once", "seconds"), [(False, 3600.0), (True, 0.0)], ids=["later", "at once"])
 def test_deleted_account_is_erased_later_unless_at_once_is_asked_for(at_once: bool, seconds: float) -> None:
     accounts = FakeTable(account, account(), account(id="second"))

@@ -1,6 +1,7 @@
 """Direct calls end in time, tell what is wrong, and hand out cursors that nobody can read or change."""
 
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from app.engine.json_types import JSON
 from app.services.called_accounts import CalledAccounts
 from app.services.custom_calls import CustomCalls, CustomRequest
 from app.services.direct_calls import DirectCalls, DirectPage, DirectRequest
-from app.services.ports import FetchedPage, PageCall
+from app.services.ports import FetchedPage, PageCall, PlainAnswer, RawBody
 from app.services.unified_mappings import MappingLayers
 
 ACCOUNT = "7b3a0000-0000-4000-8000-000000000001"
@@ -132,6 +133,82 @@ def test_limit_is_asked_for_as_the_integration_says() -> None:
         limited.call(ENVIRONMENT, request)
 
     assert [call.query for call in source.calls] == [{"size": 2}, {"size": 5}]
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "id", "left"),
+    [
+        ({"id": "5", "a": "b"}, {"id": "6"}, "5", {"a": "b"}),
+        ({}, {"id": 6}, "6", {}),
+        ({}, {"id": True}, None, {}),
+        ({}, [1], None, {}),
+        ({"id": ["1", "2"]}, {}, None, {"id": ["1", "2"]}),
+    ],
+)
+def test_a_method_whose_path_holds_an_id_finds_it_in_the_query_or_the_body(
+    query: JSON, body: JSON, id: str | None, left: JSON
+) -> None:
+    source = FakeSource().script(page({}), id=id)
+    resources = {"notes": {"pin": {"method": "post", "path": "/notes/{{id}}/pin"}, "find": {"path": "/notes"}}}
+    direct = calls(source, config={**CONFIG, "resources": resources})
+
+    pin = DirectRequest(account_id=ACCOUNT, resource="notes", method="pin", query=query, body=body)
+    direct.call(ENVIRONMENT, pin)
+
+    assert [(call.id, call.query, call.body) for call in source.calls] == [(id, left, body)]
+    find = DirectRequest(account_id=ACCOUNT, resource="notes", method="find", query={"id": "5"})
+    source.script(page({}))
+    assert (direct.call(ENVIRONMENT, find).is_list, source.calls[-1].query) == (False, {"id": "5"})
+
+
+@pytest.mark.parametrize(("query", "body"), [({"id": "../x"}, {}), ({}, {"id": ".."})])
+def test_an_id_that_leads_elsewhere_is_never_called(query: JSON, body: JSON) -> None:
+    resources = {"notes": {"pin": {"method": "post", "path": "/notes/{{id}}"}}}
+    direct = calls(FakeSource(), config={**CONFIG, "resources": resources})
+
+    with pytest.raises(InvalidInputError, match="id"):
+        request = DirectRequest(account_id=ACCOUNT, resource="notes", method="pin", query=query, body=body)
+        direct.call(ENVIRONMENT, request)
+
+
+def test_a_method_with_pages_of_its_own_lists() -> None:
+    pagination = {"format": "page", "config": {"limit_param": "size"}}
+    resources = {"notes": {"search": {"pagination": pagination}}}
+    direct = calls(FakeSource().script(page({})), config={**CONFIG, "resources": resources})
+
+    request = DirectRequest(account_id=ACCOUNT, resource="notes", method="search")
+
+    assert direct.call(ENVIRONMENT, request).is_list
+
+
+def test_a_file_is_handed_on_as_it_is() -> None:
+    file = PlainAnswer(status=200, content_type="image/png", body=b"\x89PNG")
+    source = FakeSource().script(replace(page(), file=file), id="7")
+
+    assert call(source, method="get", id="7").file is file
+
+
+def test_a_body_that_is_no_json_is_sent_but_to_no_mapping() -> None:
+    source, raw = FakeSource().script(page({})), RawBody(content=b"x", content_type="image/png")
+
+    call(source, method="create", raw_body=raw)
+    passing = custom(source)
+    passing.call(ENVIRONMENT, passed_on(http_method="POST", raw_body=raw))
+
+    assert [call.raw_body for call in source.calls] == [raw, raw]
+    with pytest.raises(InvalidInputError, match="a unified model's methods take JSON"):
+        call(source, resource="crm/contacts", raw_body=raw)
+
+
+def test_an_account_at_rest_is_not_called() -> None:
+    source = FakeSource()
+    direct = calls(source)
+    direct._called._accounts = FakeTable(account, account(id=ACCOUNT, status="inactive"))
+
+    with pytest.raises(InvalidInputError, match="integrated_account_id: is inactive"):
+        direct.call(ENVIRONMENT, DirectRequest(account_id=ACCOUNT, resource="tickets", method="list"))
+
+    assert source.calls == []
 
 
 def test_a_single_record_that_can_not_be_mapped_is_the_calls_error() -> None:

@@ -1,12 +1,12 @@
 """Environments: made by the operator, seen by their own tokens."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from service_tables import NOON
 
-from app.engine.errors import InvalidInputError, NotFoundError
-from app.engine.objects import Environment, EnvironmentId, ListFilters, Page
+from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.objects import Environment, EnvironmentId, ListFilters, Page, RowVersion
 from app.services.environments import EnvironmentService
 
 
@@ -26,6 +26,12 @@ class FakeEnvironments:
 
     def all(self) -> list[Environment]:
         return list(self.rows.values())
+
+    def rename(self, own: EnvironmentId, name: str, *, seen: RowVersion | None = None) -> Environment:
+        (before,) = [entry for entry in self.rows.values() if entry.id == own]
+        del self.rows[before.name]
+        self.rows[name] = replace(before, name=name)
+        return self.rows[name]
 
     def page(self, own: EnvironmentId, filters: ListFilters) -> Page[Environment]:
         wanted = filters.equal.get("id", own)
@@ -52,6 +58,17 @@ def test_an_environment_sees_itself_alone(service: EnvironmentService) -> None:
     assert service.get(own.id, own.id) == own
     with pytest.raises(NotFoundError):
         service.get(own.id, other.id)
+
+
+def test_an_environment_is_renamed_by_its_own_tokens(service: EnvironmentService) -> None:
+    own, other = service.create("a"), service.create("b")
+
+    assert service.rename(own.id, own.id, {"name": "c"}).name == "c"
+    assert service.rename(own.id, own.id, {}).name == "c"
+    with pytest.raises(NotFoundError):
+        service.rename(own.id, other.id, {"name": "d"})
+    with pytest.raises(InvalidInputError, match="name: too long"):
+        service.rename(own.id, own.id, {}, [Failure("name", "too long")])
 
 
 def test_faults_are_told(service: EnvironmentService) -> None:

@@ -12,6 +12,7 @@ from app.engine.offers import MappedModel
 from app.engine.redaction import MASK
 from app.services.offers import Offers
 
+INTEGRATION = "7b3a0000-0000-4000-8000-000000000001"
 OVERRIDE = {"crm": {"contacts": {"list": {}}}}
 
 
@@ -24,15 +25,14 @@ class Models:
 
 def offers(**fields: Any) -> Offers:
     config = {**CONFIG, "headers": {"X-Api-Key": "literal"}, "resources": {"people": {"list": {}}}}
-    return Offers(
-        accounts=FakeTable(account, account(unified_model_override=OVERRIDE, **fields)),
-        integrations=FakeTable(integration, integration(config=config)),
-        models=Models(),
-    )
+    integrations = FakeTable(integration, integration(id=INTEGRATION, config=config))
+    held = account(unified_model_override=OVERRIDE, integration_id=INTEGRATION, **fields)
+    return Offers(accounts=FakeTable(account, held), integrations=integrations, names=integrations, models=Models())
 
 
-def test_an_integration_offers_what_its_config_says() -> None:
-    offering = offers().of_integration(ENVIRONMENT, "integration")
+@pytest.mark.parametrize("named", [INTEGRATION, INTEGRATION.upper(), "helpdesk"])
+def test_an_integration_offers_what_its_config_says(named: str) -> None:
+    offering = offers().of_integration(ENVIRONMENT, named)
 
     assert [tool["name"] for tool in offering.tools()] == ["list_helpdesk_people"]
     assert offering.unified_apis() == []
@@ -51,7 +51,12 @@ def test_an_account_offers_what_its_overrides_add() -> None:
 def test_what_is_not_there_is_told() -> None:
     with pytest.raises(NotFoundError, match="integrated account"):
         offers().of_account(ELSEWHERE, "account")
+    for named in (INTEGRATION, "helpdesk"):
+        with pytest.raises(NotFoundError, match="integration"):
+            offers().of_integration(ELSEWHERE, named)
+    lost = offers()
+    lost._integrations = FakeTable(integration)
     with pytest.raises(NotFoundError, match="integration"):
-        offers().of_integration(ELSEWHERE, "integration")
+        lost.of_account(ENVIRONMENT, "account")
     with pytest.raises(InvalidInputError, match="base_url"):
         offers(integration_override={"base_url": 5}).of_account(ENVIRONMENT, "account")

@@ -33,7 +33,12 @@ def drafts(**job_fields: Any) -> RunDrafts:
     return RunDrafts(
         references=FakeReferences(
             FakeTable(sync_job, sync_job(**job_fields)),
-            FakeTable(account, account(context=CONTEXT), account(id="other", integration_name="crm")),
+            FakeTable(
+                account,
+                account(context=CONTEXT),
+                account(id="other", integration_name="crm"),
+                account(id="at rest", status="inactive"),
+            ),
         ),
         webhooks=FakeTable(
             webhook,
@@ -170,6 +175,12 @@ def test_absent_ids_are_the_callers_fault_to_tell() -> None:
     fault = Failure("sync_job_id", "expected an id")
 
     assert failures(RunRequest(), fault) == [fault]
+
+
+def test_account_at_rest_is_refused() -> None:
+    (fault,) = failures(replace(REQUEST, integrated_account_id="at rest"))
+
+    assert (fault.path, fault.message[:11]) == ("integrated_account_id", "is inactive")
 
 
 def test_account_of_another_integration_is_refused() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from service_fakes import FakeReceiver, FakeSource, page
 from service_setting import Setting, setting
-from service_tables import integration
+from service_tables import account, integration
 from service_world import DELIVERY_UNIT
 
 from app.engine import events
@@ -75,6 +75,17 @@ def test_rate_limited_run_goes_on_once_a_unit_of_it_is_worked_on() -> None:
 
     here.worker().work("unit")
 
+    assert here.runs.rows["run"].status is RunStatus.RUNNING
+
+
+def test_unit_of_an_account_at_rest_sleeps_and_asks_nothing(here: Setting) -> None:
+    here.accounts.rows["account"] = account(status="inactive")
+
+    outcome = here.worker().work("unit")
+
+    unit = here.units.rows["unit"]
+    assert (here.source.calls, unit.status, unit.wake_seconds, unit.attempts) == ([], UnitStatus.READY, 60, 0)
+    assert (outcome.run_id, outcome.may_settle) == ("run", True)
     assert here.runs.rows["run"].status is RunStatus.RUNNING
 
 

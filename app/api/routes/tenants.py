@@ -1,0 +1,69 @@
+"""``/tenant``: whose accounts there are."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from app.api.parsing import Body
+from app.api.preconditions import seen
+from app.api.resource import Resource
+from app.api.schemas import tenants as schemas
+from app.api.schemas.fields import Deleted, page_of
+from app.api.services import environment, services
+from app.api.views import Answer, filters_of, location, page_view, plain_view
+from app.engine.catalog.tenant import BULK, is_id
+from app.engine.errors import NotFoundError
+from app.engine.json_types import JsonObject
+from app.engine.roles import Role
+
+
+def _place(id: str) -> Mapping[str, str]:
+    """Find a tenant by its own id; what can be none finds nothing."""
+    return {"id": id} if is_id(id) else {}
+
+
+tenants = Resource("tenant", description="Whose accounts there are", changes=Role.ADMIN, actions=(BULK,), place=_place)
+
+
+@tenants.serves("POST", body=schemas.NewTenant, answer=schemas.Tenant, status=201)
+def create_tenant(body: Body) -> Answer:
+    """Make a tenant; each account makes its own too, where there is none."""
+    made = services().tenants.create(environment(), body.fields, body.faults)
+    return plain_view(made), 201, location(f"/tenant/{quote(made.id, safe='')}")
+
+
+@tenants.serves("POST", f"/{BULK}", body=schemas.NewTenants, answer=schemas.MadeTenants)
+def create_tenants(body: Body) -> Answer:
+    """Make tenants; those that are there already are skipped."""
+    made, skipped = services().tenants.create_all(environment(), body.fields, body.faults)
+    left = [{"id": id, "reason": "already_exists"} for id in skipped]
+    return {"created": [plain_view(tenant) for tenant in made], "skipped": left}
+
+
+@tenants.serves("GET", query=schemas.TenantQuery, answer=page_of(schemas.Tenant))
+def list_tenants(query: JsonObject) -> Answer:
+    """List tenants, newest first."""
+    return page_view(services().tenants.list(environment(), filters_of(query)), plain_view)
+
+
+@tenants.serves("GET", "/<id>", answer=schemas.Tenant)
+def get_tenant(id: str) -> Answer:
+    """Show a tenant."""
+    return plain_view(services().tenants.get(environment(), _known(id)))
+
+
+@tenants.serves("PATCH", "/<id>", body=schemas.TenantPatch, answer=schemas.Tenant)
+def update_tenant(body: Body, id: str) -> Answer:
+    """Change what a tenant is called, or what is noted of it, which is replaced whole."""
+    return plain_view(services().tenants.update(environment(), _known(id), body.fields, body.faults, seen=seen()))
+
+
+@tenants.serves("DELETE", "/<id>", answer=Deleted)
+def delete_tenant(id: str) -> Answer:
+    """Remove a tenant that has no accounts."""
+    return {"id": services().tenants.delete(environment(), _known(id), seen=seen())}
+
+
+def _known(id: str) -> str:
+    if not is_id(id):
+        raise NotFoundError("tenant", id[:300].replace("\0", ""))
+    return id

@@ -1,0 +1,1 @@
+"""What is shown of integrations: as tools, as capabilities, and within other objects."""
