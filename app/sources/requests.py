@@ -31,6 +31,7 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     """Resolve a call's templates; raise PlaceholderError for a missing value and SourceError for an unusable one."""
     if call.id == "":
         raise SourceError("request", "the id is an empty text")
+    raw_body = _raw_body(call, config)
     scope = _scope(call)
     config = config if call.path is None else replace(config, path=Template(call.path, frozenset()))
     base_url, base_query = base_urls.resolved(config.base_url, scope, key="base_url")
@@ -58,7 +59,7 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
         written=(at_base.without({*standing, *below, *in_path.values(), *above}), in_path.without(above)),
         headers={**sent_headers, **credentials},
         body=call.body if config.body is None else _resolved(config.body, scope),
-        raw_body=_raw_body(call, config),
+        raw_body=raw_body,
         formats=config.formats,
         error_expression=config.error_expression,
         sign=authorization.signer(config.authorization, call.context),

@@ -60,9 +60,8 @@ def list_accounts(query: JsonObject) -> Answer:
     """List integrated accounts, newest first."""
     can_be_any = _can_be_any(query)
     filters = filters_of(query, renamed={"integration_dot_name": "integration_name"})
-    if not can_be_any:
-        return page_view(Page[IntegratedAccount](result=[], next_cursor=None, limit=filters.limit), _view)
-    page = services().accounts.list(environment(), filters)
+    nothing: Page[IntegratedAccount] = Page(result=[], next_cursor=None, limit=filters.limit)
+    page = services().accounts.list(environment(), filters) if can_be_any else nothing
     embedded = embeddings_of(page.result)
     return page_view(page, lambda account: _shown(account, embedded))
 

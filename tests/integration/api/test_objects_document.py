@@ -15,7 +15,7 @@ NAMES = {"/sync-job-cron-trigger": "trigger", "/sync-job-template": "template"}
 def test_examples_are_answered_as_the_page_says(api: Caller, catalog: Catalog) -> None:
     names = {"job": catalog.job["id"], "account": catalog.account["id"], "integration": catalog.integration["id"]}
     second = api.post("/integrated-account", {"integration_name": "acme", "tenant_id": "t2"}).body
-    names["second account"] = second["id"]
+    names["other"] = second["id"]
 
     def filled(text: str) -> str:
         for name, value in names.items():

@@ -88,7 +88,7 @@ def test_capabilities_are_of_an_account_or_an_integration_by_its_id_or_name(
     assert (set(by_id.body), set(of_account) - common) == (common, {"account", "environment_id"})
     assert by_id.body["integration"] == of_account["integration"]
     assert of_account["integration"]["name"] == "acme"
-    assert [(one["resource"], one["description"]) for one in by_id.body["unified"]] == [("contacts", "Ours")]
+    assert [(one["resource"], one["description"]) for one in by_id.body["unified"]] == [("contacts", "People")]
     assert [one["env_overridden"] for one in of_account["unified"]] == [True, True]
     assert of_account["account"]["id"] == account["id"]
     for path in ("capabilities", "tools", "unified-apis"):

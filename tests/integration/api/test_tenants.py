@@ -49,7 +49,6 @@ def test_many_are_made_at_once(api: Caller, made: JsonObject) -> None:
 
     assert (answer.status, sorted(one["name"] for one in answer.body["created"])) == (200, ["B", "c"])
     assert answer.body["skipped"] == [{"id": made["id"], "reason": "already_exists"}]
-    assert [one["id"] for one in api.get("/tenant", sort="name", limit=1).body["result"]] == ["B"]
     assert {one["id"] for one in api.get("/tenant").body["result"]} == {made["id"], "b", "c"}
     assert [one["id"] for one in api.get("/tenant", name="B").body["result"]] == ["b"]
     assert [one["id"] for one in api.call("GET", "/tenant?id[in]=b,c&sort=name").body["result"]] == ["b", "c"]
