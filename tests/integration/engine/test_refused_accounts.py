@@ -1,6 +1,10 @@
-"""An account whose credentials are refused is marked once, and the environment's webhooks are told by the run."""
+"""An account whose credentials are refused is marked once, and the environment's webhooks are told by the run.
+
+One that is put to rest is asked for nothing, and its runs go on where they were when it is woken.
+"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,6 +53,9 @@ class Place:
     def refuse(self, *, run_id: str = "", token: str | None = None) -> None:
         service = CredentialService(store=self.store, endpoint=_Nobody(), clock=SystemClock(), pause=print)
         service.refuse(self.account_id, token=token, reason="answered 401", run_id=run_id or self.run_id)
+
+    def set_status(self, status: str) -> None:
+        self.services.accounts.update(self.environment, self.account_id, {"status": status})
 
     def ends_told(self) -> list[str]:
         """The events that show this run as it was, and none of those that other tests' runs left to be sent."""
@@ -131,3 +138,31 @@ def test_the_webhook_is_told_of_a_run_that_failed_before_it_began(pump_database:
     assert first == ["sync_job_run:failed"]
     assert place.ends_told()[-1] == "sync_job_run:failed"
     assert len(place.ends_told()) <= 3
+
+
+@pytest.mark.parametrize("begins", [False, True], ids=["before it begins", "between two slices"])
+def test_run_of_an_account_at_rest_sleeps_until_the_account_is_woken(pump_database: PumpDatabase, begins: bool) -> None:
+    place = Place(pump_database, "flat")
+    mailbox = place.world.mailbox
+    place.world.settings = replace(place.world.settings, slice_pages=1)
+    with Pump(place.world) as pump:
+        for _ in range(3 if begins else 0):
+            handle(pump.daemon, mailbox, mailbox.waiting.pop(0))
+        asked = len(place.world.api.asked)
+
+        place.set_status("inactive")
+        while message := mailbox.take():
+            handle(pump.daemon, mailbox, message)
+        resting = place.services.runs.get(place.environment, place.run_id)
+        place.refuse()
+        still = place.services.accounts.get(place.environment, place.account_id).status
+        while_resting = len(place.world.api.asked)
+        place.set_status("active")
+        pump.sweep()
+        woken = bool(mailbox.waiting)
+        outcome = pump.run(place.run_id)
+
+    assert (asked > 0, while_resting, still) == (begins, asked, "inactive")
+    assert (resting.status, resting.retry_after is not None, woken) == ("rate_limited", True, True)
+    assert (outcome.run["status"], outcome.errors, outcome.unfinished) == ("completed", [], [])
+    assert len(place.world.api.asked) == len(set(place.world.api.asked))

@@ -110,11 +110,11 @@ def test_integration_name_that_the_caller_found_fault_with_is_told_once(accounts
 
 def test_context_is_merged_key_by_key_and_masks_keep_their_secret(accounts: FakeTable[IntegratedAccount]) -> None:
     accounts.rows["account"] = account(context={"api_key": "k", "a": 1, "oauth": {"token": "old", "scope": "s"}})
-    sent = {"context": {"api_key": MASK, "a": 2, "oauth": {"token": "new"}}, "status": "needs_reauth"}
+    sent = {"context": {"api_key": MASK, "a": 2, "oauth": {"token": "new"}}, "tenant_id": "other"}
 
     updated = service(accounts).update(ENVIRONMENT, "account", sent)
 
-    assert updated.status == "needs_reauth"
+    assert updated.tenant_id == "other"
     assert updated.context == {"api_key": "k", "a": 2, "oauth": {"token": "new", "scope": "s"}}
 
 
