@@ -83,6 +83,8 @@ check-static: $(DEV)  ## All of check but the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+	$(BIN)/deptry tests bench --exclude '\.venv' --extend-exclude '^none$$' --ignore DEP001,DEP002,DEP004 \
+		--per-rule-ignores DEP003=truto_python_sdk
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/compose-lint docker-compose.yml
 

@@ -21,6 +21,10 @@ def take(data: DataDirectory, url: str) -> None:
         address = broker_urls.read(url)
     except ValueError as error:
         raise StackError(f"BROKER_URL: {error}") from error
+    if not broker_urls.is_redis(url) and not broker_urls.is_rabbitmq(url):
+        raise StackError(
+            "BROKER_URL: the stack is several processes: expected a Redis or a RabbitMQ that all can reach"
+        )
     _demand_answer(address)
     write_private(data.broker_url_file, url)
 

@@ -173,8 +173,9 @@ def test_broker_of_the_user_is_taken_and_its_login_is_not_shown(
         ("amqp://user:hidden-word@127.0.0.1:9//", "BROKER_URL: no broker answers at amqp://127.0.0.1:9// ([Errno 111]"),
         ("http://:hidden-word@broker", "BROKER_URL: expected a URL like redis://host:6379/0 or amqp://"),
         ("sentinel://:hidden-word@broker", "BROKER_URL: Redis Sentinel is not supported"),
+        ("memory://hidden-word", "BROKER_URL: the stack is several processes: expected a Redis or a RabbitMQ"),
     ],
-    ids=["redis", "rabbitmq", "another kind", "sentinel"],
+    ids=["redis", "rabbitmq", "another kind", "sentinel", "of one process"],
 )
 def test_broker_that_can_not_be_had_is_refused_before_a_database_is_made(open_dir: Path, url: str, told: str) -> None:
     sentence = refusal("--data-dir", str(open_dir / "data"), BROKER_URL=url)
