@@ -44,7 +44,7 @@ def name_place(url: str) -> str:
 
 def _without_login(url: str) -> str:
     parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _demand_answer(address: broker_urls.BrokerAddress) -> None:
@@ -55,6 +55,6 @@ def _demand_answer(address: broker_urls.BrokerAddress) -> None:
             connection.channel().close()
         except (OSError, *connection.connection_errors, *connection.channel_errors) as error:
             raise StackError(
-                f"BROKER_URL: no broker answers at {name_place(address.url)} ({' '.join(str(error).split())});"
-                " start it, or unset BROKER_URL for one of the stack's own"
+                f"BROKER_URL: the broker at {name_place(address.url)} can not be used ({' '.join(str(error).split())});"
+                " see that it runs and takes this login, or unset BROKER_URL for one of the stack's own"
             ) from error

@@ -79,7 +79,7 @@ def _prepare(data_dir: Path, program: Path) -> None:
 
 def _name_of(program: Path) -> str:
     """Name a server and its minor version, which share one format: "Valkey 9.1"."""
-    command = [program, "--version"]
+    command = [str(program), "--version"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # no shell
     named = re.match(r"(\w+) server v=(\d+\.\d+)", result.stdout)
     return f"{named[1]} {named[2]}" if named else result.stdout.strip()

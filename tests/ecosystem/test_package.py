@@ -13,6 +13,8 @@ import pytest
 
 from tests.support.packages import PROJECT_ROOT, locked_versions, need_index, uv
 
+pytestmark = pytest.mark.timeout(600)
+
 IMPORT_ALL = """
 import importlib, pkgutil, app, workers
 for package in (app, workers):
@@ -69,7 +71,7 @@ class Environment:
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         environment = {"PATH": f"{self.root / 'bin'}:{os.defpath}", "HOME": str(self.cwd)}
         return subprocess.run(
-            command, cwd=self.cwd, env=environment, capture_output=True, text=True, timeout=150, check=False
+            command, cwd=self.cwd, env=environment, capture_output=True, text=True, timeout=300, check=False
         )
 
 
