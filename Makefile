@@ -47,7 +47,7 @@ up: $(RUNTIME)  ## Run everything on this machine until Ctrl-C; options by UP_OP
 test: $(DEV)  ## Run the whole test suite, but for what test-ecosystem runs
 	$(BIN)/python -m pytest $(IN_PARALLEL) --ignore tests/ecosystem --ignore tests/chaos $(PYTEST_OPTIONS)
 
-test-ecosystem: $(DEV)  ## Run what needs packages of Debian, a short make chaos, and the store's and engine's tests through a pooler (POOLED= all)
+test-ecosystem: $(DEV)  ## Run what needs packages of Debian or an index, a short make chaos, and the store's and engine's tests through a pooler (POOLED= all)
 	$(BIN)/python -m pytest $(IN_PARALLEL) tests/ecosystem tests/chaos $(PYTEST_OPTIONS)
 	FERRYMAN_TESTS_POOLER=pgbouncer $(BIN)/python -m pytest $(IN_PARALLEL) tests/integration/store tests/integration/engine \
 		$(POOLED) $(PYTEST_OPTIONS)

@@ -72,7 +72,7 @@ def _print_addresses(console: Console, stack: Stack) -> None:
     rows = {
         "API": stack.api_url,
         "Docs": f"{stack.api_url}/docs",
-        "Flower": f"{stack.flower_url} (user ferryman, password = the API token)" if stack.flower_url else None,
+        "Flower": _tell_flower(stack),
         "Broker": f"{name_place(stack.broker_url)} (BROKER_URL)" if stack.options.broker_url else None,
         "Token": str(stack.data.token_file),
         "Database": stack.database_url,
@@ -82,3 +82,9 @@ def _print_addresses(console: Console, stack: Stack) -> None:
     for name, value in rows.items():
         if value is not None:
             console.print(f"  [bold]{name:<10}[/]{escape(value)}")
+
+
+def _tell_flower(stack: Stack) -> str | None:
+    if stack.flower_url:
+        return f"{stack.flower_url} (user ferryman, password = the API token)"
+    return None if extras.has_flower() else "not installed: pip install 'ferryman[flower]'"
