@@ -54,9 +54,7 @@ def test_page_names_every_command_with_its_arguments() -> None:
     assert rows == expected
 
 
-@pytest.mark.parametrize(
-    ("names", "command"), [(names, command) for names, command, _ in ALL], ids=str
-)
+@pytest.mark.parametrize(("names", "command"), [(names, command) for names, command, _ in ALL], ids=str)
 def test_every_command_that_answers_prints_json_on_request(names: tuple[str, ...], command: click.Command) -> None:
     has_json = any("--json" in parameter.opts for parameter in command.params)
 
