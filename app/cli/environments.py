@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
+from app.bootstrap.operators import people
 from app.cli.calling import json_option, print_json, print_table
 from app.cli.next_steps import tell_next
-from app.cli.operators import people
+from app.cli.operators import operator_settings
 from app.cli.options import stack_option
 from app.engine.json_types import JsonObject
 from app.engine.objects import Environment
@@ -27,7 +28,7 @@ def environment() -> None:
 @stack_option
 def create(name: str, data_dir: Path | None, as_json: bool) -> None:
     """Create an environment and print its id."""
-    made = people(data_dir).environments.create(name)
+    made = people(operator_settings(data_dir)).environments.create(name)
     if as_json:
         print_json(_row(made))
         return
@@ -40,7 +41,7 @@ def create(name: str, data_dir: Path | None, as_json: bool) -> None:
 @stack_option
 def list_environments(data_dir: Path | None, as_json: bool) -> None:
     """List all environments, the oldest first."""
-    rows = [_row(entry) for entry in people(data_dir).environments.all()]
+    rows = [_row(entry) for entry in people(operator_settings(data_dir)).environments.all()]
     if as_json:
         print_json(rows)
     else:

@@ -1,6 +1,5 @@
 """``ferryman health``: whether this machine's daemon lives, for a container's health check."""
 
-import os
 import socket
 import sys
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import click
 
 from app.cli.calling import json_option, print_json
-from app.cli.operators import joined_settings
+from app.cli.operators import operator_settings
 from app.cli.options import group_option, stack_option
 from app.stack.life_signs import LifeSigns
 
@@ -24,7 +23,7 @@ def health(group: str, data_dir: Path | None, as_json: bool) -> None:
 
     Asks neither Postgres nor the broker: daemons leave their signs of life on the machine.
     """
-    settings = joined_settings(data_dir, os.environ)
+    settings = operator_settings(data_dir)
     patience = settings.deaf_seconds + _LATE_BEATS * settings.heartbeat_seconds
     is_alive = LifeSigns(settings.database_url).is_alive(group, within_seconds=patience)
     if as_json:

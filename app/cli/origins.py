@@ -1,6 +1,5 @@
 """What an operator decides about where secrets go: commands that work on the database."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +77,7 @@ def approve_hosts(integration_id: object, data_dir: Path | None, as_json: bool) 
 
 def _approval(data_dir: Path | None) -> "OriginApproval":
     # Postgres and the configs take a second to load, which no other command of these groups needs.
-    from app.bootstrap.approving import origin_approval  # noqa: PLC0415
-    from app.cli.operators import joined_settings  # noqa: PLC0415
+    from app.bootstrap.operator_secrets import origin_approval  # noqa: PLC0415
+    from app.cli.operators import operator_settings  # noqa: PLC0415
 
-    return origin_approval(joined_settings(data_dir, os.environ))
+    return origin_approval(operator_settings(data_dir))

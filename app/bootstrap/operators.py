@@ -1,19 +1,14 @@
 """Build what an operator's commands need of a database, and nothing else: an API would take seconds to load."""
 
-import time
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
 from app.services.environments import EnvironmentService
-from app.services.key_rotation import KeyRotation
 from app.services.tokens import TokenService
 from app.settings import Settings
 from app.store.database import connect
-from app.store.encryption import Cipher
-from app.store.encryption_keys import KeyStore
 from app.store.environments import EnvironmentStore
-from app.store.sealed_rows import SealedRows
 from app.store.tokens import TokenStore
 
 
@@ -29,14 +24,6 @@ def people(settings: Settings) -> People:
     """Build what makes tokens and environments."""
     engine = operator_engine(settings)
     return People(tokens=TokenService(TokenStore(engine)), environments=EnvironmentService(EnvironmentStore(engine)))
-
-
-def key_rotation(settings: Settings) -> KeyRotation:
-    """Build what replaces the key that seals secrets."""
-    engine = operator_engine(settings)
-    keys = KeyStore(engine)
-    cipher = Cipher(settings.encryption_key, keys)
-    return KeyRotation(keys=keys, maker=cipher, rows=SealedRows(engine, cipher), pause=time.sleep)
 
 
 def operator_engine(settings: Settings) -> Engine:
