@@ -47,6 +47,12 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(self._shown())
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what to begin with, as it can be typed here."""
+        if self.epilog:
+            formatter.write_paragraph()
+            formatter.write_text(as_called_here(self.epilog))
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete the name of a command, without loading one."""
         names = [CompletionItem(name, help=told) for name, told in self._shown() if name.startswith(incomplete)]

@@ -130,6 +130,10 @@ def errors(client: ApiClient, run_id: str, limit: int, as_json: bool) -> None:
     else:
         columns = ("created_at", "resource", "method", "code", "message")
         print_table(page["result"], columns, none="The run has no errors.")
+        if page["result"]:
+            tell_next(
+                "run", "resume", run_id, "--errors-only", "--follow", why="once it has ended: asks for them again"
+            )
 
 
 @run.command("list")

@@ -380,7 +380,8 @@ def test_errors_are_listed(api: PlannedApi) -> None:
     result = api.ferryman("errors", "r-1", "--limit", "5")
 
     assert api.requests[0][1] == "/sync-job-run/r-1/errors?limit=5"
-    assert result.output.splitlines()[1].endswith("http_500  [odd] answer")
+    assert result.stdout.splitlines()[1].endswith("http_500  [odd] answer")
+    assert result.stderr.startswith("next: ferryman run resume r-1 --errors-only --follow ")
 
 
 def test_follow_says_that_the_run_goes_on_when_it_is_interrupted(

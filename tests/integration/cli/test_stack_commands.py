@@ -15,7 +15,6 @@ import pytest
 from app.client import ApiClient, ApiError
 from app.stack.stack import Stack, StackOptions
 
-
 HERE = f"{sys.executable} -m app.cli"
 
 
