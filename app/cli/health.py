@@ -9,7 +9,7 @@ import click
 from app.cli.calling import json_option, print_json
 from app.cli.operators import operator_settings
 from app.cli.options import group_option, stack_option
-from app.stack.life_signs import LifeSigns
+from app.life_signs import LifeSigns
 
 _LATE_BEATS = 3
 

@@ -1,4 +1,4 @@
-"""What only Debian has: without it these tests are skipped with the reason, unless FERRYMAN_TESTS_MUST_RUN is set."""
+"""What only Debian or an index has: without it tests are skipped with the reason, or fail (FERRYMAN_TESTS_MUST_RUN)."""
 
 import tempfile
 from collections.abc import Iterator
