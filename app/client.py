@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import SplitResult, urlencode, urlsplit
@@ -11,6 +12,7 @@ from app.engine.json_types import JSON
 from app.stack.data_directory import DataDirectory
 
 _TIMEOUT_SECONDS = 30.0
+_USUAL_DIRECTORY = ".ferryman"
 
 
 class ApiError(FerrymanError):
@@ -86,10 +88,16 @@ def token_for(token: str | None, data_dir: Path) -> str:
 
 def _running(data: DataDirectory) -> str:
     """Tell the address of the stack that runs on a directory; what a copy brought of another stack's is none."""
-    message = "no stack runs on {}; start 'ferryman up', or give --url"
+    message = f"no stack runs on {{}}; start 'ferryman up{_named(data)}', or give --url"
     if not data.is_in_use():
         raise ApiError(None, message.format(data.root))
     return _read(data.api_url_file, message, data)
+
+
+def _named(data: DataDirectory) -> str:
+    """Return the option that names a directory, where a stack would not look by itself."""
+    is_usual = data.root == Path(_USUAL_DIRECTORY).resolve()
+    return "" if is_usual else f" --data-dir {shlex.quote(str(data.root))}"
 
 
 def _read(file: Path, message: str, data: DataDirectory) -> str:

@@ -5,10 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app import setting_values
-
-
-class MissingSettingError(Exception):
-    """A required environment variable is not set, or one holds a value that it can not have."""
+from app.setting_errors import MissingSettingError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.api import remote_errors, unserved
 from app.engine.errors import (
+    BrokerUnavailableError,
     ConflictError,
     DeliveryError,
     Failure,
@@ -48,6 +49,7 @@ _STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
     DeliveryError: HTTPStatus.BAD_GATEWAY,
     UnreadableSecretError: HTTPStatus.BAD_REQUEST,  # a thing in a state that does not allow the call
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,  # the official SDKs try again
+    BrokerUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 _HEADERS: Final[dict[HTTPStatus, dict[str, str]]] = {

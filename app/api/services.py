@@ -10,6 +10,7 @@ from app.engine.objects import ApiToken, EnvironmentId
 from app.services.account_deletion import AccountDeletion
 from app.services.account_tokens import AccountToken, AccountTokens
 from app.services.accounts import AccountService
+from app.services.budgets.account_budgets import AccountBudgets
 from app.services.call_log import CallLog
 from app.services.catalog.bulk_deletion import BulkDeletion
 from app.services.catalog.embeddings import EmbeddingReader
@@ -17,6 +18,7 @@ from app.services.catalog.tenants import TenantService
 from app.services.custom_calls import CustomCalls
 from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
+from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.direct_calls import DirectCalls
 from app.services.environment_integrations import EnvironmentIntegrationService
 from app.services.environments import EnvironmentService
@@ -53,6 +55,8 @@ class ApiServices:
 
     runs: RunService
     run_waits: RunWaits
+    budgets: AccountBudgets
+    diagnosis: RunDiagnosis
     triggers: TriggerService
     jobs: JobService
     templates: TemplateService

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from sqlalchemy import Engine
 
 from app.api.services import ApiServices
-from app.bootstrap.limits import call_limits, request_limits
+from app.bootstrap.limits import budget_desk, call_limits, request_limits
 from app.bootstrap.logs import log_service
 from app.bootstrap.shared import REAL, ClosableSource, Outside, Shared, budgets, run_drafts
 from app.services.account_deletion import AccountDeletion
 from app.services.account_tokens import AccountTokens
 from app.services.accounts import AccountService
+from app.services.budgets.account_budgets import AccountBudgets
 from app.services.call_log import CallLog
 from app.services.called_accounts import CalledAccounts
 from app.services.catalog.bulk_deletion import BulkDeletion
@@ -19,6 +20,7 @@ from app.services.catalog.tenants import TenantService
 from app.services.custom_calls import CustomCalls
 from app.services.daemons import DaemonService
 from app.services.deliveries import DeliveryService
+from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.direct_calls import DirectCalls
 from app.services.dry_runs import DryRuns, PreviewingSource
 from app.services.environment_integrations import EnvironmentIntegrationService
@@ -71,6 +73,8 @@ from app.store.tokens import TokenStore
 from app.store.tombstones import TombstoneStore
 from app.store.triggers import TriggerStore
 from app.store.unified_models import EnvironmentUnifiedModelStore, MappingStore
+from app.store.waits.facts import RunFactStore
+from app.store.waits.parked import ParkedUnitStore
 from app.store.webhook_deliveries import WebhookDeliveryStore
 
 
@@ -94,10 +98,15 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     account_deletion = AccountDeletion(
         shared.accounts, DeletedAccounts(shared.engine), erase_after_seconds=settings.erase_after
     )
-    runs = _run_service(shared, drafts, _dry_runs(shared, source, settings))
+    account_budgets = AccountBudgets(
+        accounts=accounts, desk=budget_desk(settings), parked=ParkedUnitStore(shared.engine), bell=shared.bell
+    )
+    runs = _run_service(shared, drafts, _dry_runs(shared, source, settings), account_budgets)
     return ApiServices(
         runs=runs,
         run_waits=RunWaits(runs),
+        budgets=account_budgets,
+        diagnosis=_diagnosis(shared, runs, settings),
         triggers=TriggerService(TriggerStore(shared.engine), drafts, shared.clock),
         jobs=job_service,
         templates=TemplateService(TemplateStore(shared.engine), job_service),
@@ -190,14 +199,27 @@ def _dry_runs(shared: Shared, source: PreviewingSource, settings: Settings) -> D
     )
 
 
-def _run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns) -> RunService:
+def _diagnosis(shared: Shared, runs: RunService, settings: Settings) -> RunDiagnosis:
+    silence_seconds = max(settings.daemon_silence_seconds, settings.deaf_seconds)
+    return RunDiagnosis(
+        runs=runs,
+        facts=RunFactStore(shared.engine, shared.daemons, silence_seconds=silence_seconds),
+        is_broker_reachable=shared.bell.is_reachable,
+        clock=shared.clock,
+    )
+
+
+def _run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, waits: AccountBudgets) -> RunService:
     outbox = OutboxStore(shared.engine)
+    resumption = Resumption(
+        runs=RunMoves(shared.engine), waits=waits, outbox=outbox, bell=shared.bell, clock=shared.clock
+    )
     return RunService(
         runs=shared.runs,
         drafts=drafts,
         outbox=outbox,
         tracking=shared.tracking,
-        resumption=Resumption(runs=RunMoves(shared.engine), outbox=outbox, bell=shared.bell, clock=shared.clock),
+        resumption=resumption,
         dry_runs=dry_runs,
         verifier=Verifier(RecountStore(shared.engine)),
         bell=shared.bell,

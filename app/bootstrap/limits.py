@@ -4,8 +4,10 @@ import time
 
 from app.broker.circuit import Circuit
 from app.limits import redis_requests
+from app.limits.budget_desk import RedisBudgetDesk
 from app.limits.local_requests import LocalRequests
 from app.limits.redis_requests import RedisRequests
+from app.services.budgets.account_budgets import BudgetDesk
 from app.services.request_limits import RequestCounts, RequestLimits
 from app.settings import Settings
 
@@ -23,6 +25,14 @@ def request_limits(settings: Settings) -> RequestLimits:
 def call_limits(settings: Settings) -> RequestLimits:
     """Make what limits the direct calls of accounts."""
     return _limits(settings, limit=settings.calls_per_account, window_seconds=settings.calls_window_seconds)
+
+
+def budget_desk(settings: Settings) -> BudgetDesk | None:
+    """Make what looks at the shared rate budgets; None where each process has its own."""
+    url = settings.budget_url or settings.broker_url
+    if not url.startswith(("redis", "unix")):
+        return None
+    return RedisBudgetDesk(redis_requests.client(url))
 
 
 def _limits(settings: Settings, *, limit: int, window_seconds: float, environment_limit: int = 0) -> RequestLimits:

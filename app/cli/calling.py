@@ -1,6 +1,7 @@
 """What commands share that call the HTTP API: their client, JSON arguments, and how answers are printed."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -25,9 +26,9 @@ limit_option = click.option(
 )
 
 
-def named_argument(name: str) -> Callable[[Command], Command]:
+def named_argument(name: str, *, metavar: str | None = None) -> Callable[[Command], Command]:
     """Give a command an argument that names a thing: an empty one, such as of an unset variable, names none."""
-    return click.argument(name, callback=_refuse_empty)
+    return click.argument(name, callback=_refuse_empty, metavar=metavar)
 
 
 def connection_options(command: Command) -> Command:
@@ -51,18 +52,19 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
 
 
 class JsonValue(click.ParamType[JSON]):
-    """Any JSON, or ``@file`` that holds it."""
+    """Any JSON, or ``@file`` that holds it; ``@-`` is what comes in."""
 
     name = "json"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> JSON:
         """Parse the text; usage fault when it is not JSON."""
         try:
-            return json.loads(Path(value[1:]).read_text() if value.startswith("@") else value)
+            return json.loads(_content(value[1:]) if value.startswith("@") else value)
         except OSError as error:
             return self.fail(f"can not read {value[1:]}: {error.strerror}", param, ctx)
         except ValueError as error:
-            return self.fail(f"not JSON: {error}", param, ctx)
+            where = f" in {value[1:]}" if value.startswith("@") else ""
+            return self.fail(f"not JSON{where}: {error}", param, ctx)
 
 
 class JsonArgument(click.ParamType[JsonObject]):
@@ -106,6 +108,10 @@ def print_table(rows: Sequence[JsonObject], columns: Sequence[str], *, none: str
         print_whole(table)
     else:
         click.echo(none)
+
+
+def _content(file: str) -> str:
+    return sys.stdin.read() if file == "-" else Path(file).read_text()
 
 
 def _refuse_empty(_context: click.Context, _parameter: click.Parameter, value: str) -> str:

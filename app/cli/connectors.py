@@ -1,5 +1,6 @@
 """``ferryman connector``: ready descriptions of third-party APIs, and their installation over the HTTP API."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -9,6 +10,7 @@ from rich.markup import escape
 
 from app.cli.calling import connected, json_option, print_facts, print_json, print_table
 from app.cli.installing import Step, install
+from app.cli.next_steps import tell_next
 from app.cli.terminal import console
 from app.client import ApiClient
 from app.connectors import Connector, load, shipped
@@ -63,6 +65,7 @@ def install_connector(client: ApiClient, name_or_folder: str, as_json: bool) -> 
     numbers = Counter(step.done for step in steps)
     told = ", ".join(f"{numbers[done]} {done}" for done in ("created", "updated", "unchanged") if numbers[done])
     console().print(f"{found.name} is installed: {told}")
+    tell_next("account", "create", found.name, "TENANT", "--context", json.dumps(_context(found)))
 
 
 def _told(steps: Iterator[Step], *, silently: bool) -> list[Step]:
@@ -96,6 +99,13 @@ def _credentials(found: Connector) -> str | None:
         names = ", ".join(_field_names(described))
         told.append(f"{way} ({names})" if names else way)
     return "; ".join(told) or None
+
+
+def _context(found: Connector) -> JsonObject:
+    """Return the context of an account to be filled in, by the connector's first way to sign in."""
+    ways = found.integration["config"].get("credentials") or {}
+    way = ways if "format" in ways else next(iter(ways.values()), None)
+    return dict.fromkeys(_field_names(way), "...")
 
 
 def _field_names(way: JSON) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from app.cli.next_steps import tell_next
 from app.cli.signals import raise_interrupt_on_signals
 from app.demo.program import DemoOptions, run_demo
 
@@ -24,4 +25,7 @@ def demo(data_dir: Path | None, port: int | None, daemons: int, keep: bool) -> N
     The exit code is 0 only if every count is exactly what the sample API holds.
     """
     raise_interrupt_on_signals()
-    sys.exit(run_demo(DemoOptions(data_dir=data_dir, port=port, daemons=daemons, keep=keep)))
+    code = run_demo(DemoOptions(data_dir=data_dir, port=port, daemons=daemons, keep=keep))
+    if code == 0:
+        tell_next("up", why="has it for good, on this machine")
+    sys.exit(code)

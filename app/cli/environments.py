@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
+from app.bootstrap.operators import people
+from app.cli.calling import json_option, print_json, print_table
+from app.cli.next_steps import tell_next
+from app.cli.operators import operator_settings
 from app.cli.options import stack_option
-from app.cli.services import api_services
-from app.cli.terminal import print_table
+from app.engine.json_types import JsonObject
+from app.engine.objects import Environment
 from app.engine.times import iso_utc
 
 
@@ -22,17 +24,29 @@ def environment() -> None:
 
 @environment.command()
 @click.argument("name")
+@json_option
 @stack_option
-def create(name: str, data_dir: Path | None) -> None:
-    """Create an environment and print its id; 'ferryman token create --environment NAME' lets somebody in."""
-    click.echo(api_services(data_dir).environments.create(name).id)
+def create(name: str, data_dir: Path | None, as_json: bool) -> None:
+    """Create an environment and print its id."""
+    made = people(operator_settings(data_dir)).environments.create(name)
+    if as_json:
+        print_json(_row(made))
+        return
+    click.echo(made.id)
+    tell_next("token", "create", "--environment", made.name)
 
 
 @environment.command("list")
+@json_option
 @stack_option
-def list_environments(data_dir: Path | None) -> None:
+def list_environments(data_dir: Path | None, as_json: bool) -> None:
     """List all environments, the oldest first."""
-    table = Table("id", "name", "created", box=None, pad_edge=False)
-    for entry in api_services(data_dir).environments.all():
-        table.add_row(entry.id, escape(entry.name), iso_utc(entry.created_at))
-    print_table(table)
+    rows = [_row(entry) for entry in people(operator_settings(data_dir)).environments.all()]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ("id", "name", "created_at"), none="There are none.")
+
+
+def _row(entry: Environment) -> JsonObject:
+    return {"id": entry.id, "name": entry.name, "created_at": iso_utc(entry.created_at)}

@@ -1,24 +1,32 @@
 """The root of the command line: loads a command when it is asked for, and tells a fault in one sentence.
 
-Exit codes: 0 done, 1 a known fault, 2 a usage fault (click's own).
+Exit codes: 0 done, 1 a known fault, 2 a usage fault (click's own), 130 interrupted (docs/cli.md).
 """
 
 import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from app.engine.errors import FerrymanError, StoreUnavailableError
-from app.settings import MissingSettingError
+from app.invocation import as_called_here
+from app.setting_errors import MissingSettingError
+
+HIDDEN: Final = ""
+"""What is said of a command that is not for people."""
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands as ``name -> "module:attribute"``: `ferryman daemon` need not load the API."""
+    """A group that knows its commands as ``name -> ("module:attribute", "what it does")``.
 
-    def __init__(self, *arguments: Any, commands_at: Mapping[str, str], **options: Any) -> None:
+    So no command loads what another one needs, and help and completion load none.
+    """
+
+    def __init__(self, *arguments: Any, commands_at: Mapping[str, tuple[str, str]], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._commands_at = commands_at
 
@@ -28,22 +36,41 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load a command by its name."""
-        if (place := self._commands_at.get(cmd_name)) is None:
+        if (known := self._commands_at.get(cmd_name)) is None:
             return None
-        module, _, attribute = place.partition(":")
+        module, _, attribute = known[0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the commands do, without loading one."""
+        with formatter.section("Commands"):
+            formatter.write_dl(self._shown())
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what to begin with, as it can be typed here."""
+        if self.epilog:
+            formatter.write_paragraph()
+            formatter.write_text(as_called_here(self.epilog))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command, without loading one."""
+        names = [CompletionItem(name, help=told) for name, told in self._shown() if name.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a known fault is told as one sentence."""
         try:
             return super().invoke(ctx)
         except (FerrymanError, MissingSettingError) as error:
-            raise click.ClickException(_told(error)) from error
+            raise click.ClickException(as_called_here(_told(error))) from error
         except BrokenPipeError:
             # Whoever read our output (such as `head`) has gone; Python would complain when it flushes at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+
+    def _shown(self) -> list[tuple[str, str]]:
+        return [(name, told) for name, (_, told) in self._commands_at.items() if told != HIDDEN]
 
 
 def _told(error: Exception) -> str:

@@ -1,36 +1,44 @@
 """The ``ferryman`` command."""
 
+from typing import Final
+
 import click
 
-from app.cli.group import LazyGroup
+from app.cli.group import HIDDEN, LazyGroup
 
-_COMMANDS = {
-    "demo": "app.cli.demo:demo",
-    "up": "app.cli.up:up",
-    "connector": "app.cli.connectors:connector",
-    "run": "app.cli.runs:run",
-    "trigger": "app.cli.triggers:trigger",
-    "webhook": "app.cli.webhooks:webhook",
-    "template": "app.cli.templates:template",
-    "state": "app.cli.states:state",
-    "log": "app.cli.log:log",
-    "token": "app.cli.tokens:token",
-    "environment": "app.cli.environments:environment",
-    "account": "app.cli.origins:account",
-    "integration": "app.cli.origins:integration",
-    "keys": "app.cli.keys:keys",
-    "api": "app.cli.processes:api",
-    "daemon": "app.cli.processes:daemon",
-    "migrate": "app.cli.migrate:migrate",
-    "health": "app.cli.health:health",
-    "prepare": "app.cli.prepare:prepare",
+COMMANDS: Final = {
+    "demo": ("app.cli.demo:demo", "See it work, from nothing, in under a minute."),
+    "up": ("app.cli.up:up", "Run everything on this machine until Ctrl-C."),
+    "connector": ("app.cli.connectors:connector", "List, show and install connectors to third-party APIs."),
+    "integration": ("app.cli.objects.integrations:integration", "Describe third-party APIs."),
+    "account": ("app.cli.objects.accounts:account", "Customers' accounts at third parties."),
+    "job": ("app.cli.objects.jobs:job", "What to pull from an API."),
+    "run": ("app.cli.running.runs:run", "Run sync jobs, and see what became of it."),
+    "record": ("app.cli.objects.records:record", "Records that runs have brought."),
+    "trigger": ("app.cli.objects.triggers:trigger", "Run sync jobs by the clock."),
+    "webhook": ("app.cli.objects.webhooks:webhook", "Where records and events are sent."),
+    "template": ("app.cli.objects.templates:template", "What sync jobs begin with."),
+    "state": ("app.cli.states:state", "What is kept from one run to the next."),
+    "log": ("app.cli.log:log", "Show what happened."),
+    "token": ("app.cli.tokens:token", "Create, list and revoke tokens of the API."),
+    "environment": (
+        "app.cli.environments:environment",
+        "Create and list environments, which see nothing of each other.",
+    ),
+    "keys": ("app.cli.keys:keys", "List and rotate the keys that encrypt credentials and secrets."),
+    "api": ("app.cli.processes:api", "Serve the HTTP API."),
+    "daemon": ("app.cli.daemons:daemon", "Run a daemon of one group; list and show all."),
+    "migrate": ("app.cli.migrate:migrate", "Bring the database's tables up to date."),
+    "health": ("app.cli.health:health", "Check that a daemon on this machine is alive."),
+    "completion": ("app.cli.completion:completion", "Print what makes a shell complete these commands."),
+    "prepare": ("app.cli.prepare:prepare", HIDDEN),
 }
 _EPILOG = "Begin with 'ferryman demo' to see it work, or 'ferryman up' to have it."
 
 
 @click.group(
     cls=LazyGroup,
-    commands_at=_COMMANDS,
+    commands_at=COMMANDS,
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

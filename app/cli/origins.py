@@ -1,63 +1,83 @@
-"""``ferryman account`` and ``ferryman integration``: what an operator decides about where secrets go."""
+"""What an operator decides about where secrets go: commands that work on the database."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
+from app.cli.calling import json_option, print_json, print_table
+from app.cli.next_steps import tell_next
 from app.cli.options import stack_option
-from app.cli.services import api_services
-from app.cli.terminal import print_table
+
+if TYPE_CHECKING:
+    from app.services.origin_approval import OriginApproval
 
 
-@click.group()
-def account() -> None:
-    """Approve where accounts' secrets go.
-
-    Works on the database that DATABASE_URL names, else on the stack that 'ferryman up' runs here.
-    """
-
-
-@account.command("approve-origin")
+@click.command("approve-origin")
 @click.argument("account_ids", metavar="ID...", nargs=-1, required=True, type=click.UUID)
+@json_option
 @stack_option
-def approve_origin(account_ids: tuple[object, ...], data_dir: Path | None) -> None:
-    """Let the secrets of accounts go where their integrations lead now, and print these origins."""
-    approval = api_services(data_dir).origin_approval
-    for id in map(str, account_ids):
-        click.echo(f"{id}: {', '.join(approval.approve_account(id))}")
-
-
-@click.group()
-def integration() -> None:
-    """Find integrations that do not say where their secrets may go, and approve where they go.
+def approve_origin(account_ids: tuple[object, ...], data_dir: Path | None, as_json: bool) -> None:
+    """Let the secrets of accounts go where their integrations lead now, and print these origins.
 
     Works on the database that DATABASE_URL names, else on the stack that 'ferryman up' runs here.
     """
+    approval = _approval(data_dir)
+    approved = []
+    for id in map(str, account_ids):
+        origins = list(approval.approve_account(id))
+        approved.append({"id": id, "origins": origins})
+        if not as_json:
+            click.echo(f"{id}: {', '.join(origins)}")
+    if as_json:
+        print_json(approved)
+        return
+    tell_next("account", "show", str(account_ids[0]))
 
 
-@integration.command("check-hosts")
+@click.command("check-hosts")
+@json_option
 @stack_option
-def check_hosts(data_dir: Path | None) -> None:
+def check_hosts(data_dir: Path | None, as_json: bool) -> None:
     """List the integrations that hold secrets, let accounts choose the host, and have no allowed_hosts.
 
-    Their calls are refused (host_not_allowed) until these are listed. Ends with 1 where there are some.
+    Their calls are refused (host_not_allowed) until these are listed. Ends with 1 where there are some. Works on the
+    database that DATABASE_URL names, else on the stack that 'ferryman up' runs here.
     """
-    table = Table("id", "name", "environment", box=None, pad_edge=False)
-    for found in api_services(data_dir).origin_approval.without_hosts():
-        table.add_row(found.id, escape(found.name), found.environment_id)
-    if not table.row_count:
-        click.echo("All integrations say where their secrets may go.")
-        return
-    print_table(table)
-    raise SystemExit(1)
+    found = [
+        {"id": one.id, "name": one.name, "environment": one.environment_id}
+        for one in _approval(data_dir).without_hosts()
+    ]
+    if as_json:
+        print_json(found)
+    else:
+        print_table(found, ("id", "name", "environment"), none="All integrations say where their secrets may go.")
+    if found:
+        if not as_json:
+            tell_next("integration", "update", found[0]["id"], "--config", '{"allowed_hosts": ["..."]}')
+        raise SystemExit(1)
 
 
-@integration.command("approve-hosts")
+@click.command("approve-hosts")
 @click.argument("integration_id", metavar="ID", type=click.UUID)
+@json_option
 @stack_option
-def approve_hosts(integration_id: object, data_dir: Path | None) -> None:
-    """Let an integration's own secrets go to the hosts that its config names now, and print these."""
-    hosts = api_services(data_dir).origin_approval.approve_integration(str(integration_id))
+def approve_hosts(integration_id: object, data_dir: Path | None, as_json: bool) -> None:
+    """Let an integration's own secrets go to the hosts that its config names now, and print these.
+
+    Works on the database that DATABASE_URL names, else on the stack that 'ferryman up' runs here.
+    """
+    hosts = list(_approval(data_dir).approve_integration(str(integration_id)))
+    if as_json:
+        print_json({"id": str(integration_id), "hosts": hosts})
+        return
     click.echo(", ".join(hosts) or "It holds no secrets of its own.")
+    tell_next("integration", "show", str(integration_id))
+
+
+def _approval(data_dir: Path | None) -> "OriginApproval":
+    # Postgres and the configs take a second to load, which no other command of these groups needs.
+    from app.bootstrap.operator_secrets import origin_approval  # noqa: PLC0415
+    from app.cli.operators import operator_settings  # noqa: PLC0415
+
+    return origin_approval(operator_settings(data_dir))

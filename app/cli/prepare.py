@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from app import settings
-from app.bootstrap import api as bootstrap
 from app.bootstrap.encryption import demand_key
+from app.bootstrap.operators import people
 from app.engine.errors import UnauthorizedError
 from app.services.tokens import TokenService
 from app.stack.data_directory import write_private
@@ -20,7 +20,7 @@ def prepare(token_file: Path) -> None:
     chosen = settings.from_environment()
     migrate.upgrade(chosen.direct_database_url)
     demand_key(chosen)
-    tokens = bootstrap.api_services(chosen).tokens
+    tokens = people(chosen).tokens
     if not (token_file.exists() and _is_valid(tokens, token_file.read_text().strip())):
         _, secret = tokens.create(tokens.default_environment(), "up")
         write_private(token_file, secret)

@@ -9,7 +9,6 @@ import click
 
 from app import settings
 from app.bootstrap.encryption import demand_key
-from app.cli.options import concurrency_option, group_option, stack_option
 from app.engine.ids import new_id
 from app.stack import commands
 from app.stack.joining import joining_environment
@@ -40,16 +39,8 @@ def api(host: str, port: int, workers: int, threads: int) -> None:
     _become(command, {})
 
 
-@click.command(short_help="Run a daemon of one group.")
-@group_option
-@click.option("--id", "daemon_id", help="Name of this daemon; a fresh one by default. Never use one twice at a time.")
-@concurrency_option
-@stack_option
-def daemon(group: str, daemon_id: str | None, concurrency: int, data_dir: Path | None) -> None:
-    """Run a daemon: a Celery worker that carries out the runs of one daemon group.
-
-    Reads DATABASE_URL, BROKER_URL and FERRYMAN_ENCRYPTION_KEY from the environment, unless --data-dir is given.
-    """
+def become_daemon(*, group: str, daemon_id: str | None, concurrency: int, data_dir: Path | None) -> None:
+    """Replace this process by a daemon of a group."""
     environment = {} if data_dir is None else joining_environment(data_dir)
     demand_key(settings.from_environment({**os.environ, **environment}))
     name = daemon_id or new_id()

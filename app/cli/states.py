@@ -15,6 +15,7 @@ from app.cli.calling import (
     print_json,
     print_table,
 )
+from app.cli.next_steps import tell_next
 from app.client import ApiClient
 from app.engine.json_types import JSON, JsonObject
 
@@ -67,16 +68,23 @@ def set_state(  # one parameter per option
     body = {"state_key": state_key, "key": key, "value": value}
     written = {**body, "sync_job_run_id": sync_job_run_id} if sync_job_run_id else body
     _print(client.post(_PATH, written), as_json=as_json)
+    if not as_json:
+        tell_next("state", "list", state_key)
 
 
 @state.command()
 @named_argument("state_key")
 @named_argument("key")
+@json_option
 @connected
-def delete(client: ApiClient, state_key: str, key: str) -> None:
+def delete(client: ApiClient, state_key: str, key: str, as_json: bool) -> None:
     """Forget a state."""
-    client.delete(_path(state_key, key))
+    removed = client.delete(_path(state_key, key))
+    if as_json:
+        print_json(removed)
+        return
     click.echo(f"removed {key} of {state_key}")
+    tell_next("state", "list", state_key)
 
 
 def _path(state_key: str, key: str) -> str:

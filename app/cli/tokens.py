@@ -1,41 +1,22 @@
 """``ferryman token``: the API's bearer tokens."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
-from app.api.services import ApiServices
+from app.bootstrap.operators import People, people
+from app.cli.calling import json_option, print_json, print_table
+from app.cli.next_steps import tell_next, tell_next_text
+from app.cli.operators import operator_settings
 from app.cli.options import environment_option, stack_option
-from app.cli.services import api_services
-from app.cli.terminal import print_table
+from app.cli.spans import Span
+from app.engine.environments import DEFAULT_ENVIRONMENT
+from app.engine.json_types import JsonObject
 from app.engine.objects import ApiToken, EnvironmentId
 from app.engine.roles import Role
-from app.engine.times import iso_utc
-from app.services.tokens import DEFAULT_ENVIRONMENT
-
-_UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_LONGEST: Final = timedelta(days=3650)
-
-
-class Span(click.ParamType[timedelta]):
-    """A length of time such as ``30d``."""
-
-    name = "span"
-
-    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read a number and its unit."""
-        if isinstance(value, timedelta):
-            return value
-        parts = re.fullmatch(r"([1-9][0-9]{0,5})([mhdw])", value)
-        span = int(parts[1]) * _UNITS[parts[2]] if parts else _LONGEST
-        if parts is None or span > _LONGEST:
-            self.fail(f"'{value}' is no time such as 90m, 12h, 30d or 8w, of ten years at most", param, ctx)
-        return span
+from app.engine.times import iso_utc, iso_utc_or_none
+from app.invocation import command
 
 
 @click.group()
@@ -57,43 +38,67 @@ def token() -> None:
 )
 @click.option("--expires-in", type=Span(), metavar="SPAN", help="When it ends: 90m, 12h, 30d, 8w.  [default: never]")
 @environment_option
+@json_option
 @stack_option
-def create(name: str, role: str, expires_in: timedelta | None, environment: str, data_dir: Path | None) -> None:
+def create(
+    name: str, role: str, expires_in: timedelta | None, environment: str, data_dir: Path | None, as_json: bool
+) -> None:
     """Create a token and print it, which is the only time that it can be seen."""
-    services = api_services(data_dir)
+    found = people(operator_settings(data_dir))
     expires_at = None if expires_in is None else datetime.now(UTC) + expires_in
-    _, secret = services.tokens.create(_environment(services, environment), name, expires_at, role=Role(role))
+    made, secret = found.tokens.create(_environment(found, environment), name, expires_at, role=Role(role))
+    if as_json:
+        print_json({**_row(made), "token": secret})
+        return
     click.echo(secret)
+    tell_next_text(f"export FERRYMAN_TOKEN=<the line above>; {command(['run', 'list'])}")
 
 
 @token.command("list")
 @environment_option
+@json_option
 @stack_option
-def list_tokens(environment: str, data_dir: Path | None) -> None:
+def list_tokens(environment: str, data_dir: Path | None, as_json: bool) -> None:
     """List the tokens; never their secrets, which are not stored."""
-    services = api_services(data_dir)
-    table = Table("id", "name", "role", "created", "last used", "state", box=None, pad_edge=False)
-    for entry in services.tokens.list(_environment(services, environment)):
-        last_used = iso_utc(entry.last_used_at) if entry.last_used_at else "never"
-        table.add_row(entry.id, escape(entry.name), entry.role, iso_utc(entry.created_at), last_used, _state(entry))
-    print_table(table)
+    found = people(operator_settings(data_dir))
+    rows = [_row(entry) for entry in found.tokens.list(_environment(found, environment))]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, ("id", "name", "role", "created_at", "last_used_at", "state"), none="There are no tokens.")
 
 
 @token.command()
 @click.argument("token_id")
 @environment_option
+@json_option
 @stack_option
-def revoke(token_id: str, environment: str, data_dir: Path | None) -> None:
+def revoke(token_id: str, environment: str, data_dir: Path | None, as_json: bool) -> None:
     """End a token at once."""
-    services = api_services(data_dir)
-    services.tokens.revoke(_environment(services, environment), token_id)
+    found = people(operator_settings(data_dir))
+    found.tokens.revoke(_environment(found, environment), token_id)
+    if as_json:
+        print_json({"id": token_id, "state": "revoked"})
+        return
     click.echo(f"Token {token_id} is revoked.")
+    tell_next("token", "list", *(() if environment == DEFAULT_ENVIRONMENT else ("--environment", environment)))
 
 
-def _environment(services: ApiServices, name: str) -> EnvironmentId:
+def _environment(found: People, name: str) -> EnvironmentId:
     if name == DEFAULT_ENVIRONMENT:
-        return services.tokens.default_environment()
-    return services.environments.named(name).id
+        return found.tokens.default_environment()
+    return found.environments.named(name).id
+
+
+def _row(entry: ApiToken) -> JsonObject:
+    return {
+        "id": entry.id,
+        "name": entry.name,
+        "role": str(entry.role),
+        "created_at": iso_utc(entry.created_at),
+        "last_used_at": iso_utc_or_none(entry.last_used_at),
+        "state": _state(entry),
+    }
 
 
 def _state(entry: ApiToken) -> str:

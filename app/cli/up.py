@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from app.cli.next_steps import tell_next
 from app.cli.options import concurrency_option, data_dir_option, group_option
 from app.cli.signals import raise_interrupt_on_signals
 from app.stack import extras
@@ -63,6 +64,7 @@ def up(
         console.print(f"Starting Ferryman on {escape(str(stack.data.root))} …")
         with stack:
             _print_addresses(console, stack)
+            tell_next("connector", "list", why="in another terminal")
             stack.wait()
     except KeyboardInterrupt:
         console.print("Stopped; the data is kept.")

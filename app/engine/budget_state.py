@@ -126,6 +126,11 @@ def fresh(limits: BudgetLimits) -> Budget:
     return Budget(window=float(start), threshold=float(limits.most))
 
 
+def opened(budget: Budget) -> Budget:
+    """End a pause: one request tries whether the upstream serves again; what was learned stays."""
+    return replace(budget, not_before=0.0, next_at=0.0, quota=None, is_probing=True)
+
+
 def merged(known: Quota | None, told: Quota) -> Quota:
     """Keep the least that remains of one window: answers overtake each other."""
     if known is None or told.until > known.until + _SAME_RESET_SECONDS:

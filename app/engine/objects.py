@@ -111,6 +111,11 @@ class IntegratedAccount:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether it has to be connected anew, as far as is known."""
+        return self.status == "needs_reauth"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnifiedModel:

@@ -11,6 +11,25 @@ from app.engine.status import FINAL_RESOURCE_STATUSES, ResourceStatus, RunStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanges:
+    """What became of a resource's requests."""
+
+    requests: int = 0
+    """Those that were made for good: a refusal that is waited out, or a fault that is tried again, is none."""
+    answered: int = 0
+    """Those of them that brought what was asked for, whatever became of it here."""
+    answer_ms: int = 0
+    """How long the upstream took for the answered ones, all together."""
+
+    def __add__(self, other: "Exchanges") -> "Exchanges":
+        return Exchanges(
+            requests=self.requests + other.requests,
+            answered=self.answered + other.answered,
+            answer_ms=self.answer_ms + other.answer_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceState:
     """One resource of a run as it stands, with what is left of it to do."""
 
@@ -34,6 +53,7 @@ class ResourceState:
     """The lower bound of its increment; None asks for everything."""
     left_out: int = 0
     """Units with requests that were never made, and that nobody will make: a resume took up the errors only."""
+    exchanges: Exchanges = field(default_factory=Exchanges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +77,8 @@ class Verdict:
     reason: str | None = None
     parked: ResourceState | None = None
     """Of a rate-limited run, the resource that goes on first."""
+    blamed: Sequence[str] = ()
+    """Of a failed run without a reason of its own, the resources whose first error is it; none are all."""
 
 
 def judge(progress: Progress, *, fails_fast: bool, to_webhook: bool) -> Verdict:
@@ -65,7 +87,8 @@ def judge(progress: Progress, *, fails_fast: bool, to_webhook: bool) -> Verdict:
     One error ends a run that fails fast: the reason is then that error, which the verdict does not repeat.
 
     A resource has ended when no unit of it is left and its parent, which could make more of them, has ended. The run
-    has ended when all resources have, and nothing waits for delivery; it completes only when the books balance.
+    has ended when all resources have, and nothing waits for delivery; it completes only when the books balance, and
+    unless all that its roots asked the upstream for was refused.
     """
     resources = progress.resources
     if fails_fast and any(resource.counters.standing_errors for resource in resources):
@@ -82,8 +105,11 @@ def judge(progress: Progress, *, fails_fast: bool, to_webhook: bool) -> Verdict:
     if left_out := sum(resource.left_out for resource in resources):
         message = f"{left_out} units of work that the run had not finished were left out by errors_only"
         return Verdict(ended=ended, status=RunStatus.FAILED, code="unfinished", reason=message)
-    reason = _imbalance(resources, to_webhook=to_webhook)
-    return Verdict(ended=ended, status=RunStatus.FAILED if reason else RunStatus.COMPLETED, reason=reason)
+    if reason := _imbalance(resources, to_webhook=to_webhook):
+        return Verdict(ended=ended, status=RunStatus.FAILED, reason=reason)
+    if refused := _refused_roots(resources):
+        return Verdict(ended=ended, status=RunStatus.FAILED, blamed=refused)
+    return Verdict(ended=ended, status=RunStatus.COMPLETED)
 
 
 def ended_resources(resources: Sequence[ResourceState]) -> dict[str, ResourceStatus]:
@@ -107,6 +133,17 @@ def _first_to_wake(resources: Sequence[ResourceState]) -> ResourceState | None:
 
 def _is_final(resource: ResourceState, ended: Mapping[str, ResourceStatus]) -> bool:
     return resource.status in FINAL_RESOURCE_STATUSES or resource.id in ended
+
+
+def _refused_roots(resources: Sequence[ResourceState]) -> Sequence[str]:
+    """Name the roots whose requests failed, where not one request of any root brought anything; else nobody.
+
+    What was never sent says nothing: a placeholder that does not resolve, or a loop over nothing.
+    """
+    roots = [resource for resource in resources if resource.parent_name is None]
+    if any(root.exchanges.answered or root.counters.pages for root in roots):
+        return ()
+    return [root.name for root in roots if root.exchanges.requests and root.counters.standing_errors]
 
 
 def _imbalance(resources: Sequence[ResourceState], *, to_webhook: bool) -> str | None:

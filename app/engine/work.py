@@ -11,6 +11,7 @@ from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.list_ends import PageWarning
 from app.engine.record_rows import RecordBatch
+from app.engine.settling import Exchanges
 from app.engine.status import UnitStatus
 
 
@@ -189,6 +190,7 @@ class PageWrite:
     """The records that the upstream's totals declare of the lists that end here; None where it told none."""
     has_paged: bool = False
     """A page has led to a next one."""
+    exchanges: Exchanges = field(default_factory=Exchanges)
     gathered: Sequence[GatheredBatch] = ()
     warnings: Sequence[PageWarning] = ()
     """What was odd about the pages, and lost no record."""

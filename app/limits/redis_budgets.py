@@ -14,14 +14,14 @@ from app.services.ports import BudgetStore, Swapped
 
 logger = logging.getLogger(__name__)
 
-_KEY: Final = "ferryman:budget:{}"
-_KEPT_SECONDS: Final = 3600
+KEY: Final = "ferryman:budget:{}"
+KEPT_SECONDS: Final = 3600
 """What an account has taught is forgotten after so long without a request."""
 _TIMEOUT_SECONDS: Final = 0.5
 _AWAY_SECONDS: Final = 2.0
 
 # Compare and set, with Redis's own clock: whoever comes too late gets what stands there, and decides again.
-_SWAP: Final = """
+SWAP: Final = """
 local current = redis.call('GET', KEYS[1]) or ''
 local time = redis.call('TIME')
 local done = current == ARGV[1]
@@ -42,7 +42,7 @@ class RedisBudgets:
 
     def __init__(self, client: Redis, meanwhile: ForgetfulStore) -> None:
         self._client = client
-        self._swap = client.register_script(_SWAP)
+        self._swap = client.register_script(SWAP)
         self._meanwhile = meanwhile
         self._away_until = 0.0
 
@@ -52,7 +52,7 @@ class RedisBudgets:
             return await self._meanwhile.swap(account_id, expected=expected, text=text)
         try:
             done, current, seconds, micros = await self._swap(
-                keys=[_KEY.format(account_id)], args=[expected, text, _KEPT_SECONDS]
+                keys=[KEY.format(account_id)], args=[expected, text, KEPT_SECONDS]
             )
         except (RedisError, OSError) as error:
             if self._away_until == 0.0:

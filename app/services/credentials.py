@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 _SAVE_ATTEMPTS: Final = 5
 _SAVE_PAUSE_SECONDS: Final = 1.0
+_QUIET_SECONDS: Final = 300.0
+"""How long a refusal of one call weighs more than the success of another one."""
 
 Announcement = Callable[[IntegratedAccount, Sequence[str]], Sequence[EventDraft]]
 """Makes the events that tell the webhooks of these ids of an account."""
@@ -53,10 +55,17 @@ class CredentialStore(Protocol):
     def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
         """Read an account's context, and what its secrets were given for; raise SourceError when it is gone."""
 
-    def refuse(self, account_id: str, *, token: str | None, reason: str, announce: Announcement) -> bool:
-        """Note that an account has to be connected anew, if ``token`` is still its own; tell whether that is news.
+    def refuse(self, account_id: str, *, token: str | None, reason: str, call: str, announce: Announcement) -> bool:
+        """Note that an account has to be connected anew, if ``token`` is still its own; return whether that is news.
 
         With the note, the events of ``announce`` are queued, as events of no run.
+        """
+
+    def accept(self, account_id: str, *, token: str | None, call: str, quiet_seconds: float) -> bool:
+        """Note that a call with ``token`` succeeded; return whether the account is as it should be.
+
+        It stays refused while another call than this one was refused within ``quiet_seconds``, and until a token is
+        renewed where none was to be had.
         """
 
     def note_forbidden(self, account_id: str, error: JsonObject) -> None:
@@ -99,11 +108,19 @@ class CredentialService:
         """Read an account's context, and the origins that go with it; raise SourceError when it is gone."""
         return self.store.current(account_id)
 
-    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
+    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str, call: str = "") -> None:
         """Note that the upstream refuses an account's credentials, and tell the environment's webhooks so."""
-        is_news = self.store.refuse(account_id, token=token, reason=reason, announce=self._announcement(reason))
+        announce = self._announcement(reason)
+        is_news = self.store.refuse(account_id, token=token, reason=reason, call=call, announce=announce)
         if is_news:
             logger.warning("an account needs to be connected anew", extra={"account_id": account_id, "run_id": run_id})
+
+    def accept(self, account_id: str, *, token: str | None, call: str) -> bool:
+        """Note that a call succeeded; return whether the account no longer has to be connected anew.
+
+        An upstream may refuse some calls and take others all the time: these do not end what those begin.
+        """
+        return self.store.accept(account_id, token=token, call=call, quiet_seconds=_QUIET_SECONDS)
 
     def forbid(self, account_id: str, *, resource: str, method: str, missing_scopes: Sequence[str]) -> None:
         """Note that the upstream does not let an account make a call; its credentials are good."""

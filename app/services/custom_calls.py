@@ -45,6 +45,7 @@ class CustomCalls:
             config=config.passing_on(request.http_method),
             context=account.context,
             origins=account.origins,
+            is_refused=account.is_refused,
             plain_paths=shown_paths(config.plain_paths, account.plain_paths),
             resource=PASSED_ON,
             method=request.http_method.lower(),

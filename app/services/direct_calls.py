@@ -124,6 +124,7 @@ class DirectCalls:
             config=config,
             context=account.context,
             origins=account.origins,
+            is_refused=account.is_refused,
             plain_paths=shown_paths(config.plain_paths, account.plain_paths),
             resource=request.resource,
             method=request.method,

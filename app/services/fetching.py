@@ -219,11 +219,13 @@ class FetchWorker:
                 current.has_failed = True
                 current.park(error)
                 return
+            batch.note_request(asked.call, is_answered=not isinstance(error, SourceError))
             batch.add_error(element, unified_pages.mapped_error(asked.call, error))
             current.frontier = current.frontier.fail(index)
         else:
             failpoints.hit(Failpoint.AFTER_FETCH)
             current.taken.append((index, element, asked.call.cursor if asked.call else None))
+            batch.note_request(asked.call, is_answered=True, seconds=page.answer_seconds)
             batch.add_page(element, page, is_first=asked.call is None or asked.call.cursor is None)
             fault = self._fault(current, page)
             if fault is not None:

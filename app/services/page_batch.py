@@ -15,12 +15,13 @@ from app.engine.list_ends import PageWarning
 from app.engine.record_rows import RecordBatch, encode
 from app.engine.redaction import redacted
 from app.engine.resource_items import NodeKind, ResourceItem
+from app.engine.settling import Exchanges
 from app.engine.status import UnitStatus
 from app.engine.told_deletions import Resolved
 from app.engine.work import Claim, ErrorDraft, EventDraft, GatheredBatch, PageWrite, UnitDraft, units_of
 from app.services.page_events import PageEvents
 from app.services.page_identity import PageIdentity
-from app.services.ports import Clock, FetchedPage
+from app.services.ports import Clock, FetchedPage, PageCall
 from app.services.run_context import RunContext
 from app.settings import Settings
 
@@ -52,6 +53,7 @@ class PageBatch:
         self._unproven = 0
         self._expected: int | None = None
         self._has_paged = False
+        self.exchanges = Exchanges()
         self._warnings: list[PageWarning] = []
         self._has_progress = False
         self._has_gaps = False
@@ -99,6 +101,11 @@ class PageBatch:
         if page.expected is not None:
             self._expected = (self._expected or 0) + page.expected
 
+    def note_request(self, call: PageCall | None, *, is_answered: bool, seconds: float = 0.0) -> None:
+        """Count a request that was made for good, and what its answer took; no call is none."""
+        if call is not None:
+            self.exchanges += Exchanges(requests=1, answered=int(is_answered), answer_ms=round(seconds * 1000))
+
     def add_error(self, element: scope.Element, error: RecordError) -> None:
         """Take a failed request in; the children that it will not have are counted as skipped."""
         self._note(self._item, error, element)
@@ -139,6 +146,7 @@ class PageBatch:
             child_errors=self._child_errors,
             expected=self._expected,
             has_paged=self._has_paged,
+            exchanges=self.exchanges,
             warnings=[*self._warnings, *self._identity.warnings],
             gathered=self._gathered(),
             given_on=self._given_on,

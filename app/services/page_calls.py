@@ -33,6 +33,7 @@ def page_call(context: RunContext, item: ResourceItem, element: scope.Element, c
         config=context.config,
         context=context.account.context,
         origins=context.account.origins,
+        is_refused=context.account.is_refused,
         plain_paths=plain,
         resource=item.resource,
         method=item.method,

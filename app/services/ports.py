@@ -34,6 +34,8 @@ class PageCall:
     config: IntegrationConfig
     context: JsonObject = field(repr=False)
     """The account's context, credentials within."""
+    is_refused: bool = False
+    """The upstream had refused them when they were read."""
     origins: frozenset[str] | None = None
     """What they were given for: no other one is asked; None is not known yet."""
     plain_paths: frozenset[Path] = frozenset()
@@ -59,6 +61,11 @@ class PageCall:
     """Opaque; None asks for the first page, else what ``FetchedPage.next_cursor`` gave."""
     decides_deletions: bool = False
     """What the list does not hold will be deleted: an empty page that nothing confirms is not enough of an end."""
+
+    @property
+    def name(self) -> str:
+        """What is called."""
+        return f"{self.resource}.{self.method}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +99,8 @@ class FetchedPage:
     warnings: Sequence[PageWarning] = ()
     file: "PlainAnswer | None" = None
     """The answer itself, where it is a file that holds no records; only of a call that is handed on."""
+    answer_seconds: float = 0.0
+    """What the upstream took to answer, without the waits for its limits."""
 
     @property
     def leads_on(self) -> bool:
@@ -119,8 +128,14 @@ class CredentialKeeper(Protocol):
     def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
         """Read an account's context, and the origins that go with it; raise SourceError when it is gone."""
 
-    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
-        """Note, once, that the upstream refuses an account's credentials, and tell the environment's webhooks so."""
+    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str, call: str = "") -> None:
+        """Note that the upstream refuses an account's credentials, and tell the environment's webhooks so, once.
+
+        ``call`` is ``resource.method``; empty, no call was made, since no token was to be had.
+        """
+
+    def accept(self, account_id: str, *, token: str | None, call: str) -> bool:
+        """Note that a call succeeded; return whether the account no longer has to be connected anew."""
 
     def forbid(self, account_id: str, *, resource: str, method: str, missing_scopes: Sequence[str]) -> None:
         """Note that the upstream does not let an account make a call."""

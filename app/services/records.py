@@ -16,6 +16,8 @@ class RecordFilters:
 
     integrated_account_id: str
     resource: str | None = None
+    id: str | None = None
+    """The one that the upstream calls so."""
     sync_job_run_id: str | None = None
     times: Mapping[tuple[str, str], object] = field(default_factory=dict)
     with_deleted: bool = False

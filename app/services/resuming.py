@@ -51,11 +51,19 @@ class Outbox(Protocol):
         """Forget a message that was published."""
 
 
-class Resumption:
-    """Makes ended runs go on."""
+class Waits(Protocol):
+    """The waits of runs for their accounts' limits."""
 
-    def __init__(self, *, runs: EndedRuns, outbox: Outbox, bell: Bell, clock: Clock) -> None:
+    def let_go_on(self, run: SyncJobRun) -> bool:
+        """End the wait of a run; return whether it waited."""
+
+
+class Resumption:
+    """Makes runs go on that have ended, or that wait for their account's limit."""
+
+    def __init__(self, *, runs: EndedRuns, waits: Waits, outbox: Outbox, bell: Bell, clock: Clock) -> None:
         self._runs = runs
+        self._waits = waits
         self._outbox = outbox
         self._bell = bell
         self._clock = clock
@@ -63,9 +71,12 @@ class Resumption:
     def resume(self, run: SyncJobRun, *, errors_only: bool) -> None:
         """Go on from the run's cursors, and ask again for what failed, or only that.
 
-        A run that is live, since somebody resumed it before, stays as it is. Raises ConflictError when nothing is left
-        to do.
+        A live run stays as it is, but for one that waits for its account's limit: it tries at once whether that is
+        over. Raises ConflictError when nothing is left to do.
         """
+        if not run.status.is_final:
+            self._waits.let_go_on(run)
+            return
         queue = queue_of(run.daemon_group_key)
         with self._runs.locked(run.id) as locked:
             if locked.status is None or not locked.status.is_final:

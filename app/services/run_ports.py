@@ -43,8 +43,11 @@ class LockedRun(LockedRecords, Protocol):
     def hold_increments(self, names: Collection[str]) -> None:
         """Let these resources of the next run ask from where they did, and the others from where this run ends."""
 
-    def first_error(self) -> JsonObject | None:
-        """Give the run's first recorded error as ``{code, message, resource, at}``."""
+    def first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
+        """Return the first recorded error of these resources, or of all, as ``{code, message, resource, at}``.
+
+        Of a run that was resumed, the last one: the first may be mended.
+        """
 
     def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
         """Move the run when its status allows it."""

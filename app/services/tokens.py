@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from app.engine.environments import DEFAULT_ENVIRONMENT
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnauthorizedError
 from app.engine.ids import canonical_id
 from app.engine.json_types import JsonObject
@@ -19,7 +20,6 @@ from app.engine.times import iso_utc
 _KIND = "api token"
 _PREFIX = "frm_"
 _SECRET_BYTES = 32
-DEFAULT_ENVIRONMENT = "default"
 TRUST_SECONDS: Final = 1.0
 """So long a process takes a token for what it was; whoever ends one waits so long (docs/decisions/0008)."""
 _MOST_TRUSTED: Final = 10_000

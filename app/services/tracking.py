@@ -227,9 +227,11 @@ class Tracking:
         match verdict.status:
             case RunStatus.COMPLETED:
                 return self._complete(locked, run, progress)
+            case RunStatus.FAILED if verdict.reason:
+                own = self._draft(verdict.code, verdict.reason)
+                return self._end(locked, run, RunStatus.FAILED, error=_shown(own))
             case RunStatus.FAILED:
-                reason = _shown(self._draft(verdict.code, verdict.reason)) if verdict.reason else locked.first_error()
-                return self._end(locked, run, RunStatus.FAILED, error=reason)
+                return self._end(locked, run, RunStatus.FAILED, error=locked.first_error(verdict.blamed))
             case RunStatus.RATE_LIMITED:
                 return self._park(locked, run, verdict.parked)
             case live:

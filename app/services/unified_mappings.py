@@ -60,6 +60,7 @@ class AccountMapping:
             config=self.config,
             context=self.account.context,
             origins=self.account.origins,
+            is_refused=self.account.is_refused,
             plain_paths=self.plain_paths,
             resource=request.resource,
             method=request.method,

@@ -17,6 +17,7 @@ def give_up(
     batch: PageBatch, into: PageBatch, frontier: Frontier, taken: Iterable[Taken], error: UnwritablePageError
 ) -> Frontier:
     """Fill a batch with what is left to write of another one, its errors; give the frontier that goes with it."""
+    into.exchanges += batch.exchanges
     pages = list(taken)
     for element, failure in batch.failures:
         if not any(element is one for _, one, _ in pages):

@@ -66,6 +66,8 @@ class AccountGate:
         self._seen = Sightings()
         self._reported_at = 0.0
         self._used_at = 0.0
+        self._asked_at = 0.0
+        """When the last request came that has to wait."""
         self._nudge = asyncio.Event()
         self._spare = SparePart(is_needed=self._needs_its_part, let_go=self._nudge.set, time=clock.time)
         self._keeper: asyncio.Task[None] | None = None
@@ -192,6 +194,7 @@ class AccountGate:
     async def _wait(self) -> None:
         future = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
+        self._asked_at = self._time()
         self._pump()
         try:
             await future
@@ -253,6 +256,10 @@ class AccountGate:
     def _refuse_long_waits(self, now: float) -> None:
         wait = self.wait_seconds()
         if wait < LONGEST_WAIT_IN_PLACE_SECONDS:
+            return
+        if self._reported_at < self._asked_at:
+            # Somebody may have reset the budget: nobody is sent to sleep by what was known before he came.
+            self._nudge.set()
             return
         while self._waiting:
             future = self._waiting.popleft()

@@ -55,6 +55,8 @@ class HttpResponse:
     """Reads the body."""
     documents: dict[AnswerFormat, Document] = field(default_factory=dict, repr=False)
     """What the body was read as."""
+    seconds: float = 0.0
+    """What it took, from the request to the last byte."""
     held: HeldMemory = field(default_factory=HeldMemory, repr=False)
     """The memory of the body and its documents."""
 

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -90,7 +89,7 @@ class HttpSource:
             return await self._allowed(call, once)
         call = await self._credentials.fresh(call)
         try:
-            return await self._allowed(call, once)
+            return await self._accepted(call, once)
         except SourceError as error:
             if error.status != HTTPStatus.UNAUTHORIZED:
                 raise
@@ -98,12 +97,21 @@ class HttpSource:
         renewed = await self._credentials.after_refusal(call)
         if renewed is not None:
             try:
-                return await self._allowed(renewed, once)
+                return await self._accepted(renewed, once)
             except SourceError as error:
                 if error.status != HTTPStatus.UNAUTHORIZED:
                     raise
                 refusal = error
         raise await self._credentials.refuse(renewed or call, _REFUSED, excerpt=refusal.excerpt) from refusal
+
+    async def _accepted(self, call: PageCall, once: Callable[[PageCall], Awaitable[T]]) -> T:
+        """Ask, and note when the account's credentials are taken that were refused before."""
+        answer = await self._allowed(call, once)
+        if self._credentials is not None:
+            # What can not be noted is no reason to fail.
+            with suppress(FerrymanError):
+                await self._credentials.accept(call)
+        return answer
 
     async def _allowed(self, call: PageCall, once: Callable[[PageCall], Awaitable[T]]) -> T:
         """Ask, and note when the account may not."""
@@ -143,7 +151,7 @@ class HttpSource:
             request,
             read,
             account_id=call.account_id,
-            endpoint=f"{call.resource}.{call.method}",
+            endpoint=call.name,
             rate_limit=call.config.rate_limit,
         )
 
@@ -169,7 +177,7 @@ class HttpSource:
         if call.is_handed_on:
             shown_records = handed_on.records(turned.records, response.body, request.credentials)
             turned = replace(turned, records=shown_records)
-        page = _page(drafted, request, turned, status=response.status, server_date=response.server_date)
+        page = _page(drafted, request, turned, response=response)
         if call.mapping is None:
             return page
         page = replace(page, has_short_integers=_has_short_integers(response))
@@ -238,15 +246,16 @@ def _page(
     request: HttpRequest,
     turned: PageTurn,
     *,
-    status: int,
-    server_date: datetime | None = None,
+    status: int = 200,
+    response: HttpResponse | None = None,
 ) -> FetchedPage:
     return FetchedPage(
         records=turned.records,
         next_cursor=stored_cursors.hidden(turned.cursor, drafted),
-        server_date=server_date,
+        server_date=None if response is None else response.server_date,
         url=masked(request.address, request.secrets),
-        status=status,
+        status=status if response is None else response.status,
+        answer_seconds=0.0 if response is None else response.seconds,
         end=turned.end,
         expected=turned.expected,
         fault=None if turned.fault is None else _masked_error(turned.fault, drafted),

@@ -25,7 +25,7 @@ V = TypeVar("V")
 _ACCOUNTS: Final = 1000
 _STALE_TOKENS: Final = 20
 _THREADS: Final = 4
-_FORBIDDEN_EVERY_SECONDS: Final = 60.0
+_NOTED_EVERY_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -46,8 +46,9 @@ class KeptCredentials:
         self._now = now
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._renewals: dict[str, asyncio.Task[_Known]] = {}
-        self._forbidden_at: OrderedDict[tuple[str, str], float] = OrderedDict()
-        self._refused: OrderedDict[tuple[str, str | None], None] = OrderedDict()
+        self._forbidden: OrderedDict[tuple[str, str | None], float] = OrderedDict()
+        self._refused: OrderedDict[tuple[str, str | None], float] = OrderedDict()
+        self._accepted: OrderedDict[tuple[str, str | None], float] = OrderedDict()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-credentials")
         self._pid = os.getpid()
 
@@ -76,14 +77,26 @@ class KeptCredentials:
             return None
         return await self._renewed(call, grant)
 
-    async def refuse(self, call: PageCall, reason: str, *, excerpt: str | None = None) -> SourceError:
-        """Note that the account has to be connected anew; give the error to raise."""
+    async def accept(self, call: PageCall) -> None:
+        """Note, now and then, that a call succeeded of an account that had to be connected anew."""
         token = oauth.access_token(call.context)
-        if (call.account_id, token) not in self._refused:
-            self._refused[call.account_id, token] = None
-            _bound(self._refused, _ACCOUNTS)
+        was_refused = call.is_refused or (call.account_id, token) in self._refused
+        if not was_refused or not self._is_due(self._accepted, (call.account_id, call.name)):
+            return
+        if await self._in_thread(lambda: self._keeper.accept(call.account_id, token=token, call=call.name)):
+            # The next refusal is news again.
+            self._refused.pop((call.account_id, token), None)
+
+    async def refuse(
+        self, call: PageCall, reason: str, *, excerpt: str | None = None, was_made: bool = True
+    ) -> SourceError:
+        """Note, now and then, that the account has to be connected anew; return the error to raise."""
+        token = oauth.access_token(call.context)
+        name = call.name if was_made else ""
+        self._accepted.pop((call.account_id, name), None)
+        if self._is_due(self._refused, (call.account_id, token)):
             await self._in_thread(
-                lambda: self._keeper.refuse(call.account_id, token=token, reason=reason, run_id=call.run_id)
+                lambda: self._keeper.refuse(call.account_id, token=token, reason=reason, run_id=call.run_id, call=name)
             )
         return SourceError(
             "needs_reauth",
@@ -94,11 +107,8 @@ class KeptCredentials:
 
     async def forbid(self, call: PageCall) -> None:
         """Note that the account may not make such a call, now and then and not for each of many."""
-        key, now = (call.account_id, f"{call.resource}.{call.method}"), self._now().timestamp()
-        if now < self._forbidden_at.get(key, 0.0) + _FORBIDDEN_EVERY_SECONDS:
+        if not self._is_due(self._forbidden, (call.account_id, call.name)):
             return
-        self._forbidden_at[key] = now
-        _bound(self._forbidden_at, _ACCOUNTS)
         missing = oauth.missing_scopes(call.config.grants, call.context)
         await self._in_thread(
             lambda: self._keeper.forbid(
@@ -116,6 +126,15 @@ class KeptCredentials:
             self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-credentials")
             self._renewals = {}
             self._pid = os.getpid()
+
+    def _is_due(self, noted: OrderedDict[tuple[str, str | None], float], key: tuple[str, str | None]) -> bool:
+        """Whether something is to be noted: by the first of many who find it, for whom it counts as noted then."""
+        now = self._now().timestamp()
+        if now < noted.get(key, 0.0) + _NOTED_EVERY_SECONDS:
+            return False
+        noted[key] = now
+        _bound(noted, _ACCOUNTS)
+        return True
 
     def _newest(self, call: PageCall) -> PageCall:
         known = self._known.get(call.account_id)
@@ -135,7 +154,7 @@ class KeptCredentials:
             # One that gives up waiting does not end it for the others.
             return _with(call, await asyncio.shield(task))
         except InvalidGrantError as error:
-            raise await self.refuse(call, error.message) from error
+            raise await self.refuse(call, error.message, was_made=False) from error
 
     async def _renew(self, call: PageCall, grant: OAuthGrant) -> _Known:
         stale = oauth.access_token(call.context)

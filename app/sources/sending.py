@@ -8,7 +8,7 @@ not be read among it. A fault that says for how long is waited out like a refusa
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, Generic, TypeVar
 
@@ -85,7 +85,7 @@ class Sending(Generic[T]):
         seconds = time() - begun - response.held.waited_seconds
         self.spent_seconds += seconds
         self.gate.complaints.answered(self.endpoint, seconds)
-        return response
+        return replace(response, seconds=seconds)
 
     async def _is_served(self, passage: Passage, response: HttpResponse) -> bool:
         """Judge an answer, and leave the gate by it; raise SourceError for an error. What is false asks for another."""

@@ -27,6 +27,22 @@ _LOCK_SECONDS: Final = 40
 
 # A token does not wake what its owner has put to rest.
 _WITH_TOKEN: Final = case((_TABLE.c.status == "inactive", "inactive"), else_="active")
+_REFUSED: Final = "needs_reauth"
+
+# Of several calls that are refused, the first one stays noted while it is refused on.
+_REFUSED_AGAIN = text("""
+    update integrated_account set refused_at = now()
+     where id = :id and (refused_call is null or refused_call = :call)
+""")
+
+_ACCEPT = text("""
+    update integrated_account
+       set status = 'active', last_error = null, refused_call = null, refused_at = null, updated_at = now()
+     where id = :id and status = 'needs_reauth'
+           and (refused_call is null or refused_call = :call
+                or refused_call <> '' and refused_at < now() - make_interval(secs => :quiet_seconds))
+""")
+
 _NOTE_FORBIDDEN = text("""
     update integrated_account set last_forbidden_error = :error
      where id = (select id from integrated_account where id = :id for no key update skip locked)
@@ -89,7 +105,7 @@ class CredentialStore:
             row = connection.execute(_selected(account_id).with_for_update(key_share=True)).first()
             context = self._context(row, account_id)
             assert row is not None
-            refused = EnvironmentId(str(row.environment_id)) if row.status == "needs_reauth" else None
+            refused = EnvironmentId(str(row.environment_id)) if row.status == _REFUSED else None
             place = _place(row)
 
             def seal(context: JsonObject) -> bytes:
@@ -117,22 +133,42 @@ class CredentialStore:
         """Read an account's context; raise SourceError when it is gone."""
         return self.current(account_id)[0]
 
-    def refuse(self, account_id: str, *, token: str | None, reason: str, announce: Announcement) -> bool:
+    def refuse(
+        self, account_id: str, *, token: str | None, reason: str, call: str = "", announce: Announcement
+    ) -> bool:
         """Note that an account has to be connected anew, with its events, if ``token`` is still its own."""
         with self._engine.begin() as connection:
             row = connection.execute(_selected(account_id).with_for_update(key_share=True)).first()
-            if row is None or row.status in ("needs_reauth", "inactive"):
+            if row is None or row.status == "inactive":
+                return False
+            if row.status == _REFUSED:
+                connection.execute(_REFUSED_AGAIN, {"id": account_id, "call": call})
                 return False
             context = self._context(row, account_id)
             if oauth.access_token(context) != token:
                 return False
-            noted = {"status": "needs_reauth", "last_error": reason, "updated_at": func.now()}
+            noted = {"status": _REFUSED, "last_error": reason, "updated_at": func.now()}
+            noted |= {"refused_call": call, "refused_at": func.now()}
             connection.execute(update(_TABLE).where(_TABLE.c.id == account_id).values(**noted))
             account = self._accounts.within(connection, row.environment_id, account_id)
             # Of no run, whoever found out: a run would wait for receivers that are not its own.
             announcements.announce(
                 connection, row.environment_id, AUTHENTICATION_ERROR, lambda to: announce(account, to)
             )
+        return True
+
+    def accept(self, account_id: str, *, token: str | None, call: str, quiet_seconds: float) -> bool:
+        """End what a refusal began, as ``CredentialStore`` of the services says, and announce it."""
+        asked = {"id": account_id, "call": call, "quiet_seconds": quiet_seconds}
+        with self._engine.begin() as connection:
+            row = connection.execute(_selected(account_id).with_for_update(key_share=True)).first()
+            if row is None or row.status != _REFUSED:
+                return True
+            if oauth.access_token(self._context(row, account_id)) != token:
+                return False
+            if connection.execute(_ACCEPT, asked).rowcount != 1:
+                return False
+            announce_reactivation(connection, self._accounts.within(connection, row.environment_id, account_id))
         return True
 
     def note_forbidden(self, account_id: str, error: JsonObject) -> None:

@@ -57,7 +57,8 @@ _COUNT_ERROR = text("update run_resource set errors = errors + 1 where run_id = 
 
 _FIRST_ERROR = text("""
     select code, message, resource, created_at as at from run_error
-     where run_id = :run_id order by created_at, id limit 1
+     where run_id = :run_id and (cardinality(cast(:resources as text[])) = 0 or resource = any(:resources))
+     order by case when :is_resumed then created_at end desc, created_at, id limit 1
 """)
 
 
@@ -110,9 +111,14 @@ class LockedRun:
         """Make a unit of what a spool has gathered, unless all of it was given on; give the unit's id."""
         return spools.close(self._connection, self._run_id, resource_id)
 
-    def first_error(self) -> JsonObject | None:
-        """Give the run's first recorded error as ``{code, message, resource, at}``."""
-        row = self._connection.execute(_FIRST_ERROR, {"run_id": self._run_id}).mappings().first()
+    def first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
+        """Return the first recorded error of these resources, or of all, as ``{code, message, resource, at}``.
+
+        Of a run that was resumed, the last one: the first may be mended.
+        """
+        is_resumed = self.run is not None and self.run.resumes > 0
+        values = {"run_id": self._run_id, "resources": list(resources), "is_resumed": is_resumed}
+        row = self._connection.execute(_FIRST_ERROR, values).mappings().first()
         return {**row, "at": iso_utc(row["at"])} if row else None
 
     def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:

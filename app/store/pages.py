@@ -8,7 +8,7 @@ soon; it may only wait for the log.)
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import psycopg
@@ -20,6 +20,7 @@ from app import failpoints
 from app.engine import events
 from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
+from app.engine.settling import Exchanges
 from app.engine.work import ErrorDraft, EventDraft, PageWrite
 from app.failpoints import Failpoint
 from app.services.conflicts import repeats_conflicts
@@ -217,10 +218,9 @@ def _event_row(run_id: str, event: EventDraft) -> dict[str, object]:
 
 def count(connection: Connection, resource_id: str, counters: Counters) -> None:
     """Add to a resource's counters within the caller's transaction."""
+    nothing = {"first": None, "last": None, "expected": None, "has_paged": False, **asdict(Exchanges())}
     with driver_cursor(connection) as cursor:
-        _execute_count(
-            cursor, resource_id, counters, {"first": None, "last": None, "expected": None, "has_paged": False}
-        )
+        _execute_count(cursor, resource_id, counters, nothing)
 
 
 def _add(

@@ -8,6 +8,7 @@ All of the statement sees the table as it was when it began; what somebody else 
 since then is overwritten, as if it had been persisted before.
 """
 
+from dataclasses import asdict
 from typing import Final
 
 from psycopg import Connection
@@ -48,7 +49,8 @@ _BEGUN: Final = """
 """
 _LISTED: Final = """
     expected = case when %(expected)s::bigint is null then expected else coalesce(expected, 0) + %(expected)s end,
-    has_paged = has_paged or %(has_paged)s
+    has_paged = has_paged or %(has_paged)s, requests = requests + %(requests)s, answered = answered + %(answered)s,
+    answer_ms = answer_ms + %(answer_ms)s, heard_at = now()
 """
 _COUNTED: Final = ", ".join(f"{name} = {name} + {_OWN_COUNTERS.get(name, f'%({name})s')}" for name in tables.COUNTERS)
 COUNTED: Final = ", ".join(f"{name} = {name} + %({name})s" for name in tables.COUNTERS) + f", {_BEGUN}, {_LISTED}"
@@ -176,8 +178,8 @@ def fence_values(page: PageWrite) -> dict[str, object]:
 
 
 def list_values(page: PageWrite) -> dict[str, object]:
-    """Give what ``COUNTED`` takes of the page's list."""
-    return {"expected": page.expected, "has_paged": page.has_paged}
+    """Return what ``COUNTED`` takes of the page's list and of its requests."""
+    return {"expected": page.expected, "has_paged": page.has_paged, **asdict(page.exchanges)}
 
 
 def _values(page: PageWrite) -> dict[str, object]:

@@ -49,6 +49,8 @@ def _narrowed(filters: RecordFilters, order: Sequence[ColumnElement[Any]]) -> Se
         statement = statement.where(_TABLE.c.deleted_at.is_(None))
     if filters.resource:
         statement = statement.where(_TABLE.c.resource == filters.resource)
+    if filters.id is not None:
+        statement = statement.where(_TABLE.c.remote_id == filters.id)
     if filters.sync_job_run_id:
         statement = statement.where(
             _TABLE.c.sync_job_run_id == filters.sync_job_run_id, IS_IN_LOG, _is_in_log_of(filters.sync_job_run_id)

@@ -3,13 +3,14 @@
 from sqlalchemy import Connection, text
 
 from app.engine.books import Counters
-from app.engine.settling import Progress, ResourceState
+from app.engine.settling import Exchanges, Progress, ResourceState
 from app.engine.status import ResourceStatus
 from app.store import tables
 
 # One statement, so one snapshot: pages and deliveries are written meanwhile, and each moves several of these.
 _PROGRESS = text(
     "select r.id, r.name, r.resource, r.method, r.parent_name, r.persist, r.status, r.started_at, r.rekeying, "
+    + "r.requests, r.answered, r.answer_ms, "
     + "coalesce(r.previous_run_date, run.previous_run_date) as previous_run_date, "
     + ", ".join(f"r.{name}" for name in tables.COUNTERS)
     + """,
@@ -45,6 +46,7 @@ def read_progress(connection: Connection, run_id: str) -> Progress:
             previous_run_date=row["previous_run_date"],
             left_out=row["left_out"],
             rekeying=row["rekeying"],
+            exchanges=Exchanges(requests=row["requests"], answered=row["answered"], answer_ms=row["answer_ms"]),
         )
         for row in rows
     ]

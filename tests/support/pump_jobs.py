@@ -225,6 +225,13 @@ JOBS: Final[Sequence[Job]] = (
     Job(name="fail-fast", **_FAILING),
     Job(name="fail-fast-to-webhook", **_FAILING, to_webhook=True),
     Job(
+        name="failing-roots-to-webhook",
+        resources=[listed("users"), child_of("users", "notes")],
+        api={},
+        to_webhook=True,
+        status=RunStatus.FAILED,
+    ),
+    Job(
         name="unpersisted-parent",
         resources=[{"resource": "teams", "method": "list"}, child_of("teams", "members")],
         api={"teams": {None: _TEAMS}, "members": _MEMBERS},

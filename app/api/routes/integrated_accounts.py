@@ -9,6 +9,7 @@ from app.api.parsing import Body
 from app.api.preconditions import seen
 from app.api.resource import ANY_ERROR, Resource, answering
 from app.api.schemas import accounts as schemas
+from app.api.schemas import budgets as budget_schemas
 from app.api.schemas import offers
 from app.api.schemas.catalog import (
     FEATURE,
@@ -21,7 +22,7 @@ from app.api.schemas.catalog import (
 )
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.services import environment, own_account, services
-from app.api.views import Answer, created, filters_of, page_view, path_id
+from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.api.warned import warned
 from app.engine.catalog.embedding import Embeddings
 from app.engine.config_secrets import redacted_config
@@ -139,6 +140,24 @@ def show_account_capabilities(query: JsonObject, id: str) -> Answer:
 def list_account_unified_apis(id: str) -> Answer:
     """List the unified models that are mapped for an account, with their resources and methods."""
     return offered.unified_apis(_offering(id))
+
+
+@integrated_accounts.serves("GET", "/<id>/budget", answer=budget_schemas.AccountBudget)
+def get_account_budget(id: str) -> Answer:
+    """Show what was learned of an account's limits, until when it is paused, and the runs that wait for that."""
+    budget = services().budgets.show(environment(), path_id(_KIND, id))
+    return {
+        **plain_view(budget),
+        "quota": None if budget.quota is None else plain_view(budget.quota),
+        "parked_runs": [plain_view(run) for run in budget.parked_runs],
+    }
+
+
+@integrated_accounts.serves("DELETE", "/<id>/budget", answer=budget_schemas.BudgetReset, role=Role.RUN)
+def reset_account_budget(id: str) -> Answer:
+    """Forget what was learned of an account's limits: the runs that wait for them go on at once."""
+    account_id = path_id(_KIND, id)
+    return {"id": account_id, "runs": list(services().budgets.reset(environment(), account_id))}
 
 
 @integrated_accounts.serves("DELETE", "/<id>", query=schemas.Deletion, answer=Deleted)

@@ -27,6 +27,7 @@ def list_records(query: JsonObject) -> Answer:
     filters = RecordFilters(
         integrated_account_id=query["integrated_account_id"],
         resource=query.get("resource"),
+        id=query.get("id"),
         sync_job_run_id=query.get("sync_job_run_id"),
         times=taken_times(query, "synced_at", "updated_at", "created_at"),
         with_deleted=query["with_deleted"],

@@ -10,7 +10,17 @@ from app.api.parsing import Body, json_body
 from app.api.preconditions import seen
 from app.api.resource import Resource
 from app.api.schemas.fields import Deleted, Listing, page_of
-from app.api.schemas.runs import NewRun, Run, RunError, RunPatch, RunQuery, RunResume, RunVerification, RunWait
+from app.api.schemas.runs import (
+    NewRun,
+    Run,
+    RunError,
+    RunPatch,
+    RunQuery,
+    RunResume,
+    RunVerification,
+    RunWait,
+    RunWaits,
+)
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.errors import Failure, InvalidInputError
@@ -94,6 +104,17 @@ def resume_run(body: Body, id: str) -> Answer:
     wishes = body.checked()
     run = services().runs.resume(environment(), path_id(_KIND, id), errors_only=wishes.get("errors_only", False))
     return run_view(run)
+
+
+@sync_job_runs.serves("GET", "/<id>/waits", answer=RunWaits)
+def explain_run(id: str) -> Answer:
+    """Say what a run waits for, and how fast its upstream answers beside what is usual."""
+    found = services().diagnosis.explain(environment(), path_id(_KIND, id))
+    return {
+        **plain_view(found),
+        "waits": [plain_view(wait) for wait in found.waits],
+        "resources": [plain_view(resource) for resource in found.resources],
+    }
 
 
 @sync_job_runs.serves("GET", "/<id>/verify", answer=RunVerification)

@@ -52,6 +52,7 @@ RecordQuery = narrowed(
     {
         "integrated_account_id": Id(required=True),
         "resource": fields.String(),
+        "id": fields.String(metadata={"description": "The upstream's id; with resource, at most one record has it."}),
         "sync_job_run_id": Id(),
         "with_deleted": fields.Boolean(load_default=False, metadata={"description": "List tombstones as well."}),
         "after_seq": fields.Integer(

@@ -10,6 +10,7 @@ from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, Query, Sort
 from app.engine.events import OF_RUNS
 from app.engine.json_types import JSON, JsonObject
 from app.engine.status import ErrorHandling, RunStatus
+from app.services.diagnosis.waits import WaitKind
 
 _STATUSES = [str(status) for status in RunStatus]
 _ERROR_HANDLINGS = [str(kind) for kind in ErrorHandling]
@@ -187,6 +188,49 @@ class RunVerification(Schema):
     status = fields.String(validate=validate.OneOf(_STATUSES))
     balanced = fields.Boolean(metadata={"description": "Every check holds."})
     checks = fields.List(fields.Nested(BooksCheck))
+
+
+class RunWaitFor(Schema):
+    """One thing that a run waits for."""
+
+    kind = fields.String(metadata={"enum": [str(kind) for kind in WaitKind]})
+    message = fields.String(metadata={"description": "Completes: it waits for ..."})
+    until = Time(allow_none=True, metadata={"description": "When it goes on by itself; null is not known."})
+    resource = fields.String(allow_none=True)
+
+
+class ResourcePace(Schema):
+    """How fast an upstream answers for a resource."""
+
+    resource = fields.String()
+    method = fields.String()
+    status = fields.String()
+    requests = fields.Integer(metadata={"description": "Those that were answered or given up."})
+    latency_ms = fields.Float(allow_none=True, metadata={"description": "What an answer took, on the average."})
+    usual_latency_ms = fields.Float(
+        allow_none=True,
+        metadata={"description": "The same in the last 20 runs of the job for the account that completed."},
+    )
+    requests_per_second = fields.Float(allow_none=True)
+    silent_seconds = fields.Float(
+        allow_none=True,
+        metadata={"description": "How long nothing was heard of requests that are under way; null: none are."},
+    )
+    is_slow = fields.Boolean(metadata={"description": "It takes five times as long as usual, or longer."})
+
+
+class RunWaits(Schema):
+    """What a run waits for, the most important first, and how fast its upstream answers."""
+
+    id = Id()
+    status = fields.String(validate=validate.OneOf(_STATUSES))
+    waits = fields.List(fields.Nested(RunWaitFor))
+    resources = fields.List(fields.Nested(ResourcePace))
+    seconds = fields.Float(allow_none=True, metadata={"description": "How long it has taken, or took."})
+    usual_seconds = fields.Float(
+        allow_none=True, metadata={"description": "The median of its last 20 runs for the account that completed."}
+    )
+    is_slow = fields.Boolean(metadata={"description": "It takes five times as long as usual, or longer."})
 
 
 _filters: dict[str, fields.Field[Any]] = {

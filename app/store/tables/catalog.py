@@ -93,6 +93,8 @@ integrated_account = Table(
     Column("authentication_method", Text, nullable=False),
     Column("status", Text, nullable=False, server_default="active"),
     Column("last_error", Text),  # why it needs_reauth
+    Column("refused_call", Text),  # the call that was answered 401, as 'resource.method'; None: none was made
+    Column("refused_at", time_type),  # when that was last noted
     Column("last_forbidden_error", JSONB(none_as_null=True)),  # the last call that was answered 403
     Column("context_encrypted", LargeBinary, nullable=False),
     Column("origins", ARRAY(Text)),  # those that the context's secrets were entered for; None: noted at the next use

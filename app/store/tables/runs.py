@@ -109,6 +109,8 @@ COUNTERS = (
     "tombstones",
 )
 
+EXCHANGES = ("requests", "answered", "answer_ms")
+
 run_resource = Table(
     "run_resource",
     metadata,
@@ -127,6 +129,9 @@ run_resource = Table(
     Column("first_sequence", BigInteger),
     Column("last_sequence", BigInteger),
     Column("expected", BigInteger),  # the records that the upstream's totals declare; null where it told none
+    # What became of its requests (engine/settling.py): a fault that was tried again is none of them.
+    *(Column(name, BigInteger, nullable=False, server_default="0") for name in EXCHANGES),
+    Column("heard_at", time_type),  # when the last of its pages or errors was written
     Column("warnings", JSONB, nullable=False, server_default="{}"),  # by code: {"count": ..., "message": the first}
     Column("has_paged", Boolean, nullable=False, server_default=text("false")),  # a page has led to a next one
     Column("previous_run_date", time_type),  # the lower bound of the resource's increment

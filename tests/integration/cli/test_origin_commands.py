@@ -44,7 +44,7 @@ def opened(postgres_server: PostgresServer) -> Iterator[Operator]:
 @pytest.fixture
 def operator(opened: Operator, monkeypatch: pytest.MonkeyPatch) -> Operator:
     # A command's own process ends with its connections.
-    monkeypatch.setattr(origins, "api_services", lambda _data_dir: opened.services)
+    monkeypatch.setattr(origins, "_approval", lambda _data_dir: opened.services.origin_approval)
     return opened
 
 
@@ -75,8 +75,8 @@ def test_origins_are_approved_by_id(operator: Operator) -> None:
     of_integration = operator.ferryman("integration", "approve-hosts", made.id)
 
     assert (moved.status, str(moved.last_error).startswith("origin_changed")) == ("needs_reauth", True)
-    assert of_account.output == f"{account.id}: https://two.test\n"
-    assert of_integration.output == "two.test\n"
+    assert of_account.stdout == f"{account.id}: https://two.test\n"
+    assert of_integration.stdout == "two.test\n"
     assert operator.services.accounts.get(operator.environment, account.id).status == "active"
     assert "canary" not in of_account.output + of_integration.output
 

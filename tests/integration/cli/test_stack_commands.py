@@ -15,6 +15,8 @@ import pytest
 from app.client import ApiClient, ApiError
 from app.stack.stack import Stack, StackOptions
 
+HERE = f"{sys.executable} -m app.cli"
+
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
@@ -92,7 +94,8 @@ def test_keys_are_rotated_while_the_stack_runs(stack: Stack) -> None:
     rotated = ferryman(stack, "keys", "rotate")
     listed = ferryman(stack, "keys", "list")
 
-    assert (rotated.returncode, rotated.stderr) == (0, "")
+    assert rotated.returncode == 0, rotated.stderr
+    assert rotated.stderr.startswith(f"next: {HERE} keys list --data-dir ")
     assert "made a new key; 1 rows are encrypted anew" in rotated.stdout
     assert [line.split()[2:] for line in listed.stdout.splitlines()][1] == ["current", "1"]
     assert call.get(f"/webhook/{webhook['id']}")["id"] == webhook["id"]
@@ -147,4 +150,4 @@ def test_commands_say_so_when_no_stack_runs(tmp_path: Path) -> None:
     result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
 
     assert result.returncode == 1
-    assert result.stderr == f"Error: no stack runs on {tmp_path}; start one by 'ferryman up --data-dir {tmp_path}'\n"
+    assert result.stderr == f"Error: no stack runs on {tmp_path}; start one by '{HERE} up --data-dir {tmp_path}'\n"

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from app.bootstrap.api import api_services
 from app.bootstrap.shared import SystemClock
 from app.engine import events
+from app.engine.announcements import REACTIVATED
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.oauth import TokenRequest
@@ -50,9 +51,23 @@ class Place:
         fields = {"target_url": "http://memory.invalid", "event_types": event_types and list(event_types)}
         return self.services.webhooks.create(self.environment, fields).id
 
-    def refuse(self, *, run_id: str = "", token: str | None = None) -> None:
-        service = CredentialService(store=self.store, endpoint=_Nobody(), clock=SystemClock(), pause=print)
-        service.refuse(self.account_id, token=token, reason="answered 401", run_id=run_id or self.run_id)
+    @property
+    def service(self) -> CredentialService:
+        return CredentialService(store=self.store, endpoint=_Nobody(), clock=SystemClock(), pause=print)
+
+    def refuse(self, *, run_id: str = "", token: str | None = None, call: str = "users.list") -> None:
+        asked = run_id or self.run_id
+        self.service.refuse(self.account_id, token=token, reason="answered 401", run_id=asked, call=call)
+
+    def accept(self, *, token: str | None = None, call: str = "users.list") -> bool:
+        return self.service.accept(self.account_id, token=token, call=call)
+
+    def status(self) -> str:
+        return self.services.accounts.get(self.environment, self.account_id).status
+
+    def change(self, sql: str) -> None:
+        with self.world.database.engine.begin() as connection:
+            connection.execute(text(f"update integrated_account set {sql} where id = :id"), {"id": self.account_id})
 
     def set_status(self, status: str) -> None:
         self.services.accounts.update(self.environment, self.account_id, {"status": status})
@@ -166,3 +181,62 @@ def test_run_of_an_account_at_rest_sleeps_until_the_account_is_woken(pump_databa
     assert (resting.status, resting.retry_after is not None, woken) == ("rate_limited", True, True)
     assert (outcome.run["status"], outcome.errors, outcome.unfinished) == ("completed", [], [])
     assert len(place.world.api.asked) == len(set(place.world.api.asked))
+
+
+def test_success_of_the_call_that_was_refused_ends_it_and_is_told(pump_database: PumpDatabase) -> None:
+    place = Place(pump_database, "flat")
+    wanting = place.subscribe([REACTIVATED])
+    place.refuse()
+
+    assert place.accept()
+    assert place.accept()
+
+    account = place.services.accounts.get(place.environment, place.account_id)
+    assert (account.status, account.last_error) == ("active", None)
+    page = place.services.deliveries.list(place.environment, wanting, ListFilters())
+    assert [delivery.event for delivery in page.result] == [REACTIVATED]
+
+
+MONTH_AGO = "refused_at = now() - interval '30 days'"
+UNENDED = {
+    "another call": ({}, {"call": "teams.list"}, "refused_at = now()"),
+    "another token": ({}, {"token": "an older one"}, MONTH_AGO),
+    "a token that can not be renewed": ({"call": ""}, {}, MONTH_AGO),
+}
+ENDED = {
+    "another call, long after": ({}, {"call": "teams.list"}, MONTH_AGO),
+    "any call of an account that an earlier version marked": ({}, {"call": "teams.list"}, "refused_call = null"),
+}
+
+
+@pytest.mark.parametrize(("refused", "accepted", "change"), UNENDED.values(), ids=UNENDED.keys())
+def test_what_says_nothing_of_a_refusal_does_not_end_it(
+    pump_database: PumpDatabase, refused: Any, accepted: Any, change: str
+) -> None:
+    place = Place(pump_database, "flat")
+    place.refuse(**refused)
+    place.change(change)
+
+    assert not place.accept(**accepted)
+    assert place.status() == "needs_reauth"
+
+
+@pytest.mark.parametrize(("refused", "accepted", "change"), ENDED.values(), ids=ENDED.keys())
+def test_old_refusal_is_ended_by_the_success_of_any_call(
+    pump_database: PumpDatabase, refused: Any, accepted: Any, change: str
+) -> None:
+    place = Place(pump_database, "flat")
+    place.refuse(**refused)
+    place.change(change)
+
+    assert place.accept(**accepted)
+    assert place.status() == "active"
+
+
+def test_call_that_is_refused_on_and_on_weighs_more_than_others_that_are_taken(pump_database: PumpDatabase) -> None:
+    place = Place(pump_database, "flat")
+    place.refuse()
+    place.change(MONTH_AGO)
+    place.refuse()
+
+    assert not place.accept(call="teams.list")

@@ -10,8 +10,10 @@ from typing import TypeVar
 import pytest
 
 from app.engine.budget_state import BudgetLimits
+from app.engine.errors import BrokerUnavailableError
 from app.engine.rate_signs import RateSigns
-from app.limits import redis_budgets
+from app.limits import redis_budgets, redis_requests
+from app.limits.budget_desk import RedisBudgetDesk
 from app.limits.redis_budgets import RedisBudgets
 from app.sources.account_gate import AccountGate
 from app.sources.budget_exchange import StoreClock
@@ -65,6 +67,32 @@ def test_only_the_first_of_two_changes_is_taken(redis_url: str) -> None:
         assert abs(first.now - time.time()) < 5
 
     with_store(redis_url, work)
+
+
+def test_desk_reads_changes_and_forgets_what_the_processes_share(redis_url: str) -> None:
+    desk = RedisBudgetDesk(redis_requests.client(redis_url))
+
+    async def work(store: RedisBudgets) -> None:
+        nothing = desk.read("desk")
+        await store.swap("desk", expected="", text="a")
+        refused = desk.swap("desk", expected="x", text="b")
+        taken = desk.swap("desk", expected="a", text="b")
+        read = desk.read("desk")
+        desk.forget("desk")
+        after = await store.swap("desk", expected="b", text="c")
+
+        assert (nothing.current, read.current, abs(read.now - time.time()) < 5) == ("", "b", True)
+        assert (refused.is_done, refused.current, taken.is_done) == (False, "a", True)
+        assert (after.is_done, after.current) == (False, "")
+
+    with_store(redis_url, work)
+
+
+def test_desk_says_that_budgets_can_not_be_reached(tmp_path: Path) -> None:
+    desk = RedisBudgetDesk(redis_requests.client(f"redis+socket://{tmp_path}/nobody.sock"))
+
+    with pytest.raises(BrokerUnavailableError, match="rate budgets can not be reached: ConnectionError"):
+        desk.read("desk")
 
 
 def test_a_change_costs_little(redis_url: str) -> None:

@@ -7,6 +7,7 @@ import multiprocessing
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -351,6 +352,37 @@ def test_a_fresh_token_that_is_refused_is_not_renewed_again(place: Place, server
     assert caught.value.code == "needs_reauth"
     assert len(server.asked) == 1
     assert place.row().status == "needs_reauth"
+
+
+def test_an_account_that_was_refused_for_a_while_is_active_again_once_the_call_succeeds(
+    place: Place, server: TokenServer
+) -> None:
+    known = context("access-0", refresh=None)
+    place.connect_account(token_of(known))
+    seen = []
+
+    for takes_any_token in (False, True, False, True):
+        server.takes_any_token = takes_any_token
+        with nullcontext() if takes_any_token else pytest.raises(SourceError, match="401"):
+            place.fetch(known)
+        seen.append(tuple(place.row()))
+
+    refused = ("needs_reauth", "the upstream answered 401 Unauthorized")
+    assert seen == [refused, ("active", None)] * 2
+
+
+def test_a_process_that_has_read_that_an_account_is_refused_ends_it_by_a_success(
+    place: Place, server: TokenServer
+) -> None:
+    known = context("access-0", refresh=None)
+    place.connect_account(token_of(known))
+    place.service.refuse(place.account_id, token="access-0", reason="401", run_id="", call="things.list")
+
+    untold = place.source.submit(place.call(known)).result(timeout=30)
+    before = place.row().status
+    place.source.submit(replace(place.call(known), is_refused=True)).result(timeout=30)
+
+    assert (untold.records, before, place.row().status) == ([{"id": 1}], "needs_reauth", "active")
 
 
 def test_new_credentials_make_an_account_active_again(place: Place, server: TokenServer) -> None:

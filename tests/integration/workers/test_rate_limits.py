@@ -114,3 +114,31 @@ def test_senseless_waits_neither_spin_nor_hang(workspace: Workspace, upstream: U
 
 def _if_parked(run: JsonObject) -> JsonObject | None:
     return run if run["status"] == "rate_limited" else None
+
+
+@pytest.mark.parametrize("way", ["reset", "resume"])
+def test_long_wait_ends_when_somebody_says_so(
+    workspace: Workspace, upstream: Upstream, wait_for: WaitFor, way: str
+) -> None:
+    upstream.answers_in_turn("/users", reply(SLOW_DOWN, 429, {"Retry-After": "3600"}), reply({"data": [{"id": "u"}]}))
+    sync = workspace.sync(upstream.url, [listed("users")])
+    run_id = sync.start()
+    wait_for(lambda: _if_parked(sync.show(run_id)), what="the status rate_limited")
+    budget = f"/integrated-account/{sync.account_id}/budget"
+    paused = wait_for(lambda: _if_paused(sync.api.get(budget)), what="the budget's pause")
+
+    if way == "reset":
+        done = sync.api.delete(budget)
+        assert done == {"id": sync.account_id, "runs": [run_id]}
+    else:
+        sync.api.post(f"/sync-job-run/{run_id}/resume", {})
+    run = sync.finished(run_id, timeout=30)
+
+    assert (run["status"], sync.errors(run_id), len(upstream.requests)) == ("completed", [], 2)
+    assert (paused["is_shared"], paused["is_known"], paused["refusals_in_a_row"]) == (True, True, 1)
+    assert [(parked["run_id"], parked["units"]) for parked in paused["parked_runs"]] == [(run_id, 1)]
+    assert paused["paused_until"] > run["finished_at"]
+
+
+def _if_paused(budget: JsonObject) -> JsonObject | None:
+    return budget if budget["paused_until"] else None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.engine.books import Counters
-from app.engine.settling import Progress, ResourceState, judge
+from app.engine.settling import Exchanges, Progress, ResourceState, judge
 from app.engine.status import ResourceStatus, RunStatus
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -68,6 +68,58 @@ def test_resource_that_got_nothing_but_errors_has_failed_and_the_run_completes()
 
     assert verdict.ended == {"id-of-tickets": ResourceStatus.FAILED}
     assert verdict.status is RunStatus.COMPLETED
+
+
+REFUSED = resource(counters=Counters(errors=2), exchanges=Exchanges(requests=2))
+SERVED = Exchanges(requests=1, answered=1)
+FRUITLESS = {
+    "refused": [REFUSED],
+    "refused with a child": [REFUSED, resource("comments", parent_name="tickets", counters=Counters(skipped=2))],
+    "refused beside one that was never sent": [REFUSED, resource("users", counters=Counters(errors=1))],
+    "refused beside one that had nothing to ask": [REFUSED, resource("users", counters=Counters())],
+    "refused again after a resume": [
+        resource(counters=Counters(errors=2, retried=1), exchanges=Exchanges(requests=2)),
+    ],
+}
+FRUITFUL = {
+    "nothing to ask": [resource(counters=Counters())],
+    "never sent": [resource(counters=Counters(errors=1))],
+    "an empty list": [resource(counters=Counters(pages=1), exchanges=SERVED)],
+    "a page that could not be kept": [resource(counters=Counters(errors=1), exchanges=SERVED)],
+    "every record quarantined": [
+        resource(counters=Counters(pages=1, fetched=2, quarantined=2, errors=2), exchanges=SERVED)
+    ],
+    "one root of two": [REFUSED, resource("users", exchanges=SERVED)],
+    "one request of two": [resource(counters=Counters(errors=1), exchanges=Exchanges(requests=2, answered=1))],
+    "a child refused": [
+        resource(exchanges=SERVED),
+        resource("comments", parent_name="tickets", counters=Counters(errors=1), exchanges=Exchanges(requests=1)),
+    ],
+    "mended by a resume": [
+        resource(counters=Counters(errors=1, retried=1), exchanges=Exchanges(requests=2, answered=1)),
+    ],
+    "pages of before this was counted": [
+        resource(counters=Counters(pages=1, errors=1), exchanges=Exchanges(requests=1)),
+    ],
+}
+
+
+@pytest.mark.parametrize("resources", FRUITLESS.values(), ids=FRUITLESS.keys())
+def test_run_fails_when_all_that_its_roots_asked_for_was_refused(resources: list[ResourceState]):
+    verdict = verdict_of(*resources)
+
+    assert (verdict.status, verdict.reason, verdict.blamed) == (RunStatus.FAILED, None, ["tickets"])
+    assert verdict.ended["id-of-tickets"] is ResourceStatus.FAILED
+
+
+@pytest.mark.parametrize("resources", FRUITFUL.values(), ids=FRUITFUL.keys())
+def test_run_completes_when_a_root_was_served_or_asked_nobody(resources: list[ResourceState]):
+    assert verdict_of(*resources).status is RunStatus.COMPLETED
+
+
+def test_refused_run_with_a_webhook_fails_once_its_events_are_delivered():
+    assert verdict_of(REFUSED, to_webhook=True, pending=1).status is RunStatus.RUNNING
+    assert verdict_of(REFUSED, to_webhook=True).status is RunStatus.FAILED
 
 
 def test_one_error_ends_a_run_that_fails_fast():

@@ -159,8 +159,9 @@ class FakeLockedRun:
     def hold_increments(self, names: Collection[str]) -> None:
         self._moves.held = frozenset(names)
 
-    def first_error(self) -> JsonObject | None:
-        return {"code": self._moves.errors[0].code} if self._moves.errors else None
+    def first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
+        blamed = [error for error in self._moves.errors if not resources or error.resource in resources]
+        return {"code": blamed[0].code} if blamed else None
 
     def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
         has_moved = self._moves.move(self._run_id, target, error=error, retry_after=retry_after)

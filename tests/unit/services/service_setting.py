@@ -12,7 +12,7 @@ from service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, Fa
 from app.engine.errors import SpoolError
 from app.engine.increments import LowerBounds
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import IntegratedAccount, Integration, Webhook
+from app.engine.objects import IntegratedAccount, Integration, SyncJobRun, Webhook
 from app.engine.status import UnitStatus
 from app.engine.work import Claim, EventDraft, SliceOutcome, UnitDraft, UnitKind
 from app.services.batch_source import BatchSource
@@ -52,6 +52,17 @@ class FakeWebhooks(FakeTable[Webhook]):
 
     def note_success(self, webhook_id: str) -> None:
         self.rows[webhook_id] = replace(self.rows[webhook_id], failing_since=None)
+
+
+class FakeWaits:
+    """Remembers whose wait was ended."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+
+    def let_go_on(self, run: SyncJobRun) -> bool:
+        self.ended.append(run.id)
+        return True
 
 
 class FakeSpools:
@@ -117,6 +128,7 @@ class Setting:
     def __post_init__(self) -> None:
         self.source = FakeSource(self.journal)
         self.spools = FakeSpools()
+        self.waits = FakeWaits()
         self.deliveries = FakeDeliveries(self.units)
         self.pages = FakePages(self.units, self.deliveries, self.journal)
         self.moves = FakeMoves(self.runs, self.units, self.deliveries)
@@ -179,7 +191,7 @@ class Setting:
         )
 
     def resumption(self, outbox: Outbox) -> Resumption:
-        return Resumption(runs=self.moves, outbox=outbox, bell=self.bell, clock=self.clock)
+        return Resumption(runs=self.moves, waits=self.waits, outbox=outbox, bell=self.bell, clock=self.clock)
 
     def fetching(self) -> FetchWorker:
         return FetchWorker(

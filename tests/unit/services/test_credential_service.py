@@ -101,6 +101,9 @@ class _Store:
         self.fake.announced = announce(ACCOUNT, ["webhook"])
         return self.fake.is_news
 
+    def accept(self, account_id: str, *, token: str | None, call: str, quiet_seconds: float) -> bool:
+        return (token, call) == (oauth.access_token(self.fake.stored), "users.list") and quiet_seconds > 60
+
 
 def service(fake: FakeCredentials) -> CredentialService:
     return CredentialService(store=_Store(fake), endpoint=fake, clock=fake, pause=fake.pauses.append)
@@ -197,3 +200,8 @@ def test_a_refusal_is_announced_without_the_credentials(caplog: pytest.LogCaptur
     assert b'"last_error":"answered 401"' in event.body
     assert b"canary" not in event.body
     assert [record.message for record in caplog.records] == ["an account needs to be connected anew"]
+
+
+def test_success_of_a_call_is_handed_on_with_how_long_a_refusal_weighs_more() -> None:
+    assert service(FakeCredentials()).accept("account", token="old", call="users.list")
+    assert not service(FakeCredentials()).accept("account", token="another", call="users.list")

@@ -52,13 +52,24 @@ def test_announcement_stays_promised_while_the_broker_is_away() -> None:
 
 
 @pytest.mark.parametrize("status", [RunStatus.CREATED, RunStatus.RUNNING, RunStatus.RATE_LIMITED])
-def test_live_run_stays_as_it_is(status: RunStatus) -> None:
+def test_live_run_stays_as_it_is_and_waits_no_longer(status: RunStatus) -> None:
     here = ended(status)
 
     resume(here)
 
     assert here.runs.rows["run"].status is status
     assert (here.moves.reopened, here.bell.runs) == ([], [])
+    assert here.waits.ended == ["run"]
+
+
+def test_run_that_was_resumed_meanwhile_stays_as_it_is() -> None:
+    here = ended()
+    seen = here.runs.rows["run"]
+    resume(here)
+
+    here.resumption(FakeOutbox()).resume(seen, errors_only=False)
+
+    assert here.moves.reopened == [False]
 
 
 def test_run_that_was_deleted_meanwhile_is_left_alone() -> None:

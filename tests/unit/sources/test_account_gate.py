@@ -311,6 +311,25 @@ def test_a_long_wait_is_refused_to_all_who_wait_and_to_other_processes() -> None
     assert simulate(work, processes=2) == pytest.approx([30, 30], abs=0.2)
 
 
+@pytest.mark.parametrize("seconds", [0.2, 60.0], ids=["at once", "later"])
+def test_a_budget_that_is_reset_lets_the_next_request_through_at_once(seconds: float) -> None:
+    async def work(fleet: Fleet) -> float:
+        first, second = fleet.gates
+        first.leave_refused(await first.enter("things.list"), 3600.0, RateSigns())
+        await asyncio.sleep(0.1)
+        for gate in (first, second):
+            with pytest.raises(RateLimitedError):
+                await gate.enter("things.list")
+        await asyncio.sleep(seconds)
+        fleet.store.put("")
+        begun = fleet.loop.time()
+        for gate in (second, first):
+            gate.leave_served(await gate.enter("things.list"), RateSigns())
+        return fleet.loop.time() - begun
+
+    assert simulate(work, processes=2) < 0.1
+
+
 def test_refusals_that_tell_no_wait_close_the_account_for_the_default_one_then_for_twice_that() -> None:
     async def work(fleet: Fleet) -> list[float]:
         first, second = fleet.gates

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,9 @@ from typing import Final
 import click
 
 from app.bootstrap.in_process import InProcess, in_process
-from app.cli import progress
+from app.cli.operators import joined_settings
+from app.cli.running.following import follow_run
+from app.client import token_for
 from app.engine.errors import ForbiddenError
 from app.engine.ids import new_id
 from app.engine.increments import LowerBounds
@@ -19,6 +21,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import EnvironmentId
 from app.engine.roles import Role
 from app.engine.run_view import run_view
+from app.engine.status import ErrorHandling
 from app.services.run_requests import RunRequest
 from app.settings import Settings
 from app.sources.cassettes import CassetteError, CassettePlayer, CassetteRecorder
@@ -27,7 +30,21 @@ _FACTS: Final = ("sync_job_id", "integrated_account_id", "args", "previous_run_d
 _OWN_BOUNDS: Final = "previous_run_dates"
 
 
-def record(settings: Settings, token: str, request: RunRequest, path: Path, *, quiet: bool) -> JsonObject:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The database that a run is carried out on, and the token of whoever does it."""
+
+    settings: Settings
+    token: str = field(repr=False)
+
+    @classmethod
+    def of(cls, data_dir: Path, token: str | None, environ: Mapping[str, str]) -> "Place":
+        """Return the one that DATABASE_URL names, or else the stack that runs on a directory."""
+        settings = joined_settings(None if environ.get("DATABASE_URL") else data_dir, environ)
+        return cls(settings=settings, token=token_for(token, data_dir))
+
+
+def record(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> JsonObject:
     """Carry a run out in this process and keep its exchanges in a file; give the run as it ended."""
     try:
         # Records are a customer's data.
@@ -37,9 +54,9 @@ def record(settings: Settings, token: str, request: RunRequest, path: Path, *, q
     with file:
         recorder = CassetteRecorder(file)
         group_key = _group_key()
-        here = in_process(settings, recorder.around, is_offline=False, group_key=group_key)
-        environment = _environment(here, token)
-        run, _ = here.api.runs.create(environment, replace(request, daemon_group_key=group_key))
+        here = in_process(place.settings, recorder.around, is_offline=False, group_key=group_key)
+        environment = _environment(here, place.token)
+        run, _ = here.api.runs.create(environment, replace(_request(body), daemon_group_key=group_key))
 
         def begin() -> None:
             shown = run_view(here.api.runs.get(environment, run.id))
@@ -51,7 +68,7 @@ def record(settings: Settings, token: str, request: RunRequest, path: Path, *, q
     return ended
 
 
-def replay(settings: Settings, token: str, request: RunRequest, path: Path, *, quiet: bool) -> tuple[JsonObject, bool]:
+def replay(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> tuple[JsonObject, bool]:
     """Carry a run out from a file, without any network; give the run, and whether the file had all that it asked for.
 
     It asks from when the recorded one asked, with its arguments unless there are others, and is no run that an
@@ -59,8 +76,9 @@ def replay(settings: Settings, token: str, request: RunRequest, path: Path, *, q
     """
     player = CassettePlayer.read(path)
     group_key = _group_key()
-    here = in_process(settings, player.around, is_offline=True, group_key=group_key)
-    environment = _environment(here, token)
+    here = in_process(place.settings, player.around, is_offline=True, group_key=group_key)
+    environment = _environment(here, place.token)
+    request = _request(body)
     args = request.args or player.facts.get("args") or {}
     asked = replace(request, args=args, daemon_group_key=group_key, is_apart=True)
     run, _ = here.api.runs.create(environment, asked)
@@ -69,6 +87,11 @@ def replay(settings: Settings, token: str, request: RunRequest, path: Path, *, q
     for request_name in player.missing:
         click.echo(f"the cassette has no answer to {request_name}", err=True)
     return ended, not player.missing
+
+
+def _request(body: JsonObject) -> RunRequest:
+    handling = ErrorHandling(body.get("error_handling", ErrorHandling.IGNORE))
+    return RunRequest(**{**body, "error_handling": handling})
 
 
 def _environment(here: InProcess, token: str) -> EnvironmentId:
@@ -104,7 +127,7 @@ def _carried_out(
     thread = threading.Thread(target=work, name="ferryman-cassette", daemon=True)
     thread.start()
     try:
-        ended = progress.follow_run(look, quiet=quiet)
+        ended = follow_run(look, quiet=quiet)
     except BaseException:
         here.api.runs.stop(environment, run_id)
         raise

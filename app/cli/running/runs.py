@@ -4,11 +4,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
+from typing import Final
 
 import click
 
-from app.cli import progress
 from app.cli.calling import (
     JsonArgument,
     connected,
@@ -20,15 +19,19 @@ from app.cli.calling import (
     print_json,
     print_table,
 )
+from app.cli.next_steps import connection_words, tell_next
+from app.cli.objects.choices import ERROR_HANDLING, RUN_STATUS
+from app.cli.running import dry_runs, shown
+from app.cli.running.following import follow_run
+from app.cli.running.looks import PATH, print_looked, run_path, tenants_of
+from app.cli.running.stats import errors_of
 from app.cli.terminal import INTERRUPTED
-from app.client import ApiClient, ApiError, client_for, token_for
+from app.client import ApiClient, client_for
 from app.engine.json_types import JsonObject
-from app.engine.status import DaemonStatus, ErrorHandling, RunStatus
-from app.services.run_requests import RunRequest
+from app.engine.status import RunStatus
+from app.invocation import command
 
-_PATH = "/sync-job-run"
-
-_CASSETTE = click.Path(path_type=Path, dir_okay=False)
+_CASSETTE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group()
@@ -42,7 +45,7 @@ def run() -> None:
 @click.option("--args", type=JsonArgument(), help="Arguments of the job: JSON, or @file.")
 @click.option("--group", help="Daemon group that carries it out.  [default: default]")
 @click.option("--webhook", help="Id of a webhook that gets the records, instead of Postgres.")
-@click.option("--error-handling", type=click.Choice([str(kind) for kind in ErrorHandling]), help="What an error does.")
+@click.option("--error-handling", type=ERROR_HANDLING, help="What an error does.")
 @click.option("--ignore-previous-run", is_flag=True, help="Fetch everything, not only what changed since.")
 @click.option("--mutex-key", help="Never run together with another run of the job that has the same key.")
 @click.option("--force", is_flag=True, help="Start at once, whatever other run holds the mutex.")
@@ -50,7 +53,7 @@ def run() -> None:
 @click.option("--follow", is_flag=True, help="Show its progress until it ends.")
 @click.option("--record", type=_CASSETTE, help="Carry it out here, and keep its exchanges in a HAR file.")
 @click.option("--replay", type=_CASSETTE, help="Carry it out here from such a file, without any network.")
-@click.option("--dry-run", is_flag=True, help="Print the plan, first requests and first pages; create nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the plan, first requests and first pages; create nothing.")
 @json_option
 @connection_options
 def create(  # noqa: PLR0913, PLR0917  # one parameter per option
@@ -73,7 +76,7 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Run a sync job for an integrated account.
+    """Run a sync job for an integrated account; with --follow, exit code 1 unless it completed without errors.
 
     With --record or --replay no daemon is asked: the run is carried out by this command, which needs the database that
     DATABASE_URL names, or else the stack that runs on --data-dir.
@@ -96,13 +99,13 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
     client = client_for(url, token, data_dir.expanduser().resolve())
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     if dry_run:
-        print_json(client.post(f"{_PATH}?dry_run=true", body))
+        _try_out(client, body, as_json=as_json)
         return
-    made = client.call("POST", _PATH, body, headers=headers)
+    made = client.call("POST", PATH, body, headers=headers)
     if follow:
         _follow(client, made["id"], as_json=as_json)
     else:
-        _print_run(client, made, as_json=as_json)
+        print_looked(client, made, as_json=as_json)
 
 
 @run.command()
@@ -110,8 +113,8 @@ def create(  # noqa: PLR0913, PLR0917  # one parameter per option
 @json_option
 @connected
 def show(client: ApiClient, run_id: str, as_json: bool) -> None:
-    """Show a run: its status, and what became of each resource."""
-    _print_run(client, client.get(_run_path(run_id)), as_json=as_json)
+    """Show a run: its status, what it waits for, and what became of each resource."""
+    print_looked(client, client.get(run_path(run_id)), as_json=as_json)
 
 
 @run.command()
@@ -121,16 +124,20 @@ def show(client: ApiClient, run_id: str, as_json: bool) -> None:
 @connected
 def errors(client: ApiClient, run_id: str, limit: int, as_json: bool) -> None:
     """List the errors of a run, the oldest first."""
-    page = client.get(f"{_run_path(run_id)}/errors", {"limit": limit})
+    page = client.get(f"{run_path(run_id)}/errors", {"limit": limit})
     if as_json:
         print_json(page)
     else:
         columns = ("created_at", "resource", "method", "code", "message")
         print_table(page["result"], columns, none="The run has no errors.")
+        if page["result"]:
+            tell_next(
+                "run", "resume", run_id, "--errors-only", "--follow", why="once it has ended: asks for them again"
+            )
 
 
 @run.command("list")
-@click.option("--status", type=click.Choice([str(status) for status in RunStatus]), help="Only runs in this status.")
+@click.option("--status", type=RUN_STATUS, help="Only runs in this status.")
 @click.option("--job", "sync_job_id", help="Only runs of this sync job.")
 @click.option("--account", "integrated_account_id", help="Only runs for this integrated account.")
 @limit_option
@@ -146,11 +153,11 @@ def list_runs(
 ) -> None:
     """List runs, the newest first."""
     filters = {"status": status, "sync_job_id": sync_job_id, "integrated_account_id": integrated_account_id}
-    page = client.get(_PATH, {"limit": limit, **filters})
+    page = client.get(PATH, {"limit": limit, **filters})
     if as_json:
         print_json(page)
     else:
-        progress.print_runs(page["result"])
+        shown.print_runs(page["result"], tenants_of(client, page["result"]))
 
 
 @run.command()
@@ -159,7 +166,7 @@ def list_runs(
 @connected
 def stop(client: ApiClient, run_id: str, as_json: bool) -> None:
     """Stop a run; what it has fetched is kept."""
-    _print_run(client, client.patch(_run_path(run_id), {"status": "stopped"}), as_json=as_json)
+    print_looked(client, client.patch(run_path(run_id), {"status": "stopped"}), as_json=as_json)
 
 
 @run.command()
@@ -169,12 +176,12 @@ def stop(client: ApiClient, run_id: str, as_json: bool) -> None:
 @json_option
 @connected
 def resume(client: ApiClient, run_id: str, errors_only: bool, follow: bool, as_json: bool) -> None:
-    """Let a run that failed or was stopped go on where it stood."""
-    resumed = client.call("POST", f"{_run_path(run_id)}/resume", {"errors_only": True} if errors_only else {})
+    """Let a run that failed or was stopped go on where it stood, or one that waits for its upstream try again now."""
+    resumed = client.call("POST", f"{run_path(run_id)}/resume", {"errors_only": True} if errors_only else {})
     if follow:
         _follow(client, run_id, as_json=as_json)
     else:
-        _print_run(client, resumed, as_json=as_json)
+        print_looked(client, resumed, as_json=as_json)
 
 
 @run.command()
@@ -183,11 +190,11 @@ def resume(client: ApiClient, run_id: str, errors_only: bool, follow: bool, as_j
 @connected
 def verify(client: ApiClient, run_id: str, as_json: bool) -> None:
     """Count a run's books anew; exit code 1 unless they balance."""
-    found = client.get(f"{_run_path(run_id)}/verify")
+    found = client.get(f"{run_path(run_id)}/verify")
     if as_json:
         print_json(found)
     else:
-        progress.print_verification(found)
+        shown.print_verification(found)
     if not found["balanced"]:
         sys.exit(1)
 
@@ -197,67 +204,56 @@ def verify(client: ApiClient, run_id: str, as_json: bool) -> None:
 @json_option
 @connected
 def follow(client: ApiClient, run_id: str, as_json: bool) -> None:
-    """Show a run's progress until it ends; exit code 1 unless it completed."""
+    """Show a run's progress until it ends; exit code 1 unless it completed without errors."""
     _follow(client, run_id, as_json=as_json)
 
 
 def _follow(client: ApiClient, run_id: str, *, as_json: bool) -> None:
     try:
-        ended = progress.follow_run(lambda: client.get(_run_path(run_id)), quiet=as_json)
+        ended = follow_run(lambda: client.get(run_path(run_id)), quiet=as_json)
     except KeyboardInterrupt:
-        click.echo(f"The run goes on: 'ferryman run follow {run_id}' shows it again, 'stop' ends it.", err=True)
+        again = command(["run", "follow", run_id, *connection_words()])
+        click.echo(f"The run goes on: '{again}' shows it again, 'stop' ends it.", err=True)
         sys.exit(INTERRUPTED)
-    _print_run(client, ended, as_json=as_json)
-    if ended["status"] != RunStatus.COMPLETED:
+    print_looked(client, ended, as_json=as_json)
+    if ended["status"] != RunStatus.COMPLETED or errors_of(ended):
         sys.exit(1)
+
+
+def _try_out(client: ApiClient, body: JsonObject, *, as_json: bool) -> None:
+    """Show what a run would begin with; exit code 1 where something of it would fail."""
+    found = client.post(f"{PATH}?dry_run=true", body)
+    if as_json:
+        print_json(found)
+    else:
+        dry_runs.print_dry_run(found)
+    if dry_runs.has_errors(found):
+        sys.exit(1)
+    if not as_json:
+        job_id, account_id = body["sync_job_id"], body["integrated_account_id"]
+        tell_next("run", "create", job_id, account_id, "--follow", why="with the same options")
 
 
 def _on_tape(
     body: JsonObject, record: Path | None, replay: Path | None, *, others: Sequence[object], as_json: bool
 ) -> None:
-    """Carry a run out here; exit code 1 unless it completed, from all that it asked for."""
-    # Postgres and the sources take half a second to load, which no other command of this group needs.
-    from app.cli import cassettes  # noqa: PLC0415
-    from app.cli.services import joined_settings  # noqa: PLC0415
+    """Carry a run out here; exit code 1 unless it completed without errors, from all that it asked for."""
+    # Postgres and the sources take seconds to load, which no other command of this group needs.
+    from app.cli.running import cassettes  # noqa: PLC0415
 
     if (record and replay) or any(other is not None for other in others):
         raise click.UsageError("--record and --replay exclude each other, --group, --webhook, --dry-run and keys")
     options = click.get_current_context().params
-    data_dir = None if os.environ.get("DATABASE_URL") else options["data_dir"]
-    settings = joined_settings(data_dir, os.environ)
-    token = token_for(options["token"], options["data_dir"].expanduser().resolve())
-    wishes = {**body, "error_handling": ErrorHandling(body.get("error_handling", ErrorHandling.IGNORE))}
-    request = RunRequest(**wishes)
+    data_dir = options["data_dir"].expanduser().resolve()
+    place = cassettes.Place.of(data_dir, options["token"], os.environ)
     if record:
-        ended, has_all = cassettes.record(settings, token, request, record, quiet=as_json), True
+        ended, has_all = cassettes.record(place, body, record, quiet=as_json), True
     else:
         assert replay is not None
-        ended, has_all = cassettes.replay(settings, token, request, replay, quiet=as_json)
+        ended, has_all = cassettes.replay(place, body, replay, quiet=as_json)
     if as_json:
         print_json(ended)
     else:
-        progress.print_run(ended)
-    if ended["status"] != RunStatus.COMPLETED or not has_all:
+        shown.print_run(ended)
+    if ended["status"] != RunStatus.COMPLETED or errors_of(ended) or not has_all:
         sys.exit(1)
-
-
-def _run_path(run_id: str) -> str:
-    return f"{_PATH}/{quote(run_id, safe='')}"
-
-
-def _print_run(client: ApiClient, run: JsonObject, *, as_json: bool) -> None:
-    if as_json:
-        print_json(run)
-    else:
-        progress.print_run(run, daemons=_active_daemons(client, run))
-
-
-def _active_daemons(client: ApiClient, run: JsonObject) -> int | None:
-    """Count the daemons that a run which has not begun may wait for; None where that says nothing."""
-    if run["status"] != RunStatus.CREATED or run.get("waiting_on"):
-        return None
-    try:
-        found = client.get("/daemon", {"group_key": run["daemon_group_key"]})
-    except ApiError:  # what is told of the run is worth more than what is not known of its daemons
-        return None
-    return len([daemon for daemon in found["result"] if daemon["status"] == DaemonStatus.ACTIVE])

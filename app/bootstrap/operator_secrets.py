@@ -1,0 +1,29 @@
+"""Build what an operator does with secrets: replace their keys, let them go to other hosts."""
+
+import time
+
+from app.bootstrap.operators import operator_engine
+from app.services.key_rotation import KeyRotation
+from app.services.origin_approval import OriginApproval
+from app.settings import Settings
+from app.store.accounts import AccountStore
+from app.store.encryption import Cipher
+from app.store.encryption_keys import KeyStore
+from app.store.environment_integrations import EffectiveIntegrations
+from app.store.sealed_rows import SealedRows
+
+
+def key_rotation(settings: Settings) -> KeyRotation:
+    """Build what replaces the key that seals secrets."""
+    engine = operator_engine(settings)
+    keys = KeyStore(engine)
+    cipher = Cipher(settings.encryption_key, keys)
+    return KeyRotation(keys=keys, maker=cipher, rows=SealedRows(engine, cipher), pause=time.sleep)
+
+
+def origin_approval(settings: Settings) -> OriginApproval:
+    """Build what lets secrets go to other hosts."""
+    engine = operator_engine(settings)
+    cipher = Cipher(settings.encryption_key, KeyStore(engine))
+    integrations = EffectiveIntegrations(engine, cipher)
+    return OriginApproval(AccountStore(engine, cipher), integrations, integrations)

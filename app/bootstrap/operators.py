@@ -1,0 +1,36 @@
+"""Build what an operator's commands need of a database, and nothing else: an API would take seconds to load."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from app.services.environments import EnvironmentService
+from app.services.tokens import TokenService
+from app.settings import Settings
+from app.store.database import connect
+from app.store.environments import EnvironmentStore
+from app.store.tokens import TokenStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Who may call the API, and where to."""
+
+    tokens: TokenService
+    environments: EnvironmentService
+
+
+def people(settings: Settings) -> People:
+    """Build what makes tokens and environments."""
+    engine = operator_engine(settings)
+    return People(tokens=TokenService(TokenStore(engine)), environments=EnvironmentService(EnvironmentStore(engine)))
+
+
+def operator_engine(settings: Settings) -> Engine:
+    """Make an engine for one command."""
+    return connect(
+        settings.database_url,
+        pool_size=1,
+        is_pooled=bool(settings.session_database_url),
+        prepares=bool(settings.prepare_statements),
+    )

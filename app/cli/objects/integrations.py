@@ -1,0 +1,60 @@
+"""``ferryman integration``: descriptions of third-party APIs, and what an operator decides about their hosts."""
+
+from typing import Final
+
+import click
+
+from app.cli.calling import JsonArgument
+from app.cli.objects.builder import add_commands
+from app.cli.objects.kinds import Field, Kind, NextStep
+from app.cli.origins import approve_hosts, check_hosts
+from app.engine.json_types import JsonObject
+
+
+def _after_create(integration: JsonObject) -> NextStep:
+    return "account", "create", integration["name"], "TENANT", "--context", '{"api_key": "..."}'
+
+
+INTEGRATION: Final = Kind(
+    word="integration",
+    group="integration",
+    path="/integration",
+    columns=("id", "name", "category", "version", "updated_at"),
+    facts=("id", "category", "version", "config", "updated_at"),
+    title=lambda integration: f"integration {integration['name']}",
+    arguments=("name",),
+    fields=(
+        Field(
+            name="config",
+            option="--config",
+            kind=JsonArgument(),
+            is_required=True,
+            help="How to call it: JSON, or @file. A change is merged into it, and null takes a key away.",
+        ),
+        Field(name="category", option="--category", help="What kind of API it is."),
+    ),
+    filters=(Field(name="name", option="--name", help="Only the one that is called so."),),
+    name_field="name",
+    after_create=_after_create,
+)
+
+
+@click.group()
+def integration() -> None:
+    """Create, list, show, change and remove integrations, and approve where their secrets go."""
+
+
+add_commands(
+    integration,
+    INTEGRATION,
+    {
+        "create": "Describe a third-party API; 'ferryman connector list' has ready descriptions.",
+        "list": "List integrations, the newest first.",
+        "show": "Show an integration; secrets in its config are masked.",
+        "update": "Change an integration.",
+        "delete": "Remove an integration that has no accounts.",
+    },
+)
+
+integration.add_command(check_hosts)
+integration.add_command(approve_hosts)

@@ -1,0 +1,56 @@
+"""``ferryman job``: what to pull from an API, over the HTTP API."""
+
+from typing import Final
+
+import click
+
+from app.cli.calling import JsonArgument, JsonValue
+from app.cli.objects.builder import add_commands
+from app.cli.objects.kinds import Field, Kind, NextStep
+from app.engine.json_types import JsonObject
+
+
+def _after_create(job: JsonObject) -> NextStep:
+    return "account", "list", "--integration", job["integration_name"]
+
+
+JOB: Final = Kind(
+    word="sync job",
+    group="job",
+    path="/sync-job",
+    columns=("id", "label", "integration_name", "created_at"),
+    facts=("integration_name", "resources", "args_schema", "args_validation", "mutex_key", "state_key", "created_at"),
+    title=lambda job: f"sync job {job['id']}  {job['label']}",
+    arguments=("integration_name",),
+    fields=(
+        Field(name="resources", option="--resources", kind=JsonValue(), help="What to pull: a JSON list, or @file."),
+        Field(name="label", option="--label", help="What people call it."),
+        Field(name="args_schema", option="--args-schema", kind=JsonArgument(), help="Its arguments: JSON, or @file."),
+        Field(name="args_validation", option="--args-validation", help="JSONata that refuses arguments."),
+        Field(name="mutex_key", option="--mutex-key", help="Runs with one key never run together."),
+        Field(name="state_key", option="--state-key", help="The namespace of its runs' states."),
+    ),
+    filters=(
+        Field(name="integration_name", option="--integration", help="Only jobs of this integration."),
+        Field(name="label", option="--label", help="Only jobs that are called so."),
+    ),
+    after_create=_after_create,
+)
+
+
+@click.group()
+def job() -> None:
+    """Create, list, show, change and remove sync jobs: what to pull from an API."""
+
+
+add_commands(
+    job,
+    JOB,
+    {
+        "create": "Create a sync job for an integration.",
+        "list": "List sync jobs, the newest first.",
+        "show": "Show a sync job.",
+        "update": "Change a sync job; runs that have begun go on as they are.",
+        "delete": "Remove a sync job; its runs and records stay.",
+    },
+)

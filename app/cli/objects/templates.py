@@ -1,0 +1,80 @@
+"""``ferryman template``: what sync jobs begin with, over the HTTP API."""
+
+from typing import Final
+from urllib.parse import quote
+
+import click
+
+from app.cli.calling import JsonArgument, JsonValue, connected, given, json_option, named_argument
+from app.cli.next_steps import tell_next
+from app.cli.objects.builder import add_commands, print_thing
+from app.cli.objects.jobs import JOB
+from app.cli.objects.kinds import Field, Kind
+from app.client import ApiClient
+
+TEMPLATE: Final = Kind(
+    word="template",
+    group="template",
+    path="/sync-job-template",
+    columns=("id", "label", "integration_name", "description"),
+    facts=("integration_name", "description", "resources"),
+    title=lambda template: f"template {template['id']}  {template['label']}",
+    arguments=("label",),
+    fields=(
+        Field(name="label", option="--label", is_creatable=False, help="What people call it."),
+        Field(
+            name="resources",
+            option="--resources",
+            kind=JsonValue(),
+            is_required=True,
+            help="The list of resources: JSON, or @file.",
+        ),
+        Field(
+            name="integration_name",
+            option="--integration",
+            help="The integration that its jobs are for.  [default: each job names its own]",
+        ),
+        Field(name="description", option="--description", help="What it is for."),
+        Field(
+            name="args_schema",
+            option="--args-schema",
+            kind=JsonArgument(),
+            help="What arguments its jobs take: JSON, or @file.",
+        ),
+    ),
+    filters=(Field(name="integration_name", option="--integration", help="Only templates of this integration."),),
+    after_create=lambda template: ("template", "use", template["id"]),
+)
+
+
+@click.group()
+def template() -> None:
+    """Create, list, use and delete templates of sync jobs."""
+
+
+add_commands(
+    template,
+    TEMPLATE,
+    {
+        "create": "Create a template.",
+        "list": "List templates, the newest first.",
+        "show": "Show a template.",
+        "update": "Change a template; jobs that were made of it stay as they are.",
+        "delete": "Remove a template; jobs that were made of it stay.",
+    },
+)
+
+
+@template.command()
+@named_argument("template_id", metavar="ID")
+@click.option("--integration", help="The integration that the job is for, where the template names none.")
+@click.option("--label", help="The job's label.  [default: the template's]")
+@json_option
+@connected
+def use(client: ApiClient, template_id: str, integration: str | None, label: str | None, as_json: bool) -> None:
+    """Create a sync job that begins as a template."""
+    path = f"{TEMPLATE.path}/{quote(template_id, safe='')}/sync-job"
+    job = client.post(path, given({"integration_name": integration, "label": label}))
+    print_thing(JOB, job, as_json=as_json)
+    if not as_json:
+        tell_next("account", "list", "--integration", job["integration_name"])

@@ -1,0 +1,115 @@
+"""``ferryman trigger``: cron triggers of sync jobs, over the HTTP API."""
+
+from typing import Final
+from urllib.parse import quote
+
+import click
+
+from app.cli.calling import JsonArgument, connected, json_option, named_argument
+from app.cli.next_steps import tell_next
+from app.cli.objects.builder import add_commands, print_thing
+from app.cli.objects.choices import ERROR_HANDLING
+from app.cli.objects.kinds import Field, Kind, NextStep
+from app.client import ApiClient
+from app.engine.json_types import JsonObject
+
+
+def _next_of(trigger: JsonObject) -> NextStep:
+    return ("trigger", "show" if trigger["enabled"] else "schedule", trigger["id"])
+
+
+TRIGGER: Final = Kind(
+    word="trigger",
+    group="trigger",
+    path="/sync-job-cron-trigger",
+    columns=(*("id", "cron_expression", "timezone", "enabled", "next_run_at", "sync_job_id", "integrated_account_id"),),
+    facts=(
+        *("sync_job_id", "integrated_account_id", "timezone", "args", "webhook_id", "daemon_group_key"),
+        *("error_handling", "events_to_send", "next_run_at", "last_run"),
+    ),
+    title=lambda trigger: (
+        f"trigger {trigger['id']}  {trigger['cron_expression']}  {'scheduled' if trigger['enabled'] else 'asleep'}"
+    ),
+    arguments=("sync_job_id", "integrated_account_id", "cron_expression"),
+    fields=(
+        Field(name="cron_expression", option="--cron", is_creatable=False, help="When it is due from now on."),
+        Field(name="timezone", option="--timezone", help="The IANA zone whose clock is meant.  [default: UTC]"),
+        Field(name="args", option="--args", kind=JsonArgument(), help="Arguments of the job: JSON, or @file."),
+        Field(
+            name="daemon_group_key",
+            option="--group",
+            help="Daemon group that carries its runs out.  [default: default]",
+        ),
+        Field(
+            name="webhook_id",
+            option="--webhook",
+            help="Id of a webhook that gets the records, instead of Postgres.",
+        ),
+        Field(
+            name="events_to_send",
+            option="--event",
+            is_multiple=True,
+            help="An event that the webhook gets; again for more.  [default: all]",
+        ),
+        Field(name="error_handling", option="--error-handling", kind=ERROR_HANDLING, help="What an error does."),
+        Field(
+            name="enabled",
+            option="--schedule",
+            is_flag=True,
+            is_changeable=False,
+            help="Schedule it too; else it sleeps until 'schedule'.",
+        ),
+    ),
+    filters=(
+        Field(name="sync_job_id", option="--job", help="Only triggers of this sync job."),
+        Field(name="integrated_account_id", option="--account", help="Only triggers for this integrated account."),
+    ),
+    after_create=_next_of,
+)
+
+
+@click.group()
+def trigger() -> None:
+    """Create, list, schedule and delete what runs sync jobs by the clock."""
+
+
+add_commands(
+    trigger,
+    TRIGGER,
+    {
+        "create": "Run a sync job for an account whenever CRON_EXPRESSION is due, such as '30 6 * * 1-5'.",
+        "list": "List triggers, the newest first.",
+        "show": "Show a trigger: when it is due, and what became of its last due time.",
+        "update": "Change a trigger.",
+        "delete": "Remove a trigger; its runs stay.",
+    },
+)
+
+
+@trigger.command()
+@named_argument("trigger_id", metavar="ID")
+@json_option
+@connected
+def schedule(client: ApiClient, trigger_id: str, as_json: bool) -> None:
+    """Have a trigger make runs from now on."""
+    client.post(f"{_path(trigger_id)}/schedule", {})
+    _print(client.get(_path(trigger_id)), as_json=as_json)
+
+
+@trigger.command()
+@named_argument("trigger_id", metavar="ID")
+@json_option
+@connected
+def pause(client: ApiClient, trigger_id: str, as_json: bool) -> None:
+    """Put a trigger to sleep until it is scheduled again."""
+    _print(client.patch(_path(trigger_id), {"enabled": False}), as_json=as_json)
+
+
+def _print(found: JsonObject, *, as_json: bool) -> None:
+    print_thing(TRIGGER, found, as_json=as_json)
+    if not as_json:
+        tell_next(*_next_of(found))
+
+
+def _path(trigger_id: str) -> str:
+    return f"{TRIGGER.path}/{quote(trigger_id, safe='')}"

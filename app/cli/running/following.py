@@ -1,0 +1,67 @@
+"""Follow a run: bars on a terminal, else a line for each change."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from app.cli.running.stats import counters_of, counts, is_final, resources_of
+from app.engine.json_types import JsonObject
+
+_POLL_SECONDS: Final = 0.5
+
+
+def follow_run(read_run: Callable[[], JsonObject], *, quiet: bool = False) -> JsonObject:
+    """Read a run until it has ended, showing what changes meanwhile; return it as it ended."""
+    console = Console(stderr=True)
+    if quiet:
+        return _watched(read_run, lambda run: None)
+    return _with_bars(read_run, console) if console.is_terminal else _watched(read_run, _Lines().tell)
+
+
+def _watched(read_run: Callable[[], JsonObject], tell: Callable[[JsonObject], object]) -> JsonObject:
+    while not is_final(run := read_run()):
+        tell(run)
+        time.sleep(_POLL_SECONDS)
+    tell(run)
+    return run
+
+
+def _with_bars(read_run: Callable[[], JsonObject], console: Console) -> JsonObject:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.fields[counts]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
+        tasks = {"": bars.add_task("run", counts="")}
+
+        def draw(run: JsonObject) -> None:
+            bars.update(tasks[""], counts=run["status"])
+            for name, stats in resources_of(run):
+                if name not in tasks:
+                    tasks[name] = bars.add_task(escape(f"  {name}"), counts="")
+                bars.update(tasks[name], counts=counts(stats, counters_of(run)))
+
+        return _watched(read_run, draw)
+
+
+class _Lines:
+    """Tells what has changed since the last look, a line each, on stderr."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, str] = {}
+
+    def tell(self, run: JsonObject) -> None:
+        for name, text in _lines_of(run):
+            if self._told.get(name) != text:
+                self._told[name] = text
+                click.echo(f"{datetime.now(UTC):%H:%M:%S}  {name}  {text}", err=True)
+
+
+def _lines_of(run: JsonObject) -> Iterator[tuple[str, str]]:
+    yield f"run {run['id']}", run["status"]
+    for name, stats in resources_of(run):
+        if stats.get("status") != "waiting":
+            yield name, f"{stats.get('status', '')}  {counts(stats, counters_of(run))}"

@@ -1,0 +1,129 @@
+"""Print runs: one with what it waits for and its resources, many as a table, one's books."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from app.cli.next_steps import connection_words
+from app.cli.running.stats import counters_of, duration_of, errors_of, resources_of
+from app.cli.terminal import console, print_table
+from app.engine.json_types import JSON, JsonObject
+from app.invocation import command
+
+_COLOURS: Final = {"completed": "green", "failed": "red", "stopped": "yellow", "rate_limited": "yellow"}
+
+
+def print_run(run: JsonObject, *, waits: JsonObject | None = None) -> None:
+    """Print a run's status, what it waits for, the reason if it failed, and a table of its resources.
+
+    ``waits`` is what the API says of its waits and of the pace of its resources; None is not known.
+    """
+    output = console()
+    took = duration_of(run)
+    output.print(f"run {escape(run['id'])}  {status_of(run['status'])}{f'  {took}' if took else ''}")
+    for wait in (waits or {}).get("waits", ()):
+        output.print(f"  waits for {escape(wait['message'])}{escape(_advice(run, wait))}")
+    if waits and waits["is_slow"]:
+        output.print(f"  [yellow]slow[/]: its last runs took {waits['usual_seconds']:,.1f} s")
+    if run.get("error"):
+        output.print(f"  [red]{escape(run['error']['code'])}[/]: {escape(_reason(run['error']))}")
+    _print_resources(run, {f"{pace['resource']} {pace['method']}": pace for pace in (waits or {}).get("resources", ())})
+    for warning in _warnings(run):
+        output.print(f"[yellow]warning[/] {escape(warning)}")
+    if errors := sum(stats.get("errors", 0) for _, stats in resources_of(run)):
+        listing = command(["run", "errors", run["id"], *connection_words()])
+        output.print(f"{errors:,} requests or records failed: '{escape(listing)}' lists them")
+
+
+def print_runs(runs: Sequence[JsonObject], tenants: Mapping[str, str]) -> None:
+    """Print a line per run; ``tenants`` are those of the accounts."""
+    names = ("id", "status", "errors", "created", "duration", "job", "account", "tenant")
+    table = Table(*names, box=None, pad_edge=False)
+    for run in runs:
+        account_id, errors = run["integrated_account_id"], errors_of(run)
+        job = (run.get("sync_job") or {}).get("label") or run["sync_job_id"]
+        told = (run["created_at"], duration_of(run) or "-", job, account_id, tenants.get(account_id, "-"))
+        shown = f"[red]{errors:,}[/]" if errors else "0"
+        table.add_row(escape(run["id"]), status_of(run["status"]), shown, *map(escape, told))
+    if runs:
+        print_table(table)
+    else:
+        click.echo("There are no such runs.")
+
+
+def print_verification(found: JsonObject) -> None:
+    """Print each equation of a run's books with its two sides, and whether all of them hold."""
+    output = console()
+    verdict = "[green]the books balance[/]" if found["balanced"] else "[red]the books do not balance[/]"
+    output.print(f"run {escape(found['id'])}  {status_of(found['status'])}  {verdict}")
+    table = Table("resource", "equation", box=None, pad_edge=False)
+    for side in ("left", "right", ""):
+        table.add_column(side, justify="right")
+    for check in found["checks"]:
+        mark = "[green]holds[/]" if check["holds"] else "[red]does not hold[/]"
+        table.add_row(
+            *map(escape, (check["resource"], check["equation"])), f"{check['left']:,}", f"{check['right']:,}", mark
+        )
+    print_table(table)
+
+
+def status_of(status: str) -> str:
+    """Write a status in its colour."""
+    return f"[{_COLOURS.get(status, 'cyan')}]{escape(status)}[/]"
+
+
+def _print_resources(run: JsonObject, paces: Mapping[str, JsonObject]) -> None:
+    table = Table("resource", "status", box=None, pad_edge=False)
+    counters = counters_of(run)
+    for name in (*counters, *(("answer", "usually", "requests/s") if paces else ())):
+        table.add_column(name, justify="right")
+    for name, stats in resources_of(run):
+        counted = [f"{stats.get(key, 0):,}" for key in counters]
+        pace = _pace(paces.get(name, {})) if paces else ()
+        table.add_row(escape(name), status_of(stats.get("status", "")), *counted, *pace)
+    if table.row_count:
+        print_table(table)
+
+
+def _pace(pace: JsonObject) -> tuple[str, str, str]:
+    """Write how long an upstream takes to answer, in red where that is far more than usual, and the rate."""
+    answer, rate = _milliseconds(pace.get("latency_ms")), pace.get("requests_per_second")
+    shown = f"[red]{answer} (slow)[/]" if pace.get("is_slow") else answer
+    return shown, _milliseconds(pace.get("usual_latency_ms")), "-" if rate is None else f"{rate:,.1f}"
+
+
+def _milliseconds(value: JSON) -> str:
+    if value is None:
+        return "-"
+    return f"{value / 1000:,.1f} s" if value >= 1000 else f"{value:,.0f} ms"
+
+
+def _reason(error: JsonObject) -> str:
+    resource = error.get("resource")
+    return f"{resource}: {error['message']}" if resource else str(error["message"])
+
+
+def _advice(run: JsonObject, wait: JsonObject) -> str:
+    """Return what can be done about a wait."""
+    match wait["kind"]:
+        case "daemon" if "none is active" in wait["message"]:
+            group = run.get("daemon_group_key")
+            words = ["daemon", *(("--group", group) if group else ()), *connection_words()]
+            return f": '{command(words)}' starts one"
+        case "limit":
+            words = ["account", "budget", "reset", run["integrated_account_id"], *connection_words()]
+            return f"; '{command(words)}' ends the wait"
+        case "receiver":
+            words = ["webhook", "deliveries", str(run["webhook_id"]), "--status", "pending", *connection_words()]
+            return f"; '{command(words)}' lists them"
+        case _:
+            return ""
+
+
+def _warnings(run: JsonObject) -> Iterator[str]:
+    for name, stats in resources_of(run):
+        for code, told in stats.get("warnings", {}).items():
+            yield f"{name}: {code} ({told['count']:,}): {told['message']}"

@@ -1,0 +1,51 @@
+"""What a run's JSON tells of its resources."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from app.engine.json_types import JsonObject
+from app.engine.status import FINAL_RUN_STATUSES
+
+_COUNTERS: Final = ("fetched", "persisted", "errors")
+_WEBHOOK_COUNTERS: Final = ("fetched", "queued", "delivered", "errors")
+
+
+def resources_of(run: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+    """List a run's resources, each by its name and method, with its counters."""
+    for resource, methods in (run.get("resource_stats") or {}).items():
+        for method, stats in methods.items():
+            yield f"{resource} {method}", stats
+
+
+def counters_of(run: JsonObject) -> Sequence[str]:
+    """Name the counters that tell most of a run."""
+    return _WEBHOOK_COUNTERS if run.get("webhook_id") else _COUNTERS
+
+
+def counts(stats: JsonObject, counters: Sequence[str]) -> str:
+    """Write counters in one line."""
+    return "  ".join(f"{stats.get(name, 0):,} {name}" for name in counters)
+
+
+def errors_of(run: JsonObject) -> int:
+    """Count the errors of a run that no resume has mended."""
+    return sum(stats.get("errors", 0) - stats.get("retried", 0) for _, stats in resources_of(run))
+
+
+def is_final(run: JsonObject) -> bool:
+    """Whether a run has ended."""
+    return run["status"] in FINAL_RUN_STATUSES
+
+
+def duration_of(run: JsonObject) -> str | None:
+    """Write how long a run took, or has taken by now; None of one that has not begun."""
+    if not run.get("started_at"):
+        return None
+    ended = datetime.fromisoformat(run["finished_at"]) if run.get("finished_at") else datetime.now(UTC)
+    seconds = max(0.0, (ended - datetime.fromisoformat(run["started_at"])).total_seconds())
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"

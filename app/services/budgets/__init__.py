@@ -1,0 +1,1 @@
+"""The rate budgets of accounts, as a person looks at them and resets them."""

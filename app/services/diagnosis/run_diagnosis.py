@@ -1,0 +1,65 @@
+"""Say what a run waits for, and how fast its upstream answers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.engine.objects import EnvironmentId, SyncJobRun
+from app.engine.status import RunStatus
+from app.services.diagnosis import paces, waits
+from app.services.diagnosis.paces import ResourcePace
+from app.services.diagnosis.run_facts import RunFactReader
+from app.services.diagnosis.waits import Wait
+from app.services.ports import Clock
+from app.services.runs import RunService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What a run waits for, the most important first, and the pace of its resources."""
+
+    id: str
+    status: RunStatus
+    waits: Sequence[Wait]
+    resources: Sequence[ResourcePace]
+    seconds: float | None
+    """How long it has taken, or took."""
+    usual_seconds: float | None
+    """The median of its last runs for the account that completed."""
+    is_slow: bool
+    """It takes five times as long as usual, or longer."""
+
+
+class RunDiagnosis:
+    """Looks at runs for somebody who wonders about them."""
+
+    def __init__(
+        self, *, runs: RunService, facts: RunFactReader, is_broker_reachable: Callable[[], bool], clock: Clock
+    ) -> None:
+        self._runs = runs
+        self._facts = facts
+        self._is_broker_reachable = is_broker_reachable
+        self._clock = clock
+
+    def explain(self, environment_id: EnvironmentId, run_id: str) -> Diagnosis:
+        """Say what a run waits for; raise NotFoundError."""
+        run = self._runs.get(environment_id, run_id)
+        facts, now = self._facts.of(run), self._clock.now()
+        resources = [paces.pace_of(resource, now) for resource in facts.resources]
+        seconds = _seconds(run, now)
+        found = waits.of(run, facts, now, is_broker_reachable=self._is_broker_reachable)
+        if not run.status.is_final:
+            found += [wait for resource in resources if (wait := waits.of_upstream(resource))]
+        return Diagnosis(
+            id=run.id,
+            status=run.status,
+            waits=found,
+            resources=resources,
+            seconds=seconds,
+            usual_seconds=facts.usual_seconds,
+            is_slow=paces.is_slow_run(seconds, facts.usual_seconds),
+        )
+
+
+def _seconds(run: SyncJobRun, now: datetime) -> float | None:
+    return None if run.started_at is None else ((run.finished_at or now) - run.started_at).total_seconds()

@@ -1,0 +1,76 @@
+"""What Postgres knows of a run's progress, read as of about one moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from app.engine.objects import SyncJobRun
+from app.engine.settling import Exchanges
+from app.engine.status import ResourceStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitFacts:
+    """Where the units of a run's fetching stand."""
+
+    working: int = 0
+    """Those that a daemon holds."""
+    waiting: int = 0
+    """Those that a daemon could take now."""
+    waiting_since: datetime | None = None
+    """When a daemon was first asked to take one of these, and did not."""
+    parked: int = 0
+    wakes_at: datetime | None = None
+    blocked: int = 0
+    """Those that wait for the receiver to agree, or to catch up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFacts:
+    """Where a run's events to its webhook stand."""
+
+    pending: int = 0
+    attempts: int = 0
+    """Of the event that is sent next."""
+    last_status_code: int | None = None
+    last_error: str | None = None
+    retries_at: datetime | None = None
+    disabled_reason: str | None = None
+    """Of the webhook."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceFacts:
+    """How a resource's requests went, and how those of its earlier runs did."""
+
+    name: str
+    method: str
+    status: ResourceStatus
+    exchanges: Exchanges
+    started_at: datetime | None
+    finished_at: datetime | None
+    asked_since: datetime | None = None
+    """When something was last heard of requests that are under way; None: there are none."""
+    usual_ms: float | None = None
+    """What an answer took in the last runs of the same job and account that completed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """All of it."""
+
+    units: UnitFacts
+    deliveries: DeliveryFacts
+    resources: Sequence[ResourceFacts]
+    active_daemons: int
+    """Those of the run's group."""
+    usual_seconds: float | None = None
+    """How long the last runs of the same job and account took that completed."""
+
+
+class RunFactReader(Protocol):
+    """Reads facts."""
+
+    def of(self, run: SyncJobRun) -> RunFacts:
+        """Read those of a run."""

@@ -1,0 +1,127 @@
+"""What a run waits for, in words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from app.engine.objects import SyncJobRun
+from app.engine.status import RunStatus
+from app.engine.times import iso_utc
+from app.services.diagnosis.paces import ResourcePace
+from app.services.diagnosis.run_facts import DeliveryFacts, RunFacts, UnitFacts
+
+_UNTAKEN_SECONDS: Final = 5.0
+"""From here on nobody is on the way to what waits for a daemon."""
+
+
+class WaitKind(StrEnum):
+    """What something waits for."""
+
+    RUN = "run"
+    """Another run, which has the mutex."""
+    BROKER = "broker"
+    """Nothing can be published."""
+    DAEMON = "daemon"
+    """A daemon of its group, or one that has room."""
+    LIMIT = "limit"
+    """The upstream asked to wait."""
+    RECEIVER = "receiver"
+    """The receiver of its webhook."""
+    UPSTREAM = "upstream"
+    """The upstream's answers, which are slower than usual, or do not come."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """One thing that a run waits for."""
+
+    kind: WaitKind
+    message: str
+    """Completes "it waits for"."""
+    until: datetime | None = None
+    """When it goes on by itself; None is not known."""
+    resource: str | None = None
+
+
+def of(run: SyncJobRun, facts: RunFacts, now: datetime, *, is_broker_reachable: Callable[[], bool]) -> list[Wait]:
+    """List what keeps a run; the broker is asked only where that may be the reason."""
+    if run.status is RunStatus.CREATED:
+        return [_beginning(run, facts, is_broker_reachable)]
+    found = []
+    if not run.status.is_final:
+        if _is_untaken(facts.units, now):
+            found.append(_taker(run, facts, is_broker_reachable))
+        if facts.units.parked:
+            found.append(_limit(facts.units))
+    if run.webhook_id is not None and (receiver := _receiver(facts)):
+        found.append(receiver)
+    return found
+
+
+def of_upstream(pace: ResourcePace) -> Wait | None:
+    """Return the wait for an upstream that is slow with a resource."""
+    if not pace.is_slow:
+        return None
+    told = []
+    if pace.latency_ms is not None and pace.usual_latency_ms is not None:
+        told.append(f"{_span(pace.latency_ms)} for an answer, usually {_span(pace.usual_latency_ms)}")
+    if pace.silent_seconds is not None:
+        told.append(f"no answer for {pace.silent_seconds:.0f} s")
+    message = f"its upstream, which is slow with {pace.resource} {pace.method}: {'; '.join(told)}"
+    return Wait(kind=WaitKind.UPSTREAM, message=message, resource=pace.resource)
+
+
+def _beginning(run: SyncJobRun, facts: RunFacts, is_broker_reachable: Callable[[], bool]) -> Wait:
+    if run.waiting_on:
+        return Wait(kind=WaitKind.RUN, message=f"run {run.waiting_on}, which goes first")
+    return _taker(run, facts, is_broker_reachable)
+
+
+def _taker(run: SyncJobRun, facts: RunFacts, is_broker_reachable: Callable[[], bool]) -> Wait:
+    if not is_broker_reachable():
+        message = "the broker, to which nothing can be published; it goes on by itself once that is over"
+        return Wait(kind=WaitKind.BROKER, message=message)
+    group = run.daemon_group_key
+    whose = "a daemon" if group is None else f"a daemon of group '{group}'"
+    if not facts.active_daemons:
+        return Wait(kind=WaitKind.DAEMON, message=f"{whose}, and none is active")
+    return Wait(kind=WaitKind.DAEMON, message=f"{whose}, of which {facts.active_daemons} are active")
+
+
+def _is_untaken(units: UnitFacts, now: datetime) -> bool:
+    if not units.waiting or units.working or units.waiting_since is None:
+        return False
+    return (now - units.waiting_since).total_seconds() >= _UNTAKEN_SECONDS
+
+
+def _limit(units: UnitFacts) -> Wait:
+    assert units.wakes_at is not None
+    message = f"its upstream, which asked for that, until {iso_utc(units.wakes_at)}"
+    if units.working or units.waiting:
+        message += f" ({units.parked:,} units of work; others go on)"
+    return Wait(kind=WaitKind.LIMIT, message=message, until=units.wakes_at)
+
+
+def _receiver(facts: RunFacts) -> Wait | None:
+    deliveries = facts.deliveries
+    is_kept = deliveries.attempts or deliveries.disabled_reason or facts.units.blocked
+    if not deliveries.pending or not is_kept:
+        return None
+    message = f"its webhook's receiver: {deliveries.pending:,} events wait for it{_trouble(deliveries)}"
+    return Wait(kind=WaitKind.RECEIVER, message=message, until=deliveries.retries_at)
+
+
+def _trouble(deliveries: DeliveryFacts) -> str:
+    if deliveries.disabled_reason:
+        return f"; the webhook is disabled: {deliveries.disabled_reason}"
+    if not deliveries.attempts:
+        return ""
+    answer = deliveries.last_error or f"answered {deliveries.last_status_code}"
+    retried = "" if deliveries.retries_at is None else f", tried again at {iso_utc(deliveries.retries_at)}"
+    return f"; the last of {deliveries.attempts} attempts at the next one: {answer}{retried}"
+
+
+def _span(milliseconds: float) -> str:
+    return f"{milliseconds / 1000:.1f} s" if milliseconds >= 1000 else f"{milliseconds:.0f} ms"
