@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0018"
-down_revision = "0013"
+down_revision = "0017"
 
 _TIME = sa.DateTime(timezone=True)
 _EXCHANGES = ("requests", "answered", "answer_ms")
