@@ -21,6 +21,7 @@ _COMMANDS = {
     "keys": "app.cli.keys:keys",
     "api": "app.cli.processes:api",
     "daemon": "app.cli.processes:daemon",
+    "flower": "app.cli.processes:flower",
     "migrate": "app.cli.migrate:migrate",
     "health": "app.cli.health:health",
     "prepare": "app.cli.prepare:prepare",

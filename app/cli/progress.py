@@ -15,7 +15,8 @@ from app.engine.status import FINAL_RUN_STATUSES, RunStatus
 
 _POLL_SECONDS = 0.5
 _COLOURS = {"completed": "green", "failed": "red", "stopped": "yellow", "rate_limited": "yellow"}
-_COUNTERS = ("fetched", "persisted", "errors")
+_COUNTERS = ("fetched", "persisted", "unchanged", "errors")
+_SOMETIMES = ("repeated", "quarantined")
 _WEBHOOK_COUNTERS = ("fetched", "queued", "delivered", "errors")
 
 
@@ -113,7 +114,9 @@ def _waits_for(run: JsonObject, daemons: int | None) -> str | None:
 
 
 def _counters(run: JsonObject) -> Sequence[str]:
-    return _WEBHOOK_COUNTERS if run.get("webhook_id") else _COUNTERS
+    *counters, last = _WEBHOOK_COUNTERS if run.get("webhook_id") else _COUNTERS
+    some = [name for name in _SOMETIMES if any(stats.get(name) for _, stats in _resources(run))]
+    return [*counters, *some, last]
 
 
 def _counts(stats: JsonObject, counters: Sequence[str]) -> str:

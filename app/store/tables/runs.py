@@ -107,6 +107,7 @@ COUNTERS = (
     "retried",
     "unproven",
     "tombstones",
+    "repeated",
 )
 
 run_resource = Table(

@@ -1,0 +1,6 @@
+"""Flower's own configuration file: `celery flower --conf` reads these names as its options."""
+
+from workers import flower_pages
+
+flower_pages.adapt()
+tasks_columns = flower_pages.TASK_COLUMNS
