@@ -4,6 +4,7 @@ A task's message holds ids alone; its daemon adds what it is about (descriptions
 its columns of arguments are called otherwise.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from workers.commands import REFUSALS, STOP_THE_RUN
 TASK_COLUMNS: Final = "name,state,args,kwargs,received,started,runtime,worker,uuid"
 _LABELS: Final = {"args": "Run", "kwargs": "Resource and account"}
 
+_MESSAGE: Final = re.compile(r"[\[(]'([0-9a-f-]{36})'")
+"""How a message writes its arguments, the run's id first."""
 _WAITING: Final = frozenset({"PENDING", "RECEIVED"})
 _NO_TASKS: Final = "runs are started by POST /sync-job-run or 'ferryman run create', never by a task of their own"
 
@@ -47,6 +50,14 @@ def adapt() -> None:
         handler.post = _refusing(words)
     control.TaskRevoke.post = _revoking(control.TaskRevoke.post)
     broker_pages.BrokerView.get_active_queue_names = _queue_names
+
+
+def show_task(task: Any) -> Any:
+    """Show the run of a task that nothing was told of: it waits, or has found its work taken by another one."""
+    if (found := _MESSAGE.match(task.args or "")) is not None:
+        task.args = f"run {found[1]}"
+        task.kwargs = "nothing was left to do" if task.state == "SUCCESS" else ""
+    return task
 
 
 def _refusing(words: str) -> Callable[..., Any]:
