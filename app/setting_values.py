@@ -29,6 +29,8 @@ _MAY_BE_ZERO: Final = frozenset(
             "calls_per_account",
             "overlap_seconds",
             "stop_grace_seconds",
+            "delivery_merge_records",
+            "delivery_linger_seconds",
             "prepare_statements",
         ),
         *("retry_base_seconds", "delete_limit_percent"),

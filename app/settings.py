@@ -54,6 +54,10 @@ class Settings:
     delivery_batch_bytes: int = 1024 * 1024
     deliveries_per_webhook: int = 20
     """Deliveries to one webhook that are under way at once, over all daemons."""
+    delivery_merge_records: int = 500
+    """Up to how many records, and ``delivery_batch_bytes``, batches that wait are merged into one; 0: none is."""
+    delivery_linger_seconds: float = 0.5
+    """How long a batch that is not full waits for more while the run fetches; 0: not at all."""
     delivery_backlog: int = 4
     """Batches of a run that may wait for its webhook before its fetching pauses."""
     delete_limit_percent: float = 20.0

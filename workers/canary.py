@@ -27,7 +27,8 @@ def hear(task: Any, app: Celery, consumer: Any, **_: object) -> Callable[..., No
 
 def install(app: Celery) -> None:
     """Make the call known to the worker."""
-    app.task(name=tasks.CANARY, Strategy="workers.canary:hear", send_events=False)(_call)
+    for name in (tasks.CANARY, *(former for former, name in tasks.FORMER.items() if name == tasks.CANARY)):
+        app.task(name=name, Strategy="workers.canary:hear", send_events=False)(_call)
 
 
 def _call(daemon_id: str) -> None:

@@ -9,7 +9,7 @@ from celery.canvas import Signature
 
 from app.broker import tasks
 from app.engine.ids import timed_id
-from app.services.tracking import RunStart
+from app.services.run_start import RunStart
 
 
 def set_off(start: RunStart) -> None:

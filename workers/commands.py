@@ -1,14 +1,17 @@
 """Which of Celery's remote control commands a daemon obeys: those that ask, and with a key those that revoke too.
 
 Celery obeys whoever can write to the broker: it shuts down, stops to consume, changes limits, or matches its name with
-a pattern that never ends. An operator ends a daemon by a signal, and a run by the API.
+a pattern that never ends. An operator ends a daemon by a signal, and a run by the API. Who commands anything else, and
+waits for an answer, is told so.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from celery import Celery, signals
 from celery.app.control import Control
-from celery.worker.control import Panel
+from celery.worker import state as worker_state
+from celery.worker.control import Panel, nok
 from kombu import pidbox
 
 from app.broker.task_messages import signer_of_environment
@@ -23,6 +26,20 @@ _ASKING: Final = frozenset(
     }
 )
 _SIGNED: Final = frozenset({"revoke"})
+_POOL: Final = "a daemon keeps its number of threads: start another daemon, or this one with another --concurrency"
+_QUEUES: Final = "a daemon serves the queues of its group: start one with another --group"
+_LIMITS: Final = "tasks have no limits of their own: rate limits are settings of integrations and accounts"
+STOP_THE_RUN: Final = "stop its run instead: ferryman run stop ID, or PATCH /sync-job-run/{id} with status stopped"
+REFUSALS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("pool_grow", "pool_shrink", "pool_restart", "autoscale"), _POOL),
+    **dict.fromkeys(("add_consumer", "cancel_consumer"), _QUEUES),
+    **dict.fromkeys(("rate_limit", "time_limit"), _LIMITS),
+    "shutdown": "a daemon is told to go by SIGTERM, or by its supervisor",
+    "terminate": f"tasks are never terminated: {STOP_THE_RUN}",
+    "revoke": f"daemons obey no revoke without FERRYMAN_MESSAGE_KEY: {STOP_THE_RUN}",
+}
+"""What daemons say to commands that they do not obey."""
+_NO_COMMAND: Final = "daemons obey no such command"
 _FIELDS: Final = frozenset({"method", "arguments", "destination", "pattern", "matcher", "reply_to", "ticket"})
 _MOST_DESTINATIONS: Final = 1000
 _LARGEST_CLOCK: Final = 2**53
@@ -57,10 +74,33 @@ class CheckingControl(Control):  # type: ignore[misc]  # Celery has no types
 
 def install(app: Celery) -> None:
     """Take all other commands from the worker."""
-    obeyed = _ASKING if signer_of_environment() is None else _ASKING | _SIGNED
-    for name in list(Panel.data):
-        if name not in obeyed:
-            del Panel.data[name]
+    has_key = signer_of_environment() is not None
+    obeyed = _ASKING | _SIGNED if has_key else _ASKING
+    for name in set(Panel.data) - obeyed:
+        Panel.data[name] = _refusing(REFUSALS.get(name, _NO_COMMAND))
+    if has_key:
+        Panel.data["revoke"] = _revoking(Panel.data["revoke"])
+
+
+def _refusing(words: str) -> Callable[..., Any]:
+    def refuse(state: Any, /, **_: object) -> Any:
+        signals.task_rejected.send(sender=state, message=None, exc=UnusableCommandError("another command"))
+        return nok(words)
+
+    return refuse
+
+
+def _revoking(revoke: Callable[..., Any]) -> Callable[..., Any]:
+    """Revoke what nobody has begun yet: what has begun is ended by its run's end, never by its thread's."""
+
+    def revoke_waiting(state: Any, /, task_id: object = None, terminate: object = False, **_: object) -> Any:
+        ids = [task_id] if isinstance(task_id, str) else task_id if isinstance(task_id, list) else []
+        begun = sorted({request.id for request in list(worker_state.active_requests)} & {str(id) for id in ids})
+        if terminate:
+            return nok(REFUSALS["terminate"])
+        return nok(f"task {begun[0]} has begun: {STOP_THE_RUN}") if begun else revoke(state, ids)
+
+    return revoke_waiting
 
 
 def _is_command(body: object) -> bool:

@@ -20,12 +20,13 @@ from workers.runtime import identity, life_signs, services
 logger = logging.getLogger(__name__)
 
 _slots = [0]
+_name = [""]
 _told_dropped: dict[str, int] = {}
 
 
 def join(worker: Any) -> None:
-    """Learn how many messages the worker takes at once."""
-    _slots[0] = worker.concurrency
+    """Learn how many messages the worker takes at once, and what Celery calls it."""
+    _slots[0], _name[0] = worker.concurrency, worker.hostname
 
 
 def register() -> None:
@@ -34,7 +35,7 @@ def register() -> None:
     services().daemons.register(
         who.id,
         group_key=who.group_key,
-        label=who.id,
+        label=_name[0] or who.id,
         metadata={"hostname": socket.gethostname(), "pid": os.getpid()},
     )
     _leave_sign(silent_seconds=0)

@@ -21,6 +21,8 @@ from workers.runtime import identity, life_signs, services
 
 logger = logging.getLogger(__name__)
 
+_OF_EACH_TASK = ("celery.worker.strategy", "celery.app.trace")
+
 _GOODBYE_SECONDS = 8.0
 """Slices have ended by then; deliveries have been left since a while, and are about to be given back."""
 
@@ -44,8 +46,13 @@ def install() -> None:
 
 
 def tell_facts(logger: logging.Logger, **_: object) -> None:
-    """Write this daemon's log as the API's is, with what each line is about: Celery's own format leaves that out."""
+    """Write this daemon's log as the API's is, with what each line is about: Celery's own format leaves that out.
+
+    Of each task it is not told that it was received and how it ended, which Flower shows: a line tells of a run.
+    """
     logs.tell_facts(logger)
+    for name in _OF_EACH_TASK:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def note_received(**_: object) -> None:
@@ -55,13 +62,13 @@ def note_received(**_: object) -> None:
 
 def mark_running(sender: Task, args: list[Any], **_: object) -> None:
     """Move a run to running when a daemon takes its first task up."""
-    if sender.name == tasks.START_RUN:
+    if _is_start(sender):
         services().tracking.mark_running(args[0], daemon_id=identity().id)
 
 
 def settle(sender: Task, result: object, **_: object) -> None:
     """Look whether a run has come to its end, after any task that may have brought it there."""
-    if sender.name in tasks.ALL and isinstance(result, str):
+    if _is_ours(sender) and isinstance(result, str):
         services().tracking.settle(result)
 
 
@@ -70,9 +77,9 @@ def note_failure(sender: Task, args: list[Any], exception: BaseException, **_: o
 
     A database or a broker that is away is no error of the run: the sweeper brings the work back.
     """
-    if sender.name not in tasks.ALL or is_passing(exception):
+    if not _is_ours(sender) or is_passing(exception):
         return
-    services().tracking.note_broken_task(args[0], type(exception).__name__, is_start=sender.name == tasks.START_RUN)
+    services().tracking.note_broken_task(args[0], type(exception).__name__, is_start=_is_start(sender))
 
 
 def is_passing(exception: BaseException) -> bool:
@@ -85,7 +92,7 @@ def stop_revoked(sender: Task, request: Any, terminated: bool, expired: bool, **
 
     No message of Ferryman's expires, and one that was started before says nothing about the run as it is now.
     """
-    if sender.name == tasks.START_RUN and not (terminated or expired):
+    if _is_start(sender) and not (terminated or expired):
         services().tracking.stop_waiting(request.args[0])
 
 
@@ -117,6 +124,14 @@ def sign_off(**_: object) -> None:
     services().leadership.resign()
     services().daemons.heard(identity().id, DaemonStatus.STOPPED)
     services().close()
+
+
+def _is_ours(task: Task) -> bool:
+    return tasks.current_name(task.name) in tasks.ALL
+
+
+def _is_start(task: Task) -> bool:
+    return tasks.current_name(task.name) == tasks.START_RUN
 
 
 def _guarded(handler: Callable[..., None]) -> Callable[..., None]:

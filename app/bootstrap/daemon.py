@@ -9,6 +9,7 @@ from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts, ses
 from app.broker.bell import publisher
 from app.broker.pulses import CeleryPulses
 from app.services.announcing import Announcing
+from app.services.batch_merging import BatchMerging, merge_bounds
 from app.services.batch_source import BatchSource
 from app.services.daemons import DaemonService
 from app.services.delivering import AfterSlice, DeliveryWorker
@@ -37,6 +38,7 @@ from app.settings import Settings
 from app.sources.http_source import HttpSource
 from app.store.announcements import AnnouncementStore
 from app.store.deliveries import DeliveryStore
+from app.store.delivery_merging import DeliveryMerger
 from app.store.due_work import DueWorkReader
 from app.store.erasures import ErasureStore
 from app.store.leadership import Leadership
@@ -99,7 +101,7 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
 
 
 def _unit_worker(shared: Shared, source: Source, sending: Sending, workplace: Workplace) -> UnitWorker:
-    units, deliveries = UnitStore(shared.engine), DeliveryStore(shared.engine)
+    units, deliveries = UnitStore(shared.engine), DeliveryStore(shared.engine, merge_bounds(workplace.settings))
     turns = AccountTurns(units, workplace)
     keeper = LeaseKeeper(units, lease_seconds=workplace.settings.lease_seconds)
     return UnitWorker(
@@ -126,7 +128,8 @@ def _unit_worker(shared: Shared, source: Source, sending: Sending, workplace: Wo
 def _delivery_worker(
     shared: Shared, units: UnitStore, keeper: LeaseKeeper, sending: Sending, workplace: Workplace
 ) -> DeliveryWorker:
-    queue, tracking = DeliveryStore(shared.engine), shared.tracking
+    bounds = merge_bounds(workplace.settings)
+    queue, tracking = DeliveryStore(shared.engine, bounds), shared.tracking
     health = WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=workplace.settings)
     ends = DeliveryEnds(
         queue=queue,
@@ -143,6 +146,7 @@ def _delivery_worker(
         keeper=keeper,
         sending=sending,
         ends=ends,
+        merging=BatchMerging(DeliveryMerger(shared.engine, bounds), workplace.settings),
         after=AfterSlice(
             settle=tracking.settle,
             note_broken=lambda run_id, name: tracking.note_broken_task(run_id, name, is_start=False),

@@ -30,8 +30,9 @@ class InProcess:
 class SilentBell:
     """A bell that nobody hears, and nobody has to: who rings does the work."""
 
-    def ring(self, rings: Sequence[Ring]) -> None:
-        """Do nothing."""
+    def ring(self, rings: Sequence[Ring]) -> bool:
+        """Claim that it was heard."""
+        return True
 
     def ring_run(self, run_id: str, *, queue: str) -> bool:
         """Claim that it was heard, so that no message waits for a daemon."""

@@ -11,7 +11,7 @@ from app import broker_urls
 from app.broker import tasks, transport
 from app.broker.circuit import Circuit
 from app.broker.queue_looks import queues_of
-from app.broker.sender import sender_of
+from app.broker.sender import QueueRefusedError, sender_of
 from app.engine.work import Ring
 from app.services.queue_heads import QueueState
 
@@ -33,18 +33,31 @@ class CeleryBell:
         self._queues = queues_of(celery)
         self._circuit = Circuit(monotonic)
 
-    def ring(self, rings: Sequence[Ring]) -> None:
-        """Ask daemons to work on units; never raises for a broker that can not be reached."""
+    def ring(self, rings: Sequence[Ring]) -> bool:
+        """Ask daemons to work on units; never raises for a broker that can not be reached, or refuses a queue.
+
+        False when the broker is away, or full.
+        """
+        refused: set[str] = set()
         for ring in rings:
-            if not self._publish(tasks.SYNC_UNIT, [ring.run_id, ring.unit_id], ring.queue):
-                return
+            if ring.queue in refused:
+                continue
+            try:
+                if not self._publish(tasks.SYNC_UNIT, [ring.run_id, ring.unit_id], ring.queue):
+                    return False
+            except QueueRefusedError:
+                refused.add(ring.queue)
+        return True
 
     def ring_run(self, run_id: str, *, queue: str) -> bool:
         """Ask a daemon to start a run; tell whether the broker took the message."""
-        return self._publish(tasks.START_RUN, [run_id], queue)
+        try:
+            return self._publish(tasks.START_RUN, [run_id], queue)
+        except QueueRefusedError:
+            return False
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
-        """Publish any task by its name."""
+        """Publish any task by its name; raise QueueRefusedError where only its queue is to blame."""
         return self._publish(task, args, queue)
 
     def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
@@ -65,6 +78,12 @@ class CeleryBell:
             return False
         try:
             self._sender.send(task, args, queue=queue)
+        except QueueRefusedError as error:
+            # The broker has answered: all other queues go on.
+            self._circuit.note(was_taken=True)
+            reason = type(error.__cause__).__name__
+            logger.warning("a queue is refused by the broker", extra={"queue": queue, "reason": reason})
+            raise
         except (OperationalError, OSError) as error:
             self._circuit.note(was_taken=False)
             logger.warning("the broker can not be reached", extra={"task": task, "reason": type(error).__name__})

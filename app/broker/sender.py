@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError
 from app import broker_urls
 from app.broker.redis_sender import RedisSender, redis_client
 from app.broker.room import BoundedSender, Sender
+from app.engine.errors import FerrymanError
 from app.engine.ids import timed_id
 
 _PLAIN_JSON: Final = "json"
@@ -26,18 +27,27 @@ def sender_of(celery: Celery) -> Sender:
     return BoundedSender(RedisSender(celery) if is_plain else TaskSender(celery), redis_client(celery))
 
 
+class QueueRefusedError(FerrymanError):
+    """The broker refuses one queue: it was declared otherwise, or may not be written to."""
+
+
 class TaskSender:
     """Publishes by kombu, to any broker and signed where a key says so."""
 
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
         connection = celery.connection_for_write()
-        self._faults = (*connection.connection_errors, *connection.channel_errors)
         # Redis makes a queue of whatever is pushed; RabbitMQ would drop what has no queue yet.
         self._declares = broker_urls.is_rabbitmq(celery.conf.broker_url)
+        self._faults = (*connection.connection_errors, *connection.channel_errors)
+        # What ends a channel of RabbitMQ is about the one queue that was asked for.
+        self._refusals = tuple(connection.channel_errors) if self._declares else ()
 
     def send(self, task: str, args: list[str], *, queue: str) -> None:
-        """Publish once; raise kombu's OperationalError when the broker did not take it."""
+        """Publish once; raise kombu's OperationalError when the broker did not take it.
+
+        Raise QueueRefusedError where it takes others.
+        """
         message = self._celery.amqp.as_task_v2(
             timed_id(), task, args=args, argsrepr=repr(args), kwargsrepr="{}", ignore_result=True
         )
@@ -52,6 +62,8 @@ class TaskSender:
                     declare=[self._celery.amqp.queues[queue]] if self._declares else None,
                     **message.properties,
                 )
+        except self._refusals as error:
+            raise QueueRefusedError(f"the broker refuses the queue '{queue}' as {type(error).__name__}") from error
         except self._faults as error:
             raise OperationalError(str(error)) from error
 

@@ -114,7 +114,7 @@ def _headers_fault(headers: Any) -> str | None:
         return "headers that are no object"
     if not isinstance(headers.get("task"), str) or not is_name(headers.get("id")):
         return "no task"
-    if headers["task"] not in _ARGUMENTS and headers["task"] != tasks.CANARY:
+    if tasks.current_name(headers["task"]) not in {*_ARGUMENTS, tasks.CANARY}:
         return "another task"
     for name, value in headers.items():
         if not name.startswith(_BROKERS_OWN) and not _is_header(name, value):
@@ -143,9 +143,10 @@ def _is_body(task: str, body: object) -> bool:
 
 
 def _are_arguments(task: str, args: list[Any]) -> bool:
-    if task == tasks.CANARY:
+    name = tasks.current_name(task)
+    if name == tasks.CANARY:
         return len(args) == 1 and is_name(args[0])
-    return len(args) == _ARGUMENTS.get(task) and all(isinstance(arg, str) and _is_id(arg) for arg in args)
+    return len(args) == _ARGUMENTS.get(name) and all(isinstance(arg, str) and _is_id(arg) for arg in args)
 
 
 def _is_id(text: str) -> bool:
@@ -174,7 +175,7 @@ def _is_signature(value: object) -> bool:
         case {"task": str(task), "args": [], "kwargs": {"tasks": list(), **more}, "subtask_type": kind}:
             return not more and kind is not None and _CANVASES.get(task) == kind
         case {"task": str(task), "args": list(args), "kwargs": {**kwargs}, "subtask_type": None, "immutable": True}:
-            return not kwargs and task in _ARGUMENTS and _are_arguments(task, args)
+            return not kwargs and tasks.current_name(task) in _ARGUMENTS and _are_arguments(task, args)
         case _:
             return False
 

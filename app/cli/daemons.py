@@ -24,7 +24,7 @@ _FACTS: Final = ("label", "group_key", "last_active_at", "consumed_at", "created
 
 @click.group(invoke_without_command=True, short_help="Run a daemon of one group; list and show all.")
 @group_option
-@click.option("--id", "daemon_id", help="Name of this daemon; a fresh one by default. Never use one twice at a time.")
+@click.option("--id", "daemon_id", help="Id of this daemon; a fresh one by default. Never use one twice at a time.")
 @concurrency_option
 @stack_option
 @click.pass_context

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     ),
     "keys": ("app.cli.keys:keys", "List and rotate the keys that encrypt credentials and secrets."),
     "api": ("app.cli.processes:api", "Serve the HTTP API."),
+    "flower": ("app.cli.processes:flower", "Serve Flower, Celery's dashboard."),
     "daemon": ("app.cli.daemons:daemon", "Run a daemon of one group; list and show all."),
     "migrate": ("app.cli.migrate:migrate", "Bring the database's tables up to date."),
     "health": ("app.cli.health:health", "Check that a daemon on this machine is alive."),

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from app import settings
 from app.bootstrap.encryption import demand_key
 from app.engine.ids import new_id
 from app.stack import commands
+from app.stack.daemon_names import take_name
 from app.stack.joining import joining_environment
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # a place for gunicorn's heartbeat that never touches a disk
@@ -42,10 +44,27 @@ def api(host: str, port: int, workers: int, threads: int) -> None:
 def become_daemon(*, group: str, daemon_id: str | None, concurrency: int, data_dir: Path | None) -> None:
     """Replace this process by a daemon of a group."""
     environment = {} if data_dir is None else joining_environment(data_dir)
-    demand_key(settings.from_environment({**os.environ, **environment}))
-    name = daemon_id or new_id()
-    identity = {"FERRYMAN_DAEMON_ID": name, "FERRYMAN_DAEMON_GROUP": group}
+    read = settings.from_environment({**os.environ, **environment})
+    demand_key(read)
+    name = take_name(group, broker_url=read.broker_url)
+    identity = {"FERRYMAN_DAEMON_ID": daemon_id or new_id(), "FERRYMAN_DAEMON_GROUP": group}
     _become(commands.daemon_command(name, group=group, concurrency=concurrency), environment | identity)
+
+
+@click.command(short_help="Serve Flower, Celery's dashboard.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=5555, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+def flower(host: str, port: int) -> None:
+    """Serve Flower, with Ferryman's columns and refusals in words.
+
+    Reads BROKER_URL, FERRYMAN_MESSAGE_KEY and FLOWER_BASIC_AUTH (user:password) from the environment.
+    """
+    for name in ("BROKER_URL", "FLOWER_BASIC_AUTH"):
+        if not os.environ.get(name):
+            raise click.ClickException(f"{name} is not set")
+    if find_spec("flower") is None:
+        raise click.ClickException("Flower is not installed: pip install 'ferryman[flower]'")
+    _become(commands.flower_command(host, port), {})
 
 
 def _become(command: tuple[str, ...], environment: Mapping[str, str]) -> None:

@@ -1,15 +1,16 @@
 """Which hosts an integration's own secrets are sent to: its ``allowed_hosts``, and those that its addresses name.
 
 A pattern is a host with or without a port: ``api.example.com``, ``*.example.com`` (any name below it), ``10.0.0.1:80``;
-``:*`` is any port, and none is the port of the scheme. Where an address begins with a placeholder, the account chooses
-the host, so that only ``allowed_hosts`` can tell which are the integration's.
+``:*`` is any port. One without a scheme and a port is that host by https; ``http://api.internal`` is it by http. Where an
+address begins with a placeholder, the account chooses the host, so that only ``allowed_hosts`` can tell which are the
+integration's.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from app.engine import base_urls, non_secrets
 from app.engine.config_reader import ConfigReader, shown
@@ -21,7 +22,8 @@ KEY: Final = "allowed_hosts"
 
 _LABEL: Final = "[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?"
 _PATTERN: Final = re.compile(
-    rf"(?:\*\.{_LABEL}(?:\.{_LABEL})+|{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::(?:[0-9]{{1,5}}|\*))?", re.IGNORECASE
+    rf"(?:https?://)?(?:\*\.{_LABEL}(?:\.{_LABEL})+|{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::(?:[0-9]{{1,5}}|\*))?",
+    re.IGNORECASE,
 )
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -67,8 +69,11 @@ class AllowedHosts:
             message = (
                 f"the host would get secrets that the integration's config holds, and is none of those allowed: {hosts}"
             )
+            if admits(self.patterns, url, takes_http=True):
+                message += " (a pattern without a scheme and a port is a host by https, and this request is not)"
             raise SourceError("host_not_allowed", message)
-        if not all(admits(patterns, url) for patterns in self.given):
+        # What was given before patterns had schemes was given for both.
+        if not all(admits(patterns, url, takes_http=True) for patterns in self.given):
             message = (
                 "the integration's own secrets were given for other hosts than this one, which gets none of them:"
                 " change it back, enter all of them again, or have an operator approve it by"
@@ -98,20 +103,24 @@ def read_allowed_hosts(
     )
 
 
-def admits(patterns: Iterable[str], url: str) -> bool:
-    """Whether one of some patterns fits a URL."""
-    parts = urlsplit(url)
+def admits(patterns: Iterable[str], url: str, *, takes_http: bool = False) -> bool:
+    """Whether one of some patterns fits a URL; ``takes_http`` has those without a scheme and a port fit http too."""
+    return any(_fits(pattern, urlsplit(url), takes_http=takes_http) for pattern in patterns)
+
+
+def _fits(pattern: str, parts: SplitResult, *, takes_http: bool) -> bool:
+    scheme, separator, place = pattern.rpartition("://")
+    if separator and scheme != parts.scheme:
+        return False
     host, default = (parts.hostname or "").rstrip("."), _DEFAULT_PORTS.get(parts.scheme)
-    return any(_fits(pattern, host, parts.port or default, default) for pattern in patterns)
-
-
-def _fits(pattern: str, host: str, port: int | None, default: int | None) -> bool:
-    name, mark, wanted = pattern.rpartition(":")
-    if not mark or pattern.endswith("]"):
-        name, wanted = pattern, str(default)
+    name, mark, wanted = place.rpartition(":")
+    if not mark or place.endswith("]"):
+        if not (separator or takes_http or parts.scheme == "https"):
+            return False
+        name, wanted = place, str(default)
     name = name.strip("[]")
     is_host = host.strip(".").endswith(name[1:]) if name.startswith("*.") else host == name
-    return is_host and wanted in ("*", str(port))
+    return is_host and wanted in ("*", str(parts.port or default))
 
 
 def _read_patterns(reader: ConfigReader) -> tuple[str, ...]:
@@ -123,6 +132,8 @@ def _read_patterns(reader: ConfigReader) -> tuple[str, ...]:
         return ()
     for position, pattern in enumerate(value):
         if not isinstance(pattern, str) or not _PATTERN.fullmatch(pattern):
-            expected = "expected a host such as 'api.example.com', '*.example.com' or '10.0.0.1:8443'"
+            expected = (
+                "expected a host such as 'api.example.com', '*.example.com', '10.0.0.1:8443' or 'http://intranet'"
+            )
             reader.fault(f"{KEY}.{position}", f"{expected}, found {shown(pattern)}")
     return tuple(pattern.lower() for pattern in value if isinstance(pattern, str))

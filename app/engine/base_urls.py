@@ -72,9 +72,15 @@ def implied_host(template: Template) -> str | None:
     port = "" if marked.parts["port"] is None else f":{marked.parts['port'].replace(_HOLE, '*')}"
     host = marked.parts["host"].lower()
     if _HOLE not in host:
-        return host + port
+        return _by(marked.parts["scheme"], host + port, has_port=bool(port))
     domain = host.rpartition(_HOLE)[2].partition(".")[2]
-    return f"*.{domain}{port}" if _is_registrable(domain) else None
+    pattern = _by(marked.parts["scheme"], f"*.{domain}{port}", has_port=bool(port))
+    return pattern if _is_registrable(domain) else None
+
+
+def _by(scheme: str, pattern: str, *, has_port: bool) -> str:
+    """Write a pattern of hosts for an address of a scheme: without one and a port it is by https."""
+    return f"http://{pattern}" if scheme.lower() == "http" and not has_port else pattern
 
 
 def _is_whole(marked: _Marked) -> bool:
@@ -134,8 +140,13 @@ def _text(value: JSON) -> str:
 def _default_host(marked: _Marked) -> str | None:
     """Return the host that stands behind ``?:``, for where the account tells none."""
     default = next(marked.tokens).default
-    address = "" if default is None else default[0] if marked.parts["origin"] else f"https://{default[0]}"
-    return urlsplit(address).netloc.rpartition("@")[2].lower() or None if _is_usable(address) else None
+    scheme = "http" if (marked.parts["scheme"] or "").lower() == "http" else "https"
+    address = "" if default is None else default[0] if marked.parts["origin"] else f"{scheme}://{default[0]}"
+    if not _is_usable(address):
+        return None
+    parts = urlsplit(address)
+    host = parts.netloc.rpartition("@")[2].lower()
+    return _by(parts.scheme, host, has_port=parts.port is not None) if host else None
 
 
 def _is_registrable(domain: str) -> bool:

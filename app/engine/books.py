@@ -21,6 +21,7 @@ class Counters:
     created: int = 0
     updated: int = 0
     unchanged: int = 0
+    """Records that were held as they are; with ``changes_only``, those that the webhook knows as they are."""
     deleted: int = 0
     """Records that have vanished upstream, and those that it told as deleted."""
     quarantined: int = 0
@@ -41,6 +42,8 @@ class Counters:
     """Lists whose end is a guess: the upstream did not say that there is no more."""
     tombstones: int = 0
     """Those of the deleted records that came as records: ``deleted_when`` told them."""
+    repeated: int = 0
+    """Records that came again: with one write, or after the run itself has written them. The last one is kept."""
 
     @property
     def standing_errors(self) -> int:
@@ -87,8 +90,8 @@ def delivery_equation(counters: Counters) -> tuple[str, int, str, int]:
     given, names = counters.fetched + counters.deleted, "fetched + deleted"
     if counters.tombstones:
         given, names = given - counters.tombstones, f"{names} - tombstones"
-    fate = counters.queued + counters.quarantined + counters.unchanged + counters.withheld
-    return names, given, "queued + quarantined + unchanged + withheld", fate
+    fate = counters.queued + counters.quarantined + counters.unchanged + counters.repeated + counters.withheld
+    return names, given, "queued + quarantined + unchanged + repeated + withheld", fate
 
 
 def storage_equation(counters: Counters) -> tuple[str, int, str, int]:
@@ -99,8 +102,8 @@ def storage_equation(counters: Counters) -> tuple[str, int, str, int]:
     return (
         "fetched",
         counters.fetched,
-        f"{names} + unchanged + quarantined",
-        fate + counters.unchanged + counters.quarantined,
+        f"{names} + unchanged + repeated + quarantined",
+        fate + counters.unchanged + counters.repeated + counters.quarantined,
     )
 
 
@@ -112,11 +115,10 @@ def stats(
     finished_at: datetime | None,
     lists: ListFacts = ListFacts(),
 ) -> JsonObject:
-    """Show a resource's books as ``resource_stats`` does."""
-    found = counters.created + counters.updated + counters.unchanged
+    """Show a resource's books as ``resource_stats`` does: ``persisted`` are the rows that the run has written."""
     return {
         **{name: getattr(counters, name) for name in _NAMES},
-        "persisted": found + counters.delivered,
+        "persisted": counters.created + counters.updated + counters.delivered,
         "expected": lists.expected,
         "warnings": lists.warnings,
         "status": status,

@@ -7,7 +7,7 @@ schemas stay readable.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -75,6 +75,16 @@ def revelations(before: JsonObject, after: JsonObject, sent: JSON, at: str) -> l
         if secret.path not in still
         and lookup(after, secret.path) == secret.value
         and lookup(sent, secret.path) != secret.value
+    ]
+
+
+def left_unreadable(unreadable: Collection[Path], before: JsonObject, after: JsonObject, at: str) -> list[Failure]:
+    """Tell which of the values that do not decrypt a change leaves where they are."""
+    message = "what is stored does not decrypt: send it again"
+    return [
+        Failure(f"{at}.{'.'.join(path)}", message)
+        for path in sorted(unreadable)
+        if lookup(after, path) == lookup(before, path)
     ]
 
 

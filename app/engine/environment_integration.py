@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId
+from app.engine.paths import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,8 @@ class EnvironmentIntegration:
     """Laid over the integration's config, deeply; a null takes a key away. May hold secrets."""
     origins: Sequence[str] | None = None
     """The hosts that the override's own secrets were entered for."""
+    unreadable: frozenset[Path] = frozenset()
+    """Where the override holds what does not decrypt."""
     show_in_catalog: bool = True
     created_at: datetime
     updated_at: datetime

@@ -64,6 +64,8 @@ class Integration:
     """The hosts that the config's own secrets were entered for; None where it holds none, or that was not noted."""
     override_origins: Sequence[str] | None = None
     """The same of what its environment lays over it."""
+    unreadable: frozenset[Path] = frozenset()
+    """Where the config holds what does not decrypt, as it is shown to its owner."""
     version: int = 1
     created_at: datetime
     updated_at: datetime

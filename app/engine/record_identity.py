@@ -43,15 +43,18 @@ def fault_of(record: JSON, key: RecordKey) -> str:
 
 
 def may_collide(item: ResourceItem, plan: RunPlan) -> bool:
-    """Whether several requests of a run bring an item's records, and nothing else keeps records of its resource.
-
-    Where several items do, such as a list and what it leads to, each is meant to write over what the other has written.
-    """
+    """Whether several requests of a run bring an item's records, and nothing else keeps records of its resource."""
     origin = next(one for one in (item, *plan.ancestors_of(item.name)) if one.is_request)
     is_repeated = origin.depends_on is not None or origin.loop_on is not None or origin.recursion is not None
-    return is_repeated and not any(
-        one.persist and one.resource == item.resource for one in plan.order if one.name != item.name
-    )
+    return is_repeated and not is_shared(item, plan)
+
+
+def is_shared(item: ResourceItem, plan: RunPlan) -> bool:
+    """Whether several items of a run keep records of one resource, such as a list and what it leads to.
+
+    Each is then meant to write over what the other has written.
+    """
+    return any(one.persist and one.resource == item.resource for one in plan.order if one.name != item.name)
 
 
 def collisions(records: Sequence[JSON], key: RecordKey, origins: Sequence[tuple[int, int]]) -> int:

@@ -12,7 +12,7 @@ from app.engine.json_types import JSON
 from app.engine.paths import lookup
 from app.engine.record_keys import BY_ID, RecordKey
 
-_HASH_BYTES = 16
+HASH_BYTES = 16
 # A longer id would not fit into the primary key's index: it is known by its hash.
 _LONGEST_ID = 500
 # A row that is kept takes some 4 KB, however short it is: orjson writes into that much, and what it gives back is in
@@ -142,7 +142,7 @@ def _fitting(text: str) -> str:
 
 
 def _hashed(text: str) -> str:
-    return f"hash:{hashlib.blake2b(text.encode(), digest_size=_HASH_BYTES).hexdigest()}"
+    return f"hash:{hashlib.blake2b(text.encode(), digest_size=HASH_BYTES).hexdigest()}"
 
 
 def _known_by_content(record: JSON) -> RecordRow:
@@ -165,4 +165,4 @@ def encoded(data: bytes) -> JSON:
 
 def _row(known: str, record: JSON) -> RecordRow:
     data = encode(record)
-    return RecordRow(known, data, hashlib.blake2b(data, digest_size=_HASH_BYTES).digest())
+    return RecordRow(known, data, hashlib.blake2b(data, digest_size=HASH_BYTES).digest())

@@ -67,7 +67,8 @@ def origin_of(url: str) -> str:
 def admit(given: Iterable[str], url: str) -> bool:
     """Whether secrets that were given for some origins may be sent to a URL."""
     origin = origin_of(url)
-    return any(one == origin if "://" in one else allowed_hosts.admits([one], url) for one in given)
+    # What was given before patterns had schemes was given for both.
+    return any(one == origin or allowed_hosts.admits([one], url, takes_http=True) for one in given)
 
 
 def check(given: frozenset[str] | None, url: str) -> None:

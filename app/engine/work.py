@@ -196,6 +196,8 @@ class PageWrite:
     """What was odd about the pages, and lost no record."""
     collision: PageWarning | None = None
     """Warns of one record that takes the place of another one of the same run; None where none can be another one."""
+    counts_repeats: bool = False
+    """Records that the run itself has written before count as repeated, not as updated or unchanged."""
     given_on: Sequence[str] = ()
     """What spools have gathered and given on by this write: nobody needs it any more."""
     has_gaps: bool = False
@@ -214,6 +216,8 @@ class PendingEvent:
     records: int
     attempts: int
     created_at: datetime
+    is_open: bool = False
+    """A batch of records that nobody has tried to send: others may be merged with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +236,16 @@ class CrowdedOut:
     kind: UnitKind
     account_id: str
     ring: Ring
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkFacts:
+    """What a piece of work is about, for people who watch it."""
+
+    run_id: str
+    account_id: str
+    what: str
+    """The resource and its method, or what else there is to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from app import failpoints
 from app.engine import routing
 from app.engine.errors import DeliveryError, LeaseLostError, StoreUnavailableError
 from app.engine.objects import SyncJobRun, Webhook
 from app.engine.status import DeliveryStatus
-from app.engine.work import NOTHING_DONE, Claim, ErrorDraft, PendingEvent, Ring, SliceOutcome
+from app.engine.work import NOTHING_DONE, Claim, ErrorDraft, PendingEvent, Ring, SliceOutcome, WorkFacts
 from app.failpoints import Failpoint
+from app.services.batch_merging import BatchMerging
 from app.services.delivery_ends import DeliveryEnds
 from app.services.lease_keeping import LeaseKeeper
 from app.services.run_context import RunReader
@@ -26,6 +27,8 @@ from app.services.webhook_health import WebhookHealth
 from app.services.workplace import Workplace
 
 logger = logging.getLogger(__name__)
+
+Note: TypeAlias = Callable[[WorkFacts], object]
 
 
 class DeliveryQueue(Protocol):
@@ -58,10 +61,16 @@ class AfterSlice:
     """Keeps that work on the run broke, by the name of the exception."""
 
 
+def note_nothing(facts: WorkFacts) -> None:
+    """Tell nobody what work is about."""
+
+
 @dataclass(slots=True)
 class _Slice:
     claim: Claim
     deadline: float
+    note: Note = note_nothing
+    """Told once, what the slice is about."""
     steps: int = 0
     place: Place | None = None
     """Where its present event is under way."""
@@ -70,12 +79,16 @@ class _Slice:
         if self.place is not None:
             self.place.cancel()
 
+    def tell(self, run: SyncJobRun) -> None:
+        note, self.note = self.note, note_nothing
+        note(WorkFacts(run_id=run.id, account_id=run.integrated_account_id, what=f"events to webhook {run.webhook_id}"))
+
 
 class _Step(Enum):
     OVER = auto()
     """The event has come to its end."""
     UNDER_WAY = auto()
-    """Its receiver has it."""
+    """Its receiver has it, or it waits for more records."""
     GIVEN_BACK = auto()
     """It waits, and so does the unit."""
 
@@ -93,6 +106,7 @@ class DeliveryWorker:
         keeper: LeaseKeeper,
         sending: Sending,
         ends: DeliveryEnds,
+        merging: BatchMerging,
         after: AfterSlice,
         workplace: Workplace,
     ) -> None:
@@ -103,17 +117,18 @@ class DeliveryWorker:
         self._keeper = keeper
         self._sending = sending
         self._ends = ends
+        self._merging = merging
         self._after = after
         self._workplace = workplace
         self._clock = workplace.clock
         self._settings = workplace.settings
 
-    def work(self, claim: Claim) -> SliceOutcome:
+    def work(self, claim: Claim, *, note: Note = note_nothing) -> SliceOutcome:
         """Send until nothing waits, an attempt fails, the slice is over, or a receiver takes its time.
 
         Then nothing is done yet, and the slice goes on by itself.
         """
-        slice = _Slice(claim, self._clock.now().timestamp() + self._settings.slice_seconds)
+        slice = _Slice(claim, self._clock.now().timestamp() + self._settings.slice_seconds, note)
         self._keeper.keep(claim, on_lost=slice.cancel)
         is_under_way = self._advance(slice, partial(self._send_on, slice))
         return NOTHING_DONE if is_under_way else SliceOutcome(run_id=claim.run_id, may_settle=True)
@@ -154,6 +169,7 @@ class DeliveryWorker:
             run = self._runs.load(claim.run_id)
             if run is None:
                 raise LeaseLostError
+            slice.tell(run)
             event = self._queue.next_event(claim.run_id)
             if event is None:
                 if self._queue.go_idle(
@@ -161,12 +177,32 @@ class DeliveryWorker:
                 ):
                     return False
                 continue
-            step = self._send(slice, run, event)
+            step = self._merge_and_send(slice, run, event)
             if step is not _Step.OVER:
                 return step is _Step.UNDER_WAY
             if self._is_over(slice):
                 self._yield(claim)
                 return False
+
+    def _merge_and_send(self, slice: _Slice, run: SyncJobRun, event: PendingEvent) -> _Step:
+        """Send what is next, once batches that wait behind it are merged with it."""
+        if self._merging.may_merge(event):
+            if pause := self._merging.pause_seconds(slice.claim, event):
+                return self._linger(slice, pause)
+            self._merging.merge(slice.claim, event)
+            merged = self._queue.next_event(slice.claim.run_id)
+            if merged is None:
+                return _Step.OVER
+            event = merged
+        return self._send(slice, run, event)
+
+    def _linger(self, slice: _Slice, seconds: float) -> _Step:
+        """Wait for more records, which holds no thread."""
+        if self._is_late(slice):
+            self._yield(slice.claim)
+            return _Step.GIVEN_BACK
+        self._sending.later(seconds, partial(self._resume, slice, partial(self._send_on, slice)))
+        return _Step.UNDER_WAY
 
     def _send(self, slice: _Slice, run: SyncJobRun, event: PendingEvent) -> _Step:
         try:
@@ -194,6 +230,10 @@ class DeliveryWorker:
                 return False
             return self._send_on(slice)
 
+        self._resume(slice, act)
+
+    def _resume(self, slice: _Slice, act: Callable[[], bool]) -> None:
+        """Do the next part of a slice in a thread that is nobody's task."""
         if not self._advance(slice, act):
             self._after.settle(slice.claim.run_id)
 
@@ -215,8 +255,10 @@ class DeliveryWorker:
     def _is_over(self, slice: _Slice) -> bool:
         """Count an event, and tell whether the slice ends with it."""
         slice.steps += 1
-        is_late = self._clock.now().timestamp() >= slice.deadline or slice.steps == self._settings.slice_pages
-        return is_late or self._workplace.is_stopping()
+        return slice.steps == self._settings.slice_pages or self._is_late(slice)
+
+    def _is_late(self, slice: _Slice) -> bool:
+        return self._clock.now().timestamp() >= slice.deadline or self._workplace.is_stopping()
 
     def _break_off(self, claim: Claim, error: Exception) -> None:
         """Have the unit come back by its timer, later each time, until it counts as poison."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from app.engine import integration_config, secret_origins
-from app.engine.config_secrets import redacted_config, revelations
+from app.engine.config_secrets import left_unreadable, redacted_config, revelations
 from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
@@ -40,8 +40,8 @@ class InstalledStore(Protocol):
 class Integrations(Protocol):
     """Reads integrations."""
 
-    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
-        """Read one integration."""
+    def inspect(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration for its owner, whether or not its secrets decrypt."""
 
 
 class EnvironmentIntegrationService:
@@ -59,7 +59,7 @@ class EnvironmentIntegrationService:
         Raises InvalidInputError with ``faults``, which the caller found, and every other one.
         """
         integration_id = fields.get("integration_id")
-        integration = self._integrations.get(environment_id, integration_id) if integration_id else None
+        integration = self._integrations.inspect(environment_id, integration_id) if integration_id else None
         failures = list(faults)
         if integration_id and integration is None:
             message = f"integration '{integration_id}' does not exist"
@@ -89,7 +89,7 @@ class EnvironmentIntegrationService:
         failures = list(faults)
         if changes.get("integration_id", current.integration_id) != current.integration_id:
             failures.append(Failure("integration_id", "can not be changed: install the other integration"))
-        integration = self._integrations.get(environment_id, current.integration_id)
+        integration = self._integrations.inspect(environment_id, current.integration_id)
         values = _checked(changes, integration, current, failures)
         return _found(self._installed.update(environment_id, id, values, seen=seen), id)
 
@@ -112,6 +112,7 @@ def _checked(
         if current is not None:
             values["override"] = restored(fields["override"], current.override)
             found += revelations(current.override, values["override"], fields["override"], "override")
+            found += left_unreadable(current.unreadable, current.override, values["override"], "override")
         if integration is not None:
             found += integration_config.failures_of_new(merged(integration.config, values["override"]), "override")
     if found:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from app.engine import integration_config, secret_origins
-from app.engine.config_secrets import redacted_config, revelations
+from app.engine.config_secrets import left_unreadable, redacted_config, revelations
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
@@ -19,8 +19,8 @@ class IntegrationStore(Protocol):
     def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON]) -> Integration:
         """Write a new integration; raise InvalidInputError when its name is taken."""
 
-    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
-        """Read one integration."""
+    def inspect(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration for its owner, whether or not its secrets decrypt."""
 
     def by_name(self, environment_id: EnvironmentId, name: str) -> Integration | None:
         """Read one integration by its name."""
@@ -66,7 +66,7 @@ class IntegrationService:
 
     def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration:
         """Read one integration; raise NotFoundError."""
-        return _found(self._integrations.get(environment_id, integration_id), integration_id)
+        return _found(self._integrations.inspect(environment_id, integration_id), integration_id)
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Integration]:
         """Read a page of integrations."""
@@ -109,6 +109,7 @@ def _checked_changes(current: Integration, changes: JsonObject, faults: Sequence
     failures = [*faults, *_config_failures(fields)]
     if "config" in fields and not failures:
         failures += revelations(current.config, fields["config"], changes["config"], "config")
+        failures += left_unreadable(current.unreadable, current.config, fields["config"], "config")
     if changes.get("name", current.name) != current.name:
         message = f"can not be changed: sync jobs refer to this integration as '{current.name}'"
         failures.append(Failure("name", message))

@@ -61,6 +61,11 @@ class PageIdentity:
         key = self._context.key_of(self._item)
         return record_identity.collided(key, 1) if key.paths else None
 
+    @property
+    def counts_repeats(self) -> bool:
+        """Whether a record that the run has written before can only have come again."""
+        return not record_identity.is_shared(self._item, self._context.plan)
+
     def fault_of(self, records: Sequence[JSON]) -> IdPathError | None:
         """Return what is wrong with a list when none of its first records has the id that its method's config names.
 

@@ -213,8 +213,8 @@ class RowVersions(Protocol):
 class Bell(Protocol):
     """Tells daemons to look at rows of Postgres. Losing or doubling a ring is harmless: the sweeper rings again."""
 
-    def ring(self, rings: Sequence[Ring]) -> None:
-        """Ask daemons to work on units; never raises for a broker that can not be reached."""
+    def ring(self, rings: Sequence[Ring]) -> bool:
+        """Ask daemons to work on units; False for a broker that can not be reached, or is full, never an exception."""
 
     def ring_run(self, run_id: str, *, queue: str) -> bool:
         """Ask a daemon to start a run; tell whether the broker took the message."""

@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 from app.engine.objects import EnvironmentId, Webhook
 from app.engine.work import Ring
 from app.services.ports import Bell, WebhookSender
+from app.services.timers import Timers
 
 logger = logging.getLogger(__name__)
 
@@ -76,10 +77,11 @@ class Sending:
         self._bell = bell
         self._most = most
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-deliveries")
+        self._timers = Timers()
         self._changed = threading.Condition()
         self._places: set[Place] = set()
         self._busy = 0
-        """Answers that somebody goes on with."""
+        """Answers that somebody goes on with, and slices that wait for more."""
         self._of_environment: Counter[EnvironmentId] = Counter()
         self._of_webhook: Counter[_Key] = Counter()
         self._waiting: dict[_Key, dict[str, Ring]] = {}
@@ -119,7 +121,13 @@ class Sending:
         """Have a thread do what follows an answer; called on the event loop, which must not wait."""
         with self._changed:
             self._busy += 1
-        self._threads.submit(self._do, place, act)
+        self._threads.submit(self._do, partial(self._leave_and, place, act))
+
+    def later(self, seconds: float, act: Callable[[], object]) -> None:
+        """Have a thread do something in a while, for which ``join`` waits too."""
+        with self._changed:
+            self._busy += 1
+        self._timers.after(seconds, lambda: self._threads.submit(self._do, act))
 
     def stop_within(self, seconds: float) -> None:
         """Wait for receivers for so long at most from now on, and leave those that have not answered by then."""
@@ -135,9 +143,12 @@ class Sending:
                 lambda: not self._places and not self._busy, timeout=max(0.0, deadline - time.monotonic())
             )
 
-    def _do(self, place: Place, act: Callable[[], object]) -> None:
+    def _leave_and(self, place: Place, act: Callable[[], object]) -> None:
+        self.leave(place)
+        act()
+
+    def _do(self, act: Callable[[], object]) -> None:
         try:
-            self.leave(place)
             act()
         except Exception:
             # Its lease ends, and somebody else takes it up.

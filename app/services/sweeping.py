@@ -50,6 +50,9 @@ class Units(Protocol):
         A ring is repeated after twice the time of the one before, up to ten minutes; at once where a queue is empty.
         """
 
+    def ring_again(self, unit_ids: Sequence[str]) -> None:
+        """Mark units as not rung for: the broker did not take it."""
+
 
 class Runs(Protocol):
     """Knows which runs wait in vain."""
@@ -61,6 +64,9 @@ class Runs(Protocol):
         self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
     ) -> Sequence[tuple[str, str]]:
         """Mark and list ``(run id, queue)`` of runs whose message is lost, on the terms of units."""
+
+    def ring_again(self, run_ids: Sequence[str]) -> None:
+        """Mark runs as not rung for: the broker did not take it."""
 
     def unsettled(self, *, limit: int, skipped: Sequence[str]) -> Sequence[str]:
         """List begun runs without work left, which nobody has settled, but for those to be skipped."""
@@ -117,6 +123,7 @@ class Sweeping:
         self._unit_heads = QueueHeads(bell, settle_seconds=settle_seconds, monotonic=monotonic)
         self._run_heads = QueueHeads(bell, settle_seconds=settle_seconds, monotonic=monotonic)
         self._unsettled = DutyRows("settling", monotonic=monotonic)
+        self._was_missed = False
 
     def duties(self) -> Sequence[Duty]:
         """List what it does, each apart from the others."""
@@ -146,27 +153,46 @@ class Sweeping:
         """Ring for the units that nobody has come for."""
         seconds = self._settings.ring_after_seconds
         lost = self._unit_heads.lost_before(self._units.due_queues(ring_after_seconds=seconds))
-        for _ in range(_MOST_BATCHES):
-            rings = self._units.ring_due(lost, ring_after_seconds=seconds, limit=BATCH)
-            for ring in rings:
-                self._rung_units.handle(
+        for limit in self._limits():
+            rings = self._units.ring_due(lost, ring_after_seconds=seconds, limit=limit)
+            missed = [
+                ring.unit_id
+                for ring in rings
+                if self._rung_units.handle(
                     ring.unit_id, partial(self._bell.ring, [ring]), tell=partial(self._tell, ring.run_id)
                 )
-            if len(rings) < BATCH:
+                is False
+            ]
+            if self._is_over(missed, self._units.ring_again) or len(rings) < limit:
                 return
 
     def ring_runs(self) -> None:
         """Ring for the runs that nobody has come for."""
         seconds = self._settings.ring_after_seconds
         lost = self._run_heads.lost_before(self._runs.due_queues(ring_after_seconds=seconds))
-        for _ in range(_MOST_BATCHES):
-            found = self._runs.ring_due(lost, ring_after_seconds=seconds, limit=BATCH)
-            for run_id, queue in found:
-                self._rung_runs.handle(
+        for limit in self._limits():
+            found = self._runs.ring_due(lost, ring_after_seconds=seconds, limit=limit)
+            missed = [
+                run_id
+                for run_id, queue in found
+                if self._rung_runs.handle(
                     run_id, partial(self._bell.ring_run, run_id, queue=queue), tell=partial(self._tell, run_id)
                 )
-            if len(found) < BATCH:
+                is False
+            ]
+            if self._is_over(missed, self._runs.ring_again) or len(found) < limit:
                 return
+
+    def _limits(self) -> Sequence[int]:
+        """Begin with one ring where the last ones were not taken: many rows would be marked for nothing."""
+        return [*([1] if self._was_missed else []), *[BATCH] * _MOST_BATCHES]
+
+    def _is_over(self, missed: Sequence[str], ring_again: Callable[[Sequence[str]], None]) -> bool:
+        """Whether to leave the rest to the next turn, since the broker takes nothing."""
+        self._was_missed = bool(missed)
+        if missed:
+            ring_again(missed)
+        return self._was_missed
 
     def settle(self) -> None:
         """Settle the runs that have no work left, and that nobody has ended."""

@@ -4,15 +4,14 @@ Whoever notices a change calls here: Celery's signals, the workers, the API, the
 in Postgres under the run's lock, so any of them may come late, twice or never.
 """
 
+import logging
 import math
-from dataclasses import dataclass
 from typing import Final
 
 from app.engine import announcements, events, increments, settling
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import SyncJobRun
-from app.engine.planning import RunPlan
 from app.engine.routing import queue_of
 from app.engine.settling import Progress, ResourceState, Verdict
 from app.engine.status import ErrorHandling, RunStatus
@@ -25,23 +24,13 @@ from app.services.deleting import Decision, Deletions
 from app.services.ports import Bell, Clock
 from app.services.run_context import RunContexts, RunReader, RunUnworkableError, envelope_of
 from app.services.run_ports import LockedRun, Moves
+from app.services.run_start import RunStart
 from app.services.webhook_health import Announcement
 from app.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 _AT_WORK: Final = (RunStatus.RUNNING, RunStatus.RATE_LIMITED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStart:
-    """What a started run begins with: the plan to turn into a canvas, and where its messages go."""
-
-    run_id: str
-    queue: str
-    plan: RunPlan
-    resource_ids: JsonObject
-    delivery_unit_id: str | None
-    has_work: bool
-    """There is a unit to work on; else the run may have come to its end already."""
 
 
 class Tracking:
@@ -90,6 +79,8 @@ class Tracking:
         if not self._moves.start(run_id, units=first.units, events=first.events, errors=first.errors, keys=keys):
             self._bell.ring(self._moves.unblock(run_id, context.queue))
             return None
+        facts = {"account_id": context.account.id, "sync_job_id": context.run.sync_job_id}
+        logger.info("a run has begun", extra={"run_id": run_id, **facts, "resources": len(context.plan.order)})
         if first.delivery_unit_id and first.events and not first.asks_receiver:
             self._bell.ring([Ring(run_id=run_id, unit_id=first.delivery_unit_id, queue=context.queue)])
         if first.errors and context.run.error_handling is ErrorHandling.FAIL_FAST:
@@ -101,6 +92,7 @@ class Tracking:
             resource_ids=dict(context.resource_ids),
             delivery_unit_id=first.delivery_unit_id if first.asks_receiver else None,
             has_work=bool(first.units) and not first.errors,
+            account_id=context.account.id,
         )
 
     @repeated
@@ -199,6 +191,7 @@ class Tracking:
         run = self._runs.load(run_id)
         if run is None or not self._moves.move(run_id, RunStatus.STOPPED):
             return False
+        _log_end(run, RunStatus.STOPPED)
         self._ring_next(run)
         return True
 
@@ -242,6 +235,7 @@ class Tracking:
         wakes_at = parked.wakes_at if parked else None
         if not locked.move(RunStatus.RATE_LIMITED, retry_after=wakes_at):
             return []
+        logger.info("a run waits for its upstream's limit", extra={"run_id": run.id, "until": wakes_at})
         if parked is None or wakes_at is None or not events.is_sent(run, events.RATE_LIMITED):
             return []
         seconds = max(0, math.ceil((wakes_at - self._clock.now()).total_seconds()))
@@ -270,6 +264,7 @@ class Tracking:
     ) -> list[Ring]:
         if not locked.move(status, error=error):
             return []
+        _log_end(run, status, error)
         kind = events.COMPLETED if status is RunStatus.COMPLETED else events.FAILED
         if others := locked.watchers:
             now = self._clock.now()
@@ -298,6 +293,12 @@ def _hold_increments(locked: LockedRun, run: SyncJobRun, progress: Progress) -> 
         return
     parents = {resource.name: resource.parent_name for resource in progress.resources}
     locked.hold_increments(increments.held(parents, locked.unread_resources()))
+
+
+def _log_end(run: SyncJobRun, status: RunStatus, error: JsonObject | None = None) -> None:
+    code = {"code": error["code"]} if error else {}
+    facts = {"run_id": run.id, "account_id": run.integrated_account_id, "status": status.value, **code}
+    logger.info("a run has ended", extra=facts)
 
 
 def _shown(error: ErrorDraft) -> JsonObject:

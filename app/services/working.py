@@ -11,8 +11,8 @@ from app.engine.frontier import Frontier
 from app.engine.ids import new_id
 from app.engine.objects import AccountStatus
 from app.engine.status import RunStatus
-from app.engine.work import NOTHING_DONE, Claim, ClaimTerms, ErrorDraft, SliceOutcome, UnitKind
-from app.services.delivering import DeliveryWorker
+from app.engine.work import NOTHING_DONE, Claim, ClaimTerms, ErrorDraft, SliceOutcome, UnitKind, WorkFacts
+from app.services.delivering import DeliveryWorker, Note, note_nothing
 from app.services.fetching import FetchWorker
 from app.services.lease_keeping import LeaseKeeper
 from app.services.run_context import RunContexts, RunUnworkableError
@@ -81,33 +81,36 @@ class UnitWorker:
         self._claiming = threading.Lock()
         self._turns = turns
 
-    def work_on_resource(self, resource_id: str) -> SliceOutcome:
+    def work_on_resource(self, resource_id: str, *, note: Note = note_nothing) -> SliceOutcome:
         """Work on the resource's next free unit, if it has one."""
         if claim := self._claim(self._units.claim_next, resource_id):
-            return self._work_on(claim)
+            return self._work_on(claim, note)
         unit_id = self._units.next_of_resource(resource_id)
-        return self.work(unit_id) if unit_id else NOTHING_DONE
+        return self.work(unit_id, note=note) if unit_id else NOTHING_DONE
 
-    def work(self, unit_id: str) -> SliceOutcome:
-        """Work on the unit for one slice; a unit that is taken, done or cancelled costs one query."""
+    def work(self, unit_id: str, *, note: Note = note_nothing) -> SliceOutcome:
+        """Work on the unit for one slice; a unit that is taken, done or cancelled costs one query.
+
+        ``note`` is told what it is about, once that is known.
+        """
         if claim := self._claim(self._units.claim, unit_id):
-            return self._work_on(claim)
+            return self._work_on(claim, note)
         # One after the other already: by a lock of the webhook.
         if self._turns.sends(unit_id) and (claim := self._units.claim_in_turn(unit_id, self._terms)):
-            return self._work_on(claim)
+            return self._work_on(claim, note)
         return NOTHING_DONE
 
-    def _work_on(self, claim: Claim) -> SliceOutcome:
+    def _work_on(self, claim: Claim, note: Note) -> SliceOutcome:
         if claim.attempts > MAX_ATTEMPTS:
             return self._give_up(claim, self._lost(claim))
         if claim.kind is UnitKind.DELIVERY:
             # It keeps its lease by itself, for as long as its receiver takes.
-            return self._delivering.work(claim)
+            return self._delivering.work(claim, note=note)
         try:
             if claim.idle_slices >= self._settings.stalled_slices:
                 return self._give_up(claim, self._stalled(claim))
             with self._keeper.keeping(claim):
-                return self._slice(claim)
+                return self._slice(claim, note)
         except RunUnworkableError as error:
             self._tracking.fail(claim.run_id, self._draft(error.code, error.message))
             return SliceOutcome(run_id=claim.run_id)
@@ -121,10 +124,12 @@ class UnitWorker:
         with self._claiming:
             return claim(id, self._terms)
 
-    def _slice(self, claim: Claim) -> SliceOutcome:
+    def _slice(self, claim: Claim, note: Note) -> SliceOutcome:
         context = self._contexts.load(claim.run_id)
         if context.account.status == AccountStatus.INACTIVE:
             return self._rest(claim, context.account.id)
+        item = context.item_of(claim.resource_id)
+        note(WorkFacts(run_id=claim.run_id, account_id=context.account.id, what=f"{item.name} {item.method}"))
         if context.run.status is RunStatus.RATE_LIMITED:
             self._tracking.go_on(context.run)
         return self._fetching.work(claim, context)

@@ -8,6 +8,7 @@ from app.engine.routing import RAPID_BRIDGE_QUEUE, queue_of
 
 # Where to run them: `-m` looks into the working directory first, which may hold a stranger's `app` or `workers`.
 PROJECT_ROOT = Path(app.__file__).resolve().parent.parent
+FLOWER_CONFIG = PROJECT_ROOT / "workers" / "flower_config.py"
 
 
 def api_command(bind: str, *, worker_tmp_dir: str, workers: int = 2, threads: int = 8) -> tuple[str, ...]:
@@ -29,13 +30,13 @@ def api_command(bind: str, *, worker_tmp_dir: str, workers: int = 2, threads: in
     )
 
 
-def daemon_command(daemon_id: str, *, group: str, concurrency: int) -> tuple[str, ...]:
-    """Run a Celery worker that serves a daemon group and the RapidBridge queue."""
+def daemon_command(name: str, *, group: str, concurrency: int) -> tuple[str, ...]:
+    """Run a Celery worker that serves a daemon group and the RapidBridge queue; no two on a machine have one name."""
     return (
         *(sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker"),
         *("--pool", "threads", "--concurrency", str(concurrency)),
         *("--queues", f"{queue_of(group)},{RAPID_BRIDGE_QUEUE}"),
-        *("--hostname", f"{daemon_id.replace('%', '%%')}@%h"),
+        *("--hostname", f"{name.replace('%', '%%')}@%h"),
         *("--loglevel", "INFO"),
         # Daemons agree through Postgres; neighbours' chatter only delays the start.
         *("--without-mingle", "--without-gossip"),
@@ -56,5 +57,5 @@ def flower_command(host: str, port: int) -> tuple[str, ...]:
     """Serve Flower; its users come from FLOWER_BASIC_AUTH, never from the command line, which all can read."""
     return (
         *(sys.executable, "-m", "celery", "-A", "workers.celery_app", "flower"),
-        *(f"--address={host}", f"--port={port}"),
+        *(f"--address={host}", f"--port={port}", f"--conf={FLOWER_CONFIG}"),
     )

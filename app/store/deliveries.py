@@ -4,10 +4,12 @@ Every write happens under the delivery unit's lease, so one run's events have on
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.books import Counters
+from app.engine.event_merging import MergeBounds
 from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.work import Claim, EventDraft, PendingEvent, Ring
 from app.services.conflicts import repeats_conflicts
@@ -16,9 +18,18 @@ from app.store.database import reading
 from app.store.pages import count
 from app.store.units import hold_lease
 
+_NOTHING_MERGED: Final = MergeBounds()
+_SMALL_BATCHES: Final = 25
+"""So many of any size count as a full one."""
+
+IS_OPEN: Final = """
+    d.event = 'sync_job_run:record' and d.records > 0 and d.attempts = 0 and d.last_attempt_at is null and d.part = ''
+"""
+"""A batch of records, of ``delivery d``, that nobody has tried to send."""
+
 # What waits for a webhook that is not active lets others go first.
-_NEXT = text("""
-    select d.id, d.webhook_id, d.resource_id, d.event, d.body, d.records, d.attempts, d.created_at
+_NEXT = text(f"""
+    select d.id, d.webhook_id, d.resource_id, d.event, d.body, d.records, d.attempts, d.created_at, {IS_OPEN} as is_open
       from delivery d left join webhook w on w.id = d.webhook_id
      where d.run_id = :run_id and d.status = 'pending'
      order by coalesce(w.is_active, true) desc, d.sequence, d.part collate "C" limit 1
@@ -51,9 +62,12 @@ _FAILED_ATTEMPT = text("""
      where id = :id
 """)
 
-_PENDING_RECORDS = text("""
-    select count(*) from (select from delivery
-     where run_id = :run_id and status = 'pending' and event = 'sync_job_run:record' limit :limit) backlog
+# In batches that are full, as they will be once they are merged; very many small ones are a backlog too.
+_BACKLOG = text("""
+    select count(*) = :most
+           or coalesce(sum(least(1, greatest(records::float / :records, size::float / :bytes))), 0) >= :limit
+      from (select records, octet_length(body) as size from delivery
+             where run_id = :run_id and status = 'pending' and event = 'sync_job_run:record' limit :most) backlog
 """)
 
 # Nothing is fetched before the receiver has agreed to the run, whatever else it is told first.
@@ -79,8 +93,9 @@ _HAND_BACK = text("""
 class DeliveryStore:
     """The events of all runs."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, bounds: MergeBounds = _NOTHING_MERGED) -> None:
         self._engine = engine
+        self._bounds = bounds
 
     def next_event(self, run_id: str) -> PendingEvent | None:
         """Find the run's oldest event that is not delivered."""
@@ -97,6 +112,7 @@ class DeliveryStore:
             records=row["records"],
             attempts=row["attempts"],
             created_at=row["created_at"],
+            is_open=row["is_open"],
         )
 
     def settle(
@@ -121,7 +137,7 @@ class DeliveryStore:
             connection.execute(_SETTLE, {"id": event.id, "status": end, "status_code": status_code, "error": error})
             if event.resource_id and event.records:
                 count(connection, event.resource_id, counted(end, event.records))
-            if _backlog(connection, claim.run_id, backlog_limit) >= backlog_limit:
+            if self._is_long(connection, claim.run_id, backlog_limit):
                 return []
             rows = connection.execute(_UNBLOCK, {"run_id": claim.run_id}).all()
         return [Ring(run_id=str(run_id), unit_id=str(unit_id), queue=queue) for run_id, unit_id, queue in rows]
@@ -171,13 +187,13 @@ class DeliveryStore:
     def is_long(self, run_id: str, *, limit: int) -> bool:
         """Tell whether so many batches of a run wait for delivery."""
         with reading(self._engine) as connection:
-            return _backlog(connection, run_id, limit) >= limit
+            return self._is_long(connection, run_id, limit)
 
     def wait_for_backlog(self, claim: Claim, *, backlog_limit: int) -> bool:
         """Block a fetching unit when too many events of its run wait for delivery; tell whether it was blocked."""
         with self._engine.begin() as connection:
             connection.execute(_LOCK_DELIVERY_UNIT, {"run_id": claim.run_id})
-            if _backlog(connection, claim.run_id, backlog_limit) < backlog_limit:
+            if not self._is_long(connection, claim.run_id, backlog_limit):
                 return False
             parameters = {
                 "unit_id": claim.unit_id,
@@ -187,13 +203,18 @@ class DeliveryStore:
             connection.execute(_HAND_BACK, parameters)
         return True
 
+    def _is_long(self, connection: Connection, run_id: str, limit: int) -> bool:
+        is_merging = self._bounds.is_merging
+        values = {
+            "records": self._bounds.records if is_merging else 1,
+            "bytes": self._bounds.bytes if is_merging else 1,
+            "most": limit * _SMALL_BATCHES if is_merging else limit,
+        }
+        return bool(connection.execute(_BACKLOG, {**values, "run_id": run_id, "limit": limit}).scalar_one())
+
 
 def counted(end: DeliveryStatus, records: int) -> Counters:
     """Return what a resource counts when an event of so many records comes to its end."""
     if end is DeliveryStatus.QUARANTINED:
         return Counters(queued=-records, quarantined=records)
     return Counters(**{end: records})
-
-
-def _backlog(connection: Connection, run_id: str, limit: int) -> int:
-    return int(connection.execute(_PENDING_RECORDS, {"run_id": run_id, "limit": limit}).scalar_one())

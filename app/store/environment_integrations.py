@@ -67,7 +67,7 @@ class EnvironmentIntegrationStore:
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentIntegration]:
         """Read a page of them."""
-        return catalog.list_rows(self._engine, _TABLE, environment_id, self._shown, filters)
+        return catalog.list_rows(self._engine, _TABLE, environment_id, self._installed, filters)
 
     def update(
         self, environment_id: EnvironmentId, id: str, values: JsonObject, *, seen: RowVersion | None = None
@@ -93,10 +93,7 @@ class EnvironmentIntegrationStore:
         return {**values, "override": sealed_config.sealed(values["override"], self._cipher, place)}
 
     def _installed(self, row: Row) -> EnvironmentIntegration:
-        return _installed(row, _opened(row["environment_id"], row["integration_id"], row["override"], self._cipher))
-
-    def _shown(self, row: Row) -> EnvironmentIntegration:
-        """Read a row for a list, which secrets that do not decrypt are not to keep from being read."""
+        """Read a row for its owner: what does not decrypt stays sealed, and is told of."""
         place = OVERRIDE.place(row["environment_id"], row["integration_id"])
         return _installed(row, sealed_config.shown(row["override"], self._cipher, place))
 
@@ -141,6 +138,7 @@ def _installed(row: Row, override: JsonObject) -> EnvironmentIntegration:
         environment_id=EnvironmentId(str(row["environment_id"])),
         integration_id=str(row["integration_id"]),
         override=override,
+        unreadable=frozenset(sealed_config.sealed_paths(override)),
         origins=row["origins"],
         show_in_catalog=row["show_in_catalog"],
         created_at=row["created_at"],

@@ -1,6 +1,7 @@
 """Integrations in Postgres; the literal secrets of their configs are encrypted."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Engine, func, select, update
@@ -44,6 +45,11 @@ class IntegrationStore:
         row = catalog.find_row(self._engine, _TABLE, environment_id, integration_id)
         return self._integration(row) if row else None
 
+    def inspect(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration for its owner: what does not decrypt stays sealed, and is told of."""
+        row = catalog.find_row(self._engine, _TABLE, environment_id, integration_id)
+        return self._shown(row) if row else None
+
     def by_name(self, environment_id: EnvironmentId, name: str) -> Integration | None:
         """Find an integration by its name."""
         with reading(self._engine) as connection:
@@ -75,7 +81,7 @@ class IntegrationStore:
         with self._engine.begin() as connection:
             row = connection.execute(statement).mappings().one_or_none()
         demand(row is not None, seen)
-        return self._integration(row) if row else None
+        return self._shown(row) if row else None
 
     def delete(self, environment_id: EnvironmentId, integration_id: str, *, seen: RowVersion | None = None) -> bool:
         """Remove an integration; raise InvalidInputError while accounts belong to it."""
@@ -101,8 +107,9 @@ class IntegrationStore:
         return integration_of(row, self._cipher)
 
     def _shown(self, row: Row) -> Integration:
-        """Read an integration's row for a list, which secrets that do not decrypt are not to keep from being read."""
-        return _integration(row, sealed_config.shown(row["config"], self._cipher, _place(row)))
+        """Read an integration's row for its owner, whom secrets that do not decrypt are not to keep from it."""
+        config = sealed_config.shown(row["config"], self._cipher, _place(row))
+        return replace(_integration(row, config), unreadable=frozenset(sealed_config.sealed_paths(config)))
 
 
 def integration_of(row: Row, cipher: Cipher) -> Integration:

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 _GATHER_SECONDS = 0.05
 
-START_RUN_TASK = "ferryman.start_run.v1"
+START_RUN_TASK = "ferryman.start_run"
 
 _INSERT = text("insert into outbox (task, args, queue) values (:task, :args, :queue) returning id").bindparams(
     bindparam("args", type_=JSONB)

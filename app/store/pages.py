@@ -29,6 +29,7 @@ from app.store import (
     list_warnings,
     plain_pages,
     record_differences,
+    record_writer,
     spools,
     tables,
     told_deletions,
@@ -37,7 +38,6 @@ from app.store import (
 from app.store.database import driver_cursor
 from app.store.parts import parts
 from app.store.record_differences import RecordPage
-from app.store.record_writer import write_records
 from app.store.refusals import refusals_of
 from app.store.single_statements import singles_of, transaction
 from app.store.units import UnitStore, insert_units
@@ -122,7 +122,10 @@ class PageStore:
 
     def _write_small(self, page: PageWrite) -> None:
         began = time.monotonic()
-        plain_pages.write(self._singles, page)
+        try:
+            plain_pages.write(self._singles, page)
+        except plain_pages.OvertakenError:
+            self._singles.lend(lambda connection: _write_large(connection, page))
         if page.end is None and time.monotonic() > began + page.lease_seconds / 2:
             # It has waited for the account's log, with its unit's row locked: nobody could keep its lease meanwhile.
             self._units.keep(page.claim, lease_seconds=page.lease_seconds)
@@ -132,7 +135,7 @@ class PageStore:
         found = record_differences.find(self._singles, records)
         with self._engine.begin() as connection:
             with driver_cursor(connection) as cursor:
-                written = write_records(cursor, records, found, claim=page.claim)
+                written = record_writer.write_records(cursor, records, found, claim=page.claim)
                 if page.deleted:
                     written += told_deletions.write(cursor, page)
             failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
@@ -146,25 +149,28 @@ class PageStore:
                 _advance(cursor, page)
             delivery_unit_id = insert_events(connection, page.claim.run_id, drafts)
             counters = written.counters + told.counters if told else written.counters
-            collisions = written.collisions + (told.collisions if told else 0)
-            _count(connection, page, counters, written.sequences, collisions)
+            replaced = written.replaced + (told.collisions if told else 0)
+            _count(connection, page, counters, written.sequences, replaced)
         return delivery_unit_id
 
 
 def _write_large(connection: psycopg.Connection[DictRow], page: PageWrite) -> None:
-    """Write a page of records alone, past SQLAlchemy: a trip to compare, and one or four to write."""
+    """Write a page of records alone, past SQLAlchemy: a trip to compare, and one or four to write.
+
+    Once there is something to write the account's log is locked before what is held is compared for certain.
+    """
     records = _record_page(page)
     found = record_differences.find_over(connection, records)
     if not found:
         failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
-        plain_pages.move_on(connection, page)
+        plain_pages.move_on(connection, page, record_writer.counted(records, found))
         return
     with transaction(connection), connection.cursor(binary=True, row_factory=tuple_row) as cursor:
-        written = write_records(cursor, records, found, claim=page.claim)
+        written = record_writer.write_records(cursor, records, found, claim=page.claim)
         failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
         _advance(cursor, page)
         with connection.pipeline():
-            _add(cursor, page, written.counters, written.sequences, written.collisions)
+            _add(cursor, page, written.counters, written.sequences, written.replaced)
             connection.commit()
 
 
@@ -224,7 +230,7 @@ def count(connection: Connection, resource_id: str, counters: Counters) -> None:
 
 
 def _add(
-    cursor: Cursor[Any], page: PageWrite, counters: Counters, sequences: tuple[int, int] | None, collisions: int
+    cursor: Cursor[Any], page: PageWrite, counters: Counters, sequences: tuple[int, int] | None, replaced: int
 ) -> None:
     """Add a page to its resource's books: what it counts, what is known of its list, its part of the account's log."""
     assert page.claim.resource_id is not None
@@ -232,9 +238,8 @@ def _add(
     values = {**plain_pages.list_values(page), "first": first, "last": last}
     _execute_count(cursor, page.claim.resource_id, page.counters + counters, values)
     list_warnings.add(cursor, page.claim.resource_id, page.warnings)
-    if collisions:
-        assert page.collision is not None
-        list_warnings.add(cursor, page.claim.resource_id, [replace(page.collision, count=collisions)])
+    if replaced and page.collision is not None:
+        list_warnings.add(cursor, page.claim.resource_id, [replace(page.collision, count=replaced)])
 
 
 def _execute_count(cursor: Cursor[Any], resource_id: str, counters: Counters, values: dict[str, object]) -> None:
@@ -256,7 +261,7 @@ def _record_page(page: PageWrite) -> RecordPage:
         batch=page.records,
         seen_by=page.claim.resource_id if page.tracks_deletes else None,
         former_ids=() if page.changes else page.former_ids,
-        counts_collisions=page.collision is not None,
+        counts_repeats=page.counts_repeats,
     )
 
 
@@ -276,10 +281,10 @@ def numbered(connection: Connection, account_id: str, drafts: Sequence[EventDraf
 
 
 def _count(
-    connection: Connection, page: PageWrite, counters: Counters, sequences: tuple[int, int] | None, collisions: int
+    connection: Connection, page: PageWrite, counters: Counters, sequences: tuple[int, int] | None, replaced: int
 ) -> None:
     with driver_cursor(connection) as cursor:
-        _add(cursor, page, counters, sequences, collisions)
+        _add(cursor, page, counters, sequences, replaced)
     if page.has_gaps:
         connection.execute(_NOTE_GAPS, {"resource_id": page.claim.resource_id})
     for resource_id, skipped in page.skipped.items():

@@ -4,18 +4,19 @@ It does what ``PageStore.write`` does in five trips for pages of any kind: move 
 write what differs, count. A run of many small pages waits for Postgres most of its time beside the upstream's, and so
 does one that finds nothing new.
 
-All of the statement sees the table as it was when it began; what somebody else has persisted of the page's records
-since then is overwritten, as if it had been persisted before.
+All of the statement sees the table as it was when it began. What somebody else has persisted of the page's records
+since then it does not overwrite, which it could not count rightly: then nothing of it counts (OvertakenError).
 """
 
 from dataclasses import asdict
 from typing import Final
 
 from psycopg import Connection
+from psycopg.errors import DivisionByZero
 from psycopg.rows import DictRow
 
 from app.engine.books import Counters
-from app.engine.errors import LeaseLostError
+from app.engine.errors import FerrymanError, LeaseLostError
 from app.engine.record_rows import encode
 from app.engine.work import PageWrite
 from app.store import list_warnings, tables
@@ -41,8 +42,9 @@ ADVANCE: Final = """
 
 _OWN_COUNTERS: Final = {
     "created": "totals.new",
-    "updated": "totals.written - totals.new",
-    "unchanged": "%(given)s - totals.written",
+    "updated": "totals.written - totals.new - totals.replaced",
+    "unchanged": "%(distinct)s - totals.written - totals.own",
+    "repeated": "%(given)s - %(distinct)s + totals.own + totals.replaced",
 }
 _BEGUN: Final = """
     status = case when status = 'waiting' then 'running' else status end, started_at = coalesce(started_at, now())
@@ -58,21 +60,24 @@ COUNTED: Final = ", ".join(f"{name} = {name} + %({name})s" for name in tables.CO
 
 
 # The limit has each record found by its key: without statistics Postgres would rather read all that the account has.
-def _writing(*, held: str = "content_hash", own: str = "", also: str = "") -> bytes:
+# A number above the last that was seen is that of a row which somebody has written since.
+def _writing(*, also: str = "") -> bytes:
     return f"""
     with fenced as ({ADVANCE} returning id),
          page as (
         select remote_id, data, content_hash, position
           from unnest(%(ids)b::text[], %(data)b::text[], %(hashes)b::bytea[])
                with ordinality page (remote_id, data, content_hash, position), fenced),
-         difference as (
-        select page.*, row_number() over (order by position) as number{own}
+         compared as (
+        select page.*, held.content_hash is distinct from page.content_hash as differs,
+               coalesce(held.is_own, false) as is_own
           from page left join lateral (
-               select case when deleted_at is null then content_hash else '' end as {held} from record
+               select case when deleted_at is null then content_hash else '' end as content_hash,
+                      %(counts_repeats)s and deleted_at is null and sync_job_run_id = %(run_id)s as is_own from record
                 where integrated_account_id = %(account_id)s and resource = %(resource)s
                       and remote_id = page.remote_id
-                limit 1) held on true
-         where held.content_hash is distinct from page.content_hash),
+                limit 1) held on true),
+         difference as (select *, row_number() over (order by position) as number from compared where differs),
          needed as (select count(*) as numbers from difference),
          log as ({allocation("select %(account_id)s::uuid, numbers from needed where numbers > 0")}),
          taken as (select last_sequence - numbers as before, last_sequence as last from log, needed),
@@ -84,15 +89,21 @@ def _writing(*, held: str = "content_hash", own: str = "", also: str = "") -> by
             on conflict (integrated_account_id, resource, remote_id) do update
            set data = excluded.data, content_hash = excluded.content_hash, sync_job_run_id = excluded.sync_job_run_id,
                sequence = excluded.sequence, updated_at = now(), synced_at = now(), deleted_at = null
+         where record.sequence is null or record.sequence <= (select last_sequence from account_log
+                                                               where integrated_account_id = %(account_id)s)
         returning xmax = 0 as is_new),
-         totals as (select count(*) as written, count(*) filter (where is_new) as new from written),
+         totals as (
+        select (select count(*) from written) as written, (select count(*) from written where is_new) as new,
+               count(*) filter (where is_own and not differs) as own,
+               count(*) filter (where is_own and differs) as replaced, count(*) filter (where differs) as differing
+          from compared),
          counted as (
         update run_resource
            set {_COUNTED}, {_BEGUN}, {_LISTED}, first_sequence = least(first_sequence, before + 1),
                last_sequence = greatest(last_sequence, last){also}
           from fenced, totals left join taken on true
          where run_resource.id = %(resource_id)s)
-    select count(*) as fenced from fenced
+    select (select count(*) from fenced) as fenced, 1 / (written = differing)::int as is_whole from totals
 """.encode()
 
 
@@ -100,13 +111,12 @@ _WRITE: Final = _writing()
 
 # A record that takes the place of one of its own run with another content: they may be two that have one id.
 _WRITE_COUNTING_COLLISIONS: Final = _writing(
-    held="content_hash, deleted_at is null and sync_job_run_id = %(run_id)s as is_own",
-    own=", coalesce(held.is_own, false) as has_collided",
-    also=", warnings = "
-    + list_warnings.counted(
-        "%(code)s::text", "(select count(*) from difference where has_collided)", "%(message)s::text"
-    ),
+    also=", warnings = " + list_warnings.counted("%(code)s::text", "totals.replaced", "%(message)s::text"),
 )
+
+
+class OvertakenError(FerrymanError):
+    """Somebody else has persisted records of the page since the statement began; nothing of it is written."""
 
 
 _MOVE_ON: Final = f"""
@@ -142,18 +152,20 @@ def is_small(page: PageWrite) -> bool:
 
 
 def write(singles: SingleStatements, page: PageWrite) -> None:
-    """Write a small page; raise LeaseLostError, with nothing written, when the unit belongs to somebody else by now."""
-    values = {**fence_values(page), **_values(page)}
-    if page.collision is None:
-        _check(singles.one(_WRITE, values))
-    else:
-        warning = {"code": page.collision.code, "message": page.collision.message}
-        _check(singles.one(_WRITE_COUNTING_COLLISIONS, {**values, **warning}))
+    """Write a small page; raise LeaseLostError, with nothing written, when the unit belongs to somebody else by now.
+
+    Raise OvertakenError, with nothing written either, when somebody else writes the same records.
+    """
+    statement = _WRITE if page.collision is None else _WRITE_COUNTING_COLLISIONS
+    try:
+        _check(singles.one(statement, written_values(page)))
+    except DivisionByZero as error:
+        raise OvertakenError from error
 
 
-def move_on(connection: Connection[DictRow], page: PageWrite) -> None:
+def move_on(connection: Connection[DictRow], page: PageWrite, found: Counters) -> None:
     """Count a page of which the table holds all as it is; raise LeaseLostError as ``write`` does."""
-    counters = page.counters + Counters(unchanged=page.records.given)
+    counters = page.counters + found
     values = {name: getattr(counters, name) for name in tables.COUNTERS}
     values = {**fence_values(page), **values, **list_values(page), "resource_id": page.claim.resource_id}
     _check(connection.execute(_MOVE_ON, values).fetchone())
@@ -182,16 +194,22 @@ def list_values(page: PageWrite) -> dict[str, object]:
     return {"expected": page.expected, "has_paged": page.has_paged, **asdict(page.exchanges)}
 
 
-def _values(page: PageWrite) -> dict[str, object]:
+def written_values(page: PageWrite) -> dict[str, object]:
+    """Return what the statement takes that writes a page."""
     rows = list(page.records.rows(page.records.ids))
+    warning = {"code": page.collision.code, "message": page.collision.message} if page.collision is not None else {}
     return {
+        **fence_values(page),
+        **warning,
         **{name: getattr(page.counters, name) for name in tables.COUNTERS if name not in _OWN_COUNTERS},
         **list_values(page),
         "account_id": page.account_id,
         "resource": page.resource,
         "resource_id": page.claim.resource_id,
         "run_id": page.claim.run_id,
-        "given": page.records.given + page.counters.unchanged,
+        "counts_repeats": page.counts_repeats,
+        "given": page.records.given + page.counters.repeated,
+        "distinct": len(page.records),
         "ids": [row.remote_id for row in rows],
         "data": [row.data.decode() for row in rows],
         "hashes": [row.content_hash for row in rows],

@@ -15,17 +15,22 @@ from typing import Any
 from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
-from app.engine.record_rows import RecordBatch
+from app.engine.record_rows import HASH_BYTES, RecordBatch
 from app.store.single_statements import SingleStatements
 
 # Not a join with the page: Postgres would read the whole table for it as long as it has no statistics.
+# What the run itself has written is marked by a byte in front of its hash: such a record always differs at first.
 _HELD = """
-    select remote_id, case when deleted_at is null then content_hash else '' end from record
+    select remote_id, case when deleted_at is not null then ''
+                           when %(repeats)s and sync_job_run_id = %(run_id)s then '\\x00'::bytea || content_hash
+                           else content_hash end
+      from record
      where integrated_account_id = %(account_id)s and resource = %(resource)s and remote_id = any(%(ids)s::text[])
 """
 
 _LAST = "select last_sequence from account_log where integrated_account_id = %(account_id)s"
 
+_OWN = b"\0"
 _ASKED_AT_ONCE = 5_000
 _MADE_AT_ONCE = 50
 
@@ -42,8 +47,8 @@ class RecordPage:
     """The run's resource that keeps track of what it has seen, to find out what has vanished."""
     former_ids: Sequence[str] = ()
     """What its records were known by; kept where it keeps track."""
-    counts_collisions: bool = False
-    """Records that the run itself has written before with another content are counted."""
+    counts_repeats: bool = False
+    """Records that the run itself has written before are told from others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,10 @@ class Difference:
     changed: Sequence[str] = ()
     last_sequence: int = 0
     """The last number in the account's log before the table was looked at."""
+    own: int = 0
+    """How many of the page's records the run itself has written before, whose content is the same."""
+    replaced: int = 0
+    """How many of the changed ones the run itself has written before."""
 
     def __len__(self) -> int:
         return len(self.new) + len(self.changed)
@@ -91,6 +100,8 @@ def _together(parts: Sequence[Difference]) -> Difference:
         changed=[remote_id for part in parts for remote_id in part.changed],
         # The log may have moved on while the first parts were compared.
         last_sequence=min((part.last_sequence for part in parts), default=0),
+        own=sum(part.own for part in parts),
+        replaced=sum(part.replaced for part in parts),
     )
 
 
@@ -116,7 +127,8 @@ def _make_rows_meanwhile(connection: Connection[Any], page: RecordPage, ids: Seq
 
 
 def _ask(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str]) -> Cursor[Any]:
-    return cursor.execute(_HELD, {"account_id": page.account_id, "resource": page.resource, "ids": text_array(ids)})
+    values = {"account_id": page.account_id, "resource": page.resource, "ids": text_array(ids)}
+    return cursor.execute(_HELD, {**values, "repeats": page.counts_repeats, "run_id": page.run_id})
 
 
 def _has_answered(connection: Connection[Any]) -> bool:
@@ -127,10 +139,18 @@ def _compare(batch: RecordBatch, ids: Sequence[str], held: dict[str, bytes], las
     if not held:
         return Difference(ids, (), last_sequence)
     known = ids if len(held) == len(ids) else [remote_id for remote_id in ids if remote_id in held]
+    differing = [
+        (row.remote_id, held[row.remote_id] == _OWN + row.content_hash)
+        for row in batch.rows(known)
+        if held[row.remote_id] != row.content_hash
+    ]
+    changed = [remote_id for remote_id, is_same in differing if not is_same]
     return Difference(
         new=[remote_id for remote_id in ids if remote_id not in held] if len(known) < len(ids) else (),
-        changed=[row.remote_id for row in batch.rows(known) if held[row.remote_id] != row.content_hash],
+        changed=changed,
         last_sequence=last_sequence,
+        own=len(differing) - len(changed),
+        replaced=sum(len(held[remote_id]) > HASH_BYTES for remote_id in changed),
     )
 
 

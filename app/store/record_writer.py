@@ -40,12 +40,6 @@ _UPDATE = """
            and record.remote_id = page.remote_id and record.remote_id = any(%(ids)s::text[])
 """
 
-_COUNT_OWN = """
-    select count(*) from record
-     where integrated_account_id = %(account_id)s and resource = %(resource)s and remote_id = any(%(ids)s::text[])
-           and sync_job_run_id = %(run_id)s and deleted_at is null
-"""
-
 _SEE = """
     insert into record_seen (resource_id, remote_ids, is_former)
     values (%(resource_id)s, %(ids)s::text[], %(is_former)s)
@@ -67,11 +61,11 @@ class WrittenRecords:
     """What a write of records has come to."""
 
     counters: Counters
-    """Created, updated and unchanged, which add up to the records given."""
+    """Created, updated, unchanged and repeated, which add up to the records given."""
     sequences: tuple[int, int] | None = None
     """The first and the last number in the account's log; None when nothing differed."""
-    collisions: int = 0
-    """Records that have taken the place of one that the run itself had written."""
+    replaced: int = 0
+    """Records that have taken the place of one that the run itself had written; they are among the repeated."""
 
     def __add__(self, other: "WrittenRecords") -> "WrittenRecords":
         """Join with what was written behind it."""
@@ -80,7 +74,7 @@ class WrittenRecords:
         return WrittenRecords(
             counters=self.counters + other.counters,
             sequences=sequences,
-            collisions=self.collisions + other.collisions,
+            replaced=self.replaced + other.replaced,
         )
 
 
@@ -89,9 +83,9 @@ def write_records(
 ) -> WrittenRecords:
     """Persist what was found to differ within the caller's transaction; raise LeaseLostError when the claim is gone.
 
-    Of several records with one id the last is kept; the others count as unchanged.
+    Of several records with one id the last is kept; the others count as repeated.
     """
-    sequences, collisions = None, 0
+    sequences = None
     last = _begin(cursor, page, len(found), claim)
     if found:
         if last - len(found) != found.last_sequence:
@@ -102,15 +96,22 @@ def write_records(
         first = last - len(found) + 1
         sequences = (first, last)
         _copy(cursor, page, found.new, first)
-        collisions = _count_own(cursor, page, found.changed)
         _update(cursor, page, found.changed, first + len(found.new))
     if page.seen_by:
         _see(cursor, page.seen_by, page.batch.ids, is_former=False)
         if page.former_ids:
             _see(cursor, page.seen_by, page.former_ids, is_former=True)
-    created, updated = len(found.new), len(found.changed)
-    counters = Counters(created=created, updated=updated, unchanged=page.batch.given - created - updated)
-    return WrittenRecords(counters=counters, sequences=sequences, collisions=collisions)
+    return WrittenRecords(counters=counted(page, found), sequences=sequences, replaced=found.replaced)
+
+
+def counted(page: RecordPage, found: Difference) -> Counters:
+    """Count what becomes of a page's records once what differs of them is written."""
+    return Counters(
+        created=len(found.new),
+        updated=len(found.changed) - found.replaced,
+        unchanged=len(page.batch) - len(found) - found.own,
+        repeated=page.batch.given - len(page.batch) + found.own + found.replaced,
+    )
 
 
 def _begin(cursor: Cursor[Any], page: RecordPage, count: int, claim: Claim | None) -> int:
@@ -163,15 +164,6 @@ def _copy(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], first: int)
 
 def _see(cursor: Cursor[Any], resource_id: str, ids: Sequence[str], *, is_former: bool) -> None:
     cursor.execute(_SEE, {"resource_id": resource_id, "ids": text_array(ids), "is_former": is_former})
-
-
-def _count_own(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str]) -> int:
-    if not ids or not page.counts_collisions:
-        return 0
-    values = {"account_id": page.account_id, "resource": page.resource, "run_id": page.run_id, "ids": text_array(ids)}
-    row = cursor.execute(_COUNT_OWN, values).fetchone()
-    assert row is not None
-    return int(row[0])
 
 
 def _update(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str], first: int) -> None:

@@ -81,6 +81,9 @@ _UNSETTLED = text(f"{UNSETTLED_RUNS} and r.id <> all(cast(:skipped as uuid[])) l
 _STUCK = text(f"{STUCK_RUNS} and r.id <> all(cast(:skipped as uuid[])) limit :limit")
 
 
+_RING_AGAIN = text("update sync_job_run set rung_at = now() - interval '1 hour' where id = any(cast(:ids as uuid[]))")
+
+
 @repeats_conflicts
 class RunStore:
     """The runs of all environments."""
@@ -164,6 +167,11 @@ class RunStore:
         with self._engine.begin() as connection:
             rows = connection.execute(_DUE, {**values, "limit": limit}).all()
         return [(str(run_id), queue) for run_id, queue in rows]
+
+    def ring_again(self, run_ids: Sequence[str]) -> None:
+        """Mark runs as not rung for: the broker did not take it."""
+        with self._engine.begin() as connection:
+            connection.execute(_RING_AGAIN, {"ids": list(run_ids)})
 
     def unsettled(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[str]:
         """List begun runs without work left, which nobody has settled, but for those to be skipped."""

@@ -7,6 +7,7 @@ from app.engine import config_secrets
 from app.engine.config_secrets import LiteralSecret
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.paths import Path
 from app.store.bound_values import Place
 from app.store.encryption import Cipher
 
@@ -44,6 +45,19 @@ def shown(config: JsonObject, cipher: Cipher, place: Place) -> JsonObject:
 
     found: JsonObject = _opened(config, show)
     return found
+
+
+def sealed_paths(config: JSON, at: Path = ()) -> Iterator[Path]:
+    """Find what is still sealed in a config that was opened as far as it can be."""
+    match config:
+        case str() if config.startswith(_MARK):
+            yield at
+        case dict():
+            for key, value in config.items():
+                yield from sealed_paths(value, (*at, key))
+        case list():
+            for position, value in enumerate(config):
+                yield from sealed_paths(value, (*at, str(position)))
 
 
 def tokens(config: JSON) -> Iterator[bytes]:

@@ -160,6 +160,13 @@ _DUE = text(f"""
 """)
 
 
+# As if it was rung for before its timer was due, or long ago: both are rung for at the next look.
+_RING_AGAIN = text("""
+    update unit set rung_at = least(now(), coalesce(wake_at, now())) - interval '1 hour'
+     where id = any(cast(:ids as uuid[]))
+""")
+
+
 @repeats_conflicts
 class UnitStore:
     """The units of all runs."""
@@ -264,6 +271,11 @@ class UnitStore:
         with self._engine.begin() as connection:
             rows = connection.execute(_DUE, {**values, "limit": limit}).all()
         return [_ring(*row) for row in rows]
+
+    def ring_again(self, unit_ids: Sequence[str]) -> None:
+        """Mark units as not rung for: the broker did not take it."""
+        with self._engine.begin() as connection:
+            connection.execute(_RING_AGAIN, {"ids": list(unit_ids)})
 
 
 def hold_lease(connection: Connection, claim: Claim, *, lease_seconds: float) -> None:

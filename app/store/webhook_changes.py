@@ -115,6 +115,18 @@ _HAND_OVER: Final = text("""
            and webhook_record.delivery_id = :id
 """)
 
+_TAKE_OVER: Final = text("""
+    update webhook_record set delivery_id = :id
+      from (select delivery.id, delivery.webhook_id, delivery.integrated_account_id, run_resource.resource,
+                   unnest(delivery.remote_ids) as remote_id
+              from delivery join run_resource on run_resource.id = delivery.resource_id
+             where delivery.id = any(cast(:other_ids as uuid[])) and delivery.remote_ids is not null) other
+     where webhook_record.webhook_id = other.webhook_id
+           and webhook_record.integrated_account_id = other.integrated_account_id
+           and webhook_record.resource = other.resource and webhook_record.remote_id = other.remote_id
+           and webhook_record.delivery_id = other.id
+""")
+
 _ONE: Final = "delivery.id = :id"
 _WAITING: Final = "delivery.run_id = :id and delivery.status = 'pending'"
 
@@ -145,8 +157,13 @@ def compare(connection: Connection, page: PageWrite) -> Told:
     collisions = _count_own(connection, page, updated, place)
     events = _tell(connection, changes, difference, place)
     queued = sum(event.records for event in events)
-    unchanged = changes.records.given + len(changes.deleted) - queued
-    counters = Counters(queued=queued, unchanged=unchanged, deleted=len(deleted), tombstones=len(deleted))
+    counters = Counters(
+        queued=queued,
+        unchanged=len(changes.records) + len(changes.deleted) - queued,
+        repeated=changes.records.given - len(changes.records),
+        deleted=len(deleted),
+        tombstones=len(deleted),
+    )
     return Told(events=events, counters=counters, collisions=collisions)
 
 
@@ -204,6 +221,11 @@ def lock_told_by(connection: Connection, delivery_id: str) -> None:
 def hand_over(connection: Connection, delivery_id: str, part_ids: Sequence[str]) -> None:
     """Note that what an event has told is told by its parts; it was locked before."""
     connection.execute(_HAND_OVER, {"id": delivery_id, "part_ids": list(part_ids)})
+
+
+def take_over(connection: Connection, delivery_id: str, other_ids: Sequence[str]) -> None:
+    """Note that what other events were to tell is told by one of them; they are locked, and still there."""
+    connection.execute(_TAKE_OVER, {"id": delivery_id, "other_ids": list(other_ids)})
 
 
 def take_back(connection: Connection, delivery_id: str) -> None:

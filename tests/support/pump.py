@@ -25,7 +25,7 @@ from app.engine.work import Ring
 from app.services.duties import start_here
 from app.services.queue_heads import QueueState
 from app.services.run_requests import RunRequest
-from app.services.tracking import RunStart
+from app.services.run_start import RunStart
 from app.settings import Settings
 from app.store.database import connect
 from app.store.tokens import TokenStore
@@ -103,7 +103,11 @@ class World:
     def __post_init__(self) -> None:
         self.database.forget_announcements()
         self.api = MemoryApi(self.job)
-        small = {"requests_per_account": 2, "children_per_unit": 2, "delivery_backlog": 2}
+        small = {
+            **{"requests_per_account": 2, "children_per_unit": 2, "delivery_backlog": 2},
+            # Two pages make a full batch; nobody waits for more by a thread of its own.
+            **{"delivery_merge_records": 4, "delivery_linger_seconds": 0.0},
+        }
         self.settings = Settings(
             session_database_url=self.database.session_url,
             database_url=self.database.url,

@@ -132,7 +132,9 @@ class Run(Schema):
     )
     overlap_seconds = fields.Integer()
     resource_stats = JsonObjectField(
-        metadata={"description": "{resource: {method: {fetched, errors, unproven, expected, warnings, ...}}}"}
+        metadata={
+            "description": "{resource: {method: {fetched, persisted, errors, unproven, expected, warnings, ...}}}"
+        }
     )
     error = fields.Nested(RunReason, allow_none=True)
     mutex_key = fields.String(

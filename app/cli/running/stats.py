@@ -7,7 +7,8 @@ from typing import Final
 from app.engine.json_types import JsonObject
 from app.engine.status import FINAL_RUN_STATUSES
 
-_COUNTERS: Final = ("fetched", "persisted", "errors")
+_COUNTERS: Final = ("fetched", "persisted", "unchanged", "errors")
+_SOMETIMES: Final = ("repeated", "quarantined")
 _WEBHOOK_COUNTERS: Final = ("fetched", "queued", "delivered", "errors")
 
 
@@ -20,7 +21,9 @@ def resources_of(run: JsonObject) -> Iterator[tuple[str, JsonObject]]:
 
 def counters_of(run: JsonObject) -> Sequence[str]:
     """Name the counters that tell most of a run."""
-    return _WEBHOOK_COUNTERS if run.get("webhook_id") else _COUNTERS
+    *counters, last = _WEBHOOK_COUNTERS if run.get("webhook_id") else _COUNTERS
+    some = [name for name in _SOMETIMES if any(stats.get(name) for _, stats in resources_of(run))]
+    return [*counters, *some, last]
 
 
 def counts(stats: JsonObject, counters: Sequence[str]) -> str:

@@ -107,6 +107,7 @@ COUNTERS = (
     "retried",
     "unproven",
     "tombstones",
+    "repeated",
 )
 
 EXCHANGES = ("requests", "answered", "answer_ms")

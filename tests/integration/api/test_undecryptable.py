@@ -119,3 +119,52 @@ def test_integration_whose_secret_was_spoiled_is_listed(
     assert listed.status == 200
     assert [one["config"]["headers"]["X-App-Secret"] for one in listed.body["result"]] == [MASK]
     assert used.status == 400
+
+
+def spoil_config(engine: Engine, table: str, column: str, id: str, config: JsonObject) -> None:
+    statement = text(f"update {table} set {column} = cast(:config as jsonb) where id = :id")
+    with engine.begin() as connection:
+        connection.execute(statement, {"config": json.dumps(config), "id": id})
+
+
+@pytest.fixture(params=["config", "override"])
+def spoiled(request: pytest.FixtureRequest, api: Caller, catalog: Catalog, engine: Engine) -> tuple[str, str]:
+    """The path of what holds a secret that does not decrypt, and the field that holds it."""
+    secret = {"headers": {"X-App-Secret": "ferryman-sealed:AAAA", "X-Plain": "{{context.x}}"}}
+    integration_id = catalog.integration["id"]
+    if request.param == "config":
+        spoil_config(engine, "integration", "config", integration_id, {**catalog.integration["config"], **secret})
+        return f"/integration/{integration_id}", "config"
+    made = api.post("/environment-integration", {"integration_id": integration_id, "override": {}}).body
+    spoil_config(engine, "environment_integration", "override", made["id"], secret)
+    return f"/environment-integration/{made['id']}", "override"
+
+
+def test_integration_and_override_whose_secret_was_spoiled_are_mended_by_another_one(
+    api: Caller, catalog: Catalog, spoiled: tuple[str, str]
+) -> None:
+    path, field = spoiled
+    before = api.get("/proxy/users", integrated_account_id=catalog.account["id"])
+
+    mended = api.patch(path, {field: {"headers": {"X-App-Secret": "new"}}})
+
+    assert (before.status, mended.status) == (400, 200)
+    assert mended.body[field]["headers"]["X-App-Secret"] == MASK
+    # The upstream is asked again, and is none.
+    assert api.get("/proxy/users", integrated_account_id=catalog.account["id"]).status != 400
+
+
+def test_integration_and_override_whose_secret_was_spoiled_are_shown_and_changed_but_not_by_masks(
+    api: Caller, spoiled: tuple[str, str]
+) -> None:
+    path, field = spoiled
+    shown = api.get(path)
+    other = {"category": "crm"} if field == "config" else {"show_in_catalog": False}
+
+    changed = api.patch(path, other)
+    masked = api.patch(path, {field: {"headers": {"X-App-Secret": MASK}}})
+
+    assert (shown.status, shown.body[field]["headers"]["X-App-Secret"]) == (200, MASK)
+    assert (changed.status, other.items() <= changed.body.items()) == (200, True)
+    assert (masked.status, masked.paths) == (400, [f"{field}.headers.X-App-Secret"])
+    assert "does not decrypt: send it again" in masked.body["message"]

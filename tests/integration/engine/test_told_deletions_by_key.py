@@ -109,7 +109,7 @@ def ids(outcome: Outcome, resource: str = "lines") -> list[str]:
 
 
 def books(outcome: Outcome, resource: str = "lines") -> dict[str, int]:
-    names = ("created", "updated", "unchanged", "deleted", "tombstones")
+    names = ("created", "updated", "unchanged", "repeated", "deleted", "tombstones")
     (row,) = [row for row in outcome.resources if row["name"] in (resource, f"lines-{resource}")]
     return {name: row[name] for name in names if row[name]}
 

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.rows import DictRow
 from sqlalchemy import Engine, text
 
 from app.engine import record_rows
@@ -25,7 +27,7 @@ from app.store.database import connect, driver_cursor
 from app.store.pages import PageStore
 from app.store.record_differences import RecordPage
 from app.store.record_writer import write_records
-from app.store.single_statements import singles_of
+from app.store.single_statements import singles_of, transaction
 from tests.support.patience import wait_for
 from tests.support.servers import PostgresServer
 
@@ -96,7 +98,18 @@ class AccountOfPages(Account):
         assert (counted["pages"], counted["fetched"], counted["status"]) == (1, len(records), "running")
         numbers = {row["sequence"] for row in self.rows().values() if str(row["sync_job_run_id"]) == claim.run_id}
         assert numbers <= set(range(counted["first_sequence"] or 1, (counted["last_sequence"] or 0) + 1))
-        return Counters(**{name: counted[name] for name in ("created", "updated", "unchanged")})
+        return Counters(**{name: counted[name] for name in ("created", "updated", "unchanged", "repeated")})
+
+    def take(self, claim: Claim, records: Sequence[JSON]) -> Counters:
+        """Write a page of a resource that nothing else of the run keeps."""
+        page = dataclasses.replace(self.page(claim, records), counts_repeats=True)
+        PageStore(self.engine).write(page)
+        return self.fates(claim)
+
+    def fates(self, claim: Claim) -> Counters:
+        """What has become of the records of a run's resource."""
+        (counted,) = self._all("select * from run_resource where id = :id", id=claim.resource_id)
+        return Counters(**{name: counted[name] for name in ("created", "updated", "unchanged", "repeated")})
 
     def page(self, claim: Claim, records: Sequence[JSON], resource: str = "tickets") -> PageWrite:
         return PageWrite(
@@ -109,11 +122,13 @@ class AccountOfPages(Account):
             counters=Counters(pages=1, fetched=len(records)),
         )
 
-    def leased(self) -> Claim:
-        """A unit of a run of its own, which the test holds."""
+    def leased(self, beside: Claim | None = None) -> Claim:
+        """A unit of a run of its own, or of the same run as another, which the test holds."""
         ids = {"run_id": new_id(), "resource_id": new_id(), "unit_id": new_id(), "id": self.id}
+        if beside is not None:
+            ids |= {"run_id": beside.run_id, "resource_id": str(beside.resource_id)}
         with self.engine.begin() as connection:
-            for statement in _MAKE_LEASED:
+            for statement in _MAKE_LEASED if beside is None else _MAKE_LEASED[-1:]:
                 connection.execute(text(statement), ids)
         return Claim(
             unit_id=ids["unit_id"],
@@ -189,8 +204,59 @@ def test_only_what_changed_is_updated(account: Account) -> None:
 def test_the_last_of_several_rows_with_one_id_counts(account: Account) -> None:
     changes = account.write([{"id": 1, "n": "first"}, {"id": 2}, {"id": 1, "n": "last"}])
 
-    assert changes == Counters(created=2, unchanged=1)
+    assert changes == Counters(created=2, repeated=1)
     assert account.rows()["1"]["data"] == {"id": 1, "n": "last"}
+
+
+REPEATS: dict[str, tuple[list[JSON], Counters]] = {
+    "all again": (list(TICKETS), Counters(created=5, repeated=5)),
+    "some again, some new": ([*TICKETS[3:], {"id": "5"}], Counters(created=6, repeated=2)),
+    "other content": ([{"id": "1", "title": "other"}, *TICKETS[2:]], Counters(created=5, repeated=4)),
+    "twice in a page": ([{"id": "1", "title": "other"}, TICKETS[1]], Counters(created=5, repeated=2)),
+}
+
+
+@pytest.mark.parametrize(("again", "books"), REPEATS.values(), ids=REPEATS)
+@pytest.mark.parametrize("most_small", [200, 0], ids=["small pages", "large pages"])
+def test_what_the_run_itself_has_written_is_repeated_and_what_another_has_is_not(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, most_small: int, again: list[JSON], books: Counters
+) -> None:
+    monkeypatch.setattr(plain_pages, "_MOST_RECORDS", most_small)
+    account = AccountOfPages(engine)
+    first = account.leased()
+
+    account.take(first, TICKETS)
+    account.take(account.leased(beside=first), again)
+
+    assert account.fates(first) == books
+    assert len(account.rows()) == books.created
+    assert account.take(account.leased(), [account.rows()["0"]["data"]]) == Counters(unchanged=1)
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["held before", "new"])
+@pytest.mark.parametrize("content", ["other", "ticket 0"], ids=["other content", "same content"])
+def test_two_units_of_a_run_that_write_one_record_at_once_count_one_row(
+    engine: Engine, *, content: str, held: bool
+) -> None:
+    account = AccountOfPages(engine)
+    if held:
+        account.write([{"id": "0", "title": "before"}])
+    first = account.leased()
+    second = account.leased(beside=first)
+    other = threading.Thread(target=account.take, args=[second, [{"id": "0", "title": content}]])
+    page = dataclasses.replace(account.page(first, TICKETS[:1]), counts_repeats=True)
+
+    def write_and_wait(connection: psycopg.Connection[DictRow]) -> None:
+        with transaction(connection):
+            connection.execute(plain_pages._WRITE, plain_pages.written_values(page))
+            other.start()
+            wait_for(lambda: account._all(_WAITING)[0]["count"])
+
+    singles_of(engine).lend(write_and_wait)
+    other.join()
+
+    assert account.fates(first) == Counters(**{"updated" if held else "created": 1}, repeated=1)
+    assert account.rows()["0"]["data"]["title"] == content
 
 
 def test_a_tombstone_that_is_seen_again_lives(account: Account, engine: Engine) -> None:
@@ -281,22 +347,23 @@ def test_page_of_a_lost_lease_changes_nothing(
     assert (counted["pages"], counted["fetched"], counted["status"]) == (0, 0, "waiting")
 
 
-def test_small_page_overwrites_what_another_one_has_just_written(engine: Engine) -> None:
+def test_small_page_knows_what_another_one_has_just_written(engine: Engine) -> None:
     """The other one's write is not committed when the page begins, and is when the page comes to the number."""
     account, slow = AccountOfPages(engine), Account(engine)
     slow.id = account.id
     written: list[Counters] = []
     page = threading.Thread(target=lambda: written.append(account.write(TICKETS)))
+    records = RecordBatch([{**TICKETS[0], "title": "other"}, TICKETS[1]])
     with engine.begin() as connection:
-        other = RecordPage(account_id=account.id, resource="tickets", run_id=new_id(), batch=RecordBatch(TICKETS[:2]))
+        other = RecordPage(account_id=account.id, resource="tickets", run_id=new_id(), batch=records)
         with driver_cursor(connection) as cursor:
             write_records(cursor, other, record_differences.find(singles_of(engine), other))
         page.start()
         wait_for(lambda: account._all(_WAITING)[0]["count"])
     page.join()
 
-    assert written == [Counters(created=3, updated=2)]
-    assert sorted(row["sequence"] for row in account.rows().values()) == [3, 4, 5, 6, 7]
+    assert written == [Counters(created=3, updated=1, unchanged=1)]
+    assert sorted(row["sequence"] for row in account.rows().values()) == [2, 3, 4, 5, 6]
 
 
 def test_small_page_finds_its_records_by_their_key(engine: Engine) -> None:
@@ -309,7 +376,7 @@ def test_small_page_finds_its_records_by_their_key(engine: Engine) -> None:
     with closing(singles_of(engine)._living()) as lent:
         connection: Any = lent.driver_connection
         connection.execute("begin")
-        connection.execute(plain_pages._WRITE, {**plain_pages.fence_values(page), **plain_pages._values(page)})
+        connection.execute(plain_pages._WRITE, plain_pages.written_values(page))
         row = connection.execute(_READ).fetchone()
         connection.execute("rollback")
 

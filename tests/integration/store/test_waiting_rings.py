@@ -97,6 +97,29 @@ def test_lease_that_has_just_expired_is_rung_for_at_once_however_long_the_queue(
     assert units.ring_due(waits, ring_after_seconds=RING_AFTER) == []
 
 
+@pytest.mark.parametrize("kind", ["run", "parked", "unheard", "expired"])
+def test_what_the_broker_did_not_take_is_rung_for_at_the_next_look(engine: Engine, kind: str) -> None:
+    status = {"run": "created", "expired": "leased"}.get(kind, "ready")
+    (run_id,) = make_runs(engine, 1, rung_ago=900.0, ago=900.0, status="created" if kind == "run" else "running")
+    store: UnitStore | RunStore = RunStore(engine) if kind == "run" else UnitStore(engine)
+    if kind != "run":
+        with engine.begin() as connection:
+            values = {"run_id": run_id, "status": status, "rung_ago": 900.0, "ago": 899.0}
+            connection.execute(text(_UNIT), values)
+            if kind == "parked":
+                connection.execute(text("update unit set wake_at = now() - interval '2 s'"))
+
+    def ring() -> list[str]:
+        due = store.ring_due(UNSEEN, ring_after_seconds=RING_AFTER, limit=10)
+        return [one[0] if isinstance(one, tuple) else one.unit_id for one in due]
+
+    ids = ring()
+    assert (len(ids), ring()) == (1, [])
+    store.ring_again(ids)
+
+    assert (ring(), ring()) == (ids, [])
+
+
 @dataclass
 class SlowQueue:
     """A queue that few workers take from, slowly, while virtual time passes; each holds one message more."""

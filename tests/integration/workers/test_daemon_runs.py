@@ -78,7 +78,7 @@ def test_second_run_finds_everything_unchanged_but_what_changed(workspace: Works
     users.append({"id": "user-13", "number": 13})
     books = stats(sync.run(), "users")
 
-    assert {"created": 1, "updated": 1, "unchanged": 11, "persisted": 13}.items() <= books.items()
+    assert {"created": 1, "updated": 1, "unchanged": 11, "persisted": 2}.items() <= books.items()
     assert sync.records("users") == by_id(users)
 
 

@@ -135,10 +135,27 @@ def test_header_that_ferryman_does_not_send_is_refused(key: str, headers: dict[s
     assert fault(changed(sent(), **headers)) is not None
 
 
+@pytest.mark.parametrize("former", tasks.FORMER)
+def test_message_of_the_release_before_means_what_it_meant(key: str, former: str) -> None:
+    args = {tasks.START_RUN: (RUN,), tasks.CANARY: ("daemon",)}.get(tasks.FORMER[former], (RUN, UNIT))
+    name = tasks.SYNC_RESOURCE.encode()
+    old_chain = orjson.loads(orjson.dumps([canvas()]).replace(name, name + b".v1"))
+
+    assert fault(sent(former, args)) is None
+    assert fault(sent(former, (*args, UNIT))) is not None
+    assert fault(sent(chain=old_chain)) is None
+
+
+@pytest.mark.parametrize("name", [f"{tasks.SYNC_UNIT}.v2", f"{tasks.SYNC_UNIT}.v1.v1", "ferryman.v1", ".v1"])
+def test_name_that_no_release_gave_is_refused(key: str, name: str) -> None:
+    assert fault(sent(name)) == "another task"
+
+
 @pytest.mark.parametrize(
     "headers",
     [
         {"task": tasks.SYNC_RESOURCE},
+        {"task": f"{tasks.SYNC_UNIT}.v1"},
         {"id": new_id()},
         {"group": new_id()},
         {"group_index": 1},

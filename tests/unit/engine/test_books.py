@@ -25,15 +25,16 @@ def test_counters_add_up_in_any_order(a: Counters, b: Counters, c: Counters) -> 
     assert asdict(a + b) == {name: asdict(a)[name] + asdict(b)[name] for name in COUNTERS}
 
 
-@given(COUNT, COUNT, COUNT, COUNT)
+@given(COUNT, COUNT, COUNT, COUNT, COUNT)
 def test_a_daemons_books_balance_when_every_record_is_accounted_for(
-    created: int, updated: int, unchanged: int, quarantined: int
+    created: int, updated: int, unchanged: int, repeated: int, quarantined: int
 ) -> None:
     counters = Counters(
-        fetched=created + updated + unchanged + quarantined,
+        fetched=created + updated + unchanged + repeated + quarantined,
         created=created,
         updated=updated,
         unchanged=unchanged,
+        repeated=repeated,
         quarantined=quarantined,
     )
 
@@ -41,12 +42,13 @@ def test_a_daemons_books_balance_when_every_record_is_accounted_for(
     assert imbalance(counters + Counters(fetched=1), persisted=True, to_webhook=False) is not None
 
 
-@given(COUNT, COUNT, COUNT)
+@given(COUNT, COUNT, COUNT, COUNT)
 def test_a_webhooks_books_balance_when_every_record_is_delivered_or_given_up(
-    delivered: int, dead_lettered: int, quarantined: int
+    delivered: int, dead_lettered: int, quarantined: int, repeated: int
 ) -> None:
     counters = Counters(
-        fetched=delivered + dead_lettered + quarantined,
+        fetched=delivered + dead_lettered + quarantined + repeated,
+        repeated=repeated,
         queued=delivered + dead_lettered,
         quarantined=quarantined,
         delivered=delivered,
@@ -69,21 +71,25 @@ def test_told_deletions_are_among_the_fetched_and_vanished_records_are_not() -> 
 @pytest.mark.parametrize(
     ("counters", "to_webhook", "reason"),
     [
-        (Counters(fetched=2, created=1), False, "fetched (2) is not created + updated + unchanged + quarantined (1)"),
+        (
+            Counters(fetched=2, created=1),
+            False,
+            "fetched (2) is not created + updated + unchanged + repeated + quarantined (1)",
+        ),
         (
             Counters(fetched=2, queued=1),
             True,
-            "fetched + deleted (2) is not queued + quarantined + unchanged + withheld (1)",
+            "fetched + deleted (2) is not queued + quarantined + unchanged + repeated + withheld (1)",
         ),
         (
             Counters(fetched=2, deleted=1, tombstones=1),
             False,
-            "fetched (2) is not created + updated + tombstones + unchanged + quarantined (1)",
+            "fetched (2) is not created + updated + tombstones + unchanged + repeated + quarantined (1)",
         ),
         (
             Counters(fetched=1, deleted=2, tombstones=1, queued=1),
             True,
-            "fetched + deleted - tombstones (2) is not queued + quarantined + unchanged + withheld (1)",
+            "fetched + deleted - tombstones (2) is not queued + quarantined + unchanged + repeated + withheld (1)",
         ),
         (Counters(fetched=1, queued=1), True, "queued (1) is not delivered + dead_lettered (0)"),
         (Counters(skipped=-1), False, "skipped is below zero"),
@@ -103,8 +109,8 @@ def test_what_is_not_persisted_has_no_equation(counters: Counters, to_webhook: b
     assert imbalance(broken, persisted=False, to_webhook=to_webhook) == "fetched is below zero"
 
 
-def test_stats_show_every_counter_and_what_was_persisted() -> None:
-    counters = Counters(pages=2, fetched=6, created=1, updated=2, unchanged=3, errors=4)
+def test_stats_show_every_counter_and_the_rows_that_were_written() -> None:
+    counters = Counters(pages=2, fetched=10, created=1, updated=2, unchanged=3, repeated=4, errors=4)
     started = datetime(2026, 1, 5, 10, 0, 0, 123_456, tzinfo=UTC)
 
     shown: dict[str, Any] = stats(
@@ -116,6 +122,6 @@ def test_stats_show_every_counter_and_what_was_persisted() -> None:
     )
 
     assert {name: shown[name] for name in COUNTERS} == asdict(counters)
-    assert (shown["persisted"], shown["status"]) == (6, "running")
+    assert (shown["persisted"], shown["status"]) == (3, "running")
     assert (shown["started_at"], shown["finished_at"]) == ("2026-01-05T10:00:00.123Z", None)
     assert shown["previous_run_date"] == "2026-01-05T10:00:00.123Z"

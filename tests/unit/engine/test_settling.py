@@ -44,7 +44,7 @@ def test_run_fails_when_a_record_is_missing_from_its_books():
     verdict = verdict_of(resource(counters=Counters(fetched=3, created=2)))
 
     assert verdict.status is RunStatus.FAILED
-    assert verdict.reason == "tickets: fetched (3) is not created + updated + unchanged + quarantined (2)"
+    assert verdict.reason == "tickets: fetched (3) is not created + updated + unchanged + repeated + quarantined (2)"
 
 
 def test_child_does_not_end_before_its_parent():

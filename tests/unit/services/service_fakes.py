@@ -55,9 +55,9 @@ class FakeBell:
     def unit_ids(self) -> list[str]:
         return [ring.unit_id for ring in self.rings]
 
-    def ring(self, rings: Sequence[Ring]) -> None:
+    def ring(self, rings: Sequence[Ring]) -> bool:
         self._check(*(ring.run_id for ring in rings))
-        self.rings.extend(rings)
+        return all(self._take(self.rings, ring) for ring in rings)
 
     def ring_run(self, run_id: str, *, queue: str) -> bool:
         self._check(run_id)

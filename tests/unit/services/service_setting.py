@@ -15,6 +15,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import IntegratedAccount, Integration, SyncJobRun, Webhook
 from app.engine.status import UnitStatus
 from app.engine.work import Claim, EventDraft, SliceOutcome, UnitDraft, UnitKind
+from app.services.batch_merging import BatchMerging
 from app.services.batch_source import BatchSource
 from app.services.delivering import AfterSlice, DeliveryWorker
 from app.services.delivery_ends import DeliveryEnds, DeliveryOutcomes
@@ -223,6 +224,7 @@ class Setting:
                 outcomes=DeliveryOutcomes(fail_run=tracking.fail, record_error=tracking.record_error),
                 workplace=workplace,
             ),
+            merging=BatchMerging(self.deliveries, self.settings),
             after=AfterSlice(
                 settle=self.settled.append, note_broken=lambda run_id, name: self.broken.append((run_id, name))
             ),

@@ -9,6 +9,7 @@ from service_tables import NOON
 
 from app.engine import events
 from app.engine.errors import LeaseLostError
+from app.engine.event_merging import Line, Waiting
 from app.engine.json_types import JsonObject
 from app.engine.objects import SyncJobRun
 from app.engine.record_rows import RecordRow
@@ -193,14 +194,36 @@ class FakeDeliveries:
     late: list[EventDraft] = field(default_factory=list)
     """Events that come at the very moment when the unit wants to go idle."""
     after_settle: Callable[[], object] = lambda: None
+    growing_looks: int = 0
+    """How often a look at the line finds that somebody fetches."""
+    looks: int = 0
 
     def add(self, *drafts: EventDraft, created_at: Any = NOON) -> None:
         for draft in drafts:
             facts = {name: getattr(draft, name) for name in ("id", "webhook_id", "event", "body", "resource_id")}
-            self.waiting.append(PendingEvent(**facts, records=draft.records, attempts=0, created_at=created_at))
+            # As the store has it: only what is numbered is merged.
+            is_open = draft.log_sequence is not None
+            known = {"records": draft.records, "attempts": 0, "created_at": created_at, "is_open": is_open}
+            self.waiting.append(PendingEvent(**facts, **known))
 
     def next_event(self, run_id: str) -> PendingEvent | None:
         return self.waiting[0] if self.waiting else None
+
+    def look(self, run_id: str, webhook_id: str) -> Line | None:
+        self.looks += 1
+        if not self.waiting:
+            return None
+        facts = [{"id": one.id, "resource_id": one.resource_id, "is_open": one.is_open} for one in self.waiting]
+        waiting = [Waiting(**each, records=1, size=1) for each in facts]
+        return Line(waiting=waiting, age_seconds=0.0, is_fetched=self.looks <= self.growing_looks)
+
+    def merge(self, claim: Claim, webhook_id: str, *, lease_seconds: float) -> None:
+        """Merge all that wait into the last of them."""
+        self.units.held(claim)
+        *others, last = [event for event in self.waiting if event.is_open]
+        for event in others:
+            self.waiting.remove(event)
+        self.waiting[self.waiting.index(last)] = replace(last, records=len(others) + 1, is_open=False)
 
     def settle(
         self,

@@ -15,6 +15,7 @@ from app.engine import events
 from app.engine.errors import DeliveryError, StoreUnavailableError
 from app.engine.status import DeliveryStatus, ErrorHandling, RunStatus, UnitStatus
 from app.engine.work import NOTHING_DONE, EventDraft, UnitDraft, UnitKind
+from app.services.batch_merging import BatchMerging
 from app.services.delivery_ends import RETRY_BASE_SECONDS
 
 
@@ -319,6 +320,80 @@ def test_database_that_is_away_breaks_no_run() -> None:
         here.deliver()
 
     assert here.broken == []
+    assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.READY
+
+
+def small(id: str) -> EventDraft:
+    """A batch that may be merged with others."""
+    return replace(event(id), log_sequence=1)
+
+
+def test_batches_that_wait_are_merged_before_the_first_of_them_is_sent() -> None:
+    here = delivery(200)
+    here.deliveries.add(event("a", events.STARTED), small("b"), small("c"))
+
+    here.deliver()
+
+    assert here.receiver.event_ids == ["a", "c"]
+    assert here.deliveries.delivered == {"a": 200, "c": 200}
+
+
+@pytest.mark.parametrize("limits", [{"delivery_merge_records": 0}, {"delivery_batch_bytes": 1}], ids=str)
+def test_batches_are_not_merged_beyond_the_settings(limits: dict[str, float]) -> None:
+    here = delivery(200, **limits)
+    here.deliveries.add(small("a"), small("b"))
+
+    here.deliver()
+
+    assert (here.receiver.event_ids, here.deliveries.looks) == (["a", "b"], 0)
+
+
+def test_batch_waits_for_more_while_its_run_fetches_and_holds_no_thread() -> None:
+    here = delivery(200, delivery_linger_seconds=60.0)
+    here.deliveries.growing_looks = 2
+    here.deliveries.add(small("a"))
+
+    assert here.deliver() is NOTHING_DONE
+    here.deliveries.add(small("b"))
+
+    assert here.sending.join(30)
+    assert (here.receiver.event_ids, here.deliveries.looks) == (["b"], 3)
+    assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.IDLE
+    assert here.settled == ["run"]
+
+
+@pytest.mark.parametrize("is_crowded", [True, False], ids=["others wait for their turn", "nobody lingers"])
+def test_batch_is_sent_at_once_when(*, is_crowded: bool) -> None:
+    here = delivery(200, delivery_linger_seconds=60.0 if is_crowded else 0.0)
+    here.deliveries.growing_looks = 9
+    here.deliveries.add(small("a"))
+
+    here.delivering().work(replace(here.claim(DELIVERY_UNIT), is_crowded=is_crowded))
+
+    assert (here.receiver.event_ids, here.deliveries.looks) == (["a"], 0)
+
+
+def test_batch_that_has_vanished_or_waited_long_enough_waits_for_nothing() -> None:
+    here = delivery(200, delivery_linger_seconds=1e-9)
+    here.deliveries.growing_looks = 9
+    here.deliveries.add(small("a"))
+    merging, claim = BatchMerging(here.deliveries, here.settings), here.claim(DELIVERY_UNIT)
+
+    assert 0.0 < merging.pause_seconds(claim, here.deliveries.waiting[0]) <= 1e-9
+    waiting = here.deliveries.waiting.pop()
+    assert merging.pause_seconds(claim, waiting) == 0.0
+
+
+def test_stopping_daemon_waits_for_no_more_and_yields() -> None:
+    here = delivery(200, delivery_linger_seconds=60.0)
+    here.deliveries.growing_looks = 9
+    here.deliveries.add(small("a"))
+    here.stop_daemon()
+
+    here.deliver()
+
+    assert here.receiver.sent == []
+    assert here.bell.unit_ids == [DELIVERY_UNIT]
     assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.READY
 
 

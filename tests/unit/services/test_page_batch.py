@@ -246,7 +246,7 @@ def test_what_is_told_as_deleted_is_no_row_and_has_no_children() -> None:
     write = batch.to_write(DONE)
 
     assert (write.records.ids, write.deleted) == (["1", "2"], ["9"])
-    assert write.counters == Counters(pages=2, fetched=4, unchanged=1)
+    assert write.counters == Counters(pages=2, fetched=4, repeated=1)
     assert [len(child.elements) for child in write.children] == [2]
     assert [json.loads(batch.records) for batch in write.gathered] == [[{"id": 1}], [{"id": 2}]]
 

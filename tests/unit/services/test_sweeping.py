@@ -28,6 +28,9 @@ class Neglected:
     messages: list[tuple[str, str, list[str], str]] = field(default_factory=list)
     looks: list[bool] = field(default_factory=list)
     """How thorough each look was."""
+    limits: list[int] = field(default_factory=list)
+    """How many units were asked for at once."""
+    rung: dict[str, Ring] = field(default_factory=dict)
     is_hidden: bool = False
     """A look sees nothing, although there is something."""
     look_breaks_by: Exception | None = None
@@ -73,8 +76,13 @@ class DueUnits:
         return sorted({ring.queue for ring in self.neglected.units})
 
     def ring_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[Ring]:
+        self.neglected.limits.append(limit)
         due, self.neglected.units = self.neglected.units[:limit], self.neglected.units[limit:]
+        self.neglected.rung |= {ring.unit_id: ring for ring in due}
         return due
+
+    def ring_again(self, unit_ids: Sequence[str]) -> None:
+        self.neglected.units += [self.neglected.rung[id] for id in unit_ids]
 
 
 @dataclass
@@ -91,6 +99,9 @@ class DueRuns:
     ) -> list[tuple[str, str]]:
         due, self.neglected.runs = self.neglected.runs[:limit], self.neglected.runs[limit:]
         return due
+
+    def ring_again(self, run_ids: Sequence[str]) -> None:
+        self.neglected.runs += [(id, "rapid-bridge") for id in run_ids]
 
     def unsettled(self, *, limit: int, skipped: Sequence[str]) -> list[str]:
         return [run_id for run_id in self.neglected.unsettled_runs if run_id not in skipped][:limit]
@@ -231,3 +242,22 @@ def test_turn_of_ringing_comes_to_an_end_however_much_waits() -> None:
     sweeper(here, neglected).sweep()
 
     assert len(neglected.units) == len(neglected.runs) == 10 * BATCH
+
+
+def test_rings_that_the_broker_did_not_take_are_due_again_and_one_is_tried_first() -> None:
+    here = setting()
+    neglected = Neglected(units=[DUE, replace(DUE, unit_id="other")], runs=[("run", "rapid-bridge")])
+    sweep = sweeper(here, neglected)
+    here.bell.is_broken = True
+
+    sweep.sweep()
+    assert ([ring.unit_id for ring in neglected.units], neglected.runs) == (
+        ["unit", "other"],
+        [("run", "rapid-bridge")],
+    )
+    sweep.sweep()
+    here.bell.is_broken = False
+    sweep.sweep()
+
+    assert neglected.limits == [BATCH, 1, 1, BATCH]
+    assert here.bell.unit_ids == ["other", "unit"]

@@ -82,7 +82,7 @@ def test_requests_of_a_parent_whose_deletions_are_told_are_not_counted() -> None
     found = verify(parent, replace(CHILD, elements=5), LOOPED, resources=resources)
 
     assert broken(found) == []
-    assert "fetched = created + updated + tombstones + unchanged + quarantined" in [
+    assert "fetched = created + updated + tombstones + unchanged + repeated + quarantined" in [
         one.equation for one in found.checks
     ]
 
@@ -111,7 +111,7 @@ def test_what_a_resource_holds_otherwise_is_named(change: dict[str, Any], equati
 @pytest.mark.parametrize(
     ("change", "equation", "left", "right"),
     [
-        ({"unchanged": 1}, "fetched = created + updated + unchanged + quarantined", 5, 4),
+        ({"unchanged": 1}, "fetched = created + updated + unchanged + repeated + quarantined", 5, 4),
         ({"created": 0, "unchanged": 4}, "records of this run <= created + updated + deleted", 3, 1),
     ],
 )
@@ -138,7 +138,7 @@ def test_child_request_that_is_missing_is_noticed(change: dict[str, Any], equati
 @pytest.mark.parametrize(
     ("change", "equation"),
     [
-        ({"fetched": 8}, "fetched + deleted = queued + quarantined + unchanged + withheld"),
+        ({"fetched": 8}, "fetched + deleted = queued + quarantined + unchanged + repeated + withheld"),
         ({"fetched": 10, "queued": 10}, "queued = records in its events"),
         ({"delivered": 4}, "delivered = records in delivered events"),
         ({"dead_lettered": 1}, "dead_lettered = records in dead-lettered events"),

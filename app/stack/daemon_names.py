@@ -1,0 +1,45 @@
+"""Names of daemons that people can tell apart: `<group>-<number>`, the lowest number that is free on this machine.
+
+Celery, Flower and the logs show it with the machine's name behind it. Who a daemon is, its id says, which is never used
+twice: a number is taken over by the daemon that comes next.
+"""
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from itertools import count
+from pathlib import Path
+
+from app.engine.ids import new_id
+
+
+def take_name(group: str, *, broker_url: str, directory: Path | None = None) -> str:
+    """Take the lowest number that no daemon of the group has here, for as long as this process lives.
+
+    The lock outlives ``exec``. Where no file can be locked the name ends in something random instead.
+    """
+    place = directory or Path(tempfile.gettempdir()) / f"ferryman-names-{os.getuid()}"
+    broker = hashlib.sha256(broker_url.encode()).hexdigest()[:16]
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+        if place.stat().st_uid != os.getuid():
+            raise PermissionError(f"{place} belongs to another user")
+        for number in count(1):
+            if _locks(place / f"{broker}-{group}-{number}"):
+                return f"{group}-{number}"
+    except OSError:
+        pass
+    return f"{group}-{new_id()[:8]}"
+
+
+def _locks(file: Path) -> bool:
+    """Lock a file until this process ends; False when another one has it."""
+    descriptor = os.open(file, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    os.set_inheritable(descriptor, True)
+    return True

@@ -1,0 +1,76 @@
+"""One queue that the broker refuses says nothing about the others."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from kombu.exceptions import OperationalError
+
+from app.broker.bell import CeleryBell, publisher
+from app.broker.sender import QueueRefusedError
+from app.engine.work import Ring
+
+REFUSED, GOOD = "daemon-group.refused", "daemon-group.good"
+
+
+@dataclass
+class Broker:
+    """A RabbitMQ in which one queue was declared otherwise, and which may be away."""
+
+    is_away: bool = False
+    taken: list[tuple[str, str]] = field(default_factory=list)
+    asked: int = 0
+
+    def send(self, task: str, args: list[str], *, queue: str) -> None:
+        self.asked += 1
+        if self.is_away:
+            raise OperationalError
+        if queue == REFUSED:
+            raise QueueRefusedError
+        self.taken.append((queue, args[-1]))
+
+    def probe(self) -> None:
+        if self.is_away:
+            raise OperationalError
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return Broker()
+
+
+@pytest.fixture
+def bell(broker: Broker) -> CeleryBell:
+    bell = CeleryBell(publisher("redis://localhost:1/0", timeout_seconds=1), monotonic=lambda: 0.0)
+    bell._sender = broker
+    return bell
+
+
+def ring(unit_id: str, queue: str = GOOD) -> Ring:
+    return Ring(run_id="run", unit_id=unit_id, queue=queue)
+
+
+def test_rings_of_other_queues_go_on(bell: CeleryBell, broker: Broker) -> None:
+    rings = [ring("a", REFUSED), ring("b"), ring("c", REFUSED), ring("d")]
+
+    assert bell.ring(rings) is True
+
+    assert broker.taken == [(GOOD, "b"), (GOOD, "d")]
+    assert broker.asked == 3
+
+
+def test_start_of_a_run_is_not_taken_and_the_next_one_is(bell: CeleryBell, broker: Broker) -> None:
+    assert [bell.ring_run(run, queue=queue) for run, queue in (("x", REFUSED), ("y", GOOD))] == [False, True]
+
+    with pytest.raises(QueueRefusedError):
+        bell.publish("ferryman.start_run", ["z"], queue=REFUSED)
+    assert bell.publish("ferryman.start_run", ["z"], queue=GOOD)
+    assert broker.taken == [(GOOD, "y"), (GOOD, "z")]
+
+
+def test_broker_that_is_away_takes_nothing_and_is_asked_once(bell: CeleryBell, broker: Broker) -> None:
+    broker.is_away = True
+
+    assert bell.ring([ring("a"), ring("b")]) is False
+    assert bell.ring([ring("c")]) is False
+
+    assert broker.asked == 1
