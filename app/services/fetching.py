@@ -1,7 +1,7 @@
 """Work on a fetching unit for one slice: request its elements side by side, write what comes, and yield in time."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 
@@ -22,7 +22,7 @@ from app.failpoints import Failpoint
 from app.services import page_calls, unified_pages, unwritable_pages
 from app.services.batch_source import BatchSource
 from app.services.page_batch import PageBatch
-from app.services.ports import FetchedPage, PageCall, Source
+from app.services.ports import FetchedPage, ListAhead, PageCall, Source
 from app.services.run_context import RunContext
 from app.services.turns import AccountTurns
 from app.services.unit_ports import Backlog, Bounds, PageWriter, UnitLeases
@@ -57,12 +57,16 @@ class _Slice:
     taken: list[Taken] = field(default_factory=list)
     """The pages of the batch that is gathered."""
     in_flight: dict[Future[FetchedPage], _Asked] = field(default_factory=dict)
+    ahead: dict[int, ListAhead] = field(default_factory=dict)
+    """Pages of the open elements that were asked for before their turn."""
     held_at: float = field(default_factory=time.monotonic)
     abandon_at: float | None = None
     wake_seconds: float = 0.0
     answers: int = 0
     is_draining: bool = False
     """Nothing more is asked for; what is in flight is still taken in."""
+    is_over: bool = False
+    """Its time is over: what was asked for ahead is still taken in, in its turn."""
     is_backlogged: bool = False
     has_progress: bool = False
     has_bound: bool = False
@@ -77,6 +81,19 @@ class _Slice:
     @property
     def total(self) -> int:
         return len(self.claim.elements)
+
+    def next_to_ask(self, asked: Collection[int]) -> int | None:
+        """Choose the element to ask for."""
+        if not self.is_over:
+            return self.frontier.next_to_ask(asked, self.total)
+        waiting = (index for index, ahead in self.ahead.items() if ahead.is_under_way)
+        return next((index for index in waiting if index in self.frontier.open and index not in asked), None)
+
+    def close_lists(self) -> None:
+        """Drop the pages whose turn has not come."""
+        for ahead in self.ahead.values():
+            ahead.close()
+        self.ahead.clear()
 
 
 class FetchWorker:
@@ -124,6 +141,7 @@ class FetchWorker:
         finally:
             for future in current.in_flight:
                 future.cancel()
+            current.close_lists()
         return SliceOutcome(run_id=claim.run_id, may_settle=True)
 
     def _step(self, current: _Slice) -> bool:
@@ -152,18 +170,17 @@ class FetchWorker:
 
     def _fill(self, current: _Slice, batch: PageBatch) -> None:
         """Submit elements until enough are in flight; one that can not be resolved is an error, not a request."""
-        current.is_draining = (
-            current.is_draining or self._workplace.is_stopping() or time.monotonic() >= current.deadline
-        )
+        current.is_draining = current.is_draining or self._workplace.is_stopping()
+        current.is_over = current.is_over or time.monotonic() >= current.deadline
         asked = {each.index for each in current.in_flight.values()}
-        while not current.is_draining and len(asked) < self._most_in_flight(current):
-            index = current.frontier.next_to_ask(asked, current.total)
+        while not current.is_draining and len(asked) < (most := self._most_in_flight(current)):
+            index = current.next_to_ask(asked)
             if index is None:
                 return
             current.frontier = current.frontier.start(index)
             element = current.claim.elements[index]
             try:
-                asked_for, future = self._begin(current, index)
+                asked_for, future = self._begin(current, index, spare=most - len(asked) - 1)
             except RecordError as error:
                 batch.add_error(element, error)
                 current.frontier = current.frontier.fail(index)
@@ -171,12 +188,23 @@ class FetchWorker:
             current.in_flight[future] = asked_for
             asked.add(index)
 
-    def _begin(self, current: _Slice, index: int) -> tuple[_Asked, Future[FetchedPage]]:
+    def _begin(self, current: _Slice, index: int, *, spare: int) -> tuple[_Asked, Future[FetchedPage]]:
         context, item, element = current.context, current.item, current.claim.elements[index]
         if not item.is_request:
             return _Asked(index, None), self._batches.submit(context, item, element)
         call = page_calls.page_call(context, item, element, current.frontier.open[index])
-        return _Asked(index, call), self._source.submit(call)
+        return _Asked(index, call), self._source.submit(call, self._ahead(current, index, spare=spare))
+
+    def _ahead(self, current: _Slice, index: int, *, spare: int) -> ListAhead | None:
+        """Let an element's list ask for pages ahead: what is spare is shared by the lists that are open."""
+        ahead = current.ahead.get(index) or self._source.open_list()
+        if ahead is None:
+            return None
+        current.ahead[index] = ahead
+        ahead.most = 0 if current.is_over else 1 + spare // max(1, len(current.frontier.open))
+        if self._settings.slice_pages:
+            ahead.most = min(ahead.most, spare)
+        return ahead
 
     def _most_in_flight(self, current: _Slice) -> int:
         useful = self._source.useful_requests(current.context.account.id)
@@ -233,6 +261,8 @@ class FetchWorker:
                 current.frontier = current.frontier.advance(index, page.next_cursor)
             else:
                 current.frontier = current.frontier.finish(index)
+        if index not in current.frontier.open and (ahead := current.ahead.pop(index, None)):
+            ahead.close()
 
     def _fault(self, current: _Slice, page: FetchedPage) -> SourceError | None:
         """Return what ends a page's list as failed; a suspicion holds only for a resource that has never paged."""

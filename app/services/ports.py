@@ -112,11 +112,31 @@ class CredentialKeeper(Protocol):
         """Note that the upstream does not let an account make a call."""
 
 
+class ListAhead(Protocol):
+    """Pages of one list that were asked for before their turn."""
+
+    most: int
+    """Requests that may be under way at once, that of the next page among them; 0: no new ones."""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a page was asked for whose turn has not come."""
+
+    def close(self) -> None:
+        """Drop the pages whose turn has not come."""
+
+
 class Source(Protocol):
     """The read side: one page of one request."""
 
-    def submit(self, call: PageCall) -> "Future[FetchedPage]":
-        """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""
+    def submit(self, call: PageCall, ahead: ListAhead | None = None) -> "Future[FetchedPage]":
+        """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError.
+
+        With ``ahead``, which ``open_list`` gave, the pages behind it are asked for as well.
+        """
+
+    def open_list(self) -> ListAhead | None:
+        """Return what keeps the pages of one list that are asked for before their turn; None: none is."""
 
     def useful_requests(self, account_id: str) -> int:
         """Tell how many requests to an account are worth having under way; more would only wait."""

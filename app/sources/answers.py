@@ -45,6 +45,7 @@ async def read(call: PageCall, config: MethodConfig, request: HttpRequest, respo
         links=response.header_values("Link"),
         status=response.status,
         headers=response.plain_headers if reads_headers(config.pagination) else {},
+        key=config.key,
     )
     return ReadAnswer(response=response, page=page, warnings=_warnings(document.replaced))
 

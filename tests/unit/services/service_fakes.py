@@ -14,7 +14,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import Webhook
 from app.engine.work import Ring
 from app.limits.local_requests import LocalRequests
-from app.services.ports import FetchedPage, PageCall, PlainAnswer, SealPurpose
+from app.services.ports import FetchedPage, ListAhead, PageCall, PlainAnswer, SealPurpose
 from app.services.queue_heads import QueueState
 from app.services.request_limits import RequestLimits
 
@@ -93,6 +93,24 @@ class PlainSeal:
         return orjson.loads(sealed.removeprefix(mark))
 
 
+class FakeAhead:
+    """Pages that wait for their turn, as many as the test says."""
+
+    def __init__(self, waiting: int) -> None:
+        self.most = 1
+        self.told: list[int] = []
+        """What ``most`` was at each request."""
+        self.waiting = waiting
+        self.is_closed = False
+
+    @property
+    def is_under_way(self) -> bool:
+        return len(self.told) <= self.waiting
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
 class FakeSource:
     """An upstream API that answers each request as scripted for its id, in order; the last answer is repeated."""
 
@@ -100,6 +118,9 @@ class FakeSource:
         self.calls: list[PageCall] = []
         self.futures: list[Future[FetchedPage]] = []
         self.useful = 64
+        self.waiting: int | None = None
+        """Pages of each list that are asked for before their turn; None: lists are not read ahead."""
+        self.lists: list[FakeAhead] = []
         self.plain: PlainAnswer | Exception | None = PlainAnswer(status=200, content_type="text/plain", body=b"pong")
         self._journal = [] if journal is None else journal
         self._scripts: dict[str | None, list[PageAnswer]] = defaultdict(list)
@@ -112,12 +133,20 @@ class FakeSource:
         self._scripts[id].extend(answers)
         return self
 
-    def submit(self, call: PageCall) -> "Future[FetchedPage]":
+    def submit(self, call: PageCall, ahead: ListAhead | None = None) -> "Future[FetchedPage]":
+        if isinstance(ahead, FakeAhead):
+            ahead.told.append(ahead.most)
         self.calls.append(call)
         self._journal.append(f"ask {call.id or call.resource}")
         future = answered(_next(self._scripts[call.id]))
         self.futures.append(future)
         return future
+
+    def open_list(self) -> ListAhead | None:
+        if self.waiting is None:
+            return None
+        self.lists.append(FakeAhead(self.waiting))
+        return self.lists[-1]
 
     def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
         self.calls.append(call)

@@ -15,6 +15,7 @@ from app.engine.status import ErrorHandling, UnitStatus
 from app.services import fetching
 from app.services.working import MAX_ATTEMPTS
 
+FAR_FUTURE = 10.0**12
 LOOP = {"resource": "tickets", "method": "get", "id": "{{args.ids}}", "loop_on": "args.ids"}
 
 
@@ -182,6 +183,56 @@ def test_slice_that_is_over_yields_and_rings() -> None:
 
     assert here.source.calls == []
     assert here.bell.unit_ids == ["unit"]
+
+
+def test_list_may_ask_ahead_for_what_its_account_has_room_for() -> None:
+    here = setting(requests_per_account=9)
+    here.add_unit()
+    here.source.waiting = 0
+    here.source.script(page({"id": 1}, cursor={"page": 2}), page({"id": 2}))
+
+    here.fetch()
+
+    assert [(ahead.told, ahead.is_closed) for ahead in here.source.lists] == [([9, 9], True)]
+
+
+def test_lists_of_a_unit_share_the_room() -> None:
+    here = looped("a", "b", "c", requests_per_account=9)
+    here.source.waiting = 0
+    for id in "abc":
+        here.source.script(page({"id": id}), id=id)
+
+    here.fetch()
+
+    assert [ahead.told for ahead in here.source.lists] == [[9], [4], [3]]
+    assert all(ahead.is_closed for ahead in here.source.lists)
+
+
+def test_slice_that_is_over_takes_in_what_was_asked_for_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = setting()
+    here.add_unit()
+    here.source.waiting = 2
+    here.source.script(*(page({"id": number}, cursor={"page": number}) for number in range(9)))
+    here.pages.after_write = lambda: monkeypatch.setattr(fetching.time, "monotonic", lambda: FAR_FUTURE)
+
+    here.fetch()
+
+    assert here.pages.record_ids == ["0", "1", "2"]
+    assert [ahead.told for ahead in here.source.lists] == [[64, 0, 0]]
+    assert (here.units.rows["unit"].status, here.bell.unit_ids) == (UnitStatus.READY, ["unit"])
+
+
+def test_stopping_daemon_drops_what_was_asked_for_ahead() -> None:
+    here = setting()
+    here.add_unit()
+    here.source.waiting = 2
+    here.source.script(*(page({"id": number}, cursor={"page": number}) for number in range(9)))
+    here.pages.after_write = here.stop_daemon
+
+    here.fetch()
+
+    assert here.pages.record_ids == ["0"]
+    assert here.source.lists[0].is_closed
 
 
 def test_slice_of_one_page_yields_after_it_and_rings() -> None:
