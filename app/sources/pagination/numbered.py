@@ -6,6 +6,7 @@ servers cap their pages and filter them afterwards.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from app.engine.json_types import JSON, JsonObject
 from app.engine.pagination_config import Numbered, PagePagination, RangePagination
@@ -16,6 +17,8 @@ from app.sources.pagination.state import ListState, error_json, error_of
 from app.sources.pagination.values import PageAnswer, PageAsk, PageRefusal, PageTurn
 
 _NO_RANGE = ToldRange()
+_REACH: Final = 4
+"""Pages of a list whose end is known that may be asked for, for each request that may be under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +37,14 @@ class NumberedList:
         """Give the position of the next page, and those of the pages that are most likely behind it.
 
         They reach ``depth`` pages, and half as many as there were: so many requests are lost behind an end that nobody
-        knows of. Where it is known they reach twice as far, so that one slow answer does not hold up those behind it.
+        knows of. Where it is known they reach further, so that one slow answer does not hold up those behind it.
         """
         yield state.next
         if self._is_in_turn(state):
             return
         step = 1 if isinstance(self.pagination, PagePagination) else state.size or 1
         left = self._pages_left(state)
-        reach = min(depth, state.pages // 2) if left is None else min(2 * depth, left)
+        reach = min(depth, state.pages // 2) if left is None else min(_REACH * depth, left)
         for number in range(1, reach):
             yield int(state.next) + number * step
 
