@@ -31,6 +31,10 @@ from app.services.workplace import Workplace
 
 _WAIT_SECONDS = 1.0
 _HOLD_SECONDS = 5.0
+_READY_SECONDS = 0.05
+"""How long an answer that has come may take until it is a page."""
+_RECORDS_AT_ONCE = 1000
+"""Pages of one list are written together up to so many records."""
 
 CLAIMS_FOR_FAULTS = 5
 """Claims in a row without a page, in the last of which an upstream that fails and asks to wait gets no more time."""
@@ -154,10 +158,14 @@ class FetchWorker:
         if not current.in_flight and batch.is_empty:
             return False
         if batch.is_empty:
-            self._collect(current, batch)
-        if current.total > 1:
-            # Side-by-side requests go on while their answers are written. A single one waits for its write, so that
-            # a crash repeats one page of it and not two.
+            self._collect(current, batch, wait_seconds=_WAIT_SECONDS)
+        if current.total > 1 or current.ahead:
+            # Requests go on while their answers are written; without any ahead, a list waits for its write.
+            self._fill(current, batch)
+        while batch.fetched < _RECORDS_AT_ONCE and any(ahead.is_ready for ahead in current.ahead.values()):
+            # Small pages that are there already are written together.
+            if not self._collect(current, batch, wait_seconds=_READY_SECONDS):
+                break
             self._fill(current, batch)
         if not batch.is_empty:
             self._write(current, batch)
@@ -212,13 +220,17 @@ class FetchWorker:
         pages = self._settings.slice_pages
         return min(most, pages - current.answers) if pages else most
 
-    def _collect(self, current: _Slice, batch: PageBatch) -> None:
+    def _collect(self, current: _Slice, batch: PageBatch, *, wait_seconds: float) -> bool:
         """Wait a moment for answers and take in all that are there; keep the lease while the upstream is slow."""
-        done, _ = wait(current.in_flight, timeout=_WAIT_SECONDS, return_when=FIRST_COMPLETED)
+        done, _ = wait(current.in_flight, timeout=wait_seconds, return_when=FIRST_COMPLETED)
         for future in done:
             self._take(current, batch, current.in_flight.pop(future), future)
-        if done:
-            return
+        if not done:
+            self._keep(current)
+        return bool(done)
+
+    def _keep(self, current: _Slice) -> None:
+        """Keep the lease of a unit that waits."""
         if time.monotonic() >= current.held_at + min(_HOLD_SECONDS, self._settings.lease_seconds / 3):
             # Also how a slice that only waits notices that its run was stopped.
             self._leases.hold(current.claim, lease_seconds=self._settings.lease_seconds)

@@ -122,6 +122,10 @@ class ListAhead(Protocol):
     def is_under_way(self) -> bool:
         """Whether a page was asked for whose turn has not come."""
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next page has come."""
+
     def close(self) -> None:
         """Drop the pages whose turn has not come."""
 

@@ -39,6 +39,8 @@ class ReadAhead:
         """``call_soon`` has the loop call a function."""
         self.most = 1
         """Requests that may be under way at once, that of the next page among them; set from any thread."""
+        self.is_ready = False
+        """Whether the next page has come; may be read in any thread."""
         self._limit_bytes = limit_bytes
         self._call_soon = call_soon
         self._asked: dict[str, _Asked] = {}
@@ -73,6 +75,7 @@ class ReadAhead:
         finally:
             # Not before it has come: the others were asked for ahead of it.
             self._asked.pop(place, None)
+            self._look()
         self._depth += 1
         return replace(answer, page=replace(answer.page, witness=asked.witness)) if asked.witness else answer
 
@@ -96,6 +99,7 @@ class ReadAhead:
                 self._depth = 1
             self._send(expected)
         self._fill()
+        self._look()
 
     def close(self) -> None:
         """Drop everything that was asked for; callable from any thread."""
@@ -104,7 +108,7 @@ class ReadAhead:
             self._call_soon(self._drop)
 
     def _drop(self) -> None:
-        dropped, self._asked = self._asked, {}
+        dropped, self._asked, self.is_ready = self._asked, {}, False
         for asked in dropped.values():
             asked.task.cancel()
 
@@ -134,6 +138,11 @@ class ReadAhead:
             # Its turn decides what that means; until then nothing more is asked for.
             self._following = iter(())
         self._fill()
+        self._look()
+
+    def _look(self) -> None:
+        following = next(iter(self._asked.values()), None)
+        self.is_ready = following is not None and following.task.done()
 
 
 def _is_answered(task: "asyncio.Task[ReadAnswer]") -> bool:

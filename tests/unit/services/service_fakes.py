@@ -96,8 +96,9 @@ class PlainSeal:
 class FakeAhead:
     """Pages that wait for their turn, as many as the test says."""
 
-    def __init__(self, waiting: int) -> None:
+    def __init__(self, waiting: int, *, has_come: bool) -> None:
         self.most = 1
+        self.has_come = has_come
         self.told: list[int] = []
         """What ``most`` was at each request."""
         self.waiting = waiting
@@ -106,6 +107,10 @@ class FakeAhead:
     @property
     def is_under_way(self) -> bool:
         return len(self.told) <= self.waiting
+
+    @property
+    def is_ready(self) -> bool:
+        return self.has_come and self.is_under_way
 
     def close(self) -> None:
         self.is_closed = True
@@ -120,6 +125,8 @@ class FakeSource:
         self.useful = 64
         self.waiting: int | None = None
         """Pages of each list that are asked for before their turn; None: lists are not read ahead."""
+        self.is_fast = False
+        """They come at once."""
         self.lists: list[FakeAhead] = []
         self.plain: PlainAnswer | Exception | None = PlainAnswer(status=200, content_type="text/plain", body=b"pong")
         self._journal = [] if journal is None else journal
@@ -145,7 +152,7 @@ class FakeSource:
     def open_list(self) -> ListAhead | None:
         if self.waiting is None:
             return None
-        self.lists.append(FakeAhead(self.waiting))
+        self.lists.append(FakeAhead(self.waiting, has_come=self.is_fast))
         return self.lists[-1]
 
     def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
