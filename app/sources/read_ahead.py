@@ -89,15 +89,15 @@ class ReadAhead:
         """
         self._witness = witness or self._witness
         self._depth = self._depth or max(1, pages)
-        if self.most < 1:
-            return
         self._following = following(self.depth)
         expected = next(self._following, None)
         if expected is not None and expected.place not in self._asked:
             if self._asked and not expected.is_extra:
                 self._drop()
                 self._depth = 1
-            self._send(expected)
+            if self.most or self._asked:
+                # What has come already waits for it.
+                self._send(expected)
         self._fill()
         self._look()
 
@@ -125,7 +125,7 @@ class ReadAhead:
 
     def _has_room(self) -> bool:
         under_way = sum(not one.task.done() for one in self._asked.values())
-        if under_way >= self.depth:
+        if under_way >= min(self.depth, self.most):
             return False
         sizes = [len(one.task.result().response.body) for one in self._asked.values() if _is_answered(one.task)]
         expected = sum(sizes) + under_way * max(sizes, default=0)
