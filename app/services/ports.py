@@ -112,8 +112,8 @@ class CredentialKeeper(Protocol):
         """Note that the upstream does not let an account make a call."""
 
 
-class ListAhead(Protocol):
-    """Pages of one list that were asked for before their turn."""
+class OpenList(Protocol):
+    """One list as a slice reads it: pages that were asked for before their turn are kept in it."""
 
     most: int
     """Requests that may be under way at once, that of the next page among them; 0: no new ones."""
@@ -126,6 +126,9 @@ class ListAhead(Protocol):
     def is_ready(self) -> bool:
         """Whether the next page has come."""
 
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
+        """Begin to fetch the list's next page, as ``Source.submit`` does, and ask for those behind it."""
+
     def close(self) -> None:
         """Drop the pages whose turn has not come."""
 
@@ -133,14 +136,11 @@ class ListAhead(Protocol):
 class Source(Protocol):
     """The read side: one page of one request."""
 
-    def submit(self, call: PageCall, ahead: ListAhead | None = None) -> "Future[FetchedPage]":
-        """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError.
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
+        """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""
 
-        With ``ahead``, which ``open_list`` gave, the pages behind it are asked for as well.
-        """
-
-    def open_list(self) -> ListAhead | None:
-        """Return what keeps the pages of one list that are asked for before their turn; None: none is."""
+    def open_list(self) -> OpenList | None:
+        """Return what reads the pages of one list, some of them before their turn; None: none is."""
 
     def useful_requests(self, account_id: str) -> int:
         """Tell how many requests to an account are worth having under way; more would only wait."""

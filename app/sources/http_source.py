@@ -54,18 +54,18 @@ class HttpSource:
         self._read_ahead_bytes = settings.read_ahead_bytes
         self._transport = Transport(settings, budgets, around)
 
-    def submit(self, call: PageCall, ahead: ReadAhead | None = None) -> "Future[FetchedPage]":
-        """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError.
-
-        With ``ahead`` the pages behind it are asked for as well.
-        """
-        return self._transport.run(self._signed_in(call, partial(self._fetch_once, ahead=ahead)))
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
+        """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""
+        return self._submit(call, None)
 
     def open_list(self) -> ReadAhead | None:
-        """Return what keeps the pages of one list that are asked for before their turn; None: none is."""
+        """Return what reads the pages of one list, some of them before their turn; None: none is."""
         if not self._read_ahead_bytes:
             return None
-        return ReadAhead(limit_bytes=self._read_ahead_bytes, call_soon=self._transport.call_soon)
+        return ReadAhead(self._submit, limit_bytes=self._read_ahead_bytes, call_soon=self._transport.call_soon)
+
+    def _submit(self, call: PageCall, ahead: ReadAhead | None) -> "Future[FetchedPage]":
+        return self._transport.run(self._signed_in(call, partial(self._fetch_once, ahead=ahead)))
 
     def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
         """Begin to make a call whose answer is wanted as it is; the future raises as ``submit``'s does."""
@@ -181,7 +181,7 @@ class HttpSource:
         turn = partial(listing.turn, answer.page, decides_deletions=call.decides_deletions, depth=depth)
         turned = await self._aside(call, turn, is_long=is_computed or response.is_large)
         turned = replace(turned, warnings=(*turned.warnings, *answer.warnings)) if answer.warnings else turned
-        if ahead and turned.leads_on and request.is_repeatable and not is_computed:
+        if ahead and turned.cursor is not None and turned.fault is None and request.is_repeatable and not is_computed:
             following = self._following(call, config, drafted, listing, turned.cursor)
             ahead.go_on(following, pages=turned.cursor.get("pages", 0), witness=listing.witness(answer.page))
         if call.is_handed_on:
@@ -195,7 +195,6 @@ class HttpSource:
             return page
         shown = {name: value for name, value in response.plain_headers.items() if not is_secret_name(name)}
         return replace(page, headers=shown)
-
 
     def _answer(self, call: PageCall, config: MethodConfig, request: HttpRequest) -> Awaitable[ReadAnswer]:
         return self._send(call, request, partial(answers.read, call, config, request))

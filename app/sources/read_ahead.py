@@ -6,11 +6,14 @@ asked for at a place where the list is not is dropped. All of it lives on the ev
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from app.engine.json_types import JsonObject
+from app.services.ports import FetchedPage, PageCall
 from app.sources.answers import ReadAnswer
 from app.sources.faults import RefusedError
+
 
 @dataclass(slots=True)
 class _Asked:
@@ -35,8 +38,15 @@ class Following:
 class ReadAhead:
     """What a slice has asked for of one list."""
 
-    def __init__(self, *, limit_bytes: int, call_soon: Callable[[Callable[[], object]], None]) -> None:
-        """``call_soon`` has the loop call a function."""
+    def __init__(
+        self,
+        fetch: Callable[[PageCall, "ReadAhead"], "Future[FetchedPage]"],
+        *,
+        limit_bytes: int,
+        call_soon: Callable[[Callable[[], object]], None],
+    ) -> None:
+        """``fetch`` begins to fetch a page, ``call_soon`` has the loop call a function."""
+        self._fetch = fetch
         self.most = 1
         """Requests that may be under way at once, that of the next page among them; set from any thread."""
         self.is_ready = False
@@ -57,6 +67,10 @@ class ReadAhead:
     def depth(self) -> int:
         """How many pages are asked for side by side; it doubles as long as they come as expected."""
         return max(1, min(self._depth, self.most))
+
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
+        """Begin to fetch the list's next page, and ask for those behind it; callable from any thread."""
+        return self._fetch(call, self)
 
     async def take(self, place: str, ask: Callable[[], Awaitable[ReadAnswer]]) -> ReadAnswer:
         """Return the answer to the request for a page, which is sent now unless it was sent ahead."""
@@ -79,9 +93,7 @@ class ReadAhead:
         self._depth += 1
         return replace(answer, page=replace(answer.page, witness=asked.witness)) if asked.witness else answer
 
-    def go_on(
-        self, following: Callable[[int], Iterator[Following]], *, pages: int, witness: JsonObject | None
-    ) -> None:
+    def go_on(self, following: Callable[[int], Iterator[Following]], *, pages: int, witness: JsonObject | None) -> None:
         """Ask for the pages behind the one whose turn it was.
 
         ``following`` gives them up to a depth, ``pages`` is how many the list has had, ``witness`` what is kept of the

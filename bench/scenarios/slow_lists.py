@@ -48,7 +48,8 @@ def measure(workbench: Workbench) -> Measurement:
         scenario="slow-lists",
         figures=figures,
         notes=[
-            f"{records:,} records in pages of {_PAGE_SIZE}, {_DELAY_MS} ms each; ideal is requests × latency / {_WINDOW}",
+            f"{records:,} records in pages of {_PAGE_SIZE}, {_DELAY_MS} ms each",
+            f"ideal is requests × latency / {_WINDOW}",
             "trouble: of 100 pages one is answered 503 at first, and one hangs for 30 s",
             f"limit: {_PER_SECOND} requests per second, nothing told of it",
         ],
@@ -112,9 +113,7 @@ def _limited(workbench: Workbench) -> list[Figure]:
     ]
 
 
-def _sync(
-    workbench: Workbench, records: int, pagination: JsonObject, name: str, **query: str
-) -> tuple[float, int]:
+def _sync(workbench: Workbench, records: int, pagination: JsonObject, name: str, **query: str) -> tuple[float, int]:
     world = new_world(records, page_size=_PAGE_SIZE, delay_ms=_DELAY_MS)
     run = _run(workbench, world, pagination, **query)
     requests = int(read(f"{workbench.url_of(world)}/stats")["requests"])
@@ -143,7 +142,7 @@ def _run(workbench: Workbench, world: World, pagination: JsonObject, **query: st
 SCENARIOS = (
     Scenario(
         name="slow-lists",
-        what="200,000 records in pages of 100 that take 200 ms each, by number and by offset; with trouble; behind a limit",
+        what="200,000 records in pages of 100, 200 ms each, by number and by offset; with trouble; behind a limit",
         bar="under 1.3 × requests × latency / window; with trouble within 1.5 × of without; 95 % of a limit used, "
         "under 2 % refused",
         measure=measure,

@@ -11,7 +11,7 @@ from app.engine.errors import DeliveryError, SourceError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import Webhook
 from app.engine.status import ErrorHandling, RunStatus
-from app.services.ports import FetchedPage, ListAhead, PageCall
+from app.services.ports import FetchedPage, PageCall
 from tests.support.upstream import numbered
 from tests.support.workspace import child_of, listed
 
@@ -50,7 +50,7 @@ class MemoryApi:
         self._job = job
         self.on_ask = on_ask
 
-    def submit(self, call: PageCall, ahead: ListAhead | None = None) -> "Future[FetchedPage]":
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
         """Answer at once."""
         self.on_ask()
         future: Future[FetchedPage] = Future()

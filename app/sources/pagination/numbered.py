@@ -61,9 +61,7 @@ class NumberedList:
         came, own = self._begun(state), self.pagination.signs
         told = positions.told_range(self.pagination, answer)
         said = signs.read(own, answer.document, answer.headers, status=answer.status, is_first=state is None)
-        taken = came.took(
-            answer.records, total=said.total if told.total is None else told.total, told_pages=said.pages
-        )
+        taken = came.took(answer.records, total=said.total if told.total is None else told.total, told_pages=said.pages)
         if answer.records:
             return self._filled(came, taken, answer.records, said, told)
         return self._empty(came, taken, said, told, decides_deletions=decides_deletions)

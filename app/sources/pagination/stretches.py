@@ -1,11 +1,11 @@
 """Pages that are asked for out of turn keep whatever pages in turn would have kept, or are read again in turn.
 
-A record that is inserted moves others to later pages. Read in turn, such a record comes twice; but where a later page is
-answered before an earlier one, it may come on neither. So the first page that was asked for before its predecessor had
-come begins a *stretch*, whose *witness* is the last page that was taken in before that. At the end of the stretch the
-witness is asked for once more: while its ids are the same, nothing has moved in front of it, and while the total is the
-same, nothing anywhere. Else the list goes back to the beginning of the stretch, and reads it in turn. The stretch is a
-part of the stored cursor: a crash in the middle of one leaves the check to whoever goes on.
+A record that is inserted moves others to later pages. Read in turn, such a record comes twice; but where a later page
+is answered before an earlier one, it may come on neither. So the first page that was asked for before its predecessor
+had come begins a *stretch*, whose *witness* is the last page that was taken in before that. At the end of the stretch
+the witness is asked for once more: while its ids are the same, nothing has moved in front of it, and while the total is
+the same, nothing anywhere. Else the list goes back to the beginning of the stretch, and reads it in turn. The stretch
+is a part of the stored cursor: a crash in the middle of one leaves the check to whoever goes on.
 """
 
 from dataclasses import replace
@@ -49,9 +49,7 @@ def witness(position: JSON, answer: PageAnswer, *, total: int | None) -> JsonObj
     return {"at": position, "ids": _ids(answer), "total": total}
 
 
-def track(
-    came: ListState, answer: PageAnswer, turn: PageTurn, *, total: int | None = None, depth: int = 1
-) -> PageTurn:
+def track(came: ListState, answer: PageAnswer, turn: PageTurn, *, total: int | None = None, depth: int = 1) -> PageTurn:
     """Have the turn of a page that was asked for out of turn begin a stretch; go on in one, or end it by its check."""
     if turn.fault is not None:
         return turn

@@ -55,11 +55,6 @@ class PageTurn:
     """The fault counts only as long as no list of the resource has ever had a second page."""
     warnings: tuple[PageWarning, ...] = ()
 
-    @property
-    def leads_on(self) -> bool:
-        """Whether there is a next page to ask for."""
-        return self.cursor is not None and self.fault is None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageRefusal:

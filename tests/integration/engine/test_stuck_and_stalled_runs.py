@@ -8,7 +8,7 @@ from sqlalchemy import text
 from app.bootstrap.api import api_services
 from app.engine.json_types import JsonObject
 from app.engine.status import RunStatus
-from app.services.ports import FetchedPage, ListAhead, PageCall
+from app.services.ports import FetchedPage, PageCall
 from app.store.run_moves import RunMoves
 from app.store.runs import RunStore
 from tests.support.pump import Pump, World
@@ -26,7 +26,7 @@ AGED = (
 class Circle(MemoryApi):
     """Gives a few records, and from then on empty pages, each with a new cursor."""
 
-    def submit(self, call: PageCall, ahead: ListAhead | None = None) -> "Future[FetchedPage]":
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
         page = int((call.cursor or {}).get("page", 0))
         self.asked.append((call.resource, call.method, None, page))
         future: Future[FetchedPage] = Future()

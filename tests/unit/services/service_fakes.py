@@ -14,7 +14,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import Webhook
 from app.engine.work import Ring
 from app.limits.local_requests import LocalRequests
-from app.services.ports import FetchedPage, ListAhead, PageCall, PlainAnswer, SealPurpose
+from app.services.ports import FetchedPage, PageCall, PlainAnswer, SealPurpose
 from app.services.queue_heads import QueueState
 from app.services.request_limits import RequestLimits
 
@@ -96,7 +96,8 @@ class PlainSeal:
 class FakeAhead:
     """Pages that wait for their turn, as many as the test says."""
 
-    def __init__(self, waiting: int, *, has_come: bool) -> None:
+    def __init__(self, source: "FakeSource", waiting: int, *, has_come: bool) -> None:
+        self._source = source
         self.most = 1
         self.has_come = has_come
         self.told: list[int] = []
@@ -111,6 +112,10 @@ class FakeAhead:
     @property
     def is_ready(self) -> bool:
         return self.has_come and self.is_under_way
+
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
+        self.told.append(self.most)
+        return self._source.submit(call)
 
     def close(self) -> None:
         self.is_closed = True
@@ -140,19 +145,17 @@ class FakeSource:
         self._scripts[id].extend(answers)
         return self
 
-    def submit(self, call: PageCall, ahead: ListAhead | None = None) -> "Future[FetchedPage]":
-        if isinstance(ahead, FakeAhead):
-            ahead.told.append(ahead.most)
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
         self.calls.append(call)
         self._journal.append(f"ask {call.id or call.resource}")
         future = answered(_next(self._scripts[call.id]))
         self.futures.append(future)
         return future
 
-    def open_list(self) -> ListAhead | None:
+    def open_list(self) -> FakeAhead | None:
         if self.waiting is None:
             return None
-        self.lists.append(FakeAhead(self.waiting, has_come=self.is_fast))
+        self.lists.append(FakeAhead(self, self.waiting, has_come=self.is_fast))
         return self.lists[-1]
 
     def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":

@@ -19,7 +19,7 @@ from app.engine.json_types import JSON
 from app.services.called_accounts import CalledAccounts
 from app.services.custom_calls import CustomCalls, CustomRequest
 from app.services.direct_calls import DirectCalls, DirectPage, DirectRequest
-from app.services.ports import FetchedPage, ListAhead, PageCall
+from app.services.ports import FetchedPage, PageCall
 from app.services.unified_mappings import MappingLayers
 
 ACCOUNT = "7b3a0000-0000-4000-8000-000000000001"
@@ -29,7 +29,7 @@ OTHER = "7b3a0000-0000-4000-8000-000000000002"
 class SlowSource(FakeSource):
     """Never answers."""
 
-    def submit(self, call: PageCall, ahead: ListAhead | None = None) -> "Future[FetchedPage]":
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
         self.futures.append(Future())
         return self.futures[-1]
 

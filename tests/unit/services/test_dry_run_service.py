@@ -15,7 +15,7 @@ from app.engine.errors import InvalidInputError, SourceError
 from app.engine.increments import LowerBounds
 from app.engine.json_types import JsonObject
 from app.services.dry_runs import DryRuns
-from app.services.ports import FetchedPage, ListAhead, PageCall
+from app.services.ports import FetchedPage, PageCall
 from app.services.run_drafts import RunDraft
 from app.services.run_requests import RunRequest
 
@@ -33,7 +33,7 @@ class Source:
         self.answer = answer
         self.asked: list[PageCall] = []
 
-    def submit(self, call: PageCall, ahead: ListAhead | None = None) -> "Future[FetchedPage]":
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
         self.asked.append(call)
         future: Future[FetchedPage] = Future()
         if isinstance(self.answer, Exception):

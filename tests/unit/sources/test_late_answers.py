@@ -56,9 +56,7 @@ def asked(*answers: float | Exception, may_ask_again: bool = True) -> tuple[obje
             return answer
 
         try:
-            found: object = await late_answers.first_answer(
-                ask, late_seconds=0.5, may_ask_again=lambda: may_ask_again
-            )
+            found: object = await late_answers.first_answer(ask, late_seconds=0.5, may_ask_again=lambda: may_ask_again)
         except ConnectionError as error:
             found = error
         await asyncio.sleep(0)
@@ -112,5 +110,3 @@ def test_there_has_to_be_room() -> None:
         return found
 
     assert simulate(work, most=8) == [False, True]
-
-

@@ -92,7 +92,10 @@ class Reader:
         self.source = HttpSource(SETTINGS, around=self._around)
 
     def _around(self, live: Attempt) -> Attempt:
-        return lambda request, timeout_seconds: self.list.answer(request, timeout_seconds)
+        async def attempt(request: HttpRequest, timeout_seconds: float) -> HttpResponse:
+            return await self.list.answer(request, timeout_seconds)
+
+        return attempt
 
     def read(self, upstream: Moving, **pagination: Any) -> list[FetchedPage]:
         """Read a list to its end, up to ``MOST`` requests at once, as a slice does."""
@@ -102,7 +105,7 @@ class Reader:
         assert ahead is not None
         while pages:
             ahead.most = MOST
-            page = self.source.submit(replace(call, cursor=pages.pop()), ahead).result(timeout=30)
+            page = ahead.submit(replace(call, cursor=pages.pop())).result(timeout=30)
             read.append(page)
             pages += [json.loads(json.dumps(page.next_cursor))] if page.leads_on else []
         ahead.close()
@@ -136,7 +139,7 @@ def listed(count: int) -> list[str]:
 
 
 def is_doubtful(pages: Sequence[FetchedPage]) -> bool:
-    """Whether it is said that something may be missing: a page that moved by its own length looks like its neighbour."""
+    """Whether it is said that something may be missing: a page that moved by its length looks like its neighbour."""
     return any(page.fault or (page.end and not page.end.is_proven) for page in pages)
 
 
