@@ -1,4 +1,5 @@
 # One image for every Ferryman process: the API, a daemon, Flower and the migrations differ by their command alone.
+# It brings Flower, and neither Postgres nor a broker.
 FROM python:3.12-slim AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -6,10 +7,10 @@ RUN python -m venv /opt/ferryman
 WORKDIR /src
 
 # The dependencies first: they change less often than the code.
-COPY requirements/runtime.txt requirements/runtime.txt
-RUN /opt/ferryman/bin/pip install --require-hashes --requirement requirements/runtime.txt
+COPY requirements/server.txt requirements/server.txt
+RUN /opt/ferryman/bin/pip install --require-hashes --requirement requirements/server.txt
 
-COPY pyproject.toml README.md celeryconfig.py ./
+COPY pyproject.toml README.md LICENSE celeryconfig.py ./
 COPY app app
 COPY workers workers
 RUN /opt/ferryman/bin/pip install --no-deps --no-build-isolation .

@@ -1,8 +1,8 @@
 # Ferryman. `make` lists the targets; `make demo` shows it work.
 
-# Prefer a Python for which a bundled redis-server exists (3.11, 3.12); any later one needs redis-server on PATH.
-PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && exit; \
+# The first that is new enough; `make PYTHON=/path/to/python3` names another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && exit; \
 	done; echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,7 +31,7 @@ BROKER ?=
 BENCH_OPTIONS ?=
 PEERS := .venv-peers
 
-.PHONY: help install demo up test test-ecosystem chaos fuzz proofs bench bench-peers check check-static format lock clean
+.PHONY: help install demo up test test-ecosystem test-pythons chaos fuzz proofs bench bench-peers check check-static wheel format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ test-ecosystem: $(DEV)  ## Run what needs packages of Debian, a short make chaos
 	$(BIN)/python -m pytest $(IN_PARALLEL) tests/ecosystem tests/chaos $(PYTEST_OPTIONS)
 	FERRYMAN_TESTS_POOLER=pgbouncer $(BIN)/python -m pytest $(IN_PARALLEL) tests/integration/store tests/integration/engine \
 		$(POOLED) $(PYTEST_OPTIONS)
+
+test-pythons: $(DEV)  ## Run the demo and the fast half of the tests on each Python from 3.11 on; check the lock's wheels for the others
+	@$(BIN)/python -m tests.pythons $(PYTHONS)
+	$(BIN)/python -m pytest tests/ecosystem/test_lock.py $(PYTEST_OPTIONS)
 
 chaos: $(DEV)  ## Kill things for ROUNDS=n rounds, all scenarios in turn or SCENARIO=name; BROKER=amqp://... for RabbitMQ
 	@CHAOS_SEED=$(CHAOS_SEED) $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) --scenario "$(SCENARIO)" --broker "$(BROKER)"
@@ -78,8 +82,16 @@ check-static: $(DEV)  ## All of check but the tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/deptry tests bench --exclude '\.venv' --extend-exclude '^none$$' --ignore DEP001,DEP002,DEP004 \
+		--per-rule-ignores DEP003=truto_python_sdk
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/compose-lint docker-compose.yml
+
+wheel: $(DEV)  ## Make the package: dist/ferryman-<version>-py3-none-any.whl
+	@rm -rf build
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir dist .
+	@ls dist/*.whl
 
 format: $(DEV)  ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
@@ -89,14 +101,14 @@ COMPILE := $(BIN)/uv pip compile --quiet pyproject.toml --group build --universa
 	--generate-hashes --no-emit-index-url --no-header $(LOCK_OPTIONS)
 
 lock: $(DEV)  ## Pin the dependencies anew; LOCK_OPTIONS=--upgrade takes newer versions
-	$(PIP) install --quiet uv
-	$(COMPILE) --output-file requirements/runtime.txt
-	$(COMPILE) --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(COMPILE) --all-extras --output-file requirements/runtime.txt
+	$(COMPILE) --extra flower --constraint requirements/runtime.txt --output-file requirements/server.txt
+	$(COMPILE) --all-extras --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
 	echo truto-python-sdk | $(BIN)/uv pip compile --quiet - --no-deps --universal --python-version 3.12 --no-annotate \
 		--generate-hashes --no-emit-index-url --no-header $(LOCK_OPTIONS) --output-file requirements/official-sdk.txt
 
 clean:  ## Remove .venv and every cache; the data in .ferryman stays
-	rm -rf $(VENV) *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) .venv-pythons *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app import settings
 from app.bootstrap.daemon import DaemonServices, daemon_services
 from app.engine.ids import new_id
-from app.stack.life_signs import LifeSigns
+from app.life_signs import LifeSigns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import click
 
 from app.cli.options import group_option, stack_option
 from app.cli.services import joined_settings
-from app.stack.life_signs import LifeSigns
+from app.life_signs import LifeSigns
 
 _LATE_BEATS = 3
 

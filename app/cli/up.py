@@ -1,5 +1,6 @@
 """``ferryman up``: the whole stack on this machine."""
 
+import os
 from pathlib import Path
 
 import click
@@ -8,6 +9,8 @@ from rich.markup import escape
 
 from app.cli.options import concurrency_option, data_dir_option, group_option
 from app.cli.signals import raise_interrupt_on_signals
+from app.stack import extras
+from app.stack.given_broker import name_place
 from app.stack.stack import Stack, StackOptions
 
 _PORT = click.IntRange(0, 65535)
@@ -20,15 +23,27 @@ _PORT = click.IntRange(0, 65535)
 @group_option
 @click.option("--daemons", default=2, show_default=True, type=click.IntRange(0, 64), help="How many daemons to run.")
 @concurrency_option
-@click.option("--flower/--no-flower", default=True, show_default=True, help="Serve Flower, Celery's dashboard.")
+@click.option(
+    "--flower/--no-flower", default=None, help="Serve Flower, Celery's dashboard.  [default: if it is installed]"
+)
 @click.option("--flower-port", default=5555, show_default=True, type=_PORT, help="Port of Flower.")
 def up(
-    host: str, port: int, data_dir: Path, group: str, daemons: int, concurrency: int, flower: bool, flower_port: int
+    host: str,
+    port: int,
+    data_dir: Path,
+    group: str,
+    daemons: int,
+    concurrency: int,
+    flower: bool | None,
+    flower_port: int,
 ) -> None:
-    """Run everything on this machine: Postgres, Redis, the API, daemons and Flower.
+    """Run everything on this machine: Postgres, the broker, the API, daemons and Flower.
 
     Needs no Docker and no system service. Data lives in the data directory and survives a restart; Ctrl-C ends
     every process that was started.
+
+    The broker is that of BROKER_URL; else a redis-server or valkey-server on PATH; else the Valkey that comes with
+    ferryman[embedded].
     """
     options = StackOptions(
         data_dir=data_dir,
@@ -37,7 +52,8 @@ def up(
         group=group,
         daemons=daemons,
         concurrency=concurrency,
-        flower=flower,
+        broker_url=os.environ.get("BROKER_URL", ""),
+        flower=extras.has_flower() if flower is None else flower,
         flower_port=flower_port,
     )
     raise_interrupt_on_signals()
@@ -57,6 +73,7 @@ def _print_addresses(console: Console, stack: Stack) -> None:
         "API": stack.api_url,
         "Docs": f"{stack.api_url}/docs",
         "Flower": f"{stack.flower_url} (user ferryman, password = the API token)" if stack.flower_url else None,
+        "Broker": f"{name_place(stack.broker_url)} (BROKER_URL)" if stack.options.broker_url else None,
         "Token": str(stack.data.token_file),
         "Database": stack.database_url,
         "Logs": str(stack.data.logs),

@@ -26,6 +26,7 @@ from app.demo.watching import watch_run
 from app.engine import events
 from app.engine.errors import FerrymanError
 from app.engine.json_types import JsonObject
+from app.stack.extras import has_flower
 from app.stack.stack import Stack, StackOptions
 
 _COLUMNS = 80
@@ -70,7 +71,12 @@ class _Demo:
         self._console = console
         self._start = time.monotonic()
         self._stack = Stack(
-            StackOptions(data_dir=data_dir, port=options.port or 0, daemons=options.daemons, flower=options.keep),
+            StackOptions(
+                data_dir=data_dir,
+                port=options.port or 0,
+                daemons=options.daemons,
+                flower=options.keep and has_flower(),
+            ),
             report=self._warn,
         )
 
@@ -92,10 +98,10 @@ class _Demo:
     @contextmanager
     def _running_stack(self) -> Iterator[Stack]:
         try:
-            with self._console.status("Starting Postgres, Redis, the API and the daemons …"):
+            with self._console.status("Starting Postgres, the broker, the API and the daemons …"):
                 self._stack.start()
             seconds = time.monotonic() - self._start
-            self._tick(f"Postgres, Redis, the API and {self._options.daemons} daemons, up in {seconds:.1f} s")
+            self._tick(f"Postgres, the broker, the API and {self._options.daemons} daemons, up in {seconds:.1f} s")
             yield self._stack
         finally:
             self._stack.stop()
@@ -146,6 +152,8 @@ class _Demo:
         }
         self._console.print("\nEverything stays up; Ctrl-C stops and removes it.")
         for name, address in addresses.items():
+            if address is None:
+                continue
             self._console.print(f"  [bold]{name:<10}[/]{escape(str(address))}", soft_wrap=True)
         try:
             self._stack.wait()

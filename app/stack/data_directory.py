@@ -55,6 +55,11 @@ class DataDirectory:
         """The address of the API, while the stack runs; a copy of the directory may hold that of the original."""
         return self.run / "api-url"
 
+    @property
+    def broker_url_file(self) -> Path:
+        """The broker that the user gave, while the stack runs; there is none when the stack runs its own."""
+        return self.run / "broker-url"
+
     def create(self) -> None:
         """Make what is missing; raises StackError when the place can not be written."""
         try:

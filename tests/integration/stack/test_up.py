@@ -11,6 +11,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from redis import Redis
+
+from app.stack import redis
+from app.stack.data_directory import DataDirectory
+from app.stack.joining import joining_environment
+from app.stack.supervisor import Supervisor
+
 Eventually = Callable[[Callable[[], object]], None]
 UP = [sys.executable, "-m", "app.cli", "up", "--port", "0"]
 SERVERS_ONLY = ["--daemons", "0", "--no-flower"]
@@ -19,10 +26,14 @@ SERVERS_ONLY = ["--daemons", "0", "--no-flower"]
 class Ferryman:
     """A running `ferryman up`."""
 
-    def __init__(self, data_dir: Path, *options: str) -> None:
+    def __init__(self, data_dir: Path, *options: str, **environment: str) -> None:
         self.data_dir = data_dir
         self.process = subprocess.Popen(
-            [*UP, *options, "--data-dir", str(data_dir)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*UP, *options, "--data-dir", str(data_dir)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "BROKER_URL": "", **environment},
         )
         self.addresses = self._read_addresses()
 
@@ -82,7 +93,12 @@ def session_members(leaders: set[int]) -> list[int]:
 def refusal(*arguments: str, **environment: str) -> str:
     """Run `ferryman up` that is to be refused; give its one sentence."""
     result = subprocess.run(
-        [*UP, *arguments], capture_output=True, text=True, env={**os.environ, **environment}, timeout=60, check=False
+        [*UP, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "BROKER_URL": "", **environment},
+        timeout=60,
+        check=False,
     )
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
@@ -127,6 +143,32 @@ def test_taken_port_is_refused_before_anything_starts(open_dir: Path) -> None:
 
     assert f"port {port}: Address already in use" in sentence
     assert not (open_dir / "data" / "postgres").exists()
+
+
+def test_broker_of_the_user_is_taken_and_its_login_is_not_shown(
+    open_dir: Path, supervisor: Supervisor, data: DataDirectory
+) -> None:
+    """Its own broker stands for one that the user has; those who join the stack find it too."""
+    supervisor.spawn(redis.redis_child(data.redis, data.run))
+    supervisor.wait_until_ready()
+    with Redis(unix_socket_path=str(data.run / redis.SOCKET_NAME)) as client:
+        client.config_set("requirepass", "hidden-word")
+    url = f"redis+socket://:hidden-word@{data.run / redis.SOCKET_NAME}"
+
+    wrong = refusal("--data-dir", str(open_dir / "wrong"), BROKER_URL=url.replace("hidden", "another"))
+    assert ("invalid username-password pair" in wrong, "another-word" in wrong) == (True, False)
+    assert not (open_dir / "wrong" / "postgres").exists()
+    with Ferryman(open_dir / "other", *SERVERS_ONLY, BROKER_URL=url) as ferryman:
+        kept = ferryman.data_dir / "run" / "broker-url"
+
+        assert set(ferryman.pids) == {"postgres", "api"}
+        assert ferryman.addresses["Broker"] == f"redis+socket://{data.run / redis.SOCKET_NAME} (BROKER_URL)"
+        assert joining_environment(ferryman.data_dir)["BROKER_URL"] == url
+        assert kept.stat().st_mode & 0o777 == 0o600
+        assert ferryman.get("/ping") == 200
+        assert ferryman.end(signal.SIGINT) == 0
+
+    assert not kept.exists()
 
 
 def test_unwritable_directory_is_refused() -> None:

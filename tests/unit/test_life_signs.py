@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.stack.life_signs import LifeSigns
+from app.life_signs import LifeSigns
 
 URL = "postgresql://one/ferryman"
 

