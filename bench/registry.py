@@ -18,6 +18,7 @@ from bench.scenarios import (
     scale_out,
     short_pages,
     silent_receiver,
+    slow_lists,
     triggers,
     unified,
 )
@@ -28,6 +29,7 @@ _ALL: Final = (
     *unified.SCENARIOS,
     *nested.SCENARIOS,
     *short_pages.SCENARIOS,
+    *slow_lists.SCENARIOS,
     *runs.SCENARIOS,
     *lists.SCENARIOS,
     *memory.SCENARIOS,

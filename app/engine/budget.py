@@ -195,15 +195,20 @@ def _grown(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> 
     is_held_back = report.is_full or report.wanted > report.in_flight
     if budget.pace is None or now <= budget.grow_at or not is_held_back:
         return budget
-    pace = budget.pace * _growth_per_second(budget) ** min(now - budget.grow_at, 1.0)
+    # By the time that has passed, up to one beat: served requests are as rare as the pace is slow.
+    seconds = min(now - budget.grow_at, max(1.0, 1.0 / budget.pace))
+    pace = budget.pace * _growth_per_second(budget, report) ** seconds
     if budget.limit_pace is not None and pace > _FORGOTTEN_AT * budget.limit_pace:
         return replace(budget, pace=None, limit_pace=None)
     return replace(budget, pace=pace, grow_at=now)
 
 
-def _growth_per_second(budget: Budget) -> float:
-    """Try more sooner, the less was served when the pace was learned: a lone request doubles it each second."""
-    doubling_seconds = max(1.0, budget.evidence) ** 2
+def _growth_per_second(budget: Budget, report: Report) -> float:
+    """Try more sooner, the less was served when the pace was learned: a lone request doubles it each second.
+
+    So does an upstream that says that there is room.
+    """
+    doubling_seconds = 1.0 if report.has_room else max(1.0, budget.evidence) ** 2
     return max(_GROWTH_PER_SECOND, math.exp2(1.0 / doubling_seconds))
 
 

@@ -99,6 +99,8 @@ class Report:
     was_idle: bool = False
     """Nothing was under way for a moment, and what came before is not counted."""
     quota: Quota | None = None
+    has_room: bool = False
+    """The last answer said that requests remain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,7 @@ class PagePagination:
     short_page_ends: bool = False
     """The API documents that a page shorter than its limit is the last one."""
     signs: EndSigns = field(default_factory=EndSigns)
+    is_parallel: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ class CursorPagination:
     next_is: NextIs = NextIs.AUTO
     place: CursorPlace = CursorPlace.QUERY
     signs: EndSigns = field(default_factory=EndSigns)
+    is_parallel: bool = True
 
     def is_end(self, value: JSON) -> bool:
         """Whether a value at ``cursor_path`` ends the list; 0 is not false."""
@@ -100,6 +102,7 @@ class LinkHeaderPagination:
     limit_param: str | None
     limit: int | None
     signs: EndSigns = field(default_factory=EndSigns)
+    is_parallel: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,7 @@ class OffsetPagination:
     place: CursorPlace = CursorPlace.QUERY
     short_page_ends: bool = False
     signs: EndSigns = field(default_factory=EndSigns)
+    is_parallel: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +126,7 @@ class RangePagination:
     limit: int
     short_page_ends: bool = False
     signs: EndSigns = field(default_factory=EndSigns)
+    is_parallel: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +145,7 @@ class DynamicPagination:
     cursor: Expression | None
     """Finds the cursor in an answer; nothing ends."""
     signs: EndSigns = field(default_factory=EndSigns)
+    is_parallel: bool = True
 
 
 Numbered: TypeAlias = PagePagination | OffsetPagination | RangePagination
@@ -165,6 +171,7 @@ def _read_page(reader: ConfigReader) -> Pagination:
         place=_choice(reader, "cursor_in", CursorPlace, CursorPlace.QUERY),
         short_page_ends=reader.flag("short_page_ends"),
         signs=_read_signs(reader),
+        is_parallel=_is_parallel(reader),
     )
 
 
@@ -183,12 +190,16 @@ def _read_cursor(reader: ConfigReader) -> Pagination:
         next_is=_choice(reader, "next_is", NextIs, NextIs.AUTO),
         place=_choice(reader, "cursor_in", CursorPlace, CursorPlace.QUERY),
         signs=_read_signs(reader),
+        is_parallel=_is_parallel(reader),
     )
 
 
 def _read_link_header(reader: ConfigReader) -> Pagination:
     return LinkHeaderPagination(
-        limit_param=reader.optional_text("limit_param"), limit=_limit(reader), signs=_read_signs(reader)
+        limit_param=reader.optional_text("limit_param"),
+        limit=_limit(reader),
+        signs=_read_signs(reader),
+        is_parallel=_is_parallel(reader),
     )
 
 
@@ -200,6 +211,7 @@ def _read_offset(reader: ConfigReader) -> Pagination:
         place=_choice(reader, "cursor_in", CursorPlace, CursorPlace.QUERY),
         short_page_ends=reader.flag("short_page_ends"),
         signs=_read_signs(reader),
+        is_parallel=_is_parallel(reader),
     )
 
 
@@ -209,6 +221,7 @@ def _read_range(reader: ConfigReader) -> Pagination:
         limit=reader.integer("limit", "page_size", default=100, least=1) or 100,
         short_page_ends=reader.flag("short_page_ends"),
         signs=_read_signs(reader),
+        is_parallel=_is_parallel(reader),
     )
 
 
@@ -221,7 +234,9 @@ def _read_dynamic(reader: ConfigReader) -> Pagination | None:
     signs = _read_signs(reader)
     if following is None:
         return None
-    return DynamicPagination(first=first, following=following, cursor=cursor, signs=signs)
+    return DynamicPagination(
+        first=first, following=following, cursor=cursor, signs=signs, is_parallel=_is_parallel(reader)
+    )
 
 
 def _read_signs(reader: ConfigReader) -> EndSigns:
@@ -235,6 +250,11 @@ def _read_signs(reader: ConfigReader) -> EndSigns:
         stop_when=reader.expression("stop_when"),
         most_empty_pages=reader.integer("max_empty_pages", default=MOST_EMPTY_PAGES, least=1) or MOST_EMPTY_PAGES,
     )
+
+
+def _is_parallel(reader: ConfigReader) -> bool:
+    """Read whether pages may be asked for before the page before them is stored; they may unless it says no."""
+    return reader.value.get("parallel") is None or reader.flag("parallel")
 
 
 def _header(reader: ConfigReader, key: str) -> str | None:

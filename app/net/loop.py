@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -24,6 +24,10 @@ class LoopThread:
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> "Future[T]":
         """Begin to run a coroutine; cancelling the future cancels it."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
+
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Call a function on the loop, from any thread."""
+        self._running_loop().call_soon_threadsafe(function)
 
     def close(self) -> None:
         """Stop the loop; a later submit starts a new one."""

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
 
 from app import failpoints
 from app.engine.errors import (
@@ -15,68 +14,28 @@ from app.engine.errors import (
     UnwritablePageError,
 )
 from app.engine.frontier import Frontier
-from app.engine.resource_items import ResourceItem
 from app.engine.status import ErrorHandling
 from app.engine.work import Claim, Ring, SliceOutcome
 from app.failpoints import Failpoint
 from app.services import page_calls, unified_pages, unwritable_pages
 from app.services.batch_source import BatchSource
 from app.services.page_batch import PageBatch
-from app.services.ports import FetchedPage, PageCall, Source
+from app.services.ports import FetchedPage, OpenList, Source
 from app.services.run_context import RunContext
+from app.services.slices import Asked, Slice
 from app.services.turns import AccountTurns
 from app.services.unit_ports import Backlog, Bounds, PageWriter, UnitLeases
-from app.services.unwritable_pages import Taken
 from app.services.workplace import Workplace
 
 _WAIT_SECONDS = 1.0
 _HOLD_SECONDS = 5.0
+_READY_SECONDS = 0.05
+"""How long an answer that has come may take until it is a page."""
+_RECORDS_AT_ONCE = 1000
+"""Pages of one list are written together up to so many records."""
 
 CLAIMS_FOR_FAULTS = 5
 """Claims in a row without a page, in the last of which an upstream that fails and asks to wait gets no more time."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request that is under way: for which element, and the call itself."""
-
-    index: int
-    call: PageCall | None
-    """None of a transform or a spool, which ask nobody."""
-
-
-@dataclass(slots=True)
-class _Slice:
-    """One slice under way: what is asked for, what was written, and why it will end."""
-
-    claim: Claim
-    context: RunContext
-    item: ResourceItem
-    frontier: Frontier
-    deadline: float
-    taken: list[Taken] = field(default_factory=list)
-    """The pages of the batch that is gathered."""
-    in_flight: dict[Future[FetchedPage], _Asked] = field(default_factory=dict)
-    held_at: float = field(default_factory=time.monotonic)
-    abandon_at: float | None = None
-    wake_seconds: float = 0.0
-    answers: int = 0
-    is_draining: bool = False
-    """Nothing more is asked for; what is in flight is still taken in."""
-    is_backlogged: bool = False
-    has_progress: bool = False
-    has_bound: bool = False
-    has_failed: bool = False
-    """The upstream failed, and the unit is to try again: a claim that counts, or it might do so for ever."""
-
-    def park(self, error: SourceError) -> None:
-        """Sleep as long as the upstream asks, with elements open at their cursors: all of a unit is one account's."""
-        self.is_draining = True
-        self.wake_seconds = max(self.wake_seconds, error.retry_after_seconds or 0.0)
-
-    @property
-    def total(self) -> int:
-        return len(self.claim.elements)
 
 
 class FetchWorker:
@@ -106,7 +65,7 @@ class FetchWorker:
 
     def work(self, claim: Claim, context: RunContext) -> SliceOutcome:
         """Carry the unit on until it is done or the slice is over; every page is written as it comes."""
-        current = _Slice(
+        current = Slice(
             claim=claim,
             context=context,
             item=context.item_of(claim.resource_id),
@@ -124,9 +83,10 @@ class FetchWorker:
         finally:
             for future in current.in_flight:
                 future.cancel()
+            current.close_lists()
         return SliceOutcome(run_id=claim.run_id, may_settle=True)
 
-    def _step(self, current: _Slice) -> bool:
+    def _step(self, current: Slice) -> bool:
         """Ask for more, wait for an answer, write it; False when nothing is left to wait for."""
         if current.frontier.is_done(current.total):
             return False
@@ -136,34 +96,37 @@ class FetchWorker:
         if not current.in_flight and batch.is_empty:
             return False
         if batch.is_empty:
-            self._collect(current, batch)
-        if current.total > 1:
-            # Side-by-side requests go on while their answers are written. A single one waits for its write, so that
-            # a crash repeats one page of it and not two.
+            self._collect(current, batch, wait_seconds=_WAIT_SECONDS)
+        if current.total > 1 or current.ahead:
+            # Requests go on while their answers are written; without any ahead, a list waits for its write.
+            self._fill(current, batch)
+        while batch.fetched < _RECORDS_AT_ONCE and any(ahead.is_ready for ahead in current.ahead.values()):
+            # Small pages that are there already are written together.
+            if not self._collect(current, batch, wait_seconds=_READY_SECONDS):
+                break
             self._fill(current, batch)
         if not batch.is_empty:
             self._write(current, batch)
         return True
 
-    def _new_batch(self, current: _Slice) -> PageBatch:
+    def _new_batch(self, current: Slice) -> PageBatch:
         return PageBatch(
             current.claim, current.context, current.item, settings=self._settings, clock=self._workplace.clock
         )
 
-    def _fill(self, current: _Slice, batch: PageBatch) -> None:
+    def _fill(self, current: Slice, batch: PageBatch) -> None:
         """Submit elements until enough are in flight; one that can not be resolved is an error, not a request."""
-        current.is_draining = (
-            current.is_draining or self._workplace.is_stopping() or time.monotonic() >= current.deadline
-        )
+        current.is_draining = current.is_draining or self._workplace.is_stopping()
+        current.is_over = current.is_over or time.monotonic() >= current.deadline
         asked = {each.index for each in current.in_flight.values()}
-        while not current.is_draining and len(asked) < self._most_in_flight(current):
-            index = current.frontier.next_to_ask(asked, current.total)
+        while not current.is_draining and len(asked) < (most := self._most_in_flight(current)):
+            index = current.next_to_ask(asked)
             if index is None:
                 return
             current.frontier = current.frontier.start(index)
             element = current.claim.elements[index]
             try:
-                asked_for, future = self._begin(current, index)
+                asked_for, future = self._begin(current, index, spare=most - len(asked) - 1)
             except RecordError as error:
                 batch.add_error(element, error)
                 current.frontier = current.frontier.fail(index)
@@ -171,26 +134,42 @@ class FetchWorker:
             current.in_flight[future] = asked_for
             asked.add(index)
 
-    def _begin(self, current: _Slice, index: int) -> tuple[_Asked, Future[FetchedPage]]:
+    def _begin(self, current: Slice, index: int, *, spare: int) -> tuple[Asked, Future[FetchedPage]]:
         context, item, element = current.context, current.item, current.claim.elements[index]
         if not item.is_request:
-            return _Asked(index, None), self._batches.submit(context, item, element)
+            return Asked(index, None), self._batches.submit(context, item, element)
         call = page_calls.page_call(context, item, element, current.frontier.open[index])
-        return _Asked(index, call), self._source.submit(call)
+        ahead = self._ahead(current, index, spare=spare)
+        return Asked(index, call), (ahead or self._source).submit(call)
 
-    def _most_in_flight(self, current: _Slice) -> int:
+    def _ahead(self, current: Slice, index: int, *, spare: int) -> OpenList | None:
+        """Let an element's list ask for pages ahead: what is spare is shared by the lists that are open."""
+        ahead = current.ahead.get(index) or self._source.open_list()
+        if ahead is None:
+            return None
+        current.ahead[index] = ahead
+        ahead.most = 0 if current.is_over else 1 + spare // max(1, len(current.frontier.open))
+        if self._settings.slice_pages:
+            ahead.most = min(ahead.most, spare)
+        return ahead
+
+    def _most_in_flight(self, current: Slice) -> int:
         useful = self._source.useful_requests(current.context.account.id)
         most = min(self._settings.requests_per_account, useful)
         pages = self._settings.slice_pages
         return min(most, pages - current.answers) if pages else most
 
-    def _collect(self, current: _Slice, batch: PageBatch) -> None:
+    def _collect(self, current: Slice, batch: PageBatch, *, wait_seconds: float) -> bool:
         """Wait a moment for answers and take in all that are there; keep the lease while the upstream is slow."""
-        done, _ = wait(current.in_flight, timeout=_WAIT_SECONDS, return_when=FIRST_COMPLETED)
+        done, _ = wait(current.in_flight, timeout=wait_seconds, return_when=FIRST_COMPLETED)
         for future in done:
             self._take(current, batch, current.in_flight.pop(future), future)
-        if done:
-            return
+        if not done:
+            self._keep(current)
+        return bool(done)
+
+    def _keep(self, current: Slice) -> None:
+        """Keep the lease of a unit that waits."""
         if time.monotonic() >= current.held_at + min(_HOLD_SECONDS, self._settings.lease_seconds / 3):
             # Also how a slice that only waits notices that its run was stopped.
             self._leases.hold(current.claim, lease_seconds=self._settings.lease_seconds)
@@ -198,7 +177,7 @@ class FetchWorker:
         if self._workplace.is_stopping():
             self._abandon_late(current)
 
-    def _abandon_late(self, current: _Slice) -> None:
+    def _abandon_late(self, current: Slice) -> None:
         """Give up on answers that are late when the daemon has to go: their elements stay open at their cursors."""
         now = time.monotonic()
         current.abandon_at = current.abandon_at or now + self._settings.stop_grace_seconds
@@ -207,7 +186,7 @@ class FetchWorker:
                 future.cancel()
             current.in_flight.clear()
 
-    def _take(self, current: _Slice, batch: PageBatch, asked: _Asked, future: Future[FetchedPage]) -> None:
+    def _take(self, current: Slice, batch: PageBatch, asked: Asked, future: Future[FetchedPage]) -> None:
         index, element = asked.index, current.claim.elements[asked.index]
         current.answers += 1
         try:
@@ -235,14 +214,16 @@ class FetchWorker:
                 current.frontier = current.frontier.advance(index, page.next_cursor)
             else:
                 current.frontier = current.frontier.finish(index)
+        if index not in current.frontier.open and (ahead := current.ahead.pop(index, None)):
+            ahead.close()
 
-    def _fault(self, current: _Slice, page: FetchedPage) -> SourceError | None:
+    def _fault(self, current: Slice, page: FetchedPage) -> SourceError | None:
         """Return what ends a page's list as failed; a suspicion holds only for a resource that has never paged."""
         if page.is_suspicion and self._pages.has_paged(str(current.claim.resource_id)):
             return None
         return page.fault
 
-    def _write(self, current: _Slice, batch: PageBatch) -> None:
+    def _write(self, current: Slice, batch: PageBatch) -> None:
         write = batch.to_write(current.frontier)
         if write.server_date and not current.has_bound:
             # Before the page, in a transaction of its own: a page write never locks the run's row.
@@ -265,7 +246,7 @@ class FetchWorker:
         if delivery_unit_id and self._backlog.is_long(current.claim.run_id, limit=self._settings.delivery_backlog):
             current.is_backlogged = current.is_draining = True
 
-    def _end(self, current: _Slice) -> bool:
+    def _end(self, current: Slice) -> bool:
         """Leave the unit done, parked, blocked, or ready for its next slice; True is the last."""
         claim = current.claim
         if current.frontier.is_done(current.total):
@@ -282,14 +263,14 @@ class FetchWorker:
             and not current.wake_seconds
         )
 
-    def _is_idle(self, current: _Slice) -> bool:
+    def _is_idle(self, current: Slice) -> bool:
         """Claim that the upstream had its chance and gave nothing; a slice that was cut short or parked had none."""
         had_chance = current.answers > 0 or time.monotonic() >= current.deadline
         return had_chance and not (current.has_progress or current.wake_seconds or self._workplace.is_stopping())
 
-    def _ring(self, current: _Slice, unit_ids: Sequence[str]) -> None:
+    def _ring(self, current: Slice, unit_ids: Sequence[str]) -> None:
         self._workplace.bell.ring(self._rings(current, unit_ids))
 
-    def _rings(self, current: _Slice, unit_ids: Sequence[str]) -> list[Ring]:
+    def _rings(self, current: Slice, unit_ids: Sequence[str]) -> list[Ring]:
         queue = current.context.queue
         return [Ring(run_id=current.claim.run_id, unit_id=unit_id, queue=queue) for unit_id in unit_ids]

@@ -66,6 +66,11 @@ class PageBatch:
         """Claim that there is nothing to write."""
         return not self._pages and not self.errors
 
+    @property
+    def fetched(self) -> int:
+        """The records that the pages brought."""
+        return self._fetched
+
     def add_page(self, element: scope.Element, page: FetchedPage, *, is_first: bool = True) -> None:
         """Take a page in: its records, and the child requests that they lead to; ``is_first`` of the element's list."""
         page, included = self._identity.with_parents(element, page)

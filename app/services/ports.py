@@ -141,11 +141,35 @@ class CredentialKeeper(Protocol):
         """Note that the upstream does not let an account make a call."""
 
 
+class OpenList(Protocol):
+    """One list as a slice reads it: pages that were asked for before their turn are kept in it."""
+
+    most: int
+    """Requests that may be under way at once, that of the next page among them; 0: no new ones."""
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a page was asked for whose turn has not come."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next page has come."""
+
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
+        """Begin to fetch the list's next page, as ``Source.submit`` does, and ask for those behind it."""
+
+    def close(self) -> None:
+        """Drop the pages whose turn has not come."""
+
+
 class Source(Protocol):
     """The read side: one page of one request."""
 
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
         """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""
+
+    def open_list(self) -> OpenList | None:
+        """Return what reads the pages of one list, some of them before their turn; None: none is."""
 
     def useful_requests(self, account_id: str) -> int:
         """Tell how many requests to an account are worth having under way; more would only wait."""

@@ -22,7 +22,11 @@ def give_up(
     for element, failure in batch.failures:
         if not any(element is one for _, one, _ in pages):
             into.add_error(element, failure)
+    given_up: set[int] = set()
     for index, element, cursor in pages:
-        into.add_error(element, error)
-        frontier = frontier.give_up(index, cursor)
+        # Of several pages of one list the first is where it failed.
+        if index not in given_up:
+            into.add_error(element, error)
+            frontier = frontier.give_up(index, cursor)
+        given_up.add(index)
     return frontier

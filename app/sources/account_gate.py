@@ -16,6 +16,7 @@ from app.engine.rate_signs import RateSigns
 from app.services.ports import BudgetStore
 from app.sources.budget_exchange import BudgetExchange, StoreClock
 from app.sources.complaints import Complaints
+from app.sources.late_answers import LateAnswers
 from app.sources.opening_round import OpeningRound
 from app.sources.sightings import Sightings
 from app.sources.spare_part import SparePart
@@ -56,6 +57,7 @@ class AccountGate:
         self._budget = BudgetExchange(account_id, store=store, process=process, limits=limits, clock=clock)
         self.limits = limits
         self.complaints = Complaints(account_id, clock.time)
+        self.late = LateAnswers()
         self._time = clock.time
         self._grant: Grant | None = None
         self._starts: deque[float] = deque()
@@ -103,6 +105,17 @@ class AccountGate:
             self._let_through(begun)
         now = self._time()
         return Passage(endpoint=endpoint, sent_at=now, waited_seconds=now - begun)
+
+    def enter_again(self, endpoint: str) -> Passage | None:
+        """Let a second request through beside one that hangs, if there is room at once; none of a paced account."""
+        now, grant = self._time(), self._grant
+        if grant is None or grant.starts is not None or self._waiting or now < self._closed_until:
+            return None
+        if self._in_flight >= max(grant.slots, grant.part):
+            return None
+        self.late.asked_again += 1
+        self._let_through(now)
+        return Passage(endpoint=endpoint, sent_at=now, waited_seconds=0.0)
 
     def leave_served(self, passage: Passage, signs: RateSigns) -> None:
         """Note that a request was answered; it may have been a fault, but not one of too many requests."""

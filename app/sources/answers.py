@@ -66,8 +66,9 @@ async def _read_document(
         links=response.header_values("Link"),
         status=response.status,
         headers=response.plain_headers if reads_headers(config.pagination) else {},
+        key=config.key,
     )
-    return ReadAnswer(response=response, page=page, warnings=_warnings(document.replaced))
+    return ReadAnswer(response=response, page=page, warnings=_warnings(document.replaced, was_late=response.was_late))
 
 
 def _place(call: PageCall, config: MethodConfig, response: HttpResponse) -> RecordPlace:
@@ -102,8 +103,11 @@ def _is_over(document: JSON, config: MethodConfig, response: HttpResponse) -> bo
     return signs.is_over(config.pagination.signs, document, response.plain_headers, status=response.status)
 
 
-def _warnings(replaced: int) -> tuple[PageWarning, ...]:
-    if not replaced:
-        return ()
-    message = "an answer holds bytes that are no text in its charset: each such character became U+FFFD"
-    return (PageWarning("invalid_utf8", message, replaced),)
+def _warnings(replaced: int, *, was_late: bool) -> tuple[PageWarning, ...]:
+    warnings = []
+    if replaced:
+        message = "an answer holds bytes that are no text in its charset: each such character became U+FFFD"
+        warnings.append(PageWarning("invalid_utf8", message, replaced))
+    if was_late:
+        warnings.append(PageWarning("asked_again", "a request hung, and was answered when it was sent once more"))
+    return tuple(warnings)

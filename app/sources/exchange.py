@@ -59,6 +59,8 @@ class HttpResponse:
     """What it took, from the request to the last byte."""
     held: HeldMemory = field(default_factory=HeldMemory, repr=False)
     """The memory of the body and its documents."""
+    was_late: bool = False
+    """The request was sent twice, because its answer did not come."""
 
     @property
     def is_large(self) -> bool:

@@ -18,12 +18,14 @@ from app.engine.redaction import MASK
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
 from app.sources import answers, computed_parts, handed_on, requests, responses
+from app.sources.answers import ReadAnswer
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.faults import RefusedError
 from app.sources.kept_credentials import KeptCredentials
 from app.sources.local_budgets import LocalBudgets
 from app.sources.pagination.listing import Listing
 from app.sources.pagination.values import PageAsk, PageRefusal, PageTurn
+from app.sources.read_ahead import Following, ReadAhead
 from app.sources.redaction import masked
 from app.sources.request_parts import stored_cursors
 from app.sources.requests import RequestDraft
@@ -48,11 +50,21 @@ class HttpSource:
         """Without ``credentials`` no token is renewed; ``around`` may record exchanges, or play them back."""
         self._credentials = credentials
         self._timeout_seconds = settings.request_timeout_seconds
+        self._read_ahead_bytes = settings.read_ahead_bytes
         self._transport = Transport(settings, budgets, around)
 
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
         """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""
-        return self._transport.run(self._signed_in(call, self._fetch_once))
+        return self._submit(call, None)
+
+    def open_list(self) -> ReadAhead | None:
+        """Return what reads the pages of one list, some of them before their turn; None: none is."""
+        if not self._read_ahead_bytes:
+            return None
+        return ReadAhead(self._submit, limit_bytes=self._read_ahead_bytes, call_soon=self._transport.call_soon)
+
+    def _submit(self, call: PageCall, ahead: ReadAhead | None) -> "Future[FetchedPage]":
+        return self._transport.run(self._signed_in(call, partial(self._fetch_once, ahead=ahead)))
 
     def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
         """Begin to make a call whose answer is wanted as it is; the future raises as ``submit``'s does."""
@@ -155,12 +167,13 @@ class HttpSource:
             rate_limit=call.config.rate_limit,
         )
 
-    async def _fetch_once(self, call: PageCall) -> FetchedPage:
+    async def _fetch_once(self, call: PageCall, *, ahead: ReadAhead | None = None) -> FetchedPage:
         config = call.config.method(call.resource, call.method)
         is_computed = computed_parts.are_in(config)
         drafted, listing, request = await self._aside(call, partial(self._asked, call, config), is_long=is_computed)
+        ask = partial(self._answer, call, config, request)
         try:
-            answer = await self._send(call, request, partial(answers.read, call, config, request))
+            answer = await (ahead.take(listing.place, ask) if ahead else ask())
         except RefusedError as error:
             refusal = await _refusal(request, error)
             with _masking(drafted):
@@ -171,9 +184,13 @@ class HttpSource:
         response = answer.response
         if answer.is_file:
             return _page_of_file(drafted, request, response)
-        turn = partial(listing.turn, answer.page, decides_deletions=call.decides_deletions)
+        depth = ahead.depth if ahead else 1
+        turn = partial(listing.turn, answer.page, decides_deletions=call.decides_deletions, depth=depth)
         turned = await self._aside(call, turn, is_long=is_computed or response.is_large)
         turned = replace(turned, warnings=(*turned.warnings, *answer.warnings)) if answer.warnings else turned
+        if ahead and turned.cursor is not None and turned.fault is None and request.is_repeatable and not is_computed:
+            following = self._following(call, config, drafted, listing, turned.cursor)
+            ahead.go_on(following, pages=turned.cursor.get("pages", 0), witness=listing.witness(answer.page))
         if call.is_handed_on:
             shown_records = handed_on.records(turned.records, response.body, request.credentials)
             turned = replace(turned, records=shown_records)
@@ -185,6 +202,26 @@ class HttpSource:
             return page
         shown = {name: value for name, value in response.plain_headers.items() if not is_secret_name(name)}
         return replace(page, headers=shown)
+
+    def _answer(self, call: PageCall, config: MethodConfig, request: HttpRequest) -> Awaitable[ReadAnswer]:
+        return self._send(call, request, partial(answers.read, call, config, request))
+
+    def _following(
+        self, call: PageCall, config: MethodConfig, drafted: RequestDraft, listing: Listing, cursor: JsonObject
+    ) -> Callable[[int], Iterator[Following]]:
+        """Return what gives the pages that are likely to come behind a page, the next one first."""
+        call = replace(call, cursor=cursor)
+        timeout_seconds = config.timeout_seconds or self._timeout_seconds
+
+        def ask(one: Listing) -> Awaitable[ReadAnswer]:
+            return self._answer(call, config, requests.finish(drafted, one.ask(), timeout_seconds=timeout_seconds))
+
+        def following(depth: int) -> Iterator[Following]:
+            return (
+                Following(one.place, partial(ask, one), is_extra=one.is_check) for one in listing.ahead(cursor, depth)
+            )
+
+        return following
 
 
 async def _itself(response: HttpResponse) -> HttpResponse:

@@ -10,6 +10,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 from app.engine import rate_signs, retry
@@ -17,7 +18,7 @@ from app.engine.errors import PassingFaultError, RateLimitedError, SourceError
 from app.engine.rate_limit_config import RateLimitConfig
 from app.engine.rate_signs import RateSigns
 from app.settings import Settings
-from app.sources import error_rules, faults
+from app.sources import error_rules, faults, late_answers
 from app.sources.account_gate import LONGEST_WAIT_IN_PLACE_SECONDS, AccountGate, Passage
 from app.sources.exchange import FoundError, HttpRequest, HttpResponse
 
@@ -77,7 +78,7 @@ class Sending(Generic[T]):
         begun = time()
         try:
             patience = _patience(self.request) - self.spent_seconds
-            response = await self.attempt(self.request, min(self.request.timeout_seconds, patience))
+            response = await self._answer(min(self.request.timeout_seconds, patience))
         except BaseException:
             self.gate.leave_unanswered()
             self.spent_seconds += time() - begun
@@ -85,7 +86,30 @@ class Sending(Generic[T]):
         seconds = time() - begun - response.held.waited_seconds
         self.spent_seconds += seconds
         self.gate.complaints.answered(self.endpoint, seconds)
+        self.gate.late.answered(self.endpoint, seconds)
         return replace(response, seconds=seconds)
+
+    async def _answer(self, timeout_seconds: float) -> HttpResponse:
+        """Make one request; a second one where the answer to a read is late."""
+        late_seconds = self.gate.late.late_seconds(self.endpoint) if self.request.is_repeatable else None
+        if late_seconds is None or late_seconds >= timeout_seconds:
+            return await self.attempt(self.request, timeout_seconds)
+        asked_again: list[Passage] = []
+
+        def may_ask_again() -> bool:
+            passage = self.gate.enter_again(self.endpoint)
+            asked_again.extend([passage] if passage else [])
+            return passage is not None
+
+        try:
+            ask = partial(self.attempt, self.request, timeout_seconds)
+            response, is_second = await late_answers.first_answer(
+                ask, late_seconds=late_seconds, may_ask_again=may_ask_again
+            )
+        finally:
+            for _ in asked_again:
+                self.gate.leave_unanswered()
+        return replace(response, was_late=True) if is_second else response
 
     async def _is_served(self, passage: Passage, response: HttpResponse) -> bool:
         """Judge an answer, and leave the gate by it; raise SourceError for an error. What is false asks for another."""

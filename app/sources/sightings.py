@@ -24,6 +24,7 @@ class Sightings:
     is_troubled: bool = False
     was_idle: bool = False
     quota: Quota | None = None
+    has_room: bool = False
 
     def see_served(self, endpoint: str, sent_at: float, now: float, *, is_late: bool) -> None:
         """Note an answer that is no refusal."""
@@ -59,7 +60,11 @@ class Sightings:
 
     def see_quota(self, signs: RateSigns, now: float) -> None:
         """Note what remains, if an answer tells."""
-        if signs.remaining is None or signs.reset_seconds is None:
+        if signs.remaining is None:
+            return
+        # One that remains is what this answer was: who shares the limit may have it.
+        self.has_room = signs.remaining > 1
+        if signs.reset_seconds is None:
             return
         told = Quota(left=signs.remaining, size=signs.limit, until=now + signs.reset_seconds)
         self.quota = budget_state.merged(self.quota, told)
@@ -81,6 +86,7 @@ class Sightings:
             is_full=self.is_full and not is_slower,
             was_idle=self.was_idle,
             quota=self.quota,
+            has_room=self.has_room,
         )
         self._forget()
         return report
@@ -88,5 +94,5 @@ class Sightings:
     def _forget(self) -> None:
         self.served = self.refused = self.late_served = self.late_refused = 0
         self.trouble_sent_at = 0.0
-        self.is_full = self.is_troubled = self.was_idle = False
+        self.is_full = self.is_troubled = self.was_idle = self.has_room = False
         self.wait_until = self.quota = self.default_wait_seconds = None

@@ -62,6 +62,10 @@ class Transport:
         """Begin to run a coroutine on the transport's loop, the only place where ``send`` may be awaited."""
         return self._loop_thread.submit(work)
 
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Have the transport's loop call a function, from any thread."""
+        self._loop_thread.call_soon(function)
+
     async def send(
         self,
         request: HttpRequest,

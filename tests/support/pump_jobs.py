@@ -60,6 +60,9 @@ class MemoryApi:
             future.set_exception(error)
         return future
 
+    def open_list(self) -> None:
+        """Ask for nothing ahead."""
+
     def preview(self, call: PageCall) -> JsonObject:
         """Show whom it would ask for."""
         return {"resource": call.resource, "id": call.id, "query": call.query}

@@ -4,7 +4,9 @@ Such a list goes on until an empty page, or until the upstream says that it is o
 servers cap their pages and filter them afterwards.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 from app.engine.json_types import JSON, JsonObject
 from app.engine.pagination_config import Numbered, PagePagination, RangePagination
@@ -15,6 +17,8 @@ from app.sources.pagination.state import ListState, error_json, error_of
 from app.sources.pagination.values import PageAnswer, PageAsk, PageRefusal, PageTurn
 
 _NO_RANGE = ToldRange()
+_REACH: Final = 4
+"""Pages of a list whose end is known that may be asked for, for each request that may be under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +33,35 @@ class NumberedList:
         """Return how to ask for the next page."""
         return positions.ask(self.pagination, self.query, self._begun(state).next)
 
+    def ahead(self, state: ListState, depth: int) -> Iterator[JSON]:
+        """Give the position of the next page, and those of the pages that are most likely behind it.
+
+        They reach ``depth`` pages, and half as many as there were: so many requests are lost behind an end that nobody
+        knows of. Where it is known they reach further, so that one slow answer does not hold up those behind it.
+        """
+        yield state.next
+        if self._is_in_turn(state):
+            return
+        step = 1 if isinstance(self.pagination, PagePagination) else state.size or 1
+        left = self._pages_left(state)
+        reach = min(depth, state.pages // 2) if left is None else min(_REACH * depth, left)
+        for number in range(1, reach):
+            yield int(state.next) + number * step
+
+    def total(self, answer: PageAnswer) -> int | None:
+        """Return the total that an answer tells, unless it is an estimate."""
+        own = self.pagination.signs
+        told = positions.told_range(self.pagination, answer).total
+        if told is not None or own.is_estimate:
+            return told
+        return signs.read(own, answer.document, answer.headers, status=answer.status, is_first=False).total
+
     def turn(self, state: ListState | None, answer: PageAnswer, *, decides_deletions: bool) -> PageTurn:
         """Take a page in; raise SourceError for what can not be read of it."""
         came, own = self._begun(state), self.pagination.signs
         told = positions.told_range(self.pagination, answer)
         said = signs.read(own, answer.document, answer.headers, status=answer.status, is_first=state is None)
-        taken = came.took(answer.records, total=said.total if told.total is None else told.total)
+        taken = came.took(answer.records, total=said.total if told.total is None else told.total, told_pages=said.pages)
         if answer.records:
             return self._filled(came, taken, answer.records, said, told)
         return self._empty(came, taken, said, told, decides_deletions=decides_deletions)
@@ -58,6 +85,21 @@ class NumberedList:
             return None
         refused = error_json(refusal.error, came.next)
         return ends.go_on(replace(came, next=following, asked=came.asked + 1, refused=refused), [])
+
+    def _is_in_turn(self, state: ListState) -> bool:
+        """Whether only the answer to the next request tells where the list goes on, or must be waited for."""
+        is_doubtful = bool(state.refused or state.empty or state.is_confirming or state.pages < 2)
+        return is_doubtful or state.asked < state.alone or not isinstance(state.next, int)
+
+    def _pages_left(self, state: ListState) -> int | None:
+        """Return how many pages there are by what the upstream has told; None where it has not."""
+        if state.is_part:
+            return None
+        if state.told_pages is not None:
+            return max(1, state.told_pages - state.asked)
+        if state.total is None or self.pagination.signs.is_estimate or not state.size:
+            return None
+        return max(1, -(-(state.total - state.got) // state.size))
 
     def _begun(self, state: ListState | None) -> ListState:
         return positions.first(self.pagination, self.query) if state is None else state

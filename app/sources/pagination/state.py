@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
@@ -35,6 +36,8 @@ class ListState:
     """The fingerprint of the last page that had records."""
     total: int | None = None
     """What the upstream told last."""
+    told_pages: int | None = None
+    """The number of pages that it told last."""
     empty: int = 0
     """Empty pages in a row that promised more."""
     is_promised: bool = False
@@ -47,6 +50,12 @@ class ListState:
     """The error that a position was refused with; the one behind it tells whether that was the end."""
     is_part: bool = False
     """It does not begin with the list's first page: no total can be compared with what it holds."""
+    stretch: JsonObject | None = None
+    """The pages that were asked for out of turn and are not checked yet (``stretches``)."""
+    alone: int = 0
+    """Until so many pages were answered, each is asked for when the one before it has come."""
+    shifts: int = 0
+    """How often the list has changed under pages that were asked for out of turn."""
     trail: CursorTrail = field(default_factory=CursorTrail)
 
     @property
@@ -59,13 +68,14 @@ class ListState:
         """Whether the upstream has given as many records as it has told of: a total that is exceeded is wrong."""
         return self.got == self.total and not self.is_part
 
-    def took(self, records: list[JSON], *, total: int | None) -> "ListState":
+    def took(self, records: list[JSON], *, total: int | None, told_pages: int | None = None) -> "ListState":
         """Return the state behind a page."""
         known = self.total if total is None else total
         taken = replace(
             self,
             asked=self.asked + 1,
             total=known,
+            told_pages=self.told_pages if told_pages is None else told_pages,
             is_promised=False,
             is_confirming=False,
             is_asked_again=False,
@@ -110,11 +120,12 @@ def followed(state: ListState, came_from: ListState, value: JSON) -> ListState:
     return replace(state, next=value, trail=came_from.trail.follow(current, text_of(value)))
 
 
-def fingerprint(records: list[JSON]) -> str:
-    """Return what tells one page from another."""
+def fingerprint(records: list[JSON], part: Callable[[JSON], JSON] | None = None) -> str:
+    """Return what tells one page from another, by a part of its records or by all of them."""
     count = len(records)
     step = max(1, count // _MOST_HASHED)
     sample = records if step == 1 else [*records[::step], records[-1]]
+    sample = sample if part is None else [part(record) for record in sample]
     text, hashed = memoryview(encode([count, sample])), hashlib.blake2b(digest_size=_FINGERPRINT_BYTES)
     for start in range(0, len(text), _AT_ONCE_BYTES):
         hashed.update(text[start : start + _AT_ONCE_BYTES])

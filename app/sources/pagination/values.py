@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.list_ends import ListEnd, PageWarning
+from app.engine.record_keys import BY_ID, RecordKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,10 @@ class PageAnswer:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     """By their names in lower case; empty where the pagination reads none."""
+    key: RecordKey = BY_ID
+    """What its records are known by."""
+    witness: JsonObject | None = None
+    """Of a page that was asked for before the one in front of it had come: the last page that was taken in by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,6 +93,34 @@ class PlainSeal:
         return orjson.loads(sealed.removeprefix(mark))
 
 
+class FakeAhead:
+    """Pages that wait for their turn, as many as the test says."""
+
+    def __init__(self, source: "FakeSource", waiting: int, *, has_come: bool) -> None:
+        self._source = source
+        self.most = 1
+        self.has_come = has_come
+        self.told: list[int] = []
+        """What ``most`` was at each request."""
+        self.waiting = waiting
+        self.is_closed = False
+
+    @property
+    def is_under_way(self) -> bool:
+        return len(self.told) <= self.waiting
+
+    @property
+    def is_ready(self) -> bool:
+        return self.has_come and self.is_under_way
+
+    def submit(self, call: PageCall) -> "Future[FetchedPage]":
+        self.told.append(self.most)
+        return self._source.submit(call)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
 class FakeSource:
     """An upstream API that answers each request as scripted for its id, in order; the last answer is repeated."""
 
@@ -100,6 +128,11 @@ class FakeSource:
         self.calls: list[PageCall] = []
         self.futures: list[Future[FetchedPage]] = []
         self.useful = 64
+        self.waiting: int | None = None
+        """Pages of each list that are asked for before their turn; None: lists are not read ahead."""
+        self.is_fast = False
+        """They come at once."""
+        self.lists: list[FakeAhead] = []
         self.plain: PlainAnswer | Exception | None = PlainAnswer(status=200, content_type="text/plain", body=b"pong")
         self._journal = [] if journal is None else journal
         self._scripts: dict[str | None, list[PageAnswer]] = defaultdict(list)
@@ -118,6 +151,12 @@ class FakeSource:
         future = answered(_next(self._scripts[call.id]))
         self.futures.append(future)
         return future
+
+    def open_list(self) -> FakeAhead | None:
+        if self.waiting is None:
+            return None
+        self.lists.append(FakeAhead(self, self.waiting, has_come=self.is_fast))
+        return self.lists[-1]
 
     def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
         self.calls.append(call)

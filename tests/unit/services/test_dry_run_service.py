@@ -42,6 +42,9 @@ class Source:
             future.set_result(self.answer)
         return future
 
+    def open_list(self) -> None:
+        return None
+
     def preview(self, call: PageCall) -> JsonObject:
         return {"resource": call.resource, "query": call.query}
 

@@ -15,6 +15,7 @@ from app.engine.status import ErrorHandling, UnitStatus
 from app.services import fetching
 from app.services.working import MAX_ATTEMPTS
 
+FAR_FUTURE = 10.0**12
 LOOP = {"resource": "tickets", "method": "get", "id": "{{args.ids}}", "loop_on": "args.ids"}
 
 
@@ -182,6 +183,93 @@ def test_slice_that_is_over_yields_and_rings() -> None:
 
     assert here.source.calls == []
     assert here.bell.unit_ids == ["unit"]
+
+
+def test_list_may_ask_ahead_for_what_its_account_has_room_for() -> None:
+    here = setting(requests_per_account=9)
+    here.add_unit()
+    here.source.waiting = 0
+    here.source.script(page({"id": 1}, cursor={"page": 2}), page({"id": 2}))
+
+    here.fetch()
+
+    assert [(ahead.told, ahead.is_closed) for ahead in here.source.lists] == [([9, 9], True)]
+
+
+def test_lists_of_a_unit_share_the_room() -> None:
+    here = looped("a", "b", "c", requests_per_account=9)
+    here.source.waiting = 0
+    for id in "abc":
+        here.source.script(page({"id": id}), id=id)
+
+    here.fetch()
+
+    assert [ahead.told for ahead in here.source.lists] == [[9], [4], [3]]
+    assert all(ahead.is_closed for ahead in here.source.lists)
+
+
+def test_slice_that_is_over_takes_in_what_was_asked_for_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = setting()
+    here.add_unit()
+    here.source.waiting = 2
+    here.source.script(*(page({"id": number}, cursor={"page": number}) for number in range(9)))
+    here.pages.after_write = lambda: monkeypatch.setattr(fetching.time, "monotonic", lambda: FAR_FUTURE)
+
+    here.fetch()
+
+    assert here.pages.record_ids == ["0", "1", "2"]
+    assert [ahead.told for ahead in here.source.lists] == [[64, 64, 0]]
+    assert (here.units.rows["unit"].status, here.bell.unit_ids) == (UnitStatus.READY, ["unit"])
+
+
+def test_pages_that_have_come_are_written_together() -> None:
+    here = setting()
+    here.add_unit()
+    here.source.waiting, here.source.is_fast = 9, True
+    pages = [page({"id": number}, cursor={"page": number}) for number in range(4)]
+    here.source.script(*pages, page({"id": 4}))
+
+    here.fetch()
+
+    assert [len(write.records) for write in here.pages.writes] == [5]
+    assert here.pages.record_ids == ["0", "1", "2", "3", "4"]
+
+
+def test_pages_are_written_together_up_to_a_number_of_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "_RECORDS_AT_ONCE", 2)
+    here = setting()
+    here.add_unit()
+    here.source.waiting, here.source.is_fast = 9, True
+    here.source.script(*(page({"id": number}, cursor={"page": number}) for number in range(4)), page({"id": 4}))
+
+    here.fetch()
+
+    assert [len(write.records) for write in here.pages.writes] == [2, 2, 1]
+
+
+def test_several_pages_of_a_list_that_can_not_be_written_fail_where_the_first_is() -> None:
+    here = setting()
+    here.add_unit()
+    here.source.waiting, here.source.is_fast = 1, True
+    here.source.script(page({"id": 1}, cursor={"page": 2}), page({"id": 2}, cursor={"page": 3}), page({"id": 3}))
+    refuse_once(here)
+
+    here.fetch()
+
+    assert here.units.rows["unit"].frontier == {"next": 1, "open": {}, "failed": {"0": None}}
+
+
+def test_stopping_daemon_drops_what_was_asked_for_ahead() -> None:
+    here = setting()
+    here.add_unit()
+    here.source.waiting = 2
+    here.source.script(*(page({"id": number}, cursor={"page": number}) for number in range(9)))
+    here.pages.after_write = here.stop_daemon
+
+    here.fetch()
+
+    assert here.pages.record_ids == ["0", "1"]
+    assert here.source.lists[0].is_closed
 
 
 def test_slice_of_one_page_yields_after_it_and_rings() -> None:

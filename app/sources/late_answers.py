@@ -1,0 +1,66 @@
+"""Requests that hang: a read whose answer is far later than its account's usually are is asked for once more.
+
+Some requests of most APIs hang in a balancer or a worker that died. The answer to a second request, over another
+connection, mostly comes at once; whichever comes first counts, the other one is dropped. Few requests are asked twice,
+so that an upstream that is slow as a whole gets no more of them (J. Dean, L. Barroso: The Tail at Scale, 2013).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+MOST_SHARE: Final = 0.02
+"""Of all requests at most so many are asked for twice."""
+_FEWEST_ANSWERS: Final = 20
+"""Before so many came, nobody knows what is late."""
+_REMEMBERED: Final = 64
+_LATE_QUANTILE: Final = 0.9
+_TIMES: Final = 3.0
+_SHORTEST_SECONDS: Final = 0.3
+
+
+@dataclass(slots=True)
+class LateAnswers:
+    """What one process knows of one account's latencies, and how often it asked twice."""
+
+    sent: int = 0
+    asked_again: int = 0
+    _latencies: dict[str, deque[float]] = field(default_factory=dict)
+
+    def answered(self, endpoint: str, seconds: float) -> None:
+        """Note how long an answer took."""
+        self.sent += 1
+        self._latencies.setdefault(endpoint, deque(maxlen=_REMEMBERED)).append(seconds)
+
+    def late_seconds(self, endpoint: str) -> float | None:
+        """Return after how long an answer is late; None while that is not known, or enough was asked for twice."""
+        latencies = self._latencies.get(endpoint, ())
+        if len(latencies) < _FEWEST_ANSWERS or self.asked_again >= MOST_SHARE * self.sent:
+            return None
+        usual = sorted(latencies)[int(len(latencies) * _LATE_QUANTILE)]
+        return max(_SHORTEST_SECONDS, _TIMES * usual)
+
+
+async def first_answer(
+    ask: Callable[[], Awaitable[T]], *, late_seconds: float, may_ask_again: Callable[[], bool]
+) -> tuple[T, bool]:
+    """Return the first answer to one or two requests, and whether there were two; raise when none is answered."""
+    asked: set[asyncio.Future[T]] = {asyncio.ensure_future(ask())}
+    try:
+        done, _ = await asyncio.wait(asked, timeout=late_seconds)
+        if done or not may_ask_again():
+            return await next(iter(asked)), False
+        asked.add(asyncio.ensure_future(ask()))
+        pending = set(asked)
+        while True:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                if one.exception() is None or not pending:
+                    return one.result(), True
+    finally:
+        for one in asked:
+            one.cancel()

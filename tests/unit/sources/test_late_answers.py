@@ -1,0 +1,112 @@
+"""Requests that hang are sent once more: few of them, and never two answers."""
+
+import asyncio
+
+import pytest
+from simulated_fleet import Fleet, simulate
+
+from app.engine.rate_signs import RateSigns
+from app.sources import late_answers
+from app.sources.late_answers import MOST_SHARE, LateAnswers
+
+
+def known(*seconds: float) -> LateAnswers:
+    late = LateAnswers()
+    for one in seconds:
+        late.answered("things.list", one)
+    return late
+
+
+def test_nobody_knows_what_is_late_before_answers_came() -> None:
+    assert known(*[0.2] * 19).late_seconds("things.list") is None
+    assert known(*[0.2] * 60).late_seconds("others.list") is None
+
+
+def test_late_is_far_beyond_what_is_usual() -> None:
+    assert known(*[0.2] * 60).late_seconds("things.list") == pytest.approx(0.6)
+    assert known(*[0.01] * 60).late_seconds("things.list") == 0.3
+    assert known(*[0.2] * 50, *[2.0] * 10).late_seconds("things.list") == pytest.approx(6.0)
+
+
+def test_few_requests_are_asked_for_twice() -> None:
+    late = known(*[0.2] * 100)
+    late.asked_again = int(100 * MOST_SHARE)
+
+    assert late.late_seconds("things.list") is None
+
+
+def asked(*answers: float | Exception, may_ask_again: bool = True) -> tuple[object, float, int]:
+    """Ask an upstream that answers after so many seconds, or fails after one; give what came, when, and the requests
+    that were cancelled."""
+    cancelled = 0
+
+    async def work(fleet: Fleet) -> tuple[object, float]:
+        left = list(answers)
+
+        async def ask() -> float:
+            nonlocal cancelled
+            answer = left.pop(0)
+            try:
+                await asyncio.sleep(1.0 if isinstance(answer, Exception) else answer)
+            except asyncio.CancelledError:
+                cancelled += 1
+                raise
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        try:
+            found: object = await late_answers.first_answer(ask, late_seconds=0.5, may_ask_again=lambda: may_ask_again)
+        except ConnectionError as error:
+            found = error
+        await asyncio.sleep(0)
+        return found, round(fleet.loop.time(), 3)
+
+    found, at = simulate(work)
+    return found, at, cancelled
+
+
+def test_an_answer_in_time_is_asked_for_once() -> None:
+    assert asked(0.4) == ((0.4, False), 0.4, 0)
+
+
+def test_the_answer_that_comes_first_counts_and_the_other_is_dropped() -> None:
+    assert asked(30.0, 0.1) == ((0.1, True), 0.6, 1)
+    assert asked(0.7, 30.0) == ((0.7, True), 0.7, 1)
+
+
+def test_a_request_may_not_be_asked_for_twice() -> None:
+    assert asked(0.7, may_ask_again=False) == ((0.7, False), 0.7, 0)
+
+
+def test_a_failure_counts_when_the_other_one_fails_as_well() -> None:
+    broken, later = ConnectionError("first"), ConnectionError("second")
+
+    assert asked(broken, 2.0) == ((2.0, True), 2.5, 0)
+    assert asked(broken, later)[0] is later
+
+
+@pytest.mark.parametrize("pace", [None, 50.0])
+def test_a_paced_account_asks_for_nothing_twice(pace: float | None) -> None:
+    async def work(fleet: Fleet) -> bool:
+        (gate,) = fleet.gates
+        passage = await gate.enter("things.list")
+        second = gate.enter_again("things.list")
+        gate.leave_served(passage, RateSigns())
+        if second is not None:
+            gate.leave_unanswered()
+        return second is not None
+
+    assert simulate(work, pace=pace) is (pace is None)
+
+
+def test_there_has_to_be_room() -> None:
+    async def work(fleet: Fleet) -> list[bool]:
+        (gate,) = fleet.gates
+        passages = [await gate.enter("things.list") for _ in range(8)]
+        found = [gate.enter_again("things.list") is not None]
+        gate.leave_served(passages.pop(), RateSigns())
+        found.append(gate.enter_again("things.list") is not None)
+        return found
+
+    assert simulate(work, most=8) == [False, True]

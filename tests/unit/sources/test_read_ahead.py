@@ -1,0 +1,251 @@
+"""Pages that are asked for side by side keep what pages in turn would have kept, whatever happens to the list."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from app.engine.ids import new_id
+from app.engine.integration_config import parse_config
+from app.engine.json_types import JsonObject
+from app.services.ports import FetchedPage, PageCall
+from app.sources.exchange import HttpRequest, HttpResponse
+from app.sources.http_source import HttpSource
+from app.sources.sending import Attempt
+from tests.support.listings.reading import SETTINGS
+from tests.support.listings.transports import asked
+
+PAGE: Final = 3
+MOST: Final = 8
+FOREVER: Final = 10_000
+
+Change = tuple[int, str, float]
+"""After how many answers, what, and where in the list as a part of its length."""
+
+
+@dataclass
+class Moving:
+    """A list that changes while it is read, and whose pages are answered in any order."""
+
+    ids: list[str]
+    tells_total: bool = False
+    changes: Sequence[Change] = ()
+    delays: Sequence[int] = (0,)
+    """Turns of the loop until each request is answered."""
+    refuses: bool = False
+    """It answers 404 behind its end."""
+    requests: list[int] = field(default_factory=list)
+    """The positions that were asked for."""
+    under_way: int = 0
+    most_under_way: int = 0
+    answered: int = 0
+    moved_up: set[str] = field(default_factory=set)
+    """What pages in turn may miss as well."""
+
+    async def answer(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
+        query = asked(request.url, {}, b"").query
+        start = int(query["offset"]) if "offset" in query else (int(query["page"]) - 1) * PAGE
+        self.requests.append(start)
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            for _ in range(self.delays[len(self.requests) % len(self.delays)]):
+                await asyncio.sleep(0)
+            return self._page(start)
+        finally:
+            self.under_way -= 1
+
+    def _page(self, start: int) -> HttpResponse:
+        document: JsonObject = {"items": [{"id": id} for id in self.ids[start : start + PAGE]]}
+        if self.tells_total:
+            document["total"] = len(self.ids)
+        self.answered += 1
+        for at, what, place in self.changes:
+            if at == self.answered:
+                self._change(what, int(place * len(self.ids)))
+        is_behind = self.refuses and not document["items"]
+        headers = CIMultiDictProxy(CIMultiDict({"Content-Type": "application/json"}))
+        return HttpResponse(status=404 if is_behind else 200, headers=headers, body=json.dumps(document).encode())
+
+    def _change(self, what: str, index: int) -> None:
+        if what == "insert":
+            self.ids.insert(index, f"new-{self.answered}-{len(self.ids)}")
+        elif self.ids:
+            index = min(index, len(self.ids) - 1)
+            # A bump is an update where the last change comes first.
+            self.moved_up |= set(self.ids[index : index + 1] if what == "bump" else self.ids[index:])
+            gone = self.ids.pop(index)
+            self.ids[:0] = [gone] if what == "bump" else []
+
+
+class Reader:
+    """Reads one list after the other by one source."""
+
+    def __init__(self) -> None:
+        self.list = Moving([])
+        self.source = HttpSource(SETTINGS, around=self._around)
+
+    def _around(self, live: Attempt) -> Attempt:
+        async def attempt(request: HttpRequest, timeout_seconds: float) -> HttpResponse:
+            return await self.list.answer(request, timeout_seconds)
+
+        return attempt
+
+    def read(self, upstream: Moving, **pagination: Any) -> list[FetchedPage]:
+        """Read a list to its end, up to ``MOST`` requests at once, as a slice does."""
+        self.list = upstream
+        call, pages = _call(upstream, pagination), [None]
+        ahead, read = self.source.open_list(), []
+        assert ahead is not None
+        while pages:
+            ahead.most = MOST
+            page = ahead.submit(replace(call, cursor=pages.pop())).result(timeout=30)
+            read.append(page)
+            pages += [json.loads(json.dumps(page.next_cursor))] if page.leads_on else []
+        ahead.close()
+        return read
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[Reader]:
+    one = Reader()
+    yield one
+    one.source.close()
+
+
+def _call(upstream: Moving, pagination: JsonObject) -> PageCall:
+    written = {"format": "page", "limit_param": "limit", "limit": PAGE, **pagination}
+    if upstream.tells_total:
+        written["total_path"] = "total"
+    method = {"method": "get", "path": "/things", "response_path": "items", "pagination": written}
+    document = {"base_url": "http://moving.invalid", "resources": {"things": {"list": method}}}
+    config, failures = parse_config(document)
+    assert config is not None, failures
+    return PageCall(account_id=new_id(), config=config, context={}, resource="things", method="list")
+
+
+def ids_of(pages: Sequence[FetchedPage]) -> list[str]:
+    return [record["id"] for page in pages for record in page.records]
+
+
+def listed(count: int) -> list[str]:
+    return [str(number) for number in range(count)]
+
+
+def is_doubtful(pages: Sequence[FetchedPage]) -> bool:
+    """Whether it is said that something may be missing: a page that moved by its length looks like its neighbour."""
+    return any(page.fault or (page.end and not page.end.is_proven) for page in pages)
+
+
+delays = st.lists(st.integers(0, 60), min_size=1, max_size=12)
+places = st.floats(0, 1, exclude_max=True)
+moments = st.integers(1, 60)
+inserts = st.tuples(moments, st.just("insert"), places)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    count=st.integers(0, 160),
+    delays=delays,
+    changes=st.lists(st.one_of(inserts, st.tuples(moments, st.just("delete"), places)), max_size=4),
+    form=st.sampled_from(["page", "offset"]),
+)
+def test_a_list_with_a_total_loses_nothing_that_pages_in_turn_keep(
+    reader: Reader, count: int, delays: list[int], changes: list[Change], form: str
+) -> None:
+    upstream = Moving(listed(count), tells_total=True, changes=changes, delays=delays)
+
+    pages = reader.read(upstream, format=form)
+
+    assert is_doubtful(pages) or (set(listed(count)) & set(upstream.ids)) - upstream.moved_up <= set(ids_of(pages))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    count=st.integers(1, 160),
+    delays=delays,
+    changes=st.lists(
+        st.one_of(st.tuples(moments, st.just("insert"), st.just(0.0)), st.tuples(moments, st.just("bump"), places)),
+        max_size=4,
+    ),
+    refuses=st.booleans(),
+)
+def test_a_list_whose_last_change_comes_first_loses_nothing_that_pages_in_turn_keep(
+    reader: Reader, count: int, delays: list[int], changes: list[Change], refuses: bool
+) -> None:
+    upstream = Moving(listed(count), changes=changes, delays=delays, refuses=refuses)
+
+    pages = reader.read(upstream)
+
+    assert is_doubtful(pages) or set(listed(count)) - upstream.moved_up <= set(ids_of(pages))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    count=st.integers(1, 300),
+    delays=delays,
+    tells_total=st.booleans(),
+    refuses=st.booleans(),
+    form=st.sampled_from(["page", "offset"]),
+)
+def test_a_list_that_stands_still_is_read_once_with_few_requests_more(
+    reader: Reader, count: int, delays: list[int], tells_total: bool, refuses: bool, form: str
+) -> None:
+    upstream = Moving(listed(count), tells_total=tells_total, delays=delays, refuses=refuses)
+
+    pages = reader.read(upstream, format=form)
+
+    assert ids_of(pages) == listed(count)
+    assert [page.end.is_proven for page in pages if page.end] == [not refuses or tells_total]
+    needed = -(-count // PAGE)
+    checks = needed // 32 + 1 if needed > 3 else 0
+    if tells_total:
+        assert len(upstream.requests) <= max(1, needed) + checks
+        assert all(start < count for start in upstream.requests[1:])
+    else:
+        # Behind the end as many as may be under way, and half as many as the list has.
+        assert len(upstream.requests) <= needed + 2 + checks + min(MOST, needed // 2) + refuses
+
+
+def test_pages_are_asked_for_side_by_side(reader: Reader) -> None:
+    upstream = Moving(listed(300), tells_total=True, delays=[200])
+
+    reader.read(upstream)
+
+    # A check is one more.
+    assert MOST <= upstream.most_under_way <= MOST + 1
+
+
+def test_a_list_that_is_not_to_be_read_in_parallel_has_one_request_at_a_time(reader: Reader) -> None:
+    upstream = Moving(listed(300), tells_total=True, delays=[50])
+
+    reader.read(upstream, parallel=False)
+
+    assert upstream.most_under_way == 1
+    assert upstream.requests == list(range(0, 300, PAGE))
+
+
+def test_a_list_that_changes_is_read_again_in_turn_and_says_so(reader: Reader) -> None:
+    changes = [(30, "insert", 0.0)]
+    upstream = Moving(listed(150), changes=changes, delays=[40, 0, 10, 90])
+
+    pages = reader.read(upstream)
+
+    assert set(listed(150)) <= set(ids_of(pages))
+    assert [warning.code for page in pages for warning in page.warnings] == ["list_changed"]
+
+
+def test_a_list_that_changes_all_the_time_is_read_in_turn_to_its_end(reader: Reader) -> None:
+    changes = [(at, "insert", 0.0) for at in range(5, FOREVER, 5)]
+    upstream = Moving(listed(400), changes=changes, delays=[40, 0, 10, 90])
+
+    pages = reader.read(upstream)
+
+    assert set(listed(400)) <= set(ids_of(pages))
+    assert [warning.code for page in pages for warning in page.warnings] == ["list_changed"] * 3
