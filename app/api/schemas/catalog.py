@@ -1,15 +1,30 @@
 """Sync jobs, integrations, integrated accounts and webhooks."""
 
 import re
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.api.schemas.documented import ARGS_SCHEMA, CONFIG, CONFIG_CHANGE, RESOURCE_LIST
-from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, ShownOnce, SortedListing, Time, Whole, narrowed
+from app.api.schemas.documented import ARGS_SCHEMA, RESOURCE_LIST, STORED_RESOURCES
+from app.api.schemas.fields import (
+    Flag,
+    Id,
+    Input,
+    JsonObjectField,
+    Reasons,
+    Shapes,
+    ShownOnce,
+    SortedListing,
+    Time,
+    Whole,
+    narrowed,
+)
 from app.api.warned import Warned
 from app.engine.json_types import JSON
+from app.engine.known_keys.of_integrations import INTEGRATION
+from app.engine.known_keys.of_items import ITEMS
+from app.engine.known_keys.of_unified import OVERRIDES
 
 _TIMES: Final = ("created_at", "updated_at")
 _LONGEST_OVERLAP_SECONDS = 30 * 24 * 3600
@@ -19,6 +34,9 @@ SLUG: Final = validate.Regexp(
     error="expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit",
 )
 _SHARING: Final = validate.OneOf(["deny", "ask", "allow"])
+_OF_TEAMS: Final = dict.fromkeys(
+    ("team_id", "team", "installed_environment", "can_install"), "there are environments, and no teams"
+)
 _WEB_ADDRESS: Final = {"pattern": r"^https?://\w\S*$"}
 
 
@@ -47,6 +65,8 @@ class RuntimeVersion(fields.Field[int]):
 
 class JobPatch(Input):
     """A change of a sync job."""
+
+    SHAPES: ClassVar[Shapes] = {"resources": ITEMS}
 
     integration_name = fields.String(validate=_TEXT)
     label = fields.String(validate=_TEXT)
@@ -77,7 +97,7 @@ class Job(Warned):
     label = fields.String()
     args_schema = JsonObjectField()
     args_validation = fields.String(allow_none=True)
-    resources = fields.List(JsonObjectField())
+    resources = fields.Raw(metadata=STORED_RESOURCES)
     default_runtime_version = fields.Integer()
     mutex_key = fields.String(allow_none=True)
     state_key = fields.String(allow_none=True)
@@ -87,7 +107,7 @@ class Job(Warned):
     updated_at = Time()
 
 
-class JobVerdict(Schema):
+class JobVerdict(Warned):
     """That a job has no fault; one that has is answered 400, as its creation would be."""
 
     valid = fields.Boolean(validate=validate.Equal(True))
@@ -105,8 +125,11 @@ JobQuery = narrowed(
 class IntegrationPatch(Input):
     """A change of an integration; its config is merged deeply, and null takes a key away."""
 
+    SHAPES: ClassVar[Shapes] = {"config": INTEGRATION}
+    NOT_SERVED: ClassVar[Reasons] = _OF_TEAMS
+
     name = fields.String(validate=SLUG, metadata={"description": "Can not be changed; the present one is accepted."})
-    config = fields.Raw(metadata=CONFIG_CHANGE)
+    config = fields.Raw(metadata={"component": "IntegrationConfigChange"})
     category = fields.String(allow_none=True)
     is_beta = Flag()
     sharing = fields.String(validate=_SHARING)
@@ -116,8 +139,11 @@ class IntegrationPatch(Input):
 class NewIntegration(Input):
     """An integration to create."""
 
+    SHAPES: ClassVar[Shapes] = {"config": INTEGRATION}
+    NOT_SERVED: ClassVar[Reasons] = _OF_TEAMS
+
     name = fields.String(required=True, validate=SLUG)
-    config = fields.Raw(required=True, metadata=CONFIG)
+    config = fields.Raw(required=True, metadata={"component": "IntegrationConfig"})
     category = fields.String(allow_none=True)
     is_beta = Flag()
     sharing = fields.String(validate=_SHARING)
@@ -131,7 +157,7 @@ class Integration(Warned):
     category = fields.String(allow_none=True)
     is_beta = fields.Boolean()
     sharing = fields.String()
-    config = JsonObjectField()
+    config = JsonObjectField(metadata={"component": "IntegrationConfig"})
     version = fields.Integer()
     environment_id = Id()
     created_at = Time()
@@ -150,20 +176,27 @@ IntegrationQuery = narrowed(
 class AccountPatch(Input):
     """A change of an integrated account; its context is merged at the top level."""
 
+    SHAPES: ClassVar[Shapes] = {"integration_override": INTEGRATION, "unified_model_override": OVERRIDES}
+    NOT_SERVED: ClassVar[Reasons] = {
+        "region": "everything is in this installation's own database",
+        "is_sandbox": "every account is called as the others are",
+        "object_store_context_fields": "the whole context is in Postgres",
+    }
+
     tenant_id = fields.String(validate=_TEXT)
     authentication_method = fields.String(validate=_TEXT)
     context = JsonObjectField()
     unified_model_override = JsonObjectField(
         metadata={
-            "description": "{model: {resource: {method: mapping}}}, laid over the integration's mappings.",
-            "additionalProperties": {
-                "type": "object",
-                "additionalProperties": {"type": "object", "additionalProperties": {"type": "object"}},
-            },
+            "component": "MappingOverrides",
+            "description": "`{model: {resource: {method: mapping}}}`, laid over the integration's mappings.",
         }
     )
     integration_override = JsonObjectField(
-        metadata={"description": "Laid over the integration's config as this account's environment uses it."}
+        metadata={
+            "component": "IntegrationConfigChange",
+            "description": "Laid over the integration's config as this account's environment uses it.",
+        }
     )
 
 
@@ -204,8 +237,8 @@ class Account(Warned):
         ForbiddenError, allow_none=True, metadata={"description": "The last call that was answered 403."}
     )
     context = JsonObjectField()
-    unified_model_override = JsonObjectField()
-    integration_override = JsonObjectField()
+    unified_model_override = JsonObjectField(metadata={"component": "MappingOverrides"})
+    integration_override = JsonObjectField(metadata={"component": "IntegrationConfigChange"})
     environment_id = Id()
     created_at = Time()
     updated_at = Time()
@@ -247,7 +280,7 @@ class NewWebhook(WebhookPatch):
     target_url = fields.String(required=True, validate=_is_web_address, metadata=_WEB_ADDRESS)
 
 
-class Webhook(Schema):
+class Webhook(Warned):
     """A webhook."""
 
     id = Id()

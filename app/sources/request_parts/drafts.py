@@ -24,6 +24,8 @@ class RequestDraft:
     headers: JsonObject = field(repr=False)
     """A null takes a standing one away."""
     body: JSON = field(repr=False)
+    is_null_sent: bool = False
+    """Where there is no body, the JSON text ``null`` is sent."""
     formats: RequestFormats
     error_expression: Expression | None
     sign: Signer | None = field(repr=False)
