@@ -31,7 +31,7 @@ BROKER ?=
 BENCH_OPTIONS ?=
 PEERS := .venv-peers
 
-.PHONY: help install demo up test test-ecosystem test-pythons chaos fuzz proofs bench bench-peers check check-static wheel format lock clean
+.PHONY: help install demo up test ecosystem-tools test-ecosystem test-pythons chaos fuzz proofs bench bench-peers check check-static wheel format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,7 +47,14 @@ up: $(RUNTIME)  ## Run everything on this machine until Ctrl-C; options by UP_OP
 test: $(DEV)  ## Run the whole test suite, but for what test-ecosystem runs
 	$(BIN)/python -m pytest $(IN_PARALLEL) --ignore tests/ecosystem --ignore tests/chaos $(PYTEST_OPTIONS)
 
-test-ecosystem: $(DEV)  ## Run what needs packages of Debian or an index, a short make chaos, and the store's and engine's tests through a pooler (POOLED= all)
+ecosystem-tools: | $(BIN)/python  ## Install what tests/ecosystem needs of npm, and of PyPI beside the lock
+	@mkdir -p .node-tools && cp tests/ecosystem/node/package.json .node-tools/
+	@cd .node-tools && npm install --no-package-lock --no-audit --no-fund --ignore-scripts --silent
+	@$(BIN)/python -m venv .venv-tools
+	@.venv-tools/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes \
+		--requirement requirements/ecosystem.txt
+
+test-ecosystem: $(DEV)  ## Run what needs packages of Debian and ecosystem-tools, a short make chaos, and the store's and engine's tests through a pooler (POOLED= all)
 	$(BIN)/python -m pytest $(IN_PARALLEL) tests/ecosystem tests/chaos $(PYTEST_OPTIONS)
 	FERRYMAN_TESTS_POOLER=pgbouncer $(BIN)/python -m pytest $(IN_PARALLEL) tests/integration/store tests/integration/engine \
 		$(POOLED) $(PYTEST_OPTIONS)
@@ -104,11 +111,14 @@ lock: $(DEV)  ## Pin the dependencies anew; LOCK_OPTIONS=--upgrade takes newer v
 	$(COMPILE) --all-extras --output-file requirements/runtime.txt
 	$(COMPILE) --extra flower --constraint requirements/runtime.txt --output-file requirements/server.txt
 	$(COMPILE) --all-extras --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	printf 'openapi-python-client\nopenapi-spec-validator\n' | $(BIN)/uv pip compile --quiet - --universal \
+		--python-version 3.11 --no-annotate --generate-hashes --no-emit-index-url --no-header $(LOCK_OPTIONS) \
+		--output-file requirements/ecosystem.txt
 	echo truto-python-sdk | $(BIN)/uv pip compile --quiet - --no-deps --universal --python-version 3.12 --no-annotate \
 		--generate-hashes --no-emit-index-url --no-header $(LOCK_OPTIONS) --output-file requirements/official-sdk.txt
 
 clean:  ## Remove .venv and every cache; the data in .ferryman stays
-	rm -rf $(VENV) .venv-pythons *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) .venv-pythons .venv-tools .node-tools *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

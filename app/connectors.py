@@ -9,6 +9,9 @@ from typing import Final
 from app.engine.errors import FerrymanError
 from app.engine.integration_config import parse_config
 from app.engine.json_types import JSON, JsonObject
+from app.engine.known_keys.judging import judge
+from app.engine.known_keys.of_integrations import INTEGRATION
+from app.engine.known_keys.of_unified import MAPPING
 from app.engine.unified_mapping import parse_mapping
 from app.engine.unified_model import resource_failures
 
@@ -88,6 +91,7 @@ def _integration(folder: Path, faults: list[str]) -> JsonObject:
     if not isinstance(integration.get("name"), str) or not integration["name"]:
         faults.append(f"{path.name}: name: expected the integration's name")
     _, failures = parse_config(integration.get("config"))
+    failures += judge(integration.get("config"), INTEGRATION, "config").failures
     faults.extend(f"{path.name}: {failure.path}: {failure.message}" for failure in failures)
     return integration
 
@@ -97,6 +101,7 @@ def _mappings(folder: Path, faults: list[str]) -> Iterator[ConnectorMapping]:
         place = path.relative_to(folder)
         for method, config in _object(path, faults).items():
             _, failures = parse_mapping(config, method, resource=path.stem, method=method)
+            failures += judge(config, MAPPING, method).failures
             faults.extend(f"{place}: {failure.path}: {failure.message}" for failure in failures)
             yield ConnectorMapping(path.parent.name, path.stem, method, config if isinstance(config, dict) else {})
 

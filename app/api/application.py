@@ -9,7 +9,9 @@ import flask
 import orjson
 from flask.json.provider import JSONProvider
 
-from app.api import cross_origin, docs, field_documents, gate
+from app.api import cross_origin, docs, gate
+from app.api.documents import overview, run_stats, shapes
+from app.api.documents.field_schemas import DescribingPlugin
 from app.api.errors import ErrorAwareApi
 from app.api.forwarded import BehindProxies
 from app.api.resource import OtherThan
@@ -70,13 +72,14 @@ def create_app(services: ApiServices, settings: Settings) -> flask.Flask:
     app.json = ExactJson(app)
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = settings.request_limit_bytes
-    app.config.update(docs.OPENAPI_CONFIG)
+    app.config.update(overview.CONFIG)
     attach(app, services)
     cross_origin.allow(app, settings.cors_origins)
     gate.guard(app)
     app.url_map.converters["other_than"] = OtherThan
-    api = ErrorAwareApi(app)
-    field_documents.complete(api)
+    api = ErrorAwareApi(app, spec_kwargs={"marshmallow_plugin": DescribingPlugin()})
+    for name, schema in (*shapes.components(), *run_stats.COMPONENTS.items()):
+        api.spec.components.schema(name, schema)
     for resource in _RESOURCES:
         api.register_blueprint(resource)
     app.register_blueprint(service)

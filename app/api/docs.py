@@ -1,4 +1,4 @@
-"""The OpenAPI document and the page that shows it, from files of this machine only."""
+"""The page that shows the OpenAPI document, from files of this machine only."""
 
 import importlib.util
 from pathlib import Path
@@ -6,20 +6,6 @@ from typing import Any, Final
 
 import flask
 from markupsafe import escape
-
-from app.engine.json_types import JsonObject
-
-OPENAPI_CONFIG: Final[JsonObject] = {
-    "API_TITLE": "Ferryman",
-    "API_VERSION": "0.1.0",
-    "API_SPEC_OPTIONS": {
-        "security": [{"bearer": []}],
-        "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
-    },
-    "OPENAPI_VERSION": "3.1.0",
-    "OPENAPI_URL_PREFIX": "/",
-    "OPENAPI_JSON_PATH": "openapi.json",
-}
 
 _PAGE: Final = """<!doctype html>
 <html lang="en">
@@ -36,7 +22,28 @@ _PAGE: Final = """<!doctype html>
 </body>
 </html>
 """
-_START: Final = 'SwaggerUIBundle({{url: {url}, dom_id: "#swagger-ui", persistAuthorization: true}});'
+_START: Final = """const filtered = (groups, phrase) => {
+  const wanted = phrase.toLowerCase();
+  const fits = (one, tag) =>
+    [tag, one.get("method"), one.get("path"), ...["operationId", "summary"].map((key) => one.getIn(["operation", key]))]
+      .join(" ").toLowerCase().includes(wanted);
+  return groups
+    .map((group, tag) => group.update("operations", (all) => all.filter((one) => fits(one, tag))))
+    .filter((group) => group.get("operations").size > 0);
+};
+SwaggerUIBundle({
+  url: URL_OF_DOCUMENT,
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  displayOperationId: true,
+  docExpansion: "none",
+  filter: true,
+  persistAuthorization: true,
+  plugins: [() => ({ fn: { opsFilter: filtered } })],
+});
+"""
+"""Swagger UI's own filter knows tags alone; this one knows paths, ids and summaries too."""
+_URL: Final = "URL_OF_DOCUMENT"
 _POLICY: Final = "; ".join(
     (
         "default-src 'self'",
@@ -60,14 +67,14 @@ def page() -> flask.Response:
 
 @blueprint.get("/start.js")
 def start() -> flask.Response:
-    """Give the line of script that starts the page."""
+    """Return the script that starts the page."""
     url = flask.json.dumps(f"{flask.request.script_root}/openapi.json")
-    return flask.Response(_START.format(url=url), mimetype="text/javascript")
+    return flask.Response(_START.replace(_URL, url), mimetype="text/javascript")
 
 
 @blueprint.get("/<name>")
 def file(name: str) -> flask.Response:
-    """Give one of Swagger UI's files."""
+    """Return one of Swagger UI's files."""
     return flask.send_from_directory(_swagger_ui(), name, max_age=3600)
 
 

@@ -13,6 +13,7 @@ from marshmallow import Schema, fields
 from werkzeug.exceptions import HTTPException
 
 from app.api import remote_errors, unserved
+from app.api.documents.json_kinds import MAY_LACK
 from app.engine.errors import (
     BrokerUnavailableError,
     ConflictError,
@@ -78,9 +79,11 @@ class ErrorAnswer(Schema):
     error = fields.String(required=True)
     message = fields.String(required=True)
     details = fields.Nested(ErrorDetails, required=True)
-    truto_is_remote_error = fields.Boolean(metadata={"description": "The API of the account refused."})
-    raw_response = fields.Raw(metadata={"description": "What that API answered, secrets masked."})
-    truto_error_insight = fields.Dict()
+    truto_is_remote_error = fields.Boolean(metadata={MAY_LACK: True, "description": "The API of the account refused."})
+    raw_response = fields.Raw(metadata={MAY_LACK: True, "description": "What that API answered, secrets masked."})
+    truto_error_insight = fields.Dict(
+        metadata={MAY_LACK: True, "description": "What of the request that API found wrong, by kind."}
+    )
 
 
 class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
@@ -89,6 +92,9 @@ class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
     ERROR_SCHEMA = ErrorAnswer
     DEFAULT_ERROR_RESPONSE_NAME = None  # each route tells which errors it answers
 
+    def _register_pagination_header(self) -> None:
+        """Describe no header of pages: lists have their cursor in the body."""
+
     def _register_error_handlers(self) -> None:
         self._app.register_error_handler(FerrymanError, _answer_own)
         self._app.register_error_handler(HTTPException, _answer_http)
@@ -96,7 +102,7 @@ class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
 
     def _openapi_json(self) -> flask.Response:
         """Show the document, with the URL below which its reader reaches the API."""
-        servers = [{"url": flask.request.root_url.rstrip("/")}]
+        servers = [{"url": flask.request.root_url.rstrip("/"), "description": "This Ferryman"}]
         return flask.jsonify({**self.spec.to_dict(), "servers": servers})
 
 

@@ -1,5 +1,6 @@
 """Read requests: JSON whatever its content type, queries in every spelling of the official SDKs, all faults at once."""
 
+import functools
 import json
 import math
 import re
@@ -14,10 +15,13 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.api import preferences
+from app.api import body_keys, preferences
+from app.api.body_keys import joined
 from app.api.schemas.fields import Input
+from app.api.warned import note
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.known_keys.judging import Judgement
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -47,6 +51,11 @@ class Body:
         if self.faults:
             raise InvalidInputError(self.faults)
         return self.fields
+
+    def judged(self, *judgements: Judgement) -> tuple[Failure, ...]:
+        """Give all faults, those of judgements too; what is only to be known is shown in the answer."""
+        note(one for judgement in judgements for one in judgement.notes)
+        return (*self.faults, *(one for judgement in judgements for one in judgement.failures))
 
     def with_faults(self, faults: Sequence[Failure]) -> "Body":
         """Add faults that were found elsewhere in the request."""
@@ -88,7 +97,7 @@ def strict_about_parameters(view: View, known: Set[str]) -> View:
 
 def _unknown_parameters(known: Set[str]) -> list[Failure]:
     keys = flask.request.args
-    return [Failure(_joined("", key), _UNKNOWN) for key in keys if _ARRAY_SUFFIX.sub("[in]", key) not in known]
+    return [Failure(joined("", key), _UNKNOWN) for key in keys if _ARRAY_SUFFIX.sub("[in]", key) not in known]
 
 
 def json_body(request: flask.Request) -> JsonObject:
@@ -141,20 +150,24 @@ def any_body(request: flask.Request) -> JSON:
 
 
 def _load_body(schema: Schema, body: JsonObject, *, is_strict: bool) -> Body:
-    """Load what the schema knows of a body; what it does not know is let pass unseen, unless that is strict."""
+    """Load what the schema knows of a body; what it does not know is a warning, unless that is strict."""
     known = _names(schema)
     unstorable = {key: tuple(_unstorable(value, key, 1)) for key, value in body.items() if key in known}
     refused = {key for key, failures in unstorable.items() if failures}
-    unknown = [Failure(_joined("", key), _UNKNOWN) for key in body if key not in known] if is_strict else []
-    faults = (*(failure for failures in unstorable.values() for failure in failures), *unknown)
+    sound = {key: value for key, value in body.items() if key not in refused}
+    keys = body_keys.judge_body(schema, sound, known, is_strict=is_strict) if isinstance(schema, Input) else Judgement()
+    if keys.notes:
+        note(keys.notes)
+    faults = (*(failure for failures in unstorable.values() for failure in failures), *keys.failures)
     try:
-        return Body(schema.load({key: value for key, value in body.items() if key not in refused}), faults)
+        return Body(schema.load(sound), faults)
     except ValidationError as error:
         valid = error.valid_data if isinstance(error.valid_data, dict) else {}
         messages = {key: inner for key, inner in error.messages_dict.items() if key not in refused}
         return Body(valid, (*_failures(messages, ""), *faults))
 
 
+@functools.cache
 def _names(schema: Schema) -> Set[str]:
     names = {field.data_key or name for name, field in schema.fields.items()}
     return schema.spellings(names) if isinstance(schema, Input) else names
@@ -183,12 +196,12 @@ def _unstorable(value: JSON, path: str, depth: int) -> Iterator[Failure]:
     match value:
         case dict():
             for key, inner in value.items():
-                at = _joined(path, key)
+                at = joined(path, key)
                 yield from _unstorable_scalar(key, at)
                 yield from _unstorable(inner, at, depth + 1)
         case list():
             for index, inner in enumerate(value):
-                yield from _unstorable(inner, _joined(path, str(index)), depth + 1)
+                yield from _unstorable(inner, joined(path, str(index)), depth + 1)
         case _:
             yield from _unstorable_scalar(value, path)
 
@@ -203,11 +216,6 @@ def _unstorable_scalar(value: JSON, path: str) -> Iterator[Failure]:
             yield Failure(path, "is an integer of more than 64 bits: send it as a text")
 
 
-def _joined(path: str, key: str) -> str:
-    printable = key.encode("ascii", "backslashreplace").decode() if _SURROGATE.search(key) else key.replace("\0", "\\0")
-    return f"{path}.{printable}" if path else printable
-
-
 def _too_deep(path: str) -> Failure:
     return Failure(path[:100], f"is nested deeper than {MAX_DEPTH} levels")
 
@@ -217,7 +225,7 @@ def _failures(messages: JSON, path: str) -> Iterator[Failure]:
     match messages:
         case Mapping():
             for name, inner in messages.items():
-                yield from _failures(inner, path if name == "_schema" else _joined(path, str(name)))
+                yield from _failures(inner, path if name == "_schema" else joined(path, str(name)))
         case list():
             for message in messages:
                 yield from _failures(message, path)

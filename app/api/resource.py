@@ -12,10 +12,12 @@ from marshmallow import Schema
 from werkzeug.routing import BaseConverter, Map
 
 from app.api import preconditions, preferences, roles
+from app.api.documents.examples import answer_of, request_of
+from app.api.documents.operations import described
 from app.api.parsing import RequestParser, strict_about_parameters
-from app.api.schemas.fields import ShownOnce
+from app.api.schemas.fields import Input, ShownOnce
 from app.api.services import environment, services
-from app.api.warned import take_warned
+from app.api.warned import take_warned, with_notes
 from app.engine.ids import canonical_id
 from app.engine.json_types import JsonObject
 from app.engine.objects import RowVersion
@@ -103,15 +105,27 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         errors = {*_ALWAYS, *_errors_of(method, rule, body, query)}
 
         def register(view: View) -> View:
-            mannered = self._mannered(view, method, answer, query, documented or {})
-            served = self.response(status, answer, headers=self._told(method, rule))(mannered)
+            told = described(
+                view,
+                resource=self.name,
+                method=method,
+                rule=rule,
+                needed=needed,
+                is_for_accounts=self._is_for_accounts,
+            )
+            noted = with_notes(view) if body is not None else view
+            mannered = self._mannered(noted, method, answer, query, documented or {})
+            example = answer_of(told["operationId"])
+            served = self.response(status, answer, headers=self._told(method, rule), example=example)(mannered)
             for error in sorted(errors):
                 served = self.alt_response(error, response=error.name)(served)
             if body is not None:
-                served = self.arguments(_instance(body), required=_has_required(body))(served)
+                example = request_of(told["operationId"])
+                schema = self._body(body, method, rule, answer)
+                served = self.arguments(schema, required=_has_required(body), example=example)(served)
             if query is not None:
                 served = self.arguments(_instance(query), location="query")(served)
-            served = self.doc(**(documented or {}), **{_ROLE: needed.value})(served)
+            served = self.doc(**told, **(documented or {}), **{_ROLE: needed.value})(served)
             served = self._compared(method, served) if rule in _ITEMS else served
             served = self._opened(served)
             self._note(method, rule, served)
@@ -119,6 +133,15 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
             return view
 
         return register
+
+    def _body(self, body: SchemaLike, method: str, rule: str, answer: SchemaLike) -> Schema:
+        """Return a body's schema that knows what of the answer may come back, and what there is to change."""
+        schema = _instance(body)
+        if isinstance(schema, Input) and rule in ("", *_ITEMS):
+            schema.read_back = frozenset(_instance(answer).fields)
+            if method == "PATCH" and rule:
+                schema.stored = lambda: self._shown(**(flask.request.view_args or {})).get_json()
+        return schema
 
     def _opened(self, served: View) -> View:
         """Let the tokens of accounts in, where all routes are for them."""

@@ -27,6 +27,7 @@ from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
 from app.services.key_changes import KeyChanges
 from app.services.key_rotation import KeyRotation
+from app.services.known_names import KnownNames
 from app.services.logs import LogService
 from app.services.offers import Offers
 from app.services.origin_approval import OriginApproval
@@ -63,6 +64,7 @@ class ApiServices:
     states: StateService
     integrations: IntegrationService
     key_changes: KeyChanges
+    known_names: KnownNames
     installed_integrations: EnvironmentIntegrationService
     accounts: AccountService
     account_deletion: AccountDeletion

@@ -30,6 +30,7 @@ from app.services.integrations import IntegrationService
 from app.services.jobs import JobService
 from app.services.key_changes import KeyChanges
 from app.services.key_rotation import KeyRotation
+from app.services.known_names import KnownNames
 from app.services.offers import Offers
 from app.services.origin_approval import OriginApproval
 from app.services.own_account import OwnAccount
@@ -113,6 +114,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         states=StateService(StateStore(shared.engine)),
         integrations=IntegrationService(shared.integrations),
         key_changes=KeyChanges(RecordKeyStore(shared.engine), shared.effective_integrations, shared.accounts),
+        known_names=KnownNames(shared.integrations, shared.effective_integrations, shared.accounts),
         installed_integrations=EnvironmentIntegrationService(shared.installed_integrations, shared.integrations),
         accounts=accounts,
         account_deletion=account_deletion,

@@ -1,6 +1,7 @@
 """What a placeholder's cast makes of a value (wire.md C5: JavaScript's rules, without what JSON can not hold).
 
-A value that a cast can not read stays as it is; only text for an object is an error, told by ValueError.
+Every cast but ``str``, ``segment`` and ``encoded`` takes away the whitespace around a text, and leaves what it can not
+read; only text for an object is an error, told by ValueError.
 """
 
 import json
@@ -16,8 +17,11 @@ from app.engine.paths import UNDEFINED
 from app.engine.storable import storable
 
 # What parseInt and parseFloat read: the longest prefix that is a number. JavaScript knows ASCII digits only.
-_INTEGER: Final = re.compile(r"\s*([+-]?)(?:0[xX]([0-9a-fA-F]+)|([0-9]+))")
-_NUMBER: Final = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
+_INTEGER: Final = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|([0-9]+))")
+_NUMBER: Final = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)")
+
+# What JavaScript takes for whitespace.
+_SPACE: Final = "\t\n\v\f\r \xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200B)))
 
 # From here on JavaScript writes numbers with an exponent, and below 1e-6 too.
 _LARGE: Final = 1e21
@@ -34,7 +38,7 @@ def cast_within_text(value: JSON, cast: str) -> str:
 
     ``json`` reads whole values only: within text, a text that holds JSON stays as it was written.
     """
-    return text_of(value if cast == "json" else CASTS[cast](value))
+    return text_of(_as_is(value) if cast == "json" else CASTS[cast](value))
 
 
 def text_of(value: JSON) -> str:
@@ -70,18 +74,25 @@ def _float_text(value: float) -> str:
 
 
 def _to_text(value: JSON) -> JSON:
-    return None if value is None else text_of(value)
+    return None if value is None else _listed_text(value)
+
+
+def _listed_text(value: JSON) -> str:
+    """Write a value as the cast does: unlike JavaScript's own text of an array, it names what is null in one."""
+    if isinstance(value, list):
+        return ",".join("null" if item is None else _listed_text(item) for item in value)
+    return text_of(value)
 
 
 def _to_integer(value: JSON) -> JSON:
     match value:
         case float() if math.isfinite(value):
             return int(value)
-        case str() if found := _INTEGER.match(value):
+        case str() if found := _INTEGER.match(value.strip(_SPACE)):
             sign, hexadecimal, decimal = found.groups()
-            return _parsed_integer(sign + (hexadecimal or decimal), 16 if hexadecimal else 10, value)
+            return _parsed_integer(sign + (hexadecimal or decimal), 16 if hexadecimal else 10, _as_is(value))
         case _:
-            return value
+            return _as_is(value)
 
 
 def _parsed_integer(digits: str, radix: int, otherwise: JSON) -> JSON:
@@ -93,8 +104,9 @@ def _parsed_integer(digits: str, radix: int, otherwise: JSON) -> JSON:
 
 def _to_number(value: JSON) -> JSON:
     if isinstance(value, str):
-        found = _NUMBER.match(value)
-        return _parsed_number(found[1], value) if found else value
+        text = value.strip(_SPACE)
+        found = _NUMBER.match(text)
+        return _parsed_number(found[1], text) if found else text
     return value
 
 
@@ -108,18 +120,20 @@ def _parsed_number(digits: str, otherwise: JSON) -> JSON:
 
 
 def _to_boolean(value: JSON) -> JSON:
-    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+    found = _as_is(value)
+    return {"true": True, "false": False}.get(found, found) if isinstance(found, str) else found
 
 
 def _to_json(value: JSON) -> JSON:
     if not isinstance(value, str):
         return value
+    text = value.strip(_SPACE)
     try:
-        found = json.loads(value, parse_constant=_refuse, parse_float=_finite)
+        found = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         # Only an escape can stand for what the text itself can not hold.
-        return storable(found) if r"\u" in value else found
+        return storable(found) if r"\u" in text else found
     except (ValueError, RecursionError):
-        return value
+        return text
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -133,15 +147,16 @@ def _finite(digits: str) -> float:
 
 
 def _to_null(value: JSON) -> JSON:
-    return None if value == "null" else value
+    found = _as_is(value)
+    return None if found == "null" else found
 
 
 def _to_segment(value: JSON) -> JSON:
-    return None if value is None else quote(text_of(value), safe="", errors="replace")
+    return None if value is None else quote(_listed_text(value), safe="", errors="replace")
 
 
 def _as_is(value: JSON) -> JSON:
-    return value
+    return value.strip(_SPACE) if isinstance(value, str) else value
 
 
 CASTS: Final[Mapping[str, Callable[[JSON], JSON]]] = {

@@ -1,7 +1,8 @@
 """Paths as configs write them: ``meta.next``, `` value.`odata.next` ``, ``@odata.nextLink``, ``["a.b", "c"]``.
 
 A segment that begins with ``@`` takes all the rest: nothing is below an XML attribute, and OData's own keys have dots.
-A ``?`` behind a segment says that the upstream may leave that key out: ``paging?.next?.after``.
+A ``?`` behind a segment says that the upstream may leave that key out: ``paging?.next?.after``. An index may stand in
+brackets: ``data[0].items`` is ``data.0.items``.
 """
 
 import re
@@ -11,7 +12,14 @@ from typing import Final
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED, Path, lookup
 
-_SEGMENT: Final = re.compile(r"""(?:`([^`]+)`|"([^"]+)"|(@[^`"]*[^`"?])|([^.`"?]+))(\?)?(\.|$)""")
+_SEGMENT: Final = re.compile(
+    r"""(?:`([^`]+)`|"([^"]+)"|(@[^`"]*[^`"?])|([^.`"?]+?))((?:\[-?[0-9]{1,9}\])*)(\?)?(\.|$)"""
+)
+_INDEX: Final = re.compile(r"\[(-?[0-9]+)\]")
+_WRITTEN_AS_IT_IS: Final = re.compile(r"""`[^`]+`|"[^"]+"|@[^`"]*|\[-?[0-9]{1,9}\]""")
+_SIGNS: Final = frozenset("[]{}*^%&|<>=,;'~#!()")
+_IN_NAMES: Final = frozenset("()")
+"""What names of people's making have too, such as ``Time Series (Daily)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +61,22 @@ def _parse_text(text: str) -> MarkedPath | None:
     optional: set[int] = set()
     at = 0
     while match := _SEGMENT.match(text, at):
-        key = next(group for group in match.groups()[:4] if group is not None)
-        if match[5]:
-            optional.add(len(keys))
-        keys.append(key)
-        if not match[6]:
+        keys += [next(group for group in match.groups()[:4] if group is not None), *_INDEX.findall(match[5])]
+        if match[6]:
+            optional.add(len(keys) - 1)
+        if not match[7]:
             return MarkedPath(tuple(keys), frozenset(optional))
         at = match.end()
     return None
+
+
+def signs_of_an_expression(text: str) -> frozenset[str]:
+    """Return what of a text is more than a path has outside of quotes: it was probably meant as JSONata."""
+    rest = _WRITTEN_AS_IT_IS.sub("", text)
+    is_rooted = rest.startswith(("$.", "$$")) or rest == "$"
+    return _SIGNS.intersection(rest) | (frozenset("$") if is_rooted else frozenset())
+
+
+def may_be_a_name(text: str) -> bool:
+    """Whether the signs of a text are those of a key's name."""
+    return signs_of_an_expression(text) <= _IN_NAMES

@@ -17,7 +17,7 @@ _MAX_NAME_LENGTH: Final = 200
 
 _SCOPE_ROOTS: Final = frozenset({"args", "resources", "context", "sync_job_run", "tenant_id", "previous_run_date"})
 # What only a request can have.
-_OF_REQUESTS: Final = ("id", "query", "body", "loop_on", "recurse", "delete_tracking", "include_from_parent")
+OF_REQUESTS: Final = ("id", "query", "body", "loop_on", "recurse", "delete_tracking", "include_from_parent")
 
 
 def parse_resources(raw: JSON, path: str = "resources") -> tuple[list[ResourceItem], list[Failure]]:
@@ -74,7 +74,7 @@ def _has_computed_query(reader: ConfigReader) -> bool:
 
 def _read_node(reader: ConfigReader, kind: NodeKind, position: int) -> ResourceItem:
     """Read an item that works on what its parent has given; without a resource of its own it has its parent's."""
-    for key in _OF_REQUESTS:
+    for key in OF_REQUESTS:
         if reader.value.get(key) is not None:
             reader.fault(key, f"a '{kind}' item asks nothing, so it has none")
     if reader.value.get("deleted_when") is not None and kind is NodeKind.SPOOL:

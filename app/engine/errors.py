@@ -22,6 +22,7 @@ FerrymanError
 ├── BrokerUnavailableError     the broker is; whatever it was for waits in Postgres
 ├── RecordError                one unit of work could not be done; kept, listed at /errors
 │   ├── PlaceholderError       a placeholder that does not resolve, or can not be cast
+│   │   └── UnresolvedPlaceholderError  nothing is where it reads
 │   ├── LoopError              loop_on that is not an array
 │   ├── RecursionFaultError    a recurse that leads back to where it came from, or too deep
 │   ├── TransformError         a transform that does not give records
@@ -208,6 +209,10 @@ class PlaceholderError(RecordError):
     def __init__(self, path: str, message: str) -> None:
         self.path = path
         super().__init__(message)
+
+
+class UnresolvedPlaceholderError(PlaceholderError):
+    """Nothing is where a placeholder reads."""
 
 
 class LoopError(RecordError):

@@ -1,6 +1,5 @@
 """An integration's config (wire.md A9): how one third-party API is spoken to, checked whole and typed."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -15,13 +14,15 @@ from app.engine.authorization_config import (
     HeaderAuthorization,
     read_authorization,
 )
-from app.engine.config_paths import MarkedPath
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.config_secrets import literal_secrets
 from app.engine.credentials_config import OAuthGrant, read_grants
 from app.engine.errors import Failure, SourceError
 from app.engine.expressions import Expression
 from app.engine.json_types import JSON
+from app.engine.method_config import addresses, response_paths
+from app.engine.method_config.response_paths import ResponsePath, read_response_path
+from app.engine.method_config.sent_bodies import SentBody, read_sent_body
 from app.engine.pagination_config import (
     CursorPagination,
     DynamicPagination,
@@ -71,8 +72,6 @@ _CUSTOM_ROUTE: Final = ("GET", "/{resource}")
 PASSED_ON: Final = "custom"
 """The name of the resource that calls of any path count as."""
 
-_ADDRESS: Final = re.compile(r"(https?://[^/?#\s]|\{\{)", re.IGNORECASE)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodConfig:
@@ -87,10 +86,11 @@ class MethodConfig:
     """An expression makes the whole query out of the call's."""
     body: Template | None
     """Replaces the call's body when it is set."""
-    response_path: MarkedPath | None
-    """Where the records are; a key that is marked may be absent where there are none."""
+    response_path: ResponsePath | None
+    """Where the records are; a path's key that is marked may be absent where there are none."""
     pagination: Pagination | None
     authorization: Authorization | None
+    sent_body: SentBody = SentBody.AS_IT_IS
     key: RecordKey = BY_ID
     """What its records are known by."""
     timeout_seconds: float | None = None
@@ -197,18 +197,19 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
 def failures_of_new(raw: JSON, path: str = "config") -> list[Failure]:
     """Return every fault of a config that is to be stored; those that are stored already need not name their hosts."""
     config, failures = parse_config(raw, path)
-    return failures if config is None else config.hosts.failures(path)
+    failures += response_paths.failures_of_paths(raw, path)
+    return failures if config is None else [*failures, *config.hosts.failures(path)]
 
 
 def _read_defaults(reader: ConfigReader) -> MethodConfig:
     return MethodConfig(
         path=placeholders.parse(""),
         http_method="GET",
-        base_url=_read_base_url(reader),
+        base_url=addresses.read_base_url(reader),
         headers=reader.object_template("headers"),
         query=None,
         body=None,
-        response_path=reader.marked_path("response_path"),
+        response_path=read_response_path(reader),
         pagination=read_pagination(reader.child("pagination")),
         authorization=read_authorization(reader.child("authorization")),
         key=read_key(reader),
@@ -238,13 +239,14 @@ def _read_method(
     own = reader.value
     http_method, route = _REST_ROUTES.get(method, _CUSTOM_ROUTE)
     return MethodConfig(
-        path=_read_path(reader, default=route.replace("{resource}", name)),
+        path=addresses.read_path(reader, default=route.replace("{resource}", name)),
         http_method=_read_http_method(reader, http_method),
-        base_url=_read_base_url(reader) if own.get("base_url") else defaults.base_url,
+        base_url=addresses.read_base_url(reader) if own.get("base_url") else defaults.base_url,
         headers=headers,
         query=reader.expression("query") if isinstance(own.get("query"), str) else reader.object_template("query"),
         body=reader.any_template("body"),
-        response_path=reader.marked_path("response_path") if "response_path" in own else defaults.response_path,
+        sent_body=read_sent_body(reader),
+        response_path=read_response_path(reader) if "response_path" in own else defaults.response_path,
         pagination=read_pagination(reader.child("pagination")) if "pagination" in own else defaults.pagination,
         authorization=_read_authorization(reader, defaults),
         key=read_key(reader, defaults.key),
@@ -263,27 +265,6 @@ def _read_headers(reader: ConfigReader, *, inherited: JSON) -> Template | None:
     merged = [headers for headers in (inherited, reader.value.get("headers")) if isinstance(headers, dict)]
     value = {"headers": {name: text for headers in merged for name, text in headers.items()}}
     return ConfigReader(value, reader.at, []).object_template("headers")
-
-
-def _read_base_url(reader: ConfigReader) -> Template:
-    url = reader.value.get("base_url")
-    if isinstance(url, str) and url and not _ADDRESS.match(url):
-        reader.fault("base_url", f"expected an address such as https://api.example.com, found {shown(url)}")
-    _refuse_braces(reader, "base_url")
-    return reader.template("base_url")
-
-
-def _read_path(reader: ConfigReader, *, default: str) -> Template:
-    _refuse_braces(reader, "path")
-    return reader.template("path", default=default)
-
-
-def _refuse_braces(reader: ConfigReader, key: str) -> None:
-    """Braces that are left beside placeholders are a misspelt one, which would be sent as it is."""
-    text = reader.value.get(key)
-    left = placeholders.without_placeholders(text) if isinstance(text, str) else ""
-    if set("{}") & set(left) and "{{" not in left:  # Two in a row are no placeholder anywhere.
-        reader.fault(key, f"expected placeholders such as '{{{{id}}}}' and no other braces, found {shown(text)}")
 
 
 def _read_http_method(reader: ConfigReader, default: str) -> str:

@@ -9,7 +9,8 @@
     cast         = str | int | num | bool | json | any | null | undefined | segment | encoded
     flag         = null | undefined | ignore-empty-str
 
-The first path where something is gives the value; null and "" are something. Flags count for the whole token.
+The first path where something is gives the value; null and "" are something. Flags count for the whole token, of both
+undefined before null; ignore-empty-str without a cast gives the value as it is.
 """
 
 import re
@@ -19,7 +20,7 @@ from typing import Final, TypeAlias
 
 from app.engine import placeholder_paths
 from app.engine.casts import CASTS, cast_whole, cast_within_text
-from app.engine.errors import PlaceholderError
+from app.engine.errors import PlaceholderError, UnresolvedPlaceholderError
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED, Path, lookup
 from app.engine.redaction import MASK
@@ -78,14 +79,20 @@ class Token:
                 return value if written is None else written(path, cast, value), cast
         if self.default is not None:
             return self.default
-        if "null" in self.flags:
-            return None, "any"
         if "undefined" in self.flags:
             return UNDEFINED, "any"
-        raise self._error("does not resolve: nothing is there")
+        if "null" in self.flags:
+            return None, "any"
+        raise UnresolvedPlaceholderError(self._path(), self._said("does not resolve: nothing is there"))
 
     def _error(self, message: str) -> PlaceholderError:
-        return PlaceholderError(".".join(self.readings[0][0]), f"placeholder '{{{{{self.source}}}}}' {message}")
+        return PlaceholderError(self._path(), self._said(message))
+
+    def _path(self) -> str:
+        return ".".join(self.readings[0][0])
+
+    def _said(self, message: str) -> str:
+        return f"placeholder '{{{{{self.source}}}}}' {message}"
 
 
 def parse_token(source: str) -> Token:
@@ -119,6 +126,9 @@ def _split_words(text: str) -> tuple[str, str, frozenset[str]]:
     """Split ``head:cast:flag`` into its head, its cast (``str`` when it has none) and its flags."""
     head, *suffixes = _WORD_FOLLOWS.split(text)
     words = [suffix.strip() for suffix in suffixes]
+    if words and words[0] == _IGNORE_EMPTY and _FLAGS.issuperset(words):
+        # The flag stands where a cast does: the value is given as it is.
+        return head, "any", _FLAGS.intersection(words)
     cast, *rest = [word for word in words if word != _IGNORE_EMPTY] or ["str"]
     if cast not in CASTS:
         raise ValueError(f"holds a ':' before what is no cast: '{cast}' is no cast, expected one of {', '.join(CASTS)}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from app.engine.errors import Failure, InvalidInputError, PlaceholderError
+from app.engine.errors import Failure, InvalidInputError, PlaceholderError, UnresolvedPlaceholderError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED, Path, lookup
 from app.engine.placeholder_tokens import Scope, Token, parse_token
@@ -204,10 +204,26 @@ def _resolve(node: _Node, scope: Scope) -> JSON:
         case _Array(items):
             return [item for item in (_resolve(item, scope) for item in items) if item is not UNDEFINED]
         case _Object(fields):
-            resolved = {key: _resolve(field, scope) for key, field in fields}
+            resolved = {key: _resolve_field(key, field, scope) for key, field in fields}
             return _merged({key: value for key, value in resolved.items() if value is not UNDEFINED})
         case _:
             return node
+
+
+def _resolve_field(key: str, node: _Node, scope: Scope) -> JSON:
+    return _resolve_merge(node, scope) if key == MERGE_KEY else _resolve(node, scope)
+
+
+def _resolve_merge(node: _Node, scope: Scope) -> JSON:
+    """Resolve what is to be merged, without those sources that are not there."""
+    if isinstance(node, _Array):
+        return [_resolve_merge(item, scope) for item in node.items]
+    try:
+        return _resolve(node, scope)
+    except UnresolvedPlaceholderError:
+        if isinstance(node, Token | _Text):
+            return UNDEFINED
+        raise
 
 
 def _merged(value: JsonObject) -> JsonObject:

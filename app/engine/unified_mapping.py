@@ -1,42 +1,15 @@
-"""How one method of a unified API is carried out by one integration (wire.md A10): read, and checked whole."""
+"""How one method of a unified API is carried out by one integration (wire.md A10): read, and checked whole.
+
+Its keys are those of ``known_keys.of_unified``; others are refused where it is saved.
+"""
 
 from dataclasses import dataclass
-from typing import Final
 
 from app.engine.config_reader import ConfigReader, shown
 from app.engine.errors import Failure
 from app.engine.expressions import Expression
 from app.engine.json_types import JSON
 from app.engine.placeholders import Template
-
-_KNOWN: Final = frozenset(
-    {
-        "resource",
-        "method",
-        "response_mapping",
-        "response_mapping_method",
-        "query",
-        "query_mapping",
-        "query_schema",
-        "body",
-        "request_body_mapping",
-        "request_body_schema",
-        "path_mapping",
-        "error_mapping",
-        "request_header_mapping",
-        "response_header_mapping",
-        "is_partial_expression",
-        "description",
-    }
-)
-_TO_COME: Final = frozenset(
-    {
-        "before",
-        "after",
-        "side_load",
-        "file_upload",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +55,6 @@ def parse_mapping(
     reader = ConfigReader(raw, path, failures)
     if not reader.is_object():
         return None, failures
-    _refuse_unknown(reader)
     mapping = UnifiedMapping(
         resource=_read_choice(reader, "resource", default=resource, names="resources"),
         method=_read_choice(reader, "method", default=method, names="methods"),
@@ -113,13 +85,6 @@ def override_failures(raw: JSON, path: str) -> list[Failure]:
 
 def _children(reader: ConfigReader) -> list[ConfigReader]:
     return [reader.child(name) for name in reader.value] if reader.is_object() else []
-
-
-def _refuse_unknown(reader: ConfigReader) -> None:
-    for key in sorted(reader.value.keys() - _KNOWN):
-        expected = "is not supported yet" if key in _TO_COME else f"is unknown: expected {', '.join(sorted(_KNOWN))}"
-        if reader.value[key] not in (None, [], {}, False):
-            reader.fault(key, expected)
 
 
 def _read_query(reader: ConfigReader) -> Template | Expression | None:

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from app.engine.answer_format import AnswerFormat
+from app.engine.config_paths import MarkedPath
 from app.engine.errors import SourceError
+from app.engine.expressions import Expression
 from app.engine.integration_config import MethodConfig
 from app.engine.json_types import JSON
 from app.engine.list_ends import PageWarning
@@ -75,7 +77,8 @@ def _place(call: PageCall, config: MethodConfig, response: HttpResponse) -> Reco
     return RecordPlace(
         method=call.method,
         is_paged=config.pagination is not None and config.pagination is not call.config.defaults.pagination,
-        path=config.response_path,
+        path=config.response_path if isinstance(config.response_path, MarkedPath) else None,
+        expression=config.response_path if isinstance(config.response_path, Expression) else None,
         form=config.formats.response,
         key=config.key,
         is_first_page=call.cursor is None,

@@ -1,4 +1,4 @@
-"""What an integration's JSONata makes, instead of placeholders: of a request its query."""
+"""What an integration's JSONata makes: of a request its query, of an answer its records."""
 
 from app.engine.authorization_config import ComputedAuthorization
 from app.engine.config_reader import type_name
@@ -21,6 +21,7 @@ def are_in(config: MethodConfig) -> bool:
     return (
         isinstance(config.query, Expression)
         or isinstance(config.authorization, ComputedAuthorization)
+        or isinstance(config.response_path, Expression)
         or isinstance(paging, DynamicPagination)
         or (paging is not None and paging.signs.stop_when is not None)
     )
@@ -35,6 +36,14 @@ def query(expression: Expression, call: PageCall, scope: JsonObject) -> JsonObje
         message = f"query can not be evaluated: {error.message}"
         raise SourceError("expression", masked(message, call.config.secrets | secrets_in(call.context))) from error
     return _object(found)
+
+
+def found_by(expression: Expression, document: JSON) -> JSON:
+    """Find the records of an answer, UNDEFINED where it has none; raise SourceError ``no_records``."""
+    try:
+        return expression.evaluate(with_long_integers_as_texts(document))
+    except ExpressionError as error:
+        raise SourceError("no_records", f"response_path can not be evaluated: {error.message}") from error
 
 
 def _object(found: JSON) -> JsonObject:

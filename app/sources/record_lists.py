@@ -12,11 +12,12 @@ from typing import Final
 from app.engine.config_paths import MarkedPath
 from app.engine.config_reader import type_name
 from app.engine.errors import SourceError
+from app.engine.expressions import Expression
 from app.engine.json_types import JSON, JsonObject
 from app.engine.placeholders import UNDEFINED, Path, lookup
 from app.engine.record_keys import BY_ID, RecordKey
 from app.engine.request_formats import ResponseFormat
-from app.sources import error_signs
+from app.sources import computed_parts, error_signs
 
 _SINGLE: Final = frozenset({"get", "create", "update", "delete"})
 """Methods whose answer is one record."""
@@ -35,6 +36,8 @@ class RecordPlace:
     is_paged: bool = False
     """It has a pagination of its own, whatever it is called."""
     path: MarkedPath | None = None
+    expression: Expression | None = None
+    """Finds them, instead of a path."""
     form: ResponseFormat = ResponseFormat.ARRAY
     key: RecordKey = BY_ID
     """What its records are known by."""
@@ -50,6 +53,8 @@ class RecordPlace:
 
 def records(document: JSON, place: RecordPlace) -> list[JSON]:
     """Find the records; raise SourceError ``no_records``."""
+    if place.expression is not None:
+        return _computed(document, place.expression, place)
     found = document if place.path is None else place.path.find(document)
     if isinstance(found, list):
         return found
@@ -64,6 +69,19 @@ def records(document: JSON, place: RecordPlace) -> list[JSON]:
     if place.method == "list" and not (place.is_xml and place.path):
         raise _no_records(document, found, place)
     return [found]
+
+
+def _computed(document: JSON, expression: Expression, place: RecordPlace) -> list[JSON]:
+    """Find the records by JSONata, in which one of a list looks like the list, and no record is nothing."""
+    found = computed_parts.found_by(expression, document)
+    if found is not UNDEFINED and found is not None:
+        return found if isinstance(found, list) else [found]
+    if isinstance(document, dict) and (key := error_signs.sign_of_error(document, is_alone=True)):
+        message = f"response_path '{expression.text}' gives nothing; its '{key[:_LONGEST_KEY]}' tells of an error"
+        raise SourceError("no_records", message)
+    if place.method == "get":
+        raise SourceError("no_records", f"response_path '{expression.text}' gives nothing")
+    return []
 
 
 def _one(document: JSON, found: JSON, place: RecordPlace) -> list[JSON]:

@@ -9,6 +9,7 @@ from app.engine.expressions import Expression
 from app.engine.field_names import is_secret_name
 from app.engine.integration_config import MethodConfig
 from app.engine.json_types import JSON, JsonObject
+from app.engine.method_config.sent_bodies import SentBody
 from app.engine.placeholders import UNDEFINED, Template
 from app.engine.redaction import credential_parts, secret_parts
 from app.services.ports import PageCall, RawBody
@@ -25,6 +26,8 @@ from app.sources.request_parts.written_queries import WrittenQuery, query_text
 __all__ = ["RequestDraft", "draft", "finish", "without_secrets"]
 
 _READING_METHODS = frozenset({"list", "get"})
+_WRITING = frozenset({"POST", "PUT", "PATCH"})
+_NULL = (b"null", "application/json")
 
 
 def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
@@ -58,8 +61,9 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
         standing_query={**at_base.values(), **standing},
         written=(at_base.without({*standing, *below, *in_path.values(), *above}), in_path.without(above)),
         headers={**sent_headers, **credentials},
-        body=call.body if config.body is None else _resolved(config.body, scope),
+        body=_body(call, config, scope),
         raw_body=raw_body,
+        is_null_sent=config.sent_body is SentBody.NULL,
         formats=config.formats,
         error_expression=config.error_expression,
         sign=authorization.signer(config.authorization, call.context),
@@ -81,7 +85,8 @@ def finish(drafted: RequestDraft, ask: PageAsk, *, timeout_seconds: float) -> Ht
     else:
         url = next_addresses.asked_at(drafted, ask.address)
     payload = page_fields.merged(drafted.body, ask.body, drafted.formats)
-    body, content_type = bodies.written(payload, drafted.formats)
+    is_null = drafted.is_null_sent and payload is None
+    body, content_type = _NULL if is_null else bodies.written(payload, drafted.formats)
     sent_headers, signed = {**drafted.headers, **ask.headers}, {}
     if drafted.raw_body is not None:
         body, content_type = drafted.raw_body.content, drafted.raw_body.content_type
@@ -111,6 +116,16 @@ def _raw_body(call: PageCall, config: MethodConfig) -> RawBody | None:
         message = "the integration's config makes the body of this method: send JSON, which its placeholders read"
         raise SourceError("request", message)
     return call.raw_body
+
+
+def _body(call: PageCall, config: MethodConfig, scope: JsonObject) -> JSON:
+    if config.sent_body in (SentBody.NOTHING, SentBody.NULL):
+        return None
+    body = call.body if config.body is None else _resolved(config.body, scope)
+    if config.sent_body is SentBody.WITH_QUERY and config.http_method in _WRITING:
+        asked = {name: value for name, value in call.query.items() if name not in config.query_keys_in_path}
+        return page_fields.merged(body, asked, config.formats)
+    return body
 
 
 def _is_repeatable(call: PageCall, config: MethodConfig) -> bool:

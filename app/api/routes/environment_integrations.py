@@ -1,5 +1,7 @@
 """``/environment-integration``."""
 
+from collections.abc import Sequence
+
 from app.api.embedded import embeddings_of, installation_view, integration_view
 from app.api.parsing import Body
 from app.api.preconditions import seen
@@ -11,6 +13,7 @@ from app.api.views import Answer, created, filters_of, page_view, path_id
 from app.api.warned import warned
 from app.engine.catalog.embedding import Embeddings
 from app.engine.environment_integration import EnvironmentIntegration
+from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
 
@@ -32,7 +35,8 @@ def install_integration(body: Body) -> Answer:
     """Install an integration; one that is installed is changed, which is answered 200."""
     integration_id = body.fields.get("integration_id")
     finish = services().key_changes.of_integration(environment(), integration_id) if integration_id else list
-    found, is_new = services().installed_integrations.install(environment(), _known(body.fields), body.faults)
+    faults = _judged(body, integration_id)
+    found, is_new = services().installed_integrations.install(environment(), _known(body.fields), faults)
     shown = warned(_view(found), finish())
     return created(shown) if is_new else (shown, 200, {})
 
@@ -62,13 +66,22 @@ def update_installed_integration(body: Body, id: str) -> Answer:
     installed = services().installed_integrations
     current = installed.get(environment(), path_id(_KIND, id))
     finish = services().key_changes.of_integration(environment(), current.integration_id)
-    return warned(_view(installed.update(environment(), current.id, fields, body.faults, seen=seen())), finish())
+    faults = _judged(body, current.integration_id)
+    return warned(_view(installed.update(environment(), current.id, fields, faults, seen=seen())), finish())
 
 
 @environment_integrations.serves("DELETE", "/<id>", answer=Deleted)
 def uninstall_integration(id: str) -> Answer:
     """Take an environment's override away; the integration stays, with its config as it is."""
     return {"id": services().installed_integrations.uninstall(environment(), path_id(_KIND, id), seen=seen())}
+
+
+def _judged(body: Body, integration_id: str | None) -> Sequence[Failure]:
+    """Give the faults of a body, and note what its integration does not know."""
+    if integration_id is None or "override" not in body.fields:
+        return body.faults
+    override = body.fields["override"]
+    return body.judged(services().known_names.of_override(environment(), integration_id, override, "override"))
 
 
 def _known(fields: JsonObject) -> JsonObject:

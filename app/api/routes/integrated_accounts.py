@@ -32,6 +32,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import IntegratedAccount, Page
 from app.engine.offers import Offering
 from app.engine.roles import Role
+from app.services import known_names
 
 integrated_accounts = Resource(
     "integrated-account",
@@ -53,7 +54,9 @@ _ABSENT = answering(HTTPStatus.NOT_FOUND)
 @integrated_accounts.serves("POST", body=NewAccount, answer=Account, status=201)
 def create_account(body: Body) -> Answer:
     """Create an integrated account."""
-    return created(_view(services().accounts.create(environment(), body.fields, body.faults)))
+    account = services().accounts.create(environment(), body.fields, body.faults)
+    _note(body, account)
+    return created(_view(account))
 
 
 @integrated_accounts.serves("GET", query=AccountQuery, answer=page_of(Account))
@@ -115,6 +118,7 @@ def update_account(body: Body, id: str) -> Answer:
     """Change an integrated account: its context is merged at the top level, and masks that come back change nothing."""
     finish = services().key_changes.of_account(environment(), path_id(_KIND, id))
     changed = services().accounts.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen())
+    _note(body, changed)
     return warned(_view(changed), finish())
 
 
@@ -186,6 +190,17 @@ def _own_id() -> str:
     if id is None:
         raise NotFoundError(_KIND, "me", "this is an API token, and POST /integrated-account/token makes an account's")
     return id
+
+
+def _note(body: Body, account: IntegratedAccount) -> None:
+    """Have what is not known of an account's overrides shown in the answer."""
+    override, mappings = body.fields.get("integration_override"), body.fields.get("unified_model_override")
+    if override:
+        name = "integration_override"
+        names = services().known_names
+        body.judged(names.of_override(environment(), account.integration_id, override, name))
+    if mappings:
+        body.judged(known_names.of_overridden_mappings(mappings, "unified_model_override"))
 
 
 def _offering(id: str) -> Offering:

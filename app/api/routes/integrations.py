@@ -17,6 +17,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import Integration
 from app.engine.offers import Offering
 from app.engine.roles import Role
+from app.services import known_names
 
 integrations = Resource("integration", description="How third-party APIs are spoken to", changes=Role.ADMIN)
 
@@ -26,7 +27,8 @@ _KIND = "integration"
 @integrations.serves("POST", body=schemas.NewIntegration, answer=schemas.Integration, status=201)
 def create_integration(body: Body) -> Answer:
     """Create an integration."""
-    return created(_view(services().integrations.create(environment(), body.fields, body.faults)))
+    faults = body.judged(known_names.of_config(body.fields.get("config")))
+    return created(_view(services().integrations.create(environment(), body.fields, faults)))
 
 
 @integrations.serves("GET", query=schemas.IntegrationQuery, answer=page_of(schemas.Integration))
@@ -49,6 +51,8 @@ def update_integration(body: Body, id: str) -> Answer:
     changed = services().integrations.update(
         environment(), path_id(_KIND, id), body.fields, body.faults, version=version, seen=seen()
     )
+    if "config" in body.fields:
+        body.judged(known_names.of_config(changed.config))
     return warned(_view(changed), finish())
 
 

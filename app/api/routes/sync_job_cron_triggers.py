@@ -7,7 +7,8 @@ from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.schemas.triggers import NewTrigger, Trigger, TriggerPatch, TriggerQuery
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
-from app.engine.json_types import JsonObject
+from app.engine.json_types import JSON, JsonObject
+from app.engine.known_keys.judging import Judgement
 from app.engine.roles import Role
 
 sync_job_cron_triggers = Resource(
@@ -20,7 +21,8 @@ _KIND = "sync job cron trigger"
 @sync_job_cron_triggers.serves("POST", body=NewTrigger, answer=Trigger, status=201)
 def create_trigger(body: Body) -> Answer:
     """Create a cron trigger; it makes no run before it is scheduled."""
-    return created(plain_view(services().triggers.create(environment(), _known(body.fields), body.faults)))
+    faults = body.judged(_named(body.fields, body.fields.get("integrated_account_id")))
+    return created(plain_view(services().triggers.create(environment(), _known(body.fields), faults)))
 
 
 @sync_job_cron_triggers.serves("GET", query=TriggerQuery, answer=page_of(Trigger))
@@ -38,12 +40,14 @@ def get_trigger(id: str) -> Answer:
 @sync_job_cron_triggers.serves("PATCH", "/<id>", body=TriggerPatch, answer=Trigger)
 def update_trigger(body: Body, id: str) -> Answer:
     """Change a cron trigger; one whose time changes has to be scheduled again."""
-    fields = _known(body.fields)
-    return plain_view(services().triggers.update(environment(), path_id(_KIND, id), fields, body.faults, seen=seen()))
+    current = services().triggers.get(environment(), path_id(_KIND, id))
+    faults = body.judged(_named(body.fields, current.integrated_account_id, stored=current.resources))
+    changed = services().triggers.update(environment(), current.id, _known(body.fields), faults, seen=seen())
+    return plain_view(changed)
 
 
 @sync_job_cron_triggers.serves("POST", "/<id>/schedule", answer=Success, role=Role.RUN)
-def schedule_trigger(id: str) -> Answer:
+def schedule_sync_job_cron_trigger(id: str) -> Answer:
     """Have a cron trigger make runs from now on."""
     services().triggers.schedule(environment(), path_id(_KIND, id))
     return {"success": True}
@@ -53,6 +57,10 @@ def schedule_trigger(id: str) -> Answer:
 def delete_trigger(id: str) -> Answer:
     """Remove a cron trigger; its runs stay."""
     return {"id": services().triggers.delete(environment(), path_id(_KIND, id), seen=seen())}
+
+
+def _named(fields: JsonObject, account_id: JSON, *, stored: JSON = None) -> Judgement:
+    return services().known_names.of_run(environment(), fields, account_id, stored=stored)
 
 
 def _known(fields: JsonObject) -> JsonObject:

@@ -9,6 +9,7 @@ from app.api import preferences
 from app.api.parsing import Body, json_body
 from app.api.preconditions import seen
 from app.api.resource import Resource
+from app.api.schemas.dry_runs import DryRun
 from app.api.schemas.fields import Deleted, Listing, page_of
 from app.api.schemas.runs import (
     NewRun,
@@ -28,14 +29,13 @@ from app.engine.json_types import JsonObject
 from app.engine.objects import SyncJobRun
 from app.engine.roles import Role
 from app.engine.run_view import run_view
-from app.engine.status import ErrorHandling
+from app.engine.status import ErrorHandling, RunStatus
 from app.services.run_requests import IdempotencyKey, RunRequest
 
 sync_job_runs = Resource("sync-job-run", description="Runs of sync jobs", changes=Role.RUN)
 
 _KIND = "sync job run"
 _LONGEST_KEY = 255
-_RUN: JsonObject = {"$ref": "#/components/schemas/Run"}
 _IDEMPOTENCY: JsonObject = {
     "parameters": [
         {
@@ -48,14 +48,15 @@ _IDEMPOTENCY: JsonObject = {
             "in": "query",
             "name": "dry_run",
             "description": "true: show the plan, the first requests and the roots' first pages, and write nothing.",
-            "schema": {"type": "string", "enum": ["true", "false", ""]},
+            "schema": {"type": "boolean"},
+            "allowEmptyValue": True,
         },
     ],
     "responses": {
         "422": "UNPROCESSABLE_ENTITY",
         "200": {
             "description": "The run that an earlier request with this Idempotency-Key made, or what a dry run found",
-            "content": {"application/json": {"schema": {"anyOf": [_RUN, {"type": "object"}]}}},
+            "content": {"application/json": {"schema": {"anyOf": [Run, DryRun]}}},
         },
     },
 }
@@ -65,12 +66,13 @@ _IDEMPOTENCY: JsonObject = {
 def create_run(body: Body) -> Answer | flask.Response:
     """Create a run; a repeat with the same Idempotency-Key gives the first one's run."""
     fields = body.fields
+    faults = body.judged(services().known_names.of_run(environment(), fields, fields.get("integrated_account_id")))
     if "error_handling" in fields:
         fields["error_handling"] = ErrorHandling(fields["error_handling"])
     if _is_dry():
-        return flask.jsonify(services().runs.try_out(environment(), RunRequest(**fields), faults=body.faults))
+        return flask.jsonify(services().runs.try_out(environment(), RunRequest(**fields), faults=faults))
     run, is_replay = services().runs.create(
-        environment(), RunRequest(**fields), idempotency=_idempotency(), faults=body.faults
+        environment(), RunRequest(**fields), idempotency=_idempotency(), faults=faults
     )
     preferences.responds_at_once()
     run = _awaited(run)
@@ -92,14 +94,18 @@ def get_run(query: JsonObject, id: str) -> Answer:
 
 @sync_job_runs.serves("PATCH", "/<id>", body=RunPatch, answer=Run)
 def stop_run(body: Body, id: str) -> Answer:
-    """Stop a run by ``{"status": "stopped"}``; a body without a status changes nothing."""
-    runs, run_id = services().runs, path_id(_KIND, id)
-    change = runs.stop if "status" in body.checked() else runs.get
-    return run_view(change(environment(), run_id))
+    """Stop a run by ``{"status": "stopped"}``; a body without a status, or with the present one, changes nothing."""
+    runs, status = services().runs, body.checked().get("status")
+    run = runs.get(environment(), path_id(_KIND, id))
+    if status in (None, run.status):
+        return run_view(run)
+    if status != RunStatus.STOPPED:
+        raise InvalidInputError([Failure("status", "a run can only be set to 'stopped'")])
+    return run_view(runs.stop(environment(), run.id))
 
 
 @sync_job_runs.serves("POST", "/<id>/resume", body=RunResume, answer=Run)
-def resume_run(body: Body, id: str) -> Answer:
+def resume_sync_job_run(body: Body, id: str) -> Answer:
     """Let a run that has ended go on from its cursors; a live one stays as it is."""
     wishes = body.checked()
     run = services().runs.resume(environment(), path_id(_KIND, id), errors_only=wishes.get("errors_only", False))
@@ -118,7 +124,7 @@ def explain_run(id: str) -> Answer:
 
 
 @sync_job_runs.serves("GET", "/<id>/verify", answer=RunVerification)
-def verify_run(id: str) -> Answer:
+def verify_sync_job_run(id: str) -> Answer:
     """Count a run's books anew, from its units, errors, events and records."""
     found = services().runs.verify(environment(), path_id(_KIND, id))
     shown = ("resource", "equation", "left", "right", "holds")
@@ -133,7 +139,7 @@ def delete_run(id: str) -> Answer:
 
 
 @sync_job_runs.serves("GET", "/<id>/errors", query=Listing, answer=page_of(RunError))
-def list_run_errors(query: JsonObject, id: str) -> Answer:
+def list_sync_job_run_errors(query: JsonObject, id: str) -> Answer:
     """List the errors of a run, oldest first."""
     found = services().runs.errors(
         environment(), path_id(_KIND, id), limit=query["limit"], cursor=query.get("next_cursor")

@@ -1,5 +1,6 @@
 """``/sync-job-template``, and the jobs that are made of it."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from app.api.parsing import Body
@@ -10,8 +11,10 @@ from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.templates import NewTemplate, Template, TemplatePatch, TemplateQuery
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, location, page_view, path_id, plain_view
+from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
+from app.engine.templates import JobTemplate
 
 sync_job_templates = Resource("sync-job-template", description="What sync jobs begin with", changes=Role.ADMIN)
 
@@ -21,7 +24,7 @@ _KIND = "sync job template"
 @sync_job_templates.serves("POST", body=NewTemplate, answer=Template, status=201)
 def create_template(body: Body) -> Answer:
     """Create a template."""
-    return created(plain_view(services().templates.create(environment(), body.fields, body.faults)))
+    return created(plain_view(services().templates.create(environment(), body.fields, _judged(body))))
 
 
 @sync_job_templates.serves("GET", query=TemplateQuery, answer=page_of(Template))
@@ -39,7 +42,9 @@ def get_template(id: str) -> Answer:
 @sync_job_templates.serves("PATCH", "/<id>", body=TemplatePatch, answer=Template)
 def update_template(body: Body, id: str) -> Answer:
     """Change a template; jobs that were made of it stay as they are."""
-    found = services().templates.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen())
+    current = services().templates.get(environment(), path_id(_KIND, id))
+    faults = _judged(body, current)
+    found = services().templates.update(environment(), current.id, body.fields, faults, seen=seen())
     return plain_view(found)
 
 
@@ -50,7 +55,15 @@ def delete_template(id: str) -> Answer:
 
 
 @sync_job_templates.serves("POST", "/<id>/sync-job", body=JobPatch, answer=Job, status=201)
-def create_job_of_template(body: Body, id: str) -> Answer:
+def create_sync_job_of_template(body: Body, id: str) -> Answer:
     """Create a sync job that begins as the template; what the body holds replaces the template's."""
-    job = services().templates.make_job(environment(), path_id(_KIND, id), body.fields, body.faults)
+    current = services().templates.get(environment(), path_id(_KIND, id))
+    job = services().templates.make_job(environment(), current.id, body.fields, _judged(body, current))
     return plain_view(job), HTTPStatus.CREATED, location(f"/sync-job/{job.id}")
+
+
+def _judged(body: Body, current: JobTemplate | None = None) -> Sequence[Failure]:
+    """Give the faults of a body, with those that the template's integration knows of, if it names one."""
+    name = body.fields.get("integration_name", current and current.integration_name)
+    stored = current and current.resources
+    return body.judged(services().known_names.of_job(environment(), body.fields, name, stored=stored))

@@ -1,5 +1,7 @@
 """``/sync-job``."""
 
+from collections.abc import Sequence
+
 from app.api.parsing import Body
 from app.api.preconditions import seen
 from app.api.resource import Resource
@@ -8,7 +10,9 @@ from app.api.schemas.fields import Deleted, page_of
 from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.api.warned import warned
+from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
+from app.engine.objects import SyncJob
 from app.engine.roles import Role
 
 sync_jobs = Resource("sync-job", description="What to pull, described once", changes=Role.ADMIN, actions=("validate",))
@@ -19,13 +23,13 @@ _KIND = "sync job"
 @sync_jobs.serves("POST", body=NewJob, answer=Job, status=201)
 def create_job(body: Body) -> Answer:
     """Create a sync job."""
-    return created(plain_view(services().jobs.create(environment(), body.fields, body.faults)))
+    return created(plain_view(services().jobs.create(environment(), body.fields, _judged(body))))
 
 
 @sync_jobs.serves("POST", "/validate", body=NewJob, answer=JobVerdict, role=Role.RUN)
-def validate_job(body: Body) -> Answer:
+def validate_sync_job(body: Body) -> Answer:
     """Judge a whole job as its creation would, all faults at once, and write nothing."""
-    services().jobs.check(environment(), body.fields, body.faults)
+    services().jobs.check(environment(), body.fields, _judged(body))
     return {"valid": True}
 
 
@@ -44,8 +48,10 @@ def get_job(id: str) -> Answer:
 @sync_jobs.serves("PATCH", "/<id>", body=JobPatch, answer=Job)
 def update_job(body: Body, id: str) -> Answer:
     """Change a sync job; runs that exist keep the job as it was."""
-    finish = services().key_changes.of_job(environment(), path_id(_KIND, id))
-    changed = services().jobs.update(environment(), path_id(_KIND, id), body.fields, body.faults, seen=seen())
+    current = services().jobs.get(environment(), path_id(_KIND, id))
+    finish = services().key_changes.of_job(environment(), current.id)
+    faults = _judged(body, current)
+    changed = services().jobs.update(environment(), current.id, body.fields, faults, seen=seen())
     return warned(plain_view(changed), finish())
 
 
@@ -53,3 +59,10 @@ def update_job(body: Body, id: str) -> Answer:
 def delete_job(id: str) -> Answer:
     """Remove a sync job; its runs stay."""
     return {"id": services().jobs.delete(environment(), path_id(_KIND, id), seen=seen())}
+
+
+def _judged(body: Body, current: SyncJob | None = None) -> Sequence[Failure]:
+    """Give the faults of a body, with those that the job's integration knows of."""
+    name = body.fields.get("integration_name", current and current.integration_name)
+    stored = current and current.resources
+    return body.judged(services().known_names.of_job(environment(), body.fields, name, stored=stored))

@@ -13,6 +13,7 @@ from app.api.services import environment, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
+from app.services import known_names
 from app.services.unified_methods import MappingService
 
 unified_mappings = Resource(
@@ -40,7 +41,8 @@ def _serve(
     @resource.serves("POST", body=new, answer=answer, status=201)
     def create_mapping(body: Body) -> Answer:
         """Create a mapping; the faults of its expressions have their positions."""
-        return created(plain_view(mappings().create(environment(), body.fields, body.faults)))
+        faults = body.judged(known_names.of_mapping(body.fields.get("config")))
+        return created(plain_view(mappings().create(environment(), body.fields, faults)))
 
     @resource.serves("GET", query=query, answer=page_of(answer))
     def list_mappings(query: JsonObject) -> Answer:
@@ -56,8 +58,9 @@ def _serve(
     def update_mapping(body: Body, id: str) -> Answer:
         """Change a mapping: its config is merged deeply, and null takes a key away."""
         version = body.fields.pop("version", None)
+        faults = body.judged(known_names.of_mapping(body.fields.get("config")))
         changed = mappings().update(
-            environment(), path_id(_KIND, id), body.fields, body.faults, version=version, seen=seen()
+            environment(), path_id(_KIND, id), body.fields, faults, version=version, seen=seen()
         )
         return plain_view(changed)
 
@@ -71,7 +74,7 @@ _serve(
     unified_mappings,
     lambda: services().unified_mappings,
     new=schemas.NewMapping,
-    answer=schemas.Mapping,
+    answer=schemas.UnifiedMapping,
     query=schemas.MappingQuery,
 )
 _serve(

@@ -44,7 +44,7 @@ def update_webhook(body: Body, id: str) -> Answer:
 
 
 @webhooks.serves("POST", "/<id>/rotate-secret", body=schemas.SecretRotation, answer=schemas.CreatedWebhook)
-def rotate_secret(body: Body, id: str) -> Answer:
+def rotate_webhook_secret(body: Body, id: str) -> Answer:
     """Replace a webhook's secret by a new one, which only this answer shows; both sign for a while."""
     return _shown(services().webhooks.rotate_secret(environment(), path_id(_KIND, id), **body.checked()))
 
@@ -63,28 +63,28 @@ def delete_webhook(id: str) -> Answer:
     role=Role.RUN,
     documented=answering(HTTPStatus.BAD_GATEWAY),
 )
-def send_test_event(body: Body) -> Answer:
+def test_webhook(body: Body) -> Answer:
     """Send a test event to a webhook."""
     services().webhooks.test(environment(), body.checked()["id"])
     return {"success": True}
 
 
 @webhooks.serves("GET", "/<id>/deliveries", query=DeliveryQuery, answer=page_of(Delivery))
-def list_deliveries(query: JsonObject, id: str) -> Answer:
+def list_webhook_deliveries(query: JsonObject, id: str) -> Answer:
     """List a webhook's deliveries, newest first, without their bodies."""
     filters = filters_of(query, times=("created_at", "delivered_at"), renamed={"sync_job_run_id": "run_id"})
     return page_view(services().deliveries.list(environment(), path_id(_KIND, id), filters), plain_view)
 
 
 @webhooks.serves("GET", "/<id>/deliveries/<delivery_id>", answer=DeliveryWithBody)
-def get_delivery(id: str, delivery_id: str) -> Answer:
+def get_webhook_delivery(id: str, delivery_id: str) -> Answer:
     """Show a delivery with what is sent."""
     found = services().deliveries.get(environment(), path_id(_KIND, id), path_id("delivery", delivery_id))
     return plain_view(found)
 
 
 @webhooks.serves("POST", "/<id>/deliveries/<delivery_id>/retry", answer=DeliveryWithBody, role=Role.RUN)
-def retry_delivery(id: str, delivery_id: str) -> Answer:
+def retry_webhook_delivery(id: str, delivery_id: str) -> Answer:
     """Send a delivery again, or at once if it waits; its id stays the same."""
     found = services().deliveries.retry(environment(), path_id(_KIND, id), path_id("delivery", delivery_id))
     return plain_view(found)

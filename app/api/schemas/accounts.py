@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from app.api.schemas.catalog import Account
 from app.api.schemas.fields import Id, Input, JsonObjectField, Query
+from app.api.warned import Warned
 
 MOST_AT_ONCE: Final = 1000
 
@@ -25,7 +26,7 @@ class AccountTokenRequest(Input):
     integrated_account_id = Id(required=True)
 
 
-class AccountToken(Schema):
+class AccountToken(Warned):
     """A token of one account, which lives for 15 minutes."""
 
     integrated_account_token = fields.String(required=True)
@@ -61,7 +62,7 @@ class AccountIds(Input):
     erase = fields.Boolean(load_default=False, metadata=_ERASE)
 
 
-class DeletedAccounts(Schema):
+class DeletedAccounts(Warned):
     """The accounts that were removed."""
 
     success = fields.Boolean(required=True)

@@ -2,15 +2,30 @@
 
 import re
 from collections.abc import Set
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError, fields, pre_load, validate
 
-from app.api.schemas.documented import ARGS_SCHEMA, CONFIG, CONFIG_CHANGE, RESOURCE_LIST
-from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, ShownOnce, SortedListing, Time, Whole, narrowed
+from app.api.schemas.documented import ARGS_SCHEMA, RESOURCE_LIST, STORED_RESOURCES
+from app.api.schemas.fields import (
+    Flag,
+    Id,
+    Input,
+    JsonObjectField,
+    Reasons,
+    Shapes,
+    ShownOnce,
+    SortedListing,
+    Time,
+    Whole,
+    narrowed,
+)
 from app.api.warned import Warned
 from app.engine.json_types import JSON, JsonObject
+from app.engine.known_keys.of_integrations import INTEGRATION
+from app.engine.known_keys.of_items import ITEMS
+from app.engine.known_keys.of_unified import OVERRIDES
 from app.engine.objects import AccountStatus
 
 _TIMES: Final = ("created_at", "updated_at")
@@ -25,6 +40,9 @@ _OF_FEATURES: Final = ("features.", "features[")
 FEATURE: Final = "features_dot_super_query"
 IS_SANDBOX: Final = "is_sandbox"
 _SHARING: Final = validate.OneOf(["deny", "ask", "allow"])
+_OF_TEAMS: Final = dict.fromkeys(
+    ("team_id", "team", "installed_environment", "can_install"), "there are environments, and no teams"
+)
 _WEB_ADDRESS: Final = {"pattern": r"^https?://\w\S*$"}
 
 
@@ -53,6 +71,8 @@ class RuntimeVersion(fields.Field[int]):
 
 class JobPatch(Input):
     """A change of a sync job."""
+
+    SHAPES: ClassVar[Shapes] = {"resources": ITEMS}
 
     integration_name = fields.String(validate=_TEXT)
     label = fields.String(validate=_TEXT)
@@ -83,7 +103,7 @@ class Job(Warned):
     label = fields.String()
     args_schema = JsonObjectField()
     args_validation = fields.String(allow_none=True)
-    resources = fields.List(JsonObjectField())
+    resources = fields.Raw(metadata=STORED_RESOURCES)
     default_runtime_version = fields.Integer()
     mutex_key = fields.String(allow_none=True)
     state_key = fields.String(allow_none=True)
@@ -93,7 +113,7 @@ class Job(Warned):
     updated_at = Time()
 
 
-class JobVerdict(Schema):
+class JobVerdict(Warned):
     """That a job has no fault; one that has is answered 400, as its creation would be."""
 
     valid = fields.Boolean(validate=validate.Equal(True))
@@ -111,8 +131,11 @@ JobQuery = narrowed(
 class IntegrationPatch(Input):
     """A change of an integration; its config is merged deeply, and null takes a key away."""
 
+    SHAPES: ClassVar[Shapes] = {"config": INTEGRATION}
+    NOT_SERVED: ClassVar[Reasons] = _OF_TEAMS
+
     name = fields.String(validate=SLUG, metadata={"description": "Can not be changed; the present one is accepted."})
-    config = fields.Raw(metadata=CONFIG_CHANGE)
+    config = fields.Raw(metadata={"component": "IntegrationConfigChange"})
     category = fields.String(allow_none=True)
     is_beta = Flag()
     sharing = fields.String(validate=_SHARING)
@@ -122,8 +145,11 @@ class IntegrationPatch(Input):
 class NewIntegration(Input):
     """An integration to create."""
 
+    SHAPES: ClassVar[Shapes] = {"config": INTEGRATION}
+    NOT_SERVED: ClassVar[Reasons] = _OF_TEAMS
+
     name = fields.String(required=True, validate=SLUG)
-    config = fields.Raw(required=True, metadata=CONFIG)
+    config = fields.Raw(required=True, metadata={"component": "IntegrationConfig"})
     category = fields.String(allow_none=True)
     is_beta = Flag()
     sharing = fields.String(validate=_SHARING)
@@ -140,7 +166,7 @@ class Integration(Warned):
     category = fields.String(allow_none=True)
     is_beta = fields.Boolean()
     sharing = fields.String()
-    config = JsonObjectField()
+    config = JsonObjectField(metadata={"component": "IntegrationConfig"})
     version = fields.Integer()
     installed_environment = fields.List(Id(), metadata=_INSTALLED)
     environment_id = Id()
@@ -169,7 +195,7 @@ class EmbeddedInstallation(Schema):
 
     id = Id()
     integration_id = Id()
-    override = JsonObjectField()
+    override = JsonObjectField(metadata={"component": "IntegrationConfigChange"})
     is_enabled = fields.Boolean()
     show_in_catalog = fields.Boolean()
     environment_id = Id()
@@ -189,6 +215,13 @@ IntegrationQuery = narrowed(
 class AccountPatch(Input):
     """A change of an integrated account; its context is merged at the top level."""
 
+    SHAPES: ClassVar[Shapes] = {"integration_override": INTEGRATION, "unified_model_override": OVERRIDES}
+    NOT_SERVED: ClassVar[Reasons] = {
+        "region": "everything is in this installation's own database",
+        "is_sandbox": "every account is called as the others are",
+        "object_store_context_fields": "the whole context is in Postgres",
+    }
+
     tenant_id = fields.String(validate=_TEXT)
     authentication_method = fields.String(validate=_TEXT)
     context = JsonObjectField()
@@ -200,15 +233,15 @@ class AccountPatch(Input):
     )
     unified_model_override = JsonObjectField(
         metadata={
-            "description": "{model: {resource: {method: mapping}}}, laid over the integration's mappings.",
-            "additionalProperties": {
-                "type": "object",
-                "additionalProperties": {"type": "object", "additionalProperties": {"type": "object"}},
-            },
+            "component": "MappingOverrides",
+            "description": "`{model: {resource: {method: mapping}}}`, laid over the integration's mappings.",
         }
     )
     integration_override = JsonObjectField(
-        metadata={"description": "Laid over the integration's config as this account's environment uses it."}
+        metadata={
+            "component": "IntegrationConfigChange",
+            "description": "Laid over the integration's config as this account's environment uses it.",
+        }
     )
 
 
@@ -260,8 +293,8 @@ class Account(Warned):
         ForbiddenError, allow_none=True, metadata={"description": "The last call that was answered 403."}
     )
     context = JsonObjectField()
-    unified_model_override = JsonObjectField()
-    integration_override = JsonObjectField()
+    unified_model_override = JsonObjectField(metadata={"component": "MappingOverrides"})
+    integration_override = JsonObjectField(metadata={"component": "IntegrationConfigChange"})
     environment_id = Id()
     created_at = Time()
     updated_at = Time()
@@ -318,7 +351,7 @@ class NewWebhook(WebhookPatch):
     target_url = fields.String(required=True, validate=_is_web_address, metadata=_WEB_ADDRESS)
 
 
-class Webhook(Schema):
+class Webhook(Warned):
     """A webhook."""
 
     id = Id()

@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from marshmallow import Schema, fields, post_dump
+from marshmallow import INCLUDE, Schema, fields, post_dump
 
+from app.api.documents.json_kinds import MAY_LACK
 from app.engine.json_types import JsonObject
 
 
@@ -27,11 +28,16 @@ class DirectList(Schema):
         required=True,
         metadata={"description": "Some records could not be mapped, as `errors` tells, or the mapping says so."},
     )
-    errors = fields.List(fields.Nested(RecordFault))
+    errors = fields.List(fields.Nested(RecordFault), metadata={MAY_LACK: True, "description": "Where there are some."})
 
 
 class AnyAnswer(Schema):
     """A record of any fields."""
+
+    class Meta:
+        """Marshmallow's options."""
+
+        unknown = INCLUDE
 
     @post_dump(pass_original=True)
     def _whole(self, _: JsonObject, record: JsonObject, **__: Any) -> JsonObject:
@@ -105,7 +111,7 @@ PAGED: Final[dict[str, Any]] = {
 CALLED: Final[dict[str, Any]] = {"parameters": _QUERY}
 SENT: Final[dict[str, Any]] = {
     "parameters": _QUERY,
-    "requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}},
+    "requestBody": {"content": {"application/json": {"schema": {"type": "object", "additionalProperties": {}}}}},
 }
 _FILE: Final = {"schema": {"type": "string", "format": "binary"}}
 _PASSTHROUGH: Final[dict[str, Any]] = {

@@ -2,15 +2,17 @@
 
 import copy
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load, validate
 from webargs.fields import DelimitedList
 
+from app.api.warned import Warned
 from app.engine.ids import canonical_id
 from app.engine.json_types import JSON, JsonObject
+from app.engine.known_keys.shapes import Shape
 from app.engine.times import iso_utc
 
 MAX_LIMIT: Final = 1000
@@ -20,11 +22,24 @@ _OPERATORS: Final = ("eq", "gt", "gte", "lt", "lte")
 _LOST_PLUS: Final = re.compile(r" (?=\d\d:?\d\d$)")
 
 
+Shapes: TypeAlias = Mapping[str, Shape]
+Reasons: TypeAlias = Mapping[str, str]
+
+
 class Input(Schema):
     """A body or a query; what it does not know is let pass, and null is absent where it means nothing else."""
 
     EMPTY_IS_ABSENT: ClassVar = False
     """Whether "" is taken as null too, which such a schema does by itself."""
+    SHAPES: ClassVar[Shapes] = {}
+    """What is known of the keys within some of its fields."""
+    NOT_SERVED: ClassVar[Reasons] = {}
+    """Fields that the compatible API documents and that do nothing here, each with the reason."""
+
+    read_back: Set[str] = frozenset()
+    """Fields of the answer that may come back, and then say nothing."""
+    stored: Callable[[], JSON] | None = None
+    """Shows what the request is to change; None where it makes something new."""
 
     class Meta:
         """Marshmallow's options."""
@@ -40,6 +55,10 @@ class Input(Schema):
     def _without_null(self, data: JSON, **_: Any) -> JsonObject:
         nullable = {field.data_key or name for name, field in self.fields.items() if field.allow_none}
         return {name: value for name, value in data.items() if value is not None or name in nullable}
+
+
+class Sparse(Schema):
+    """An answer that has some of its fields, whichever there are."""
 
 
 class Id(fields.String):
@@ -185,7 +204,7 @@ def taken_times(query: JsonObject, *columns: str) -> dict[tuple[str, str], objec
 
 def page_of(item: type[Schema]) -> type[Schema]:
     """Make the schema of a page of objects."""
-    return Schema.from_dict(
+    page = Schema.from_dict(
         {
             "result": fields.List(fields.Nested(item), required=True),
             "next_cursor": fields.String(allow_none=True, required=True),
@@ -193,6 +212,8 @@ def page_of(item: type[Schema]) -> type[Schema]:
         },
         name=f"{item.__name__}Page",
     )
+    page.__doc__ = "A page of a list."
+    return page
 
 
 class ShownOnce(Schema):
@@ -205,7 +226,7 @@ class Deleted(Schema):
     id = fields.String(required=True)
 
 
-class Success(Schema):
+class Success(Warned):
     """The answer to an action."""
 
     success = fields.Boolean(required=True)

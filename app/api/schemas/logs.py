@@ -6,7 +6,7 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, pre_load, validate
 
 from app.api.schemas.deliveries import STATUSES, Delivery
-from app.api.schemas.fields import Id, JsonObjectField, SortedListing, Time, narrowed
+from app.api.schemas.fields import Id, JsonObjectField, SortedListing, Sparse, Time, narrowed
 from app.engine.json_types import JSON, JsonObject
 from app.engine.log_entries import RUN_EVENTS, LogType, event_named
 
@@ -84,7 +84,7 @@ _FILTERS: Final[dict[str, fields.Field[Any]]] = {
 LogQuery = narrowed(LogListing, "LogQuery", _FILTERS, times=("created_at",))
 
 
-class LogEntry(Delivery):
+class LogEntry(Delivery, Sparse):
     """An entry of any kind: of these fields it has those that its kind has."""
 
     log_type = fields.String(validate=validate.OneOf(_TYPES))

@@ -2,7 +2,9 @@
 
 from marshmallow import Schema, fields, validate
 
+from app.api.documents.json_kinds import MAY_LACK
 from app.api.schemas.fields import Id, Input, JsonObjectField, Listing, Query, SortedListing, Time, narrowed, order
+from app.api.warned import Warned
 from app.engine.erasures import ErasureStatus
 
 
@@ -28,7 +30,10 @@ class RecordPage(Schema):
     next_cursor = fields.String(allow_none=True, required=True)
     limit = fields.Integer(required=True)
     gap_until = fields.Integer(
-        metadata={"description": "Entries up to this number, which you have not read, may be gone: list all anew."}
+        metadata={
+            MAY_LACK: True,
+            "description": "Entries up to this number, which you have not read, may be gone: list all anew.",
+        }
     )
 
 
@@ -40,7 +45,7 @@ class Restoration(Input):
     resource = fields.String()
 
 
-class Restored(Schema):
+class Restored(Warned):
     """How many came back."""
 
     restored = fields.Integer(required=True)

@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from app.api.schemas.fields import Id, Input, Query, SortedListing, Time, narrowed
+from app.api.warned import Warned
 
 _NAME: Final = validate.Length(min=1, max=500)
 _STATE_KEY: Final = {"description": "The namespace: what a run's state_key resolved to."}
@@ -31,7 +32,7 @@ class NewState(StatePatch):
     key = fields.String(required=True, validate=_NAME)
 
 
-class State(Schema):
+class State(Warned):
     """A value that is kept."""
 
     state_key = fields.String()

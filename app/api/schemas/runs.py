@@ -1,14 +1,28 @@
 """Sync job runs: every field of the seed page, and ours beside them."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import Schema, fields, pre_load, validate
 from webargs.fields import DelimitedList
 
-from app.api.schemas.documented import NAME_PATTERN, RESOURCE_LIST
-from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, Query, SortedListing, Time, Whole, narrowed
+from app.api.schemas.documented import NAME_PATTERN, RESOURCE_LIST, STORED_RESOURCES
+from app.api.schemas.fields import (
+    Flag,
+    Id,
+    Input,
+    JsonObjectField,
+    Query,
+    Reasons,
+    Shapes,
+    SortedListing,
+    Time,
+    Whole,
+    narrowed,
+)
+from app.api.warned import Warned
 from app.engine.events import OF_RUNS
 from app.engine.json_types import JSON, JsonObject
+from app.engine.known_keys.of_items import ITEMS
 from app.engine.status import ErrorHandling, RunStatus
 from app.services.diagnosis.waits import WaitKind
 
@@ -20,6 +34,12 @@ class NewRun(Input):
     """A run to create."""
 
     EMPTY_IS_ABSENT = True
+    SHAPES: ClassVar[Shapes] = {"resources": ITEMS}
+    NOT_SERVED: ClassVar[Reasons] = {
+        "super_query": "records are kept in this installation's own database",
+        "datastore_id": "records go to the run's webhook, or are kept",
+        "team_id": "there are environments, and no teams",
+    }
 
     sync_job_id = Id(required=True, metadata={"description": "The sync job to run."})
     integrated_account_id = Id(required=True, metadata={"description": "The account to run it for."})
@@ -60,7 +80,7 @@ class RunPatch(Input):
     """A change of a run: the only one there is stops it."""
 
     status = fields.String(
-        validate=validate.Equal(RunStatus.STOPPED.value, error="a run can only be set to 'stopped'"),
+        validate=validate.OneOf(_STATUSES, error="a run can only be set to 'stopped'"),
         metadata={"enum": [RunStatus.STOPPED.value]},
     )
 
@@ -88,7 +108,7 @@ class EmbeddedJob(Schema):
     id = Id()
     integration_name = fields.String()
     args_schema = JsonObjectField()
-    resources = fields.List(JsonObjectField())
+    resources = fields.Raw(metadata=STORED_RESOURCES)
     environment_id = Id()
     created_at = Time()
     updated_at = Time()
@@ -103,7 +123,7 @@ class RunReason(Schema):
     at = Time()
 
 
-class Run(Schema):
+class Run(Warned):
     """A sync job run."""
 
     id = Id()
@@ -112,7 +132,7 @@ class Run(Schema):
     integrated_account_id = Id()
     status = fields.String(validate=validate.OneOf(_STATUSES))
     args = JsonObjectField()
-    resources = fields.List(JsonObjectField())
+    resources = fields.Raw(metadata=STORED_RESOURCES)
     daemon_id = fields.String(allow_none=True)
     daemon_group_key = fields.String(allow_none=True)
     webhook_id = fields.String(allow_none=True)
@@ -131,11 +151,7 @@ class Run(Schema):
         metadata={"description": "The run's start on the upstream's clock, frozen by its first answer."},
     )
     overlap_seconds = fields.Integer()
-    resource_stats = JsonObjectField(
-        metadata={
-            "description": "{resource: {method: {fetched, persisted, errors, unproven, expected, warnings, ...}}}"
-        }
-    )
+    resource_stats = JsonObjectField(metadata={"component": "RunStats"})
     error = fields.Nested(RunReason, allow_none=True)
     mutex_key = fields.String(
         allow_none=True, metadata={"description": "Resolved: runs of one job with one key never run together."}

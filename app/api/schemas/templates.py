@@ -1,18 +1,23 @@
 """Templates of sync jobs."""
 
-from typing import Final
+from typing import ClassVar, Final
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from app.api.schemas.catalog import RuntimeVersion
-from app.api.schemas.documented import ARGS_SCHEMA, RESOURCE_LIST
-from app.api.schemas.fields import Id, Input, JsonObjectField, SortedListing, Time, narrowed
+from app.api.schemas.documented import ARGS_SCHEMA, RESOURCE_LIST, STORED_RESOURCES
+from app.api.schemas.fields import Id, Input, JsonObjectField, Reasons, Shapes, SortedListing, Time, narrowed
+from app.api.warned import Warned
+from app.engine.known_keys.of_items import ITEMS
 
 _TEXT: Final = validate.Length(min=1, max=1000)
 
 
 class TemplatePatch(Input):
     """A change of a template."""
+
+    SHAPES: ClassVar[Shapes] = {"resources": ITEMS}
+    NOT_SERVED: ClassVar[Reasons] = {"team_id": "there are environments, and no teams"}
 
     label = fields.String(validate=_TEXT)
     integration_name = fields.String(allow_none=True, validate=_TEXT)
@@ -30,7 +35,7 @@ class NewTemplate(TemplatePatch):
     label = fields.String(required=True, validate=_TEXT)
 
 
-class Template(Schema):
+class Template(Warned):
     """A template."""
 
     id = Id()
@@ -40,7 +45,7 @@ class Template(Schema):
     sharing = fields.String()
     args_schema = JsonObjectField()
     args_validation = fields.String(allow_none=True)
-    resources = fields.List(JsonObjectField())
+    resources = fields.Raw(metadata=STORED_RESOURCES)
     default_runtime_version = fields.Integer()
     environment_id = Id()
     created_at = Time()

@@ -1,13 +1,15 @@
 """Cron triggers of sync jobs: the fields of wire.md A4, and ours beside them."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 from marshmallow import Schema, fields, pre_load, validate
 
-from app.api.schemas.documented import NAME_PATTERN, RESOURCE_LIST
-from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, SortedListing, Time, narrowed
+from app.api.schemas.documented import NAME_PATTERN, RESOURCE_LIST, STORED_RESOURCES
+from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, Shapes, SortedListing, Time, narrowed
+from app.api.warned import Warned
 from app.engine.events import OF_RUNS
 from app.engine.json_types import JSON, JsonObject
+from app.engine.known_keys.of_items import ITEMS
 from app.engine.status import ErrorHandling
 
 _FIVE_FIELDS: Final = {"pattern": r"^\s*[^\s]+(\s+[^\s]+){4}\s*$", "maxLength": 200}
@@ -18,6 +20,7 @@ class TriggerPatch(Input):
     """A change of a cron trigger."""
 
     EMPTY_IS_ABSENT = True
+    SHAPES: ClassVar[Shapes] = {"resources": ITEMS}
 
     sync_job_id = Id(metadata={"description": "Can not be changed; the present one is accepted."})
     integrated_account_id = Id(metadata={"description": "Can not be changed; the present one is accepted."})
@@ -68,7 +71,7 @@ class LastRun(Schema):
     error = fields.String(allow_none=True, metadata={"description": "Why it made no run."})
 
 
-class Trigger(Schema):
+class Trigger(Warned):
     """A cron trigger."""
 
     id = Id()
@@ -77,7 +80,7 @@ class Trigger(Schema):
     cron_expression = fields.String()
     timezone = fields.String()
     args = JsonObjectField()
-    resources = fields.List(JsonObjectField(), allow_none=True)
+    resources = fields.Raw(allow_none=True, metadata=STORED_RESOURCES)
     daemon_group_key = fields.String(allow_none=True)
     webhook_id = Id(allow_none=True)
     error_handling = fields.String(allow_none=True)

@@ -1,67 +1,29 @@
 """Unified models, what environments change about them, and the mappings of their methods."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from app.api.schemas.catalog import SLUG
-from app.api.schemas.documented import NAME_PATTERN
-from app.api.schemas.fields import Id, Input, JsonObjectField, SortedListing, Time, Whole, narrowed
+from app.api.schemas.fields import Id, Input, JsonObjectField, Reasons, Shapes, SortedListing, Time, Whole, narrowed
+from app.api.warned import Warned
+from app.engine.known_keys.of_unified import MAPPING, MODEL_RESOURCES
 
 _TIMES: Final = ("created_at", "updated_at")
 _NAME: Final = validate.Length(min=1, max=100)
 _VERSION: Final = {"description": "The version that you saw; refused when it is another by now."}
-_METHOD: Final = {"type": "string", "pattern": NAME_PATTERN}
-_NAMED_METHOD: Final = {"type": "object", "required": ["name"], "properties": {"name": _METHOD}}
-_RESOURCES: Final = {
-    "type": "object",
-    "description": "{name: {schema, description, methods: [name]}}; without methods: the usual five.",
-    "patternProperties": {
-        NAME_PATTERN: {
-            "type": "object",
-            "properties": {
-                "schema": {"type": ["object", "null"], "description": "JSON Schema of its records."},
-                "description": {},
-                "methods": {"type": ["array", "null"], "items": {"anyOf": [_METHOD, _NAMED_METHOD]}},
-            },
-        },
-    },
-    "additionalProperties": False,
+_OF_TEAMS: Final = dict.fromkeys(("team_id", "team"), "there are environments, and no teams") | {
+    "scopes": "which scopes a method needs is not checked"
 }
-_EXPRESSION: Final = {"type": ["string", "null"], "description": "JSONata."}
-_OBJECT: Final = {"type": ["object", "null"]}
-_CHOSEN: Final[dict[str, Any]] = {
-    "type": ["string", "object", "null"],
-    "minLength": 1,
-    "required": ["expression"],
-    "properties": {"expression": {"type": "string", "minLength": 1}},
-}
-_CONFIG: Final[dict[str, Any]] = {
-    "type": "object",
-    "description": "How the integration carries the method out; the mappings are JSONata.",
-    "properties": {
-        "resource": {**_CHOSEN, "description": "The integration's resource, or {expression, resources}."},
-        "method": {**_CHOSEN, "description": "The integration's method, or {expression, methods}."},
-        "description": {},
-        "response_mapping": _EXPRESSION,
-        "response_mapping_method": {"enum": ["item", "array", None]},
-        "query": {"type": ["object", "string", "null"], "description": "An object, or JSONata that gives one."},
-        "query_mapping": _EXPRESSION,
-        "query_schema": {},
-        "body": _OBJECT,
-        "request_body_mapping": _EXPRESSION,
-        "request_body_schema": {},
-        "path_mapping": _EXPRESSION,
-        "error_mapping": _EXPRESSION,
-        "request_header_mapping": _EXPRESSION,
-        "response_header_mapping": _EXPRESSION,
-    },
-    "additionalProperties": False,
-}
+_RESOURCES: Final = {"component": "UnifiedResources"}
+_CONFIG: Final = {"component": "MappingConfig"}
 
 
 class UnifiedModelPatch(Input):
     """A change of a unified model; its resources are merged deeply, and null takes a key away."""
+
+    SHAPES: ClassVar[Shapes] = {"resources": MODEL_RESOURCES}
+    NOT_SERVED: ClassVar[Reasons] = _OF_TEAMS
 
     name = fields.String(validate=SLUG, metadata={"description": "Can not be changed; the present one is accepted."})
     category = fields.String(allow_none=True)
@@ -74,6 +36,9 @@ class UnifiedModelPatch(Input):
 class NewUnifiedModel(Input):
     """A unified model to create."""
 
+    SHAPES: ClassVar[Shapes] = {"resources": MODEL_RESOURCES}
+    NOT_SERVED: ClassVar[Reasons] = _OF_TEAMS
+
     name = fields.String(required=True, validate=SLUG)
     category = fields.String(allow_none=True)
     description = fields.String(allow_none=True)
@@ -81,7 +46,7 @@ class NewUnifiedModel(Input):
     resources = fields.Raw(metadata=_RESOURCES)
 
 
-class UnifiedModel(Schema):
+class UnifiedModel(Warned):
     """A unified model."""
 
     id = Id()
@@ -89,7 +54,7 @@ class UnifiedModel(Schema):
     category = fields.String(allow_none=True)
     description = fields.String(allow_none=True)
     sharing = fields.String()
-    resources = JsonObjectField()
+    resources = JsonObjectField(metadata=_RESOURCES)
     version = fields.Integer()
     installed_environment = fields.List(
         Id(), metadata={"description": "The environment that has it, which may use whatever it has."}
@@ -120,7 +85,7 @@ class NewInstalledModel(InstalledModelPatch):
     unified_model_id = Id(required=True)
 
 
-class InstalledModel(Schema):
+class InstalledModel(Warned):
     """What an environment changes about a unified model."""
 
     id = Id()
@@ -144,6 +109,8 @@ InstalledModelQuery = narrowed(
 class MappingPatch(Input):
     """A change of a mapping; its config is merged deeply, and null takes a key away."""
 
+    SHAPES: ClassVar[Shapes] = {"config": MAPPING}
+
     config = fields.Raw(metadata=_CONFIG)
     resource_name = fields.String(validate=_NAME)
     integration_name = fields.String(validate=_NAME)
@@ -152,6 +119,8 @@ class MappingPatch(Input):
 
 
 class _NewPlace(Input):
+    SHAPES: ClassVar[Shapes] = {"config": MAPPING}
+
     resource_name = fields.String(required=True, validate=_NAME)
     integration_name = fields.String(required=True, validate=_NAME)
     method_name = fields.String(required=True, validate=_NAME)
@@ -170,7 +139,7 @@ class NewEnvironmentMapping(_NewPlace):
     environment_unified_model_id = Id(required=True)
 
 
-class Mapping(Schema):
+class UnifiedMapping(Warned):
     """How an integration carries out one method of a unified model."""
 
     id = Id()
@@ -178,14 +147,14 @@ class Mapping(Schema):
     resource_name = fields.String()
     integration_name = fields.String()
     method_name = fields.String()
-    config = JsonObjectField()
+    config = JsonObjectField(metadata=_CONFIG)
     version = fields.Integer()
     environment_id = Id()
     created_at = Time()
     updated_at = Time()
 
 
-class EnvironmentMapping(Mapping):
+class EnvironmentMapping(UnifiedMapping):
     """The same, as an environment has it."""
 
     environment_unified_model_id = Id()

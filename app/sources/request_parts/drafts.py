@@ -27,6 +27,8 @@ class RequestDraft:
     body: JSON = field(repr=False)
     raw_body: RawBody | None = None
     """In the place of ``body``."""
+    is_null_sent: bool = False
+    """Where there is no body, the JSON text ``null`` is sent."""
     formats: RequestFormats
     error_expression: Expression | None
     sign: Signer | None = field(repr=False)

@@ -1,4 +1,4 @@
-"""What pagination adds to a body: its fields, merged into those that are there."""
+"""What is added to a body, by pagination or of a query: fields, merged into those that are there."""
 
 import json
 from typing import Final
@@ -7,7 +7,7 @@ from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.request_formats import BodyFormat, RequestFormats
 
-_NO_OBJECT: Final = "pagination adds fields to the body, which is no object, nor a text of one in JSON"
+_NO_OBJECT: Final = "the query or pagination adds fields to the body, which is no object, nor a text of one in JSON"
 
 
 def merged(body: JSON, fields: JsonObject, formats: RequestFormats) -> JSON:

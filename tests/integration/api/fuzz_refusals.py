@@ -31,6 +31,8 @@ _REASONS: Final = {
     "JSONata has a grammar": r"(args_validation|config\.\w+(_mapping|\.expression)?|resources\.\d+\.query): .*",
     "a job's items make a tree, and its texts hold placeholders": r"resources\.\d+.*: .*",
     "a format has a config of its own": r"config\.(authorization|pagination|resources|headers|query|base_url)\b.*: .*",
+    "what is merged into a config has its keys": r"\S+: is no key that is known here: .*",
+    "a path is a path": r"\S+: (is neither a path nor JSONata|expected a path such as).*",
     "what is not supported is refused": r"id: actions\.post_install of .* are not .*",
     "a path stays below base_url": r"path: (holds '\.' or '\.\.' as a segment|expected a path below).*",
     "a mapping is a config too": r"unified_model_override\..*: .*",

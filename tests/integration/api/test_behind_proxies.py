@@ -81,7 +81,7 @@ def test_every_place_of_a_new_thing_is_below_the_prefix(proxied: Caller, api: Ca
 def test_document_and_page_name_the_url_that_their_reader_used(proxied: Caller, client: FlaskClient) -> None:
     page, script = client.get("/docs", headers=VIA).text, client.get("/docs/start.js", headers=VIA).text
 
-    assert proxied.get("/openapi.json").body["servers"] == [{"url": "https://api.example.com/ferryman"}]
+    assert proxied.get("/openapi.json").body["servers"][0]["url"] == "https://api.example.com/ferryman"
     assert proxied.get("/").body["docs"] == "/ferryman/docs"
     assert 'src="/ferryman/docs/start.js"' in page
     assert 'href="/docs' not in page
@@ -91,7 +91,7 @@ def test_document_and_page_name_the_url_that_their_reader_used(proxied: Caller, 
 def test_without_the_setting_nobody_is_believed(app: Flask) -> None:
     client = app.test_client()
 
-    assert client.get("/openapi.json", headers=VIA).json["servers"] == [{"url": "http://localhost"}]
+    assert client.get("/openapi.json", headers=VIA).json["servers"][0]["url"] == "http://localhost"
     assert 'url: "/openapi.json"' in client.get("/docs/start.js", headers=VIA).text
 
 

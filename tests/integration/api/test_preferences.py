@@ -11,7 +11,7 @@ from tests.integration.api.calling import Answer, Caller, Catalog
 from tests.support.patience import wait_for
 
 JOB = {"integration_name": "acme", "label": "wished"}
-STRICT = "is not known here, and 'Prefer: handling=strict' refuses what is not"
+STRICT = "is not known here"
 
 
 def wishing(api: Caller, wish: str, method: str, path: str, body: object = None) -> Answer:
@@ -139,7 +139,7 @@ def test_other_answers_are_not_shortened(api: Caller, catalog: Catalog, answered
     [
         ("POST /sync-job", {**JOB, "lable": "x", "mutex": 1}, ["lable", "mutex"]),
         ("POST /sync-job?odd=1&dry_run=true", {"lable": "x"}, ["dry_run", "integration_name", "lable", "odd"]),
-        ("POST /sync-job-run?dry_run=true&dry=1", {"status": "created"}, ["dry", "status"]),
+        ("POST /sync-job-run?dry_run=true&dry=1", {"stauts": "created"}, ["dry", "stauts"]),
         ("GET /sync-job?lable=x&label=y&limit=x&label[]=z&odd[]=1", None, ["lable", "limit", "odd[]"]),
         ("GET /sync-job?lable=", None, ["lable"]),
         ("GET /sync-job/{id}?wait=1", None, ["wait"]),
@@ -158,7 +158,10 @@ def test_strict_handling_refuses_all_that_is_unknown(
     assert (answer.status, met(answer)) == (400, "handling=strict")
     assert set(paths) <= set(answer.paths)
     told = {fault["path"]: fault["message"] for fault in answer.body["details"]["failures"]}
-    assert {name for name, message in told.items() if message == STRICT} == set(paths) - {"limit", "integration_name"}
+    assert {name for name, message in told.items() if message.startswith(STRICT)} == set(paths) - {
+        "limit",
+        "integration_name",
+    }
     assert api.get(f"/sync-job/{catalog.job['id']}").body == catalog.job
 
 

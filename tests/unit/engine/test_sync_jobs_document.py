@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from app.engine import args_validation, planning, scope, transforms
-from app.engine.definition import _OF_REQUESTS, parse_resources
+from app.engine.definition import OF_REQUESTS, parse_resources
 from app.engine.json_types import JSON
+from app.engine.known_keys.judging import judge
+from app.engine.known_keys.of_items import ITEM, ITEMS
+from app.engine.known_keys.shapes import Use
 from app.engine.paths import UNDEFINED
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sync-jobs.md").read_text()
@@ -20,7 +23,7 @@ TEAMS = [{"id": "a", "size": 1, "name": "A"}, {"id": "b", "size": 2, "name": "B"
 def test_a_list_of_the_page_is_read(resources: JSON) -> None:
     items, failures = parse_resources(resources)
 
-    assert failures == []
+    assert failures == judge(resources, ITEMS, "resources").failures == []
     assert len(items) == len(resources)
 
 
@@ -40,7 +43,8 @@ def test_a_transform_of_the_page_gives_records(name: str, given: JSON) -> None:
 def test_every_key_of_an_item_stands_in_the_table() -> None:
     keys = {key for row in re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE) for key in re.findall(r"`(\w+)`", row)}
 
-    assert {*_OF_REQUESTS, "resource", "method", "name", "type", "depends_on", "persist"} <= keys
+    assert {*OF_REQUESTS, "resource", "method", "name", "type", "depends_on", "persist"} <= keys
+    assert {name for name, key in ITEM.keys.items() if key.use is Use.READ} - {"config"} <= keys
 
 
 @pytest.mark.parametrize(

@@ -224,9 +224,8 @@ def test_an_error_that_is_no_json_is_seen_as_text_and_one_without_an_answer_is_n
         ({"resource": {}}, ["config.resource.expression"]),
         ({"method": {"expression": "1 +"}}, ["config.method.expression"]),
         ({"method": {"expression": "1", "methods": "list"}}, ["config.method.methods"]),
-        ({"response_mapping": ["a"], "nonsense": 1}, ["config.nonsense", "config.response_mapping"]),
+        ({"response_mapping": ["a"], "resource": 5}, ["config.resource", "config.response_mapping"]),
         ({"side_load": [], "before": None, "description": "x"}, []),
-        ({"after": [{}]}, ["config.after"]),
     ],
 )
 def test_every_fault_of_a_mapping_is_told(config: JSON, paths: list[str]) -> None:

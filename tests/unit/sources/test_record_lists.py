@@ -6,6 +6,7 @@ import pytest
 
 from app.engine import config_paths
 from app.engine.errors import SourceError
+from app.engine.expressions import parse
 from app.engine.record_keys import RecordKey
 from app.engine.request_formats import ResponseFormat
 from app.sources.record_lists import RecordPlace, records
@@ -193,3 +194,29 @@ def test_in_xml_too_a_list_that_is_not_there_may_be_an_error() -> None:
     assert "arrays at: a.c" in fault({"a": {"c": [{"id": 1}, {"id": 2}]}}, "a.b", is_xml=True)
     assert "found nothing" in fault({"error": None}, "a.b", is_xml=True)
     assert "found an object" in fault({"a": {"b": {}}}, None, is_xml=True)
+
+
+@pytest.mark.parametrize(
+    ("document", "expression", "expected"),
+    [
+        ({"a": [{"k": 1}, {"k": 2}]}, "a[k = 2]", [{"k": 2}]),
+        ({"a": [{"k": 1}, {"k": 2}]}, "a[k = 3]", []),
+        ({"a": {"x": {"id": 1}, "y": {"id": 2}}}, "$each(a, function($one) {$one})", [{"id": 1}, {"id": 2}]),
+        ({"a": [{"b": [1]}, {"b": [2]}]}, "a.b[]", [1, 2]),
+        ({"id": 2**60}, "$[id != 0]", [{"id": str(2**60)}]),
+    ],
+)
+def test_an_expression_finds_records(document: Any, expression: str, expected: list[Any]) -> None:
+    assert records(document, place(expression=parse(expression))) == expected
+
+
+@pytest.mark.parametrize(
+    ("document", "expression", "method", "told"),
+    [
+        ({"error": "gone"}, "a[k = 3]", "list", "its 'error' tells of an error"),
+        ({}, "a[k = 3]", "get", "response_path 'a[k = 3]' gives nothing"),
+        ({"a": "x"}, "$number(a)[k = 1]", "list", "response_path can not be evaluated"),
+    ],
+)
+def test_an_expression_that_finds_none_may_be_a_fault(document: Any, expression: str, method: str, told: str) -> None:
+    assert told in fault(document, expression=parse(expression), method=method)

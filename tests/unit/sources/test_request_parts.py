@@ -184,3 +184,33 @@ def test_a_post_that_only_reads_may_be_repeated(is_read: bool) -> None:
     call = PageCall(account_id="a", config=integration, context={}, resource="r", method="search")
 
     assert requests.draft(call, integration.method("r", "search")).is_repeatable is is_read
+
+
+@pytest.mark.parametrize(
+    ("method", "call", "sent"),
+    [
+        ({"add_query_to_body": True}, {"query": {"a": "1"}, "body": {"b": 2, "a": 0}}, b'{"b":2,"a":"1"}'),
+        ({"add_query_to_body": True, "body": {"b": 2}}, {"query": {"a": "1"}}, b'{"b":2,"a":"1"}'),
+        ({"add_query_to_body": True}, {"query": {}}, None),
+        ({"add_query_to_body": True, "path": "/{{query.a}}"}, {"query": {"a": "1", "c": "2"}}, b'{"c":"2"}'),
+        ({"add_query_to_body": True, "method": "get"}, {"query": {"a": "1"}}, None),
+        ({"ignore_body": True, "body": {"b": 2}}, {"body": {"c": 1}}, None),
+        ({"set_body_to_null": True}, {"body": {"c": 1}}, b"null"),
+        ({"set_body_to_null": True, "body_format": "form"}, {}, b"null"),
+        ({"ignore_body": True, "set_body_to_null": True}, {"body": {"c": 1}}, None),
+    ],
+    ids=str,
+)
+def test_a_body_is_made_of_the_query_or_left_out(
+    method: Mapping[str, Any], call: Mapping[str, Any], sent: bytes | None
+) -> None:
+    request = finished(drafted({"method": "post", **method}, **call))
+
+    assert request.body == sent
+    assert (request.headers.get("Content-Type") == "application/json") == (sent is not None)
+
+
+def test_the_query_stays_in_the_address_too() -> None:
+    request = finished(drafted({"method": "post", "add_query_to_body": True}, query={"a": "1"}))
+
+    assert request.url.endswith("?a=1")

@@ -1,0 +1,92 @@
+"""The JSON Schemas of bodies and answers, beyond what marshmallow's own plugin makes of their fields."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from apispec.ext.marshmallow import MarshmallowPlugin, OpenAPIConverter
+from marshmallow import Schema, fields
+
+from app.api.documents.json_kinds import COMPONENT, MAY_LACK, nullable, ref, spelt_out
+from app.api.schemas.fields import Input, Query, Sparse
+from app.engine.json_types import JsonObject
+
+_PYTHON_END: Final = r"\Z"
+"""The end of a text in Python's regular expressions; in those of JSON Schema it is ``$``."""
+
+
+class _Converter(OpenAPIConverter):
+    """Says of answers which fields they always have, and describes every schema by its docstring."""
+
+    def schema2jsonschema(self, schema: Any) -> JsonObject:
+        made: JsonObject = super().schema2jsonschema(schema)
+        kind = schema if isinstance(schema, type) else type(schema)
+        if description := _description(kind):
+            made["description"] = description
+        if not issubclass(kind, Input | Sparse):
+            always = [name for name, field in _fields(schema).items() if not field.metadata.get(MAY_LACK)]
+            made |= {"required": always} if always else {}
+        return made
+
+
+class DescribingPlugin(MarshmallowPlugin):
+    """Marshmallow's plugin, with what is said of fields here."""
+
+    Converter = _Converter
+
+    def init_spec(self, spec: Any) -> None:
+        """Add to what is made of every field."""
+        super().init_spec(spec)
+        assert self.converter is not None
+        self.converter.add_attribute_function(_component)
+        self.converter.add_attribute_function(_pattern)
+        self.converter.add_attribute_function(_spelt_out)
+        self.converter.add_attribute_function(_absent_values)
+        self.converter.add_parameter_attribute_function(_empty_parameters)
+
+
+def _component(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any) -> JsonObject:
+    """Refer to the component that describes the field."""
+    name = field.metadata.get(COMPONENT)
+    if name is None:
+        return {}
+    described = {key: value for key, value in ret.items() if key == "description"}
+    ret.clear()
+    return {**described, **ref(name)}
+
+
+def _pattern(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any) -> JsonObject:
+    """Write the end of a text as JSON Schema does."""
+    pattern = ret.get("pattern", "")
+    return {"pattern": pattern.replace(_PYTHON_END, "$")} if _PYTHON_END in pattern else {}
+
+
+def _spelt_out(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any) -> JsonObject:
+    """Leave nothing to guess."""
+    made = spelt_out(ret)
+    ret.clear()
+    return made
+
+
+def _absent_values(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any) -> JsonObject:
+    """Let null stand for a body's field that is not there."""
+    if not isinstance(field.parent, Input) or isinstance(field.parent, Query) or field.required:
+        return {}
+    made = nullable(ret)
+    ret.clear()
+    return made
+
+
+def _empty_parameters(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any) -> JsonObject:
+    """Let an empty parameter of a query stand for one that is not there."""
+    return {} if field.required or ret["in"] != "query" else {"allowEmptyValue": True}
+
+
+def _description(kind: type[Schema]) -> str | None:
+    """Return the docstring that a schema has of its own."""
+    text = kind.__dict__.get("__doc__")
+    return text.partition("\n\n")[0].replace("``", "`") if text else None
+
+
+def _fields(schema: Any) -> Mapping[str, fields.Field[Any]]:
+    made = schema() if isinstance(schema, type) else schema
+    return {field.data_key or name: field for name, field in made.fields.items()}

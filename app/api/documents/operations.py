@@ -1,0 +1,54 @@
+"""What the document says of one operation: its id, a summary, a description."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from app.engine.json_types import JsonObject
+from app.engine.roles import Role
+
+_USUAL: Final[Mapping[tuple[str, str], str]] = {
+    ("GET", ""): "list",
+    ("POST", ""): "create",
+    ("GET", "/<id>"): "get",
+    ("PATCH", "/<id>"): "update",
+    ("DELETE", "/<id>"): "delete",
+}
+"""What is done by a method to a collection, or to one thing of it."""
+_CONVERTER: Final = re.compile(r"<[^<>]*:")
+_CODE: Final = "``"
+"""Around code in docstrings; Markdown has one of these."""
+_SUMMARY: Final = re.compile(r"(?:``.*?``|[^;:.]|[;:.](?! |$))+")
+
+
+def described(
+    view: Callable[..., Any], *, resource: str, method: str, rule: str, needed: Role, is_for_accounts: bool
+) -> JsonObject:
+    """Describe an operation by its view's docstring, and say who may call it."""
+    text = re.sub(r"\s*\n\s*", " ", (view.__doc__ or "").strip())
+    tokens = " The token of an integrated account may call it too." if is_for_accounts else ""
+    return {
+        "operationId": operation_id(view.__name__, resource=resource, method=method, rule=rule),
+        "summary": _summary(text),
+        "description": f"{text.replace(_CODE, '`')}\n\nNeeds a token of the role `{needed}`.{tokens}",
+    }
+
+
+def operation_id(name: str, *, resource: str, method: str, rule: str) -> str:
+    """Return what generators name an operation by: its verb and resource if it is a usual one, else its view's name."""
+    verb = _USUAL.get((method, _CONVERTER.sub("<", rule)))
+    if verb is None or "/" in resource:
+        return _camel(name.split("_"))
+    plural = "s" if verb == "list" else ""
+    return _camel([verb, *f"{resource}{plural}".split("-")])
+
+
+def _summary(text: str) -> str:
+    """Return what comes before the first stop, semicolon or colon that is not within code."""
+    found = _SUMMARY.match(text)
+    return found[0].replace(_CODE, "") if found else text
+
+
+def _camel(words: list[str]) -> str:
+    first, *others = words
+    return first + "".join(word.capitalize() for word in others)

@@ -1,0 +1,153 @@
+"""Find the keys of a value that its shape does not know, or that do nothing here.
+
+A key that is unknown is a fault, unless it is null, which takes one away, or stands in what is stored already: what was
+let in before never keeps anybody from a change. Such a key, and one that is not served, is a warning.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from app.engine.errors import Failure
+from app.engine.json_types import JSON, JsonObject
+from app.engine.known_keys import shapes
+from app.engine.known_keys.shapes import ByFormat, Fields, Formatted, Key, ListOf, MapOf, Shape, Use
+from app.engine.known_keys.suggestions import did_you_mean
+
+_KEPT_UNKNOWN: Final = "was stored before, and nothing reads it"
+_LONGEST_SHOWN: Final = 60
+
+
+class WarningCode(StrEnum):
+    """What a warning is of."""
+
+    UNKNOWN_FIELD = "unknown_field"
+    """A field or key that nothing reads."""
+    NOT_SERVED = "not_served"
+    """A key that the compatible API documents, and that does nothing here."""
+    UNKNOWN_PLACEHOLDER = "unknown_placeholder"
+    """A placeholder that nothing is known for."""
+    UNKNOWN_METHOD = "unknown_method"
+    """A resource or a method that the integration does not list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyNote:
+    """What somebody who saves something should know of it."""
+
+    code: WarningCode
+    path: str
+    message: str
+
+    def to_json(self) -> JsonObject:
+        """Return it as an answer shows it."""
+        return {"code": str(self.code), "path": self.path, "message": self.message}
+
+    def as_failure(self) -> Failure:
+        """Return the fault that it is where nothing unknown is let pass."""
+        return Failure(self.path, self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is wrong with the keys of a value, and what is only to be known."""
+
+    failures: list[Failure] = field(default_factory=list)
+    notes: list[KeyNote] = field(default_factory=list)
+
+
+def judge(value: JSON, shape: Shape, path: str, *, stored: Sequence[JSON] = ()) -> Judgement:
+    """Judge the keys of a value; ``stored`` is what stands at its place already."""
+    judgement = Judgement()
+    _judge(value, shape, path, tuple(stored), judgement)
+    return judgement
+
+
+def _judge(value: JSON, shape: Shape, path: str, stored: tuple[JSON, ...], found: Judgement) -> None:
+    """Judge by a shape; a value of another kind than it should be is left to its reader."""
+    match shape:
+        case Fields():
+            _judge_fields(value, shape, path, stored, found)
+        case Formatted():
+            _judge_formatted(value, shape, path, stored, found)
+        case ByFormat(one=one):
+            _judge_by_format(value, one, path, stored, found)
+        case MapOf(inner=inner) | ListOf(inner=inner):
+            for name, one, before in _members(value, shape, stored):
+                _judge(one, inner, f"{path}.{name}", before, found)
+
+
+def _members(
+    value: JSON, shape: MapOf | ListOf, stored: tuple[JSON, ...]
+) -> Iterator[tuple[str | int, JSON, tuple[JSON, ...]]]:
+    """Yield each member of a map or list, and what may have been stored of it: any element, for a list's."""
+    if isinstance(shape, MapOf) and isinstance(value, dict):
+        for name, one in value.items():
+            yield name, one, _at(stored, name)
+    if isinstance(shape, ListOf) and isinstance(value, list):
+        elements = tuple(one for before in stored if isinstance(before, list) for one in before)
+        for position, one in enumerate(value):
+            yield position, one, elements
+
+
+def _judge_fields(value: JSON, shape: Fields, path: str, stored: tuple[JSON, ...], found: Judgement) -> None:
+    for name, one in value.items() if isinstance(value, dict) else ():
+        key, at = shape.keys.get(name), f"{path}.{name[:_LONGEST_SHOWN]}"
+        if one is None:
+            continue
+        if key is None:
+            _note_unknown(name, at, shape, stored, found)
+        elif key.use is Use.UNSERVED:
+            message = f"is not served here, and does nothing: {key.meaning}"
+            found.notes.append(KeyNote(code=WarningCode.NOT_SERVED, path=at, message=message))
+        elif key.use is Use.REFUSED and one not in ([], {}, False):
+            found.failures.append(Failure(at, "is not supported yet"))
+        elif key.inner is not None:
+            _judge(one, key.inner, at, _at(stored, name), found)
+
+
+def _note_unknown(name: str, at: str, shape: Fields, stored: tuple[JSON, ...], found: Judgement) -> None:
+    if any(isinstance(before, Mapping) and before.get(name) is not None for before in stored):
+        found.notes.append(KeyNote(code=WarningCode.UNKNOWN_FIELD, path=at, message=_KEPT_UNKNOWN))
+        return
+    message = f"is no key that is known here: {did_you_mean(name, _usual(shape.keys))}"
+    if shape.is_open:
+        found.notes.append(KeyNote(code=WarningCode.UNKNOWN_FIELD, path=at, message=message))
+    else:
+        found.failures.append(Failure(at, message))
+
+
+def _usual(keys: Mapping[str, Key]) -> Iterator[str]:
+    """Yield the names of keys that may be meant by a mistyped one."""
+    return (name for name, key in keys.items() if key.use is not Use.REFUSED and key.other_name_of is None)
+
+
+def _judge_formatted(
+    value: JSON, shape: Formatted, path: str, stored: tuple[JSON, ...], found: Judgement, *, name: str | None = None
+) -> None:
+    """Judge an object by its format, which a part that is merged into what is stored need not repeat."""
+    if not isinstance(value, dict):
+        return
+    told = [one.get(shapes.FORMAT) for one in (value, *stored) if _has_format(one)]
+    fields = shape.fields_of(told[0] if told else name)
+    outer = {shapes.FORMAT: shapes.reading("What it is."), shapes.CONFIG: shapes.within("What it needs.", fields)}
+    is_wrapped = value.get(shapes.CONFIG) is not None
+    _judge_fields(value, Fields(keys=outer if is_wrapped else {**fields.keys, **outer}), path, stored, found)
+
+
+def _judge_by_format(value: JSON, shape: Formatted, path: str, stored: tuple[JSON, ...], found: Judgement) -> None:
+    """Judge one object that has a format, or each of a map from formats."""
+    if _has_format(value) or any(_has_format(before) for before in stored):
+        _judge_formatted(value, shape, path, stored, found)
+        return
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        _judge_formatted(inner, shape, f"{path}.{name}", _at(stored, name), found, name=name)
+
+
+def _has_format(value: JSON) -> bool:
+    return isinstance(value, Mapping) and value.get(shapes.FORMAT) is not None
+
+
+def _at(stored: tuple[JSON, ...], name: str) -> tuple[JSON, ...]:
+    return tuple(before[name] for before in stored if isinstance(before, Mapping) and name in before)

@@ -1,0 +1,86 @@
+"""Placeholders that begin with a name that nothing is known for, such as ``{{arg.x}}`` and ``{{tokn}}``.
+
+An account's context stands at the top of every scope too, so that such a name may be of a context that is yet to come:
+it is only worth a warning.
+"""
+
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from typing import Final
+
+from app.engine import non_secrets, placeholders
+from app.engine.errors import InvalidInputError
+from app.engine.json_types import JSON, JsonObject
+from app.engine.known_keys.judging import KeyNote, WarningCode
+from app.engine.known_keys.leaves import Leaf, leaves
+from app.engine.known_keys.shapes import Shape, Use
+from app.engine.known_keys.suggestions import closest
+from app.engine.known_keys.values import holds_placeholders
+from app.engine.paths import Path
+
+_CONTEXT: Final = "context"
+_USUAL_CONTEXT: Final = frozenset(
+    {"access_token", "api_key", "api_token", "client_id", "client_secret", "oauth", "password", "refresh_token"}
+    | {"token", "username"}
+)
+"""What accounts of many integrations have, whatever a form asks for."""
+_CODE: Final = frozenset({"query"})
+"""Keys whose texts are JSONata; objects hold placeholders."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roots:
+    """What placeholders may begin with in one place."""
+
+    known: Set[str]
+    context: Set[str] | None = None
+    """The keys of accounts' contexts; None where any name may be one."""
+
+    def note(self, reference: Path, path: str) -> KeyNote | None:
+        """Return what there is to say of a placeholder; None where its root is known."""
+        root = reference[0]
+        if root in self.known or root in (self.context or ()):
+            return None
+        close = closest(root, [*self.known, *(self.context or ())])
+        if self.context is None and close is None:
+            return None
+        hint = f"did you mean '{close}'?" if close else f"a value of the account's context is '{_CONTEXT}.{root}'"
+        message = (
+            f"the placeholder '{'.'.join(reference)}' begins with none of {', '.join(sorted(self.known))}, nor with a "
+            f"field that the integration's credentials ask for: {hint}"
+        )
+        return KeyNote(code=WarningCode.UNKNOWN_PLACEHOLDER, path=path, message=message)
+
+
+OF_CONFIG: Final = frozenset({"id", "query", "body", _CONTEXT, "credentials"})
+OF_ITEMS: Final = frozenset({"args", "resources", "sync_job_run", "tenant_id", "previous_run_date", _CONTEXT})
+OF_MAPPINGS: Final = frozenset({"id", "query", "rawQuery", "body", _CONTEXT})
+
+
+def context_names(config: JsonObject) -> frozenset[str]:
+    """Name the keys that the contexts of an integration's accounts are known to have."""
+    asked = {field["name"] for field in non_secrets.form_fields(config.get("credentials"))}
+    return frozenset(asked | {path[0] for path in non_secrets.plain_paths(config)} | _USUAL_CONTEXT)
+
+
+def notes(value: JSON, shape: Shape, path: str, roots: Roots) -> Iterator[KeyNote]:
+    """Yield what there is to say of the placeholders that a configured value holds."""
+    for leaf in leaves(value, shape, path):
+        if _is_template(leaf):
+            yield from notes_of(leaf.value, leaf.path, roots)
+
+
+def notes_of(value: JSON, path: str, roots: Roots) -> Iterator[KeyNote]:
+    """Yield what there is to say of the placeholders of one value; one that can not be read is its reader's fault."""
+    try:
+        references = placeholders.parse(value).references
+    except InvalidInputError:
+        return
+    for reference in sorted(references):
+        if (found := roots.note(reference, path)) is not None:
+            yield found
+
+
+def _is_template(leaf: Leaf) -> bool:
+    is_code = leaf.name in _CODE and isinstance(leaf.value, str)
+    return leaf.key.use is Use.READ and holds_placeholders(leaf.key.value) and not is_code
