@@ -230,7 +230,7 @@ async def _itself(response: HttpResponse) -> HttpResponse:
 
 def _page_of_file(drafted: RequestDraft, request: HttpRequest, response: HttpResponse) -> FetchedPage:
     turned = PageTurn(records=[], cursor=None)
-    page = _page(drafted, request, turned, status=response.status, server_date=response.server_date)
+    page = _page(drafted, request, turned, response=response)
     return replace(page, file=handed_on.plain_answer(response, request))
 
 

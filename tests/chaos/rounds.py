@@ -90,8 +90,9 @@ def seconds_of(arrivals: Arrivals) -> float:
 def assert_few_repeats(toll: Toll, interruptions: int, *, pauses: int) -> None:
     """Assert the bound of docs/decisions/0003 for each time that a daemon lost its hold on what it had.
 
-    A listing by cursors has a page that is written and the one behind it. A unit of children has as many as an account may, and as many that were answered
-    and are not written. Only a daemon that was frozen while it sent a delivery may bring it again out of its order.
+    A listing by cursors has a page that is written and the one behind it. A unit of children has as many as an account
+    may, and as many that were answered and are not written. Only a daemon that was frozen while it sent a delivery may
+    bring it again out of its order.
     """
     most = {unit: (2 if unit == "parents" else 2 * REQUESTS_IN_FLIGHT) for unit in toll.repeated}
     over = [(unit, times) for unit, times in toll.repeated.items() if times > interruptions * most[unit]]
