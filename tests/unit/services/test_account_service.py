@@ -133,6 +133,17 @@ def test_context_that_would_hold_too_much_is_refused(
     assert accounts.rows[account_id].context == before
 
 
+def test_account_at_rest_stays_so_whatever_its_secrets_are_given_for(accounts: FakeTable[IntegratedAccount]) -> None:
+    elsewhere = {"context": {"api_key": "k"}, "origins": frozenset({"https://other.test"})}
+    accounts.rows["account"] = account(**elsewhere)
+    accounts.rows["resting"] = account(id="resting", status="inactive", **elsewhere)
+
+    shown = [service(accounts).get(ENVIRONMENT, id).status for id in ("account", "resting")]
+    woken = service(accounts).update(ENVIRONMENT, "resting", {"status": "active"})
+
+    assert (shown, woken.status) == (["needs_reauth", "inactive"], "needs_reauth")
+
+
 def test_change_without_context_keeps_it(accounts: FakeTable[IntegratedAccount]) -> None:
     updated = service(accounts).update(ENVIRONMENT, "account", {"tenant_id": "t2"})
 

@@ -66,6 +66,14 @@ def test_dead_refresh_token_is_noted_against_the_token_that_it_was_for() -> None
     assert keeper.refused == [("account", "old-token", "")]
 
 
+def test_account_at_rest_is_not_renewed() -> None:
+    here, keeper = refreshing()
+    keeper.accounts.rows["account"] = account(context=CONTEXT, status="inactive")
+
+    with pytest.raises(InvalidInputError, match="id: is inactive"):
+        here.refresh(ENVIRONMENT, "account")
+
+
 @pytest.mark.parametrize(
     ("context", "config", "path"),
     [({"api_key": "k"}, CONFIG, "id"), (CONTEXT, {"base_url": 3}, "integration.config.base_url")],
