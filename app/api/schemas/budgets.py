@@ -29,6 +29,9 @@ class AccountBudget(Schema):
         metadata={"description": "All daemons share it. Else, without Redis, each has its own, which is not seen here."}
     )
     is_known = fields.Boolean(metadata={"description": "Requests of the last hour have taught something."})
+    is_reachable = fields.Boolean(
+        metadata={"description": "false while Redis is away: who waits is known all the same."}
+    )
     paused_until = Time(allow_none=True, metadata={"description": "No request is sent before."})
     requests_at_once = fields.Integer(allow_none=True)
     requests_per_second = fields.Float(

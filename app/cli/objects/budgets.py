@@ -51,6 +51,8 @@ def reset(client: ApiClient, account_id: str, as_json: bool) -> None:
 def _facts(found: JsonObject) -> list[tuple[str, JSON]]:
     if not found["is_shared"]:
         return [("kept", "in each daemon, without Redis: it is not seen here")]
+    if not found["is_reachable"]:
+        return [("known", "nothing at the moment: Redis, where budgets are, can not be reached")]
     if not found["is_known"]:
         return [("known", "nothing: no request was made in the last hour, or it was reset")]
     names = ("paused_until", "requests_at_once", "under_way", "waiting", "refusals_in_a_row", "quota")

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from app.engine import budget_state
 from app.engine.budget_state import Budget
-from app.engine.errors import ConflictError
+from app.engine.errors import BrokerUnavailableError, ConflictError
 from app.engine.objects import EnvironmentId, IntegratedAccount, SyncJobRun
 from app.engine.work import Ring
 from app.services.ports import Bell, Swapped
@@ -77,6 +77,8 @@ class AccountBudget:
     """All processes share it; else each has its own, and none is seen from here."""
     is_known: bool
     """Requests of the last hour have taught something."""
+    is_reachable: bool = True
+    """False while the store of shared budgets is away: who waits is known all the same."""
     paused_until: datetime | None = None
     requests_at_once: int | None = None
     requests_per_second: float | None = None
@@ -100,12 +102,15 @@ class AccountBudgets:
         self._bell = bell
 
     def show(self, environment_id: EnvironmentId, account_id: str) -> AccountBudget:
-        """Show what is known of an account's limits; raise NotFoundError, and BrokerUnavailableError."""
+        """Show what is known of an account's limits; raise NotFoundError."""
         account = self._accounts.get(environment_id, account_id)
         runs = self._parked.of_account(account.id)
         if self._desk is None:
             return AccountBudget(id=account.id, is_shared=False, is_known=False, parked_runs=runs)
-        read = self._desk.read(account.id)
+        try:
+            read = self._desk.read(account.id)
+        except BrokerUnavailableError:
+            return AccountBudget(id=account.id, is_shared=True, is_known=False, is_reachable=False, parked_runs=runs)
         budget = budget_state.from_text(read.current)
         if budget is None:
             return AccountBudget(id=account.id, is_shared=True, is_known=False, parked_runs=runs)

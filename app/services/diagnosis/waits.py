@@ -105,9 +105,10 @@ def _limit(units: UnitFacts) -> Wait:
 
 
 def _receiver(facts: RunFacts) -> Wait | None:
-    deliveries = facts.deliveries
-    is_kept = deliveries.attempts or deliveries.disabled_reason or facts.units.blocked
-    if not deliveries.pending or not is_kept:
+    deliveries, units = facts.deliveries, facts.units
+    is_kept = deliveries.attempts or deliveries.disabled_reason or units.blocked
+    is_last = not (units.working or units.waiting or units.parked)
+    if not deliveries.pending or not (is_kept or is_last):
         return None
     message = f"its webhook's receiver: {deliveries.pending:,} events wait for it{_trouble(deliveries)}"
     return Wait(kind=WaitKind.RECEIVER, message=message, until=deliveries.retries_at)

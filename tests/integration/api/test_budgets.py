@@ -3,14 +3,15 @@
 from tests.integration.api.calling import Caller, Catalog
 
 
-def test_budget_that_can_not_be_reached_is_told_as_passing(api: Caller, catalog: Catalog) -> None:
+def test_budget_that_can_not_be_reached_says_so_and_is_not_reset(api: Caller, catalog: Catalog) -> None:
     place = f"/integrated-account/{catalog.account['id']}/budget"
 
-    answers = [api.get(place), api.delete(place)]
+    shown, reset = api.get(place), api.delete(place)
 
-    assert [answer.status for answer in answers] == [503, 503]
-    assert all("rate budgets can not be reached" in answer.body["message"] for answer in answers)
-    assert answers[0].headers["Retry-After"] == "2"
+    known = ("is_shared", "is_reachable", "is_known", "parked_runs")
+    assert (shown.status, [shown.body[name] for name in known]) == (200, [True, False, False, []])
+    assert (reset.status, reset.headers["Retry-After"]) == (503, "2")
+    assert "rate budgets can not be reached" in reset.body["message"]
 
 
 def test_budget_and_waits_are_those_of_ones_own_environment(api: Caller, stranger: Caller, catalog: Catalog) -> None:

@@ -39,6 +39,7 @@ FIELDS = {
 # What less than an admin may change, or needs more than reading.
 RUN_ROUTES = {
     *(f"{method} /custom/<path>" for method in ("GET", "POST", "PUT", "PATCH", "DELETE")),
+    "DELETE /integrated-account/<id>/budget",
     "DELETE /proxy/<resource>/<id>",
     "DELETE /sync-job-run-state/<id>",
     "DELETE /sync-job-run/<id>",

@@ -9,7 +9,7 @@ from service_tables import account, run
 
 from app.engine import budget_state
 from app.engine.budget_state import Budget, Holder, Quota
-from app.engine.errors import ConflictError
+from app.engine.errors import BrokerUnavailableError, ConflictError
 from app.engine.objects import EnvironmentId, IntegratedAccount, SyncJobRun
 from app.engine.status import RunStatus
 from app.engine.work import Ring
@@ -31,8 +31,11 @@ class FakeDesk:
 
     texts: dict[str, str] = field(default_factory=dict)
     others: int = 0
+    is_away: bool = False
 
     def read(self, account_id: str) -> Swapped:
+        if self.is_away:
+            raise BrokerUnavailableError
         return Swapped(is_done=False, current=self.texts.get(account_id, ""), now=NOW)
 
     def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
@@ -117,6 +120,15 @@ def test_budget_of_which_nothing_is_known_tells_who_waits_all_the_same(here: Her
     shown = here.budgets.show(ENVIRONMENT, "account")
 
     assert (shown.is_shared, shown.is_known, len(shown.parked_runs)) == (is_shared, False, 2)
+
+
+def test_who_waits_is_shown_also_while_budgets_can_not_be_reached() -> None:
+    here = Here(KNOWN)
+    here.desk.is_away = True
+
+    shown = here.budgets.show(ENVIRONMENT, "account")
+
+    assert (shown.is_reachable, shown.is_known, len(shown.parked_runs)) == (False, False, 2)
 
 
 def test_reset_forgets_what_was_learned_and_wakes_all_runs_of_the_account() -> None:

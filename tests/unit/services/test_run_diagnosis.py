@@ -127,7 +127,8 @@ BEGINNING = "its webhook's receiver: 7 events wait for it"
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ({"deliveries": DeliveryFacts(pending=7)}, None),
+        ({"deliveries": DeliveryFacts(pending=7)}, BEGINNING),
+        ({"deliveries": DeliveryFacts(pending=7), "units": UnitFacts(working=1)}, None),
         ({"deliveries": DeliveryFacts(attempts=3)}, None),
         ({"deliveries": DeliveryFacts(pending=7), "units": UnitFacts(blocked=1)}, BEGINNING),
         (
