@@ -1,9 +1,9 @@
 """Which hosts an integration's own secrets are sent to: its ``allowed_hosts``, and those that its addresses name.
 
 A pattern is a host with or without a port: ``api.example.com``, ``*.example.com`` (any name below it), ``10.0.0.1:80``;
-``:*`` is any port. One without a scheme and a port is that host by https; ``http://api.internal`` is it by http. Where
-an address begins with a placeholder, the account chooses the host, so that only ``allowed_hosts`` can tell which are
-the integration's.
+``:*`` is any port. One without a scheme and a port is that host by https; ``http://intranet`` is it by http. Where an
+address begins with a placeholder, the account chooses the host, so that only ``allowed_hosts`` can tell which are the
+integration's.
 """
 
 import re

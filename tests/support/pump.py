@@ -105,15 +105,15 @@ class World:
         self.api = MemoryApi(self.job)
         small = {
             **{"requests_per_account": 2, "children_per_unit": 2, "delivery_backlog": 2},
-            # Two pages make a full batch; nobody waits for more by a thread of its own.
-            **{"delivery_merge_records": 4, "delivery_linger_seconds": 0.0},
+            # A page is a batch; nobody waits for more by a thread of its own.
+            **{"delivery_merge_records": 0, "delivery_linger_seconds": 0.0},
         }
         self.settings = Settings(
             session_database_url=self.database.session_url,
             database_url=self.database.url,
             broker_url="memory://",
             encryption_key=_KEY,
-            **{**small, **self.limits},
+            **{**small, **self.job.limits, **self.limits},
         )
 
     def outside(self, engine: Engine) -> Outside:

@@ -33,6 +33,8 @@ class Job:
     status: RunStatus = RunStatus.COMPLETED
     keeps: Mapping[tuple[str, str], JSON] | None = None
     """What it must have kept, where that is not what the API gave."""
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    """Settings."""
 
     @property
     def has_parallel_requests(self) -> bool:
@@ -206,10 +208,13 @@ _NODES_JOB: Final[Mapping[str, Any]] = {
     },
 }
 
+# Two pages make a full batch.
+_MERGING: Final[Mapping[str, Any]] = {"delivery_merge_records": 4}
+
 JOBS: Final[Sequence[Job]] = (
     Job(name="flat", resources=[listed("users")], api={"users": {None: _USERS}}),
     Job(name="family", **_FAMILY),
-    Job(name="family-to-webhook", **_FAMILY, to_webhook=True),
+    Job(name="family-to-webhook", **_FAMILY, to_webhook=True, limits=_MERGING),
     Job(
         name="pair-to-webhook",
         resources=[listed("users"), child_of("users", "notes")],
@@ -224,7 +229,7 @@ JOBS: Final[Sequence[Job]] = (
     ),
     Job(name="faults-ignored", **_FAULTY),
     Job(name="faults-to-webhook", **{**_FAULTY, "resources": _FAULTY["resources"][3:5]}, to_webhook=True),
-    Job(name="faults-in-batches", **_FAULTY, to_webhook=True, error_handling=ErrorHandling.BATCH),
+    Job(name="faults-in-batches", **_FAULTY, to_webhook=True, error_handling=ErrorHandling.BATCH, limits=_MERGING),
     Job(name="fail-fast", **_FAILING),
     Job(name="fail-fast-to-webhook", **_FAILING, to_webhook=True),
     Job(
@@ -259,7 +264,7 @@ JOBS: Final[Sequence[Job]] = (
     ),
     Job(name="recursion", resources=[_FOLDER_ITEM], api={"folders": _FOLDERS}),
     Job(name="transforms-and-spools", **_NODES_JOB),
-    Job(name="transforms-and-spools-to-webhook", **_NODES_JOB, to_webhook=True),
+    Job(name="transforms-and-spools-to-webhook", **_NODES_JOB, to_webhook=True, limits=_MERGING),
 )
 
 

@@ -114,9 +114,10 @@ def test_refused_batch_is_sent_again_under_the_same_id_until_it_is_taken(
     wait_for_last_event(wait_for, receiver)
 
     assert (run["status"], sync.errors(run["id"])) == ("completed", [])
-    assert receiver.events == ["created", "started", *["record"] * 6, "completed"]
     batches = [delivery.id for delivery in receiver.deliveries if delivery.event.endswith(":record")]
-    assert batches == [batches[0]] * 3 + [batches[3]] * 3
+    assert receiver.events == ["created", "started", *["record"] * len(batches), "completed"]
+    # The second page waits, or is merged with the first one before that is sent.
+    assert batches in ([batches[0]] * 3, [batches[0]] * 3 + [batches[-1]] * 3)
 
 
 def test_errors_are_delivered_beside_the_records(
