@@ -54,7 +54,7 @@ ecosystem-tools: | $(BIN)/python  ## Install what tests/ecosystem needs of npm, 
 	@.venv-tools/bin/python -m pip --disable-pip-version-check --no-input install --quiet --require-hashes \
 		--requirement requirements/ecosystem.txt
 
-test-ecosystem: $(DEV)  ## Run what needs packages of Debian and ecosystem-tools, a short make chaos, and the store's and engine's tests through a pooler (POOLED= all)
+test-ecosystem: $(DEV)  ## Run what needs packages of Debian, an index or ecosystem-tools, a short make chaos, and the store's and engine's tests through a pooler (POOLED= all)
 	$(BIN)/python -m pytest $(IN_PARALLEL) tests/ecosystem tests/chaos $(PYTEST_OPTIONS)
 	FERRYMAN_TESTS_POOLER=pgbouncer $(BIN)/python -m pytest $(IN_PARALLEL) tests/integration/store tests/integration/engine \
 		$(POOLED) $(PYTEST_OPTIONS)

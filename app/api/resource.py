@@ -125,7 +125,7 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
                 served = self.arguments(schema, required=_has_required(body), example=example)(served)
             if query is not None:
                 served = self.arguments(_instance(query), location="query")(served)
-            served = self.doc(**told, **(documented or {}), **{_ROLE: needed.value})(served)
+            served = self.doc(**told, **_with_numbers(documented or {}), **{_ROLE: needed.value})(served)
             served = self._compared(method, served) if rule in _ITEMS else served
             served = self._opened(served)
             self._note(method, rule, served)
@@ -232,6 +232,14 @@ class Resource(Blueprint):  # type: ignore[misc]  # flask-smorest has no types
         """Keep ids and actions apart, so that each path offers what its own routes do and nothing else."""
         words = ", ".join(f'"{word}"' for word in self._actions)
         return rule.replace("<id>", f"<other_than({words}):id>") if words else rule
+
+
+def _with_numbers(documented: JsonObject) -> JsonObject:
+    """Write statuses as numbers, as flask-smorest does: what is said of an answer is then added to what it says."""
+    answers = {
+        int(status) if status.isdigit() else status: one for status, one in documented.get("responses", {}).items()
+    }
+    return {**documented, "responses": answers} if answers else documented
 
 
 def answering(*errors: HTTPStatus, like: SchemaLike | None = None) -> JsonObject:

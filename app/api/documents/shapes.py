@@ -24,8 +24,8 @@ _NAMED: Final[tuple[tuple[Shape, str], ...]] = (
     (CREDENTIALS.one.formats["oauth2"], "OAuth2Config"),
     (RATE_LIMIT, "RateLimit"),
     (MAPPING, "MappingConfig"),
-    (MODEL_RESOURCES, "UnifiedResources"),
-    (MODEL_RESOURCES.inner, "UnifiedResource"),
+    (MODEL_RESOURCES, "UnifiedModelResources"),
+    (MODEL_RESOURCES.inner, "UnifiedModelResource"),
     (OVERRIDES, "MappingOverrides"),
 )
 """Those that are components of their own; others stand where they are used."""

@@ -45,13 +45,13 @@ _CREATED: Final = {**schemas.SENT_TO_PROXY, "responses": {**ANY_ERROR["responses
 
 
 @unified.serves("GET", "/<model>/<resource>", answer=schemas.DirectList, documented={**schemas.PAGED, **ANY_ERROR})
-def list_unified(model: str, resource: str) -> Answer:
+def list_unified_records(model: str, resource: str) -> Answer:
     """List an account's records as the model describes them."""
     return _listed(f"{model}/{resource}")
 
 
 @unified.serves("GET", "/<model>/<resource>/<id>", answer=schemas.AnyAnswer, documented={**schemas.CALLED, **ANY_ERROR})
-def get_unified(model: str, resource: str, id: str) -> Shown:
+def get_unified_record(model: str, resource: str, id: str) -> Shown:
     """Show one record of an account as the model describes it."""
     return _one(f"{model}/{resource}", "get", id=id)
 
@@ -63,7 +63,7 @@ def get_unified(model: str, resource: str, id: str) -> Shown:
     documented={**schemas.CALLED, **ANY_ERROR},
     role=Role.READ,
 )
-def describe_unified(model: str, resource: str, method: str) -> Answer:
+def describe_unified_method(model: str, resource: str, method: str) -> Answer:
     """Show the schemas of a model's method, and what of the account's integration it calls; nothing is called."""
     account_id = called.taken_account(_query())
     return services().direct.describe(environment(), account_id, f"{model}/{resource}", method)
@@ -72,13 +72,13 @@ def describe_unified(model: str, resource: str, method: str) -> Answer:
 @unified.serves(
     "POST", "/<model>/<resource>", answer=schemas.AnyAnswer, status=201, documented={**schemas.SENT, **ANY_ERROR}
 )
-def create_unified(model: str, resource: str) -> Shown:
+def create_unified_record(model: str, resource: str) -> Shown:
     """Create a record at the account's API."""
     return _one(f"{model}/{resource}", "create", has_body=True)
 
 
 @unified.serves("PATCH", "/<model>/<resource>/<id>", answer=schemas.AnyAnswer, documented={**schemas.SENT, **ANY_ERROR})
-def update_unified(model: str, resource: str, id: str) -> Shown:
+def update_unified_record(model: str, resource: str, id: str) -> Shown:
     """Change a record at the account's API."""
     return _one(f"{model}/{resource}", "update", id=id, has_body=True)
 
@@ -86,7 +86,7 @@ def update_unified(model: str, resource: str, id: str) -> Shown:
 @unified.serves(
     "DELETE", "/<model>/<resource>/<id>", answer=schemas.DeletedRecord, documented={**schemas.CALLED, **ANY_ERROR}
 )
-def delete_unified(model: str, resource: str, id: str) -> Answer:
+def delete_unified_record(model: str, resource: str, id: str) -> Answer:
     """Remove a record at the account's API."""
     _called(f"{model}/{resource}", "delete", id=id)
     return {"id": id}
@@ -95,7 +95,7 @@ def delete_unified(model: str, resource: str, id: str) -> Answer:
 @unified.serves(
     "POST", "/<model>/<resource>/<id>", answer=schemas.CustomResult, documented={**schemas.SENT, **ANY_ERROR}
 )
-def call_unified(model: str, resource: str, id: str) -> Answer:
+def call_unified_method(model: str, resource: str, id: str) -> Answer:
     """Call a custom method of a model's resource: its name stands in the place of an id."""
     page = _called(f"{model}/{resource}", id, has_body=True)
     result = page.records[0] if len(page.records) == 1 else page.records
@@ -103,25 +103,25 @@ def call_unified(model: str, resource: str, id: str) -> Answer:
 
 
 @proxy.serves("GET", "/<resource>", answer=schemas.DirectList, documented={**schemas.PAGED, **ANY_ERROR})
-def list_proxied(resource: str) -> Answer:
+def list_proxied_records(resource: str) -> Answer:
     """List an account's records as the API gives them."""
     return _listed(resource)
 
 
 @proxy.serves("GET", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=_FILE)
-def get_proxied(resource: str, id: str) -> Shown:
+def get_proxied_record(resource: str, id: str) -> Shown:
     """Show one record of an account as the API gives it; a file comes as it is."""
     return _one(resource, "get", id=id)
 
 
 @proxy.serves("POST", "/<resource>", answer=schemas.AnyAnswer, status=201, documented=_CREATED)
-def create_proxied(resource: str) -> Shown:
+def create_proxied_record(resource: str) -> Shown:
     """Create a record at the account's API; a body that is no JSON is sent as it is."""
     return _one(resource, "create", has_body=True)
 
 
 @proxy.serves("POST", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=_SENT)
-def call_proxied(resource: str, id: str) -> Shown:
+def call_proxied_method(resource: str, id: str) -> Shown:
     """Call a method of the integration's config by its name, which stands in the place of an id."""
     if id == "list":
         return _listed(resource, has_body=True)
@@ -129,13 +129,13 @@ def call_proxied(resource: str, id: str) -> Shown:
 
 
 @proxy.serves("PATCH", "/<resource>/<id>", answer=schemas.AnyAnswer, documented=_SENT)
-def update_proxied(resource: str, id: str) -> Shown:
+def update_proxied_record(resource: str, id: str) -> Shown:
     """Change a record at the account's API; a body that is no JSON is sent as it is."""
     return _one(resource, "update", id=id, has_body=True)
 
 
 @proxy.serves("DELETE", "/<resource>/<id>", answer=schemas.DeletedRecord, documented={**schemas.CALLED, **ANY_ERROR})
-def delete_proxied(resource: str, id: str) -> Answer:
+def delete_proxied_record(resource: str, id: str) -> Answer:
     """Remove a record at the account's API."""
     _called(resource, "delete", id=id)
     return {"id": id}

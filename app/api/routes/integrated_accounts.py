@@ -73,20 +73,20 @@ def list_accounts(query: JsonObject) -> Answer:
 @integrated_accounts.serves(
     "POST", "/refresh-credentials", body=AccountRefresh, answer=schemas.RefreshedAccount, documented=ANY_ERROR
 )
-def refresh_credentials(body: Body) -> Answer:
+def refresh_integrated_account_credentials(body: Body) -> Answer:
     """Renew an account's OAuth 2 token now; 401 when it has to be connected anew."""
     return {**_view(services().refreshing.refresh(environment(), body.checked()["id"])), "success": True}
 
 
 @integrated_accounts.serves("POST", "/token", body=schemas.AccountTokenRequest, answer=schemas.AccountToken)
-def create_account_token(body: Body) -> Answer:
+def create_integrated_account_token(body: Body) -> Answer:
     """Make a token of one account: for 15 minutes it may call that account, see it, and change its credentials."""
     account_id = body.checked()["integrated_account_id"]
     return {"integrated_account_token": services().account_tokens.issue(environment(), account_id)}
 
 
 @integrated_accounts.serves("POST", "/bulk-delete", body=schemas.AccountIds, answer=schemas.DeletedAccounts)
-def delete_accounts(body: Body) -> Answer:
+def delete_integrated_accounts(body: Body) -> Answer:
     """Remove accounts as DELETE does one: all of some ids or, when one is not there, none; or those that are found."""
     deleted = services().bulk_deletion.delete(environment(), body.fields, body.faults)
     counts = {"matched_count": deleted.matched_count, "deleted_count": len(deleted.ids)}
@@ -94,7 +94,7 @@ def delete_accounts(body: Body) -> Answer:
 
 
 @integrated_accounts.serves("POST", "/restore", body=schemas.AccountAction, answer=Account)
-def restore_account(body: Body) -> Answer:
+def restore_integrated_account(body: Body) -> Answer:
     """Undo the deletion of an account that is not erased yet: it comes back as it was, with all that is held of it."""
     account_id = body.checked()["id"]
     services().account_deletion.restore(environment(), account_id)
@@ -123,25 +123,25 @@ def update_account(body: Body, id: str) -> Answer:
 
 
 @integrated_accounts.serves("PATCH", "/<id>/credentials", body=schemas.AccountCredentials, answer=Account)
-def update_credentials(body: Body, id: str) -> Answer:
+def update_integrated_account_credentials(body: Body, id: str) -> Answer:
     """Change an account's credentials, which are merged into its context, and have them tried again."""
     return _view(services().accounts.update(environment(), path_id(_KIND, id), body.fields, body.faults))
 
 
 @integrated_accounts.serves("GET", "/<id>/tools", query=offers.ToolQuery, answer=offers.ToolPage)
-def list_account_tools(query: JsonObject, id: str) -> Answer:
+def list_integrated_account_tools(query: JsonObject, id: str) -> Answer:
     """Describe the methods of an account's API as tools for an AI agent."""
     return offered.tools(_offering(id), query)
 
 
 @integrated_accounts.serves("GET", "/<id>/capabilities", query=offers.CapabilityQuery, answer=offers.Capabilities)
-def show_account_capabilities(query: JsonObject, id: str) -> Answer:
+def get_integrated_account_capabilities(query: JsonObject, id: str) -> Answer:
     """Show what can be called of an account: its API's methods, and those of unified models that are mapped."""
     return offered.capabilities(_offering(id), query)
 
 
 @integrated_accounts.serves("GET", "/<id>/unified-apis", answer=offers.UnifiedApiPage)
-def list_account_unified_apis(id: str) -> Answer:
+def list_integrated_account_unified_apis(id: str) -> Answer:
     """List the unified models that are mapped for an account, with their resources and methods."""
     return offered.unified_apis(_offering(id))
 

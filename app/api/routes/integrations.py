@@ -57,19 +57,19 @@ def update_integration(body: Body, id: str) -> Answer:
 
 
 @integrations.serves("GET", "/<id>/tools", query=offers.ToolQuery, answer=offers.ToolPage)
-def list_tools(query: JsonObject, id: str) -> Answer:
+def list_integration_tools(query: JsonObject, id: str) -> Answer:
     """Describe the methods of an integration's config, found by its id or name, as tools for an AI agent."""
     return offered.tools(_offering(id), query)
 
 
 @integrations.serves("GET", "/<id>/capabilities", query=offers.CapabilityQuery, answer=offers.Capabilities)
-def show_capabilities(query: JsonObject, id: str) -> Answer:
+def get_integration_capabilities(query: JsonObject, id: str) -> Answer:
     """Show what can be called of an integration, found by its id or name: its methods, and those that are mapped."""
     return offered.capabilities(_offering(id), query)
 
 
 @integrations.serves("GET", "/<id>/unified-apis", answer=offers.UnifiedApiPage)
-def list_unified_apis(id: str) -> Answer:
+def list_integration_unified_apis(id: str) -> Answer:
     """List the unified models that are mapped to an integration, found by its id or name, with their methods."""
     return offered.unified_apis(_offering(id))
 

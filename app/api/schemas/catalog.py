@@ -40,9 +40,7 @@ _OF_FEATURES: Final = ("features.", "features[")
 FEATURE: Final = "features_dot_super_query"
 IS_SANDBOX: Final = "is_sandbox"
 _SHARING: Final = validate.OneOf(["deny", "ask", "allow"])
-_OF_TEAMS: Final = dict.fromkeys(
-    ("team_id", "team", "installed_environment", "can_install"), "there are environments, and no teams"
-)
+_OF_TEAMS: Final = dict.fromkeys(("team_id", "team", "can_install"), "there are environments, and no teams")
 _WEB_ADDRESS: Final = {"pattern": r"^https?://\w\S*$"}
 
 

@@ -127,7 +127,7 @@ SENT_TO_PROXY: Final[dict[str, Any]] = {
     "requestBody": {
         "content": {
             "application/json": {"schema": {}},
-            "multipart/form-data": {"schema": {"type": "object"}},
+            "multipart/form-data": {"schema": {"type": "object", "additionalProperties": {}}},
             "application/octet-stream": _FILE,
         }
     },

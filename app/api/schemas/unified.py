@@ -15,7 +15,7 @@ _VERSION: Final = {"description": "The version that you saw; refused when it is 
 _OF_TEAMS: Final = dict.fromkeys(("team_id", "team"), "there are environments, and no teams") | {
     "scopes": "which scopes a method needs is not checked"
 }
-_RESOURCES: Final = {"component": "UnifiedResources"}
+_RESOURCES: Final = {"component": "UnifiedModelResources"}
 _CONFIG: Final = {"component": "MappingConfig"}
 
 
