@@ -14,7 +14,8 @@ _PYTHON_END: Final = r"\Z"
 """The end of a text in Python's regular expressions; in those of JSON Schema it is ``$``."""
 
 
-class _Converter(OpenAPIConverter):
+# apispec has no types for its plugin.
+class _Converter(OpenAPIConverter):  # type: ignore[misc]
     """Says of answers which fields they always have, and describes every schema by its docstring."""
 
     def schema2jsonschema(self, schema: Any) -> JsonObject:
@@ -28,7 +29,7 @@ class _Converter(OpenAPIConverter):
         return made
 
 
-class DescribingPlugin(MarshmallowPlugin):
+class DescribingPlugin(MarshmallowPlugin):  # type: ignore[misc]
     """Marshmallow's plugin, with what is said of fields here."""
 
     Converter = _Converter
