@@ -11,13 +11,13 @@ from typing import Any, Final
 from flower.api import control, tasks
 from flower.views import broker as broker_pages
 from flower.views import tasks as task_pages
-from tornado.web import HTTPError, authenticated
 
 from app.broker.queues import PULSES
 from app.broker.task_messages import signer_of_environment
 from app.engine.routing import RAPID_BRIDGE_QUEUE
 from workers.commands import REFUSALS, STOP_THE_RUN
 
+_web: Final = control.web
 TASK_COLUMNS: Final = "name,state,args,kwargs,received,started,runtime,worker,uuid"
 _LABELS: Final = {"args": "Run", "kwargs": "Resource and account"}
 
@@ -62,9 +62,9 @@ def show_task(task: Any) -> Any:
 
 def _refusing(words: str) -> Callable[..., Any]:
     async def post(self: Any, *_: str) -> None:
-        raise HTTPError(403, words)
+        raise _web.HTTPError(403, words)
 
-    handler: Callable[..., Any] = authenticated(post)
+    handler: Callable[..., Any] = _web.authenticated(post)
     return handler
 
 
@@ -73,15 +73,15 @@ def _revoking(revoke: Callable[..., Any]) -> Callable[..., Any]:
 
     async def post(self: Any, task_id: str) -> None:
         if self.get_argument("terminate", default=False, type=bool):
-            raise HTTPError(403, REFUSALS["terminate"])
+            raise _web.HTTPError(403, REFUSALS["terminate"])
         if signer_of_environment() is None:
-            raise HTTPError(403, REFUSALS["revoke"])
+            raise _web.HTTPError(403, REFUSALS["revoke"])
         task = self.application.events.state.tasks.get(task_id)
         if task is not None and task.state not in _WAITING:
-            raise HTTPError(403, f"task {task_id} has begun, or ended: {STOP_THE_RUN}")
+            raise _web.HTTPError(403, f"task {task_id} has begun, or ended: {STOP_THE_RUN}")
         await revoke(self, task_id)
 
-    handler: Callable[..., Any] = authenticated(post)
+    handler: Callable[..., Any] = _web.authenticated(post)
     return handler
 
 

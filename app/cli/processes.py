@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ import click
 from app import settings
 from app.bootstrap.encryption import demand_key
 from app.engine.ids import new_id
-from app.stack import commands
+from app.stack import commands, extras
 from app.stack.daemon_names import take_name
 from app.stack.joining import joining_environment
 
@@ -62,8 +61,8 @@ def flower(host: str, port: int) -> None:
     for name in ("BROKER_URL", "FLOWER_BASIC_AUTH"):
         if not os.environ.get(name):
             raise click.ClickException(f"{name} is not set")
-    if find_spec("flower") is None:
-        raise click.ClickException("Flower is not installed: pip install 'ferryman[flower]'")
+    if not extras.has_flower():
+        raise click.ClickException("Flower is not installed: run pip install 'ferryman[flower]'")
     _become(commands.flower_command(host, port), {})
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from apispec.ext.marshmallow import MarshmallowPlugin, OpenAPIConverter
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 
 from app.api.documents.json_kinds import COMPONENT, MAY_LACK, nullable, ref, spelt_out
@@ -19,7 +20,7 @@ class _Converter(OpenAPIConverter):  # type: ignore[misc]
     """Says of answers which fields they always have, and describes every schema by its docstring."""
 
     def schema2jsonschema(self, schema: Any) -> JsonObject:
-        made: JsonObject = super().schema2jsonschema(schema)
+        made: JsonObject = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]  # as all of apispec
         kind = schema if isinstance(schema, type) else type(schema)
         if description := _description(kind):
             made["description"] = description
@@ -37,12 +38,10 @@ class DescribingPlugin(MarshmallowPlugin):  # type: ignore[misc]
     def init_spec(self, spec: Any) -> None:
         """Add to what is made of every field."""
         super().init_spec(spec)
-        assert self.converter is not None
-        self.converter.add_attribute_function(_component)
-        self.converter.add_attribute_function(_pattern)
-        self.converter.add_attribute_function(_spelt_out)
-        self.converter.add_attribute_function(_absent_values)
-        self.converter.add_parameter_attribute_function(_empty_parameters)
+        converter: Any = self.converter
+        for function in (_component, _pattern, _spelt_out, _absent_values):
+            converter.add_attribute_function(function)
+        converter.add_parameter_attribute_function(_empty_parameters)
 
 
 def _component(_: Any, field: fields.Field[Any], ret: JsonObject, **__: Any) -> JsonObject:

@@ -41,7 +41,7 @@ def test_what_differs_is_done_by_the_package_as_it_is_said() -> None:
     assert asked([(one.template, one.context) for one in known]) == [one.theirs for one in known]
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 def test_other_templates_become_the_same(seed: int) -> None:
     templates = placeholder_answers.templates(seed, 4000)
 

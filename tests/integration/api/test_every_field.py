@@ -41,7 +41,7 @@ def world(api: Caller, environment_id: EnvironmentId, engine: Engine) -> World:
 
 def operations(api: Caller) -> list[Operation]:
     found = operations_of(api.get("/openapi.json").body)
-    return [one for one in found if not one.path.startswith(DIRECT) and one.collection != "environment"]
+    return [one for one in found if not one.path.startswith(DIRECT)]
 
 
 def address(world: World, operation: Operation) -> str:

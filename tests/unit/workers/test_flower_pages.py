@@ -10,7 +10,6 @@ import pytest
 from flower.api import control, tasks
 from flower.views import broker as broker_pages
 from flower.views import tasks as task_pages
-from tornado.web import HTTPError
 
 from app.engine.ids import new_id
 from workers import flower_pages
@@ -53,7 +52,7 @@ def page(state: str = "RECEIVED", *, terminate: bool = False) -> Any:
 
 
 def refusal(handler: Any, asked: Any) -> str:
-    with pytest.raises(HTTPError) as refused:
+    with pytest.raises(control.web.HTTPError) as refused:
         asyncio.run(handler.post(asked, "task"))
     assert refused.value.status_code == 403
     return str(refused.value.log_message)
