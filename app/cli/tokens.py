@@ -7,7 +7,7 @@ import click
 
 from app.bootstrap.operators import People, people
 from app.cli.calling import json_option, print_json, print_table
-from app.cli.next_steps import tell_next, tell_next_text
+from app.cli.next_steps import connection_words, tell_next, tell_next_text
 from app.cli.operators import operator_settings
 from app.cli.options import environment_option, stack_option
 from app.cli.spans import Span
@@ -51,7 +51,7 @@ def create(
         print_json({**_row(made), "token": secret})
         return
     click.echo(secret)
-    tell_next_text(f"export FERRYMAN_TOKEN=<the line above>; {command(['run', 'list'])}")
+    tell_next_text(f"export FERRYMAN_TOKEN=<the line above>; {command(['run', 'list', *connection_words()])}")
 
 
 @token.command("list")
