@@ -94,7 +94,9 @@ def test_revoke_of_what_waits_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> N
     assert asked.revoked == ["task"]
 
 
-@pytest.mark.parametrize("args", [f"('{RUN}', '{UNIT}')", f"['{RUN}', '{UNIT}']", f"('{RUN}',)"], ids=["tuple", "list", "alone"])
+@pytest.mark.parametrize(
+    "args", [f"('{RUN}', '{UNIT}')", f"['{RUN}', '{UNIT}']", f"('{RUN}',)"], ids=["tuple", "list", "alone"]
+)
 @pytest.mark.parametrize(("state", "what"), [("SUCCESS", "nothing was left to do"), ("RECEIVED", "")])
 def test_task_shows_its_run_though_nothing_was_told_of_it(args: str, state: str, what: str) -> None:
     shown = flower_pages.show_task(SimpleNamespace(args=args, kwargs="{}", state=state))
