@@ -5,7 +5,8 @@ from typing import Final
 
 from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
-from app.engine.objects import AccountStatus, IntegratedAccount
+from app.engine.objects import IntegratedAccount
+from app.engine.status import AccountStatus
 
 _PATH: Final = "status"
 _CHOSEN: Final = (AccountStatus.ACTIVE, AccountStatus.INACTIVE)

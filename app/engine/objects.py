@@ -7,13 +7,12 @@ object that holds one has it in its ``repr``.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Generic, NewType, TypeVar
 
 from app.engine.json_types import JsonObject
 from app.engine.paths import Path
 from app.engine.roles import Role
-from app.engine.status import DaemonStatus, ErrorHandling, RunStatus
+from app.engine.status import AccountStatus, DaemonStatus, ErrorHandling, RunStatus
 
 T = TypeVar("T")
 
@@ -69,16 +68,6 @@ class Integration:
     version: int = 1
     created_at: datetime
     updated_at: datetime
-
-
-class AccountStatus(StrEnum):
-    """What an account is good for."""
-
-    ACTIVE = "active"
-    NEEDS_REAUTH = "needs_reauth"
-    """Its upstream refuses its credentials: a person has to connect it anew. It is asked all the same."""
-    INACTIVE = "inactive"
-    """Whoever owns it has put it to rest: nothing is asked of it, by runs or direct calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,3 +115,13 @@ RUN_MOVES: dict[RunStatus, frozenset[RunStatus]] = {
 def allowed_origins(target: RunStatus) -> frozenset[RunStatus]:
     """Tell from which statuses a run may move to ``target``."""
     return RUN_MOVES[target]
+
+
+class AccountStatus(StrEnum):
+    """What an account is good for."""
+
+    ACTIVE = "active"
+    NEEDS_REAUTH = "needs_reauth"
+    """Its upstream refuses its credentials: a person has to connect it anew. It is asked all the same."""
+    INACTIVE = "inactive"
+    """Whoever owns it has put it to rest: nothing is asked of it, by runs or direct calls."""

@@ -10,9 +10,10 @@ from app.engine.errors import UnreadableSecretError
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
-from app.engine.objects import AccountStatus, EnvironmentId, IntegratedAccount, Integration
+from app.engine.objects import EnvironmentId, IntegratedAccount, Integration
 from app.engine.paths import Path
 from app.engine.redaction import redacted
+from app.engine.status import AccountStatus
 
 _NEEDY: Final = "needs_reauth"
 

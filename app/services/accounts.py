@@ -12,18 +12,12 @@ from app.engine.ids import new_id
 from app.engine.integration_config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged, overridden
-from app.engine.objects import (
-    AccountStatus,
-    EnvironmentId,
-    IntegratedAccount,
-    Integration,
-    ListFilters,
-    Page,
-    RowVersion,
-)
+from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page, RowVersion
 from app.engine.paths import Path
 from app.engine.redaction import entered_paths, holds_mask, restored
+from app.engine.status import AccountStatus
 from app.services.account_origins import AccountOrigins
+from app.services.catalog import shown_statuses
 from app.services.shown_contexts import declared_paths
 
 _DEFAULT_METHOD = "api_key"
@@ -155,9 +149,14 @@ class AccountService:
         return _found(self._accounts.inspect(environment_id, account_id), account_id)
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[IntegratedAccount]:
-        """Read a page of accounts."""
-        page, known = self._accounts.list(environment_id, filters), dict[str, IntegrationConfig | None]()
-        return replace(page, result=[self._origins.told(account, known) for account in page.result])
+        """Read a page of accounts, which may be narrowed by the status that they are shown with."""
+        known = dict[str, IntegrationConfig | None]()
+
+        def page_of(asked: ListFilters) -> Page[IntegratedAccount]:
+            page = self._accounts.list(environment_id, asked)
+            return replace(page, result=[self._origins.told(account, known) for account in page.result])
+
+        return shown_statuses.read(page_of, filters)
 
     def update(
         self,

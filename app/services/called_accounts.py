@@ -7,7 +7,8 @@ from typing import Final, TypeVar
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, SourceError, TooManyRequestsError
 from app.engine.ids import canonical_id
 from app.engine.integration_config import IntegrationConfig
-from app.engine.objects import AccountStatus, EnvironmentId, IntegratedAccount
+from app.engine.objects import EnvironmentId, IntegratedAccount
+from app.engine.status import AccountStatus
 from app.services.account_configs import config_of
 from app.services.account_origins import with_origins
 from app.services.request_limits import RequestLimits

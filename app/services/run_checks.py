@@ -6,7 +6,8 @@ from app.engine import args as arguments
 from app.engine import args_validation, events, routing, run_keys, scope
 from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
-from app.engine.objects import AccountStatus, IntegratedAccount, SyncJob, Webhook
+from app.engine.objects import IntegratedAccount, SyncJob, Webhook
+from app.engine.status import AccountStatus
 from app.services.called_accounts import INACTIVE
 from app.services.run_requests import RunRequest
 from app.services.shown_contexts import ShownContexts

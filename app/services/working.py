@@ -9,8 +9,7 @@ from typing import Final, Protocol
 
 from app.engine.frontier import Frontier
 from app.engine.ids import new_id
-from app.engine.objects import AccountStatus
-from app.engine.status import RunStatus
+from app.engine.status import AccountStatus, RunStatus
 from app.engine.work import NOTHING_DONE, Claim, ClaimTerms, ErrorDraft, SliceOutcome, UnitKind, WorkFacts
 from app.services.delivering import DeliveryWorker, Note, note_nothing
 from app.services.fetching import FetchWorker

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Engine, Select, bindparam, func, insert, null
 from app.engine.announcements import REACTIVATED, reactivated
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JsonObject
-from app.engine.objects import AccountStatus, EnvironmentId, IntegratedAccount, ListFilters, Page, RowVersion
+from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page, RowVersion
 from app.engine.paths import Path
+from app.engine.status import AccountStatus
 from app.services.conflicts import repeats_conflicts
 from app.store import announcements, paging, sealed_config, tables, tenants
 from app.store.database import Row, reading

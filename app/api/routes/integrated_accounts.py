@@ -11,15 +11,8 @@ from app.api.resource import ANY_ERROR, Resource, answering
 from app.api.schemas import accounts as schemas
 from app.api.schemas import budgets as budget_schemas
 from app.api.schemas import offers
-from app.api.schemas.catalog import (
-    FEATURE,
-    IS_SANDBOX,
-    Account,
-    AccountPatch,
-    AccountQuery,
-    AccountRefresh,
-    NewAccount,
-)
+from app.api.schemas.account_lists import FEATURE, IS_SANDBOX, AccountQuery
+from app.api.schemas.catalog import Account, AccountPatch, AccountRefresh, NewAccount
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.services import environment, own_account, services
 from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view

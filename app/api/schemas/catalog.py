@@ -1,13 +1,13 @@
 """Sync jobs, integrations, integrated accounts and webhooks."""
 
 import re
-from collections.abc import Set
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-from marshmallow import Schema, ValidationError, fields, pre_load, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from app.api.schemas.documented import ARGS_SCHEMA, RESOURCE_LIST, STORED_RESOURCES
+from app.api.schemas.embedded import INSTALLED, EmbeddedInstallation, EmbeddedIntegration
 from app.api.schemas.fields import (
     Flag,
     Id,
@@ -22,11 +22,11 @@ from app.api.schemas.fields import (
     narrowed,
 )
 from app.api.warned import Warned
-from app.engine.json_types import JSON, JsonObject
+from app.engine.json_types import JSON
 from app.engine.known_keys.of_integrations import INTEGRATION
 from app.engine.known_keys.of_items import ITEMS
 from app.engine.known_keys.of_unified import OVERRIDES
-from app.engine.objects import AccountStatus
+from app.engine.status import AccountStatus
 
 _TIMES: Final = ("created_at", "updated_at")
 _LONGEST_OVERLAP_SECONDS = 30 * 24 * 3600
@@ -35,10 +35,6 @@ SLUG: Final = validate.Regexp(
     re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z"),
     error="expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit",
 )
-_FEATURE: Final = "features.super_query"
-_OF_FEATURES: Final = ("features.", "features[")
-FEATURE: Final = "features_dot_super_query"
-IS_SANDBOX: Final = "is_sandbox"
 _SHARING: Final = validate.OneOf(["deny", "ask", "allow"])
 _OF_TEAMS: Final = dict.fromkeys(("team_id", "team", "can_install"), "there are environments, and no teams")
 _WEB_ADDRESS: Final = {"pattern": r"^https?://\w\S*$"}
@@ -153,9 +149,6 @@ class NewIntegration(Input):
     sharing = fields.String(validate=_SHARING)
 
 
-_INSTALLED: Final = {"description": "The environment that has it, which may use whatever it has."}
-
-
 class Integration(Warned):
     """An integration; secrets in its config are masked."""
 
@@ -166,36 +159,7 @@ class Integration(Warned):
     sharing = fields.String()
     config = JsonObjectField(metadata={"component": "IntegrationConfig"})
     version = fields.Integer()
-    installed_environment = fields.List(Id(), metadata=_INSTALLED)
-    environment_id = Id()
-    created_at = Time()
-    updated_at = Time()
-
-
-class EmbeddedIntegration(Schema):
-    """An integration within something else: of its config only what a list of integrations shows."""
-
-    id = Id()
-    name = fields.String()
-    category = fields.String(allow_none=True)
-    is_beta = fields.Boolean()
-    sharing = fields.String()
-    config = JsonObjectField(metadata={"description": "`label`, `logo`, `icon` and `description`, where it has them."})
-    version = fields.Integer()
-    installed_environment = fields.List(Id(), metadata=_INSTALLED)
-    environment_id = Id()
-    created_at = Time()
-    updated_at = Time()
-
-
-class EmbeddedInstallation(Schema):
-    """What an environment lays over an integration; secrets in its override are masked."""
-
-    id = Id()
-    integration_id = Id()
-    override = JsonObjectField(metadata={"component": "IntegrationConfigChange"})
-    is_enabled = fields.Boolean()
-    show_in_catalog = fields.Boolean()
+    installed_environment = fields.List(Id(), metadata=INSTALLED)
     environment_id = Id()
     created_at = Time()
     updated_at = Time()
@@ -296,37 +260,6 @@ class Account(Warned):
     environment_id = Id()
     created_at = Time()
     updated_at = Time()
-
-
-class AccountListing(SortedListing):
-    """A list that takes any ``features.name=value``, as ``features[name]=value`` too: no account has one."""
-
-    @classmethod
-    def spellings(cls, names: Set[str]) -> Set[str]:
-        """Add that of nested objects."""
-        return names | {"features[super_query]"}
-
-    @pre_load
-    def _as_one(self, data: JsonObject, **_: Any) -> JsonObject:
-        return {_FEATURE if name.startswith(_OF_FEATURES) else name: value for name, value in data.items()}
-
-
-_account_filters: dict[str, fields.Field[Any]] = {
-    "tenant_id": fields.String(),
-    "status": fields.String(),
-    "integration_name": fields.String(),
-    "integration_dot_name": fields.String(data_key="integration.name"),
-    FEATURE: fields.String(data_key=_FEATURE, metadata={"description": "No account has it: the list is empty."}),
-    IS_SANDBOX: Flag(metadata={"description": "No account is one: true lists nothing."}),
-    "environment_id": Id(),
-}
-AccountQuery = narrowed(
-    AccountListing,
-    "AccountQuery",
-    _account_filters,
-    times=_TIMES,
-    sorts=("updated_at", "tenant_id", "integration_name"),
-)
 
 
 class WebhookPatch(Input):

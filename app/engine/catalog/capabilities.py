@@ -7,8 +7,8 @@ from typing import Final
 
 from app.engine import non_secrets
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import AccountStatus
 from app.engine.offers import MappedModel, Offering, is_among
+from app.engine.status import AccountStatus
 
 _FIELD: Final = ("name", "label", "type", "required", "format", "placeholder", "help_text")
 _FORMAT: Final = "format"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 from app.engine.catalog.tenant import Tenant, is_id
-from app.engine.errors import ConflictError, Failure, InvalidInputError, NotFoundError
+from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
 
@@ -99,14 +99,13 @@ class TenantService:
         return _found(self._tenants.update(environment_id, id, values, seen=seen), id)
 
     def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> str:
-        """Remove a tenant; raise NotFoundError, and ConflictError for one that has accounts."""
+        """Remove a tenant; raise NotFoundError, and InvalidInputError for one that has accounts."""
         is_done = self._tenants.delete(environment_id, id, seen=seen)
         if is_done is None:
             raise NotFoundError(_KIND, id)
         if not is_done:
-            raise ConflictError(
-                f"tenant '{id}' has accounts: delete them first, as POST /integrated-account/bulk-delete does"
-            )
+            advice = "delete them first, as POST /integrated-account/bulk-delete does"
+            raise InvalidInputError([Failure("id", f"tenant '{id}' has accounts: {advice}")])
         return id
 
 

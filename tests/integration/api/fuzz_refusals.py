@@ -8,7 +8,8 @@ from app.engine.json_types import JSON
 _REASONS: Final = {
     "what it refers to has to exist": r"\S+: .*(does not exist|is no resource of .*|is not an installation of .*)",
     "and is named one way or the other": r"integration_name: expected this or environment_integration_id",
-    "a name is taken once": r"name: an? (integration|unified model) (named|called) .* exists already",
+    "a name is taken once": r"name: an? (integration|unified model|environment) (named|called) .* exists already",
+    "and so is the id of a tenant": r"id: a tenant .* exists already",
     "some things stay as they were made": r"\S+: can not be changed: .*",
     "somebody else was faster": r"version: is \d+ by now: read .* again before changing it",
     "others need it": r"id: .* belong to this integration, delete them first: .*",
@@ -34,6 +35,11 @@ _REASONS: Final = {
     "what is merged into a config has its keys": r"\S+: is no key that is known here: .*",
     "a path is a path": r"\S+: (is neither a path nor JSONata|expected a path such as).*",
     "what is not supported is refused": r"id: actions\.post_install of .* are not .*",
+    "an account rests or does not": r"status: (expected active or inactive|is needs_reauth, which .*)",
+    "and is asked for nothing while it rests": r"(integrated_account_id|id): is inactive: .*",
+    "a tenant with accounts stays": r"id: tenant .* has accounts: .*",
+    "many are deleted one way": r": expected one of ids, tenant_id, query, found .*",
+    "and by filters that say something": r"query(\..*)?: (is empty.*|is no filter here.*|expected a text, .*)",
     "a path stays below base_url": r"path: (holds '\.' or '\.\.' as a segment|expected a path below).*",
     "a mapping is a config too": r"unified_model_override\..*: .*",
 }

@@ -53,6 +53,7 @@ RUN_ROUTES = {
     "PATCH /sync-job-run/<id>",
     "PATCH /unified/<model>/<resource>/<id>",
     "POST /proxy/<resource>",
+    "POST /proxy/<resource>/<id>",
     "POST /record/restore",
     "POST /sync-job-cron-trigger/<id>/schedule",
     "POST /sync-job-run",

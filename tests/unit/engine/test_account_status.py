@@ -4,7 +4,7 @@ import pytest
 
 from app.engine import account_status
 from app.engine.json_types import JsonObject
-from app.engine.objects import AccountStatus
+from app.engine.status import AccountStatus
 from tests.unit.services.service_tables import account
 
 ACTIVE, INACTIVE, NEEDY = AccountStatus.ACTIVE, AccountStatus.INACTIVE, AccountStatus.NEEDS_REAUTH

@@ -7,7 +7,7 @@ import pytest
 from service_tables import ENVIRONMENT, NOON
 
 from app.engine.catalog.tenant import Tenant
-from app.engine.errors import ConflictError, Failure, InvalidInputError, NotFoundError
+from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.services.catalog.tenants import TenantService
@@ -103,7 +103,7 @@ def test_tenant_with_accounts_stays(service: TenantService) -> None:
     service.create(ENVIRONMENT, {"id": "b"})
 
     assert service.delete(ENVIRONMENT, "b") == "b"
-    with pytest.raises(ConflictError, match="tenant 'acme' has accounts"):
+    with pytest.raises(InvalidInputError, match="tenant 'acme' has accounts"):
         service.delete(ENVIRONMENT, "acme")
     with pytest.raises(NotFoundError):
         service.delete(ENVIRONMENT, "nobody")
