@@ -31,6 +31,7 @@ CHANGES: Mapping[str, JsonObject] = {
     "sync-job-run": {"status": "stopped"},
     "sync-job-run-state": {"value": "other"},
     "sync-job-template": {"label": "other"},
+    "tenant": {"name": "other"},
     "unified-model": {"category": "other"},
     "unified-model-resource-method": {"config": {"query": {"a": "b"}}},
     "webhook": {"event_types": []},
@@ -171,6 +172,24 @@ def test_things_are_removed_as_they_were_seen_or_not_at_all(
     assert wrong == []
 
 
+def test_environment_is_renamed_as_it_was_seen(world: World) -> None:
+    path, change = path_of(world, "environment"), {"name": f"other-{new_id()}"}
+
+    refused = matching(world, '"x"', "PATCH", path, change)
+    changed = matching(world, tag_of(world, path), "PATCH", path, change)
+
+    assert (refused.status, changed.status) == (412, 200)
+
+
+def test_tenant_that_no_account_has_is_removed_as_it_was_seen(world: World) -> None:
+    path = f"/tenant/{world.caller.post('/tenant', {'id': 'alone'}).body['id']}"
+
+    refused = matching(world, '"x"', "DELETE", path)
+    removed = matching(world, tag_of(world, path), "DELETE", path)
+
+    assert (refused.status, removed.status, world.caller.get(path).status) == (412, 200, 404)
+
+
 def touch(engine: Engine, world: World, collection: str) -> None:
     """Write a row anew as it is, as somebody would who changes what is not shown."""
     with engine.begin() as connection:
@@ -268,5 +287,5 @@ def test_every_change_and_removal_takes_if_match(api: Caller) -> None:
         and "If-Match" in {one["name"] for one in methods[method].get("parameters", [])}
         and "412" in methods[method]["responses"]
     }
-    changeable = {("patch", collection) for collection in CHANGES}
-    assert taking == changeable | {("delete", collection) for collection in (*REMOVED, "sync-job-run")}
+    changeable = {("patch", collection) for collection in (*CHANGES, "environment")}
+    assert taking == changeable | {("delete", collection) for collection in (*REMOVED, "sync-job-run", "tenant")}

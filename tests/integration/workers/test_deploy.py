@@ -23,7 +23,7 @@ from tests.support.workspace import Workspace, child_of, listed
 LEAVES_WITHIN_SECONDS: Final = 10.0
 GROUP: Final = "deployed"
 USERS: Final = numbered("user", 10)
-LEASES: Final = "select count(*) from unit where run_id = %s and (lease_owner is not null or status = 'leased')"
+LEASES: Final = "select count(*) from unit where run_id = %s and (lease_expires_at is not null or status = 'leased')"
 
 
 @pytest.fixture
