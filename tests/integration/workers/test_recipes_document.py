@@ -74,12 +74,13 @@ def said(sync: Sync, run_id: str, line: Line) -> tuple[Any, Any]:
         case "#":
             return sorted(json.loads(text)), sorted(sync.records(what))
         case "!":
-            return [(what, text)], _errors(sync, run_id)
+            # An error's message need not be printed whole.
+            return [(what, True)], [(code, text in message) for code, message in _errors(sync, run_id)]
         case mark:
             raise ValueError(f"no line of an exchange begins with {mark!r}")
 
 
-def _errors(sync: Sync, run_id: str) -> list[tuple[Any, Any]]:
+def _errors(sync: Sync, run_id: str) -> list[tuple[str, str]]:
     return [(error["code"], error["message"]) for error in sync.errors(run_id)]
 
 

@@ -1,0 +1,96 @@
+"""The sessions of README and docs/first-steps.md, typed as printed but for the ports, which may be taken here."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from signal import SIGKILL
+
+import pytest
+
+from app.stack.stack import Stack, StackOptions
+
+PROJECT_ROOT = Path(__file__).parents[2]
+README = (PROJECT_ROOT / "README.md").read_text()
+FIRST_STEPS = (PROJECT_ROOT / "docs" / "first-steps.md").read_text()
+API_URL = "http://127.0.0.1:8000"
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A working directory as after ``make up``: a ``.venv`` and a ``.ferryman``, with the stack running."""
+    with tempfile.TemporaryDirectory(prefix="ferryman-session-") as name:
+        place = Path(name)
+        (place / ".venv").symlink_to(sys.prefix)
+        with Stack(StackOptions(data_dir=place / ".ferryman", port=0, flower=False)):
+            yield place
+
+
+def blocks(page: str) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def typed(session: str, place: Path) -> str:
+    """Type a session into a shell that ends at the first command that fails; return what it prints."""
+    with subprocess.Popen(
+        ["bash", "-euo", "pipefail", "-c", _with_own_ports(session, place)],
+        cwd=place,
+        env={**os.environ, "TERM": "dumb", "COLUMNS": "120", "PYTHONPATH": str(PROJECT_ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as shell:
+        try:
+            output, errors = shell.communicate(timeout=240)
+        except BaseException:
+            os.killpg(shell.pid, SIGKILL)
+            raise
+        if shell.returncode:
+            os.killpg(shell.pid, SIGKILL)
+    assert shell.returncode == 0, output + errors
+    return output
+
+
+def _with_own_ports(session: str, place: Path) -> str:
+    assert API_URL in session
+    session = session.replace(API_URL, (place / ".ferryman" / "run" / "api-url").read_text())
+    with ExitStack() as probes:
+        for printed in ("9000", "9100"):
+            probe = probes.enter_context(socket.create_server(("127.0.0.1", 0)))
+            session = session.replace(printed, str(probe.getsockname()[1]))
+    return session
+
+
+def test_session_of_readme_works_as_printed(place: Path) -> None:
+    (session,) = (block for block in blocks(README) if "app.demo.sample_upstream" in block)
+
+    output = typed(session, place)
+
+    assert "completed" in output
+    page = json.loads(output[output.index("\n{") :])
+    assert [record["resource"] for record in page["result"]] == ["tickets", "tickets"]
+
+
+def test_first_steps_work_and_print_what_the_page_shows(place: Path) -> None:
+    shown = re.findall(r"^```text\n(.*?)^```$", FIRST_STEPS, re.MULTILINE | re.DOTALL)
+
+    output = typed("\n".join(blocks(FIRST_STEPS)), place)
+
+    found = [_squeezed(line) for line in output.splitlines()]
+    for line in (_squeezed(line) for block in shown for line in block.splitlines()):
+        pattern = re.compile(re.escape(line).replace("…", ".*"))
+        assert any(pattern.fullmatch(one) for one in found), f"{line!r} is not printed:\n{output}"
+        found = found[next(at for at, one in enumerate(found) if pattern.fullmatch(one)) + 1 :]
+    assert len(shown) >= 5
+
+
+def _squeezed(line: str) -> str:
+    """A line without what depends on how wide its table's columns are."""
+    return " ".join(line.split())
