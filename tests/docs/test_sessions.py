@@ -92,5 +92,5 @@ def test_first_steps_work_and_print_what_the_page_shows(place: Path) -> None:
 
 def _pattern(line: str) -> re.Pattern[str]:
     """Read a printed line: ``…`` is anything, and so are ports and how wide a table's columns are."""
-    text = re.escape(" ".join(line.split())).replace("…", ".*")
+    text = ".*".join(re.escape(part.strip()) for part in " ".join(line.split()).split("…"))
     return re.compile(re.sub(r":9[01]00\b", r":\\d+", text))
