@@ -84,7 +84,7 @@ def install(app: Celery) -> None:
 
 def _refusing(words: str) -> Callable[..., Any]:
     def refuse(state: Any, /, **_: object) -> Any:
-        signals.task_rejected.send(sender=state, message=None, exc=UnusableCommandError("another command"))
+        signals.task_rejected.send(sender=refuse, message=None, exc=UnusableCommandError("another command"))
         return nok(words)
 
     return refuse

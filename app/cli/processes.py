@@ -10,8 +10,7 @@ import click
 from app import settings
 from app.bootstrap.encryption import demand_key
 from app.engine.ids import new_id
-from app.stack import commands, extras
-from app.stack.daemon_names import take_name
+from app.stack import commands, daemon_names, extras
 from app.stack.joining import joining_environment
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # a place for gunicorn's heartbeat that never touches a disk
@@ -45,7 +44,8 @@ def become_daemon(*, group: str, daemon_id: str | None, concurrency: int, data_d
     environment = {} if data_dir is None else joining_environment(data_dir)
     read = settings.from_environment({**os.environ, **environment})
     demand_key(read)
-    name = take_name(group, broker_url=read.broker_url)
+    place = environment.get(daemon_names.PLACE)
+    name = daemon_names.take_name(group, broker_url=read.broker_url, directory=None if place is None else Path(place))
     identity = {"FERRYMAN_DAEMON_ID": daemon_id or new_id(), "FERRYMAN_DAEMON_GROUP": group}
     _become(commands.daemon_command(name, group=group, concurrency=concurrency), environment | identity)
 

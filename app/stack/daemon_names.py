@@ -10,8 +10,12 @@ import os
 import tempfile
 from itertools import count
 from pathlib import Path
+from typing import Final
 
 from app.engine.ids import new_id
+
+PLACE: Final = "FERRYMAN_DAEMON_NAMES"
+"""The variable that tells daemons of a stack where the numbers that are taken are kept: it goes when the stack goes."""
 
 
 def take_name(group: str, *, broker_url: str, directory: Path | None = None) -> str:
@@ -19,10 +23,10 @@ def take_name(group: str, *, broker_url: str, directory: Path | None = None) -> 
 
     The lock outlives ``exec``. Where no file can be locked the name ends in something random instead.
     """
-    place = directory or Path(tempfile.gettempdir()) / f"ferryman-names-{os.getuid()}"
+    place = directory or Path(os.environ.get(PLACE) or Path(tempfile.gettempdir()) / f"ferryman-names-{os.getuid()}")
     broker = hashlib.sha256(broker_url.encode()).hexdigest()[:16]
     try:
-        place.mkdir(mode=0o700, exist_ok=True)
+        place.mkdir(mode=0o700, exist_ok=True, parents=True)
         if place.stat().st_uid != os.getuid():
             raise PermissionError(f"{place} belongs to another user")
         for number in count(1):

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from app.net import addresses
-from app.stack import given_broker, postgres, redis, sockets
+from app.stack import daemon_names, given_broker, postgres, redis, sockets
 from app.stack.data_directory import DataDirectory
 from app.stack.errors import StackError
 
@@ -19,6 +19,7 @@ def server_environment(data: DataDirectory) -> dict[str, str]:
         "FERRYMAN_SESSION_DATABASE_URL": "",
         "BROKER_URL": given_broker.url_of(data) or redis.broker_url(place),
         "FERRYMAN_ENCRYPTION_KEY": data.encryption_key(),
+        daemon_names.PLACE: str(data.run / "names"),
         addresses.SETTING: os.environ.get(addresses.SETTING) or addresses.LOOPBACK,
     }
 

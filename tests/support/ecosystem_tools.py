@@ -13,7 +13,7 @@ _CHECKOUT: Final = Path(__file__).parents[2]
 NODE_MODULES: Final = _CHECKOUT / ".node-tools" / "node_modules"
 _PYTHON_TOOLS: Final = _CHECKOUT / ".venv-tools" / "bin"
 _INSTALL: Final = "make ecosystem-tools"
-_LONGEST_SECONDS: Final = 150
+_LONGEST_SECONDS: Final = 400
 
 
 def node() -> str:

@@ -12,6 +12,13 @@ from tests.support.ferryman import IMPATIENT, new_token
 from tests.support.upstream import Upstream, reply
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tools their time: some compute for a quarter of a minute, on a machine that has nothing else to do."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(600))
+
+
 @pytest.fixture(scope="session")
 def ferryman(session_directory: Path) -> Iterator[Stack]:
     """A whole Ferryman with one daemon."""

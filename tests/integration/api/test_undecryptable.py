@@ -146,12 +146,13 @@ def test_integration_and_override_whose_secret_was_spoiled_are_mended_by_another
     path, field = spoiled
     before = api.get("/proxy/users", integrated_account_id=catalog.account["id"])
 
-    mended = api.patch(path, {field: {"headers": {"X-App-Secret": "new"}}})
+    mended = api.patch(path, {field: {"headers": {"X-App-Secret": "another-secret-of-the-app"}}})
 
     assert (before.status, mended.status) == (400, 200)
     assert mended.body[field]["headers"]["X-App-Secret"] == MASK
-    # The upstream is asked again, and is none.
-    assert api.get("/proxy/users", integrated_account_id=catalog.account["id"]).status != 400
+    # The config is read again, and has no token for this account.
+    used = api.get("/proxy/users", integrated_account_id=catalog.account["id"])
+    assert (used.status, used.body["message"].startswith("placeholder")) == (400, True)
 
 
 def test_integration_and_override_whose_secret_was_spoiled_are_shown_and_changed_but_not_by_masks(

@@ -229,7 +229,7 @@ def test_a_webhook_is_told_of_every_deletion_by_its_id(
     wait_for(lambda: "completed" in receiver.events)
 
     assert told.batches(run) == [(None, [{"id": "b"}]), ("deleted", [{"id": "a"}, {"id": "c"}])]
-    assert counted(run) == {"fetched": 5, "unchanged": 2, "deleted": 2, "tombstones": 2, "queued": 3}
+    assert counted(run) == {"fetched": 5, "repeated": 2, "deleted": 2, "tombstones": 2, "queued": 3}
     assert (stats(run)["delivered"], balanced(sync, run)) == (3, True)
     assert [(row["id"], row["deleted_at"] is not None) for row in log(sync)] == [("b", False), ("a", True), ("c", True)]
 
