@@ -2,7 +2,7 @@
 
 Three of its faults end processes that tests share; elsewhere the broker is killed and filled
 (tests/integration/workers/test_survival.py, tests/integration/stack/test_full_broker.py), connections run out
-(tests/integration/api/test_store_faults.py) and daemons are frozen (tests/integration/workers/test_liveness.py).
+(tests/integration/api/test_store_faults.py) and daemons are frozen (tests/integration/store/test_frozen_sessions.py, tests/chaos).
 """
 
 import re
