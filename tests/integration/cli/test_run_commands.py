@@ -96,7 +96,7 @@ def test_show_prints_each_resource(api: PlannedApi) -> None:
     result = api.ferryman("show", "r-1")
 
     assert result.stdout.splitlines()[0] == "run r-1  completed  1 min 5 s"
-    assert result.stdout.splitlines()[-2].split() == ["users", "list", "completed", "1,200", "1,199", "1"]
+    assert result.stdout.splitlines()[-2].split() == ["users", "list", "completed", "1,200", "1,199", "0", "1"]
 
 
 def test_show_prints_the_api_s_own_json_on_request(api: PlannedApi) -> None:
@@ -143,10 +143,10 @@ def test_follow_without_a_terminal_writes_a_line_per_change(api: PlannedApi, mon
 
     assert lines[:5] == [
         "run r-1  running",
-        "users list  running  0 fetched  0 persisted  0 errors",
-        "users list  running  100 fetched  0 persisted  0 errors",
+        "users list  running  0 fetched  0 persisted  0 unchanged  0 errors",
+        "users list  running  100 fetched  0 persisted  0 unchanged  0 errors",
         "run r-1  completed",
-        "users list  completed  1,200 fetched  1,199 persisted  1 errors",
+        "users list  completed  1,200 fetched  1,199 persisted  0 unchanged  1 errors",
     ]
 
 
@@ -311,7 +311,7 @@ def test_show_says_how_fast_the_upstream_answers_beside_what_is_usual(api: Plann
 
     assert lines[1] == "  slow: its last runs took 9.0 s"
     assert lines[2].split() == [
-        *("resource", "status", "fetched", "persisted", "errors"),
+        *("resource", "status", "fetched", "persisted", "unchanged", "errors"),
         "answer",
         "usually",
         "requests/s",

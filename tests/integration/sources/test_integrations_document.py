@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,33 +11,12 @@ from app.engine.errors import SourceError
 from app.engine.integration_config import IntegrationConfig
 from app.engine.record_rows import remote_id
 from app.services.ports import FetchedPage
+from tests.support.exchanges import Line, read
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "integrations.md").read_text() + (DOCS / "completeness.md").read_text()
 EXAMPLES = re.findall(r"```json config\n(.*?)```\n\n```text exchange\n(.*?)```", PAGE, re.DOTALL)
 CONTEXT = {"api_key": "key-1", "region": "eu", "oauth": {"token": {"access_token": "token-1"}}}
-_HEADER = re.compile(r"\[([\w-]+): ([^\]]*)\] ?")
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of an exchange: ``> METHOD target`` or ``< status``, headers in brackets, a body."""
-
-    mark: str
-    words: list[str]
-    headers: dict[str, str]
-    body: str
-
-
-def read(text: str) -> Line:
-    mark, rest = text[0], text[2:]
-    count = 2 if mark == ">" else 1
-    *words, rest = (rest + " ").split(" ", count)
-    headers = {}
-    while match := _HEADER.match(rest):
-        headers[match[1]] = match[2]
-        rest = rest[match.end() :]
-    return Line(mark, words, headers, rest.strip())
 
 
 def answer_of(line: Line) -> bytes:
