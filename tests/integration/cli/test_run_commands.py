@@ -316,7 +316,7 @@ def test_show_says_how_fast_the_upstream_answers_beside_what_is_usual(api: Plann
         "usually",
         "requests/s",
     ]
-    assert " ".join(lines[3].split()) == "users list completed 1,200 1,199 1 2.1 s (slow) 380 ms 3.2"
+    assert " ".join(lines[3].split()) == "users list completed 1,200 1,199 0 1 2.1 s (slow) 380 ms 3.2"
 
 
 def test_show_tells_of_a_run_when_its_waits_can_not_be_asked_for(api: PlannedApi) -> None:
