@@ -164,7 +164,8 @@ def test_run_of_an_account_at_rest_sleeps_until_the_account_is_woken(pump_databa
         for _ in range(3 if begins else 0):
             handle(pump.daemon, mailbox, mailbox.waiting.pop(0))
         asked = len(place.world.api.asked)
-
+    # Another daemon: what one has read of a run it believes for a moment.
+    with Pump(place.world) as pump:
         place.set_status("inactive")
         while message := mailbox.take():
             handle(pump.daemon, mailbox, message)
