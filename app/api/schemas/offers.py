@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, fields, validate
 
+from app.api.documents.json_kinds import MAY_LACK
 from app.api.schemas.fields import Flag, Id, JsonObjectField, Query, page_of
 from app.engine.catalog.capabilities import Surface
 
@@ -86,7 +87,10 @@ class UnifiedResource(Schema):
     docs_url = fields.String(allow_none=True)
     methods = fields.List(fields.String(), required=True)
     env_overridden = fields.Boolean(
-        metadata={"description": "Of accounts: something is laid over a mapping by the environment or the account."}
+        metadata={
+            MAY_LACK: True,
+            "description": "Of accounts: something is laid over a mapping by the environment or the account.",
+        }
     )
 
 
@@ -94,12 +98,12 @@ class AuthField(Schema):
     """What a form asks a customer for."""
 
     name = fields.String(required=True)
-    label = fields.Raw()
-    type = fields.Raw()
-    required = fields.Raw()
-    format = fields.Raw()
-    placeholder = fields.Raw()
-    help_text = fields.Raw()
+    label = fields.Raw(metadata={MAY_LACK: True})
+    type = fields.Raw(metadata={MAY_LACK: True})
+    required = fields.Raw(metadata={MAY_LACK: True})
+    format = fields.Raw(metadata={MAY_LACK: True})
+    placeholder = fields.Raw(metadata={MAY_LACK: True})
+    help_text = fields.Raw(metadata={MAY_LACK: True})
 
 
 # A field that is called as marshmallow's module can not stand in a class's body.
@@ -107,7 +111,7 @@ Auth = Schema.from_dict(
     {
         "formats": fields.List(fields.String(), required=True),
         "fields": fields.List(fields.Nested(AuthField), required=True),
-        "documentation_link": fields.String(),
+        "documentation_link": fields.String(metadata={MAY_LACK: True}),
     },
     name="Auth",
 )
@@ -134,12 +138,12 @@ class Capabilities(Schema):
     """What can be called of an integration or an account."""
 
     integration = fields.Nested(OfferedIntegration, required=True)
-    environment_id = Id(metadata={"description": "Of an account's."})
+    environment_id = Id(metadata={MAY_LACK: True, "description": "Of an account's."})
     proxy = fields.List(fields.Nested(ProxyResource), required=True)
     unified = fields.List(fields.Nested(UnifiedResource), required=True)
     auth = fields.Nested(Auth, required=True)
     ai_readiness = fields.Nested(Readiness, required=True)
-    account = fields.Nested(OfferedAccount, metadata={"description": "Of an account's."})
+    account = fields.Nested(OfferedAccount, metadata={MAY_LACK: True, "description": "Of an account's."})
 
 
 class UnifiedApi(Schema):

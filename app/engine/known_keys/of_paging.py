@@ -26,6 +26,7 @@ _SIGNS: Final = {
         "JSONata over `status`, `headers` and `body`: true of an answer that ends a list.", EXPRESSION
     ),
     "max_empty_pages": reading("So many empty pages in a row that promise more are an error.", whole(1)),
+    "parallel": reading("false: each page is asked for only when the one before it is stored.", FLAG),
 }
 _LIMIT: Final = reading("The page size; 100 where the API takes one and none is named.", whole(1))
 _SIZE: Final = {"limit": _LIMIT, "page_size": spelling_of("limit", _LIMIT)}

@@ -1,6 +1,7 @@
 """``/openapi.json`` is true: Schemathesis, with every check and in sequences, finds nothing that contradicts it."""
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,9 +11,11 @@ from sqlalchemy import Engine
 
 from app.api.application import create_app
 from app.api.services import ApiServices
+from app.bootstrap import api as bootstrap
 from app.bootstrap.api import api_services
 from app.engine.objects import EnvironmentId
 from app.net import addresses
+from app.services.ports import Swapped
 from app.services.run_waits import RunWaits
 from app.settings import Settings
 from tests.integration.api import fuzz_refusals
@@ -29,10 +32,24 @@ EFFORT = Effort(
 LONGEST_SECONDS = 24 * 3600
 
 
+class UnusedBudgets:
+    """Rate budgets that nobody has used yet: here is no Redis that could keep them."""
+
+    def read(self, account_id: str) -> Swapped:
+        return Swapped(is_done=False, current="", now=time.time())
+
+    def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
+        return Swapped(is_done=True, current="", now=time.time())
+
+    def forget(self, account_id: str) -> None:
+        """Nothing was learned."""
+
+
 @pytest.fixture
 def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no address that the fuzz makes up be looked up or connected to."""
     monkeypatch.setattr(addresses, "is_public", lambda address: False)
+    monkeypatch.setattr(bootstrap, "budget_desk", lambda settings: UnusedBudgets())
     resolve_all_to(monkeypatch)
 
 

@@ -119,10 +119,7 @@ class Process:
                 lambda: self.integrations.get(environment, of.integration),
                 lambda: self.effective.get(environment, of.integration),
             ],
-            OVERRIDE: [
-                lambda: self.installed.get(environment, of.installed),
-                lambda: self.effective.get(environment, of.integration),
-            ],
+            OVERRIDE: [lambda: self.effective.get(environment, of.integration)],
         }[column]
 
     def stored(self, column: Column, of: Tenant) -> JSON | bytes:
@@ -221,6 +218,18 @@ def test_a_value_of_another_row_or_tenant_is_refused(
         assert f"{column.table.name}|{column.name}|{own.identity(column)}' does not open there" in refused(read)
     for read in process.readers(column, other):
         read()
+
+
+@pytest.mark.parametrize("elsewhere", ["one", "other"], ids=["other row", "other tenant"])
+def test_an_override_of_elsewhere_is_shown_sealed_to_its_owner(process: Process, own: Tenant, elsewhere: str) -> None:
+    other = process.tenant(TokenStore(process.engine).ensure_environment(elsewhere))
+
+    process.put(OVERRIDE, own, process.stored(OVERRIDE, other))
+    found = process.installed.get(own.environment, own.installed)
+
+    assert found is not None
+    assert found.unreadable == {("headers", "X-Api-Key")}
+    assert found.override["headers"]["X-Api-Key"].startswith("ferryman-sealed:")
 
 
 @pytest.mark.parametrize(("column", "source"), list(itertools.permutations(COLUMNS, 2)), ids=named)
