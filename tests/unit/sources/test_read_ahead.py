@@ -15,6 +15,7 @@ from app.engine.ids import new_id
 from app.engine.integration_config import parse_config
 from app.engine.json_types import JsonObject
 from app.services.ports import FetchedPage, PageCall
+from app.sources import late_answers
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.http_source import HttpSource
 from app.sources.sending import Attempt
@@ -117,6 +118,14 @@ def reader() -> Iterator[Reader]:
     one = Reader()
     yield one
     one.source.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_answer_is_late() -> Iterator[None]:
+    """Requests are counted here, on a machine that may stand still."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(late_answers, "_SHORTEST_SECONDS", 3600.0)
+        yield
 
 
 def _call(upstream: Moving, pagination: JsonObject) -> PageCall:
