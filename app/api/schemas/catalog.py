@@ -312,7 +312,7 @@ class CreatedWebhook(Webhook, ShownOnce):
 class SecretRotation(Input):
     """How to replace the secret of a webhook."""
 
-    overlap_seconds = fields.Integer(
+    overlap_seconds = Whole(
         validate=validate.Range(min=0, max=_LONGEST_OVERLAP_SECONDS),
         metadata={"description": "How long the present secret signs beside the new one; 0 ends it at once."},
     )

@@ -110,9 +110,8 @@ _HOLDERS: Final = (
 
 def _is_open(name: str) -> bool:
     """Whether a finding is one of those: no server error ever is."""
-    _, operation, check = (part.strip() for part in name.split(": ", 2))
-    path = operation.partition(" ")[2]
-    return check in OPEN and path.startswith(_HOLDERS)
+    *_, operation, check = ["", "", *name.split(": ")]
+    return check in OPEN and operation.partition(" ")[2].startswith(_HOLDERS)
 
 
 def _operations(app: Flask) -> int:
