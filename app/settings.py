@@ -48,8 +48,10 @@ class Settings:
     response_limit_bytes: int = 100 * 1024 * 1024
     answers_memory_bytes: int = 256 * 1024 * 1024
     """What all upstream answers of a process may take while they are read; beyond it the next one waits."""
-    read_ahead_bytes: int = 4 * 1024 * 1024
+    read_ahead_bytes: int = 0
     """Answers of one list that may be kept until it is their turn; 0: no page is asked for ahead of its turn."""
+    ask_again_percent: float = 0.0
+    """Of an account's requests so many may be sent once more when their answers are late; 0: none."""
     delivery_timeout_seconds: float = 30.0
     delivery_retention_seconds: float = 24 * 3600.0
     webhook_disable_after_seconds: float = 5 * 24 * 3600.0

@@ -116,8 +116,7 @@ class FetchWorker:
 
     def _fill(self, current: Slice, batch: PageBatch) -> None:
         """Submit elements until enough are in flight; one that can not be resolved is an error, not a request."""
-        current.is_draining = current.is_draining or self._workplace.is_stopping()
-        current.is_over = current.is_over or time.monotonic() >= current.deadline
+        current.is_over = current.is_over or self._workplace.is_stopping() or time.monotonic() >= current.deadline
         asked = {each.index for each in current.in_flight.values()}
         while not current.is_draining and len(asked) < (most := self._most_in_flight(current)):
             index = current.next_to_ask(asked)
@@ -185,6 +184,7 @@ class FetchWorker:
             for future in current.in_flight:
                 future.cancel()
             current.in_flight.clear()
+            current.is_draining = True
 
     def _take(self, current: Slice, batch: PageBatch, asked: Asked, future: Future[FetchedPage]) -> None:
         index, element = asked.index, current.claim.elements[asked.index]
@@ -244,7 +244,7 @@ class FetchWorker:
             # Settling ends the run: its first error is written.
             current.is_draining = True
         if delivery_unit_id and self._backlog.is_long(current.claim.run_id, limit=self._settings.delivery_backlog):
-            current.is_backlogged = current.is_draining = True
+            current.is_backlogged = current.is_over = True
 
     def _end(self, current: Slice) -> bool:
         """Leave the unit done, parked, blocked, or ready for its next slice; True is the last."""

@@ -44,7 +44,7 @@ class Slice:
     is_draining: bool = False
     """Nothing more is asked for; what is in flight is still taken in."""
     is_over: bool = False
-    """Its time is over: what was asked for ahead is still taken in, in its turn."""
+    """No more is asked for; what was asked for ahead is still taken in, in its turn."""
     is_backlogged: bool = False
     has_progress: bool = False
     has_bound: bool = False
@@ -53,7 +53,7 @@ class Slice:
 
     def park(self, error: SourceError) -> None:
         """Sleep as long as the upstream asks, with elements open at their cursors: all of a unit is one account's."""
-        self.is_draining = True
+        self.is_over = True
         self.wake_seconds = max(self.wake_seconds, error.retry_after_seconds or 0.0)
 
     @property

@@ -13,8 +13,6 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-MOST_SHARE: Final = 0.02
-"""Of all requests at most so many are asked for twice."""
 _FEWEST_ANSWERS: Final = 20
 """Before so many came, nobody knows what is late."""
 _REMEMBERED: Final = 64
@@ -36,10 +34,10 @@ class LateAnswers:
         self.sent += 1
         self._latencies.setdefault(endpoint, deque(maxlen=_REMEMBERED)).append(seconds)
 
-    def late_seconds(self, endpoint: str) -> float | None:
+    def late_seconds(self, endpoint: str, *, most_percent: float) -> float | None:
         """Return after how long an answer is late; None while that is not known, or enough was asked for twice."""
         latencies = self._latencies.get(endpoint, ())
-        if len(latencies) < _FEWEST_ANSWERS or self.asked_again >= MOST_SHARE * self.sent:
+        if len(latencies) < _FEWEST_ANSWERS or self.asked_again >= most_percent / 100 * self.sent:
             return None
         usual = sorted(latencies)[int(len(latencies) * _LATE_QUANTILE)]
         return max(_SHORTEST_SECONDS, _TIMES * usual)

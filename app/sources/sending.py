@@ -91,7 +91,8 @@ class Sending(Generic[T]):
 
     async def _answer(self, timeout_seconds: float) -> HttpResponse:
         """Make one request; a second one where the answer to a read is late."""
-        late_seconds = self.gate.late.late_seconds(self.endpoint) if self.request.is_repeatable else None
+        percent = self.settings.ask_again_percent if self.request.is_repeatable else 0.0
+        late_seconds = self.gate.late.late_seconds(self.endpoint, most_percent=percent)
         if late_seconds is None or late_seconds >= timeout_seconds:
             return await self.attempt(self.request, timeout_seconds)
         asked_again: list[Passage] = []

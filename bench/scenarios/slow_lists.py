@@ -1,5 +1,6 @@
 """Lists of an upstream that takes its time for each page, as real ones do: asked for side by side, or ahead."""
 
+import os
 from collections.abc import Mapping
 from statistics import median
 from typing import Final
@@ -139,7 +140,7 @@ def _run(workbench: Workbench, world: World, pagination: JsonObject, **query: st
     return run
 
 
-SCENARIOS = (
+_ALL: Final = (
     Scenario(
         name="slow-lists",
         what="200,000 records in pages of 100, 200 ms each, by number and by offset; with trouble; behind a limit",
@@ -154,3 +155,5 @@ SCENARIOS = (
         measure=measure_ahead,
     ),
 )
+# Left out where nothing is asked for ahead, as by default.
+SCENARIOS: Final = _ALL if os.environ.get("FERRYMAN_READ_AHEAD_BYTES", "0") != "0" else ()

@@ -259,7 +259,7 @@ def test_several_pages_of_a_list_that_can_not_be_written_fail_where_the_first_is
     assert here.units.rows["unit"].frontier == {"next": 1, "open": {}, "failed": {"0": None}}
 
 
-def test_stopping_daemon_drops_what_was_asked_for_ahead() -> None:
+def test_stopping_daemon_takes_in_what_was_asked_for_ahead() -> None:
     here = setting()
     here.add_unit()
     here.source.waiting = 2
@@ -268,7 +268,7 @@ def test_stopping_daemon_drops_what_was_asked_for_ahead() -> None:
 
     here.fetch()
 
-    assert here.pages.record_ids == ["0", "1"]
+    assert here.pages.record_ids == ["0", "1", "2"]
     assert here.source.lists[0].is_closed
 
 

@@ -7,7 +7,7 @@ from simulated_fleet import Fleet, simulate
 
 from app.engine.rate_signs import RateSigns
 from app.sources import late_answers
-from app.sources.late_answers import MOST_SHARE, LateAnswers
+from app.sources.late_answers import LateAnswers
 
 
 def known(*seconds: float) -> LateAnswers:
@@ -18,21 +18,21 @@ def known(*seconds: float) -> LateAnswers:
 
 
 def test_nobody_knows_what_is_late_before_answers_came() -> None:
-    assert known(*[0.2] * 19).late_seconds("things.list") is None
-    assert known(*[0.2] * 60).late_seconds("others.list") is None
+    assert known(*[0.2] * 19).late_seconds("things.list", most_percent=2) is None
+    assert known(*[0.2] * 60).late_seconds("others.list", most_percent=2) is None
 
 
 def test_late_is_far_beyond_what_is_usual() -> None:
-    assert known(*[0.2] * 60).late_seconds("things.list") == pytest.approx(0.6)
-    assert known(*[0.01] * 60).late_seconds("things.list") == 0.3
-    assert known(*[0.2] * 50, *[2.0] * 10).late_seconds("things.list") == pytest.approx(6.0)
+    assert known(*[0.2] * 60).late_seconds("things.list", most_percent=2) == pytest.approx(0.6)
+    assert known(*[0.01] * 60).late_seconds("things.list", most_percent=2) == 0.3
+    assert known(*[0.2] * 50, *[2.0] * 10).late_seconds("things.list", most_percent=2) == pytest.approx(6.0)
 
 
 def test_few_requests_are_asked_for_twice() -> None:
     late = known(*[0.2] * 100)
-    late.asked_again = int(100 * MOST_SHARE)
+    late.asked_again = 2
 
-    assert late.late_seconds("things.list") is None
+    assert late.late_seconds("things.list", most_percent=2) is None
 
 
 def asked(*answers: float | Exception, may_ask_again: bool = True) -> tuple[object, float, int]:

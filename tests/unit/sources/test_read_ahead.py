@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as chances
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -15,7 +16,6 @@ from app.engine.ids import new_id
 from app.engine.integration_config import parse_config
 from app.engine.json_types import JsonObject
 from app.services.ports import FetchedPage, PageCall
-from app.sources import late_answers
 from app.sources.exchange import HttpRequest, HttpResponse
 from app.sources.http_source import HttpSource
 from app.sources.sending import Attempt
@@ -90,7 +90,8 @@ class Reader:
 
     def __init__(self) -> None:
         self.list = Moving([])
-        self.source = HttpSource(SETTINGS, around=self._around)
+        settings = replace(SETTINGS, read_ahead_bytes=4 * 1024 * 1024)
+        self.source = HttpSource(settings, around=self._around)
 
     def _around(self, live: Attempt) -> Attempt:
         async def attempt(request: HttpRequest, timeout_seconds: float) -> HttpResponse:
@@ -118,14 +119,6 @@ def reader() -> Iterator[Reader]:
     one = Reader()
     yield one
     one.source.close()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _no_answer_is_late() -> Iterator[None]:
-    """Requests are counted here, on a machine that may stand still."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(late_answers, "_SHORTEST_SECONDS", 3600.0)
-        yield
 
 
 def _call(upstream: Moving, pagination: JsonObject) -> PageCall:
@@ -158,7 +151,7 @@ moments = st.integers(1, 60)
 inserts = st.tuples(moments, st.just("insert"), places)
 
 
-@settings(deadline=None, max_examples=60)
+@chances(deadline=None, max_examples=60)
 @given(
     count=st.integers(0, 160),
     delays=delays,
@@ -175,7 +168,7 @@ def test_a_list_with_a_total_loses_nothing_that_pages_in_turn_keep(
     assert is_doubtful(pages) or (set(listed(count)) & set(upstream.ids)) - upstream.moved_up <= set(ids_of(pages))
 
 
-@settings(deadline=None, max_examples=60)
+@chances(deadline=None, max_examples=60)
 @given(
     count=st.integers(1, 160),
     delays=delays,
@@ -195,7 +188,7 @@ def test_a_list_whose_last_change_comes_first_loses_nothing_that_pages_in_turn_k
     assert is_doubtful(pages) or set(listed(count)) - upstream.moved_up <= set(ids_of(pages))
 
 
-@settings(deadline=None, max_examples=40)
+@chances(deadline=None, max_examples=40)
 @given(
     count=st.integers(1, 300),
     delays=delays,
