@@ -20,7 +20,7 @@ class _Converter(OpenAPIConverter):  # type: ignore[misc]
     """Says of answers which fields they always have, and describes every schema by its docstring."""
 
     def schema2jsonschema(self, schema: Any) -> JsonObject:
-        made: JsonObject = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]  # as all of apispec
+        made: JsonObject = super().schema2jsonschema(schema)
         kind = schema if isinstance(schema, type) else type(schema)
         if description := _description(kind):
             made["description"] = description
