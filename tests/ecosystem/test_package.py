@@ -17,9 +17,10 @@ pytestmark = pytest.mark.timeout(600)
 
 IMPORT_ALL = """
 import importlib, pkgutil, app, workers
+apart = {"app.wsgi", "app.cli.__main__", "workers.flower_pages", "workers.flower_config"}
 for package in (app, workers):
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if module.name not in {"app.wsgi", "app.cli.__main__", "workers.flower_pages", "workers.flower_config"} and ".migrations." not in module.name:
+        if module.name not in apart and ".migrations." not in module.name:
             importlib.import_module(module.name)
 print(app.__file__)
 """
