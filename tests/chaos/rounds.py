@@ -90,11 +90,10 @@ def seconds_of(arrivals: Arrivals) -> float:
 def assert_few_repeats(toll: Toll, interruptions: int, *, pauses: int) -> None:
     """Assert the bound of docs/decisions/0003 for each time that a daemon lost its hold on what it had.
 
-    A listing by cursors has a page that is written and the one behind it. A unit of children has as many as an account
-    may, and as many that were answered and are not written. Only a daemon that was frozen while it sent a delivery may
-    bring it again out of its order.
+    A listing has one page in flight. A unit of children has as many as an account may, and as many that were answered
+    and are not written. Only a daemon that was frozen while it sent a delivery may bring it again out of its order.
     """
-    most = {unit: (2 if unit == "parents" else 2 * REQUESTS_IN_FLIGHT) for unit in toll.repeated}
+    most = {unit: (1 if unit == "parents" else 2 * REQUESTS_IN_FLIGHT) for unit in toll.repeated}
     over = [(unit, times) for unit, times in toll.repeated.items() if times > interruptions * most[unit]]
     assert_none(f"repeated too often for {interruptions} interruptions", over)
     assert toll.repeated_deliveries <= interruptions, toll.repeated_deliveries
