@@ -193,10 +193,12 @@ class FetchWorker:
             page = unified_pages.mapped(asked.call, future.result())
         except RateLimitedError as limit:
             current.park(limit)
+            current.close_list(index)
         except RecordError as error:
             if isinstance(error, PassingFaultError) and current.claim.attempts < CLAIMS_FOR_FAULTS:
                 current.has_failed = True
                 current.park(error)
+                current.close_list(index)
                 return
             batch.note_request(asked.call, is_answered=not isinstance(error, SourceError))
             batch.add_error(element, unified_pages.mapped_error(asked.call, error))
@@ -214,8 +216,8 @@ class FetchWorker:
                 current.frontier = current.frontier.advance(index, page.next_cursor)
             else:
                 current.frontier = current.frontier.finish(index)
-        if index not in current.frontier.open and (ahead := current.ahead.pop(index, None)):
-            ahead.close()
+        if index not in current.frontier.open:
+            current.close_list(index)
 
     def _fault(self, current: Slice, page: FetchedPage) -> SourceError | None:
         """Return what ends a page's list as failed; a suspicion holds only for a resource that has never paged."""

@@ -68,8 +68,12 @@ class Slice:
         waiting = (index for index, ahead in self.ahead.items() if ahead.is_under_way)
         return next((index for index in waiting if index in self.frontier.open and index not in asked), None)
 
-    def close_lists(self) -> None:
-        """Drop the pages whose turn has not come."""
-        for ahead in self.ahead.values():
+    def close_list(self, index: int) -> None:
+        """Drop an element's pages whose turn has not come."""
+        if ahead := self.ahead.pop(index, None):
             ahead.close()
-        self.ahead.clear()
+
+    def close_lists(self) -> None:
+        """Drop all pages whose turn has not come."""
+        for index in list(self.ahead):
+            self.close_list(index)

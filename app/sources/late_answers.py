@@ -44,21 +44,36 @@ class LateAnswers:
 
 
 async def first_answer(
-    ask: Callable[[], Awaitable[T]], *, late_seconds: float, may_ask_again: Callable[[], bool]
+    ask: Callable[[], Awaitable[T]],
+    *,
+    late_seconds: float,
+    may_ask_again: Callable[[], bool],
+    drop: Callable[[T], object],
 ) -> tuple[T, bool]:
-    """Return the first answer to one or two requests, and whether there were two; raise when none is answered."""
+    """Return the first answer to one or two requests, and whether there were two; raise when none is answered.
+
+    ``drop`` gets an answer that came too, and is not the first.
+    """
     asked: set[asyncio.Future[T]] = {asyncio.ensure_future(ask())}
     try:
         done, _ = await asyncio.wait(asked, timeout=late_seconds)
         if done or not may_ask_again():
-            return await next(iter(asked)), False
+            return await asked.pop(), False
         asked.add(asyncio.ensure_future(ask()))
         pending = set(asked)
         while True:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for one in done:
-                if one.exception() is None or not pending:
-                    return one.result(), True
+            answered = [one for one in done if one.exception() is None]
+            if answered or not pending:
+                first = (answered or list(done))[0]
+                asked.discard(first)
+                return first.result(), True
     finally:
         for one in asked:
             one.cancel()
+            one.add_done_callback(lambda other: _drop(other, drop))
+
+
+def _drop(other: "asyncio.Future[T]", drop: Callable[[T], object]) -> None:
+    if not other.cancelled() and other.exception() is None:
+        drop(other.result())

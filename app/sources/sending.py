@@ -105,7 +105,7 @@ class Sending(Generic[T]):
         try:
             ask = partial(self.attempt, self.request, timeout_seconds)
             response, is_second = await late_answers.first_answer(
-                ask, late_seconds=late_seconds, may_ask_again=may_ask_again
+                ask, late_seconds=late_seconds, may_ask_again=may_ask_again, drop=lambda late: late.held.release()
             )
         finally:
             for _ in asked_again:

@@ -222,6 +222,22 @@ def test_slice_that_is_over_takes_in_what_was_asked_for_ahead(monkeypatch: pytes
     assert (here.units.rows["unit"].status, here.bell.unit_ids) == (UnitStatus.READY, ["unit"])
 
 
+@pytest.mark.parametrize(
+    "refusal", [RateLimitedError(9), PassingFaultError(SourceError("http_503", "busy", status=503), 9)], ids=str
+)
+def test_list_that_is_asked_to_wait_drops_what_was_asked_for_ahead(refusal: SourceError) -> None:
+    here = setting()
+    here.add_unit()
+    here.source.waiting = 9
+    here.source.script(page({"id": 1}, cursor={"page": 2}), refusal)
+
+    here.fetch()
+
+    assert here.source.asked == [(None, None), (None, {"page": 2})]
+    assert here.source.lists[0].is_closed
+    assert here.units.rows["unit"].wake_seconds == 9
+
+
 def test_pages_that_have_come_are_written_together() -> None:
     here = setting()
     here.add_unit()

@@ -56,7 +56,9 @@ def asked(*answers: float | Exception, may_ask_again: bool = True) -> tuple[obje
             return answer
 
         try:
-            found: object = await late_answers.first_answer(ask, late_seconds=0.5, may_ask_again=lambda: may_ask_again)
+            found: object = await late_answers.first_answer(
+                ask, late_seconds=0.5, may_ask_again=lambda: may_ask_again, drop=lambda _answer: None
+            )
         except ConnectionError as error:
             found = error
         await asyncio.sleep(0)
@@ -73,6 +75,27 @@ def test_an_answer_in_time_is_asked_for_once() -> None:
 def test_the_answer_that_comes_first_counts_and_the_other_is_dropped() -> None:
     assert asked(30.0, 0.1) == ((0.1, True), 0.6, 1)
     assert asked(0.7, 30.0) == ((0.7, True), 0.7, 1)
+
+
+def test_the_second_of_two_answers_that_come_at_once_is_given_back() -> None:
+    """It holds memory of the process's budget."""
+    dropped: list[float] = []
+
+    async def work(fleet: Fleet) -> tuple[float, bool]:
+        moments = [0.75, 0.25]
+
+        async def ask() -> float:
+            moment = moments.pop(0)
+            await asyncio.sleep(moment)
+            return moment
+
+        found = await late_answers.first_answer(ask, late_seconds=0.5, may_ask_again=lambda: True, drop=dropped.append)
+        await asyncio.sleep(0)
+        return found
+
+    answer, _ = simulate(work)
+
+    assert sorted([answer, *dropped]) == [0.25, 0.75]
 
 
 def test_a_request_may_not_be_asked_for_twice() -> None:
