@@ -72,8 +72,9 @@ def _unnamed(shape: Shape) -> JsonObject:
     match shape:
         case Fields():
             return _object(shape.keys)
-        case MapOf(inner=inner):
-            return {"type": "object", "additionalProperties": schema_of(inner)}
+        case MapOf(inner=inner, pattern=pattern):
+            names = {} if pattern is None else {"propertyNames": {"pattern": pattern}}
+            return {"type": "object", "additionalProperties": schema_of(inner), **names}
         case ListOf(inner=inner):
             return {"type": "array", "items": schema_of(inner)}
         case Formatted() | ByFormat():

@@ -56,7 +56,12 @@ class EnvironmentPatch(Input):
             validate.Length(1, 200, error="expected 1 to 200 characters"),
             validate.Regexp(re.compile(r"\S"), error="expected more than blanks"),
         ),
-        metadata={"description": "What the command line calls it by; no other environment may be called so."},
+        metadata={
+            "description": "What the command line calls it by; no other environment may be called so.",
+            "minLength": 1,
+            "maxLength": 200,
+            "pattern": r"\S",
+        },
     )
 
 

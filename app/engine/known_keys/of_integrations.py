@@ -92,7 +92,7 @@ INTEGRATION: Final = Fields(
             "What is different from the usual REST routes.",
             MapOf(inner=MapOf(inner=METHOD, name="methods"), name="resources"),
         ),
-        "allowed_hosts": reading("The hosts that get the config's own secrets.", TEXTS),
+        "allowed_hosts": reading("The hosts that get the config's own secrets.", {**TEXTS, "minItems": 1}),
         "non_secret": reading("Names of headers and parameters, and paths of the context, that are no secret.", TEXTS),
         "tool_tags": kept("Tags of each resource's tools: `{resource: [tag]}`."),
         "label": kept("What people call it."),

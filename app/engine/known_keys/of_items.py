@@ -48,7 +48,7 @@ ITEM: Final = Fields(
         ),
         "depends_on": reading(
             "The parent: the request is made once for each of its records.",
-            {"type": ["string", "array", "null"], "items": {"type": "string"}, "maxItems": 1},
+            {"type": ["string", "array", "null"], "items": {"type": ["string", "null"]}, "maxItems": 1},
         ),
         "loop_on": reading(
             "The path of an array: the request is made once for each value.", {"type": ["string", "object", "null"]}

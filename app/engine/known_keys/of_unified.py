@@ -13,7 +13,8 @@ _CHOSEN: Final = {
 }
 
 
-_METHOD: Final = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"}
+_SLUG: Final = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+_METHOD: Final = {"type": "string", "pattern": _SLUG}
 _NAMED_METHOD: Final = {"type": "object", "required": ["name"], "properties": {"name": _METHOD}}
 
 
@@ -49,6 +50,7 @@ MAPPING: Final = Fields(
 )
 MODEL_RESOURCES: Final = MapOf(
     name="resources",
+    pattern=_SLUG,
     inner=Fields(
         is_open=True,
         keys={

@@ -59,6 +59,8 @@ class MapOf:
     inner: "Shape"
     name: str
     """What its keys are."""
+    pattern: str | None = None
+    """What they have to match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
