@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from app.engine.errors import FerrymanError
-from app.engine.integration_config import parse_config
+from app.engine.integrations.config import parse_config
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.judging import judge
 from app.engine.known_keys.of_integrations import INTEGRATION
 from app.engine.known_keys.of_unified import MAPPING
-from app.engine.unified_mapping import parse_mapping
-from app.engine.unified_model import resource_failures
+from app.engine.unified.mapping import parse_mapping
+from app.engine.unified.model import resource_failures
 
 CATALOG: Final = Path(__file__).parent / "catalog"
 _SHIPPED: Final = CATALOG / "connectors"

@@ -1,7 +1,7 @@
 """Turn a run's plan into a Celery canvas: independent resources side by side, a parent before its children.
 
 Every signature carries its queue: ``apply_async(queue=...)`` on a chain would route only its first task. The canvas
-only rings; which resource has ended is decided in Postgres (app/engine/settling.py), never by a chord.
+only rings; which resource has ended is decided in Postgres (app/engine/runs/settling.py), never by a chord.
 """
 
 from celery import chain, group
@@ -9,7 +9,7 @@ from celery.canvas import Signature
 
 from app.broker import tasks
 from app.engine.ids import timed_id
-from app.services.run_start import RunStart
+from app.services.runs.start import RunStart
 
 
 def set_off(start: RunStart) -> None:

@@ -3,7 +3,7 @@
 from celery import Task
 from celery.worker import state
 
-from app.engine.work import WorkFacts
+from app.engine.runs.work import WorkFacts
 
 # Celery's own event for a start is sent before anything is known. This one leaves the task's state as it is.
 _BEGUN = "task-STARTED"

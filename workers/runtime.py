@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app import settings
 from app.bootstrap.daemon import DaemonServices, daemon_services
 from app.engine.ids import new_id
-from app.life_signs import LifeSigns
+from app.liveness_files import LifeSigns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,11 @@ from typing import Any
 from celery import Task, signals
 from kombu.exceptions import OperationalError
 
-from app import garbage, logs, nesting
+from app import gc_tuning, logs, recursion_limit
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
-from workers import canary, pulse
+from workers import canary, heartbeat
 from workers.runtime import identity, life_signs, services
 
 logger = logging.getLogger(__name__)
@@ -105,9 +105,9 @@ def note_dropped(exc: BaseException | None, **_: object) -> None:
 
 def register(**_: object) -> None:
     """Write this daemon down as active, once it consumes."""
-    garbage.calm()
-    nesting.allow()
-    pulse.register()
+    gc_tuning.calm()
+    recursion_limit.allow()
+    heartbeat.register()
 
 
 def begin_to_stop(**_: object) -> None:

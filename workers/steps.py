@@ -6,8 +6,8 @@ from typing import Any
 from celery import Celery, bootsteps
 
 from app.engine.json_types import JsonObject
-from workers import pulse
-from workers.rhythm import Rhythm
+from workers import heartbeat
+from workers.periodic import Rhythm
 from workers.runtime import identity, services
 
 _told_failing: dict[str, JsonObject] = {}
@@ -21,11 +21,11 @@ class DutiesStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has n
     def __init__(self, worker: Any, **options: object) -> None:
         super().__init__(worker, **options)
         self._sweeping = Rhythm("sweeper", sweep, seconds=lambda: services().settings.sweep_seconds)
-        self._pulse = Rhythm("pulse", pulse.show, seconds=lambda: services().settings.heartbeat_seconds)
+        self._pulse = Rhythm("pulse", heartbeat.show, seconds=lambda: services().settings.heartbeat_seconds)
 
     def start(self, worker: Any) -> None:
         """Start the duties."""
-        pulse.join(worker)
+        heartbeat.join(worker)
         self._sweeping.start()
         self._pulse.start()
 

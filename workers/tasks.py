@@ -6,7 +6,7 @@ Any of them may run twice, late or never; what it returns tells the success sign
 from celery import Task
 
 from app.broker import tasks
-from app.engine.work import SliceOutcome
+from app.engine.runs.work import SliceOutcome
 from workers import canvas
 from workers.celery_app import app
 from workers.descriptions import describe

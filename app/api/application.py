@@ -9,12 +9,14 @@ import flask
 import orjson
 from flask.json.provider import JSONProvider
 
-from app.api import cross_origin, docs, gate
+from app.api import docs
+from app.api.access import cross_origin, gate
+from app.api.access.forwarded import BehindProxies
 from app.api.documents import overview, run_stats, shapes
 from app.api.documents.field_schemas import DescribingPlugin
-from app.api.errors import ErrorAwareApi
-from app.api.forwarded import BehindProxies
-from app.api.resource import OtherThan
+from app.api.errors.handlers import ErrorAwareApi
+from app.api.resources.resource import OtherThan
+from app.api.resources.services import ApiServices, attach
 from app.api.routes.custom import custom
 from app.api.routes.direct import proxy, unified
 from app.api.routes.environment_integrations import environment_integrations
@@ -33,7 +35,6 @@ from app.api.routes.tokens import api_tokens, environments
 from app.api.routes.unified_mappings import environment_mappings, unified_mappings
 from app.api.routes.unified_models import installed_models, unified_models
 from app.api.routes.webhooks import webhooks
-from app.api.services import ApiServices, attach
 from app.engine.json_types import JSON
 from app.net.trusted_proxies import TrustedProxies
 from app.settings import Settings

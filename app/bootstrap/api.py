@@ -5,78 +5,78 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.bootstrap.limits import budget_desk, call_limits, request_limits
 from app.bootstrap.logs import log_service
 from app.bootstrap.shared import REAL, ClosableSource, Outside, Shared, budgets, run_drafts
-from app.services.account_deletion import AccountDeletion
-from app.services.account_tokens import AccountTokens
-from app.services.accounts import AccountService
-from app.services.budgets.account_budgets import AccountBudgets
-from app.services.call_log import CallLog
-from app.services.called_accounts import CalledAccounts
-from app.services.catalog.bulk_deletion import BulkDeletion
-from app.services.catalog.tenants import TenantService
-from app.services.custom_calls import CustomCalls
-from app.services.daemons import DaemonService
-from app.services.deliveries import DeliveryService
+from app.services.accounts.accounts import AccountService
+from app.services.accounts.budgets import AccountBudgets
+from app.services.accounts.bulk_deletion import BulkDeletion
+from app.services.accounts.deletion import AccountDeletion
+from app.services.accounts.origin_approval import OriginApproval
+from app.services.accounts.own_account import OwnAccount
+from app.services.accounts.refreshing import Refreshing
+from app.services.accounts.tenants import TenantService
+from app.services.accounts.tokens import AccountTokens
+from app.services.calls.accounts import CalledAccounts
+from app.services.calls.call_log import CallLog
+from app.services.calls.custom import CustomCalls
+from app.services.calls.direct import DirectCalls
+from app.services.catalog.environment_integrations import EnvironmentIntegrationService
+from app.services.catalog.environments import EnvironmentService
+from app.services.catalog.integrations import IntegrationService
+from app.services.catalog.jobs import JobService
+from app.services.catalog.key_changes import KeyChanges
+from app.services.catalog.known_names import KnownNames
+from app.services.catalog.offers import Offers
+from app.services.catalog.states import StateService
+from app.services.catalog.templates import TemplateService
+from app.services.catalog.tokens import TokenService
+from app.services.contexts.shown_contexts import ShownContexts
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
-from app.services.direct_calls import DirectCalls
-from app.services.dry_runs import DryRuns, PreviewingSource
-from app.services.environment_integrations import EnvironmentIntegrationService
-from app.services.environments import EnvironmentService
-from app.services.health import HealthService
-from app.services.integrations import IntegrationService
-from app.services.jobs import JobService
-from app.services.key_changes import KeyChanges
-from app.services.key_rotation import KeyRotation
-from app.services.known_names import KnownNames
-from app.services.offers import Offers
-from app.services.origin_approval import OriginApproval
-from app.services.own_account import OwnAccount
-from app.services.records import RecordService
-from app.services.refreshing import Refreshing
-from app.services.resuming import Resumption
-from app.services.run_drafts import RunDrafts
-from app.services.run_states import StateService
-from app.services.run_waits import RunWaits
-from app.services.runs import RunService
-from app.services.shown_contexts import ShownContexts
-from app.services.templates import TemplateService
-from app.services.tokens import TokenService
-from app.services.triggers import TriggerService
-from app.services.unified_methods import MappingLayer, MappingService
-from app.services.unified_models import InstalledModelService, UnifiedModelService
-from app.services.verifying import Verifier
-from app.services.webhooks import WebhookService
+from app.services.maintenance.daemons import DaemonService
+from app.services.maintenance.health import HealthService
+from app.services.maintenance.key_rotation import KeyRotation
+from app.services.reading.records import RecordService
+from app.services.runs.drafts import RunDrafts
+from app.services.runs.dry_runs import DryRuns, PreviewingSource
+from app.services.runs.resuming import Resumption
+from app.services.runs.runs import RunService
+from app.services.runs.verifying import Verifier
+from app.services.runs.waits import RunWaits
+from app.services.schedules.triggers import TriggerService
+from app.services.unified.methods import MappingLayer, MappingService
+from app.services.unified.models import InstalledModelService, UnifiedModelService
+from app.services.webhooks.deliveries import DeliveryService
+from app.services.webhooks.webhooks import WebhookService
 from app.settings import Settings
 from app.sources.http_source import HttpSource
-from app.store.database import state_of
-from app.store.deleted_accounts import DeletedAccounts
-from app.store.direct_calls import DirectCallStore
-from app.store.embedded_integrations import EmbeddedIntegrationStore
-from app.store.encryption import TokenSeal
-from app.store.environments import EnvironmentStore
-from app.store.erasures import ErasureStore
-from app.store.jobs import JobStore
-from app.store.log_read import LogReader
-from app.store.outbox import OutboxStore
-from app.store.record_keys import RecordKeyStore
-from app.store.records_read import RecordReader
-from app.store.recounts import RecountStore
-from app.store.row_versions import RowVersions
-from app.store.run_moves import RunMoves
-from app.store.run_states import StateStore
-from app.store.sealed_rows import SealedRows
-from app.store.templates import TemplateStore
-from app.store.tenants import TenantStore
-from app.store.tokens import TokenStore
-from app.store.tombstones import TombstoneStore
-from app.store.triggers import TriggerStore
-from app.store.unified_models import EnvironmentUnifiedModelStore, MappingStore
-from app.store.waits.facts import RunFactStore
-from app.store.waits.parked import ParkedUnitStore
-from app.store.webhook_deliveries import WebhookDeliveryStore
+from app.store.accounts.deleted import DeletedAccounts
+from app.store.accounts.tenants import TenantStore
+from app.store.catalog.embedded_integrations import EmbeddedIntegrationStore
+from app.store.catalog.environments import EnvironmentStore
+from app.store.catalog.jobs import JobStore
+from app.store.catalog.states import StateStore
+from app.store.catalog.templates import TemplateStore
+from app.store.catalog.tokens import TokenStore
+from app.store.catalog.unified_models import EnvironmentUnifiedModelStore, MappingStore
+from app.store.db.database import state_of
+from app.store.db.row_versions import RowVersions
+from app.store.deliveries.shown import WebhookDeliveryStore
+from app.store.maintenance.erasures import ErasureStore
+from app.store.maintenance.parked_units import ParkedUnitStore
+from app.store.maintenance.wait_facts import RunFactStore
+from app.store.reading.account_log import LogReader
+from app.store.reading.direct_calls import DirectCallStore
+from app.store.reading.records import RecordReader
+from app.store.records.keys import RecordKeyStore
+from app.store.records.tombstones import TombstoneStore
+from app.store.runs.moves import RunMoves
+from app.store.runs.outbox import OutboxStore
+from app.store.runs.recounts import RecountStore
+from app.store.schedules.triggers import TriggerStore
+from app.store.secrets.encryption import TokenSeal
+from app.store.secrets.sealed_rows import SealedRows
 
 
 def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:

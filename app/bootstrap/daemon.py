@@ -6,50 +6,50 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts, session_engine
-from app.broker.bell import publisher
-from app.broker.pulses import CeleryPulses
-from app.services.announcing import Announcing
-from app.services.batch_merging import BatchMerging, merge_bounds
-from app.services.batch_source import BatchSource
-from app.services.daemons import DaemonService
-from app.services.delivering import AfterSlice, DeliveryWorker
-from app.services.delivery_ends import DeliveryEnds, DeliveryOutcomes
-from app.services.dropped_messages import DroppedMessages
-from app.services.duties import Duties, Duty
-from app.services.erasing import Erasing
-from app.services.fetching import FetchWorker
-from app.services.firing import Firing
-from app.services.hearing import Hearing
-from app.services.lease_keeping import LeaseKeeper
-from app.services.numbering import Numbering
-from app.services.pace import Pace
+from app.broker.dispatcher import publisher
+from app.broker.heartbeats import CeleryPulses
+from app.services.maintenance.announcing import Announcing
+from app.services.maintenance.daemons import DaemonService
+from app.services.maintenance.dropped_messages import DroppedMessages
+from app.services.maintenance.duties import Duties, Duty
+from app.services.maintenance.erasing import Erasing
+from app.services.maintenance.heartbeats import RollCall
+from app.services.maintenance.liveness import Hearing
+from app.services.maintenance.numbering import Numbering
+from app.services.maintenance.pace import Pace
+from app.services.maintenance.rescue import Unsticking
+from app.services.maintenance.retention import Retention
+from app.services.maintenance.sweeping import Sweeper, Sweeping
 from app.services.ports import Source
-from app.services.retention import Retention
-from app.services.roll_call import RollCall
-from app.services.sending import Sending
-from app.services.sweeping import Sweeper, Sweeping
-from app.services.tracking import Tracking
-from app.services.turns import AccountTurns
-from app.services.unsticking import Unsticking
-from app.services.webhook_health import WebhookHealth
-from app.services.working import UnitWorker
-from app.services.workplace import Workplace
+from app.services.runs.lifecycle import Tracking
+from app.services.schedules.scheduler import Firing
+from app.services.units.batch_merging import BatchMerging, merge_bounds
+from app.services.units.batch_source import BatchSource
+from app.services.units.delivering import AfterSlice, DeliveryWorker
+from app.services.units.delivery_ends import DeliveryEnds, DeliveryOutcomes
+from app.services.units.fetching import FetchWorker
+from app.services.units.lease_keeping import LeaseKeeper
+from app.services.units.sending import Sending
+from app.services.units.turns import AccountTurns
+from app.services.units.working import UnitWorker
+from app.services.units.workplace import Workplace
+from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
 from app.sources.http_source import HttpSource
-from app.store.announcements import AnnouncementStore
-from app.store.deliveries import DeliveryStore
-from app.store.delivery_merging import DeliveryMerger
-from app.store.due_work import DueWorkReader
-from app.store.erasures import ErasureStore
-from app.store.leadership import Leadership
-from app.store.outbox import OutboxStore
-from app.store.pages import PageStore
-from app.store.record_numbers import RecordNumbers
-from app.store.retention import RetentionStore
-from app.store.spools import SpoolStore
-from app.store.triggers import TriggerStore
-from app.store.units import UnitStore
-from app.store.writing_sessions import WritingSessions
+from app.store.announcements.announcements import AnnouncementStore
+from app.store.db.leadership import Leadership
+from app.store.db.writing_sessions import WritingSessions
+from app.store.deliveries.deliveries import DeliveryStore
+from app.store.deliveries.merging import DeliveryMerger
+from app.store.maintenance.due_work import DueWorkReader
+from app.store.maintenance.erasures import ErasureStore
+from app.store.maintenance.retention import RetentionStore
+from app.store.records.numbers import RecordNumbers
+from app.store.runs.outbox import OutboxStore
+from app.store.schedules.triggers import TriggerStore
+from app.store.units.pages import PageStore
+from app.store.units.spools import SpoolStore
+from app.store.units.units import UnitStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

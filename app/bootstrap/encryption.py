@@ -2,9 +2,9 @@
 
 from app.engine.errors import StoreUnavailableError
 from app.settings import Settings
-from app.store.database import connect
-from app.store.encryption import Cipher
-from app.store.encryption_keys import KeyStore
+from app.store.db.database import connect
+from app.store.secrets.encryption import Cipher
+from app.store.secrets.encryption_keys import KeyStore
 
 
 def demand_key(settings: Settings) -> None:

@@ -4,17 +4,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.bootstrap.api import api_services
 from app.bootstrap.daemon import daemon_services
 from app.bootstrap.shared import Outside, Shared, budgets
-from app.engine.work import Ring
-from app.services.carrying_out import CarryingOut
-from app.services.queue_heads import QueueState
+from app.engine.runs.work import Ring
+from app.services.maintenance.queue_heads import QueueState
+from app.services.units.carrying_out import CarryingOut
 from app.settings import Settings
 from app.sources.http_source import HttpSource
 from app.sources.sending import Attempt
-from app.store.own_runs import OwnRunStore
+from app.store.runs.own_runs import OwnRunStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

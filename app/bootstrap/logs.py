@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 from app.bootstrap.shared import Shared
-from app.engine.log_entries import LogType
-from app.services.logs import LogService, LogSource
-from app.store.direct_calls import DirectCallStore
-from app.store.run_log import RunLogReader
-from app.store.triggers import TriggerStore
-from app.store.webhook_log import WebhookLogReader
+from app.engine.logs.entries import LogType
+from app.services.reading.logs import LogService, LogSource
+from app.store.reading.direct_calls import DirectCallStore
+from app.store.reading.run_log import RunLogReader
+from app.store.reading.webhook_log import WebhookLogReader
+from app.store.schedules.triggers import TriggerStore
 
 
 def log_service(shared: Shared, calls: DirectCallStore) -> LogService:

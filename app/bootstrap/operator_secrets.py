@@ -3,14 +3,14 @@
 import time
 
 from app.bootstrap.operators import operator_engine
-from app.services.key_rotation import KeyRotation
-from app.services.origin_approval import OriginApproval
+from app.services.accounts.origin_approval import OriginApproval
+from app.services.maintenance.key_rotation import KeyRotation
 from app.settings import Settings
-from app.store.accounts import AccountStore
-from app.store.encryption import Cipher
-from app.store.encryption_keys import KeyStore
-from app.store.environment_integrations import EffectiveIntegrations
-from app.store.sealed_rows import SealedRows
+from app.store.accounts.accounts import AccountStore
+from app.store.catalog.environment_integrations import EffectiveIntegrations
+from app.store.secrets.encryption import Cipher
+from app.store.secrets.encryption_keys import KeyStore
+from app.store.secrets.sealed_rows import SealedRows
 
 
 def key_rotation(settings: Settings) -> KeyRotation:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from app.services.environments import EnvironmentService
-from app.services.tokens import TokenService
+from app.services.catalog.environments import EnvironmentService
+from app.services.catalog.tokens import TokenService
 from app.settings import Settings
-from app.store.database import connect
-from app.store.environments import EnvironmentStore
-from app.store.tokens import TokenStore
+from app.store.catalog.environments import EnvironmentStore
+from app.store.catalog.tokens import TokenStore
+from app.store.db.database import connect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

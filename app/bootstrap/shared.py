@@ -8,40 +8,40 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from app.broker.bell import CeleryBell, publisher
+from app.broker.dispatcher import CeleryBell, publisher
 from app.destinations.webhook_sender import HttpWebhookSender
 from app.limits import redis_budgets
 from app.limits.redis_budgets import RedisBudgets
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
-from app.services.credentials import CredentialService
-from app.services.dry_runs import PreviewingSource
-from app.services.duties import Start, start_thread
+from app.services.accounts.credentials import CredentialService
+from app.services.contexts.context import RunContexts
+from app.services.contexts.shown_contexts import ShownContexts
+from app.services.maintenance.duties import Start, start_thread
+from app.services.maintenance.sweeping import TaskBell
 from app.services.ports import BudgetStore, PlainSource, WebhookSender
-from app.services.run_context import RunContexts
-from app.services.run_drafts import RunDrafts
-from app.services.shown_contexts import ShownContexts
-from app.services.sweeping import TaskBell
-from app.services.tracking import Tracking
-from app.services.unified_mappings import UnifiedMappings
+from app.services.runs.drafts import RunDrafts
+from app.services.runs.dry_runs import PreviewingSource
+from app.services.runs.lifecycle import Tracking
+from app.services.unified.mappings import UnifiedMappings
 from app.settings import Settings
-from app.sources.kept_credentials import KeptCredentials
-from app.sources.local_budgets import LocalBudgets
-from app.sources.token_endpoint import HttpTokenEndpoint
-from app.store.accounts import AccountStore
-from app.store.credentials import CredentialStore
-from app.store.daemons import DaemonStore
-from app.store.database import connect
-from app.store.encryption import Cipher
-from app.store.encryption_keys import KeyStore
-from app.store.environment_integrations import EffectiveIntegrations, EnvironmentIntegrationStore
-from app.store.integrations import IntegrationStore
-from app.store.run_materials import RunMaterialStore
-from app.store.run_moves import RunMoves
-from app.store.run_references import RunReferenceStore
-from app.store.runs import RunStore
-from app.store.unified_models import UnifiedModelStore
-from app.store.webhooks import WebhookStore
+from app.sources.credentials.token_cache import KeptCredentials
+from app.sources.credentials.token_endpoint import HttpTokenEndpoint
+from app.sources.limiter.local_budgets import LocalBudgets
+from app.store.accounts.accounts import AccountStore
+from app.store.accounts.credentials import CredentialStore
+from app.store.catalog.environment_integrations import EffectiveIntegrations, EnvironmentIntegrationStore
+from app.store.catalog.integrations import IntegrationStore
+from app.store.catalog.unified_models import UnifiedModelStore
+from app.store.catalog.webhooks import WebhookStore
+from app.store.db.database import connect
+from app.store.maintenance.daemons import DaemonStore
+from app.store.runs.context_rows import RunMaterialStore
+from app.store.runs.moves import RunMoves
+from app.store.runs.references import RunReferenceStore
+from app.store.runs.runs import RunStore
+from app.store.secrets.encryption import Cipher
+from app.store.secrets.encryption_keys import KeyStore
 
 
 class SystemClock:

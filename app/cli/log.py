@@ -12,7 +12,7 @@ from app.cli.calling import connected, given, json_option, print_json, print_tab
 from app.cli.terminal import INTERRUPTED, console
 from app.client import ApiClient
 from app.engine.json_types import JSON, JsonObject
-from app.engine.log_entries import LogType
+from app.engine.logs.entries import LogType
 
 _PATH: Final = "/log"
 _MOST: Final = 100

@@ -20,19 +20,19 @@ COMMANDS: Final = {
     "template": ("app.cli.objects.templates:template", "What sync jobs begin with."),
     "state": ("app.cli.states:state", "What is kept from one run to the next."),
     "log": ("app.cli.log:log", "Show what happened."),
-    "token": ("app.cli.tokens:token", "Create, list and revoke tokens of the API."),
+    "token": ("app.cli.operating.tokens:token", "Create, list and revoke tokens of the API."),
     "environment": (
-        "app.cli.environments:environment",
+        "app.cli.operating.environments:environment",
         "Create and list environments, which see nothing of each other.",
     ),
-    "keys": ("app.cli.keys:keys", "List and rotate the keys that encrypt credentials and secrets."),
+    "keys": ("app.cli.operating.keys:keys", "List and rotate the keys that encrypt credentials and secrets."),
     "api": ("app.cli.processes:api", "Serve the HTTP API."),
     "flower": ("app.cli.processes:flower", "Serve Flower, Celery's dashboard."),
     "daemon": ("app.cli.daemons:daemon", "Run a daemon of one group; list and show all."),
-    "migrate": ("app.cli.migrate:migrate", "Bring the database's tables up to date."),
-    "health": ("app.cli.health:health", "Check that a daemon on this machine is alive."),
+    "migrate": ("app.cli.operating.migrate:migrate", "Bring the database's tables up to date."),
+    "health": ("app.cli.operating.health:health", "Check that a daemon on this machine is alive."),
     "completion": ("app.cli.completion:completion", "Print what makes a shell complete these commands."),
-    "prepare": ("app.cli.prepare:prepare", HIDDEN),
+    "prepare": ("app.cli.operating.prepare:prepare", HIDDEN),
 }
 _EPILOG = "Begin with 'ferryman demo' to see it work, or 'ferryman up' to have it."
 

@@ -23,9 +23,9 @@ from app.demo.report import RunReport
 from app.demo.scenario import RESOURCES, Scenario
 from app.demo.servers import Servers, running_servers
 from app.demo.watching import watch_run
-from app.engine import events
 from app.engine.errors import FerrymanError
 from app.engine.json_types import JsonObject
+from app.engine.webhooks import events
 from app.stack.extras import has_flower
 from app.stack.stack import Stack, StackOptions
 

@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.demo.watching import list_stats
-from app.engine import events
 from app.engine.json_types import JsonObject
 from app.engine.status import RunStatus
+from app.engine.webhooks import events
 
 _CLOCK_SECONDS = 0.001  # the API's times are in milliseconds
 

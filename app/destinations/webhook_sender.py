@@ -6,11 +6,12 @@ from concurrent.futures import Future
 
 import aiohttp
 
-from app.engine import events, retry, signatures
 from app.engine.errors import DeliveryError
 from app.engine.ids import new_id
-from app.engine.objects import Webhook
+from app.engine.limits import retry
+from app.engine.objects.objects import Webhook
 from app.engine.storable import storable_text
+from app.engine.webhooks import events, signatures
 from app.net import guarded_connections
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread

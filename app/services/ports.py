@@ -7,15 +7,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from app.engine.credentials_config import OAuthGrant
 from app.engine.errors import RecordError, SourceError
-from app.engine.integration_config import IntegrationConfig
+from app.engine.integrations.config import IntegrationConfig
+from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JSON, JsonObject
-from app.engine.list_ends import ListEnd, PageWarning
-from app.engine.objects import EnvironmentId, RowVersion, Webhook
+from app.engine.objects.objects import EnvironmentId, RowVersion, Webhook
 from app.engine.paths import Path
-from app.engine.unified_calls import CallMapping
-from app.engine.work import Ring
+from app.engine.records.list_ends import ListEnd, PageWarning
+from app.engine.runs.work import Ring
+from app.engine.unified.calls import CallMapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,24 +9,25 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final, TypeVar
 
-from app.engine import exact_integers
 from app.engine.errors import FerrymanError, SourceError
 from app.engine.field_names import is_secret_name
-from app.engine.integration_config import MethodConfig, Pagination
+from app.engine.integrations.config import MethodConfig, Pagination
 from app.engine.json_types import JsonObject
+from app.engine.jsonata import exact_integers
 from app.engine.redaction import MASK
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
-from app.sources import answers, computed_parts, handed_on, requests, responses
-from app.sources.answers import ReadAnswer
-from app.sources.exchange import HttpRequest, HttpResponse
-from app.sources.faults import RefusedError
-from app.sources.kept_credentials import KeptCredentials
-from app.sources.local_budgets import LocalBudgets
+from app.sources import requests
+from app.sources.answers import answers, computed_parts, handed_on, responses
+from app.sources.answers.answers import ReadAnswer
+from app.sources.credentials.token_cache import KeptCredentials
+from app.sources.exchange.exchange import HttpRequest, HttpResponse
+from app.sources.exchange.faults import RefusedError
+from app.sources.exchange.redaction import masked
+from app.sources.limiter.local_budgets import LocalBudgets
 from app.sources.pagination.listing import Listing
 from app.sources.pagination.values import PageAsk, PageRefusal, PageTurn
 from app.sources.read_ahead import Following, ReadAhead
-from app.sources.redaction import masked
 from app.sources.request_parts import stored_cursors
 from app.sources.requests import RequestDraft
 from app.sources.sending import Attempt

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from app.engine.json_types import JsonObject
 from app.services.ports import FetchedPage, PageCall
-from app.sources.answers import ReadAnswer
-from app.sources.faults import RefusedError
+from app.sources.answers.answers import ReadAnswer
+from app.sources.exchange.faults import RefusedError
 
 
 @dataclass(slots=True)

@@ -3,22 +3,23 @@
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from app.engine import base_urls, request_paths, secret_origins
+from app.engine.accounts import secret_origins
 from app.engine.errors import SourceError
-from app.engine.expressions import Expression
 from app.engine.field_names import is_secret_name
-from app.engine.integration_config import MethodConfig
+from app.engine.integrations.config import MethodConfig
+from app.engine.integrations.sent_bodies import SentBody
 from app.engine.json_types import JSON, JsonObject
-from app.engine.method_config.sent_bodies import SentBody
-from app.engine.placeholders import UNDEFINED, Template
+from app.engine.jsonata.expressions import Expression
 from app.engine.redaction import credential_parts, secret_parts
+from app.engine.templating import base_urls, request_paths
+from app.engine.templating.placeholders import UNDEFINED, Template
 from app.services.ports import PageCall, RawBody
-from app.sources import bodies, computed_parts
-from app.sources.exchange import HttpRequest
-from app.sources.handed_on import credentials_among
+from app.sources.answers import computed_parts
+from app.sources.answers.handed_on import credentials_among
+from app.sources.exchange.exchange import HttpRequest
+from app.sources.exchange.redaction import secrets_in
 from app.sources.pagination.values import PageAsk
-from app.sources.redaction import secrets_in
-from app.sources.request_parts import authorization, headers, next_addresses, page_fields
+from app.sources.request_parts import authorization, bodies, headers, next_addresses, page_fields
 from app.sources.request_parts.drafts import RequestDraft
 from app.sources.request_parts.next_addresses import without_secrets
 from app.sources.request_parts.written_queries import WrittenQuery, query_text

@@ -13,14 +13,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Generic, TypeVar
 
-from app.engine import rate_signs, retry
 from app.engine.errors import PassingFaultError, RateLimitedError, SourceError
-from app.engine.rate_limit_config import RateLimitConfig
-from app.engine.rate_signs import RateSigns
+from app.engine.integrations.rate_limit import RateLimitConfig
+from app.engine.limits import headers as rate_signs
+from app.engine.limits import retry
+from app.engine.limits.headers import RateSigns
 from app.settings import Settings
-from app.sources import error_rules, faults, late_answers
-from app.sources.account_gate import LONGEST_WAIT_IN_PLACE_SECONDS, AccountGate, Passage
-from app.sources.exchange import FoundError, HttpRequest, HttpResponse
+from app.sources.answers import error_rules
+from app.sources.exchange import faults
+from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
+from app.sources.limiter import hedging
+from app.sources.limiter.gate import LONGEST_WAIT_IN_PLACE_SECONDS, AccountGate, Passage
 
 _PATIENCE_SECONDS: Final = 60.0
 """All attempts of one request and the backoff between them; waits at the gate do not count."""
@@ -104,7 +107,7 @@ class Sending(Generic[T]):
 
         try:
             ask = partial(self.attempt, self.request, timeout_seconds)
-            response, is_second = await late_answers.first_answer(
+            response, is_second = await hedging.first_answer(
                 ask, late_seconds=late_seconds, may_ask_again=may_ask_again, drop=lambda late: late.held.release()
             )
         finally:

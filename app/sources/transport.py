@@ -10,21 +10,22 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from app.engine.budget_state import BudgetLimits
 from app.engine.errors import SourceError
 from app.engine.ids import new_id
-from app.engine.rate_limit_config import RateLimitConfig
+from app.engine.integrations.rate_limit import RateLimitConfig
+from app.engine.limits.budget_state import BudgetLimits
 from app.net import guarded_connections
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.ports import BudgetStore
 from app.settings import Settings
-from app.sources import content_encodings, faults, origins
-from app.sources.account_gate import AccountGate
-from app.sources.budget_exchange import StoreClock
-from app.sources.content_encodings import Body, UnpackingError
-from app.sources.exchange import HttpRequest, HttpResponse
-from app.sources.local_budgets import LocalBudgets
+from app.sources.exchange import faults, origins
+from app.sources.exchange.exchange import HttpRequest, HttpResponse
+from app.sources.limiter.budget_exchange import StoreClock
+from app.sources.limiter.gate import AccountGate
+from app.sources.limiter.local_budgets import LocalBudgets
+from app.sources.reading import content_encodings
+from app.sources.reading.content_encodings import Body, UnpackingError
 from app.sources.reading.memory import AnswerMemory, HeldMemory
 from app.sources.reading.processes import ReadingProcesses
 from app.sources.sending import Attempt, Sending

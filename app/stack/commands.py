@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import app
-from app.engine.routing import RAPID_BRIDGE_QUEUE, queue_of
+from app.engine.runs.routing import RAPID_BRIDGE_QUEUE, queue_of
 
 # Where to run them: `-m` looks into the working directory first, which may hold a stranger's `app` or `workers`.
 PROJECT_ROOT = Path(app.__file__).resolve().parent.parent

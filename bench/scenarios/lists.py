@@ -14,15 +14,15 @@ import psycopg
 from sqlalchemy import Engine, event
 
 from app.engine.ids import new_id
-from app.engine.objects import EnvironmentId, ListFilters
-from app.services.records import LogFilters, RecordFilters
-from app.services.tokens import TokenService
-from app.store import migrate, paging
-from app.store.database import connect
-from app.store.log_read import LogReader
-from app.store.records_read import RecordReader
-from app.store.runs import RunStore
-from app.store.tokens import TokenStore
+from app.engine.objects.objects import EnvironmentId, ListFilters
+from app.services.catalog.tokens import TokenService
+from app.services.reading.records import LogFilters, RecordFilters
+from app.store.catalog.tokens import TokenStore
+from app.store.db import migrate, paging
+from app.store.db.database import connect
+from app.store.reading.account_log import LogReader
+from app.store.reading.records import RecordReader
+from app.store.runs.runs import RunStore
 from bench.filling import FilledAccount, fill_account, fill_runs, settle
 from bench.measurement import BenchError, Figure, Measurement, at_most
 from bench.samples import noise, percentile

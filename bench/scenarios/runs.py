@@ -10,7 +10,7 @@ from typing import Final
 import redis
 
 from app.engine.json_types import JsonObject
-from app.engine.routing import queue_of
+from app.engine.runs.routing import queue_of
 from bench import checking
 from bench.customer import POLL_SECONDS, Sync, moment
 from bench.measurement import BenchError, Figure, Measurement, at_least, at_most

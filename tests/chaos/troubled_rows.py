@@ -7,7 +7,7 @@ from redis import Redis
 
 from app import broker_urls
 from app.engine.ids import new_id
-from app.engine.routing import queue_of
+from app.engine.runs.routing import queue_of
 from tests.chaos.arena import Round
 from tests.support.patience import wait_for
 from tests.support.workspace import Sync, Workspace, listed

@@ -10,10 +10,10 @@ from sqlalchemy import Engine, text
 
 from app.engine.errors import StoreUnavailableError
 from app.stack.stack import Stack, StackOptions
-from app.store.connections import Connections
-from app.store.database import connect, reading
-from app.store.leadership import Leadership
-from app.store.single_statements import SingleStatements, singles_of, transaction
+from app.store.db.autocommit import SingleStatements, singles_of, transaction
+from app.store.db.connections import Connections
+from app.store.db.database import connect, reading
+from app.store.db.leadership import Leadership
 from tests.support.ferryman import IMPATIENT, new_workspace
 from tests.support.pgbouncer import pooled_url
 from tests.support.upstream import Upstream, numbered

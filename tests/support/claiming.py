@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.engine.ids import new_id
-from app.engine.work import ClaimTerms
+from app.engine.runs.work import ClaimTerms
 
 _PLENTY = ClaimTerms(owner="", lease_seconds=9, most_of_account=100, most_of_webhook=100)
 

@@ -9,9 +9,9 @@ from sqlalchemy import text
 from app.bootstrap.api import ApiServices, api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import EnvironmentId
-from app.services.run_requests import RunRequest
-from app.store.tokens import TokenStore
+from app.engine.objects.objects import EnvironmentId
+from app.services.runs.requests import RunRequest
+from app.store.catalog.tokens import TokenStore
 from tests.support.pump import Pump, World
 from tests.support.pump_database import Outcome, PumpDatabase
 from tests.support.pump_jobs import Job, MemoryApi, MemoryReceiver

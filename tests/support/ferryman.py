@@ -6,9 +6,9 @@ from typing import Final
 from app.client import ApiClient
 from app.engine.ids import new_id
 from app.net.addresses import LOOPBACK
-from app.services.tokens import TokenService
-from app.store.database import connect
-from app.store.tokens import TokenStore
+from app.services.catalog.tokens import TokenService
+from app.store.catalog.tokens import TokenStore
+from app.store.db.database import connect
 from tests.support.workspace import Workspace
 
 IMPATIENT: Final[Mapping[str, str]] = {

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from app.stack.child import Child, ChildSpec
 from app.stack.supervisor import Supervisor
-from app.store.database import connect
+from app.store.db.database import connect
 
 PACKAGE = "pgbouncer"
 _DIRECTORIES = ("/usr/sbin", "/usr/local/sbin")

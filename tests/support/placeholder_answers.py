@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from app.engine import placeholders
 from app.engine.errors import InvalidInputError, PlaceholderError, UnresolvedPlaceholderError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.templating import placeholders
 from tests.support.placeholder_cases import CONTEXT, Maker
 
 _DATA: Final = Path(__file__).parent / "placeholders"

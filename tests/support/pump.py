@@ -20,15 +20,15 @@ from app.bootstrap.shared import Outside
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.ids import new_id
-from app.engine.objects import EnvironmentId
-from app.engine.work import Ring
-from app.services.duties import start_here
-from app.services.queue_heads import QueueState
-from app.services.run_requests import RunRequest
-from app.services.run_start import RunStart
+from app.engine.objects.objects import EnvironmentId
+from app.engine.runs.work import Ring
+from app.services.maintenance.duties import start_here
+from app.services.maintenance.queue_heads import QueueState
+from app.services.runs.requests import RunRequest
+from app.services.runs.start import RunStart
 from app.settings import Settings
-from app.store.database import connect
-from app.store.tokens import TokenStore
+from app.store.catalog.tokens import TokenStore
+from app.store.db.database import connect
 from tests.support.patience import wait_for
 from tests.support.pump_database import Commits, KilledError, Outcome, PumpDatabase
 from tests.support.pump_jobs import Job, MemoryApi, MemoryReceiver

@@ -11,10 +11,10 @@ import orjson
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.json_types import JSON, JsonObject
-from app.services.lease_keeping import LeaseKeeper
+from app.services.units.lease_keeping import LeaseKeeper
 from app.store import tables
-from app.store.database import connect, reading
-from app.store.single_statements import singles_of, sql_of
+from app.store.db.autocommit import singles_of, sql_of
+from app.store.db.database import connect, reading
 from tests.support.servers import PostgresServer
 
 _PASS_TIME = (

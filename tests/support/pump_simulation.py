@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from app.bootstrap.daemon import DaemonServices, daemon_services
-from app.store.database import connect
+from app.store.db.database import connect
 from tests.support.patience import wait_for
 from tests.support.pump import Mailbox, Message, World, handle, sweep
 from tests.support.pump_database import KilledError, Outcome, PumpDatabase

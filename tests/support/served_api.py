@@ -12,11 +12,11 @@ from cryptography.fernet import Fernet
 from werkzeug.serving import make_server
 
 from app.api.application import create_app
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.bootstrap.api import api_services
 from app.cli.main import main
 from app.client import ApiClient
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
 from app.settings import Settings
 from tests.support.servers import PostgresServer
 

@@ -14,7 +14,7 @@ from app.stack import postgres
 from app.stack.data_directory import DataDirectory
 from app.stack.joining import remove_own_socket_directory, socket_root
 from app.stack.supervisor import Supervisor
-from app.store import migrate
+from app.store.db import migrate
 from tests.support import pgbouncer
 
 _TEMPLATE = "ferryman_template"

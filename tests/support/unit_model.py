@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from app.engine.runs.work import UnitKind
 from app.engine.status import FINAL_UNIT_STATUSES, RunStatus, UnitStatus
-from app.engine.work import UnitKind
 
 
 @dataclass(slots=True)

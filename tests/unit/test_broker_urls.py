@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app import broker_urls
-from app.broker.bell import publisher
+from app.broker.dispatcher import publisher
 
 LOGIN = {"username": None, "password": None}
 CA = "/etc/ca.pem"

@@ -6,10 +6,10 @@ import sys
 _PROGRAM = """
 import gc, orjson
 import celery, flask, sqlalchemy
-import app.garbage
+import app.gc_tuning
 collections = []
 gc.callbacks.append(lambda phase, _: collections.append(phase))
-app.garbage.calm()
+app.gc_tuning.calm()
 collections.clear()
 orjson.loads(b'[' + b','.join([b'{"requester":{},"tags":[]}'] * 5000) + b']')
 print(len(collections), gc.get_freeze_count() > 1000)

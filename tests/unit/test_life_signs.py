@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.life_signs import LifeSigns
+from app.liveness_files import LifeSigns
 
 URL = "postgresql://one/ferryman"
 

@@ -7,8 +7,8 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 
-from app.api.documents.json_kinds import COMPONENT, MAY_LACK, nullable, ref, spelt_out
 from app.api.schemas.fields import Input, Query, Sparse
+from app.api.schemas.json_kinds import COMPONENT, MAY_LACK, nullable, ref, spelt_out
 from app.engine.json_types import JsonObject
 
 _PYTHON_END: Final = r"\Z"

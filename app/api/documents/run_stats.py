@@ -3,9 +3,9 @@
 from dataclasses import fields
 from typing import Final
 
-from app.api.documents.json_kinds import ref
-from app.engine.books import Counters
+from app.api.schemas.json_kinds import ref
 from app.engine.json_types import JsonObject
+from app.engine.runs.books import Counters
 from app.engine.status import ResourceStatus
 
 _TIME: Final[JsonObject] = {"type": ["string", "null"], "format": "date-time"}

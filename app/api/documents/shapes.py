@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from app.api.documents.json_kinds import not_null, nullable, ref, spelt_out
-from app.engine.definition import OF_REQUESTS
+from app.api.schemas.json_kinds import not_null, nullable, ref, spelt_out
+from app.engine.jobs.definition import OF_REQUESTS
+from app.engine.jobs.items import NodeKind
 from app.engine.json_types import JsonObject
 from app.engine.known_keys.of_credentials import AUTHORIZATION, CREDENTIALS
 from app.engine.known_keys.of_integrations import INTEGRATION, METHOD
@@ -12,7 +13,6 @@ from app.engine.known_keys.of_items import ITEM
 from app.engine.known_keys.of_paging import PAGINATION, RATE_LIMIT
 from app.engine.known_keys.of_unified import MAPPING, MODEL_RESOURCES, OVERRIDES
 from app.engine.known_keys.shapes import CONFIG, FORMAT, ByFormat, Fields, Formatted, Key, ListOf, MapOf, Shape, Use
-from app.engine.resource_items import NodeKind
 
 _NAMED: Final[tuple[tuple[Shape, str], ...]] = (
     (INTEGRATION, "IntegrationConfig"),

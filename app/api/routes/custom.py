@@ -6,15 +6,16 @@ from urllib.parse import quote
 
 import flask
 
-from app.api import call_notes, called, raw_bodies
-from app.api.parsing import any_body
-from app.api.resource import ANY_ERROR, Resource
+from app.api.parsing import raw_bodies
+from app.api.parsing.parsing import any_body
+from app.api.resources import call_notes, called
+from app.api.resources.resource import ANY_ERROR, Resource
+from app.api.resources.services import environment, services
 from app.api.schemas import direct as schemas
-from app.api.services import environment, services
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
-from app.services.custom_calls import CustomRequest
+from app.services.calls.custom import CustomRequest
 
 custom = Resource(
     "custom",

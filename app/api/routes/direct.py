@@ -5,17 +5,18 @@ from typing import Any, Final, TypeAlias
 
 import flask
 
-from app.api import call_notes, called, free_queries, raw_bodies
-from app.api.parsing import any_body, free_body
-from app.api.resource import ANY_ERROR, Resource
+from app.api.parsing import free_queries, raw_bodies
+from app.api.parsing.parsing import any_body, free_body
+from app.api.resources import call_notes, called
+from app.api.resources.resource import ANY_ERROR, Resource
+from app.api.resources.services import environment, services
+from app.api.resources.views import Answer
 from app.api.schemas import direct as schemas
-from app.api.services import environment, services
-from app.api.views import Answer
 from app.engine.errors import Failure, InvalidInputError, SourceError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.roles import Role
-from app.engine.unified_model import USUAL_METHODS, unified_name
-from app.services.direct_calls import DirectPage, DirectRequest
+from app.engine.unified.model import USUAL_METHODS, unified_name
+from app.services.calls.direct import DirectPage, DirectRequest
 
 unified = Resource(
     "unified",

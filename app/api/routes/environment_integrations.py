@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
-from app.api.embedded import embeddings_of, installation_view, integration_view
-from app.api.parsing import Body
-from app.api.preconditions import seen
-from app.api.resource import Resource, answering
+from app.api.parsing.parsing import Body
+from app.api.parsing.preconditions import seen
+from app.api.resources.embedded import embeddings_of, installation_view, integration_view
+from app.api.resources.resource import Resource, answering
+from app.api.resources.services import environment, services
+from app.api.resources.views import Answer, created, filters_of, page_view, path_id
 from app.api.schemas import environment_integrations as schemas
 from app.api.schemas.fields import Deleted, page_of
-from app.api.services import environment, services
-from app.api.views import Answer, created, filters_of, page_view, path_id
-from app.api.warned import warned
-from app.engine.catalog.embedding import Embeddings
-from app.engine.environment_integration import EnvironmentIntegration
+from app.api.schemas.warned import warned
 from app.engine.errors import Failure
+from app.engine.integrations.embedding import Embeddings
 from app.engine.json_types import JsonObject
+from app.engine.objects.environment_integrations import EnvironmentIntegration
 from app.engine.roles import Role
 
 environment_integrations = Resource(

@@ -3,29 +3,29 @@
 from dataclasses import asdict
 from http import HTTPStatus
 
-from app.api import offered
-from app.api.embedded import embeddings_of, installation_view, integration_view
-from app.api.parsing import Body
-from app.api.preconditions import seen
-from app.api.resource import ANY_ERROR, Resource, answering
+from app.api.parsing.parsing import Body
+from app.api.parsing.preconditions import seen
+from app.api.resources import offered
+from app.api.resources.embedded import embeddings_of, installation_view, integration_view
+from app.api.resources.resource import ANY_ERROR, Resource, answering
+from app.api.resources.services import environment, own_account, services
+from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.api.schemas import accounts as schemas
 from app.api.schemas import budgets as budget_schemas
 from app.api.schemas import offers
 from app.api.schemas.account_lists import FEATURE, IS_SANDBOX, AccountQuery
 from app.api.schemas.catalog import Account, AccountPatch, AccountRefresh, NewAccount
 from app.api.schemas.fields import Deleted, Success, page_of
-from app.api.services import environment, own_account, services
-from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
-from app.api.warned import warned
-from app.engine.catalog.embedding import Embeddings
-from app.engine.config_secrets import redacted_config
-from app.engine.environment_integration import EnvironmentIntegration
+from app.api.schemas.warned import warned
+from app.engine.config.secrets import redacted_config
 from app.engine.errors import NotFoundError
+from app.engine.integrations.embedding import Embeddings
+from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
-from app.engine.objects import IntegratedAccount, Page
-from app.engine.offers import Offering
+from app.engine.objects.environment_integrations import EnvironmentIntegration
+from app.engine.objects.objects import IntegratedAccount, Page
 from app.engine.roles import Role
-from app.services import known_names
+from app.services.catalog import known_names
 
 integrated_accounts = Resource(
     "integrated-account",

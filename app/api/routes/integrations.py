@@ -2,22 +2,22 @@
 
 from dataclasses import asdict
 
-from app.api import offered
-from app.api.parsing import Body
-from app.api.preconditions import seen
-from app.api.resource import Resource
+from app.api.parsing.parsing import Body
+from app.api.parsing.preconditions import seen
+from app.api.resources import offered
+from app.api.resources.resource import Resource
+from app.api.resources.services import environment, services
+from app.api.resources.views import Answer, created, filters_of, page_view, path_id
 from app.api.schemas import catalog as schemas
 from app.api.schemas import offers
 from app.api.schemas.fields import Deleted, page_of
-from app.api.services import environment, services
-from app.api.views import Answer, created, filters_of, page_view, path_id
-from app.api.warned import warned
-from app.engine.config_secrets import redacted_config
+from app.api.schemas.warned import warned
+from app.engine.config.secrets import redacted_config
+from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
-from app.engine.objects import Integration
-from app.engine.offers import Offering
+from app.engine.objects.objects import Integration
 from app.engine.roles import Role
-from app.services import known_names
+from app.services.catalog import known_names
 
 integrations = Resource("integration", description="How third-party APIs are spoken to", changes=Role.ADMIN)
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from app.api.resource import Resource
+from app.api.resources.resource import Resource
+from app.api.resources.services import environment, services
+from app.api.resources.views import Answer, filters_of, page_view, plain_view
 from app.api.schemas.fields import page_of
 from app.api.schemas.logs import LogEntry, LogQuery
-from app.api.services import environment, services
-from app.api.views import Answer, filters_of, page_view, plain_view
 from app.engine.json_types import JsonObject
-from app.engine.log_entries import LogType, RunEntry, WebhookEntry
+from app.engine.logs.entries import LogType, RunEntry, WebhookEntry
 from app.engine.roles import Role
 
 _ABOUT: Final = (

@@ -2,17 +2,17 @@
 
 from http import HTTPStatus
 
-from app.api.parsing import Body
-from app.api.resource import Resource, answering
+from app.api.parsing.parsing import Body
+from app.api.resources.resource import Resource, answering
+from app.api.resources.services import environment, services
+from app.api.resources.views import Answer, filters_of, page_view, path_id, plain_view
 from app.api.schemas import observed as schemas
 from app.api.schemas.fields import page_of, taken_times
-from app.api.services import environment, services
-from app.api.views import Answer, filters_of, page_view, path_id, plain_view
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import Daemon
+from app.engine.objects.objects import Daemon
 from app.engine.roles import Role
-from app.services.records import LogFilters, RecordFilters
+from app.services.reading.records import LogFilters, RecordFilters
 
 records = Resource("record", description="What was persisted", changes=Role.ADMIN)
 erasures = Resource("erasure", description="What is erased", changes=Role.ADMIN)

@@ -2,8 +2,8 @@
 
 import flask
 
-from app.api.roles import needs
-from app.api.services import services
+from app.api.resources.roles import needs
+from app.api.resources.services import services
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
 

@@ -1,12 +1,12 @@
 """``/sync-job-cron-trigger``."""
 
-from app.api.parsing import Body
-from app.api.preconditions import seen
-from app.api.resource import Resource
+from app.api.parsing.parsing import Body
+from app.api.parsing.preconditions import seen
+from app.api.resources.resource import Resource
+from app.api.resources.services import environment, services
+from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.schemas.triggers import NewTrigger, Trigger, TriggerPatch, TriggerQuery
-from app.api.services import environment, services
-from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.judging import Judgement
 from app.engine.roles import Role

@@ -6,13 +6,13 @@ from urllib.parse import quote, urlencode
 
 import flask
 
-from app.api.parsing import Body
-from app.api.preconditions import seen
-from app.api.resource import Resource, answering
+from app.api.parsing.parsing import Body
+from app.api.parsing.preconditions import seen
+from app.api.resources.resource import Resource, answering
+from app.api.resources.services import environment, services
+from app.api.resources.views import Answer, filters_of, location, page_view, plain_view
 from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.run_states import NewState, State, StateListQuery, StatePatch, StateQuery
-from app.api.services import environment, services
-from app.api.views import Answer, filters_of, location, page_view, plain_view
 from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role

@@ -5,10 +5,12 @@ import json
 
 import flask
 
-from app.api import preferences
-from app.api.parsing import Body, json_body
-from app.api.preconditions import seen
-from app.api.resource import Resource
+from app.api.parsing import preferences
+from app.api.parsing.parsing import Body, json_body
+from app.api.parsing.preconditions import seen
+from app.api.resources.resource import Resource
+from app.api.resources.services import environment, services
+from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.api.schemas.dry_runs import DryRun
 from app.api.schemas.fields import Deleted, Listing, page_of
 from app.api.schemas.runs import (
@@ -22,15 +24,13 @@ from app.api.schemas.runs import (
     RunWait,
     RunWaits,
 )
-from app.api.services import environment, services
-from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
-from app.engine.objects import SyncJobRun
+from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.run_view import run_view
 from app.engine.roles import Role
-from app.engine.run_view import run_view
 from app.engine.status import ErrorHandling, RunStatus
-from app.services.run_requests import IdempotencyKey, RunRequest
+from app.services.runs.requests import IdempotencyKey, RunRequest
 
 sync_job_runs = Resource("sync-job-run", description="Runs of sync jobs", changes=Role.RUN)
 

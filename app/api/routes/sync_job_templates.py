@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from app.api.parsing import Body
-from app.api.preconditions import seen
-from app.api.resource import Resource
+from app.api.parsing.parsing import Body
+from app.api.parsing.preconditions import seen
+from app.api.resources.resource import Resource
+from app.api.resources.services import environment, services
+from app.api.resources.views import Answer, created, filters_of, location, page_view, path_id, plain_view
 from app.api.schemas.catalog import Job, JobPatch
 from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.templates import NewTemplate, Template, TemplatePatch, TemplateQuery
-from app.api.services import environment, services
-from app.api.views import Answer, created, filters_of, location, page_view, path_id, plain_view
 from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
+from app.engine.objects.templates import JobTemplate
 from app.engine.roles import Role
-from app.engine.templates import JobTemplate
 
 sync_job_templates = Resource("sync-job-template", description="What sync jobs begin with", changes=Role.ADMIN)
 

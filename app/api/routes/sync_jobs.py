@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from app.api.parsing import Body
-from app.api.preconditions import seen
-from app.api.resource import Resource
+from app.api.parsing.parsing import Body
+from app.api.parsing.preconditions import seen
+from app.api.resources.resource import Resource
+from app.api.resources.services import environment, services
+from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.api.schemas.catalog import Job, JobPatch, JobQuery, JobVerdict, NewJob
 from app.api.schemas.fields import Deleted, page_of
-from app.api.services import environment, services
-from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
-from app.api.warned import warned
+from app.api.schemas.warned import warned
 from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
-from app.engine.objects import SyncJob
+from app.engine.objects.objects import SyncJob
 from app.engine.roles import Role
 
 sync_jobs = Resource("sync-job", description="What to pull, described once", changes=Role.ADMIN, actions=("validate",))

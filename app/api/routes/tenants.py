@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from app.api.parsing import Body
-from app.api.preconditions import seen
-from app.api.resource import Resource
+from app.api.parsing.parsing import Body
+from app.api.parsing.preconditions import seen
+from app.api.resources.resource import Resource
+from app.api.resources.services import environment, services
+from app.api.resources.views import Answer, filters_of, location, page_view, plain_view
 from app.api.schemas import tenants as schemas
 from app.api.schemas.fields import Deleted, page_of
-from app.api.services import environment, services
-from app.api.views import Answer, filters_of, location, page_view, plain_view
-from app.engine.catalog.tenant import BULK, is_id
 from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
+from app.engine.objects.tenants import BULK, is_id
 from app.engine.roles import Role
 
 

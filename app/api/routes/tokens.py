@@ -1,12 +1,12 @@
 """``/api-token`` and ``/environment``: who may call, and where."""
 
-from app.api.parsing import Body
-from app.api.preconditions import seen
-from app.api.resource import Resource
+from app.api.parsing.parsing import Body
+from app.api.parsing.preconditions import seen
+from app.api.resources.resource import Resource
+from app.api.resources.services import environment, holder, services
+from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.api.schemas import tokens as schemas
 from app.api.schemas.fields import Deleted, page_of
-from app.api.services import environment, holder, services
-from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
 

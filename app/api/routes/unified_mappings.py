@@ -4,17 +4,17 @@ from collections.abc import Callable
 
 from marshmallow import Schema
 
-from app.api.parsing import Body
-from app.api.preconditions import seen
-from app.api.resource import Resource
+from app.api.parsing.parsing import Body
+from app.api.parsing.preconditions import seen
+from app.api.resources.resource import Resource
+from app.api.resources.services import environment, services
+from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.api.schemas import unified as schemas
 from app.api.schemas.fields import Deleted, page_of
-from app.api.services import environment, services
-from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
 from app.engine.roles import Role
-from app.services import known_names
-from app.services.unified_methods import MappingService
+from app.services.catalog import known_names
+from app.services.unified.methods import MappingService
 
 unified_mappings = Resource(
     "unified-model-resource-method", description="How integrations carry out unified APIs", changes=Role.ADMIN

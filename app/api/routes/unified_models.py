@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from app.api.embedded import model_view
-from app.api.parsing import Body
-from app.api.preconditions import seen
-from app.api.resource import Resource
+from app.api.parsing.parsing import Body
+from app.api.parsing.preconditions import seen
+from app.api.resources.embedded import model_view
+from app.api.resources.resource import Resource
+from app.api.resources.services import environment, services
+from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.api.schemas import unified as schemas
 from app.api.schemas.fields import Deleted, page_of
-from app.api.services import environment, services
-from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentUnifiedModel, UnifiedModel
+from app.engine.objects.objects import EnvironmentUnifiedModel, UnifiedModel
 from app.engine.roles import Role
 
 unified_models = Resource(

@@ -2,16 +2,16 @@
 
 from http import HTTPStatus
 
-from app.api.parsing import Body
-from app.api.preconditions import seen
-from app.api.resource import Resource, answering
+from app.api.parsing.parsing import Body
+from app.api.parsing.preconditions import seen
+from app.api.resources.resource import Resource, answering
+from app.api.resources.services import environment, services
+from app.api.resources.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.api.schemas import catalog as schemas
 from app.api.schemas.deliveries import Delivery, DeliveryQuery, DeliveryWithBody
 from app.api.schemas.fields import Deleted, Success, page_of
-from app.api.services import environment, services
-from app.api.views import Answer, created, filters_of, page_view, path_id, plain_view
 from app.engine.json_types import JsonObject
-from app.engine.objects import Webhook
+from app.engine.objects.objects import Webhook
 from app.engine.roles import Role
 
 webhooks = Resource("webhook", description="Where RapidBridge runs deliver", changes=Role.ADMIN, actions=("test",))

@@ -6,7 +6,7 @@ from marshmallow import fields, validate
 
 from app.api.schemas.catalog import Account
 from app.api.schemas.fields import Id, Input, JsonObjectField, Query
-from app.api.warned import Warned
+from app.api.schemas.warned import Warned
 
 MOST_AT_ONCE: Final = 1000
 

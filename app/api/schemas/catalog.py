@@ -21,7 +21,7 @@ from app.api.schemas.fields import (
     Whole,
     narrowed,
 )
-from app.api.warned import Warned
+from app.api.schemas.warned import Warned
 from app.engine.json_types import JSON
 from app.engine.known_keys.of_integrations import INTEGRATION
 from app.engine.known_keys.of_items import ITEMS

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from marshmallow import INCLUDE, Schema, fields, post_dump
 
-from app.api.documents.json_kinds import MAY_LACK
+from app.api.schemas.json_kinds import MAY_LACK
 from app.engine.json_types import JsonObject
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.api.documents.json_kinds import NAME_PATTERN, ref
+from app.api.schemas.json_kinds import NAME_PATTERN, ref
 from app.engine.json_types import JsonObject
 
 __all__ = ["ARGS_SCHEMA", "NAME_PATTERN", "RESOURCE_LIST", "STORED_RESOURCES"]

@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields
 
 from app.api.schemas.fields import Id, JsonObjectField
-from app.engine.resource_items import NodeKind
+from app.engine.jobs.items import NodeKind
 
 
 class ShownRequest(Schema):

@@ -6,7 +6,7 @@ from marshmallow import fields, validate
 
 from app.api.schemas.embedded import EmbeddedInstallation, EmbeddedIntegration
 from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, Shapes, SortedListing, narrowed
-from app.api.warned import Warned
+from app.api.schemas.warned import Warned
 from app.engine.known_keys.of_integrations import INTEGRATION
 
 

@@ -8,7 +8,7 @@ from marshmallow import ValidationError, fields, pre_load, validate
 from app.api.schemas.deliveries import STATUSES, Delivery
 from app.api.schemas.fields import Id, JsonObjectField, SortedListing, Sparse, Time, narrowed
 from app.engine.json_types import JSON, JsonObject
-from app.engine.log_entries import RUN_EVENTS, LogType, event_named
+from app.engine.logs.entries import RUN_EVENTS, LogType, event_named
 
 _TYPES: Final = [str(kind) for kind in LogType]
 _EVENTS: Final = [*RUN_EVENTS, *(event.partition(":")[2] for event in RUN_EVENTS)]

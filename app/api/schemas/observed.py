@@ -2,10 +2,10 @@
 
 from marshmallow import Schema, fields, validate
 
-from app.api.documents.json_kinds import MAY_LACK
 from app.api.schemas.fields import Id, Input, JsonObjectField, Listing, Query, SortedListing, Time, narrowed, order
-from app.api.warned import Warned
-from app.engine.erasures import ErasureStatus
+from app.api.schemas.json_kinds import MAY_LACK
+from app.api.schemas.warned import Warned
+from app.engine.objects.erasures import ErasureStatus
 
 
 class Record(Schema):

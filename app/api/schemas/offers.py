@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from marshmallow import Schema, fields, validate
 
-from app.api.documents.json_kinds import MAY_LACK
 from app.api.schemas.fields import Flag, Id, JsonObjectField, Query, page_of
-from app.engine.catalog.capabilities import Surface
+from app.api.schemas.json_kinds import MAY_LACK
+from app.engine.integrations.capabilities import Surface
 
 _METHODS: Final = "Names of methods, or `read`, `write`, `custom`, parted by commas."
 _DESCRIBED: Final[dict[str, Any]] = {"description": _METHODS}

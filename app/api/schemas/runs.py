@@ -19,11 +19,11 @@ from app.api.schemas.fields import (
     Whole,
     narrowed,
 )
-from app.api.warned import Warned
-from app.engine.events import OF_RUNS
+from app.api.schemas.warned import Warned
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.of_items import ITEMS
 from app.engine.status import ErrorHandling, RunStatus
+from app.engine.webhooks.events import OF_RUNS
 from app.services.diagnosis.waits import WaitKind
 
 _STATUSES = [str(status) for status in RunStatus]

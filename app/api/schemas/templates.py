@@ -7,7 +7,7 @@ from marshmallow import fields, validate
 from app.api.schemas.catalog import RuntimeVersion
 from app.api.schemas.documented import ARGS_SCHEMA, RESOURCE_LIST, STORED_RESOURCES
 from app.api.schemas.fields import Id, Input, JsonObjectField, Reasons, Shapes, SortedListing, Time, narrowed
-from app.api.warned import Warned
+from app.api.schemas.warned import Warned
 from app.engine.known_keys.of_items import ITEMS
 
 _TEXT: Final = validate.Length(min=1, max=1000)

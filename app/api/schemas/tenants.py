@@ -5,8 +5,8 @@ from typing import Final
 from marshmallow import Schema, fields, validate
 
 from app.api.schemas.fields import Id, Input, JsonObjectField, SortedListing, Time, narrowed
-from app.engine.catalog.tenant import ID
-from app.services.catalog.tenants import MOST_AT_ONCE
+from app.engine.objects.tenants import ID
+from app.services.accounts.tenants import MOST_AT_ONCE
 
 _NAME: Final = validate.Length(max=1000, error="expected 1000 characters at most")
 _ID: Final = {"pattern": f"^{ID.pattern}$", "description": "Yours: an account's `tenant_id`."}

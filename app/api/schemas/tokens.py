@@ -7,7 +7,7 @@ from typing import Final
 from marshmallow import Schema, ValidationError, fields, validate
 
 from app.api.schemas.fields import Id, Input, ShownOnce, SortedListing, Time, narrowed
-from app.api.warned import Warned
+from app.api.schemas.warned import Warned
 from app.engine.roles import Role
 
 _ROLES: Final = validate.OneOf(list(Role), error=f"expected one of: {', '.join(Role)}")

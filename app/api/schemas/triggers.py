@@ -6,11 +6,11 @@ from marshmallow import Schema, fields, pre_load, validate
 
 from app.api.schemas.documented import NAME_PATTERN, RESOURCE_LIST, STORED_RESOURCES
 from app.api.schemas.fields import Flag, Id, Input, JsonObjectField, Shapes, SortedListing, Time, narrowed
-from app.api.warned import Warned
-from app.engine.events import OF_RUNS
+from app.api.schemas.warned import Warned
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.of_items import ITEMS
 from app.engine.status import ErrorHandling
+from app.engine.webhooks.events import OF_RUNS
 
 _FIVE_FIELDS: Final = {"pattern": r"^\s*[^\s]+(\s+[^\s]+){4}\s*$", "maxLength": 200}
 _ERROR_HANDLINGS: Final = [str(kind) for kind in ErrorHandling]

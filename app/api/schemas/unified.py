@@ -6,7 +6,7 @@ from marshmallow import fields, validate
 
 from app.api.schemas.catalog import SLUG
 from app.api.schemas.fields import Id, Input, JsonObjectField, Reasons, Shapes, SortedListing, Time, Whole, narrowed
-from app.api.warned import Warned
+from app.api.schemas.warned import Warned
 from app.engine.known_keys.of_unified import MAPPING, MODEL_RESOURCES
 
 _TIMES: Final = ("created_at", "updated_at")

@@ -9,7 +9,7 @@ from app.cli.next_steps import tell_next
 from app.cli.objects.budgets import budget
 from app.cli.objects.builder import add_commands, print_thing
 from app.cli.objects.kinds import Field, Kind, NextStep
-from app.cli.origins import approve_origin
+from app.cli.operating.origins import approve_origin
 from app.client import ApiClient
 from app.engine.json_types import JsonObject
 

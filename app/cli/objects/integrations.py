@@ -7,7 +7,7 @@ import click
 from app.cli.calling import JsonArgument
 from app.cli.objects.builder import add_commands
 from app.cli.objects.kinds import Field, Kind, NextStep
-from app.cli.origins import approve_hosts, check_hosts
+from app.cli.operating.origins import approve_hosts, check_hosts
 from app.engine.json_types import JsonObject
 
 

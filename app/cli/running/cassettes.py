@@ -11,20 +11,20 @@ from typing import Final
 import click
 
 from app.bootstrap.in_process import InProcess, in_process
-from app.cli.operators import joined_settings
+from app.cli.operating.operators import joined_settings
 from app.cli.running.following import follow_run
 from app.client import token_for
 from app.engine.errors import ForbiddenError
 from app.engine.ids import new_id
-from app.engine.increments import LowerBounds
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.run_view import run_view
 from app.engine.roles import Role
-from app.engine.run_view import run_view
+from app.engine.runs.increments import LowerBounds
 from app.engine.status import ErrorHandling
-from app.services.run_requests import RunRequest
+from app.services.runs.requests import RunRequest
 from app.settings import Settings
-from app.sources.cassettes import CassetteError, CassettePlayer, CassetteRecorder
+from app.sources.cassettes.cassettes import CassetteError, CassettePlayer, CassetteRecorder
 
 _FACTS: Final = ("sync_job_id", "integrated_account_id", "args", "previous_run_date", "started_at")
 _OWN_BOUNDS: Final = "previous_run_dates"

@@ -11,7 +11,7 @@ from app.engine.errors import Failure
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.judging import Judgement, KeyNote, WarningCode
 from app.engine.known_keys.suggestions import closest, did_you_mean, is_slip
-from app.engine.unified_model import USUAL_METHODS, unified_name
+from app.engine.unified.model import USUAL_METHODS, unified_name
 
 _REQUEST: Final = (None, "request")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import Final
 
-from app.engine import non_secrets, placeholders
+from app.engine.config import non_secrets
 from app.engine.errors import InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.judging import KeyNote, WarningCode
@@ -17,6 +17,7 @@ from app.engine.known_keys.shapes import Shape, Use
 from app.engine.known_keys.suggestions import closest
 from app.engine.known_keys.values import holds_placeholders
 from app.engine.paths import Path
+from app.engine.templating import placeholders
 
 _CONTEXT: Final = "context"
 _USUAL_CONTEXT: Final = frozenset(

@@ -1,1 +1,1 @@
-"""What stands around integrations and accounts: tenants, and the objects that are embedded in others."""
+"""What users describe: integrations, jobs, templates, environments, tokens, states."""

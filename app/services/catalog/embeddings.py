@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from typing import Protocol
 
-from app.engine.catalog.embedding import Embeddings
-from app.engine.objects import EnvironmentId
+from app.engine.integrations.embedding import Embeddings
+from app.engine.objects.objects import EnvironmentId
 
 
 class EmbeddingReader(Protocol):

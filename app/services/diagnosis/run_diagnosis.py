@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.engine.objects import EnvironmentId, SyncJobRun
+from app.engine.objects.objects import EnvironmentId, SyncJobRun
 from app.engine.status import RunStatus
 from app.services.diagnosis import paces, waits
 from app.services.diagnosis.paces import ResourcePace
 from app.services.diagnosis.run_facts import RunFactReader
 from app.services.diagnosis.waits import Wait
 from app.services.ports import Clock
-from app.services.runs import RunService
+from app.services.runs.runs import RunService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

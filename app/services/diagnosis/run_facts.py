@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from app.engine.objects import SyncJobRun
-from app.engine.settling import Exchanges
+from app.engine.objects.objects import SyncJobRun
+from app.engine.runs.settling import Exchanges
 from app.engine.status import ResourceStatus
 
 

@@ -3,10 +3,10 @@
 from typing import Final
 
 from app.engine.errors import ExpressionError, SourceError
-from app.engine.exact_integers import with_long_integers_as_texts
-from app.engine.expressions import Expression
+from app.engine.integrations.pagination import DynamicPagination
 from app.engine.json_types import JSON, JsonObject
-from app.engine.pagination_config import DynamicPagination
+from app.engine.jsonata.exact_integers import with_long_integers_as_texts
+from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED
 from app.sources.pagination.state import ListState
 from app.sources.pagination.values import PageAnswer, PageAsk

@@ -4,16 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from app.engine.config_reader import type_name
+from app.engine.config.reader import type_name
 from app.engine.errors import SourceError
+from app.engine.integrations.pagination import CursorPagination, DynamicPagination, Led, LinkHeaderPagination, NextIs
 from app.engine.json_types import JSON, JsonObject
-from app.engine.pagination_config import CursorPagination, DynamicPagination, Led, LinkHeaderPagination, NextIs
 from app.engine.paths import UNDEFINED
-from app.sources import bodies, next_links
-from app.sources.pagination import computed, ends, limits, links, signs
+from app.sources.pagination import computed, ends, limits, links, next_links, signs
 from app.sources.pagination.signs import Said
 from app.sources.pagination.state import ListState, followed, text_of
 from app.sources.pagination.values import PageAnswer, PageAsk, PageRefusal, PageTurn
+from app.sources.request_parts import bodies
 
 _LONGEST_LEAD: Final = 64 * 1024
 """As much as a header may have: a longer one is kept with each page, and takes seconds to check."""

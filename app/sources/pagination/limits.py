@@ -1,7 +1,6 @@
 """How many records a page is asked to hold, and where a request says so."""
 
-from app.engine.json_types import JSON, JsonObject
-from app.engine.pagination_config import (
+from app.engine.integrations.pagination import (
     CursorPagination,
     CursorPlace,
     LinkHeaderPagination,
@@ -9,6 +8,7 @@ from app.engine.pagination_config import (
     PagePagination,
     Pagination,
 )
+from app.engine.json_types import JSON, JsonObject
 from app.sources.pagination.values import PageAsk
 
 Limited = PagePagination | OffsetPagination | CursorPagination | LinkHeaderPagination

@@ -8,15 +8,15 @@ from copy import copy
 from dataclasses import replace
 
 from app.engine.errors import SourceError
-from app.engine.json_types import JSON, JsonObject
-from app.engine.list_ends import ListEnd
-from app.engine.pagination_config import (
+from app.engine.integrations.pagination import (
     DynamicPagination,
     OffsetPagination,
     PagePagination,
     Pagination,
     RangePagination,
 )
+from app.engine.json_types import JSON, JsonObject
+from app.engine.records.list_ends import ListEnd
 from app.sources.pagination import ends, stretches
 from app.sources.pagination.led import LedList
 from app.sources.pagination.numbered import NumberedList

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from app.engine.integrations.pagination import Numbered, PagePagination, RangePagination
 from app.engine.json_types import JSON, JsonObject
-from app.engine.pagination_config import Numbered, PagePagination, RangePagination
 from app.sources.pagination import ends, limits, positions, signs
 from app.sources.pagination.positions import ToldRange
 from app.sources.pagination.signs import Said

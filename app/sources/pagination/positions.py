@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from app.engine.integrations.pagination import Numbered, OffsetPagination, PagePagination, RangePagination
 from app.engine.json_types import JSON, JsonObject
-from app.engine.pagination_config import Numbered, OffsetPagination, PagePagination, RangePagination
 from app.sources.pagination import limits
 from app.sources.pagination.state import ListState
 from app.sources.pagination.values import PageAnswer, PageAsk

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from app.engine.config_paths import MarkedPath
-from app.engine.config_reader import type_name
+from app.engine.config.paths import MarkedPath
+from app.engine.config.reader import type_name
 from app.engine.errors import ExpressionError, SourceError
-from app.engine.exact_integers import with_long_integers_as_texts
 from app.engine.flags import is_true
+from app.engine.integrations.pagination import EndSigns
 from app.engine.json_types import JSON
-from app.engine.pagination_config import EndSigns
+from app.engine.jsonata.exact_integers import with_long_integers_as_texts
 from app.engine.paths import UNDEFINED
 
 _MAY_READ_BODY: Final = re.compile(r"body|[*$]")

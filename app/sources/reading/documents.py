@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
-from app.engine.answer_format import AnswerFormat
+from app.engine.integrations.answer_format import AnswerFormat
 from app.engine.json_types import JSON
-from app.sources import charsets, json_texts, xml_documents
-from app.sources.json_texts import LineError, NotStrictError
-from app.sources.xml_documents import XmlError
+from app.sources.reading import charsets, json_texts, xml_documents
+from app.sources.reading.json_texts import LineError, NotStrictError
+from app.sources.reading.xml_documents import XmlError
 
 AT_ONCE_BYTES: Final = 64 * 1024
 """What is read at once, whatever it holds: at worst, XML and errors in a charset, a MiB takes two seconds."""

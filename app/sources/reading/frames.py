@@ -6,7 +6,7 @@ from typing import Final
 
 import orjson
 
-from app.engine.answer_format import AnswerFormat
+from app.engine.integrations.answer_format import AnswerFormat
 
 LENGTH_BYTES: Final = 4
 HEAD_BYTES: Final = 5

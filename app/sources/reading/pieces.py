@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from app.engine.json_types import JSON, JsonObject
-from app.sources import json_texts
+from app.sources.reading import json_texts
 
 _PIECE_BYTES: Final = 256 * 1024
 _MOST_TRIED: Final = 1000

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 import app
-from app.engine.answer_format import AnswerFormat
+from app.engine.integrations.answer_format import AnswerFormat
 from app.engine.json_types import JSON
 from app.sources.reading import documents, frames
 from app.sources.reading.documents import Document, Grow, NotReadError, Reader, UnreadableError

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from app.engine.errors import ExpressionError, SourceError
-from app.engine.integration_config import (
+from app.engine.integrations.config import (
     Authorization,
     BasicAuthorization,
     BearerAuthorization,
@@ -13,9 +13,9 @@ from app.engine.integration_config import (
     HeaderAuthorization,
 )
 from app.engine.json_types import JsonObject
-from app.engine.placeholders import UNDEFINED, Template
-from app.sources.bodies import plain
-from app.sources.redaction import masked, secrets_in
+from app.engine.templating.placeholders import UNDEFINED, Template
+from app.sources.exchange.redaction import masked, secrets_in
+from app.sources.request_parts.bodies import plain
 
 Signer: TypeAlias = Callable[[JsonObject], JsonObject]
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from app.engine.expressions import Expression
+from app.engine.integrations.request_formats import RequestFormats
 from app.engine.json_types import JSON, JsonObject
-from app.engine.request_formats import RequestFormats
+from app.engine.jsonata.expressions import Expression
 from app.services.ports import RawBody
 from app.sources.request_parts.authorization import Signer
 from app.sources.request_parts.written_queries import WrittenQuery

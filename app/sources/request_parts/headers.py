@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 
 from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
-from app.sources.bodies import plain
+from app.sources.request_parts.bodies import plain
 
 
 def _version() -> str:

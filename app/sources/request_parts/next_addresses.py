@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from urllib.parse import quote, unquote_plus, urlsplit
 
 from app.engine.json_types import JSON, JsonObject
-from app.sources import origins
-from app.sources.bodies import plain
+from app.sources.exchange import origins
+from app.sources.request_parts.bodies import plain
 from app.sources.request_parts.drafts import RequestDraft
 from app.sources.request_parts.written_queries import WrittenQuery, query_text
 

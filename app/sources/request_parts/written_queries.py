@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
-from app.engine import request_paths
+from app.engine.integrations.request_formats import ArrayFormat
 from app.engine.json_types import JSON, JsonObject
-from app.engine.request_formats import ArrayFormat
-from app.sources import bodies
+from app.engine.templating import request_paths
+from app.sources.request_parts import bodies
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Every table, as SQLAlchemy Core; migrations/ makes the same in the database.
 
 Ids are UUIDs made by the application. Times are ``timestamptz``. ``*_encrypted`` columns hold what
-app/store/encryption.py sealed.
+app/store/secrets/encryption.py sealed.
 """
 
 from app.store.tables.base import metadata

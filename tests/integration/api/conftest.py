@@ -10,14 +10,14 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from app.api.application import create_app
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.bootstrap.api import api_services
 from app.engine.ids import new_id
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
 from app.net.addresses import LOOPBACK
 from app.settings import Settings
-from app.store.database import connect
-from app.store.tokens import TokenStore
+from app.store.catalog.tokens import TokenStore
+from app.store.db.database import connect
 from tests.integration.api.calling import CONFIG, RESOURCES, Caller, Catalog
 from tests.support.servers import PostgresServer
 from tests.support.upstream import Upstream

@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.api.application import create_app
-from app.api.services import ApiServices
-from app.engine.objects import EnvironmentId
+from app.api.resources.services import ApiServices
+from app.engine.objects.objects import EnvironmentId
 from app.settings import Settings
 from tests.integration.api.calling import CONFIG, RESOURCES, Caller, Catalog
 
@@ -96,10 +96,10 @@ def test_without_the_setting_nobody_is_believed(app: Flask) -> None:
 
 
 def test_log_names_the_client_and_not_the_proxy(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "app.api.gate"):
+    with caplog.at_level(logging.INFO, "app.api.access.gate"):
         client.get("/healthz", headers=VIA)
 
-    requests = [record for record in caplog.records if record.name == "app.api.gate"]
+    requests = [record for record in caplog.records if record.name == "app.api.access.gate"]
     assert [vars(record)["client"] for record in requests] == ["192.0.2.7"]
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, text
 
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
 from app.engine.redaction import MASK
 from tests.integration.api.calling import CONFIG, RESOURCES, Caller, Catalog
 

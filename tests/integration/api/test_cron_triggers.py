@@ -7,20 +7,20 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.engine.json_types import JsonObject
-from app.engine.triggers import BEGUN
-from app.services.firing import Firing
-from app.services.run_drafts import RunDrafts
-from app.services.shown_contexts import ShownContexts
-from app.services.unified_mappings import UnifiedMappings
+from app.engine.objects.triggers import BEGUN
+from app.services.contexts.shown_contexts import ShownContexts
+from app.services.runs.drafts import RunDrafts
+from app.services.schedules.scheduler import Firing
+from app.services.unified.mappings import UnifiedMappings
 from app.settings import Settings
-from app.store.database import connect
-from app.store.encryption import Cipher
-from app.store.encryption_keys import KeyStore
-from app.store.integrations import IntegrationStore
-from app.store.run_references import RunReferenceStore
-from app.store.triggers import TriggerStore
-from app.store.unified_models import UnifiedModelStore
-from app.store.webhooks import WebhookStore
+from app.store.catalog.integrations import IntegrationStore
+from app.store.catalog.unified_models import UnifiedModelStore
+from app.store.catalog.webhooks import WebhookStore
+from app.store.db.database import connect
+from app.store.runs.references import RunReferenceStore
+from app.store.schedules.triggers import TriggerStore
+from app.store.secrets.encryption import Cipher
+from app.store.secrets.encryption_keys import KeyStore
 from tests.integration.api.calling import Caller, Catalog
 
 PATH = "/sync-job-cron-trigger"

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, insert
 
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
-from app.engine.objects import EnvironmentId
-from app.services.erasing import Erasing
-from app.services.pace import Pace
+from app.engine.objects.objects import EnvironmentId
+from app.services.maintenance.erasing import Erasing
+from app.services.maintenance.pace import Pace
 from app.settings import Settings
 from app.store import tables
-from app.store.erasures import ErasureStore
+from app.store.maintenance.erasures import ErasureStore
 from tests.integration.api.calling import Caller, Catalog
 
 

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import Engine
 
 from app.api.application import create_app
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.bootstrap.api import api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
 from app.settings import Settings
 from tests.integration.api.calling import Caller
 from tests.integration.api.walled_worlds import Operation, World, furnished, operations_of

@@ -9,11 +9,11 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, insert, text
 
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.engine.errors import StoreUnavailableError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.services.call_log import AnsweredCall, CallLog
+from app.services.calls.call_log import AnsweredCall, CallLog
 from app.store import tables
 from tests.integration.api.calling import Answer, Caller, Catalog
 from tests.support.upstream import Upstream, reply
@@ -176,7 +176,7 @@ def test_log_is_read_to_its_end_in_pages_of_any_size_and_either_order(book: Book
 
 
 def _forged(*values: str) -> str:
-    from app.store.paging import encode_cursor
+    from app.store.db.paging import encode_cursor
 
     return encode_cursor(*values)
 

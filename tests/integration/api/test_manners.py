@@ -11,12 +11,12 @@ import pytest
 from flask import Flask
 
 from app.api.application import create_app
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.bootstrap.api import api_services
 from app.engine.errors import StoreOutdatedError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
 from app.settings import Settings
 from tests.integration.api.calling import Caller
 
@@ -185,10 +185,10 @@ def test_hides_what_broke_and_logs_it_under_the_request_id(
 
 
 def test_logs_a_request_without_its_query_and_body(api: Caller, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="app.api.gate"):
+    with caplog.at_level(logging.INFO, logger="app.api.access.gate"):
         api.post("/sync-job?api_key=s3cret", {"label": "s3cret"})
 
-    (record,) = [record for record in caplog.records if record.name == "app.api.gate"]
+    (record,) = [record for record in caplog.records if record.name == "app.api.access.gate"]
     assert "s3cret" not in str(vars(record))
     assert (vars(record)["route"], vars(record)["status"]) == ("/sync-job", 400)
 

@@ -95,6 +95,6 @@ def test_literals_are_sealed_in_the_database(api: Caller, engine: Engine) -> Non
 
 @pytest.mark.parametrize("name", shipped())
 def test_a_shipped_connector_hides_nothing_of_its_own(name: str) -> None:
-    from app.engine.config_secrets import literal_secrets
+    from app.engine.config.secrets import literal_secrets
 
     assert literal_secrets(load(name).integration["config"]) == []

@@ -10,13 +10,13 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from app.api.application import create_app
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.bootstrap import api as bootstrap
 from app.bootstrap.api import api_services
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
 from app.net import addresses
 from app.services.ports import Swapped
-from app.services.run_waits import RunWaits
+from app.services.runs.waits import RunWaits
 from app.settings import Settings
 from tests.integration.api import fuzz_refusals
 from tests.integration.api.calling import Caller

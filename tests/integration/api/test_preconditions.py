@@ -9,13 +9,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, Engine, text
 
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, RowVersion
-from app.store.database import connect
-from app.store.row_versions import RowVersions
-from app.store.tokens import TokenStore
+from app.engine.objects.objects import EnvironmentId, RowVersion
+from app.store.catalog.tokens import TokenStore
+from app.store.db.database import connect
+from app.store.db.row_versions import RowVersions
 from tests.integration.api.calling import Answer, Caller, Catalog
 from tests.integration.api.walled_worlds import World, furnished
 from tests.support.patience import wait_for

@@ -5,8 +5,8 @@ import threading
 import pytest
 from flask import Flask
 
-from app.api.services import ApiServices
-from app.services.run_waits import RunWaits
+from app.api.resources.services import ApiServices
+from app.services.runs.waits import RunWaits
 from tests.integration.api.calling import Answer, Caller, Catalog
 from tests.support.patience import wait_for
 

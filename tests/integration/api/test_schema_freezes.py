@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
 from tests.integration.api.calling import Caller, Catalog
 
 ATTACKERS = 6

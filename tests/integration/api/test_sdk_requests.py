@@ -13,9 +13,9 @@ from urllib.parse import quote
 import pytest
 from flask import Flask
 
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
 from tests.integration.api.calling import Caller, Catalog
 from tests.support.unified import MAPPINGS, MODEL
 from tests.support.upstream import Upstream, reply

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import Engine, text
 
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.engine.json_types import JSON, JsonObject
 from app.engine.redaction import MASK
 from tests.integration.api.calling import Answer, Caller

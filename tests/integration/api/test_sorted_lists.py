@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.store.daemons import DaemonStore
+from app.store.maintenance.daemons import DaemonStore
 from tests.integration.api.calling import CONFIG, RESOURCES, Caller, Catalog
 
 NAMES = ("beta", "alpha", "beta", "gamma")

@@ -7,7 +7,7 @@ import pytest
 
 from app.api.application import create_app
 from app.bootstrap.api import api_services
-from app.services.conflicts import TRIES
+from app.services.runs.conflicts import TRIES
 from app.settings import Settings
 from tests.integration.api.calling import CONFIG, RESOURCES, Caller
 from tests.support.fault_proxy import FaultProxy, running_proxy

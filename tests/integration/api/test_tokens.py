@@ -10,18 +10,19 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
-from app.api import gate, roles
+from app.api.access import gate
 from app.api.application import create_app
-from app.api.services import ApiServices
+from app.api.resources import roles
+from app.api.resources.services import ApiServices
 from app.bootstrap.limits import request_limits
 from app.engine.errors import UnauthorizedError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
 from app.engine.roles import Role
-from app.services.tokens import TokenService
+from app.services.catalog.tokens import TokenService
 from app.settings import Settings
-from app.store.tokens import TokenStore
+from app.store.catalog.tokens import TokenStore
 from tests.integration.api.calling import Caller, Catalog
 
 FIELDS = {

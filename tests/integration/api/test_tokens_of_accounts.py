@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 import pytest
 from flask import Flask
 
-from app.api import roles
 from app.api.application import create_app
-from app.api.services import ApiServices
+from app.api.resources import roles
+from app.api.resources.services import ApiServices
 from app.bootstrap.api import api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
 from app.engine.roles import Role
-from app.services.account_tokens import AccountTokens
+from app.services.accounts.tokens import AccountTokens
 from app.services.ports import Clock
 from app.settings import Settings
 from tests.integration.api.calling import Caller

@@ -14,12 +14,12 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.api import unserved
-from app.api.services import ApiServices
+from app.api.errors import unserved
+from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.store.database import connect
-from app.store.tokens import TokenStore
+from app.store.catalog.tokens import TokenStore
+from app.store.db.database import connect
 from tests.integration.api.calling import Caller
 from tests.integration.api.sdk_world import PICTURE, SdkWorld
 from tests.support.upstream import Upstream, reply_raw

@@ -8,12 +8,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine
 
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.engine.ids import canonical_id, new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.log_entries import LogType
-from app.store.database import connect
-from app.store.tokens import TokenStore
+from app.engine.logs.entries import LogType
+from app.store.catalog.tokens import TokenStore
+from app.store.db.database import connect
 from tests.integration.api.calling import Answer, Caller
 from tests.integration.api.walled_worlds import Operation, World, furnished, operations_of
 

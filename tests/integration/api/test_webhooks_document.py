@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from app.engine import events
+from app.engine.webhooks import events
 from tests.integration.api.calling import Caller, Catalog
 
 PAGE = (Path(__file__).parents[3] / "docs" / "webhooks.md").read_text()

@@ -9,7 +9,7 @@ from kombu import pools
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from app.broker.bell import CeleryBell, publisher
+from app.broker.dispatcher import CeleryBell, publisher
 from app.broker.redis_sender import RedisSender
 from app.broker.sender import TaskSender
 from app.limits import redis_budgets, redis_requests

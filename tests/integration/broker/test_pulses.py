@@ -6,11 +6,11 @@ import pytest
 from kombu import Connection
 
 from app.broker import tasks
-from app.broker.bell import publisher
-from app.broker.pulses import CeleryPulses
+from app.broker.dispatcher import publisher
+from app.broker.heartbeats import CeleryPulses
 from app.broker.queues import PULSES, own_queue
 from app.engine.errors import BrokerUnavailableError
-from app.services.roll_call import Pulse
+from app.services.maintenance.heartbeats import Pulse
 from tests.support.process_nodes import RedisContainer
 
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import pytest
 from celery import Celery
 
-from app.broker.bell import CeleryBell, publisher
+from app.broker.dispatcher import CeleryBell, publisher
 from app.broker.queue_looks import AmqpQueues, queues_of
 from app.broker.redis_sender import RedisSender, redis_client
 from app.broker.sender import TaskSender
 from app.engine.errors import BrokerUnavailableError
-from app.services.queue_heads import QueueState
+from app.services.maintenance.queue_heads import QueueState
 from tests.support.process_nodes import RedisContainer
 
 UNTIMED = QueueState(is_empty=False, is_timed=True)

@@ -13,7 +13,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.broker import redis_transport
-from app.broker.bell import CeleryBell, publisher
+from app.broker.dispatcher import CeleryBell, publisher
 from app.broker.redis_sender import RedisSender
 from app.broker.room import BoundedSender, Sender
 from app.broker.sender import TaskSender, sender_of

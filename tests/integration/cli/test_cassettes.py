@@ -11,13 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.bootstrap.api import api_services
 from app.cli.main import main
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
 from app.net.addresses import LOOPBACK
-from app.services.records import RecordFilters
+from app.services.reading.records import RecordFilters
 from app.settings import Settings
 from tests.support.http_server import Request, Response
 from tests.support.upstream import Upstream, reply, reply_raw

@@ -18,9 +18,9 @@ from app.settings import Settings
 from app.stack.children import child_environment
 from app.stack.errors import StackError
 from app.stack.preparation import prepare_database
-from app.store.database import connect, connections_of
-from app.store.encryption import Cipher, TokenSeal
-from app.store.encryption_keys import KeyStore
+from app.store.db.database import connect, connections_of
+from app.store.secrets.encryption import Cipher, TokenSeal
+from app.store.secrets.encryption_keys import KeyStore
 
 SENTENCE = "FERRYMAN_ENCRYPTION_KEY does not open the secrets of this database"
 OWN, FOREIGN = (Fernet.generate_key().decode() for _ in range(2))

@@ -381,8 +381,8 @@ def test_budget_of_an_account_is_shown_and_where_each_daemon_has_its_own_not_res
 
 
 def test_daemons_are_listed(served: Served) -> None:
-    from app.store.daemons import DaemonStore
-    from app.store.database import connect
+    from app.store.db.database import connect
+    from app.store.maintenance.daemons import DaemonStore
 
     engine = connect(served.api.database_url, pool_size=1)
     DaemonStore(engine).register("d-1", group_key="eu", label="here", metadata={"pid": 7})

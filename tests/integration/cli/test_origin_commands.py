@@ -7,13 +7,13 @@ from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 from sqlalchemy import text
 
-from app.api.services import ApiServices
+from app.api.resources.services import ApiServices
 from app.bootstrap.api import api_services
-from app.cli import origins
 from app.cli.main import main
+from app.cli.operating import origins
 from app.engine.ids import new_id
 from app.settings import Settings
-from app.store.database import connect
+from app.store.db.database import connect
 from tests.support.servers import PostgresServer
 
 OPEN = {"base_url": "{{context.site}}", "allowed_hosts": ["up.test"], "headers": {"X-Api-Key": "canary-literal"}}

@@ -10,8 +10,8 @@ from standardwebhooks import Webhook
 
 from app.client import ApiClient, ApiError
 from app.demo.webhook_receiver import make_app
-from app.engine import signatures
 from app.engine.json_types import JsonObject
+from app.engine.webhooks import signatures
 
 NOW = 1_800_000_000
 SECRET = signatures.new_secret()

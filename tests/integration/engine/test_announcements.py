@@ -4,13 +4,13 @@ from sqlalchemy import text
 
 from app.bootstrap.api import api_services
 from app.bootstrap.daemon import daemon_services
-from app.engine import announcements, events
 from app.engine.ids import new_id
-from app.engine.objects import EnvironmentId, ListFilters
-from app.store.credentials import CredentialStore
-from app.store.encryption import Cipher
-from app.store.encryption_keys import KeyStore
-from app.store.tokens import TokenStore
+from app.engine.objects.objects import EnvironmentId, ListFilters
+from app.engine.webhooks import announcements, events
+from app.store.accounts.credentials import CredentialStore
+from app.store.catalog.tokens import TokenStore
+from app.store.secrets.encryption import Cipher
+from app.store.secrets.encryption_keys import KeyStore
 from tests.support.patience import wait_for
 from tests.support.pump import World, sweep
 from tests.support.pump_database import PumpDatabase

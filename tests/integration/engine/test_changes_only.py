@@ -10,11 +10,11 @@ from sqlalchemy import text
 from app.bootstrap.api import ApiServices, api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
 from app.engine.status import RunStatus
-from app.services.run_requests import RunRequest
-from app.store import webhook_changes
-from app.store.tokens import TokenStore
+from app.services.runs.requests import RunRequest
+from app.store.catalog.tokens import TokenStore
+from app.store.records import webhook_changes
 from tests.support.pump import Pump, World, handle
 from tests.support.pump_database import Outcome, PumpDatabase
 from tests.support.pump_jobs import Job, MemoryApi, MemoryReceiver

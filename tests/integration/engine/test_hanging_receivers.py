@@ -12,9 +12,9 @@ from app.bootstrap.api import api_services
 from app.bootstrap.daemon import DaemonServices, daemon_services
 from app.engine.errors import DeliveryError
 from app.engine.ids import new_id
-from app.engine.objects import EnvironmentId, ListFilters, Webhook
-from app.services.run_requests import RunRequest
-from app.store.tokens import TokenStore
+from app.engine.objects.objects import EnvironmentId, ListFilters, Webhook
+from app.services.runs.requests import RunRequest
+from app.store.catalog.tokens import TokenStore
 from tests.support.patience import wait_for
 from tests.support.pump import World, handle, sweep
 from tests.support.pump_database import PumpDatabase

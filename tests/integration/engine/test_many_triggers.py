@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from app.bootstrap.shared import Shared, run_drafts
-from app.services.firing import Firing
-from app.store.outbox import OutboxStore
-from app.store.triggers import TriggerStore
+from app.services.schedules.scheduler import Firing
+from app.store.runs.outbox import OutboxStore
+from app.store.schedules.triggers import TriggerStore
 from tests.support.led_place import LedPlace, led_place
 from tests.support.pump_database import PumpDatabase
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from app.engine.json_types import JsonObject
-from app.services.records import LogFilters
-from app.store.log_read import LogReader
+from app.services.reading.records import LogFilters
+from app.store.reading.account_log import LogReader
 from tests.support.customer import Customer, Lists
 from tests.support.pump_database import PumpDatabase
 from tests.support.workspace import child_of, listed

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from app.engine.ids import new_id
-from app.engine.objects import ListFilters
-from app.services.retention import RowsLeftError
-from app.store.erasures import ErasureStore
+from app.engine.objects.objects import ListFilters
+from app.services.maintenance.retention import RowsLeftError
+from app.store.maintenance.erasures import ErasureStore
 from tests.support.led_place import LedPlace, led_place
 from tests.support.pump_database import PumpDatabase
 

@@ -7,16 +7,16 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from app.engine import announcements
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects import ListFilters
-from app.services.roll_call import Pulse, RollCall
-from app.services.run_requests import RunRequest
-from app.store.announcements import insert_announcements
-from app.store.daemons import DaemonStore
-from app.store.database import connections_of
-from app.store.writing_sessions import WritingSessions
+from app.engine.objects.objects import ListFilters
+from app.engine.webhooks import announcements
+from app.services.maintenance.heartbeats import Pulse, RollCall
+from app.services.runs.requests import RunRequest
+from app.store.announcements.announcements import insert_announcements
+from app.store.db.database import connections_of
+from app.store.db.writing_sessions import WritingSessions
+from app.store.maintenance.daemons import DaemonStore
 from tests.support.led_place import LedPlace, led_place
 from tests.support.pump_database import PumpDatabase
 

@@ -12,16 +12,16 @@ from sqlalchemy import text
 
 from app.bootstrap.api import api_services
 from app.bootstrap.shared import SystemClock
-from app.engine import events
-from app.engine.announcements import REACTIVATED
+from app.engine.accounts.oauth import TokenRequest
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.oauth import TokenRequest
-from app.engine.objects import EnvironmentId, ListFilters
-from app.services.credentials import CredentialService
-from app.store.credentials import CredentialStore
-from app.store.encryption import Cipher
-from app.store.encryption_keys import KeyStore
+from app.engine.objects.objects import EnvironmentId, ListFilters
+from app.engine.webhooks import events
+from app.engine.webhooks.announcements import REACTIVATED
+from app.services.accounts.credentials import CredentialService
+from app.store.accounts.credentials import CredentialStore
+from app.store.secrets.encryption import Cipher
+from app.store.secrets.encryption_keys import KeyStore
 from tests.support.pump import Pump, World, handle
 from tests.support.pump_database import PumpDatabase
 from tests.support.pump_jobs import JOBS

@@ -11,14 +11,14 @@ from sqlalchemy import text
 
 from app.engine.errors import ConflictError
 from app.engine.json_types import JsonObject
-from app.engine.objects import SyncJobRun
+from app.engine.objects.objects import SyncJobRun
 from app.engine.status import RunStatus
-from app.services.resuming import Resumption
-from app.services.verifying import Verifier
-from app.store.outbox import OutboxStore
-from app.store.recounts import RecountStore
-from app.store.run_moves import RunMoves
-from app.store.runs import RunStore
+from app.services.runs.resuming import Resumption
+from app.services.runs.verifying import Verifier
+from app.store.runs.moves import RunMoves
+from app.store.runs.outbox import OutboxStore
+from app.store.runs.recounts import RecountStore
+from app.store.runs.runs import RunStore
 from tests.support.pump import Pump, World
 from tests.support.pump_database import Outcome, PumpDatabase
 from tests.support.pump_jobs import JOBS, Job, MemoryApi, records_of

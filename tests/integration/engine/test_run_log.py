@@ -7,10 +7,10 @@ from sqlalchemy import text
 
 from app.bootstrap.api import api_services
 from app.bootstrap.daemon import daemon_services
-from app.engine import events
-from app.engine.log_entries import LogType, RunEntry
-from app.engine.objects import EnvironmentId, ListFilters
+from app.engine.logs.entries import LogType, RunEntry
+from app.engine.objects.objects import EnvironmentId, ListFilters
 from app.engine.status import RunStatus
+from app.engine.webhooks import events
 from tests.support.patience import wait_for
 from tests.support.pump import Pump, World, sweep
 from tests.support.pump_database import PumpDatabase

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.engine.json_types import JsonObject
-from app.store.units import UnitStore
-from app.store.writing_sessions import WritingSessions
+from app.store.db.writing_sessions import WritingSessions
+from app.store.units.units import UnitStore
 from tests.support.claiming import terms
 from tests.support.patience import wait_for
 from tests.support.pump import Pump, World

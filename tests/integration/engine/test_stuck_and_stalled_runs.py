@@ -9,8 +9,8 @@ from app.bootstrap.api import api_services
 from app.engine.json_types import JsonObject
 from app.engine.status import RunStatus
 from app.services.ports import FetchedPage, PageCall
-from app.store.run_moves import RunMoves
-from app.store.runs import RunStore
+from app.store.runs.moves import RunMoves
+from app.store.runs.runs import RunStore
 from tests.support.pump import Pump, World
 from tests.support.pump_database import PumpDatabase
 from tests.support.pump_jobs import JOBS, MemoryApi, records_of

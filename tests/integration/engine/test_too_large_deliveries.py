@@ -12,9 +12,9 @@ from sqlalchemy import text
 
 from app.bootstrap.api import api_services
 from app.engine.errors import ConflictError, DeliveryError
-from app.engine.objects import EnvironmentId, ListFilters, Webhook
-from app.services.verifying import Verifier
-from app.store.recounts import RecountStore
+from app.engine.objects.objects import EnvironmentId, ListFilters, Webhook
+from app.services.runs.verifying import Verifier
+from app.store.runs.recounts import RecountStore
 from tests.support.pump import Pump, World
 from tests.support.pump_database import PumpDatabase
 from tests.support.pump_jobs import Job, MemoryReceiver

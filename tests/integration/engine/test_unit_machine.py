@@ -19,19 +19,19 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
-from app.engine import events
-from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
-from app.engine.events import Envelope
 from app.engine.ids import new_id
+from app.engine.runs.books import Counters
+from app.engine.runs.work import Claim, ErrorDraft, PageWrite, UnitDraft, UnitKind
 from app.engine.status import FINAL_UNIT_STATUSES, DeliveryStatus, RunStatus, UnitStatus
-from app.engine.work import Claim, ErrorDraft, PageWrite, UnitDraft, UnitKind
-from app.services.queue_heads import LostBefore
-from app.store.deliveries import DeliveryStore
-from app.store.pages import PageStore
-from app.store.run_moves import RunMoves
-from app.store.runs import RunStore
-from app.store.units import UnitStore
+from app.engine.webhooks import events
+from app.engine.webhooks.events import Envelope
+from app.services.maintenance.queue_heads import LostBefore
+from app.store.deliveries.deliveries import DeliveryStore
+from app.store.runs.moves import RunMoves
+from app.store.runs.runs import RunStore
+from app.store.units.pages import PageStore
+from app.store.units.units import UnitStore
 from tests.support.claiming import terms
 from tests.support.pump import Pump, World
 from tests.support.pump_database import PumpDatabase

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.store import plain_pages
+from app.store.units import plain_pages
 from tests.support.pump import Pump, World
 from tests.support.pump_database import PumpDatabase
 from tests.support.pump_jobs import Job

@@ -9,11 +9,11 @@ from sqlalchemy import text
 
 from app.bootstrap.api import api_services
 from app.engine.errors import RateLimitedError
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
 from app.services.diagnosis.run_diagnosis import Diagnosis
 from app.services.ports import FetchedPage, PageCall
-from app.services.run_requests import RunRequest
-from app.store.waits.parked import ParkedUnitStore
+from app.services.runs.requests import RunRequest
+from app.store.maintenance.parked_units import ParkedUnitStore
 from tests.support.pump import Pump, World, handle
 from tests.support.pump_database import PumpDatabase
 from tests.support.pump_jobs import JOBS, MemoryApi, MemoryReceiver

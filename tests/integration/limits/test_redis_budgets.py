@@ -9,15 +9,15 @@ from typing import TypeVar
 
 import pytest
 
-from app.engine.budget_state import BudgetLimits
 from app.engine.errors import BrokerUnavailableError
-from app.engine.rate_signs import RateSigns
+from app.engine.limits.budget_state import BudgetLimits
+from app.engine.limits.headers import RateSigns
 from app.limits import redis_budgets, redis_requests
 from app.limits.budget_desk import RedisBudgetDesk
 from app.limits.redis_budgets import RedisBudgets
-from app.sources.account_gate import AccountGate
-from app.sources.budget_exchange import StoreClock
-from app.sources.local_budgets import LocalBudgets
+from app.sources.limiter.budget_exchange import StoreClock
+from app.sources.limiter.gate import AccountGate
+from app.sources.limiter.local_budgets import LocalBudgets
 from tests.support.process_nodes import RedisContainer
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from app.broker.circuit import Circuit
 from app.limits import redis_requests
 from app.limits.local_requests import LocalRequests
 from app.limits.redis_requests import RedisRequests
-from app.services.request_limits import RequestLimits
+from app.services.calls.request_limits import RequestLimits
 from tests.support.process_nodes import RedisContainer
 
 

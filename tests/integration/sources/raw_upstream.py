@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from app.engine.integration_config import IntegrationConfig, parse_config
+from app.engine.integrations.config import IntegrationConfig, parse_config
 from app.net.addresses import LOOPBACK
 from app.net.loop import LoopThread
 from app.services.ports import FetchedPage, PageCall

@@ -9,7 +9,7 @@ from raw_upstream import SETTINGS, Client, Upstream, reply
 
 from app.destinations.webhook_sender import HttpWebhookSender
 from app.engine.errors import DeliveryError, SourceError
-from app.engine.objects import EnvironmentId, Webhook
+from app.engine.objects.objects import EnvironmentId, Webhook
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.sources.http_source import HttpSource

@@ -13,8 +13,8 @@ from raw_upstream import Client, Upstream, reply
 from test_shipped_connectors import CONNECTORS, SAMPLES, asked, call_of, cases, numbered, read, told
 
 from app.engine.errors import RateLimitedError, SourceError
-from app.engine.integration_config import parse_config
-from app.engine.list_ends import ListEnd
+from app.engine.integrations.config import parse_config
+from app.engine.records.list_ends import ListEnd
 from app.services.ports import FetchedPage
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "connectors.md"

@@ -7,8 +7,8 @@ import pytest
 from raw_upstream import Client, Upstream, reply
 
 from app.engine.errors import PlaceholderError, RateLimitedError, SourceError
-from app.engine.unified_calls import UnifiedRequest, call_mapping
-from app.engine.unified_mapping import parse_mapping
+from app.engine.unified.calls import UnifiedRequest, call_mapping
+from app.engine.unified.mapping import parse_mapping
 
 TICKETS = {"resources": {"tickets": {"list": {"path": "/tickets", "response_path": "data"}}}}
 

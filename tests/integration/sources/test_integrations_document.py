@@ -8,8 +8,8 @@ import pytest
 from raw_upstream import Client, Received, Upstream, reply
 
 from app.engine.errors import SourceError
-from app.engine.integration_config import IntegrationConfig
-from app.engine.record_rows import remote_id
+from app.engine.integrations.config import IntegrationConfig
+from app.engine.records.rows import remote_id
 from app.services.ports import FetchedPage
 from tests.support.exchanges import Line, read
 

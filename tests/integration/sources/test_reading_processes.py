@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from app.engine.answer_format import AnswerFormat
+from app.engine.integrations.answer_format import AnswerFormat
 from app.sources.reading import documents, processes
 from app.sources.reading.documents import AT_ONCE_BYTES, NotReadError, UnreadableError
 from app.sources.reading.processes import ReadingProcesses
@@ -214,7 +214,7 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
 import asyncio, os, sys
 sys.path[:0] = {sys.path!r}
 from test_reading_processes import children
-from app.engine.answer_format import AnswerFormat
+from app.engine.integrations.answer_format import AnswerFormat
 from app.sources.reading.processes import ReadingProcesses
 
 async def free(_): pass

@@ -9,15 +9,15 @@ import jsonschema
 import pytest
 from raw_upstream import Client, Received, Upstream, reply
 
-from app.engine import unified_calls
 from app.engine.errors import RateLimitedError, SourceError
-from app.engine.integration_config import parse_config
-from app.engine.unified_calls import UnifiedRequest
-from app.engine.unified_mapping import parse_mapping
-from app.engine.unified_model import resource_failures
-from app.engine.unified_requests import integration_request
+from app.engine.integrations.config import parse_config
+from app.engine.unified import calls as unified_calls
+from app.engine.unified.calls import UnifiedRequest
+from app.engine.unified.mapping import parse_mapping
+from app.engine.unified.model import resource_failures
+from app.engine.unified.requests import integration_request
 from app.services.ports import PageCall
-from app.services.unified_pages import mapped
+from app.services.unified.pages import mapped
 
 CATALOG = Path(__file__).parents[3] / "app" / "catalog"
 CONNECTORS = CATALOG / "connectors"

@@ -17,26 +17,26 @@ import pytest
 from raw_upstream import SETTINGS
 from sqlalchemy import Engine, text
 
+from app.engine.accounts.oauth import TokenRequest
 from app.engine.errors import SourceError
 from app.engine.ids import new_id
-from app.engine.integration_config import parse_config
+from app.engine.integrations.config import parse_config
 from app.engine.json_types import JsonObject
-from app.engine.oauth import TokenRequest
-from app.engine.objects import EnvironmentId
+from app.engine.objects.objects import EnvironmentId
 from app.net.addresses import LOOPBACK, AllowedNetworks
 from app.net.loop import LoopThread
-from app.services.credentials import CredentialService
+from app.services.accounts.credentials import CredentialService
 from app.services.ports import PageCall
+from app.sources.credentials.token_cache import KeptCredentials
+from app.sources.credentials.token_endpoint import HttpTokenEndpoint
 from app.sources.http_source import HttpSource
-from app.sources.kept_credentials import KeptCredentials
-from app.sources.token_endpoint import HttpTokenEndpoint
-from app.store.accounts import AccountStore
-from app.store.credentials import CredentialStore
-from app.store.database import connect
-from app.store.encryption import Cipher
-from app.store.encryption_keys import KeyStore
-from app.store.integrations import IntegrationStore
-from app.store.tokens import TokenStore
+from app.store.accounts.accounts import AccountStore
+from app.store.accounts.credentials import CredentialStore
+from app.store.catalog.integrations import IntegrationStore
+from app.store.catalog.tokens import TokenStore
+from app.store.db.database import connect
+from app.store.secrets.encryption import Cipher
+from app.store.secrets.encryption_keys import KeyStore
 from tests.support.http_server import HttpServer, Request, Response
 
 # The same in every process of a test.

@@ -7,7 +7,7 @@ from celery import Celery
 from kombu import Connection, Consumer
 from redis import Redis
 
-from app.broker.bell import CeleryBell, publisher
+from app.broker.dispatcher import CeleryBell, publisher
 from app.engine.ids import new_id
 from app.stack import redis
 from app.stack.data_directory import DataDirectory

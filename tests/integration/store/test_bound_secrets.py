@@ -13,20 +13,22 @@ from sqlalchemy import Engine, LargeBinary, select, update
 from app.engine.errors import UnreadableSecretError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
-from app.engine.objects import EnvironmentId
-from app.services.key_rotation import KeyRotation
+from app.engine.objects.objects import EnvironmentId
+from app.services.maintenance.key_rotation import KeyRotation
 from app.services.ports import SealPurpose
 from app.store import tables
-from app.store.accounts import AccountStore
-from app.store.bound_values import Place
-from app.store.credentials import CredentialStore
-from app.store.database import connect
-from app.store.encryption import Cipher, TokenSeal
-from app.store.encryption_keys import KeyStore
-from app.store.environment_integrations import EffectiveIntegrations, EnvironmentIntegrationStore
-from app.store.integrations import IntegrationStore
-from app.store.master_keys import MasterKeys
-from app.store.sealed_columns import (
+from app.store.accounts.accounts import AccountStore
+from app.store.accounts.credentials import CredentialStore
+from app.store.catalog.environment_integrations import EffectiveIntegrations, EnvironmentIntegrationStore
+from app.store.catalog.integrations import IntegrationStore
+from app.store.catalog.tokens import TokenStore
+from app.store.catalog.webhooks import WebhookStore
+from app.store.db.database import connect
+from app.store.secrets.bound_values import Place
+from app.store.secrets.encryption import Cipher, TokenSeal
+from app.store.secrets.encryption_keys import KeyStore
+from app.store.secrets.master_keys import MasterKeys
+from app.store.secrets.sealed_columns import (
     ACCOUNT_OVERRIDE,
     CONFIG,
     CONTEXT,
@@ -36,11 +38,9 @@ from app.store.sealed_columns import (
     WEBHOOK_SECRET,
     WHOLE,
 )
-from app.store.sealed_columns import SealedColumn as Column
-from app.store.sealed_rows import SealedRows
-from app.store.tokens import TokenStore
-from app.store.unbound_values import LOOK_SECONDS, UnboundValues
-from app.store.webhooks import WebhookStore
+from app.store.secrets.sealed_columns import SealedColumn as Column
+from app.store.secrets.sealed_rows import SealedRows
+from app.store.secrets.unbound_values import LOOK_SECONDS, UnboundValues
 from tests.support.servers import PostgresServer
 
 MASTER = Fernet.generate_key().decode()

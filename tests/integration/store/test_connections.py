@@ -8,12 +8,12 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, text
 
 from app.engine.errors import StoreReadOnlyError, StoreUnavailableError
-from app.services.health import StoreState
+from app.services.maintenance.health import StoreState
 from app.stack import postgres
-from app.store import migrate
-from app.store.connections import Connections
-from app.store.database import connect, state_of, unpooled
-from app.store.single_statements import singles_of
+from app.store.db import migrate
+from app.store.db.autocommit import singles_of
+from app.store.db.connections import Connections
+from app.store.db.database import connect, state_of, unpooled
 from tests.support.servers import PostgresServer
 
 SETTINGS = text("""

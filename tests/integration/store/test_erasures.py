@@ -7,16 +7,16 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine, insert, select, text
 
-from app.engine.erasures import Erasure, ErasureStatus
 from app.engine.ids import new_id
-from app.engine.objects import EnvironmentId, ListFilters
+from app.engine.objects.erasures import Erasure, ErasureStatus
+from app.engine.objects.objects import EnvironmentId, ListFilters
 from app.store import tables
-from app.store.accounts import AccountStore
-from app.store.database import connect
-from app.store.deleted_accounts import DeletedAccounts
-from app.store.encryption import Cipher
-from app.store.encryption_keys import KeyStore
-from app.store.erasures import ErasureStore
+from app.store.accounts.accounts import AccountStore
+from app.store.accounts.deleted import DeletedAccounts
+from app.store.db.database import connect
+from app.store.maintenance.erasures import ErasureStore
+from app.store.secrets.encryption import Cipher
+from app.store.secrets.encryption_keys import KeyStore
 
 ENVIRONMENT = EnvironmentId(new_id())
 

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
-from app.engine.work import Claim, UnitDraft
-from app.store.database import connect
-from app.store.run_moves import RunMoves
-from app.store.single_statements import singles_of
-from app.store.units import UnitStore
+from app.engine.runs.work import Claim, UnitDraft
+from app.store.db.autocommit import singles_of
+from app.store.db.database import connect
+from app.store.runs.moves import RunMoves
+from app.store.units.units import UnitStore
 from tests.support.claiming import terms
 
 ME = new_id()

@@ -9,8 +9,8 @@ from sqlalchemy import Engine, text
 from app.engine.errors import StoreUnavailableError
 from app.engine.ids import new_id
 from app.engine.status import RunStatus
-from app.store.database import connect
-from app.store.run_moves import RunMoves
+from app.store.db.database import connect
+from app.store.runs.moves import RunMoves
 from tests.support.patience import WaitFor
 
 _MAKE_RUN = """

@@ -9,18 +9,18 @@ from sqlalchemy import Engine, text
 
 from app.engine.errors import ConflictError, UnreadableSecretError
 from app.engine.ids import new_id
-from app.engine.objects import EnvironmentId
-from app.services.key_rotation import KeyRotation
-from app.store.accounts import AccountStore
-from app.store.bound_values import token_place
-from app.store.database import connect
-from app.store.deleted_accounts import DeletedAccounts
-from app.store.encryption import Cipher
-from app.store.encryption_keys import KeyStore
-from app.store.integrations import IntegrationStore
-from app.store.sealed_rows import SealedRows
-from app.store.tokens import TokenStore
-from app.store.webhooks import WebhookStore
+from app.engine.objects.objects import EnvironmentId
+from app.services.maintenance.key_rotation import KeyRotation
+from app.store.accounts.accounts import AccountStore
+from app.store.accounts.deleted import DeletedAccounts
+from app.store.catalog.integrations import IntegrationStore
+from app.store.catalog.tokens import TokenStore
+from app.store.catalog.webhooks import WebhookStore
+from app.store.db.database import connect
+from app.store.secrets.bound_values import token_place
+from app.store.secrets.encryption import Cipher
+from app.store.secrets.encryption_keys import KeyStore
+from app.store.secrets.sealed_rows import SealedRows
 from tests.support.servers import PostgresServer
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()

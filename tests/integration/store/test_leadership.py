@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.engine.errors import StoreUnavailableError
-from app.store.database import connect
-from app.store.leadership import Leadership
+from app.store.db.database import connect
+from app.store.db.leadership import Leadership
 from tests.support.patience import WaitFor
 
 ANYTHING = text("select 1 as one")

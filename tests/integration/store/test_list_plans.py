@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from app.engine.objects import EnvironmentId, ListFilters
-from app.services.records import RecordFilters
-from app.store.database import connect
-from app.store.records_read import RecordReader
-from app.store.runs import RunStore
+from app.engine.objects.objects import EnvironmentId, ListFilters
+from app.services.reading.records import RecordFilters
+from app.store.db.database import connect
+from app.store.reading.records import RecordReader
+from app.store.runs.runs import RunStore
 from tests.support.servers import PostgresServer
 
 ENVIRONMENT = EnvironmentId("0190f0f0-0000-7000-8000-000000000001")

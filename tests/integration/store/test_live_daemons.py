@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, text
 
-from app.services.roll_call import Pulse
-from app.store.daemons import DaemonStore
-from app.store.database import connect
+from app.services.maintenance.heartbeats import Pulse
+from app.store.db.database import connect
+from app.store.maintenance.daemons import DaemonStore
 
 
 @pytest.fixture

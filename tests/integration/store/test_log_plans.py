@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from app.engine.objects import EnvironmentId, ListFilters
-from app.store.database import connect
-from app.store.direct_calls import DirectCallStore
-from app.store.retention import RetentionStore
-from app.store.run_log import RunLogReader
-from app.store.webhook_log import WebhookLogReader
+from app.engine.objects.objects import EnvironmentId, ListFilters
+from app.store.db.database import connect
+from app.store.maintenance.retention import RetentionStore
+from app.store.reading.direct_calls import DirectCallStore
+from app.store.reading.run_log import RunLogReader
+from app.store.reading.webhook_log import WebhookLogReader
 from tests.integration.store.test_list_plans import plans
 from tests.support.servers import PostgresServer
 

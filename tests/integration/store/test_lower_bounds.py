@@ -9,18 +9,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from sqlalchemy import Engine, TextClause, text
 
-from app.engine import increments, planning
-from app.engine.definition import parse_resources
 from app.engine.ids import new_id
+from app.engine.jobs import planning
+from app.engine.jobs.definition import parse_resources
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, SyncJobRun
-from app.services.run_drafts import RunDraft
-from app.services.run_requests import RunRequest
-from app.store import increments as stored
-from app.store.database import connect
-from app.store.run_materials import RunMaterialStore
-from app.store.runs import RunStore
-from app.store.tokens import TokenStore
+from app.engine.objects.objects import EnvironmentId, SyncJobRun
+from app.engine.runs import increments
+from app.services.runs.drafts import RunDraft
+from app.services.runs.requests import RunRequest
+from app.store.catalog.tokens import TokenStore
+from app.store.db.database import connect
+from app.store.runs import increments as stored
+from app.store.runs.context_rows import RunMaterialStore
+from app.store.runs.runs import RunStore
 from tests.support.servers import PostgresServer
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -22,7 +22,8 @@ from app.engine.errors import (
     StoreRightsError,
 )
 from app.engine.json_types import JSON
-from app.store import migrate, tables
+from app.store import tables
+from app.store.db import migrate
 from tests.support.servers import PostgresServer
 
 _OLDEST = "0001"

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
-from app.engine.objects import SyncJobRun
+from app.engine.objects.objects import SyncJobRun
 from app.engine.status import RunStatus
-from app.services.queue_heads import LostBefore
-from app.store.database import connect
-from app.store.run_moves import RunMoves
-from app.store.runs import RunStore
+from app.services.maintenance.queue_heads import LostBefore
+from app.store.db.database import connect
+from app.store.runs.moves import RunMoves
+from app.store.runs.runs import RunStore
 from tests.support.patience import wait_for
 
 STARTERS = 20

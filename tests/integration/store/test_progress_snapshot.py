@@ -5,8 +5,8 @@ import threading
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.ids import new_id
-from app.store.database import connect
-from app.store.run_moves import RunMoves
+from app.store.db.database import connect
+from app.store.runs.moves import RunMoves
 
 EVENTS = 150
 

@@ -6,13 +6,14 @@ import pytest
 from sqlalchemy import Engine, insert, text
 
 from app.engine.ids import new_id
-from app.services.numbering import BATCH, Numbering
-from app.services.pace import Pace
-from app.services.records import LogFilters
-from app.store import account_log, tables
-from app.store.database import connect
-from app.store.log_read import LogReader
-from app.store.record_numbers import RecordNumbers
+from app.services.maintenance.numbering import BATCH, Numbering
+from app.services.maintenance.pace import Pace
+from app.services.reading.records import LogFilters
+from app.store import tables
+from app.store.db.database import connect
+from app.store.reading.account_log import LogReader
+from app.store.records import account_log
+from app.store.records.numbers import RecordNumbers
 
 RUN = new_id()
 

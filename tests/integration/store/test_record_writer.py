@@ -15,19 +15,20 @@ from hypothesis import strategies as st
 from psycopg.rows import DictRow
 from sqlalchemy import Engine, text
 
-from app.engine import record_rows
-from app.engine.books import Counters
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.record_rows import RecordBatch
-from app.engine.work import Claim, PageWrite, UnitKind
-from app.store import plain_pages, record_differences, record_writer
-from app.store.database import connect, driver_cursor
-from app.store.pages import PageStore
-from app.store.record_differences import RecordPage
-from app.store.record_writer import write_records
-from app.store.single_statements import singles_of, transaction
+from app.engine.records import rows as record_rows
+from app.engine.records.rows import RecordBatch
+from app.engine.runs.books import Counters
+from app.engine.runs.work import Claim, PageWrite, UnitKind
+from app.store.db.autocommit import singles_of, transaction
+from app.store.db.database import connect, driver_cursor
+from app.store.records import differences, writer
+from app.store.records.differences import RecordPage
+from app.store.records.writer import write_records
+from app.store.units import plain_pages
+from app.store.units.pages import PageStore
 from tests.support.patience import wait_for
 from tests.support.servers import PostgresServer
 
@@ -69,7 +70,7 @@ class Account:
 
     def write(self, records: Sequence[JSON], resource: str = "tickets") -> Counters:
         page = RecordPage(account_id=self.id, resource=resource, run_id=new_id(), batch=RecordBatch(records))
-        found = record_differences.find(singles_of(self.engine), page)
+        found = differences.find(singles_of(self.engine), page)
         with self.engine.begin() as connection, driver_cursor(connection) as cursor:
             return write_records(cursor, page, found).counters
 
@@ -157,9 +158,9 @@ def make_account(
         monkeypatch.setattr(plain_pages, "_MOST_RECORDS", 0)
     if request.param == "very large pages":
         monkeypatch.setattr(record_rows, "_MOST_ROWS_KEPT", 1)
-        monkeypatch.setattr(record_differences, "_ASKED_AT_ONCE", 2)
-        monkeypatch.setattr(record_writer, "_UPDATED_AT_ONCE", 2)
-        monkeypatch.setattr(record_writer, "_COPIED_AT_ONCE", 2)
+        monkeypatch.setattr(differences, "_ASKED_AT_ONCE", 2)
+        monkeypatch.setattr(writer, "_UPDATED_AT_ONCE", 2)
+        monkeypatch.setattr(writer, "_COPIED_AT_ONCE", 2)
     return lambda: AccountOfPages(engine)
 
 
@@ -357,7 +358,7 @@ def test_small_page_knows_what_another_one_has_just_written(engine: Engine) -> N
     with engine.begin() as connection:
         other = RecordPage(account_id=account.id, resource="tickets", run_id=new_id(), batch=records)
         with driver_cursor(connection) as cursor:
-            write_records(cursor, other, record_differences.find(singles_of(engine), other))
+            write_records(cursor, other, differences.find(singles_of(engine), other))
         page.start()
         wait_for(lambda: account._all(_WAITING)[0]["count"])
     page.join()
@@ -406,7 +407,7 @@ def test_large_page_reads_no_other_records(postgres_server: PostgresServer, stat
         with closing(singles_of(engine)._living()) as lent:
             asked: Any = lent.driver_connection
             asked.execute("begin")
-            found = record_differences.find_over(asked, page)
+            found = differences.find_over(asked, page)
             read = asked.execute(_READ).fetchone()["read"]
             asked.execute("rollback")
         with engine.begin() as connection:

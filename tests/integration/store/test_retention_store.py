@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import Engine, insert, select, text
 
 from app.engine.ids import new_id
-from app.services.pace import Pace
-from app.services.retention import ForgettingRuns, Forgotten
+from app.services.maintenance.pace import Pace
+from app.services.maintenance.retention import ForgettingRuns, Forgotten
 from app.store import tables
-from app.store.database import connect
-from app.store.retention import RetentionStore
+from app.store.db.database import connect
+from app.store.maintenance.retention import RetentionStore
 
 DAY = 86400.0
 OLD = text("now() - interval '100 days'")

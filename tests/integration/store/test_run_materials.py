@@ -7,16 +7,16 @@ from cryptography.fernet import Fernet
 from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
-from app.engine.objects import EnvironmentId
-from app.store.accounts import AccountStore
-from app.store.database import connect
-from app.store.encryption import Cipher
-from app.store.encryption_keys import KeyStore
-from app.store.environment_integrations import EffectiveIntegrations, EnvironmentIntegrationStore
-from app.store.integrations import IntegrationStore
-from app.store.run_materials import RunMaterialStore
-from app.store.runs import RunStore
-from app.store.tokens import TokenStore
+from app.engine.objects.objects import EnvironmentId
+from app.store.accounts.accounts import AccountStore
+from app.store.catalog.environment_integrations import EffectiveIntegrations, EnvironmentIntegrationStore
+from app.store.catalog.integrations import IntegrationStore
+from app.store.catalog.tokens import TokenStore
+from app.store.db.database import connect
+from app.store.runs.context_rows import RunMaterialStore
+from app.store.runs.runs import RunStore
+from app.store.secrets.encryption import Cipher
+from app.store.secrets.encryption_keys import KeyStore
 
 
 class Place:

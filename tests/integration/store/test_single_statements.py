@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.engine.errors import StoreOutdatedError, StoreUnavailableError
-from app.store import single_statements
-from app.store.connections import Connections
-from app.store.database import connect, driver_cursor
-from app.store.single_statements import SingleStatements, singles_of, transaction
+from app.store.db import autocommit
+from app.store.db.autocommit import SingleStatements, singles_of, transaction
+from app.store.db.connections import Connections
+from app.store.db.database import connect, driver_cursor
 from tests.support.patience import WaitFor
 
 _PID = text("select pg_backend_pid() as pid, cast(:name as text) as name")
@@ -85,7 +85,7 @@ def test_one_connection_serves_one_after_the_other(singles: SingleStatements) ->
 def test_connection_that_died_while_it_rested_is_replaced(
     engine: Engine, singles: SingleStatements, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(single_statements, "LONGEST_REST_SECONDS", 0.0)
+    monkeypatch.setattr(autocommit, "LONGEST_REST_SECONDS", 0.0)
     dead = _pid(singles)
     with engine.begin() as connection:
         connection.execute(_END, {"pid": dead})

@@ -7,19 +7,19 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Engine, event, text
 
-from app.broker.bell import CeleryBell, publisher
-from app.services.duties import Duties, Duty, start_here
-from app.services.roll_call import Pulse, RollCall
-from app.services.sweeping import Sweeper, Sweeping
-from app.services.tracking import Tracking
+from app.broker.dispatcher import CeleryBell, publisher
+from app.services.maintenance.duties import Duties, Duty, start_here
+from app.services.maintenance.heartbeats import Pulse, RollCall
+from app.services.maintenance.sweeping import Sweeper, Sweeping
+from app.services.runs.lifecycle import Tracking
 from app.settings import Settings
-from app.store.daemons import DaemonStore
-from app.store.database import connect
-from app.store.due_work import DueWorkReader
-from app.store.leadership import Leadership
-from app.store.outbox import OutboxStore
-from app.store.runs import RunStore
-from app.store.units import UnitStore
+from app.store.db.database import connect
+from app.store.db.leadership import Leadership
+from app.store.maintenance.daemons import DaemonStore
+from app.store.maintenance.due_work import DueWorkReader
+from app.store.runs.outbox import OutboxStore
+from app.store.runs.runs import RunStore
+from app.store.units.units import UnitStore
 
 FLEET = 50
 ENDED = 60_000

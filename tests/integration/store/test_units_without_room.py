@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
-from app.store.database import connect
-from app.store.units import UnitStore
+from app.store.db.database import connect
+from app.store.units.units import UnitStore
 
 EXPIRED = "now() - interval '1 second'"
 HELD = "now() + interval '1 minute'"

@@ -15,15 +15,15 @@ from sqlalchemy import Engine, text
 
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
-from app.engine.record_rows import RecordBatch
+from app.engine.records.rows import RecordBatch
+from app.engine.runs.work import Claim, PageWrite, UnitDraft, UnitKind
 from app.engine.status import RunStatus, UnitStatus
-from app.engine.work import Claim, PageWrite, UnitDraft, UnitKind
-from app.store import plain_pages
-from app.store.database import connect
-from app.store.pages import PageStore
-from app.store.run_moves import RunMoves
-from app.store.units import UnitStore
-from app.store.writing_sessions import WritingSessions
+from app.store.db.database import connect
+from app.store.db.writing_sessions import WritingSessions
+from app.store.runs.moves import RunMoves
+from app.store.units import plain_pages
+from app.store.units.pages import PageStore
+from app.store.units.units import UnitStore
 from tests.support.claiming import terms
 from tests.support.patience import WaitFor
 
@@ -48,9 +48,9 @@ _WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'
 _LAPSE = "update unit set lease_expires_at = now() - interval '1 s' where id = :id"
 _FROZEN = """
 import sys, psycopg
-from app.store.writing_sessions import begin
-from app.store.record_writer import _COPY
-from app.engine.work import Claim, UnitKind
+from app.store.db.writing_sessions import begin
+from app.store.records.writer import _COPY
+from app.engine.runs.work import Claim, UnitKind
 url, id = sys.argv[1:]
 claim = Claim(unit_id=id, run_id=id, resource_id=id, kind=UnitKind.FETCH, fencing_token=1, attempts=1, elements=[],
               frontier={})

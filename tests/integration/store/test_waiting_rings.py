@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
-from app.services.queue_heads import LostBefore, QueueHeads, QueueState
-from app.store.database import connect
-from app.store.runs import RunStore
-from app.store.units import UnitStore
+from app.services.maintenance.queue_heads import LostBefore, QueueHeads, QueueState
+from app.store.db.database import connect
+from app.store.runs.runs import RunStore
+from app.store.units.units import UnitStore
 
 QUEUE = "queue"
 RING_AFTER = 30.0

@@ -8,12 +8,12 @@ from cryptography.fernet import Fernet
 from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
-from app.engine.objects import EnvironmentId
-from app.store.database import connect
-from app.store.encryption import Cipher
-from app.store.encryption_keys import KeyStore
-from app.store.tokens import TokenStore
-from app.store.webhooks import WebhookStore
+from app.engine.objects.objects import EnvironmentId
+from app.store.catalog.tokens import TokenStore
+from app.store.catalog.webhooks import WebhookStore
+from app.store.db.database import connect
+from app.store.secrets.encryption import Cipher
+from app.store.secrets.encryption_keys import KeyStore
 
 DAY = 24 * 3600.0
 # Nobody else is there to be told.

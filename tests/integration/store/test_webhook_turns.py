@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
-from app.engine.work import Claim
-from app.store.announcements import WEBHOOKS, AnnouncementStore
-from app.store.database import connect
-from app.store.deliveries import DeliveryStore
-from app.store.units import UnitStore
-from app.store.webhook_turns import HEADROOM
+from app.engine.runs.work import Claim
+from app.store.announcements.announcements import WEBHOOKS, AnnouncementStore
+from app.store.announcements.webhook_turns import HEADROOM
+from app.store.db.database import connect
+from app.store.deliveries.deliveries import DeliveryStore
+from app.store.units.units import UnitStore
 from tests.support.claiming import terms
 
 _RUN = """

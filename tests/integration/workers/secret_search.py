@@ -15,9 +15,9 @@ import redis
 from sqlalchemy import text
 
 from app.engine.json_types import JSON
-from app.sources import written_texts
+from app.sources.exchange import written_texts
 from app.stack.stack import Stack
-from app.store.database import connect
+from app.store.db.database import connect
 
 # Whole tables as text; what is bytes is shown in hex, and searched once more as it is.
 _TABLES = "select table_name from information_schema.tables where table_schema = 'public'"

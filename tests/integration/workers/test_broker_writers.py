@@ -11,11 +11,11 @@ from celery import Celery
 from redis import Redis
 
 from app.broker import signing, tasks
-from app.broker.bell import publisher
+from app.broker.dispatcher import publisher
 from app.broker.sender import TaskSender
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.routing import queue_of
+from app.engine.runs.routing import queue_of
 from app.stack.stack import Stack
 from tests.support.patience import WaitFor
 from tests.support.process_nodes import DaemonNode, FerrymanSetup

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
-from app.store.database import connect
+from app.store.db.database import connect
 from tests.support.http_server import Request, Response
 from tests.support.patience import WaitFor
 from tests.support.upstream import Upstream, numbered, reply

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from app.broker.queues import own_queue
-from app.engine.routing import RAPID_BRIDGE_QUEUE, queue_of
+from app.engine.runs.routing import RAPID_BRIDGE_QUEUE, queue_of
 from tests.support.patience import WaitFor
 from tests.support.process_nodes import DaemonNode, FerrymanSetup, RedisContainer, fresh_daemon
 from tests.support.upstream import Upstream, numbered

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from app.broker import tasks
-from app.broker.bell import publisher
+from app.broker.dispatcher import publisher
 from app.engine.ids import new_id
-from app.engine.routing import queue_of
+from app.engine.runs.routing import queue_of
 from app.stack.stack import Stack
 from tests.support.patience import wait_for
 from tests.support.upstream import Upstream, reply

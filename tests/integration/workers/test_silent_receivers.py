@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.settings import Settings
-from app.store.database import connect
+from app.store.db.database import connect
 from tests.support.patience import WaitFor
 from tests.support.process_nodes import DaemonNode
 from tests.support.receiver import Receiver

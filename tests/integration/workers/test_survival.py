@@ -7,7 +7,7 @@ import pytest
 
 from app.broker import tasks
 from app.engine.ids import new_id
-from app.engine.routing import queue_of
+from app.engine.runs.routing import queue_of
 from tests.support.process_nodes import DaemonNode, FerrymanSetup, RedisContainer
 from tests.support.upstream import Gate, Upstream, numbered
 from tests.support.workspace import Sync, Workspace, listed

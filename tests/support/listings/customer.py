@@ -10,10 +10,10 @@ from app.bootstrap.api import api_services
 from app.bootstrap.shared import Outside
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, SyncJobRun
-from app.services.run_requests import RunRequest
+from app.engine.objects.objects import EnvironmentId, SyncJobRun
+from app.services.runs.requests import RunRequest
 from app.sources.http_source import HttpSource
-from app.store.tokens import TokenStore
+from app.store.catalog.tokens import TokenStore
 from tests.support.listings.site import Answer, Asked, Site
 from tests.support.listings.transports import BASE_URL, around
 from tests.support.pump import Pump, World

@@ -6,7 +6,7 @@ from typing import Final
 
 from app.engine.errors import SourceError
 from app.engine.ids import new_id
-from app.engine.integration_config import IntegrationConfig, parse_config
+from app.engine.integrations.config import IntegrationConfig, parse_config
 from app.engine.json_types import JsonObject
 from app.net.addresses import LOOPBACK
 from app.services.ports import FetchedPage, PageCall

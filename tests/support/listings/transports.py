@@ -8,8 +8,8 @@ import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from app.engine.json_types import JSON
-from app.sources import faults
-from app.sources.exchange import HttpRequest, HttpResponse
+from app.sources.exchange import faults
+from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.sending import Attempt
 from tests.support.listings.site import Answer, Asked
 

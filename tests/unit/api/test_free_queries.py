@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.api.free_queries import nested
+from app.api.parsing.free_queries import nested
 from app.engine.errors import InvalidInputError
 from app.engine.json_types import JsonObject
 

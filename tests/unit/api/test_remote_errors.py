@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.api import remote_errors
+from app.api.errors import remote_errors
 from app.engine.errors import (
     LoopError,
     MappingError,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import pytest
 from kombu.exceptions import OperationalError
 
-from app.broker.bell import CeleryBell, publisher
+from app.broker.dispatcher import CeleryBell, publisher
 from app.broker.sender import QueueRefusedError
-from app.engine.work import Ring
+from app.engine.runs.work import Ring
 
 REFUSED, GOOD = "daemon-group.refused", "daemon-group.good"
 

@@ -1,7 +1,7 @@
 import pytest
 
 from app.broker import transport
-from app.broker.bell import publisher
+from app.broker.dispatcher import publisher
 
 REDIS = "redis://localhost:6379/0"
 RABBITMQ = "amqp://guest:guest@localhost//"

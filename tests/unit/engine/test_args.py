@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.args import bind, schema_failures
+from app.engine.jobs.args import bind, schema_failures
 from app.engine.json_types import JSON
 
 UUID = "3f2a9c1e-0b7d-4e58-9a6f-1c2d3e4f5a6b"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.engine import base_urls, placeholders
 from app.engine.errors import SourceError
 from app.engine.json_types import JSON
+from app.engine.templating import base_urls, placeholders
 
 
 def resolved(template: str, value: JSON) -> str:

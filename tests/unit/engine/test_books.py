@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.books import Counters, ListFacts, imbalance, stats
+from app.engine.runs.books import Counters, ListFacts, imbalance, stats
 from app.store.tables import COUNTERS
 
 COUNTS = st.builds(Counters, **{name: st.integers(min_value=0, max_value=10**12) for name in COUNTERS})

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.engine.args import bind, schema_failures
+from app.engine.jobs.args import bind, schema_failures
+from app.engine.json_schema.patterns import is_match, is_regex, pattern_fault
 from app.engine.json_types import JSON
-from app.engine.patterns import is_match, is_regex, pattern_fault
-from app.engine.unified_model import resource_failures
+from app.engine.unified.model import resource_failures
 
 # The bounds are half a second for arguments, 3 for schemas; what is slower than that by far is no bound.
 AT_MOST_SECONDS = 5.0

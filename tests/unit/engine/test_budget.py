@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine import budget_state
-from app.engine.budget import exchange
-from app.engine.budget_state import Budget, BudgetLimits, Quota, Report, fresh
+from app.engine.limits import budget_state
+from app.engine.limits.budget import exchange
+from app.engine.limits.budget_state import Budget, BudgetLimits, Quota, Report, fresh
 
 NOW = 1_700_000_000.0
 LIMITS = BudgetLimits(most=20, start=8)

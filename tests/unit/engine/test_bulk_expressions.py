@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.engine import expressions
-from app.engine.bulk_expressions import evaluate_each
 from app.engine.errors import ExpressionError
 from app.engine.json_types import JSON
+from app.engine.jsonata import expressions
+from app.engine.jsonata.bulk import evaluate_each
 from app.engine.paths import UNDEFINED
 
 INPUTS = [{"a": n, "b": [n, n], "c": {"d": None}} for n in range(120)]

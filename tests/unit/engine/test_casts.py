@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.casts import CASTS, cast_whole, cast_within_text, text_of
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED
 from app.engine.storable import storable
+from app.engine.templating.casts import CASTS, cast_whole, cast_within_text, text_of
 
 OBJECT = {"k": 1}
 MANY_DIGITS = "9" * 5000

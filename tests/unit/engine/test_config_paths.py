@@ -1,7 +1,7 @@
 import pytest
 
-from app.engine import config_paths
-from app.engine.config_paths import MarkedPath
+from app.engine.config import paths
+from app.engine.config.paths import MarkedPath
 from app.engine.json_types import JSON
 
 
@@ -25,12 +25,12 @@ from app.engine.json_types import JSON
     ids=str,
 )
 def test_a_path_is_read(written: JSON, keys: list[str], optional: list[int]) -> None:
-    assert config_paths.parse(written) == MarkedPath(tuple(keys), frozenset(optional))
+    assert paths.parse(written) == MarkedPath(tuple(keys), frozenset(optional))
 
 
 @pytest.mark.parametrize("written", ["a..b", ".a", "a.", "`a", "a`b`", "??", "a?b", [], [1], ["a", ""], 1, {}], ids=str)
 def test_what_is_no_path_is_refused(written: JSON) -> None:
-    assert config_paths.parse(written) is None
+    assert paths.parse(written) is None
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,6 @@ def test_the_first_missing_key_is_found(document: JSON, missing: int | None) -> 
 
 @pytest.mark.parametrize("written", ["a.b", "`a.b`.c", "@odata.nextLink", "a.@b.c"])
 def test_a_path_is_shown_as_it_may_be_written(written: str) -> None:
-    found = config_paths.parse(written)
+    found = paths.parse(written)
 
     assert str(found) == written

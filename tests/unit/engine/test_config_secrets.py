@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.engine.config_secrets import literal_secrets, redacted_config, revelations
-from app.engine.integration_config import parse_config
+from app.engine.config.secrets import literal_secrets, redacted_config, revelations
+from app.engine.integrations.config import parse_config
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
 from app.engine.redaction import MASK, restored

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.engine.credentials_config import field_names
+from app.engine.integrations.credentials import field_names
 from app.engine.json_types import JSON
 
 KEY = {"fields": [{"name": "api_key"}]}

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.engine import cron
 from app.engine.errors import InvalidInputError
+from app.engine.jobs import cron
 
 
 def due_times(expression: str, zone: str, after: str, count: int) -> list[str]:

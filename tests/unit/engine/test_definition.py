@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.definition import parse_resources
-from app.engine.resource_items import ResourceItem
+from app.engine.jobs.definition import parse_resources
+from app.engine.jobs.items import ResourceItem
 
 USERS = {"resource": "users", "method": "list"}
 TICKETS = {"resource": "tickets", "method": "list"}

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.engine import expressions, told_deletions
-from app.engine.definition import parse_resources
+from app.engine.jobs.definition import parse_resources
 from app.engine.json_types import JSON, JsonObject
-from app.engine.record_keys import BY_ID
-from app.engine.told_deletions import Parted, Resolved
+from app.engine.jsonata import expressions
+from app.engine.records import told_deletions
+from app.engine.records.keys import BY_ID
+from app.engine.records.told_deletions import Parted, Resolved
 
 PAGE = (Path(__file__).parents[3] / "docs" / "records.md").read_text()
 USERS = {"resource": "users", "method": "list", "persist": True}

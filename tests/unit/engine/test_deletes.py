@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from app.engine import definition, deletes, planning
-from app.engine.books import Counters
+from app.engine.jobs import definition, planning
+from app.engine.jobs.planning import RunPlan
 from app.engine.json_types import JsonObject
-from app.engine.planning import RunPlan
-from app.engine.settling import ResourceState
+from app.engine.runs import deletes
+from app.engine.runs.books import Counters
+from app.engine.runs.settling import ResourceState
 from app.engine.status import ResourceStatus
 
 TICKETS = {"resource": "tickets", "method": "list", "persist": True, "delete_tracking": "soft"}

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine import events
-from app.engine.changes import Change
-from app.engine.event_merging import Kinship, Line, MergeBounds, Merged, Node, Waiting, merge, merged_body
-from app.engine.events import Envelope
 from app.engine.json_types import JSON
+from app.engine.records.changes import Change
+from app.engine.webhooks import events
+from app.engine.webhooks.events import Envelope
+from app.engine.webhooks.merging import Kinship, Line, MergeBounds, Merged, Node, Waiting, merge, merged_body
 
 BOUNDS = MergeBounds(records=500, bytes=10_000)
 # Two kinds of children, one of which has children, and a stranger.

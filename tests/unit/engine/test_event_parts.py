@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.engine import event_parts, events
-from app.engine.record_rows import encode
-from app.engine.work import EventDraft, PendingEvent
+from app.engine.records.rows import encode
+from app.engine.runs.work import EventDraft, PendingEvent
+from app.engine.webhooks import events
+from app.engine.webhooks import parts as event_parts
 
 NUMBERED = {"previous_sequence": 7, "sequence": 9}
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.engine import exact_integers
-from app.engine.exact_integers import with_long_integers_as_texts
 from app.engine.json_types import JSON
+from app.engine.jsonata import exact_integers
+from app.engine.jsonata.exact_integers import with_long_integers_as_texts
 
 
 @pytest.mark.parametrize(

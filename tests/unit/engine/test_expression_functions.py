@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.engine import expressions
 from app.engine.errors import ExpressionError
 from app.engine.json_types import JSON
+from app.engine.jsonata import expressions
 from app.engine.paths import UNDEFINED
 
 PEOPLE = [

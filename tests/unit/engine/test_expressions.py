@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.engine import expressions
 from app.engine.errors import ExpressionError, ExpressionSyntaxError
 from app.engine.json_types import JSON
+from app.engine.jsonata import expressions
 from app.engine.paths import UNDEFINED
 
 # Each of them stops, or kills, an engine without limits: time, stack (also the one that frees values), memory, panics.

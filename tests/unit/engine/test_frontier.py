@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.frontier import Frontier
+from app.engine.runs.frontier import Frontier
 
 PAGES = st.lists(st.integers(min_value=1, max_value=4), max_size=6)
 """How many pages each element of a unit has."""

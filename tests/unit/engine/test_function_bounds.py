@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.engine import expressions
 from app.engine.errors import ExpressionError
-from app.engine.expression_functions import FUNCTIONS
-from app.engine.functions.bounds import BOUNDS
 from app.engine.json_types import JSON
+from app.engine.jsonata import expressions
+from app.engine.jsonata.function_table import FUNCTIONS
+from app.engine.jsonata.functions.bounds import BOUNDS
 
 AT_MOST_SECONDS = 2.0
 WORDS = [f"{place:x}"[-3:] for place in range(4096)]

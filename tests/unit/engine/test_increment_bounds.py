@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.engine import increments, planning
-from app.engine.definition import parse_resources
-from app.engine.increments import LowerBounds
+from app.engine.jobs import planning
+from app.engine.jobs.definition import parse_resources
+from app.engine.runs import increments
+from app.engine.runs.increments import LowerBounds
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.config_paths import MarkedPath
+from app.engine.config.paths import MarkedPath
 from app.engine.errors import SourceError
-from app.engine.expressions import Expression
-from app.engine.integration_config import (
+from app.engine.integrations.config import (
     BasicAuthorization,
     BearerAuthorization,
     CursorPagination,
@@ -19,9 +18,10 @@ from app.engine.integration_config import (
     PagePagination,
     parse_config,
 )
-from app.engine.pagination_config import EndSigns
-from app.engine.placeholders import Template
-from app.engine.record_keys import BY_ID
+from app.engine.integrations.pagination import EndSigns
+from app.engine.jsonata.expressions import Expression
+from app.engine.records.keys import BY_ID
+from app.engine.templating.placeholders import Template
 
 BASE = {"base_url": "https://api.example.com"}
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.engine import expressions
 from app.engine.errors import ExpressionError, ExpressionSyntaxError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.jsonata import expressions
 from app.engine.paths import UNDEFINED
 
 _SUITE = Path(__file__).parent / "jsonata_suite"

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.engine import definition, integration_config, unified_mapping, unified_model
+from app.engine.integrations import config
+from app.engine.jobs import definition
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys import shapes
 from app.engine.known_keys.judging import judge
@@ -15,6 +16,7 @@ from app.engine.known_keys.of_unified import MAPPING, MODEL_RESOURCES
 from app.engine.known_keys.shapes import ByFormat, Fields, Formatted, Key, ListOf, MapOf, Shape, Use
 from app.engine.known_keys.suggestions import did_you_mean
 from app.engine.known_keys.values import PATH
+from app.engine.unified import mapping, model
 
 Read = set[tuple[str, ...]]
 
@@ -118,10 +120,10 @@ def read_by(parse: Any, value: JSON) -> Read:
 
 
 PARSERS: dict[str, tuple[Shape, Any]] = {
-    "integration": (INTEGRATION, integration_config.parse_config),
+    "integration": (INTEGRATION, config.parse_config),
     "item": (ITEMS, definition.parse_resources),
-    "mapping": (MAPPING, lambda raw: unified_mapping.parse_mapping(raw, resource="r", method="list")),
-    "model": (MODEL_RESOURCES, unified_model.resource_failures),
+    "mapping": (MAPPING, lambda raw: mapping.parse_mapping(raw, resource="r", method="list")),
+    "model": (MODEL_RESOURCES, model.resource_failures),
 }
 HEADER = {"format": "header", "config": {"name": "a", "value": "b"}}
 OTHER_SAMPLES: dict[str, list[JSON]] = {

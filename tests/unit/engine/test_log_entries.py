@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.engine.log_entries import LoggedRun, RunEntry, event_named
-from app.engine.objects import EnvironmentId
+from app.engine.logs.entries import LoggedRun, RunEntry, event_named
+from app.engine.objects.objects import EnvironmentId
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RUN = LoggedRun(

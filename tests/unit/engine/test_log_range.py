@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.engine import log_range
+from app.engine.logs import range as log_range
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 MONTH = timedelta(days=31)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.errors import SourceError
-from app.engine.loops import CursorTrail
+from app.engine.runs.loops import CursorTrail
 
 
 def pages_until_noticed(lead: int, cycle: int, *, at_most: int) -> int | None:

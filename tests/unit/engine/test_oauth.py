@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from app.engine import oauth
-from app.engine.credentials_config import OAuthGrant
+from app.engine.accounts import oauth
 from app.engine.errors import PlaceholderError, SourceError
-from app.engine.integration_config import parse_config
+from app.engine.integrations.config import parse_config
+from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JSON, JsonObject
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

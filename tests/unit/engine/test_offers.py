@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.engine.integration_config import parse_config
+from app.engine.integrations.config import parse_config
+from app.engine.integrations.offers import MappedModel, Offering, is_among
 from app.engine.json_types import JSON, JsonObject
-from app.engine.offers import MappedModel, Offering, is_among
 
 SCHEMA: JsonObject = {"type": "object", "properties": {"since": {"type": "string"}}, "required": ["since"]}
 RESOURCES: JsonObject = {

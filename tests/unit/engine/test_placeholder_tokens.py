@@ -2,8 +2,8 @@ import pytest
 
 from app.engine.errors import PlaceholderError
 from app.engine.json_types import JSON
-from app.engine.placeholder_tokens import parse_token
 from app.engine.redaction import MASK
+from app.engine.templating.tokens import parse_token
 
 SCOPE: dict[str, JSON] = {
     "args": {"id": 7, "empty": "", "nothing": None, "object": {"k": 1}, "texts": ["a", "b"]},

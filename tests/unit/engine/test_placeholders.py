@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.engine.errors import InvalidInputError, PlaceholderError
 from app.engine.json_types import JSON
-from app.engine.placeholders import MAX_DEPTH, UNDEFINED, parse
+from app.engine.templating.placeholders import MAX_DEPTH, UNDEFINED, parse
 
 SCOPE: dict[str, JSON] = {"args": {"id": 7, "name": "Ann", "list": [1, 2], "object": {"k": [1]}}, "url": "https://x"}
 

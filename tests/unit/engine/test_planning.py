@@ -1,7 +1,7 @@
 from typing import Any
 
-from app.engine.definition import parse_resources
-from app.engine.planning import RunPlan, plan
+from app.engine.jobs.definition import parse_resources
+from app.engine.jobs.planning import RunPlan, plan
 
 
 def planned(*raw: dict[str, Any]) -> RunPlan:

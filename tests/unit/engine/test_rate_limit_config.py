@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from app.engine.integration_config import parse_config
+from app.engine.integrations.config import parse_config
+from app.engine.integrations.rate_limit import RateLimitConfig
 from app.engine.json_types import JSON
-from app.engine.rate_limit_config import RateLimitConfig
 
 NOW = datetime(2026, 1, 5, 10, 0, 0, tzinfo=UTC)
 

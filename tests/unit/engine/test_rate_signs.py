@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.engine import rate_signs
-from app.engine.rate_signs import LONGEST_BELIEVED_SECONDS, LONGEST_WAIT_SECONDS, RateSigns
+from app.engine.limits import headers as rate_signs
+from app.engine.limits.headers import LONGEST_BELIEVED_SECONDS, LONGEST_WAIT_SECONDS, RateSigns
 
 NOW = datetime(2026, 1, 5, 10, 0, 0, tzinfo=UTC)
 EPOCH = int(NOW.timestamp())

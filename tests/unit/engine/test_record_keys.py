@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine import definition, planning
 from app.engine.errors import Failure
-from app.engine.integration_config import parse_config
-from app.engine.item_keys import key_of, keys_of_job
+from app.engine.integrations.config import parse_config
+from app.engine.jobs import definition, planning
+from app.engine.jobs.item_keys import key_of, keys_of_job
 from app.engine.json_types import JSON
-from app.engine.record_keys import BY_ID, RecordKey
-from app.engine.record_rows import remote_id
+from app.engine.records.keys import BY_ID, RecordKey
+from app.engine.records.rows import remote_id
 
 CONNECTORS = Path(__file__).parents[3] / "app" / "catalog" / "connectors"
 

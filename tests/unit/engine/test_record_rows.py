@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.engine import record_rows
-from app.engine.record_keys import BY_ID, RecordKey
-from app.engine.record_rows import RecordBatch, encode, record_row
+from app.engine.records import rows
+from app.engine.records.keys import BY_ID, RecordKey
+from app.engine.records.rows import RecordBatch, encode, record_row
 
 
 def test_row_has_the_id_as_text_and_sorted_json():
@@ -58,7 +58,7 @@ def test_batch_makes_a_row_when_it_is_asked_for_and_once():
 
 
 def test_large_batch_keeps_no_row(monkeypatch):
-    monkeypatch.setattr(record_rows, "_MOST_ROWS_KEPT", 2)
+    monkeypatch.setattr(rows, "_MOST_ROWS_KEPT", 2)
     records = [{"id": 1}, {"no": "id"}, {"other": "one"}, {"id": 4}]
     batch = RecordBatch(records)
     made = list(batch.rows(batch.ids))

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from app.engine import rekeying
-from app.engine.definition import parse_resources
+from app.engine.jobs import rekeying
+from app.engine.jobs.definition import parse_resources
+from app.engine.jobs.rekeying import HeldKeys, KeyNote, Rekeying
 from app.engine.json_types import JsonObject
-from app.engine.record_keys import BY_ID, RecordKey
-from app.engine.rekeying import HeldKeys, KeyNote, Rekeying
+from app.engine.records.keys import BY_ID, RecordKey
 
 BY_UID = RecordKey(paths=(("uid",),))
 (ITEM,), _ = parse_resources([{"resource": "users", "method": "list", "persist": True}])

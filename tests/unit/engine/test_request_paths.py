@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.engine import request_paths
 from app.engine.errors import FerrymanError, InvalidInputError, SourceError
-from app.engine.integration_config import PASSED_ON, parse_config
+from app.engine.integrations.config import PASSED_ON, parse_config
+from app.engine.templating import request_paths
 from app.services.ports import PageCall
 from app.sources import requests
 from app.sources.pagination.values import PageAsk

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.engine.retry import LONGEST_RETRY_AFTER_SECONDS, backoff_seconds, retry_after_seconds
+from app.engine.limits.retry import LONGEST_RETRY_AFTER_SECONDS, backoff_seconds, retry_after_seconds
 
 NOW = datetime(2026, 1, 5, 10, 0, 0, tzinfo=UTC)
 

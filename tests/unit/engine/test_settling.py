@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.engine.books import Counters
-from app.engine.settling import Exchanges, Progress, ResourceState, judge
+from app.engine.runs.books import Counters
+from app.engine.runs.settling import Exchanges, Progress, ResourceState, judge
 from app.engine.status import ResourceStatus, RunStatus
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

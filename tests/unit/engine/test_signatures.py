@@ -8,7 +8,7 @@ import time
 import pytest
 from standardwebhooks import Webhook
 
-from app.engine import signatures
+from app.engine.webhooks import signatures
 
 BODY = b'{"id":"e1","event":"test"}'
 

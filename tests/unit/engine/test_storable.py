@@ -2,12 +2,12 @@
 
 import pytest
 
-from app.engine import expressions
-from app.engine.bulk_expressions import evaluate_each
-from app.engine.casts import cast_whole
 from app.engine.errors import ExpressionError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.jsonata import expressions
+from app.engine.jsonata.bulk import evaluate_each
 from app.engine.storable import storable
+from app.engine.templating.casts import cast_whole
 
 SEEN: JsonObject = {"percent": "%00", "query": "a=%00"}
 

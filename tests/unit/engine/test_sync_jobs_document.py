@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.engine import args_validation, planning, scope, transforms
-from app.engine.definition import OF_REQUESTS, parse_resources
+from app.engine.jobs import args_rule, planning, scope, transforms
+from app.engine.jobs.definition import OF_REQUESTS, parse_resources
 from app.engine.json_types import JSON
 from app.engine.known_keys.judging import judge
 from app.engine.known_keys.of_items import ITEM, ITEMS
@@ -80,6 +80,6 @@ def test_placeholders_give_what_the_page_says(placeholder: str, given: JSON) -> 
 def test_the_rule_of_the_page_refuses_what_it_says() -> None:
     rule = json.loads(next(line for line in PAGE.splitlines() if line.startswith("    {")))["args_validation"]
 
-    (failure,) = args_validation.failures(rule, {"since": "2024-02", "until": "2024-01"})
+    (failure,) = args_rule.failures(rule, {"since": "2024-02", "until": "2024-01"})
 
     assert failure.message == "since is after until"

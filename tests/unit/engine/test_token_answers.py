@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from app.engine import oauth, token_answers
+from app.engine.accounts import oauth
 from app.engine.errors import SourceError
-from app.engine.integration_config import parse_config
+from app.engine.integrations import token_answers
+from app.engine.integrations.config import parse_config
+from app.engine.integrations.token_answers import TokenPlaces
 from app.engine.json_types import JSON, JsonObject
 from app.engine.redaction import redacted
-from app.engine.token_answers import TokenPlaces
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 ONE = "2026-01-05T13:00:00.000Z"

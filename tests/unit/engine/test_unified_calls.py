@@ -6,10 +6,10 @@ import pytest
 
 from app.engine.errors import MappingError, ProviderAnswer, SourceError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.record_keys import BY_ID
-from app.engine.unified_calls import CallMapping, UnifiedRequest, call_mapping
-from app.engine.unified_mapping import UnifiedMapping, override_failures, parse_mapping
-from app.engine.unified_requests import integration_request
+from app.engine.records.keys import BY_ID
+from app.engine.unified.calls import CallMapping, UnifiedRequest, call_mapping
+from app.engine.unified.mapping import UnifiedMapping, override_failures, parse_mapping
+from app.engine.unified.requests import integration_request
 
 ID = BY_ID
 

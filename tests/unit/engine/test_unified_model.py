@@ -3,7 +3,7 @@
 import pytest
 
 from app.engine.json_types import JSON
-from app.engine.unified_model import UnifiedName, methods_of, resource_failures, unified_name
+from app.engine.unified.model import UnifiedName, methods_of, resource_failures, unified_name
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ import orjson
 
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import Webhook
-from app.engine.work import Ring
+from app.engine.objects.objects import Webhook
+from app.engine.runs.work import Ring
 from app.limits.local_requests import LocalRequests
+from app.services.calls.request_limits import RequestLimits
+from app.services.maintenance.queue_heads import QueueState
 from app.services.ports import FetchedPage, PageCall, PlainAnswer, SealPurpose
-from app.services.queue_heads import QueueState
-from app.services.request_limits import RequestLimits
 
 T = TypeVar("T")
 

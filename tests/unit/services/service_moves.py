@@ -7,14 +7,14 @@ from typing import Any
 
 from service_world import DELIVERY_UNIT, FakeDeliveries, FakeRuns, FakeUnits
 
-from app.engine.books import Counters
+from app.engine.jobs.rekeying import KeyNote
 from app.engine.json_types import JsonObject
-from app.engine.list_ends import PageWarning
-from app.engine.objects import SyncJobRun
-from app.engine.rekeying import KeyNote
-from app.engine.settling import Progress, ResourceState
+from app.engine.objects.objects import SyncJobRun
+from app.engine.records.list_ends import PageWarning
+from app.engine.runs.books import Counters
+from app.engine.runs.settling import Progress, ResourceState
+from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Ring, UnitDraft, UnitKind, Vanished
 from app.engine.status import FINAL_UNIT_STATUSES, ResourceStatus, RunStatus, UnitStatus, allowed_origins
-from app.engine.work import ErrorDraft, EventDraft, Pass, Ring, UnitDraft, UnitKind, Vanished
 
 
 @dataclass

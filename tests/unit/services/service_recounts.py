@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from app.engine.audit import EventCount, Recount
-from app.engine.books import Counters
+from app.engine.runs.audit import EventCount, Recount
+from app.engine.runs.books import Counters
 
 
 def recounted(name: str = "tickets", **facts: Any) -> Recount:

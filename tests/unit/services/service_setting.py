@@ -10,26 +10,26 @@ from service_tables import NOON, FakeMappings, FakeTable, account, integration, 
 from service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, FakeUnits
 
 from app.engine.errors import SpoolError
-from app.engine.increments import LowerBounds
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import IntegratedAccount, Integration, SyncJobRun, Webhook
+from app.engine.objects.objects import IntegratedAccount, Integration, SyncJobRun, Webhook
+from app.engine.runs.increments import LowerBounds
+from app.engine.runs.work import Claim, EventDraft, SliceOutcome, UnitDraft, UnitKind
 from app.engine.status import UnitStatus
-from app.engine.work import Claim, EventDraft, SliceOutcome, UnitDraft, UnitKind
-from app.services.batch_merging import BatchMerging
-from app.services.batch_source import BatchSource
-from app.services.delivering import AfterSlice, DeliveryWorker
-from app.services.delivery_ends import DeliveryEnds, DeliveryOutcomes
-from app.services.fetching import FetchWorker
-from app.services.lease_keeping import LeaseKeeper
-from app.services.resuming import Outbox, Resumption
-from app.services.run_context import RunContext, RunContexts, RunMaterial
-from app.services.sending import Sending
-from app.services.tracking import Tracking
-from app.services.turns import AccountTurns
-from app.services.unified_mappings import UnifiedMappings
-from app.services.webhook_health import Announcement, WebhookHealth
-from app.services.working import UnitWorker
-from app.services.workplace import Workplace
+from app.services.contexts.context import RunContext, RunContexts, RunMaterial
+from app.services.runs.lifecycle import Tracking
+from app.services.runs.resuming import Outbox, Resumption
+from app.services.unified.mappings import UnifiedMappings
+from app.services.units.batch_merging import BatchMerging
+from app.services.units.batch_source import BatchSource
+from app.services.units.delivering import AfterSlice, DeliveryWorker
+from app.services.units.delivery_ends import DeliveryEnds, DeliveryOutcomes
+from app.services.units.fetching import FetchWorker
+from app.services.units.lease_keeping import LeaseKeeper
+from app.services.units.sending import Sending
+from app.services.units.turns import AccountTurns
+from app.services.units.working import UnitWorker
+from app.services.units.workplace import Workplace
+from app.services.webhooks.health import Announcement, WebhookHealth
 from app.settings import Settings
 
 

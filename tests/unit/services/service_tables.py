@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from app.engine.errors import PreconditionFailedError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import (
+from app.engine.objects.objects import (
     EnvironmentId,
     EnvironmentUnifiedModel,
     IntegratedAccount,
@@ -23,9 +23,9 @@ from app.engine.objects import (
 )
 from app.engine.paths import Path
 from app.engine.status import RunStatus
-from app.engine.unified_model import UnifiedName
-from app.services.run_drafts import RunReferences
-from app.services.unified_mappings import MappingLayers, UnifiedMappings
+from app.engine.unified.model import UnifiedName
+from app.services.runs.drafts import RunReferences
+from app.services.unified.mappings import MappingLayers, UnifiedMappings
 
 T = TypeVar("T", IntegratedAccount, Integration, SyncJob, Webhook)
 

@@ -7,14 +7,11 @@ from typing import Any
 
 from service_tables import NOON
 
-from app.engine import events
 from app.engine.errors import LeaseLostError
-from app.engine.event_merging import Line, Waiting
 from app.engine.json_types import JsonObject
-from app.engine.objects import SyncJobRun
-from app.engine.record_rows import RecordRow
-from app.engine.status import DeliveryStatus, UnitStatus
-from app.engine.work import (
+from app.engine.objects.objects import SyncJobRun
+from app.engine.records.rows import RecordRow
+from app.engine.runs.work import (
     Claim,
     ClaimTerms,
     CrowdedOut,
@@ -26,6 +23,9 @@ from app.engine.work import (
     UnitDraft,
     UnitKind,
 )
+from app.engine.status import DeliveryStatus, UnitStatus
+from app.engine.webhooks import events
+from app.engine.webhooks.merging import Line, Waiting
 
 DELIVERY_UNIT = "delivery-unit"
 ANY_TERMS = ClaimTerms(owner="me", lease_seconds=15, most_of_account=100, most_of_webhook=100)

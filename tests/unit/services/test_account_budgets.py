@@ -7,13 +7,13 @@ import pytest
 from service_fakes import FakeBell
 from service_tables import account, run
 
-from app.engine import budget_state
-from app.engine.budget_state import Budget, Holder, Quota
 from app.engine.errors import BrokerUnavailableError, ConflictError
-from app.engine.objects import EnvironmentId, IntegratedAccount, SyncJobRun
+from app.engine.limits import budget_state
+from app.engine.limits.budget_state import Budget, Holder, Quota
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount, SyncJobRun
+from app.engine.runs.work import Ring
 from app.engine.status import RunStatus
-from app.engine.work import Ring
-from app.services.budgets.account_budgets import AccountBudgets, ParkedRun
+from app.services.accounts.budgets import AccountBudgets, ParkedRun
 from app.services.ports import Swapped
 
 NOW = 1_000.0

@@ -4,8 +4,8 @@ import pytest
 from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, account
 
 from app.engine.errors import ConflictError, InvalidInputError, NotFoundError
-from app.engine.objects import EnvironmentId, IntegratedAccount
-from app.services.account_deletion import AccountDeletion
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.services.accounts.deletion import AccountDeletion
 
 
 class Deleted:

@@ -3,13 +3,13 @@
 import pytest
 from service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account, integration
 
-from app.engine.environment_integration import EnvironmentIntegration
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnreadableSecretError
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters
+from app.engine.objects.environment_integrations import EnvironmentIntegration
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters
 from app.engine.redaction import MASK
-from app.services.accounts import AccountService
-from app.services.shown_contexts import ShownContexts
+from app.services.accounts.accounts import AccountService
+from app.services.contexts.shown_contexts import ShownContexts
 
 FIELDS: JsonObject = {"integration_name": "helpdesk", "tenant_id": "t1"}
 FAULT = Failure("tenant_id", "expected text")

@@ -6,7 +6,7 @@ from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, account
 
 from app.engine.errors import InvalidInputError, UnauthorizedError
 from app.engine.json_types import JSON
-from app.services.account_tokens import AccountToken, AccountTokens
+from app.services.accounts.tokens import AccountToken, AccountTokens
 from app.services.ports import SealPurpose
 
 CLOCK_AT = 1_772_366_400.0

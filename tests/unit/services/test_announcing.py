@@ -10,12 +10,12 @@ from service_setting import FakeWebhooks
 from service_tables import ENVIRONMENT, webhook
 
 from app.engine.errors import DeliveryError, UnreadableSecretError
-from app.engine.objects import EnvironmentId, Webhook
+from app.engine.objects.objects import EnvironmentId, Webhook
+from app.engine.runs.work import PendingEvent
 from app.engine.status import DeliveryStatus
-from app.engine.work import PendingEvent
-from app.services.announcing import MOST_TAKEN, Announcing
-from app.services.sending import Sending
-from app.services.webhook_health import WebhookHealth
+from app.services.maintenance.announcing import MOST_TAKEN, Announcing
+from app.services.units.sending import Sending
+from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
 
 SETTINGS = Settings(database_url="", broker_url="", encryption_key="", delivery_retention_seconds=60)

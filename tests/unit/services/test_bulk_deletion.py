@@ -7,9 +7,9 @@ from service_tables import ENVIRONMENT, FakeTable, account
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON
-from app.engine.objects import EnvironmentId, IntegratedAccount, ListFilters, Page
-from app.services.account_deletion import AccountDeletion
-from app.services.catalog.bulk_deletion import BulkDeletion
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount, ListFilters, Page
+from app.services.accounts.bulk_deletion import BulkDeletion
+from app.services.accounts.deletion import AccountDeletion
 
 
 class Accounts(FakeTable[IntegratedAccount]):

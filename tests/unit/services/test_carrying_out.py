@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.engine.status import RunStatus
-from app.services.carrying_out import CarryingOut
+from app.services.units.carrying_out import CarryingOut
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 
 from app import store
 from app.engine.errors import StoreConflictError, StoreReadOnlyError, StoreUnavailableError
-from app.services.conflicts import TRIES, repeated, repeats_conflicts
+from app.services.runs.conflicts import TRIES, repeated, repeats_conflicts
 
 WITHOUT = {"LockedRun", "Leadership", "WritingSessions"}
 """Each is more than one transaction, or the leader's own, which comes back by itself."""

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from app.engine import oauth
-from app.engine.credentials_config import OAuthGrant
+from app.engine.accounts import oauth
+from app.engine.accounts.oauth import TokenRequest
 from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableError
-from app.engine.integration_config import parse_config
+from app.engine.integrations.config import parse_config
+from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
-from app.engine.oauth import TokenRequest
-from app.engine.objects import EnvironmentId, IntegratedAccount
-from app.services.credentials import CredentialService
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.services.accounts.credentials import CredentialService
 
 CONFIG, _ = parse_config(
     {"base_url": "https://up.test", "credentials": {"oauth2": {"auth": {"tokenHost": "https://id.test"}}}}

@@ -11,12 +11,12 @@ from service_setting import Setting, setting
 from service_tables import NOON, webhook
 from service_world import ANY_TERMS, DELIVERY_UNIT
 
-from app.engine import events
 from app.engine.errors import DeliveryError, StoreUnavailableError
+from app.engine.runs.work import NOTHING_DONE, EventDraft, UnitDraft, UnitKind
 from app.engine.status import DeliveryStatus, ErrorHandling, RunStatus, UnitStatus
-from app.engine.work import NOTHING_DONE, EventDraft, UnitDraft, UnitKind
-from app.services.batch_merging import BatchMerging
-from app.services.delivery_ends import RETRY_BASE_SECONDS
+from app.engine.webhooks import events
+from app.services.units.batch_merging import BatchMerging
+from app.services.units.delivery_ends import RETRY_BASE_SECONDS
 
 
 def delivery(*answers: int | Exception | None, run_fields: dict[str, object] | None = None, **limits: float) -> Setting:

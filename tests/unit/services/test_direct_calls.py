@@ -17,11 +17,11 @@ from app.engine.errors import (
     TooManyRequestsError,
 )
 from app.engine.json_types import JSON
-from app.services.called_accounts import CalledAccounts
-from app.services.custom_calls import CustomCalls, CustomRequest
-from app.services.direct_calls import DirectCalls, DirectPage, DirectRequest
+from app.services.calls.accounts import CalledAccounts
+from app.services.calls.custom import CustomCalls, CustomRequest
+from app.services.calls.direct import DirectCalls, DirectPage, DirectRequest
 from app.services.ports import FetchedPage, PageCall, PlainAnswer, RawBody
-from app.services.unified_mappings import MappingLayers
+from app.services.unified.mappings import MappingLayers
 
 ACCOUNT = "7b3a0000-0000-4000-8000-000000000001"
 OTHER = "7b3a0000-0000-4000-8000-000000000002"

@@ -9,15 +9,15 @@ from service_fakes import FakeClock, page
 from service_setting import setting
 from service_tables import ENVIRONMENT, NOON
 
-from app.engine import planning
-from app.engine.definition import parse_resources
 from app.engine.errors import InvalidInputError, SourceError
-from app.engine.increments import LowerBounds
+from app.engine.jobs import planning
+from app.engine.jobs.definition import parse_resources
 from app.engine.json_types import JsonObject
-from app.services.dry_runs import DryRuns
+from app.engine.runs.increments import LowerBounds
 from app.services.ports import FetchedPage, PageCall
-from app.services.run_drafts import RunDraft
-from app.services.run_requests import RunRequest
+from app.services.runs.drafts import RunDraft
+from app.services.runs.dry_runs import DryRuns
+from app.services.runs.requests import RunRequest
 
 TICKETS: JsonObject = {"resource": "tickets", "method": "list"}
 COMMENTS: JsonObject = {

@@ -6,8 +6,8 @@ import pytest
 from service_tables import NOON
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
-from app.engine.objects import Environment, EnvironmentId, ListFilters, Page, RowVersion
-from app.services.environments import EnvironmentService
+from app.engine.objects.objects import Environment, EnvironmentId, ListFilters, Page, RowVersion
+from app.services.catalog.environments import EnvironmentService
 
 
 @dataclass

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.engine.erasures import Erasure, ErasureStatus
-from app.engine.objects import EnvironmentId
-from app.services.erasing import BATCH, Erasing
-from app.services.pace import TURN_SECONDS, Pace
+from app.engine.objects.erasures import Erasure, ErasureStatus
+from app.engine.objects.objects import EnvironmentId
+from app.services.maintenance.erasing import BATCH, Erasing
+from app.services.maintenance.pace import TURN_SECONDS, Pace
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -8,12 +8,12 @@ from service_setting import Setting, setting
 from service_tables import NOON
 from service_world import DELIVERY_UNIT
 
-from app.engine import events
 from app.engine.errors import PassingFaultError, RateLimitedError, SourceError, UnwritablePageError
 from app.engine.json_types import JsonObject
 from app.engine.status import ErrorHandling, UnitStatus
-from app.services import fetching
-from app.services.working import MAX_ATTEMPTS
+from app.engine.webhooks import events
+from app.services.units import fetching
+from app.services.units.working import MAX_ATTEMPTS
 
 FAR_FUTURE = 10.0**12
 LOOP = {"resource": "tickets", "method": "get", "id": "{{args.ids}}", "loop_on": "args.ids"}

@@ -6,13 +6,13 @@ import pytest
 from service_fakes import page
 from service_setting import Setting, setting
 
-from app.engine.books import Counters
-from app.engine.frontier import Frontier
-from app.engine.settling import Progress, ResourceState
+from app.engine.runs.books import Counters
+from app.engine.runs.frontier import Frontier
+from app.engine.runs.settling import Progress, ResourceState
 from app.engine.status import ResourceStatus
-from app.services import gathering
-from app.services.batch_source import BatchSource
-from app.services.page_batch import PageBatch
+from app.services.runs import gathering
+from app.services.units.batch_source import BatchSource
+from app.services.units.page_batch import PageBatch
 
 SPOOL = {"type": "spool", "persist": False, "name": "all", "depends_on": "tickets"}
 SUM = {

@@ -1,6 +1,6 @@
 """When a daemon counts as deaf: the broker took its calls, and they never came."""
 
-from app.services.hearing import Hearing
+from app.services.maintenance.liveness import Hearing
 
 
 class Time:

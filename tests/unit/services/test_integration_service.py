@@ -7,9 +7,9 @@ from service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, FakeTable, integratio
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JSON
-from app.engine.objects import Integration, ListFilters
+from app.engine.objects.objects import Integration, ListFilters
 from app.engine.redaction import MASK
-from app.services.integrations import IntegrationService
+from app.services.catalog.integrations import IntegrationService
 
 FAULT = Failure("category", "expected text")
 

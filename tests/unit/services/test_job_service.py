@@ -5,8 +5,8 @@ from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, integration, sync_
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import ListFilters, SyncJob
-from app.services.jobs import JobService
+from app.engine.objects.objects import ListFilters, SyncJob
+from app.services.catalog.jobs import JobService
 
 RESOURCES = [{"resource": "tickets", "method": "list"}]
 FAULT = Failure("label", "expected text")

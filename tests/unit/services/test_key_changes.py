@@ -9,8 +9,8 @@ from service_tables import ENVIRONMENT, FakeTable, account, integration
 
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, IntegratedAccount, Integration
-from app.services.key_changes import Holding, KeyChanges
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration
+from app.services.catalog.key_changes import Holding, KeyChanges
 
 JOB = [{"resource": "lines", "method": "list", "persist": True}]
 BY_UID: JsonObject = {"resources": {"lines": {"list": {"id_path": "uid"}}}}

@@ -2,7 +2,7 @@
 
 from service_tables import ELSEWHERE, ENVIRONMENT, sync_job
 
-from app.services.known_jobs import KnownJob, KnownJobs
+from app.services.runs.job_cache import KnownJob, KnownJobs
 
 
 def known(id: str, version: str = "1") -> KnownJob:

@@ -9,8 +9,8 @@ import pytest
 from service_world import FakeUnits
 
 from app.engine.errors import StoreUnavailableError
-from app.engine.work import Claim, UnitDraft
-from app.services.lease_keeping import LeaseKeeper
+from app.engine.runs.work import Claim, UnitDraft
+from app.services.units.lease_keeping import LeaseKeeper
 
 LEASE = 12.0
 

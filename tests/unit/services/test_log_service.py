@@ -9,10 +9,10 @@ from service_fakes import FakeClock
 from service_tables import ENVIRONMENT
 
 from app.engine.errors import InvalidInputError, StoreUnavailableError
-from app.engine.log_entries import LogType
-from app.engine.objects import EnvironmentId, ListFilters, Page
-from app.services.call_log import AnsweredCall, CallLog
-from app.services.logs import LogService, LogSource
+from app.engine.logs.entries import LogType
+from app.engine.objects.objects import EnvironmentId, ListFilters, Page
+from app.services.calls.call_log import AnsweredCall, CallLog
+from app.services.reading.logs import LogService, LogSource
 
 LONG_AGO = {("created_at", "gt"): datetime(2020, 1, 1, tzinfo=UTC)}
 ACCOUNT = "7b3a0000-0000-4000-8000-000000000001"

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from app.services.numbering import BATCH, Numbering, NumberingPlace
-from app.services.pace import Pace
+from app.services.maintenance.numbering import BATCH, Numbering, NumberingPlace
+from app.services.maintenance.pace import Pace
 
 
 @dataclass

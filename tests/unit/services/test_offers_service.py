@@ -7,10 +7,10 @@ import pytest
 from service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, FakeTable, account, integration
 
 from app.engine.errors import InvalidInputError, NotFoundError
-from app.engine.objects import EnvironmentId
-from app.engine.offers import MappedModel
+from app.engine.integrations.offers import MappedModel
+from app.engine.objects.objects import EnvironmentId
 from app.engine.redaction import MASK
-from app.services.offers import Offers
+from app.services.catalog.offers import Offers
 
 INTEGRATION = "7b3a0000-0000-4000-8000-000000000001"
 OVERRIDE = {"crm": {"contacts": {"list": {}}}}

@@ -9,7 +9,7 @@ from test_account_service import service
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.redaction import MASK
-from app.services.own_account import OwnAccount
+from app.services.accounts.own_account import OwnAccount
 
 FIELDS: JsonObject = {"fields": [{"name": "api_key", "type": "password"}, {"name": "site"}]}
 CREDENTIALS: JsonObject = {"format": "api_key", "config": FIELDS}

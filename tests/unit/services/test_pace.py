@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from app.services import pace
-from app.services.pace import Pace
+from app.services.maintenance import pace
+from app.services.maintenance.pace import Pace
 
 
 def test_a_batch_is_followed_by_as_long_a_rest_up_to_a_second() -> None:

@@ -7,14 +7,14 @@ from service_fakes import page
 from service_setting import Setting, setting
 from service_tables import CONFIG, account, integration
 
-from app.engine import events
-from app.engine.books import Counters
-from app.engine.changes import Change
 from app.engine.errors import PlaceholderError, SourceError
-from app.engine.frontier import Frontier
 from app.engine.json_types import JsonObject
+from app.engine.records.changes import Change
+from app.engine.runs.books import Counters
+from app.engine.runs.frontier import Frontier
 from app.engine.status import ErrorHandling, UnitStatus
-from app.services.page_batch import PageBatch
+from app.engine.webhooks import events
+from app.services.units.page_batch import PageBatch
 
 TICKETS = {"resource": "tickets"}
 COMMENTS = {"resource": "comments", "depends_on": "tickets", "query": {"ticket": "{{resources.tickets.id}}"}}

@@ -7,12 +7,12 @@ from service_fakes import page
 from service_setting import Setting, setting
 from service_tables import CONFIG, integration
 
-from app.engine.frontier import Frontier
+from app.engine.jobs.rekeying import Rekeying
 from app.engine.json_types import JsonObject
-from app.engine.record_keys import BY_ID, RecordKey
-from app.engine.rekeying import Rekeying
-from app.engine.work import PageWrite
-from app.services.page_batch import PageBatch
+from app.engine.records.keys import BY_ID, RecordKey
+from app.engine.runs.frontier import Frontier
+from app.engine.runs.work import PageWrite
+from app.services.units.page_batch import PageBatch
 
 ORDERS = {"resource": "orders"}
 LINES = {"resource": "lines", "depends_on": "orders", "include_from_parent": ["id"]}

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 import pytest
 from service_tables import ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account
 
-from app.engine.erasures import Erasure, ErasureStatus
 from app.engine.errors import InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import Daemon, EnvironmentId, ListFilters, Page
+from app.engine.objects.erasures import Erasure, ErasureStatus
+from app.engine.objects.objects import Daemon, EnvironmentId, ListFilters, Page
+from app.engine.objects.records import LogPage, StoredRecord
 from app.engine.status import DaemonStatus
-from app.engine.stored_records import LogPage, StoredRecord
-from app.services.daemons import DaemonService
-from app.services.health import HealthService, StoreState
-from app.services.records import LogFilters, RecordFilters, RecordService
+from app.services.maintenance.daemons import DaemonService
+from app.services.maintenance.health import HealthService, StoreState
+from app.services.reading.records import LogFilters, RecordFilters, RecordService
 
 FILTERS = RecordFilters(integrated_account_id="account")
 

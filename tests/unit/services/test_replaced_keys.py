@@ -7,12 +7,12 @@ from service_moves import resource_state
 from service_setting import setting
 from service_world import DELIVERY_UNIT
 
-from app.engine.books import Counters
+from app.engine.jobs.rekeying import Rekeying
 from app.engine.json_types import JsonObject
-from app.engine.record_keys import BY_ID, RecordKey
-from app.engine.rekeying import Rekeying
+from app.engine.records.keys import BY_ID, RecordKey
+from app.engine.runs.books import Counters
+from app.engine.runs.work import UnitDraft, UnitKind, Vanished
 from app.engine.status import RunStatus
-from app.engine.work import UnitDraft, UnitKind, Vanished
 
 BY_UID = RecordKey(paths=(("uid",),))
 ITEM = {"resource": "tickets", "method": "list", "persist": True}

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.services.request_limits import Allowance, RequestLimits, Window
+from app.services.calls.request_limits import Allowance, RequestLimits, Window
 
 LIMIT = 100
 SECONDS = 10.0

@@ -7,9 +7,9 @@ import pytest
 from service_setting import Setting, setting
 from service_world import DELIVERY_UNIT
 
-from app.engine import events
 from app.engine.errors import ConflictError
 from app.engine.status import RunStatus, UnitStatus
+from app.engine.webhooks import events
 
 FAILED = {"next": 1, "open": {}, "failed": {"0": None}}
 

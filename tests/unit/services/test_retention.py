@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from app.engine.errors import StoreUnavailableError
-from app.services.duties import Duty
-from app.services.pace import TURN_SECONDS, Pace
-from app.services.retention import BATCH, RUNS_AT_ONCE, ExpiredRun, Forgotten, Retention, RowsLeftError
+from app.services.maintenance.duties import Duty
+from app.services.maintenance.pace import TURN_SECONDS, Pace
+from app.services.maintenance.retention import BATCH, RUNS_AT_ONCE, ExpiredRun, Forgotten, Retention, RowsLeftError
 from app.settings import Settings
 
 SETTINGS = Settings(database_url="", broker_url="", encryption_key="")

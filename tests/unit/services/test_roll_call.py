@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
-from app.services.roll_call import Pulse, RollCall
+from app.services.maintenance.heartbeats import Pulse, RollCall
 
 SILENCE = 40.0
 

@@ -7,11 +7,11 @@ import pytest
 from service_setting import Setting, setting
 from service_tables import NOON, FakeTable, account, integration, run, unified
 
-from app.engine import integration_config
 from app.engine.errors import UnreadableSecretError
 from app.engine.ids import new_id
+from app.engine.integrations import config
 from app.engine.json_types import JSON
-from app.services.run_context import RunContexts, RunUnworkableError
+from app.services.contexts.context import RunContexts, RunUnworkableError
 
 
 def test_context_holds_the_plan_and_what_requests_see() -> None:
@@ -45,8 +45,8 @@ def test_context_shows_no_credentials() -> None:
 
 def test_config_is_read_anew_only_when_it_was_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[JSON] = []
-    parse_config = integration_config.parse_config
-    monkeypatch.setattr(integration_config, "parse_config", lambda raw: (read.append(raw), parse_config(raw))[1])
+    parse_config = config.parse_config
+    monkeypatch.setattr(config, "parse_config", lambda raw: (read.append(raw), parse_config(raw))[1])
     here = setting()
     changed = {"base_url": f"https://{new_id()}.example"}
     here.integrations.rows["integration"] = integration(config=changed)

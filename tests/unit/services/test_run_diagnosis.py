@@ -8,8 +8,8 @@ import pytest
 from service_fakes import FakeClock
 from service_tables import run
 
-from app.engine.objects import EnvironmentId, SyncJobRun
-from app.engine.settling import Exchanges
+from app.engine.objects.objects import EnvironmentId, SyncJobRun
+from app.engine.runs.settling import Exchanges
 from app.engine.status import ResourceStatus, RunStatus
 from app.services.diagnosis.run_diagnosis import Diagnosis, RunDiagnosis
 from app.services.diagnosis.run_facts import DeliveryFacts, ResourceFacts, RunFacts, UnitFacts

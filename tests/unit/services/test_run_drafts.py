@@ -19,9 +19,9 @@ from service_tables import (
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
-from app.services.run_drafts import RunDraft, RunDrafts
-from app.services.run_requests import IdempotencyKey, RunRequest
-from app.services.shown_contexts import ShownContexts
+from app.services.contexts.shown_contexts import ShownContexts
+from app.services.runs.drafts import RunDraft, RunDrafts
+from app.services.runs.requests import IdempotencyKey, RunRequest
 
 DECLARED = {"non_secret": ["context.subdomain"]}
 CONTEXT = {"subdomain": "acme", "api_key": "canary"}

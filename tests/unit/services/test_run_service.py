@@ -8,20 +8,20 @@ from service_recounts import recounted
 from service_setting import Setting, setting
 from service_tables import ELSEWHERE, ENVIRONMENT, FakeReferences, FakeTable, integration, run, sync_job, unified
 
-from app.engine import events
-from app.engine.audit import RunRecount
-from app.engine.books import Counters
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
+from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
+from app.engine.runs.audit import RunRecount
+from app.engine.runs.books import Counters
+from app.engine.runs.work import EventDraft
 from app.engine.status import RunStatus
-from app.engine.work import EventDraft
-from app.services.run_drafts import RunDraft, RunDrafts
-from app.services.run_requests import IdempotencyKey, RunRequest
-from app.services.runs import CreatedRun, RunService
-from app.services.shown_contexts import ShownContexts
-from app.services.verifying import Verifier
-from app.services.webhook_health import Announcement
+from app.engine.webhooks import events
+from app.services.contexts.shown_contexts import ShownContexts
+from app.services.runs.drafts import RunDraft, RunDrafts
+from app.services.runs.requests import IdempotencyKey, RunRequest
+from app.services.runs.runs import CreatedRun, RunService
+from app.services.runs.verifying import Verifier
+from app.services.webhooks.health import Announcement
 
 REQUEST = RunRequest(sync_job_id="job", integrated_account_id="account")
 KEY = IdempotencyKey(key="k", body_hash=b"h")

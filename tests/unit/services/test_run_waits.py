@@ -5,9 +5,9 @@ import threading
 import pytest
 from service_tables import run
 
-from app.engine.objects import EnvironmentId, SyncJobRun
+from app.engine.objects.objects import EnvironmentId, SyncJobRun
 from app.engine.status import RunStatus
-from app.services.run_waits import RunWaits
+from app.services.runs.waits import RunWaits
 
 LIVE = run(status=RunStatus.RUNNING)
 

@@ -19,14 +19,14 @@ from service_tables import (
 
 from app.engine.errors import PreconditionFailedError
 from app.engine.json_types import JsonObject
-from app.engine.objects import RowVersion
-from app.services.account_deletion import AccountDeletion
-from app.services.accounts import AccountService
-from app.services.integrations import IntegrationService
-from app.services.jobs import JobService
-from app.services.unified_methods import MappingService
-from app.services.unified_models import InstalledModelService, UnifiedModelService
-from app.services.webhooks import WebhookService
+from app.engine.objects.objects import RowVersion
+from app.services.accounts.accounts import AccountService
+from app.services.accounts.deletion import AccountDeletion
+from app.services.catalog.integrations import IntegrationService
+from app.services.catalog.jobs import JobService
+from app.services.unified.methods import MappingService
+from app.services.unified.models import InstalledModelService, UnifiedModelService
+from app.services.webhooks.webhooks import WebhookService
 
 INTEGRATIONS: Any = FakeTable(integration, integration())
 MODELS: Any = FakeTable(unified_model, unified_model())

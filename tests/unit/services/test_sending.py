@@ -6,9 +6,9 @@ import pytest
 from service_fakes import PENDING, FakeBell, FakeReceiver
 from service_tables import webhook
 
-from app.engine.objects import EnvironmentId, Webhook
-from app.engine.work import Ring
-from app.services.sending import Place, Sending
+from app.engine.objects.objects import EnvironmentId, Webhook
+from app.engine.runs.work import Ring
+from app.services.units.sending import Place, Sending
 
 MOST = 64
 

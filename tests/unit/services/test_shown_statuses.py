@@ -3,8 +3,8 @@
 import pytest
 from service_tables import account
 
-from app.engine.objects import IntegratedAccount, ListFilters, Page
-from app.services.catalog import shown_statuses
+from app.engine.objects.objects import IntegratedAccount, ListFilters, Page
+from app.services.accounts import shown_statuses
 
 STORED = ["active", "needy", "active", "inactive", "needs_reauth", "needy"]
 """``needy`` is stored as active, and shown as needs_reauth."""

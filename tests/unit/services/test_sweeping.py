@@ -9,11 +9,11 @@ from service_moves import resource_state
 from service_setting import Setting, setting
 
 from app.engine.errors import StoreUnavailableError
+from app.engine.runs.work import Ring
 from app.engine.status import RunStatus
-from app.engine.work import Ring
-from app.services.duties import DueWork, Duties, Duty, start_here
-from app.services.queue_heads import LostBefore
-from app.services.sweeping import BATCH, Sweeper, Sweeping
+from app.services.maintenance.duties import DueWork, Duties, Duty, start_here
+from app.services.maintenance.queue_heads import LostBefore
+from app.services.maintenance.sweeping import BATCH, Sweeper, Sweeping
 
 DUE = Ring(run_id="run", unit_id="unit", queue="rapid-bridge")
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from service_tables import ENVIRONMENT, NOON
 
-from app.engine.catalog.tenant import Tenant
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId, ListFilters, Page, RowVersion
-from app.services.catalog.tenants import TenantService
+from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
+from app.engine.objects.tenants import Tenant
+from app.services.accounts.tenants import TenantService
 
 
 class FakeTenants:

@@ -12,9 +12,9 @@ from service_tables import ELSEWHERE, ENVIRONMENT, NOON
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnauthorizedError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects import ApiToken, EnvironmentId, ListFilters, Page, RowVersion
+from app.engine.objects.objects import ApiToken, EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.roles import Role
-from app.services.tokens import KnownToken, TokenService
+from app.services.catalog.tokens import KnownToken, TokenService
 
 LATER = NOON + timedelta(days=30)
 
@@ -173,7 +173,7 @@ def test_revocation_waits_until_nobody_trusts_the_token_any_more(
 
 
 def test_trust_is_bounded(monkeypatch: pytest.MonkeyPatch, store: FakeTokens, service: TokenService) -> None:
-    monkeypatch.setattr("app.services.tokens._MOST_TRUSTED", 2)
+    monkeypatch.setattr("app.services.catalog.tokens._MOST_TRUSTED", 2)
     secrets = [service.create(ENVIRONMENT, "ci")[1] for _ in range(3)]
 
     for secret in (*secrets, secrets[0]):

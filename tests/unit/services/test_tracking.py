@@ -10,11 +10,11 @@ from service_setting import Setting, setting
 from service_tables import NOON, run
 from service_world import DELIVERY_UNIT
 
-from app.engine import events
-from app.engine.books import Counters
 from app.engine.json_types import JsonObject
+from app.engine.runs.books import Counters
+from app.engine.runs.work import ErrorDraft, EventDraft, UnitKind, Vanished
 from app.engine.status import ErrorHandling, ResourceStatus, RunStatus, UnitStatus
-from app.engine.work import ErrorDraft, EventDraft, UnitKind, Vanished
+from app.engine.webhooks import events
 
 WEBHOOK = {"webhook_id": "webhook"}
 BROKEN_LOOP = {"resource": "users", "loop_on": "args.ids"}

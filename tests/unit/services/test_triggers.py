@@ -13,13 +13,13 @@ from service_tables import sync_job
 
 from app.engine.errors import Failure, InvalidInputError, StoreUnavailableError
 from app.engine.json_types import JsonObject
-from app.engine.objects import EnvironmentId
-from app.engine.triggers import BEGUN, CronTrigger, DueTrigger, begun_time
-from app.services.firing import LATEST_SECONDS, Announcement, Firing, ReadyFire
-from app.services.known_jobs import KnownJob
-from app.services.run_drafts import RunDraft
-from app.services.run_requests import RunRequest
-from app.services.triggers import request_of
+from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, begun_time
+from app.services.runs.drafts import RunDraft
+from app.services.runs.job_cache import KnownJob
+from app.services.runs.requests import RunRequest
+from app.services.schedules.scheduler import LATEST_SECONDS, Announcement, Firing, ReadyFire
+from app.services.schedules.triggers import request_of
 
 NOW = datetime(2026, 5, 1, 10, 0, 30, tzinfo=UTC)
 

@@ -4,10 +4,10 @@ import pytest
 from service_fakes import PENDING, page
 from service_setting import Setting, setting
 
+from app.engine.runs.work import UnitDraft
 from app.engine.status import UnitStatus
-from app.engine.work import UnitDraft
-from app.services import fetching
-from app.services.turns import AccountTurns
+from app.services.units import fetching
+from app.services.units.turns import AccountTurns
 
 
 class Ticks:

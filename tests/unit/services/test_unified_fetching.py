@@ -4,7 +4,7 @@ from service_fakes import page
 from service_setting import Setting, setting
 
 from app.engine.errors import ProviderAnswer, SourceError
-from app.services.unified_mappings import MappingLayers
+from app.services.unified.mappings import MappingLayers
 
 ITEM = {"resource": "crm/contacts", "method": "list", "query": {"after": "2024"}}
 CONFIG = {

@@ -17,14 +17,20 @@ from service_tables import (
     unified_model,
 )
 
-from app.engine import definition
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
+from app.engine.jobs import definition
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects import EnvironmentId, EnvironmentUnifiedModel, ListFilters, UnifiedModel, UnifiedModelMethod
-from app.engine.unified_model import UnifiedName
-from app.services.unified_mappings import MappingLayers
-from app.services.unified_methods import MappingService
-from app.services.unified_models import InstalledModelService, UnifiedModelService
+from app.engine.objects.objects import (
+    EnvironmentId,
+    EnvironmentUnifiedModel,
+    ListFilters,
+    UnifiedModel,
+    UnifiedModelMethod,
+)
+from app.engine.unified.model import UnifiedName
+from app.services.unified.mappings import MappingLayers
+from app.services.unified.methods import MappingService
+from app.services.unified.models import InstalledModelService, UnifiedModelService
 
 FAULT = Failure("description", "expected text")
 PLACE = {"integration_name": "helpdesk", "resource_name": "contacts", "method_name": "get"}

@@ -8,8 +8,8 @@ from service_setting import Setting, setting
 
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import RunStatus
-from app.services.tracking import Tracking
-from app.services.unsticking import ATTEMPTS, Unsticking
+from app.services.maintenance.rescue import ATTEMPTS, Unsticking
+from app.services.runs.lifecycle import Tracking
 
 
 @dataclass

@@ -8,11 +8,11 @@ import pytest
 from service_recounts import recounted
 from service_tables import run
 
-from app.engine.audit import EventCount, Recount, RunRecount
-from app.engine.books import Counters
 from app.engine.json_types import JsonObject
+from app.engine.runs.audit import EventCount, Recount, RunRecount
+from app.engine.runs.books import Counters
 from app.engine.status import RunStatus
-from app.services.verifying import Verification, Verifier
+from app.services.runs.verifying import Verification, Verifier
 
 RESOURCES = [
     {"resource": "tickets", "method": "list", "persist": True},

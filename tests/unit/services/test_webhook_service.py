@@ -7,8 +7,8 @@ import pytest
 from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, webhook
 
 from app.engine.errors import DeliveryError, Failure, InvalidInputError, NotFoundError
-from app.engine.objects import ListFilters, Webhook
-from app.services.webhooks import WebhookService
+from app.engine.objects.objects import ListFilters, Webhook
+from app.services.webhooks.webhooks import WebhookService
 
 FAULT = Failure("target_url", "expected an address")
 

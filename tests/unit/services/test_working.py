@@ -6,13 +6,13 @@ from service_setting import Setting, setting
 from service_tables import account, integration
 from service_world import DELIVERY_UNIT
 
-from app.engine import events
 from app.engine.errors import RateLimitedError, SourceError
 from app.engine.json_types import JsonObject
+from app.engine.runs.work import NOTHING_DONE, EventDraft
 from app.engine.status import RunStatus, UnitStatus
-from app.engine.work import NOTHING_DONE, EventDraft
+from app.engine.webhooks import events
 from app.services.ports import FetchedPage
-from app.services.working import MAX_ATTEMPTS
+from app.services.units.working import MAX_ATTEMPTS
 
 
 @pytest.fixture

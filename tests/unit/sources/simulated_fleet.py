@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
-from app.engine import rate_signs
-from app.engine.budget_state import BudgetLimits
 from app.engine.errors import RateLimitedError
+from app.engine.limits import headers as rate_signs
+from app.engine.limits.budget_state import BudgetLimits
 from app.services.ports import Swapped
-from app.sources.account_gate import AccountGate
-from app.sources.budget_exchange import StoreClock
-from app.sources.local_budgets import LocalBudgets
+from app.sources.limiter.budget_exchange import StoreClock
+from app.sources.limiter.gate import AccountGate
+from app.sources.limiter.local_budgets import LocalBudgets
 
 T = TypeVar("T")
 

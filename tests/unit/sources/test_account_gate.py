@@ -10,8 +10,8 @@ import pytest
 from simulated_fleet import EPOCH, CountingApi, Fleet, Headers, LimitedApi, Tell, silent, simulate
 
 from app.engine.errors import RateLimitedError
-from app.engine.rate_signs import RateSigns
-from app.sources.account_gate import AccountGate
+from app.engine.limits.headers import RateSigns
+from app.sources.limiter.gate import AccountGate
 
 
 def epoch_milliseconds(api: LimitedApi, now: float) -> Headers:

@@ -4,9 +4,10 @@ from email.message import Message
 import pytest
 
 from app.engine.errors import SourceError
+from app.engine.integrations.request_formats import ArrayFormat, BodyFormat, RequestFormats
 from app.engine.json_types import JSON
-from app.engine.request_formats import ArrayFormat, BodyFormat, RequestFormats
-from app.sources import bodies, xml_documents
+from app.sources.reading import xml_documents
+from app.sources.request_parts import bodies
 
 
 def written(body: JSON, format: BodyFormat, **more: object) -> tuple[bytes, str]:

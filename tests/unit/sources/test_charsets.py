@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from app.sources import charsets
+from app.sources.reading import charsets
 
 # A text of each charset, by the names that it goes by.
 REAL = {

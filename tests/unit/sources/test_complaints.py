@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from app.engine.errors import SourceError
-from app.sources.complaints import SLOW_SECONDS, Complaints
+from app.sources.limiter.warnings import SLOW_SECONDS, Complaints
 
 
 class Clock:

@@ -13,8 +13,8 @@ from typing import Any
 import brotli
 import pytest
 
-from app.sources import content_encodings
-from app.sources.content_encodings import STEP_BYTES, Body, OverLimitError, UnpackingError
+from app.sources.reading import content_encodings
+from app.sources.reading.content_encodings import STEP_BYTES, Body, OverLimitError, UnpackingError
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.engine.json_types import JsonObject
-from app.sources.error_signs import sign_of_error
+from app.sources.answers.error_signs import sign_of_error
 
 SAID = ["invalid_token", 17, {"code": 1}, [{"message": "x"}], True]
 UNSAID = [None, False, 0, "", "0", "false", "none", "No errors", "OK", [], {}]

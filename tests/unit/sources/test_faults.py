@@ -6,8 +6,8 @@ import aiohttp
 import pytest
 from aiohttp import http_exceptions
 
-from app.sources import faults
-from app.sources.exchange import HttpRequest
+from app.sources.exchange import faults
+from app.sources.exchange.exchange import HttpRequest
 
 REQUEST = HttpRequest(
     method="GET",

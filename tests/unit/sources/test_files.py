@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from app.engine.integration_config import parse_config
+from app.engine.integrations.config import parse_config
 from app.services.ports import PageCall
-from app.sources import files
-from app.sources.exchange import HttpResponse
-from app.sources.files import Kind
+from app.sources.answers import files
+from app.sources.answers.files import Kind
+from app.sources.exchange.exchange import HttpResponse
 
 RESOURCES = {
     "files": {

@@ -15,20 +15,21 @@ from cryptography.fernet import Fernet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.engine import placeholder_tokens, rate_signs, request_paths, token_answers
-from app.engine.answer_format import AnswerFormat
 from app.engine.errors import FerrymanError, InvalidInputError, SourceError, UnreadableSecretError
-from app.engine.pagination_config import NextIs
-from app.engine.token_answers import TokenPlaces
+from app.engine.integrations import token_answers
+from app.engine.integrations.answer_format import AnswerFormat
+from app.engine.integrations.pagination import NextIs
+from app.engine.integrations.token_answers import TokenPlaces
+from app.engine.limits import headers as rate_signs
+from app.engine.templating import request_paths, tokens
 from app.services.ports import SealPurpose
-from app.sources import charsets, next_links
-from app.sources.cassettes import CassetteError, CassettePlayer
-from app.sources.content_encodings import Body, UnpackingError
-from app.sources.pagination import links, positions
-from app.sources.reading import documents
+from app.sources.cassettes.cassettes import CassetteError, CassettePlayer
+from app.sources.pagination import links, next_links, positions
+from app.sources.reading import charsets, documents
+from app.sources.reading.content_encodings import Body, UnpackingError
 from app.sources.reading.documents import UnreadableError
-from app.store import paging
-from app.store.encryption import Cipher, TokenSeal
+from app.store.db import paging
+from app.store.secrets.encryption import Cipher, TokenSeal
 
 EXAMPLES = int(os.environ.get("FUZZ_PARSED", "40"))
 LIMIT_BYTES = 64 * 1024
@@ -170,7 +171,7 @@ TARGETS: dict[str, tuple[st.SearchStrategy[Any], Parser, type[Exception] | tuple
     ),
     "placeholders": (
         texts("args.id?:1", 'a."b c"[0]|c:int:undefined', "x.@odata.id:segment", "a[-1]['b']"),
-        placeholder_tokens.parse_token,
+        tokens.parse_token,
         ValueError,
     ),
     "callers' paths": (

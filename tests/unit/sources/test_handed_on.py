@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.sources import handed_on
+from app.sources.answers import handed_on
 
 KEY = 'key/"7f+3a9'
 CREDENTIALS = handed_on.credentials_among(frozenset({KEY, "canary-7f3a9", "12345678", "short"}))

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from app.engine.integrations.pagination import NextIs
 from app.engine.json_types import JSON
-from app.engine.pagination_config import NextIs
-from app.sources import next_links, origins
+from app.sources.exchange import origins
+from app.sources.pagination import next_links
 
 ITEMS = "https://api.test/v1/items"
 

@@ -1,7 +1,7 @@
 import pytest
 
 from app.engine.errors import SourceError
-from app.sources import origins
+from app.sources.exchange import origins
 
 BASE = "https://api.test/v1/things?x=1"
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from app.engine.ids import new_id
-from app.engine.integration_config import parse_config
+from app.engine.integrations.config import parse_config
 from app.engine.json_types import JsonObject
 from app.services.ports import FetchedPage, PageCall
-from app.sources.exchange import HttpRequest, HttpResponse
+from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.http_source import HttpSource
 from app.sources.sending import Attempt
 from tests.support.listings.reading import SETTINGS

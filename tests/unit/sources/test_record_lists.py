@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from app.engine import config_paths
+from app.engine.config import paths
 from app.engine.errors import SourceError
-from app.engine.expressions import parse
-from app.engine.record_keys import RecordKey
-from app.engine.request_formats import ResponseFormat
-from app.sources.record_lists import RecordPlace, records
+from app.engine.integrations.request_formats import ResponseFormat
+from app.engine.jsonata.expressions import parse
+from app.engine.records.keys import RecordKey
+from app.sources.answers.record_lists import RecordPlace, records
 
 
 def place(path: str | None = None, method: str = "list", **fields: Any) -> RecordPlace:
-    return RecordPlace(method=method, path=None if path is None else config_paths.parse(path), **fields)
+    return RecordPlace(method=method, path=None if path is None else paths.parse(path), **fields)
 
 
 def fault(document: Any, path: str | None = None, **fields: Any) -> str:

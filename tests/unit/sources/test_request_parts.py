@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from app.engine.errors import SourceError
-from app.engine.integration_config import parse_config
+from app.engine.integrations.config import parse_config
 from app.engine.json_types import JSON
 from app.services.ports import PageCall
 from app.sources import requests
-from app.sources.exchange import HttpRequest
+from app.sources.exchange.exchange import HttpRequest
 from app.sources.pagination.values import PageAsk
 from app.sources.requests import RequestDraft
 

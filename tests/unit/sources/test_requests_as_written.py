@@ -7,13 +7,14 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pytest
 
 from app.engine.errors import PlaceholderError, SourceError
-from app.engine.integration_config import parse_config
+from app.engine.integrations.config import parse_config
+from app.engine.integrations.request_formats import ArrayFormat
 from app.engine.json_types import JSON
-from app.engine.request_formats import ArrayFormat
 from app.services.ports import PageCall
-from app.sources import bodies, requests
-from app.sources.exchange import HttpRequest
+from app.sources import requests
+from app.sources.exchange.exchange import HttpRequest
 from app.sources.pagination.values import PageAsk
+from app.sources.request_parts import bodies
 from app.sources.requests import RequestDraft
 
 BASE = "https://api.test"

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from app.sources.secret_labels import SecretLabels
+from app.sources.cassettes.secret_labels import SecretLabels
 
 PAT = 'canary/+"7f3a9'
 LABELS = SecretLabels({"pat": PAT, "account": 12345678}, frozenset({"other-canary", "12345678"}))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from app.sources import written_texts
-from app.sources.redaction import masked, secrets_in
+from app.sources.exchange import written_texts
+from app.sources.exchange.redaction import masked, secrets_in
 
 Writing: TypeAlias = Callable[[str, Sequence[bool]], str]
 

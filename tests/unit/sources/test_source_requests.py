@@ -3,11 +3,12 @@ from typing import Any
 import pytest
 
 from app.engine.errors import PlaceholderError, SourceError
-from app.engine.integration_config import IntegrationConfig, parse_config
+from app.engine.integrations.config import IntegrationConfig, parse_config
 from app.services.ports import PageCall
-from app.sources import bodies, requests
-from app.sources.exchange import HttpRequest
+from app.sources import requests
+from app.sources.exchange.exchange import HttpRequest
 from app.sources.pagination.values import PageAsk
+from app.sources.request_parts import bodies
 
 
 def config(**parts: Any) -> IntegrationConfig:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from app.engine.answer_format import AnswerFormat
 from app.engine.errors import SourceError
-from app.sources import responses
-from app.sources.exchange import HttpRequest, HttpResponse
+from app.engine.integrations.answer_format import AnswerFormat
+from app.sources.answers import responses
+from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.reading.documents import Document
 
 REQUEST = HttpRequest(

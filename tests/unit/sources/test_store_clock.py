@@ -3,9 +3,9 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from app.engine.budget_state import BudgetLimits
+from app.engine.limits.budget_state import BudgetLimits
 from app.services.ports import Swapped
-from app.sources.budget_exchange import BudgetExchange, StoreClock
+from app.sources.limiter.budget_exchange import BudgetExchange, StoreClock
 
 AHEAD = 1000.0
 

@@ -1,8 +1,8 @@
 import pytest
 
 from app.engine.json_types import JSON
-from app.sources import xml_documents
-from app.sources.xml_documents import XmlError
+from app.sources.reading import xml_documents
+from app.sources.reading.xml_documents import XmlError
 
 BILLION_LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">
 <!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;"><!ENTITY d "&c;&c;&c;&c;&c;&c;&c;&c;">]><lolz>&d;</lolz>"""

@@ -8,7 +8,7 @@ from psycopg import _queries
 from sqlalchemy import TextClause
 
 import app.store
-from app.store.single_statements import sql_of
+from app.store.db.autocommit import sql_of
 
 _MODULES = sorted(
     module.name

@@ -5,10 +5,10 @@ import pytest
 from celery.canvas import Signature, _chain, group
 
 from app.broker import tasks
-from app.engine import definition, planning
 from app.engine.ids import time_of
+from app.engine.jobs import definition, planning
 from app.engine.json_types import JsonObject
-from app.services.tracking import RunStart
+from app.services.runs.lifecycle import RunStart
 from workers import canvas
 
 TREE: list[JsonObject] = [

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from app.engine.catalog.capabilities import Surface, Wish, described
-from app.engine.integration_config import parse_config
+from app.engine.integrations.capabilities import Surface, Wish, described
+from app.engine.integrations.config import parse_config
+from app.engine.integrations.offers import MappedModel, Offering
 from app.engine.json_types import JSON, JsonObject
-from app.engine.offers import MappedModel, Offering
 from tests.unit.services.service_tables import account
 
 RESOURCES: JsonObject = {

@@ -1,6 +1,6 @@
 """What is shown of an integration within other objects holds no settings and no secret."""
 
-from app.engine.catalog.embedding import face
+from app.engine.integrations.embedding import face
 from app.engine.redaction import MASK
 
 

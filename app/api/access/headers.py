@@ -1,0 +1,56 @@
+"""The headers of every answer: how browsers and caches are to treat it, and what is left to its token."""
+
+from http import HTTPStatus
+from typing import Final
+
+import flask
+
+from app.api.access import cross_origin
+from app.api.parsing import preferences
+from app.services.calls.request_limits import Allowance
+
+# An answer is data for the caller alone. Pages set a Content-Security-Policy of their own.
+_ALWAYS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_UNLESS_SET: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+# A hash of more than this costs more than it saves: lists that are asked for again have mostly changed.
+_MOST_HASHED_BYTES: Final = 256 * 1024
+
+
+def finish(response: flask.Response) -> None:
+    """Add to an answer what all answers have; a reader who has it already is told so by 304."""
+    headers = response.headers
+    headers["X-Request-Id"] = flask.g.request_id
+    for name, value in _ALWAYS.items():
+        headers[name] = value
+    for name, value in _UNLESS_SET.items():
+        headers.setdefault(name, value)
+    cross_origin.finish(headers)
+    if flask.request.method == "GET" and response.status_code == HTTPStatus.OK and response.is_json:
+        _compare(response)
+    preferences.finish(response)
+    allowance: Allowance | None = flask.g.get("allowance")
+    if allowance is not None:
+        # As of draft-ietf-httpapi-ratelimit-headers; what an account's API says of its own limits stays.
+        name = "environment" if allowance.of_environment else "token"
+        policy = f'"{name}";q={allowance.limit};w={allowance.window_seconds:g}'
+        headers.setdefault("RateLimit-Policy", policy)
+        headers.setdefault("RateLimit", f'"{name}";r={allowance.remaining};t={allowance.reset_seconds}')
+
+
+def _compare(response: flask.Response) -> None:
+    """Tag an answer by its content, and leave its body out when the caller's If-None-Match names the tag.
+
+    A list that is large is not tagged; a single thing always is.
+    """
+    if "ETag" in response.headers or (response.calculate_content_length() or 0) <= _MOST_HASHED_BYTES:
+        response.add_etag()
+        response.make_conditional(flask.request)

@@ -1,0 +1,1 @@
+"""From exceptions to answers."""

@@ -1,0 +1,176 @@
+"""Answer every error in one form: ``{statusCode, error, message, details: {failures}}`` (wire.md decision 3)."""
+
+import logging
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+import flask
+from flask.typing import ResponseReturnValue
+from flask_smorest import Api
+from marshmallow import Schema, fields
+from werkzeug.exceptions import HTTPException
+
+from app.api.errors import remote_errors, unserved
+from app.api.schemas.json_kinds import MAY_LACK
+from app.engine.errors import (
+    BrokerUnavailableError,
+    ConflictError,
+    DeliveryError,
+    Failure,
+    FerrymanError,
+    ForbiddenError,
+    IdempotencyKeyReusedError,
+    InvalidInputError,
+    NotFoundError,
+    PreconditionFailedError,
+    RecordError,
+    StoreUnavailableError,
+    TooManyRequestsError,
+    UnauthorizedError,
+    UnreadableSecretError,
+)
+from app.engine.json_types import JsonObject
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_MESSAGE: Final = 1000
+_LONGEST_REASON: Final = 200
+_UNPRINTABLE: Final = re.compile(r"[^ -~]")
+_MOST_FAILURES: Final = 100
+_STATUSES: Final[dict[type[FerrymanError], HTTPStatus]] = {
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    ConflictError: HTTPStatus.BAD_REQUEST,  # the official SDKs repeat what is answered by 409
+    PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
+    IdempotencyKeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnauthorizedError: HTTPStatus.UNAUTHORIZED,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
+    TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
+    DeliveryError: HTTPStatus.BAD_GATEWAY,
+    UnreadableSecretError: HTTPStatus.BAD_REQUEST,  # a thing in a state that does not allow the call
+    StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,  # the official SDKs try again
+    BrokerUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+_HEADERS: Final[dict[HTTPStatus, dict[str, str]]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="ferryman"'},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "2"},
+}
+
+
+class FailureAnswer(Schema):
+    """One fault of a request."""
+
+    path = fields.String(required=True)
+    message = fields.String(required=True)
+
+
+class ErrorDetails(Schema):
+    """All faults of a request."""
+
+    failures = fields.List(fields.Nested(FailureAnswer), required=True)
+
+
+class ErrorAnswer(Schema):
+    """The body of every answer that is an error."""
+
+    statusCode = fields.Integer(required=True)
+    error = fields.String(required=True)
+    message = fields.String(required=True)
+    details = fields.Nested(ErrorDetails, required=True)
+    truto_is_remote_error = fields.Boolean(metadata={MAY_LACK: True, "description": "The API of the account refused."})
+    raw_response = fields.Raw(metadata={MAY_LACK: True, "description": "What that API answered, secrets masked."})
+    truto_error_insight = fields.Dict(
+        metadata={MAY_LACK: True, "description": "What of the request that API found wrong, by kind."}
+    )
+
+
+class ErrorAwareApi(Api):  # type: ignore[misc]  # flask-smorest has no types
+    """Documents and answers errors in Ferryman's form."""
+
+    ERROR_SCHEMA = ErrorAnswer
+    DEFAULT_ERROR_RESPONSE_NAME = None  # each route tells which errors it answers
+
+    def _register_pagination_header(self) -> None:
+        """Describe no header of pages: lists have their cursor in the body."""
+
+    def _register_error_handlers(self) -> None:
+        self._app.register_error_handler(FerrymanError, _answer_own)
+        self._app.register_error_handler(HTTPException, _answer_http)
+        self._app.register_error_handler(Exception, _answer_unforeseen)
+
+    def _openapi_json(self) -> flask.Response:
+        """Show the document, with the URL below which its reader reaches the API."""
+        servers = [{"url": flask.request.root_url.rstrip("/"), "description": "This Ferryman"}]
+        return flask.jsonify({**self.spec.to_dict(), "servers": servers})
+
+
+def finish(response: flask.Response) -> None:
+    """Tell what is wrong in the line of the status too: of an error the official SDK for Python reads nothing else."""
+    if message := flask.g.get("error_message"):
+        told = _UNPRINTABLE.sub("?", message)[:_LONGEST_REASON]
+        response.status = f"{response.status_code} {HTTPStatus(response.status_code).phrase}: {told}"
+
+
+def _body(status: HTTPStatus, message: str, failures: Sequence[Failure] = ()) -> JsonObject:
+    flask.g.error_message = message
+    shown = [{"path": failure.path, "message": failure.message} for failure in failures[:_MOST_FAILURES]]
+    cut = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
+    return {"statusCode": int(status), "error": status.phrase, "message": cut, "details": {"failures": shown}}
+
+
+def _answer_own(error: FerrymanError) -> ResponseReturnValue:
+    if isinstance(error, InvalidInputError):
+        are_missing = bool(error.failures) and all(failure.missing_reference for failure in error.failures)
+        status = HTTPStatus.NOT_FOUND if are_missing else HTTPStatus.BAD_REQUEST
+        return _body(status, error.message, error.failures), status
+    if isinstance(error, RecordError):
+        remote = remote_errors.status_of(error)
+        return {**_body(remote, error.message), **remote_errors.details_of(error)}, remote, _remote_headers(error)
+    kind = next((kind for kind in _STATUSES if isinstance(error, kind)), None)
+    if kind is None:
+        return _answer_unforeseen(error)
+    status = _STATUSES[kind]
+    if isinstance(error, TooManyRequestsError):
+        return _body(status, error.message), status, {"Retry-After": str(error.retry_after_seconds)}
+    return _body(status, error.message), status, _HEADERS.get(status, {})
+
+
+def _remote_headers(error: RecordError) -> dict[str, str]:
+    """Give the provider's headers; a value that a header can not hold is left out."""
+    return {name: value for name, value in remote_errors.headers_of(error).items() if value.isprintable()}
+
+
+def _answer_http(error: HTTPException) -> ResponseReturnValue:
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    allowed = getattr(error, "valid_methods", None)
+    headers = {"Allow": ", ".join(sorted(allowed))} if allowed else {}
+    return _body(status, _message_of(status)), status, headers
+
+
+def _message_of(status: HTTPStatus) -> str:
+    match status:
+        case HTTPStatus.NOT_FOUND:
+            return f"there is nothing at {flask.request.path[:200]}{_reason()}"
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            return f"{flask.request.method} is not offered here{_reason()}"
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            limit = flask.current_app.config["MAX_CONTENT_LENGTH"]
+            return f"the body is larger than the {limit} bytes that are accepted"
+        case _:
+            return status.description or status.phrase
+
+
+def _reason() -> str:
+    """Return why something of the compatible API is not served, to be added to a sentence."""
+    reason = unserved.reason(flask.request.path, flask.request.method)
+    return f": {reason}" if reason else ""
+
+
+def _answer_unforeseen(error: Exception) -> ResponseReturnValue:
+    """Hide what happened from the caller; the log has it under the request's id."""
+    request_id = flask.g.get("request_id")
+    logger.error("a request broke", exc_info=error, extra={"request_id": request_id})
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return _body(status, f"something broke here; the server's log has it under the request id {request_id}"), status

@@ -1,0 +1,1 @@
+"""Read bodies, queries and headers of requests."""

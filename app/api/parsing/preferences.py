@@ -1,0 +1,98 @@
+"""``Prefer`` (RFC 7240): wishes of a caller, of which those that are met are told in ``Preference-Applied``."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+import flask
+from werkzeug.http import parse_list_header
+
+from app.engine.json_types import JsonObject
+from app.services.runs.waits import LONGEST_WAIT_SECONDS
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+PARAMETER: Final[JsonObject] = {
+    "in": "header",
+    "name": "Prefer",
+    "description": (
+        "Wishes, separated by commas: `handling=strict` refuses unknown fields and query parameters, `return=minimal` "
+        "answers a POST or PATCH with the id alone, `wait=N` waits for the end of a run. Unknown ones are ignored."
+    ),
+    "schema": {"type": "string"},
+}
+HEADERS: Final[JsonObject] = {
+    "Preference-Applied": {"description": "What of `Prefer` was met.", "schema": {"type": "string"}}
+}
+
+
+def is_strict() -> bool:
+    """Claim that what is unknown is to be refused."""
+    handling = _given().get("handling", "").lower()
+    if handling in ("strict", "lenient"):
+        applied(f"handling={handling}")
+    return handling == "strict"
+
+
+def wait_seconds() -> int:
+    """Tell for how long the caller would wait; 0 when it does not say so."""
+    given = _given().get("wait", "")
+    is_time = given.isascii() and given.isdigit() and len(given) < 10
+    return min(int(given), int(LONGEST_WAIT_SECONDS)) if is_time else 0
+
+
+def responds_at_once() -> None:
+    """Note that an answer does not wait for what it has set off, where the caller wishes so."""
+    if "respond-async" in _given():
+        applied("respond-async")
+
+
+def applied(preference: str) -> None:
+    """Note that a wish is met."""
+    met: dict[str, None] = flask.g.setdefault("preferences_applied", {})
+    met[preference] = None
+
+
+def shortened(view: View) -> View:
+    """Have a view that shows what it has made or changed give the id alone, where the caller wishes so."""
+
+    @wraps(view)
+    def shown(*arguments: Any, **path: Any) -> Any:
+        answer = view(*arguments, **path)
+        wish = _given().get("return", "").lower()
+        body, *rest = answer if isinstance(answer, tuple) else (answer,)
+        if wish not in ("minimal", "representation") or not isinstance(body, dict):
+            return answer
+        applied(f"return={wish}")
+        kept = {name: body[name] for name in ("id", "warnings") if name in body}
+        return answer if wish == "representation" else (kept, *(rest or (HTTPStatus.OK, {})))
+
+    return shown  # type: ignore[return-value]
+
+
+def is_shortened() -> bool:
+    """Claim that the answer has the id alone."""
+    return "return=minimal" in flask.g.get("preferences_applied", {})
+
+
+def finish(response: flask.Response) -> None:
+    """Tell what was met."""
+    if met := flask.g.get("preferences_applied"):
+        response.headers["Preference-Applied"] = ", ".join(met)
+
+
+def _given() -> Mapping[str, str]:
+    """Read the request's wishes; the first of several with one name counts."""
+    if "preferences" not in flask.g:
+        flask.g.preferences = _read(flask.request.headers.get("Prefer", ""))
+    given: Mapping[str, str] = flask.g.preferences
+    return given
+
+
+def _read(header: str) -> Mapping[str, str]:
+    wishes: dict[str, str] = {}
+    for item in parse_list_header(header):
+        name, _, value = item.partition(";")[0].partition("=")
+        wishes.setdefault(name.strip().lower(), value.strip().strip('"'))
+    return wishes

@@ -1,0 +1,1 @@
+"""What all routes share: the base of resources, views, and the services behind them."""

@@ -1,0 +1,135 @@
+"""What the API's views call."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import flask
+
+from app.engine.objects.objects import ApiToken, EnvironmentId
+from app.services.accounts.accounts import AccountService
+from app.services.accounts.budgets import AccountBudgets
+from app.services.accounts.bulk_deletion import BulkDeletion
+from app.services.accounts.deletion import AccountDeletion
+from app.services.accounts.origin_approval import OriginApproval
+from app.services.accounts.own_account import OwnAccount
+from app.services.accounts.refreshing import Refreshing
+from app.services.accounts.tenants import TenantService
+from app.services.accounts.tokens import AccountToken, AccountTokens
+from app.services.calls.call_log import CallLog
+from app.services.calls.custom import CustomCalls
+from app.services.calls.direct import DirectCalls
+from app.services.calls.request_limits import RequestLimits
+from app.services.catalog.embeddings import EmbeddingReader
+from app.services.catalog.environment_integrations import EnvironmentIntegrationService
+from app.services.catalog.environments import EnvironmentService
+from app.services.catalog.integrations import IntegrationService
+from app.services.catalog.jobs import JobService
+from app.services.catalog.key_changes import KeyChanges
+from app.services.catalog.known_names import KnownNames
+from app.services.catalog.offers import Offers
+from app.services.catalog.states import StateService
+from app.services.catalog.templates import TemplateService
+from app.services.catalog.tokens import TokenService
+from app.services.contexts.shown_contexts import ShownContexts
+from app.services.diagnosis.run_diagnosis import RunDiagnosis
+from app.services.maintenance.daemons import DaemonService
+from app.services.maintenance.health import HealthService
+from app.services.maintenance.key_rotation import KeyRotation
+from app.services.ports import RowVersions
+from app.services.reading.logs import LogService
+from app.services.reading.records import ErasureReader, RecordService
+from app.services.runs.runs import RunService
+from app.services.runs.waits import RunWaits
+from app.services.schedules.triggers import TriggerService
+from app.services.unified.methods import MappingService
+from app.services.unified.models import InstalledModelService, UnifiedModelService
+from app.services.webhooks.deliveries import DeliveryService
+from app.services.webhooks.webhooks import WebhookService
+
+_KEY = "ferryman"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiServices:
+    """The services of an API process."""
+
+    runs: RunService
+    run_waits: RunWaits
+    budgets: AccountBudgets
+    diagnosis: RunDiagnosis
+    triggers: TriggerService
+    jobs: JobService
+    templates: TemplateService
+    states: StateService
+    integrations: IntegrationService
+    key_changes: KeyChanges
+    known_names: KnownNames
+    installed_integrations: EnvironmentIntegrationService
+    accounts: AccountService
+    account_deletion: AccountDeletion
+    bulk_deletion: BulkDeletion
+    account_tokens: AccountTokens
+    own_account: OwnAccount
+    embeddings: EmbeddingReader
+    tenants: TenantService
+    refreshing: Refreshing
+    shown_contexts: ShownContexts
+    webhooks: WebhookService
+    deliveries: DeliveryService
+    records: RecordService
+    erasures: ErasureReader
+    daemons: DaemonService
+    tokens: TokenService
+    environments: EnvironmentService
+    request_limits: RequestLimits
+    keys: KeyRotation
+    origin_approval: OriginApproval
+    direct: DirectCalls
+    offers: Offers
+    custom: CustomCalls
+    call_log: CallLog
+    logs: LogService
+    unified_models: UnifiedModelService
+    installed_models: InstalledModelService
+    unified_mappings: MappingService
+    environment_mappings: MappingService
+    health: HealthService
+    row_versions: RowVersions
+    close: Callable[[], None]
+    """Lets go of connections, once no request is under way any more."""
+
+
+def attach(app: flask.Flask, services: ApiServices) -> None:
+    """Give an application its services."""
+    app.extensions[_KEY] = services
+
+
+def services() -> ApiServices:
+    """Give the services of the request's application."""
+    return cast("ApiServices", flask.current_app.extensions[_KEY])
+
+
+def enter(token: ApiToken) -> None:
+    """Let the request act in its token's environment."""
+    flask.g.environment_id, flask.g.token = token.environment_id, token
+
+
+def enter_for_account(token: AccountToken) -> None:
+    """Let the request act for one account, in that account's environment."""
+    flask.g.environment_id, flask.g.account_id = token.environment_id, token.account_id
+
+
+def own_account() -> str | None:
+    """Give the account that the request acts for; None for the holder of an API token."""
+    return cast("str | None", flask.g.get("account_id"))
+
+
+def environment() -> EnvironmentId:
+    """Tell the environment that the request acts in."""
+    return cast("EnvironmentId", flask.g.environment_id)
+
+
+def holder() -> ApiToken:
+    """Give the token by which the request was let in."""
+    return cast("ApiToken", flask.g.token)

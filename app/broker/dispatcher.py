@@ -1,0 +1,104 @@
+"""Ring through Celery: short messages that say "look at row X", published within a bounded time or not at all."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from app import broker_urls
+from app.broker import tasks, transport
+from app.broker.circuit import Circuit
+from app.broker.queue_looks import queues_of
+from app.broker.sender import QueueRefusedError, sender_of
+from app.engine.runs.work import Ring
+from app.services.maintenance.queue_heads import QueueState
+
+logger = logging.getLogger(__name__)
+
+_PROBE_SECONDS = 5.0
+
+
+class CeleryBell:
+    """Publishes to the queues of daemon groups.
+
+    While the broker is away it lets one call through now and then, so that the others do not pay for its timeout; what
+    was not published stays in the outbox or is rung by the sweeper.
+    """
+
+    def __init__(self, celery: Celery, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._celery = celery
+        self._sender = sender_of(celery)
+        self._queues = queues_of(celery)
+        self._circuit = Circuit(monotonic)
+
+    def ring(self, rings: Sequence[Ring]) -> bool:
+        """Ask daemons to work on units; never raises for a broker that can not be reached, or refuses a queue.
+
+        False when the broker is away, or full.
+        """
+        refused: set[str] = set()
+        for ring in rings:
+            if ring.queue in refused:
+                continue
+            try:
+                if not self._publish(tasks.SYNC_UNIT, [ring.run_id, ring.unit_id], ring.queue):
+                    return False
+            except QueueRefusedError:
+                refused.add(ring.queue)
+        return True
+
+    def ring_run(self, run_id: str, *, queue: str) -> bool:
+        """Ask a daemon to start a run; tell whether the broker took the message."""
+        try:
+            return self._publish(tasks.START_RUN, [run_id], queue)
+        except QueueRefusedError:
+            return False
+
+    def publish(self, task: str, args: list[str], *, queue: str) -> bool:
+        """Publish any task by its name; raise QueueRefusedError where only its queue is to blame."""
+        return self._publish(task, args, queue)
+
+    def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
+        """Look at queues; raise BrokerUnavailableError."""
+        return self._queues.look_at(queues)
+
+    def is_reachable(self) -> bool:
+        """Tell whether the broker takes messages, by publishing one that nobody reads the way that all others go."""
+        try:
+            self._sender.probe()
+        except (OperationalError, OSError) as error:
+            logger.warning("nothing can be published", extra={"reason": type(error.__cause__ or error).__name__})
+            return False
+        return True
+
+    def _publish(self, task: str, args: list[str], queue: str) -> bool:
+        if not self._circuit.lets_through(probe_seconds=_PROBE_SECONDS):
+            return False
+        try:
+            self._sender.send(task, args, queue=queue)
+        except QueueRefusedError as error:
+            # The broker has answered: all other queues go on.
+            self._circuit.note(was_taken=True)
+            reason = type(error.__cause__).__name__
+            logger.warning("a queue is refused by the broker", extra={"queue": queue, "reason": reason})
+            raise
+        except (OperationalError, OSError) as error:
+            self._circuit.note(was_taken=False)
+            logger.warning("the broker can not be reached", extra={"task": task, "reason": type(error).__name__})
+            return False
+        self._circuit.note(was_taken=True)
+        return True
+
+
+def publisher(broker_url: str, *, timeout_seconds: float) -> Celery:
+    """Make the Celery application of a process that only publishes: nothing it does with the broker takes long."""
+    celery = Celery("ferryman-publisher", set_as_current=False, amqp="app.broker.task_messages:SealingAmqp")
+    celery.config_from_object("celeryconfig")
+    broker = broker_urls.read(broker_url)
+    celery.conf.broker_url, celery.conf.broker_use_ssl = broker.url, broker.tls or False
+    celery.conf.broker_connection_timeout = timeout_seconds / 2
+    celery.conf.broker_transport_options = transport.hasty_options(broker_url, timeout_seconds=timeout_seconds / 2)
+    celery.conf.task_create_missing_queue_type = transport.queue_type(broker_url)
+    return celery

@@ -1,0 +1,87 @@
+"""Signs of life through the broker: a daemon calls itself, and reports to whoever leads.
+
+They go this way and not to Postgres, so that fifty daemons cost it no more than two do.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from celery import Celery, signals
+from kombu import Connection
+from kombu.exceptions import OperationalError
+
+from app.broker import tasks
+from app.broker.queues import PULSES, own_queue
+from app.broker.task_messages import body_of, is_name, signer_of_environment
+from app.engine.errors import BrokerUnavailableError
+from app.services.maintenance.heartbeats import Pulse
+
+_LONGEST_SECONDS: Final = 1e9
+
+
+class CeleryPulses:
+    """Calls and reports as short messages, sent within a bounded time or not at all; raises BrokerUnavailableError."""
+
+    def __init__(self, celery: Celery) -> None:
+        self._celery = celery
+
+    def call(self, daemon_id: str) -> None:
+        """Put a call into a daemon's own queue."""
+        with self._connected() as connection:
+            self._celery.send_task(
+                tasks.CANARY, args=[daemon_id], queue=own_queue(daemon_id), retry=False, connection=connection
+            )
+
+    def report(self, pulse: Pulse) -> None:
+        """Report to the leader."""
+        body = {"daemon_id": pulse.daemon_id, "silent_seconds": pulse.silent_seconds}
+        with self._connected() as connection:
+            connection.Producer().publish(
+                body, serializer=self._celery.conf.task_serializer, routing_key=PULSES.name, declare=[PULSES]
+            )
+
+    def collect(self, *, limit: int) -> list[Pulse]:
+        """Take the reports that wait; what is none is dropped."""
+        signer = signer_of_environment()
+        found: list[Pulse] = []
+        with self._connected() as connection:
+            queue = PULSES(connection.default_channel)
+            queue.declare()
+            for _ in range(limit):
+                message = queue.get(no_ack=True)
+                if message is None:
+                    break
+                pulse = _pulse(body_of(message, signer))
+                if pulse is not None:
+                    found.append(pulse)
+                else:
+                    signals.task_rejected.send(sender=self, message=message, exc=UnusableReportError("no report"))
+        return found
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """Connect anew: a connection that was kept for seconds may be dead without anybody knowing."""
+        with self._celery.connection_for_write() as connection:
+            try:
+                yield connection
+            except (OperationalError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
+                raise BrokerUnavailableError from error
+
+
+class UnusableReportError(ValueError):
+    """What came as a daemon's report is none."""
+
+
+def _pulse(body: object) -> Pulse | None:
+    match body:
+        case {"daemon_id": str(daemon_id), "silent_seconds": float() | int() as seconds} if is_name(daemon_id):
+            return Pulse(daemon_id=daemon_id, silent_seconds=float(seconds)) if _is_duration(seconds) else None
+        case {"daemon_id": str(daemon_id), **rest} if is_name(daemon_id) and rest.get("silent_seconds") is None:
+            return Pulse(daemon_id=daemon_id, silent_seconds=None)
+        case _:
+            return None
+
+
+def _is_duration(value: float) -> bool:
+    return not isinstance(value, bool) and 0 <= value < _LONGEST_SECONDS

@@ -1,0 +1,1 @@
+"""Commands of whoever operates the system, which need no API."""

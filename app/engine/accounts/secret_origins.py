@@ -1,0 +1,103 @@
+"""The origins that an account's secrets were given for: no other one gets them, whatever is configured since.
+
+They are those that the integration's addresses come to at the moment when the secrets are entered. An entry without a
+scheme is a pattern of hosts, for an address that each call decides anew.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from app.engine.accounts import oauth
+from app.engine.config.secrets import redacted_config
+from app.engine.errors import RecordError, SourceError
+from app.engine.integrations import allowed_hosts
+from app.engine.integrations.config import IntegrationConfig, parse_config
+from app.engine.json_types import JSON, JsonObject
+from app.engine.paths import UNDEFINED
+from app.engine.redaction import MASK
+from app.engine.templating import base_urls
+from app.engine.templating.placeholders import Template
+
+CODE: Final = "origin_changed"
+# Without the origin: a placeholder may have put a secret into it.
+CHANGED: Final = (
+    "the account's secrets were given for another origin than its integration leads to now, which gets none of them:"
+    " change it back, enter all of them again, or have an operator approve it by 'ferryman account approve-origin'"
+)
+
+_OF_CALLS: Final = frozenset({"query", "body", "id"})
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+def decided(config: IntegrationConfig, context: JsonObject) -> frozenset[str]:
+    """Return the origins that a config leads an account's requests to, those of its token endpoints among them."""
+    return frozenset([*of_addresses(config.addresses, context), *_of_endpoints(config, context)])
+
+
+def given_for(raw: JsonObject, secrets_of: JsonObject) -> list[str] | None:
+    """Return the hosts that secrets are given for by entering them while ``raw`` is the config in use.
+
+    None where ``secrets_of``, the config itself or an override that is laid over it, holds none.
+    """
+    config, _ = parse_config(raw)
+    return None if config is None or redacted_config(secrets_of) == secrets_of else list(config.hosts.patterns)
+
+
+def of_addresses(addresses: Iterable[Template], context: JsonObject) -> Iterator[str]:
+    """Yield the origins of base URLs; one whose placeholders have no values yet has none."""
+    scope = oauth.scope_of(context)
+    for template in addresses:
+        if any(path[0] in _OF_CALLS for path in template.references):
+            if host := base_urls.implied_host(template):
+                yield host
+            continue
+        try:
+            yield origin_of(base_urls.resolved(template, scope, key="base_url")[0])
+        except RecordError:
+            continue
+
+
+def origin_of(url: str) -> str:
+    """Return a URL's scheme, host and port, the port where it is not the scheme's own."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = parts.port if parts.port != _DEFAULT_PORTS.get(parts.scheme) else None
+    return f"{parts.scheme}://{host}" if port is None else f"{parts.scheme}://{host}:{port}"
+
+
+def admit(given: Iterable[str], url: str) -> bool:
+    """Whether secrets that were given for some origins may be sent to a URL."""
+    origin = origin_of(url)
+    # What was given before patterns had schemes was given for both.
+    return any(one == origin or allowed_hosts.admits([one], url, takes_http=True) for one in given)
+
+
+def check(given: frozenset[str] | None, url: str) -> None:
+    """Raise SourceError for a URL that an account's secrets were not given for; None is not known yet."""
+    if given is not None and not admit(given, url):
+        raise SourceError(CODE, CHANGED)
+
+
+def keeps_secrets(after: JSON, shown: JSON, sent: JSON) -> bool:
+    """Whether a value holds a secret that ``sent``, which was merged into it, has not entered.
+
+    ``shown`` is the same value with its secrets masked; a mask that is sent enters nothing.
+    """
+    match after, shown:
+        case dict(), dict():
+            told: JsonObject = sent if isinstance(sent, dict) else {}
+            return any(keeps_secrets(one, shown.get(key), told.get(key, UNDEFINED)) for key, one in after.items())
+        case list(), list():
+            sents = [*(sent if isinstance(sent, list) else []), *[UNDEFINED] * len(after)]
+            return any(map(keeps_secrets, after, shown, sents))
+        case _:
+            return after != shown and (sent is UNDEFINED or sent == MASK)
+
+
+def _of_endpoints(config: IntegrationConfig, context: JsonObject) -> Iterator[str]:
+    for grant in config.grants:
+        try:
+            yield origin_of(oauth.token_url(grant, context))
+        except RecordError:
+            continue

@@ -1,1 +1,0 @@
-"""What is shown of integrations: as tools, as capabilities, and within other objects."""

@@ -1,0 +1,1 @@
+"""An integration's config, part by part: how one third-party API is called."""

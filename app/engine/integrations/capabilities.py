@@ -1,0 +1,148 @@
+"""What can be called of an integration or an account, in the shape that the compatible API publishes."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from app.engine.config import non_secrets
+from app.engine.integrations.offers import MappedModel, Offering, is_among
+from app.engine.json_types import JSON, JsonObject
+from app.engine.status import AccountStatus
+
+_FIELD: Final = ("name", "label", "type", "required", "format", "placeholder", "help_text")
+_FORMAT: Final = "format"
+
+
+class Surface(StrEnum):
+    """What capabilities are asked for."""
+
+    ALL = "all"
+    PROXY = "proxy"
+    UNIFIED = "unified"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Which capabilities are wanted."""
+
+    surface: Surface = Surface.ALL
+    methods: Collection[str] = ()
+    """Names of methods, or ``read``, ``write``, ``custom``; none is every one."""
+    resource: str | None = None
+    is_described: bool = False
+    """Methods of the config that describe themselves, and no others."""
+
+
+def described(offering: Offering, wish: Wish) -> JsonObject:
+    """Describe what can be called, narrowed by a wish; how ready it is for agents counts every method."""
+    account = offering.account
+    integration = {"id": offering.integration_id, "name": offering.name, "label": offering.label}
+    shown: JsonObject = {
+        "integration": {**integration, "category": offering.category},
+        "proxy": [] if wish.surface is Surface.UNIFIED else _proxy(offering, wish),
+        "unified": [] if wish.surface is Surface.PROXY else list(_unified(offering, wish)),
+        "auth": _auth(offering.shown_config.get("credentials")),
+        "ai_readiness": _readiness(offering),
+    }
+    if account is not None:
+        shown["environment_id"] = account.environment_id
+        shown["account"] = {
+            "id": account.id,
+            "status": account.status,
+            "authentication_method": account.authentication_method,
+            "is_blocked": account.status == AccountStatus.INACTIVE,
+        }
+    return shown
+
+
+def _proxy(offering: Offering, wish: Wish) -> list[JSON]:
+    resources: dict[str, list[JSON]] = {}
+    for tool in offering.tools(methods=wish.methods):
+        resource, method = tool["resource"], tool["method"]
+        said = _text(offering.raw(resource, method).get("description"))
+        if wish.resource in (None, resource) and (said or not wish.is_described):
+            resources.setdefault(resource, []).append(_method(offering, tool, said))
+    return [{"resource": resource, "methods": methods} for resource, methods in resources.items()]
+
+
+def _method(offering: Offering, tool: JsonObject, said: str | None) -> JsonObject:
+    raw = offering.raw(tool["resource"], tool["method"])
+    return {
+        "method": tool["method"],
+        "name": tool["name"],
+        "description": said,
+        "has_description": said is not None,
+        "has_query_schema": bool(raw.get("query_schema")),
+        "has_body_schema": bool(raw.get("body_schema")),
+        "has_response_schema": bool(raw.get("response_schema")),
+        "api_documentation_url": _text(raw.get("api_documentation_url")),
+    }
+
+
+def _unified(offering: Offering, wish: Wish) -> Iterator[JsonObject]:
+    for model in offering.models:
+        resources: dict[str, JsonObject] = {}
+        for one in offering.mapped(model):
+            if wish.resource in (None, one.resource) and is_among(one.method, wish.methods):
+                shown = resources.setdefault(one.resource, _unified_resource(offering, model, one.resource))
+                shown["methods"].append(one.method)
+                if "env_overridden" in shown:
+                    shown["env_overridden"] |= one.is_overridden
+        yield from resources.values()
+
+
+def _unified_resource(offering: Offering, model: MappedModel, resource: str) -> JsonObject:
+    about = model.resources.get(resource)
+    shown: JsonObject = {
+        "model": model.name,
+        "model_label": model.name,
+        "resource": resource,
+        "description": _text(about.get("description")) if isinstance(about, dict) else None,
+        "docs_url": None,
+        "methods": [],
+    }
+    # What an environment changes is its accounts' matter.
+    return shown if offering.account is None else {**shown, "env_overridden": False}
+
+
+def _auth(credentials: JSON) -> JsonObject:
+    fields = [{name: field[name] for name in _FIELD if name in field} for field in non_secrets.form_fields(credentials)]
+    shown: JsonObject = {
+        "formats": list(_formats(credentials)),
+        "fields": [{"label": field["name"], "type": "text", "required": False, **field} for field in fields],
+    }
+    link = next((link for form in _forms(credentials) if (link := _text(form.get("documentation_link")))), None)
+    return shown if link is None else {**shown, "documentation_link": link}
+
+
+def _formats(credentials: JSON) -> Iterator[str]:
+    if not isinstance(credentials, dict):
+        return
+    if _FORMAT in credentials:
+        yield from [credentials[_FORMAT]] if isinstance(credentials[_FORMAT], str) else []
+    else:
+        yield from credentials
+
+
+def _forms(credentials: JSON) -> Iterator[JsonObject]:
+    if not isinstance(credentials, dict):
+        return
+    for form in [credentials] if _FORMAT in credentials else credentials.values():
+        inner = form.get("config", form) if isinstance(form, dict) else None
+        if isinstance(inner, dict):
+            yield inner
+
+
+def _readiness(offering: Offering) -> JsonObject:
+    told = [_text(offering.raw(*at).get("description")) is not None for at in offering.config.methods]
+    count, described_count = len(told), sum(told)
+    return {
+        "proxy_methods": count,
+        "proxy_methods_with_descriptions": described_count,
+        "ai_ready_score": round(described_count / count, 2) if count else 0.0,
+    }
+
+
+def _text(value: JSON) -> str | None:
+    return value if isinstance(value, str) and value else None

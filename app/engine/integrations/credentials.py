@@ -1,0 +1,174 @@
+"""The ``credentials`` part of an integration's config (wire.md A9): how accounts sign in, and how tokens are renewed.
+
+One object with a ``format``, or a map from formats to objects. Only OAuth 2 says more than what a form asks a person.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from app.engine.config.non_secrets import form_fields
+from app.engine.config.reader import ConfigReader, shown
+from app.engine.integrations.allowed_hosts import AllowedHosts
+from app.engine.integrations.token_answers import TokenPlaces
+from app.engine.json_types import JSON, JsonObject
+from app.engine.templating.placeholders import Template
+
+GrantKind: TypeAlias = Literal["refresh_token", "client_credentials"]
+
+_ADDRESS: Final = re.compile("https?://", re.IGNORECASE)
+_TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - an address
+_PLAIN_FORMATS: Final = frozenset({"api_key", "basic", "bearer", "header", "none"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuthGrant:
+    """How an access token is asked for."""
+
+    kind: GrantKind
+    token_host: Template
+    token_path: Template
+    client_id: Template = field(repr=False)
+    client_secret: Template = field(repr=False)
+    scope: str = ""
+    """Parted by spaces; sent by client credentials alone."""
+    is_client_in_header: bool = False
+    """The client proves itself by HTTP Basic instead of in the body."""
+    is_json: bool = False
+    """The body is JSON, against the standard, instead of a form."""
+    id_param: str = "client_id"
+    secret_param: str = "client_secret"  # noqa: S105 - a name
+    scope_separator: str = " "
+    is_loosely_encoded: bool = False
+    """HTTP Basic has the client's id and secret as they are."""
+    params: Template | None = field(default=None, repr=False)
+    """Further fields of the request, such as ``audience``; they win, and a null takes one away."""
+    answer: TokenPlaces = field(default_factory=TokenPlaces)
+    hosts: AllowedHosts = field(default_factory=AllowedHosts)
+    """Which may be asked."""
+    base_urls: frozenset[Template] = frozenset()
+    """The addresses that the tokens are for."""
+
+    @property
+    def addresses(self) -> tuple[Template, ...]:
+        """The templates that may decide where the token endpoint is."""
+        first, *more = self.token_path.pieces
+        if _is_address(first):
+            return (self.token_path,)
+        return (self.token_host,) if more or isinstance(first, str) else (self.token_host, self.token_path)
+
+    def address_in(self, scope: JsonObject) -> Template | None:
+        """Return the path where it is an address of its own, as it is written or by its only placeholder."""
+        first, *more = self.token_path.pieces
+        is_address = _is_address(first) or (not more and _is_address(self.token_path.resolve(scope)))
+        return self.token_path if is_address else None
+
+
+def read_grants(reader: ConfigReader) -> tuple[OAuthGrant, ...]:
+    """Read the part; faults go to the reader."""
+    if reader.value is None or not reader.is_object():
+        return ()
+    if "format" in reader.value:
+        name = reader.value["format"]
+        body = reader.child("config") if reader.value.get("config") is not None else reader
+        return _read_format(reader, "format", name, body)
+    return tuple(
+        grant for name in reader.value for grant in _read_format(reader, name, name, _inner(reader.child(name)))
+    )
+
+
+def field_names(credentials: JSON, method: str) -> frozenset[str]:
+    """Name the values that a person is asked for who connects an account by a method, or by any where that is none."""
+    return frozenset(field["name"] for field in form_fields(credentials, method))
+
+
+def _inner(reader: ConfigReader) -> ConfigReader:
+    is_wrapped = isinstance(reader.value, dict) and reader.value.get("config") is not None
+    return reader.child("config") if is_wrapped else reader
+
+
+def _read_format(reader: ConfigReader, key: str, name: JSON, body: ConfigReader) -> tuple[OAuthGrant, ...]:
+    if isinstance(name, str) and name in _PLAIN_FORMATS:
+        return ()
+    if not isinstance(name, str) or name not in _GRANTS:
+        expected = ", ".join([*sorted(_PLAIN_FORMATS), *_GRANTS])
+        reader.fault(key, f"expected one of {expected}; found {shown(name)}")
+        return ()
+    if not body.is_object() or body.value.get("auth") is None:
+        # Somebody else renews the tokens, and hands them over by PATCH.
+        return ()
+    return (_GRANTS[name](body),)
+
+
+def _read_refreshing(reader: ConfigReader) -> OAuthGrant:
+    return _read_grant(reader, kind="refresh_token", path_names=("refreshPath", "tokenPath"))
+
+
+def _read_client_credentials(reader: ConfigReader) -> OAuthGrant:
+    return _read_grant(reader, kind="client_credentials", path_names=("tokenPath",))
+
+
+def _read_grant(reader: ConfigReader, *, kind: GrantKind, path_names: tuple[str, ...]) -> OAuthGrant:
+    client, auth = _object(reader, "client"), _object(reader, "auth")
+    options = _object(reader, "options")
+    return OAuthGrant(
+        kind=kind,
+        token_host=auth.template("tokenHost"),
+        token_path=auth.template(*path_names, default=_TOKEN_PATH),
+        client_id=client.template("id", default="{{context.client_id}}"),
+        client_secret=client.template("secret", default="{{context.client_secret:any:undefined}}"),
+        scope=_scope(reader),
+        is_client_in_header=_choice(options, "authorizationMethod", ("body", "header")) == "header",
+        is_json=_choice(options, "bodyFormat", ("form", "json")) == "json",
+        id_param=client.text("idParamName", default="client_id"),
+        secret_param=client.text("secretParamName", default="client_secret"),
+        scope_separator=options.text("scopeSeparator", default=" "),
+        is_loosely_encoded=_choice(options, "credentialsEncodingMode", ("strict", "loose")) == "loose",
+        params=reader.object_template("tokenParams"),
+        answer=_read_places(_object(reader, "tokenResponse")),
+    )
+
+
+def _read_places(reader: ConfigReader) -> TokenPlaces:
+    return TokenPlaces(
+        token=reader.path("path"),
+        access=reader.path("access"),
+        refresh=reader.path("refresh"),
+        expiry=reader.path("expires"),
+    )
+
+
+def _object(reader: ConfigReader, key: str) -> ConfigReader:
+    """Read an object that may be absent."""
+    child = reader.child(key)
+    if child.value is not None and child.is_object():
+        return child
+    return ConfigReader({}, child.at, child.failures)
+
+
+def _scope(reader: ConfigReader) -> str:
+    value = reader.value.get("scope")
+    parts = [value] if isinstance(value, str) else value or []
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        reader.fault("scope", f"expected an array of texts, found {shown(value)}")
+        return ""
+    return " ".join(parts)
+
+
+def _choice(reader: ConfigReader, key: str, choices: tuple[str, ...]) -> str:
+    value = reader.value.get(key, choices[0])
+    if value not in choices:
+        reader.fault(key, f"expected one of {', '.join(choices)}; found {shown(value)}")
+        return choices[0]
+    return str(value)
+
+
+def _is_address(value: object) -> bool:
+    return isinstance(value, str) and _ADDRESS.match(value) is not None
+
+
+_GRANTS: Final[Mapping[str, Callable[[ConfigReader], OAuthGrant]]] = {
+    "oauth2": _read_refreshing,
+    "oauth2_client_credentials": _read_client_credentials,
+}

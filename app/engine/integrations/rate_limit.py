@@ -1,0 +1,195 @@
+"""The ``rate_limit`` part of an integration's config (wire.md A9): a known pace, and where an API tells of its limit.
+
+Expressions are JSONata over ``headers`` (names in lower case) and ``status``. The usual forms are read without it,
+since every answer is judged: an expression that names a header (``headers.`x-reset```, or the bare name), and a
+condition that compares ``status`` and headers, joined by ``and`` and ``or``.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from app.engine.config.reader import ConfigReader, shown
+from app.engine.errors import ExpressionError
+from app.engine.flags import is_true
+from app.engine.json_types import JSON
+from app.engine.jsonata.expressions import Expression
+from app.engine.limits import headers as rate_signs
+
+_HEADER: Final = r"""(?:headers\s*(?:\.\s*(?:`([^`]+)`|"([^"]+)"|([\w-]+))|\[\s*["']([^"']+)["']\s*\]))"""
+_NAMED_HEADER = re.compile(rf"(?:\$number\(\s*)?{_HEADER}\s*\)?")
+_BARE_HEADER = re.compile(r"[A-Za-z][\w-]*")
+_STATUS_IS = re.compile(r"status\s*(=|!=|>=|<=|>|<)\s*(\d{3})")
+_STATUS_IN = re.compile(r"status\s+in\s+\[([\d,\s]+)\]")
+_HEADER_IS = re.compile(rf"""(?:\$number\(\s*)?{_HEADER}\s*\)?\s*(=|!=)\s*(?:"([^"]*)"|'([^']*)'|(\d+))""")
+_EXISTS = re.compile(rf"(?:\$exists\(\s*)?{_HEADER}\s*\)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One comparison: with the status when ``header`` is None; a ``value`` of None asks whether the header is there."""
+
+    header: str | None = None
+    operator: str = "="
+    value: str | None = None
+    statuses: frozenset[int] = frozenset()
+
+    def holds(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Claim that the comparison is true of an answer."""
+        if self.header is None:
+            return status in self.statuses
+        found = headers.get(self.header)
+        if self.value is None or found is None:
+            return found is not None if self.value is None else self.operator == "!="
+        return (found.strip() == self.value) is (self.operator == "=")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimitConfig:
+    """What is known of an API's rate limit before it answers."""
+
+    requests: int | None = None
+    per_seconds: float = 1.0
+    limited_when: tuple[tuple[Term, ...], ...] = ()
+    """Any of these, all of whose terms hold, beside the status 429, which always means it."""
+    limited_if: Expression | None = None
+    """The condition where it is of no usual form."""
+    retry_after_header: str | Expression | None = None
+    """Says in seconds how long to wait."""
+    reset_header: str | Expression | None = None
+    """Says when the limit is lifted."""
+    default_wait_seconds: float | None = None
+    """The first wait where an answer tells none; each further refusal doubles it."""
+
+    @property
+    def pace(self) -> float | None:
+        """The requests that may be sent per second, if that is known."""
+        return None if self.requests is None else self.requests / self.per_seconds
+
+    def is_limited(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Claim that an answer turns the request away for its rate."""
+        if status == 429 or any(all(term.holds(status, headers) for term in terms) for terms in self.limited_when):
+            return True
+        found = None if self.limited_if is None else _evaluated(self.limited_if, status, headers)
+        return isinstance(found, str | int | float) and is_true(found)
+
+    def wait_seconds(self, headers: Mapping[str, str], clock: datetime, *, status: int = 429) -> float | None:
+        """Tell the longer of the waits that the configured headers ask for."""
+        sources = [source for source in (self.retry_after_header, self.reset_header) if source is not None]
+        texts = [_told(source, status, headers) for source in sources]
+        told = [seconds for text in texts if (seconds := rate_signs.seconds_told(text, clock)) is not None]
+        return min(max(told), rate_signs.LONGEST_WAIT_SECONDS) if told else None
+
+
+def read_rate_limit(reader: ConfigReader) -> RateLimitConfig:
+    """Read the part; every fault is noted. Absent, it says nothing."""
+    if reader.value is None or not reader.is_object():
+        return RateLimitConfig()
+    return RateLimitConfig(
+        requests=reader.integer("requests", default=None, least=1),
+        per_seconds=_per_seconds(reader),
+        limited_when=_condition(reader, "is_rate_limited") or (),
+        limited_if=_other_condition(reader, "is_rate_limited"),
+        retry_after_header=_header(reader, "retry_after_header_expression"),
+        reset_header=_header(reader, "rate_limit_header_expression"),
+        default_wait_seconds=_default_wait_seconds(reader),
+    )
+
+
+def _per_seconds(reader: ConfigReader) -> float:
+    value = reader.value.get("per_seconds", 1)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.001 <= value <= 86400:
+        reader.fault("per_seconds", f"expected a number of seconds up to 86400, found {shown(value)}")
+        return 1.0
+    return float(value)
+
+
+def _default_wait_seconds(reader: ConfigReader) -> float | None:
+    value = reader.value.get("default_wait_seconds")
+    if value is None:
+        return None
+    longest = int(rate_signs.LONGEST_WAIT_SECONDS)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.1 <= value <= longest:
+        reader.fault("default_wait_seconds", f"expected a number of seconds up to {longest}, found {shown(value)}")
+        return None
+    return float(value)
+
+
+def _told(source: str | Expression, status: int, headers: Mapping[str, str]) -> str | None:
+    if isinstance(source, str):
+        return headers.get(source)
+    found = _evaluated(source, status, headers)
+    return str(found) if isinstance(found, str | int | float) and not isinstance(found, bool) else None
+
+
+def _evaluated(expression: Expression, status: int, headers: Mapping[str, str]) -> JSON:
+    """Evaluate; an expression that fails on an answer says nothing of it."""
+    try:
+        return expression.evaluate({"headers": dict(headers), "status": status})
+    except ExpressionError:
+        return None
+
+
+def _header(reader: ConfigReader, name: str) -> str | Expression | None:
+    text = reader.optional_text(name)
+    if not text:
+        return None
+    text = text.strip()
+    if match := _NAMED_HEADER.fullmatch(text):
+        return _named(match.groups())
+    if _BARE_HEADER.fullmatch(text):
+        return text.lower()
+    return reader.expression(name)
+
+
+def _other_condition(reader: ConfigReader, name: str) -> Expression | None:
+    value = reader.value.get(name)
+    return None if value is False or _condition(reader, name) is not None else reader.expression(name)
+
+
+def _condition(reader: ConfigReader, name: str) -> tuple[tuple[Term, ...], ...] | None:
+    """Read a condition of the usual form; None when it is of another."""
+    value = reader.value.get(name)
+    if value is None or value is False:
+        return ()
+    alternatives = tuple(_terms(part) for part in re.split(r"\s+or\s+", value)) if isinstance(value, str) else (None,)
+    terms = tuple(alternative for alternative in alternatives if alternative is not None)
+    return None if len(terms) < len(alternatives) else terms
+
+
+def _terms(text: str) -> tuple[Term, ...] | None:
+    found = [_term(part.strip()) for part in re.split(r"\s+and\s+", text)]
+    terms = tuple(term for term in found if term is not None)
+    return terms if len(terms) == len(found) else None
+
+
+def _term(text: str) -> Term | None:
+    if match := _STATUS_IS.fullmatch(text):
+        return Term(statuses=_statuses(match[1], int(match[2])))
+    if match := _STATUS_IN.fullmatch(text):
+        return Term(statuses=frozenset(int(part) for part in match[1].split(",") if part.strip()))
+    if match := _HEADER_IS.fullmatch(text):
+        *names, operator, double, single, number = match.groups()
+        value = next(value for value in (double, single, number) if value is not None)
+        return Term(header=_named(tuple(names)), operator=operator, value=value)
+    if match := _EXISTS.fullmatch(text):
+        return Term(header=_named(match.groups()))
+    return None
+
+
+def _statuses(operator: str, status: int) -> frozenset[int]:
+    tests = {
+        "=": lambda code: code == status,
+        "!=": lambda code: code != status,
+        ">=": lambda code: code >= status,
+        "<=": lambda code: code <= status,
+        ">": lambda code: code > status,
+        "<": lambda code: code < status,
+    }
+    return frozenset(code for code in range(100, 600) if tests[operator](code))
+
+
+def _named(groups: tuple[JSON, ...]) -> str:
+    return str(next(group for group in groups if group)).strip().lower()

@@ -1,0 +1,57 @@
+"""A run's keys: templates of the job or the run, resolved once, when the run is created.
+
+Runs of one job with the same ``mutex_key`` are carried out one at a time; ``state_key`` names the states of a run.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from app.engine.errors import Failure, InvalidInputError, PlaceholderError
+from app.engine.json_types import JsonObject
+from app.engine.records.rows import encode
+from app.engine.templating import placeholders
+from app.engine.templating.placeholders import UNDEFINED
+
+MUTEX_KEY: Final = "mutex_key"
+STATE_KEY: Final = "state_key"
+LONGEST: Final = 500
+
+
+def failures(field: str, template: str | None) -> Sequence[Failure]:
+    """Tell what is wrong with a key before its placeholders have values."""
+    if template is None:
+        return []
+    if len(template) > LONGEST:
+        return [_too_long(field)]
+    try:
+        placeholders.parse(template)
+    except InvalidInputError as error:
+        return [Failure(field, failure.message) for failure in error.failures]
+    return []
+
+
+def resolve(
+    field: str, template: str | None, scope: JsonObject, *, masked: JsonObject
+) -> tuple[str | None, Sequence[Failure]]:
+    """Give the key of a run, None for a run without one, and what is wrong with it.
+
+    ``masked`` is the same scope without the account's secrets: a key is shown to everyone, so none may be in it.
+    """
+    if faults := failures(field, template):
+        return None, faults
+    try:
+        parsed = placeholders.parse(template)
+        value = parsed.resolve(scope)
+        if value != parsed.resolve(masked):
+            return None, [Failure(field, "holds a secret of the account's context, which a run's key would show")]
+    except PlaceholderError as error:
+        return None, [Failure(field, error.message)]
+    if value is None or value is UNDEFINED or value == "":
+        return None, []
+    # A cast may give any JSON.
+    key = value if isinstance(value, str) else encode(value).decode()
+    return (key, []) if len(key) <= LONGEST else (None, [_too_long(field)])
+
+
+def _too_long(field: str) -> Failure:
+    return Failure(field, f"expected at most {LONGEST} characters")

@@ -1,0 +1,1 @@
+"""JSONata expressions: compiled once, evaluated within limits, with the functions that mappings use."""

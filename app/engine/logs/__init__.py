@@ -1,0 +1,1 @@
+"""The log: its kinds of entries, and how far back one look reaches."""

@@ -1,0 +1,1 @@
+"""The objects of the API as values: what is stored, and what is shown."""

@@ -1,0 +1,1 @@
+"""Records: their keys, their rows, and what became of them."""

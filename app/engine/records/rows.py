@@ -1,0 +1,168 @@
+"""Shape records for the records table: their ids, their JSON text and the hash that tells whether one has changed."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import orjson
+
+from app.engine.json_types import JSON
+from app.engine.paths import lookup
+from app.engine.records.keys import BY_ID, RecordKey
+
+HASH_BYTES = 16
+# A longer id would not fit into the primary key's index: it is known by its hash.
+_LONGEST_ID = 500
+# A row that is kept takes some 4 KB, however short it is: orjson writes into that much, and what it gives back is in
+# pieces that are too small for the next row.
+_MOST_ROWS_KEPT = 5_000
+
+
+class RecordRow(NamedTuple):
+    """One record as the records table takes it; a tuple, since there are a thousand of them per page."""
+
+    remote_id: str
+    data: bytes
+    """Its JSON in UTF-8, keys sorted."""
+    content_hash: bytes
+
+
+class RecordBatch:
+    """Records on their way into the table, each id once: of several with one id the last is kept.
+
+    To write a record as text and to hash it is the dearest part of the way, and Postgres needs only the ids to look for
+    what it holds. So ids are read at once, and rows are made when they are asked for: while Postgres is busy.
+    """
+
+    def __init__(self, records: Iterable[JSON] = (), key: RecordKey = BY_ID) -> None:
+        name = key.name
+        drafts: dict[str, JSON | RecordRow] = {}
+        self._drafts = drafts
+        self.given = 0
+        self.without_id = 0
+        """How many are known by their content, beside texts and numbers, which are what they are."""
+        for record in records:
+            self.given += 1
+            # Usual ids on the shortest way: there are a thousand per page.
+            value = record.get(name) if name is not None and type(record) is dict else None
+            if type(value) is int:
+                drafts[str(value)] = record
+            elif type(value) is str and 0 < len(value) <= _LONGEST_ID:
+                drafts[value] = record
+            elif (known := remote_id(record, key)) is not None:
+                drafts[known] = record
+            else:
+                row = _known_by_content(record)
+                drafts[row.remote_id] = row if len(drafts) < _MOST_ROWS_KEPT else record
+                self.without_id += isinstance(record, dict | list)
+
+    def __len__(self) -> int:
+        return len(self._drafts)
+
+    @property
+    def ids(self) -> list[str]:
+        """The records' ids in their order."""
+        return list(self._drafts)
+
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether a row that was made need not be made again; a very large batch makes each when it is asked for."""
+        return len(self._drafts) <= _MOST_ROWS_KEPT
+
+    def make_rows(self, ids: Iterable[str]) -> None:
+        """Make the rows of these records now, to be kept."""
+        for _ in self.rows(ids):
+            pass
+
+    def rows(self, ids: Iterable[str]) -> Iterator[RecordRow]:
+        """Make the rows of these records, one as it is asked for; none is made twice where rows are kept."""
+        keeps_rows = self.keeps_rows
+        for known in ids:
+            draft = self._drafts[known]
+            if not isinstance(draft, RecordRow):
+                draft = _row(known, draft)
+                if keeps_rows:
+                    self._drafts[known] = draft
+            yield draft
+
+
+def record_row(record: JSON, key: RecordKey) -> RecordRow:
+    """Shape one record; one without an id is known by its content, so that none is ever lost.
+
+    The text has its keys sorted: the same content in another key order is the same record.
+    """
+    known = remote_id(record, key)
+    return _row(known, record) if known is not None else _known_by_content(record)
+
+
+def remote_id(record: JSON, key: RecordKey) -> str | None:
+    """Read a record's id as text; None when it has none, or lacks a part of it."""
+    if not isinstance(record, dict | list) or not key.paths:
+        return None
+    if key.may_lack_parents and isinstance(record, dict) and not any(name in record for name in key.parents):
+        key = replace(key, parents=(), may_lack_parents=False)
+    if (name := key.name) is not None:
+        value = record.get(name) if isinstance(record, dict) else lookup(record, (name,))
+    elif key.is_array:
+        is_object = type(record) is dict
+        return _joined(
+            [record.get(path[0]) if is_object and len(path) == 1 else lookup(record, path) for path in key.parts]
+        )
+    else:
+        value = lookup(record, key.paths[0])
+    if not _is_id(value):
+        return None
+    return _fitting(value if isinstance(value, str) else str(value))
+
+
+def _joined(values: list[JSON]) -> str | None:
+    """Write the parts of an id as a JSON array, which keeps their types and borders apart."""
+    for value in values:
+        if type(value) is not int and not _is_id(value):
+            return None
+    return _fitting(encode(values).decode())
+
+
+def _is_id(value: JSON) -> bool:
+    match value:
+        case str():
+            return bool(value)
+        case bool():
+            return False
+        case int() | float():
+            return True
+        case _:
+            return False
+
+
+def _fitting(text: str) -> str:
+    return text if len(text) <= _LONGEST_ID else _hashed(text)
+
+
+def _hashed(text: str) -> str:
+    return f"hash:{hashlib.blake2b(text.encode(), digest_size=HASH_BYTES).hexdigest()}"
+
+
+def _known_by_content(record: JSON) -> RecordRow:
+    row = _row("", record)
+    return row._replace(remote_id=f"content:{row.content_hash.hex()}")
+
+
+def encode(value: JSON) -> bytes:
+    """Write JSON with sorted keys; integers beyond 64 bits, which orjson refuses, by the standard library."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def encoded(data: bytes) -> JSON:
+    """Give JSON that was written before a place in a value that ``encode`` writes."""
+    return orjson.Fragment(data)
+
+
+def _row(known: str, record: JSON) -> RecordRow:
+    data = encode(record)
+    return RecordRow(known, data, hashlib.blake2b(data, digest_size=HASH_BYTES).digest())

@@ -1,0 +1,161 @@
+"""Recount a run's books: what its resources have counted, against what the tables hold.
+
+Most of it can be recounted exactly. Records can not: a later run that changes one puts its own id on it, so that a
+run's records are at most those that it wrote.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from app.engine.jobs.planning import RunPlan
+from app.engine.runs import books
+from app.engine.runs.books import Counters
+from app.engine.status import RunStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recount:
+    """One resource of a run: its counters, and what was found when they were counted anew."""
+
+    name: str
+    resource: str
+    parent_name: str | None
+    persist: bool
+    counters: Counters
+    unfinished_units: int
+    """Those that are live, and those that were cancelled."""
+    unit_pages: int
+    elements: int
+    """Requests of all its units, each pagination counted once, and once more for each time that it was retried."""
+    failed_elements: int
+    """Requests that failed for good, and were not made again since."""
+    errors: int
+    loop_errors: int
+    """Those of the errors that are about a ``loop_on`` without an array: no request could be made of it."""
+    events: "EventCount"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventCount:
+    """The records in a resource's webhook events, by what became of the events."""
+
+    pending: int = 0
+    delivered: int = 0
+    dead_lettered: int = 0
+    cancelled: int = 0
+    quarantined: int = 0
+    """Records that are larger than their receiver takes, and not queued any more."""
+
+    @property
+    def total(self) -> int:
+        """Count those that are queued, or were: not what has taken another one's place, which would count twice."""
+        return self.pending + self.delivered + self.dead_lettered + self.cancelled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecount:
+    """One run, recounted at one moment."""
+
+    status: RunStatus
+    to_webhook: bool
+    resources: Sequence[Recount]
+    """Parents before their children."""
+    kept: dict[str, int]
+    """Upstream resource to the records, tombstones included, whose last change is this run's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that must be true of the books."""
+
+    resource: str
+    equation: str
+    left: int
+    right: int
+    is_bound: bool = False
+    """The left side may also be smaller: it can not be recounted exactly."""
+
+    @property
+    def holds(self) -> bool:
+        """Claim that it is true."""
+        return self.left <= self.right if self.is_bound else self.left == self.right
+
+
+def audit(run: RunRecount, plan: RunPlan) -> list[Check]:
+    """Check every resource of a run, live or ended."""
+    by_name = {resource.name: resource for resource in run.resources}
+    uncounted = {item.name for item in plan.order if item.loop_on or item.recursion or not item.is_request}
+    # How many of a parent's records were told as deleted is known only as far as they were held.
+    uncounted |= {child.name for item in plan.order if item.deleted_when for child in plan.children_of(item.name)}
+    checks: list[Check] = []
+    for resource in run.resources:
+        checks += _own(resource)
+        checks += _fate_of_records(resource, to_webhook=run.to_webhook)
+        if resource.parent_name is not None:
+            checks += _children(resource, by_name[resource.parent_name], is_countable=resource.name not in uncounted)
+        if run.status is RunStatus.COMPLETED:
+            checks.append(_check(resource, "unfinished units = 0", resource.unfinished_units, 0))
+    return [*checks, *_kept(run)]
+
+
+def _own(resource: Recount) -> Iterator[Check]:
+    counters = resource.counters
+    yield _check(resource, "pages = pages of its units", counters.pages, resource.unit_pages)
+    yield _check(resource, "errors = errors that are listed", counters.errors, resource.errors)
+    yield Check(
+        resource=resource.name,
+        equation="requests that failed <= errors - retried",
+        left=resource.failed_elements,
+        right=counters.standing_errors,
+        is_bound=True,
+    )
+
+
+def _fate_of_records(resource: Recount, *, to_webhook: bool) -> Iterator[Check]:
+    counters, events = resource.counters, resource.events
+    if not resource.persist:
+        return
+    left_name, left, right_name, right = (books.delivery_equation if to_webhook else books.storage_equation)(counters)
+    yield _check(resource, f"{left_name} = {right_name}", left, right)
+    if not to_webhook:
+        return
+    yield _check(resource, "queued = records in its events", counters.queued, events.total)
+    yield _check(resource, "delivered = records in delivered events", counters.delivered, events.delivered)
+    yield _check(
+        resource, "dead_lettered = records in dead-lettered events", counters.dead_lettered, events.dead_lettered
+    )
+    yield Check(
+        resource=resource.name,
+        equation="records in quarantined events <= quarantined",
+        left=events.quarantined,
+        right=counters.quarantined,
+        is_bound=True,
+    )
+
+
+def _children(child: Recount, parent: Recount, *, is_countable: bool) -> Iterator[Check]:
+    counters = child.counters
+    lost = parent.failed_elements + child.loop_errors
+    yield _check(child, f"skipped = failed requests of {parent.name} + its own loop errors", counters.skipped, lost)
+    if is_countable:
+        # What only the receiver would not have was an object like any other before.
+        unusable = parent.counters.quarantined - parent.events.quarantined
+        asked = parent.counters.fetched - unusable + counters.retried
+        yield _check(child, f"requests = objects of {parent.name} + retried", child.elements, asked)
+
+
+def _kept(run: RunRecount) -> Iterator[Check]:
+    for name, kept in run.kept.items():
+        writers = [resource.counters for resource in run.resources if resource.resource == name]
+        written = sum(counters.created + counters.updated + counters.deleted for counters in writers)
+        yield Check(
+            resource=name,
+            equation="records of this run <= created + updated + deleted",
+            left=kept,
+            right=written,
+            is_bound=True,
+        )
+
+
+def _check(resource: Recount, equation: str, left: int, right: int) -> Check:
+    return Check(resource=resource.name, equation=equation, left=left, right=right)

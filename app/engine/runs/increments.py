@@ -1,0 +1,47 @@
+"""Where increments begin: each resource of a run has a lower bound of its own, which an unread page holds back."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from app.engine.jobs.items import ResourceItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowerBounds:
+    """From when a run and each of its resources ask; None asks for everything."""
+
+    run: datetime | None = None
+    """The earliest of them."""
+    own: Mapping[str, datetime | None] = field(default_factory=dict)
+    """By name, of the resources that ask from later on than the run."""
+
+    def of(self, name: str) -> datetime | None:
+        """Return the lower bound of a resource."""
+        return self.own.get(name) or self.run
+
+
+def held(parents: Mapping[str, str | None], unread: Collection[str]) -> frozenset[str]:
+    """Name the resources that ask from where they did, since something of them or around them was not read.
+
+    ``parents`` are by name, and stand before their children. All ancestors of an unread page are asked again, since
+    they lead to it; all that would have come of it is asked again too.
+    """
+    names = set(unread)
+    for name, parent in parents.items():
+        names |= {name} if parent in names else set()
+    for name in reversed(list(parents)):
+        parent = parents[name]
+        names |= {parent} if name in names and parent is not None else set()
+    return frozenset(names)
+
+
+def last_below(items: Sequence[ResourceItem]) -> Sequence[int]:
+    """Return the position of the last descendant of each item, or its own, of a plan's order."""
+    last = list(range(len(items)))
+    positions = {item.name: position for position, item in enumerate(items)}
+    for position, item in reversed(list(enumerate(items))):
+        if item.depends_on is not None:
+            parent = positions[item.depends_on]
+            last[parent] = max(last[parent], last[position])
+    return last

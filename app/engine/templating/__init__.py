@@ -1,0 +1,1 @@
+"""Placeholders in JSON values, addresses and paths: parsed once, resolved many times."""

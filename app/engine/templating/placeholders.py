@@ -1,0 +1,246 @@
+"""Placeholders such as ``{{args.user_id:int}}`` in any JSON value, parsed once and resolved many times (wire.md C5).
+
+A value that is one placeholder gives a typed value; placeholders within text give text. What one gives is never read
+again. What is meant as one and can not be read is refused; ``{{"{{"}}`` gives two braces as they are.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from app.engine.errors import Failure, InvalidInputError, PlaceholderError, UnresolvedPlaceholderError
+from app.engine.json_types import JSON, JsonObject
+from app.engine.paths import UNDEFINED, Path, lookup
+from app.engine.templating.tokens import Scope, Token, parse_token
+
+__all__ = ["MAX_DEPTH", "MERGE_KEY", "UNDEFINED", "Path", "Template", "lookup", "parse"]
+
+MERGE_KEY: Final = "$truto_merge"
+MAX_DEPTH: Final = 64
+
+_TOKEN: Final = re.compile(r'\{\{(?:\s*"(?P<literal>[^"]*)"\s*|(?P<token>[^{}]*))\}\}')
+_SHOWN_CHARACTERS: Final = 60
+_EXPECTED: Final = 'expected one such as {{args.id}}, or {{"{{"}} for two braces as they are'
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    parts: tuple[str | Token, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Array:
+    items: tuple["_Node", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    fields: tuple[tuple[str, "_Node"], ...]
+
+
+_Node: TypeAlias = Token | _Text | _Array | _Object | str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A JSON value with its placeholders parsed."""
+
+    root: _Node
+    references: frozenset[Path]
+    """Every path that it may read."""
+
+    @property
+    def pieces(self) -> tuple[str | Token, ...]:
+        """The literal and the other parts of a template that is a text, in their order."""
+        match self.root:
+            case str() | Token() as only:
+                return (only,)
+            case _Text(parts):
+                return parts
+            case _:
+                raise TypeError("only a text has pieces")
+
+    @property
+    def is_constant(self) -> bool:
+        """Claim that it holds no placeholder."""
+        return not self.references
+
+    def resolve(self, scope: Scope) -> JSON:
+        """Fill the placeholders in; raise PlaceholderError for one that has no value.
+
+        A key or item whose value is undefined is left out; a template that is undefined as a whole gives UNDEFINED.
+        """
+        try:
+            return _resolve(self.root, scope)
+        except RecursionError as error:
+            # A template is bounded by MAX_DEPTH, but the values of a scope come from outside.
+            paths = ", ".join(sorted(".".join(path) for path in self.references))
+            raise PlaceholderError(paths, f"one of these is nested too deeply: {paths}") from error
+
+
+def parse(value: JSON) -> Template:
+    """Parse a JSON value; raise InvalidInputError with every placeholder that is wrong."""
+    failures: list[Failure] = []
+    root = _parse(value, (), failures)
+    if failures:
+        raise InvalidInputError(failures)
+    return Template(root, frozenset(_paths(root)))
+
+
+def without_placeholders(text: str) -> str:
+    """Return what of a text is sent as it is written."""
+    return _TOKEN.sub("", text)
+
+
+def literal_pieces(text: str) -> list[str]:
+    """Return what of a text comes of no value: what stands around its placeholders, and their defaults."""
+    pieces, end = [], 0
+    for found in _TOKEN.finditer(text):
+        pieces += [text[end : found.start()], _literal_of(found)]
+        end = found.end()
+    return [piece for piece in (*pieces, text[end:]) if piece]
+
+
+def _literal_of(found: re.Match[str]) -> str:
+    if found["literal"] is not None:
+        return found["literal"]
+    try:
+        default = parse_token(found["token"]).default
+    except ValueError:
+        return found[0]
+    return default[0] if default is not None else ""
+
+
+def _parse(value: JSON, at: Path, failures: list[Failure]) -> _Node:
+    match value:
+        case dict() | list() if len(at) >= MAX_DEPTH:
+            failures.append(Failure(".".join(at), f"is nested deeper than {MAX_DEPTH} levels"))
+            return None
+        case dict():
+            return _parse_object(value, at, failures)
+        case list():
+            return _Array(tuple(_parse(item, (*at, str(index)), failures) for index, item in enumerate(value)))
+        case str():
+            return _parse_text(value, at, failures)
+        case _:
+            scalar: bool | int | float | None = value
+            return scalar
+
+
+def _parse_object(value: JsonObject, at: Path, failures: list[Failure]) -> _Node:
+    for key in value:
+        if "{{" in str(key):
+            failures.append(Failure(".".join((*at, str(key))), "a key holds no placeholders, its value may"))
+    return _Object(tuple((key, _parse(item, (*at, str(key)), failures)) for key, item in value.items()))
+
+
+def _parse_text(text: str, at: Path, failures: list[Failure]) -> _Node:
+    if "{{" not in text:
+        return text
+    parts: list[str | Token] = []
+    end = 0
+    for found in _TOKEN.finditer(text):
+        parts += [_checked(text[end : found.start()], at, failures), _part(found, at, failures)]
+        end = found.end()
+    parts.append(_checked(text[end:], at, failures))
+    return _joined(parts)
+
+
+def _part(found: re.Match[str], at: Path, failures: list[Failure]) -> str | Token:
+    if found["literal"] is not None:
+        return found["literal"]
+    try:
+        return parse_token(found["token"])
+    except ValueError as error:
+        failures.append(Failure(".".join(at), f"placeholder '{found[0]}' {error}"))
+        return ""
+
+
+def _checked(text: str, at: Path, failures: list[Failure]) -> str:
+    """Refuse braces that no placeholder came of: they would be sent as they are."""
+    begin = text.find("{{")
+    if begin >= 0:
+        shown = text[begin : begin + _SHOWN_CHARACTERS]
+        message = f"'{shown}' is no placeholder: {_EXPECTED}"
+        failures.append(Failure(".".join(at), message))
+    return text
+
+
+def _joined(parts: list[str | Token]) -> _Node:
+    joined: list[str | Token] = []
+    for part in parts:
+        if isinstance(part, str) and joined and isinstance(joined[-1], str):
+            joined[-1] += part
+        elif part != "":
+            joined.append(part)
+    match joined:
+        case []:
+            return ""
+        case [str() | Token() as only]:
+            return only
+        case _:
+            return _Text(tuple(joined))
+
+
+def _paths(node: _Node) -> Iterator[Path]:
+    match node:
+        case Token():
+            yield from node.paths
+        case _Text(children) | _Array(children):
+            for child in children:
+                yield from _paths(child)
+        case _Object(fields):
+            for _, child in fields:
+                yield from _paths(child)
+
+
+def _resolve(node: _Node, scope: Scope) -> JSON:
+    match node:
+        case Token():
+            return node.value(scope)
+        case _Text(parts):
+            return "".join(part if isinstance(part, str) else part.text(scope) for part in parts)
+        case _Array(items):
+            return [item for item in (_resolve(item, scope) for item in items) if item is not UNDEFINED]
+        case _Object(fields):
+            resolved = {key: _resolve_field(key, field, scope) for key, field in fields}
+            return _merged({key: value for key, value in resolved.items() if value is not UNDEFINED})
+        case _:
+            return node
+
+
+def _resolve_field(key: str, node: _Node, scope: Scope) -> JSON:
+    return _resolve_merge(node, scope) if key == MERGE_KEY else _resolve(node, scope)
+
+
+def _resolve_merge(node: _Node, scope: Scope) -> JSON:
+    """Resolve what is to be merged, without those sources that are not there."""
+    if isinstance(node, _Array):
+        return [_resolve_merge(item, scope) for item in node.items]
+    try:
+        return _resolve(node, scope)
+    except UnresolvedPlaceholderError:
+        if isinstance(node, Token | _Text):
+            return UNDEFINED
+        raise
+
+
+def _merged(value: JsonObject) -> JsonObject:
+    """Merge what stands at ``$truto_merge`` into the object around it: later wins, what is no object is skipped."""
+    sources = value.pop(MERGE_KEY, None)
+    for source in sources if isinstance(sources, list) else [sources]:
+        if isinstance(source, dict):
+            value = _deep_merge(value, source)
+    return value
+
+
+def _deep_merge(left: JSON, right: JSON) -> JSON:
+    match left, right:
+        case dict(), dict():
+            shared = {key: _deep_merge(left[key], right[key]) for key in right if key in left}
+            return {**left, **right, **shared}
+        case list(), list():
+            return left + right
+        case _:
+            return right

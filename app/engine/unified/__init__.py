@@ -1,0 +1,1 @@
+"""Unified models and the mappings that carry their methods out."""

@@ -1,0 +1,63 @@
+"""What a caller of a unified API wants of each record beyond its mapping: the ``truto_*`` fields of a query."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from app.engine.config.reader import shown
+from app.engine.errors import MappingError
+from app.engine.json_types import JSON, JsonObject
+from app.engine.paths import UNDEFINED
+
+REMOTE_DATA: Final = "remote_data"
+
+_PREFIX: Final = "truto_"
+_IGNORE_REMOTE_DATA: Final = "truto_ignore_remote_data"
+_EXCLUDE_FIELDS: Final = "truto_exclude_fields"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedFields:
+    """What a mapped record is to hold."""
+
+    has_remote_data: bool = False
+    """The record as the upstream gave it stands beside the mapped fields."""
+    excluded: frozenset[str] = frozenset()
+
+    @property
+    def is_special(self) -> bool:
+        """Claim that a mapped record does not stay as it is."""
+        return self.has_remote_data or bool(self.excluded)
+
+    def of(self, record: JsonObject, *, remote: JSON) -> JsonObject:
+        """Finish a mapped record; ``remote`` is UNDEFINED where records have no one counterpart."""
+        if self.has_remote_data and remote is not UNDEFINED:
+            record = {**record, REMOTE_DATA: remote}
+        if self.excluded:
+            record = {name: value for name, value in record.items() if name not in self.excluded}
+        return record
+
+
+def read_wanted(query: JsonObject) -> tuple[WantedFields, JsonObject]:
+    """Take the ``truto_*`` fields out of a query; raise MappingError for one that is not known."""
+    found = {name: value for name, value in query.items() if name.startswith(_PREFIX)}
+    rest = {name: value for name, value in query.items() if name not in found}
+    if not found:
+        return WantedFields(), rest
+    ignores = _flag(found.pop(_IGNORE_REMOTE_DATA, True))
+    excluded = _names(found.pop(_EXCLUDE_FIELDS, ""))
+    if found:
+        raise MappingError(f"query.{min(found)}", "is not supported")
+    return WantedFields(has_remote_data=not ignores, excluded=excluded), rest
+
+
+def _flag(value: JSON) -> bool:
+    if value not in (True, False, "true", "false"):
+        raise MappingError(f"query.{_IGNORE_REMOTE_DATA}", f"expected true or false, found {shown(value)}")
+    return value in (True, "true")
+
+
+def _names(value: JSON) -> frozenset[str]:
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise MappingError(f"query.{_EXCLUDE_FIELDS}", f"expected names parted by commas, found {shown(value)}")
+    return frozenset(name.strip() for name in names)

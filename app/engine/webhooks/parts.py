@@ -1,0 +1,63 @@
+"""Cut a webhook event that its receiver refuses as too large: records, or errors, travel in two events then."""
+
+import json
+from typing import Any, Final
+
+from app.engine.ids import new_id
+from app.engine.json_types import JsonObject
+from app.engine.records.rows import encode
+from app.engine.runs.work import EventDraft, PendingEvent
+from app.engine.webhooks import events
+
+_LISTS: Final = {events.RECORD: "records", events.RECORD_ERROR: "errors"}
+_NUMBER: Final = "sequence"
+_NUMBER_BEFORE: Final = "previous_sequence"
+
+
+def halves(event: PendingEvent) -> list[EventDraft]:
+    """Cut an event in two, in the order of what it holds; nothing when it holds nothing that can be parted.
+
+    Both halves bear the number of their batch, and the second names it as the one before its own: who looks whether
+    each event follows the one before finds no gap.
+    """
+    name = _LISTS.get(event.event)
+    if name is None:
+        return []
+    body: JsonObject = json.loads(event.body)
+    items = body["payload"].get(name)
+    if not isinstance(items, list) or len(items) < 2:
+        return []
+    middle = (len(items) + 1) // 2
+    first = _half(event, body, name, slice(None, middle))
+    second = _half(event, {**body, **_following(body)}, name, slice(middle, None))
+    return [first, second]
+
+
+def origin(event: PendingEvent) -> JsonObject:
+    """Return which resource an event tells of, and by which ids its records are known, where it says so."""
+    if event.event not in _LISTS:
+        return {}
+    payload: JsonObject = json.loads(event.body)["payload"]
+    ids = payload.get("meta", {}).get("ids") or [
+        record["id"] for record in payload.get("records", ()) if isinstance(record, dict) and "id" in record
+    ]
+    return {"resource": payload.get("resource"), "ids": ids}
+
+
+def _following(body: JsonObject) -> JsonObject:
+    return {_NUMBER_BEFORE: body[_NUMBER]} if body.get(_NUMBER) is not None else {}
+
+
+def _half(event: PendingEvent, body: JsonObject, name: str, part: "slice[Any, Any, Any]") -> EventDraft:
+    payload = {**body["payload"], name: body["payload"][name][part]}
+    if ids := payload.get("meta", {}).get("ids"):
+        payload["meta"] = {**payload["meta"], "ids": ids[part]}
+    id = new_id()
+    return EventDraft(
+        id=id,
+        webhook_id=event.webhook_id,
+        event=event.event,
+        body=encode({**body, "id": id, "payload": payload}),
+        resource_id=event.resource_id,
+        records=len(payload[name]) if event.records else 0,
+    )

@@ -1,0 +1,1 @@
+"""Integrated accounts: made, renewed, put to rest and deleted."""

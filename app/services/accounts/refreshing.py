@@ -1,0 +1,62 @@
+"""Renew an account's token because a user asks for it."""
+
+from http import HTTPStatus
+from typing import Protocol
+
+from app.engine.accounts import oauth
+from app.engine.errors import Failure, InvalidGrantError, InvalidInputError, NotFoundError, SourceError
+from app.engine.integrations.credentials import OAuthGrant
+from app.engine.json_types import JsonObject
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.services.calls.accounts import refuse_inactive
+from app.services.contexts.account_configs import config_of
+from app.services.contexts.context import AccountReader, IntegrationReader
+
+
+class Keeper(Protocol):
+    """Keeps accounts' tokens fresh."""
+
+    def renew(self, account_id: str, grant: OAuthGrant, *, stale: str | None) -> JsonObject:
+        """Give a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
+
+    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
+        """Note that the upstream refuses an account's credentials."""
+
+
+class Refreshing:
+    """The renewal of tokens by hand."""
+
+    def __init__(self, *, accounts: AccountReader, integrations: IntegrationReader, keeper: Keeper) -> None:
+        self._accounts = accounts
+        self._integrations = integrations
+        self._keeper = keeper
+
+    def refresh(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
+        """Give the account with a new token.
+
+        Raises InvalidInputError for an account that is not there, or whose token can not be renewed, and SourceError
+        when the token endpoint gives none; a refresh token that is dead leaves the account in ``needs_reauth``.
+        """
+        account = self._accounts.get(environment_id, account_id)
+        if account is None:
+            message = f"integrated account '{account_id}' does not exist"
+            raise InvalidInputError([Failure("id", message, missing_reference=True)])
+        refuse_inactive(account, "id")
+        token = oauth.access_token(account.context)
+        try:
+            self._keeper.renew(account.id, self._grant(account), stale=token)
+        except InvalidGrantError as error:
+            self._keeper.refuse(account.id, token=token, reason=error.message, run_id="")
+            message = f"integrated account '{account.id}' has to be connected anew: {error.message}"
+            raise SourceError("needs_reauth", message, status=HTTPStatus.UNAUTHORIZED) from error
+        refreshed = self._accounts.get(environment_id, account_id)
+        if refreshed is None:
+            raise NotFoundError("integrated account", account_id)
+        return refreshed
+
+    def _grant(self, account: IntegratedAccount) -> OAuthGrant:
+        grant = oauth.usable_grant(config_of(account, self._integrations).grants, account.context)
+        if grant is None:
+            message = "has no OAuth 2 token that could be renewed: neither a refresh token nor client credentials"
+            raise InvalidInputError([Failure("id", message)])
+        return grant

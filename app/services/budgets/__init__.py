@@ -1,1 +1,0 @@
-"""The rate budgets of accounts, as a person looks at them and resets them."""

@@ -1,0 +1,1 @@
+"""Direct calls to an account's API."""

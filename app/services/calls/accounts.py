@@ -1,0 +1,76 @@
+"""The accounts that direct calls are for: found, kept within their requests, with the API that they speak to."""
+
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Final, TypeVar
+
+from app.engine.errors import Failure, InvalidInputError, NotFoundError, SourceError, TooManyRequestsError
+from app.engine.ids import canonical_id
+from app.engine.integrations.config import IntegrationConfig
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.status import AccountStatus
+from app.services.calls.request_limits import RequestLimits
+from app.services.contexts.account_configs import config_of
+from app.services.contexts.account_origins import with_origins
+from app.services.contexts.context import AccountReader, IntegrationReader
+
+T = TypeVar("T")
+
+_ACCOUNT: Final = "integrated_account_id"
+INACTIVE: Final = 'is inactive: nothing is asked of its API until PATCH /integrated-account/{id} {"status": "active"}'
+"""What is wrong with an account that was put to rest."""
+
+
+class CalledAccounts:
+    """Finds accounts and counts the calls of each, whoever makes them."""
+
+    def __init__(self, *, accounts: AccountReader, integrations: IntegrationReader, limits: RequestLimits) -> None:
+        self._accounts = accounts
+        self._integrations = integrations
+        self._limits = limits
+
+    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
+        """Read an account; raise InvalidInputError for what is no id, NotFoundError."""
+        if not account_id:
+            raise InvalidInputError([Failure(_ACCOUNT, "is required: the account whose API is called")])
+        id = canonical_id(account_id)
+        if id is None:
+            raise InvalidInputError([Failure(_ACCOUNT, "expected a UUID")])
+        account = self._accounts.get(environment_id, id)
+        if account is None:
+            raise NotFoundError("integrated account", id)
+        return account
+
+    def admitted(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
+        """Read an account that is about to be called; raise as ``get`` does, and TooManyRequestsError."""
+        account = self.get(environment_id, account_id)
+        refuse_inactive(account, _ACCOUNT)
+        allowance = self._limits.ask(account.id)
+        if allowance is not None and not allowance.is_admitted:
+            raise TooManyRequestsError(
+                whose="this integrated account",
+                limit=allowance.limit,
+                window_seconds=allowance.window_seconds,
+                retry_after_seconds=allowance.reset_seconds,
+            )
+        return account if account.origins is not None else with_origins(account, self.config(account), self._accounts)
+
+    def config(self, account: IntegratedAccount) -> IntegrationConfig:
+        """Read how an account's API is spoken to; raise NotFoundError, or InvalidInputError for a broken config."""
+        return config_of(account, self._integrations)
+
+
+def refuse_inactive(account: IntegratedAccount, path: str) -> None:
+    """Raise InvalidInputError for an account that was put to rest."""
+    if account.status == AccountStatus.INACTIVE:
+        raise InvalidInputError([Failure(path, INACTIVE)])
+
+
+def answer_in_time(future: "Future[T]", *, timeout_seconds: float) -> T:
+    """Wait for the answer to a direct call; raise SourceError ``timeout`` when it takes too long."""
+    try:
+        return future.result(timeout=timeout_seconds)
+    except FutureTimeoutError as error:
+        future.cancel()
+        message = f"the API gave no answer within the {timeout_seconds:g} s that a direct call may take"
+        raise SourceError("timeout", message) from error

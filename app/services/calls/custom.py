@@ -1,0 +1,58 @@
+"""Call an account's API as it is: any path below the integration's base_url, and the answer as it comes."""
+
+import json
+from dataclasses import dataclass, field
+
+from app.engine.integrations.config import PASSED_ON
+from app.engine.json_types import JSON, JsonObject
+from app.engine.objects.objects import EnvironmentId
+from app.engine.redaction import shown_paths
+from app.engine.templating import request_paths
+from app.services.calls.accounts import CalledAccounts, answer_in_time
+from app.services.ports import PageCall, PlainAnswer, PlainSource, RawBody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomRequest:
+    """One call."""
+
+    account_id: str
+    http_method: str
+    path: str
+    """Percent-encoded."""
+    query: JsonObject = field(default_factory=dict)
+    """Texts, or lists of texts where a name comes more than once."""
+    body: JSON = None
+    raw_body: RawBody | None = None
+    """In the place of ``body``."""
+
+
+class CustomCalls:
+    """Passes calls on, with the integration's authorization and headers, and through the account's rate budget."""
+
+    def __init__(self, *, called: CalledAccounts, source: PlainSource, timeout_seconds: float) -> None:
+        self._called = called
+        self._source = source
+        self._timeout_seconds = timeout_seconds
+
+    def call(self, environment_id: EnvironmentId, request: CustomRequest) -> PlainAnswer:
+        """Give the API's answer; raise InvalidInputError for a path that leads elsewhere, SourceError for a refusal."""
+        path = request_paths.check_caller(request.path, "path")
+        account = self._called.admitted(environment_id, request.account_id)
+        config = self._called.config(account)
+        call = PageCall(
+            account_id=account.id,
+            config=config.passing_on(request.http_method),
+            context=account.context,
+            origins=account.origins,
+            is_refused=account.is_refused,
+            plain_paths=shown_paths(config.plain_paths, account.plain_paths),
+            resource=PASSED_ON,
+            method=request.http_method.lower(),
+            path=path,
+            query=request.query,
+            # A text would be taken for one that is written already.
+            body=json.dumps(request.body) if isinstance(request.body, str) else request.body,
+            raw_body=request.raw_body,
+        )
+        return answer_in_time(self._source.pass_on(call), timeout_seconds=self._timeout_seconds)

@@ -1,0 +1,198 @@
+"""Call an account's API at once: by its integration as it is, or by a unified model and its mapping."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from app.engine.errors import (
+    Failure,
+    InvalidInputError,
+    MappingError,
+    RecordError,
+    SourceError,
+    UnreadableSecretError,
+)
+from app.engine.ids import canonical_id
+from app.engine.integrations.config import IntegrationConfig
+from app.engine.json_types import JSON, JsonObject
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.redaction import shown_paths
+from app.engine.templating import request_paths
+from app.engine.unified import model
+from app.engine.unified.calls import UnifiedRequest
+from app.services.calls.accounts import CalledAccounts, answer_in_time
+from app.services.ports import FetchedPage, PageCall, PlainAnswer, RawBody, Seal, SealPurpose, Source
+from app.services.unified import pages
+from app.services.unified.mappings import UnifiedMappings, account_mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectRequest:
+    """One call of one method."""
+
+    account_id: str
+    resource: str
+    """``model/resource`` is a unified API's."""
+    method: str
+    id: str | None = None
+    query: JsonObject = field(default_factory=dict)
+    body: JSON = None
+    raw_body: RawBody | None = None
+    """In the place of ``body``."""
+    limit: int | None = None
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectPage:
+    """What came of it."""
+
+    records: list[JSON]
+    next_cursor: str | None
+    errors: Sequence[RecordError]
+    """Those of records that could not be mapped."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Those that the mapping answers with."""
+    is_list: bool = False
+    """Its method lists records, page by page."""
+    file: PlainAnswer | None = None
+    """The answer itself, where it is a file that holds no records."""
+    is_partial: bool = False
+    """Some of its records are not here, by their errors or by the mapping's own word."""
+
+
+class DirectCalls:
+    """Calls the API of an account and waits for the answer, within a bounded time."""
+
+    def __init__(
+        self,
+        *,
+        called: CalledAccounts,
+        unified: UnifiedMappings,
+        source: Source,
+        seal: Seal,
+        timeout_seconds: float,
+    ) -> None:
+        self._called = called
+        self._unified = unified
+        self._source = source
+        self._seal = seal
+        self._timeout_seconds = timeout_seconds
+
+    def call(self, environment_id: EnvironmentId, request: DirectRequest) -> DirectPage:
+        """Fetch one page or one record; raise RecordError when the API or the mapping refuses."""
+        account = self._called.admitted(environment_id, request.account_id)
+        call = self._page_call(account, request, self._called.config(account))
+        answer = self._answer(replace(_limited(call, request.limit), is_handed_on=True))
+        if answer.fault is not None and not answer.is_suspicion:
+            raise pages.mapped_error(call, answer.fault)
+        if answer.file is not None:
+            return DirectPage(records=[], next_cursor=None, errors=(), file=answer.file)
+        page = pages.mapped(call, answer)
+        if page.errors and request.method != "list":
+            raise page.errors[0]
+        return DirectPage(
+            records=page.records,
+            next_cursor=self._sealed(request, page.next_cursor if page.leads_on else None),
+            errors=page.errors,
+            is_list=_is_list(call),
+            headers=call.mapping.headers(page.records, page.headers) if call.mapping else {},
+            is_partial=bool(page.errors)
+            or (call.mapping is not None and call.mapping.is_partial(answer.records, answer.headers)),
+        )
+
+    def describe(self, environment_id: EnvironmentId, account_id: str, resource: str, method: str) -> JsonObject:
+        """Show how a unified API's method is described and carried out for an account."""
+        name = model.unified_name(resource)
+        assert name is not None
+        return self._unified.describe(self._called.get(environment_id, account_id), name, method)
+
+    def _page_call(self, account: IntegratedAccount, request: DirectRequest, config: IntegrationConfig) -> PageCall:
+        cursor = self._opened(request)
+        request_paths.check_id(request.id or "")
+        if name := model.unified_name(request.resource):
+            mapping, faults = self._unified.find(account, name, request.method)
+            if request.raw_body is not None:
+                faults = [*faults, Failure("", "a unified model's methods take JSON, which their mappings read")]
+            if mapping is None or faults:
+                raise InvalidInputError(faults)
+            asked = UnifiedRequest(id=request.id, query=request.query, body=request.body)
+            return account_mapping(mapping, account, config).page_call(asked, cursor)
+        request_paths.check_resource(request.resource)
+        request = _identified(request, config)
+        return PageCall(
+            account_id=account.id,
+            config=config,
+            context=account.context,
+            origins=account.origins,
+            is_refused=account.is_refused,
+            plain_paths=shown_paths(config.plain_paths, account.plain_paths),
+            resource=request.resource,
+            method=request.method,
+            id=request.id,
+            query=request.query,
+            body=request.body,
+            raw_body=request.raw_body,
+            cursor=cursor,
+        )
+
+    def _answer(self, call: PageCall) -> FetchedPage:
+        try:
+            return answer_in_time(self._source.submit(call), timeout_seconds=self._timeout_seconds)
+        except SourceError as error:
+            raise pages.mapped_error(call, error) from error
+
+    def _sealed(self, request: DirectRequest, cursor: JsonObject | None) -> str | None:
+        if cursor is None:
+            return None
+        return self._seal.seal({"of": _place(request), "cursor": cursor}, SealPurpose.NEXT_CURSOR).decode()
+
+    def _opened(self, request: DirectRequest) -> JsonObject | None:
+        if not request.next_cursor:
+            return None
+        try:
+            opened = self._seal.open(request.next_cursor.encode(), SealPurpose.NEXT_CURSOR)
+        except (UnreadableSecretError, UnicodeError, ValueError, json.JSONDecodeError):
+            opened = None
+        if not isinstance(opened, dict) or opened.get("of") != _place(request):
+            raise InvalidInputError([Failure("next_cursor", "is not one that this list gave")])
+        cursor = opened["cursor"]
+        return cursor if isinstance(cursor, dict) else None
+
+
+def _is_list(call: PageCall) -> bool:
+    """Whether a method lists: by its name, or since its config says how it is paged."""
+    pagination = call.config.method(call.resource, call.method).pagination
+    return call.method == "list" or (pagination is not None and pagination is not call.config.defaults.pagination)
+
+
+def _identified(request: DirectRequest, config: IntegrationConfig) -> DirectRequest:
+    """Give a method whose path holds an id the one of the query, or of the body, where the caller's path has none."""
+    method = config.methods.get((request.resource, request.method))
+    if request.id is not None or method is None or ("id",) not in method.path.references:
+        return request
+    if isinstance(named := request.query.get("id"), str):
+        request_paths.check_id(named)
+        rest = {name: value for name, value in request.query.items() if name != "id"}
+        return replace(request, id=named, query=rest)
+    named = request.body.get("id") if isinstance(request.body, dict) else None
+    if not isinstance(named, str | int) or isinstance(named, bool):
+        return request
+    request_paths.check_id(str(named))
+    return replace(request, id=str(named))
+
+
+def _place(request: DirectRequest) -> list[str]:
+    return [canonical_id(request.account_id) or "", request.resource, request.method]
+
+
+def _limited(call: PageCall, limit: int | None) -> PageCall:
+    """Ask for so many records, where the integration says how."""
+    try:
+        pagination = call.config.method(call.resource, call.method).pagination
+    except SourceError as error:
+        raise MappingError("method", error.message) from error
+    name = getattr(pagination, "limit_param", None)
+    if limit is None or name is None or name in call.query:
+        return call
+    return replace(call, query={**call.query, name: limit})

@@ -1,0 +1,108 @@
+"""What jobs, configs and mappings name that their integration does not know: faults where it is a slip, else notes."""
+
+from typing import Final, Protocol
+
+from app.engine.errors import UnreadableSecretError
+from app.engine.json_types import JSON, JsonObject
+from app.engine.known_keys import placeholder_roots
+from app.engine.known_keys.judging import Judgement, KeyNote
+from app.engine.known_keys.listed_methods import judge_methods
+from app.engine.known_keys.of_integrations import INTEGRATION
+from app.engine.known_keys.of_items import ITEMS
+from app.engine.known_keys.of_unified import MAPPING, OVERRIDES
+from app.engine.known_keys.placeholder_roots import OF_CONFIG, OF_ITEMS, OF_MAPPINGS, Roots, context_names
+from app.engine.merging import merged
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration
+
+_KEYS: Final = ("mutex_key", "state_key")
+_MAPPING_ROOTS: Final = Roots(known=OF_MAPPINGS, context=frozenset())
+
+
+class IntegrationNames(Protocol):
+    """Finds integrations by name."""
+
+    def by_name(self, environment_id: EnvironmentId, name: str) -> Integration | None:
+        """Read one integration."""
+
+
+class Integrations(Protocol):
+    """Reads integrations as their environment uses them."""
+
+    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration."""
+
+
+class Accounts(Protocol):
+    """Reads integrated accounts as far as they can be read."""
+
+    def inspect(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
+        """Read one account; secrets that do not decrypt are left out."""
+
+
+class KnownNames:
+    """Compares what is saved with what its integration has."""
+
+    def __init__(self, names: IntegrationNames, effective: Integrations, accounts: Accounts) -> None:
+        self._names = names
+        self._effective = effective
+        self._accounts = accounts
+
+    def of_job(
+        self, environment_id: EnvironmentId, fields: JsonObject, integration_name: JSON, *, stored: JSON = None
+    ) -> Judgement:
+        """Judge a job's items and keys; ``stored`` items are known. Without an integration little is to be said."""
+        named = self._names.by_name(environment_id, integration_name) if isinstance(integration_name, str) else None
+        return _of_items(fields, self._config(environment_id, named.id) if named else None, stored)
+
+    def of_run(
+        self, environment_id: EnvironmentId, fields: JsonObject, account_id: JSON, *, stored: JSON = None
+    ) -> Judgement:
+        """Judge the items and keys of a run, or of a trigger, ``stored`` items being known; most have none."""
+        if not any(fields.get(name) for name in ("resources", *_KEYS)):
+            return Judgement()
+        account = self._accounts.inspect(environment_id, account_id) if isinstance(account_id, str) else None
+        below = self._config(environment_id, account.integration_id) if account else None
+        config = None if account is None or below is None else merged(below, account.integration_override)
+        return _of_items(fields, config, stored)
+
+    def of_override(self, environment_id: EnvironmentId, integration_id: str, override: JSON, path: str) -> Judgement:
+        """Judge the placeholders of what is laid over an integration's config."""
+        return of_config(override, path, below=self._config(environment_id, integration_id))
+
+    def _config(self, environment_id: EnvironmentId, integration_id: str) -> JsonObject | None:
+        """Read a config as it is used; of one whose secrets do not decrypt nothing is known."""
+        try:
+            found = self._effective.get(environment_id, integration_id)
+        except UnreadableSecretError:
+            return None
+        return found.config if found else None
+
+
+def of_config(config: JSON, path: str = "config", *, below: JsonObject | None = None) -> Judgement:
+    """Judge the placeholders of an integration's config, or of what is laid over one."""
+    whole = merged(below or {}, config) if isinstance(config, dict) else {}
+    roots = Roots(known=OF_CONFIG, context=context_names(whole))
+    return Judgement(notes=list(placeholder_roots.notes(config, INTEGRATION, path, roots)))
+
+
+def of_mapping(config: JSON) -> Judgement:
+    """Judge the placeholders of a mapping."""
+    return Judgement(notes=list(placeholder_roots.notes(config, MAPPING, "config", _MAPPING_ROOTS)))
+
+
+def of_overridden_mappings(override: JSON, path: str) -> Judgement:
+    """Judge the placeholders of an account's own mappings."""
+    return Judgement(notes=list(placeholder_roots.notes(override, OVERRIDES, path, _MAPPING_ROOTS)))
+
+
+def _of_items(fields: JsonObject, config: JsonObject | None, stored: JSON = None) -> Judgement:
+    roots = Roots(known=OF_ITEMS, context=None if config is None else context_names(config))
+    items = fields.get("resources")
+    found = Judgement() if config is None else judge_methods(items, config, "resources", stored=stored)
+    found.notes.extend(placeholder_roots.notes(items, ITEMS, "resources", roots))
+    found.notes.extend(note for name in _KEYS for note in _of_key(fields.get(name), name, roots))
+    return found
+
+
+def _of_key(value: JSON, name: str, roots: Roots) -> list[KeyNote]:
+    return list(placeholder_roots.notes_of(value, name, roots)) if isinstance(value, str) else []

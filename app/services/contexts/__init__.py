@@ -1,0 +1,1 @@
+"""What a run or a call must know of its account, integration and job."""

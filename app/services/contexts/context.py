@@ -1,0 +1,285 @@
+"""Everything that a slice of a run must know, read from Postgres once per slice."""
+
+import functools
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol
+
+from app.engine.errors import Failure, FerrymanError, UnreadableSecretError
+from app.engine.integrations import config as integration_config
+from app.engine.integrations.config import IntegrationConfig
+from app.engine.jobs import definition, item_keys, planning, rekeying, scope
+from app.engine.jobs.items import ResourceItem
+from app.engine.jobs.planning import RunPlan
+from app.engine.jobs.rekeying import HeldKeys, KeyNote, Rekeying
+from app.engine.json_types import JSON, JsonObject
+from app.engine.merging import overridden
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
+from app.engine.paths import Path
+from app.engine.records.keys import RecordKey
+from app.engine.redaction import redacted, shown_paths
+from app.engine.runs import routing
+from app.engine.runs.increments import LowerBounds
+from app.engine.times import iso_utc_or_none
+from app.engine.webhooks.events import Envelope
+from app.services.contexts.account_origins import with_origins
+from app.services.ports import Clock
+from app.services.unified.mappings import AccountMapping, UnifiedMappings, account_mapping
+
+_RECENT_SECONDS: Final = 0.5
+_KEPT_CONFIGS: Final = 64
+_LONGEST_KEPT_CONFIG: Final = 64 * 1024
+
+
+class RunUnworkableError(FerrymanError):
+    """The run can not be carried out: what it was made for is gone or no longer valid."""
+
+    code = "unworkable"
+
+
+class RunReader(Protocol):
+    """Reads runs for their workers."""
+
+    def load(self, run_id: str) -> SyncJobRun | None:
+        """Read a run of any environment."""
+
+
+class AccountReader(Protocol):
+    """Reads integrated accounts, credentials included."""
+
+    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
+        """Read one account."""
+
+    def note_origins(self, account_id: str, origins: frozenset[str]) -> None:
+        """Note what an account's secrets were given for, unless that is known already."""
+
+
+class IntegrationReader(Protocol):
+    """Reads integrations."""
+
+    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunMaterial:
+    """What a run's context is made of, all of it as of one moment."""
+
+    run: SyncJobRun
+    resource_ids: Mapping[str, str]
+    """By name."""
+    bounds: LowerBounds
+    account: IntegratedAccount | None = field(repr=False)
+    """None when it was deleted."""
+    integration: Integration | None = field(repr=False)
+    """The account's, as its environment uses it."""
+    held_keys: Mapping[str, JsonObject] = field(default_factory=dict)
+    """Of a run that has not begun, by resource: ``{keys, is_noted}`` of the records that its job has brought."""
+    rekeyings: Mapping[str, JsonObject] = field(default_factory=dict)
+    """By name, of resources whose records get another key by this run."""
+
+
+class MaterialReader(Protocol):
+    """Reads what contexts are made of."""
+
+    def read(self, run_id: str) -> RunMaterial | None:
+        """Read it for a run of any environment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """One run with its plan, its account and the API it speaks to."""
+
+    run: SyncJobRun
+    queue: str
+    """The queue of the daemons that may work on it."""
+    plan: RunPlan
+    items: Mapping[str, ResourceItem]
+    """By name."""
+    resource_ids: Mapping[str, str]
+    """By name."""
+    config: IntegrationConfig
+    bounds: LowerBounds
+    account: IntegratedAccount = field(repr=False)
+    scope: JsonObject = field(repr=False)
+    """What requests see that ask from where the run does."""
+    later_scopes: Mapping[str, JsonObject] = field(default_factory=dict, repr=False)
+    """What those of the others see, by name."""
+    unified: Mapping[str, AccountMapping] = field(default_factory=dict)
+    """The mappings of unified APIs' items, by name."""
+    held_keys: Mapping[str, HeldKeys] = field(default_factory=dict)
+    """By resource, before the run begins: what the records that its job has brought are known by."""
+    rekeyings: Mapping[str, Rekeying] = field(default_factory=dict)
+    """By name: what records are known by in the place of something else, to the end of the run."""
+
+    def scope_of(self, item: ResourceItem) -> JsonObject:
+        """Return what an item's requests and expressions see of the run."""
+        return self.later_scopes.get(item.name, self.scope)
+
+    @property
+    def plain_paths(self) -> frozenset[Path]:
+        """What of the account's context is no secret."""
+        return shown_paths(self.config.plain_paths, self.account.plain_paths)
+
+    @property
+    def key_notes(self) -> Sequence[KeyNote]:
+        """What must be noted of keys before the run brings its first record."""
+        keeps_ids = self.run.webhook_id is None or self.run.changes_only
+        writers = [(item, self.key_of(item)) for item in self.plan.order if item.persist] if keeps_ids else []
+        return rekeying.notes(writers, self.held_keys)
+
+    def key_of(self, item: ResourceItem) -> RecordKey:
+        """Return what an item's records are known by; a transform's are known as those of its origin."""
+        if pinned := self.rekeyings.get(item.name):
+            return pinned.key
+        return item_keys.key_of(item, self.plan, self.config)
+
+    def item_of(self, resource_id: str | None) -> ResourceItem:
+        """Find the item that a resource row stands for."""
+        name = next(name for name, id in self.resource_ids.items() if id == resource_id)
+        return self.items[name]
+
+    def envelope(self, clock: Clock) -> Envelope:
+        """Begin an event of this run to its webhook."""
+        return envelope_of(self.run, clock)
+
+
+def envelope_of(run: SyncJobRun, clock: Clock) -> Envelope:
+    """Begin an event of a webhook run."""
+    assert run.webhook_id is not None
+    return Envelope(environment_id=run.environment_id, webhook_id=run.webhook_id, created_at=clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class _Recent:
+    context: RunContext
+    until: float
+
+
+class RunContexts:
+    """Loads what slices need to know."""
+
+    def __init__(
+        self,
+        *,
+        materials: MaterialReader,
+        accounts: AccountReader,
+        integrations: IntegrationReader,
+        unified: UnifiedMappings,
+    ) -> None:
+        self._own = threading.local()
+        self._unified = unified
+        self._materials = materials
+        self._accounts = accounts
+        self._integrations = integrations
+
+    def load(self, run_id: str) -> RunContext:
+        """Read a run's context; raise RunUnworkableError when a part of it is gone.
+
+        What a thread has just read it does not read again: a run's first slice often follows at once on its beginning.
+        """
+        recent: _Recent | None = self._own.__dict__.pop("recent", None)
+        if recent and recent.context.run.id == run_id and time.monotonic() < recent.until:
+            return recent.context
+        try:
+            material = self._materials.read(run_id)
+        except UnreadableSecretError as error:
+            raise RunUnworkableError(
+                f"a secret of its account or integration can not be read: {error.message}"
+            ) from error
+        if material is None:
+            raise RunUnworkableError(f"run '{run_id}' was deleted")
+        context = self._made_of(material)
+        self._own.recent = _Recent(context, time.monotonic() + _RECENT_SECONDS)
+        return context
+
+    def forget(self) -> None:
+        """Read anew what the thread has just read, since a part of it was changed."""
+        self._own.__dict__.pop("recent", None)
+
+    def planned(self, run: SyncJobRun, bounds: LowerBounds) -> RunContext:
+        """Make the context of a run that is not there, and may never be; raise RunUnworkableError."""
+        account = self._accounts.get(run.environment_id, run.integrated_account_id)
+        integration = self._integrations.get(account.environment_id, account.integration_id) if account else None
+        return self._made_of(
+            RunMaterial(run=run, resource_ids={}, bounds=bounds, account=account, integration=integration)
+        )
+
+    def _made_of(self, material: RunMaterial) -> RunContext:
+        run, account = material.run, material.account
+        if account is None:
+            raise RunUnworkableError(f"integrated account '{run.integrated_account_id}' was deleted")
+        items, faults = definition.parse_resources(run.resources)
+        if faults:
+            raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
+        config = _config(account, material.integration)
+        account = with_origins(account, config, self._accounts)
+        mappings, faults = self._unified.find_all(account, items)
+        if faults:
+            raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
+        seen = _scope(run, account, shown_paths(config.plain_paths, account.plain_paths))
+        return RunContext(
+            run=run,
+            queue=routing.queue_of(run.daemon_group_key),
+            plan=planning.plan(items),
+            items={item.name: item for item in items},
+            resource_ids=material.resource_ids,
+            config=config,
+            bounds=material.bounds,
+            account=account,
+            scope=seen,
+            later_scopes={
+                name: scope.with_previous_run_date(seen, iso_utc_or_none(bound))
+                for name, bound in material.bounds.own.items()
+            },
+            held_keys={
+                resource: HeldKeys(keys=held["keys"], is_noted=held["is_noted"])
+                for resource, held in material.held_keys.items()
+            },
+            rekeyings={name: Rekeying.from_json(value) for name, value in material.rekeyings.items()},
+            unified={name: account_mapping(mapping, account, config) for name, mapping in mappings.items()},
+        )
+
+
+def _config(account: IntegratedAccount, integration: Integration | None) -> IntegrationConfig:
+    if integration is None:
+        raise RunUnworkableError(f"integration '{account.integration_name}' was deleted")
+    config, faults = _parse(overridden(integration.config, account.integration_override))
+    if config is None:
+        raise RunUnworkableError(f"integration '{integration.name}': {faults[0].path}: {faults[0].message}")
+    return config.given_for(integration.origins, integration.override_origins, account.override_origins)
+
+
+def _parse(raw: JSON) -> tuple[IntegrationConfig | None, Sequence[Failure]]:
+    """Read a config, or find it among those read last: runs of one integration share a text of many KiB."""
+    text = json.dumps(raw)
+    if len(text) > _LONGEST_KEPT_CONFIG:
+        return integration_config.parse_config(raw)
+    config, faults = _parse_text(text)
+    # A copy: a config notes the methods that its run asked for.
+    return (config and replace(config)), faults
+
+
+@functools.lru_cache(maxsize=_KEPT_CONFIGS)
+def _parse_text(text: str) -> tuple[IntegrationConfig | None, Sequence[Failure]]:
+    config, faults = integration_config.parse_config(json.loads(text))
+    return config, tuple(faults)
+
+
+def _scope(run: SyncJobRun, account: IntegratedAccount, plain: frozenset[Path]) -> JsonObject:
+    shown = {
+        "id": run.id,
+        "sync_job_id": run.sync_job_id,
+        "started_at": iso_utc_or_none(run.started_at),
+        "state_key": run.state_key,
+    }
+    return scope.run_scope(
+        args=run.args,
+        context=redacted(account.context, plain),
+        tenant_id=account.tenant_id,
+        previous_run_date=iso_utc_or_none(run.previous_run_date),
+        run=shown,
+    )

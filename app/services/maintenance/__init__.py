@@ -1,0 +1,1 @@
+"""What the leader and each daemon do in the background."""

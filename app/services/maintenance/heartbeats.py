@@ -1,0 +1,84 @@
+"""Who is there? The leader takes the reports of all daemons down, and finds who has fallen silent."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
+from app.services.maintenance.duty_rows import DutyRows
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """A daemon's report that it lives."""
+
+    daemon_id: str
+    silent_seconds: float | None
+    """How long before the report it took its last message; None when it has not taken one yet."""
+
+
+class Pulses(Protocol):
+    """Holds the reports until somebody reads them."""
+
+    def collect(self, *, limit: int) -> Sequence[Pulse]:
+        """Take the reports that wait; raise BrokerUnavailableError."""
+
+
+class Registry(Protocol):
+    """Keeps who was heard of when."""
+
+    def note(self, pulses: Sequence[Pulse], *, silence_seconds: float | None) -> int:
+        """Take the reports down; mark those that were not heard of for so long as stopped (None: nobody)."""
+
+
+class RollCall:
+    """The leader's list.
+
+    It judges nobody before it could listen for as long as a daemon may be silent: while the broker is away, and just
+    after, silence proves nothing.
+    """
+
+    def __init__(
+        self, *, pulses: Pulses, registry: Registry, silence_seconds: float, monotonic: Callable[[], float]
+    ) -> None:
+        self._pulses = pulses
+        self._registry = registry
+        self._silence_seconds = silence_seconds
+        self._monotonic = monotonic
+        self._listening_since: float | None = None
+        self._rows = DutyRows("roll call", monotonic=monotonic)
+
+    def take(self) -> None:
+        """Take down who is there, and who is not any more."""
+        now = self._monotonic()
+        try:
+            heard = self._pulses.collect(limit=_BATCH)
+        except BrokerUnavailableError:
+            self._listening_since = None
+            return
+        if self._listening_since is None:
+            self._listening_since = now
+        has_listened = now - self._listening_since >= self._silence_seconds
+        silent = self._note(
+            list({pulse.daemon_id: pulse for pulse in heard}.values()),
+            silence_seconds=self._silence_seconds if has_listened else None,
+        )
+        if silent:
+            logger.warning("daemons fell silent", extra={"daemons": silent})
+
+    def _note(self, heard: Sequence[Pulse], *, silence_seconds: float | None) -> int:
+        """Take all reports down at once, or one by one where one of them keeps that from being done."""
+        try:
+            return self._registry.note(heard, silence_seconds=silence_seconds)
+        except StoreUnavailableError:
+            raise
+        except Exception:
+            for pulse in heard:
+                self._rows.handle(pulse.daemon_id, partial(self._registry.note, [pulse], silence_seconds=None))
+            return self._registry.note([], silence_seconds=silence_seconds)

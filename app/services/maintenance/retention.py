@@ -1,0 +1,214 @@
+"""Forget what nobody will ask for any more, in small batches: each kind a duty of its own, all at one pace."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Protocol
+
+from app.engine.errors import StoreUnavailableError
+from app.services.maintenance.duties import Duty
+from app.services.maintenance.duty_rows import DutyRows
+from app.services.maintenance.pace import TURN_SECONDS, Pace
+from app.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+BATCH: Final = 1000
+"""Rows of one transaction."""
+RUNS_AT_ONCE: Final = 100
+_PASS_SECONDS: Final = 300.0
+"""A kind of which nothing is left to forget is looked at again so long after."""
+_MOST_SKIPPED: Final = 20
+"""Rows of a kind that can not be removed; beyond it the kind's pass ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiredRun:
+    """A run that ended long ago."""
+
+    id: str
+    place: tuple[object, str]
+    """Where it stands among all ended runs."""
+    may_go: bool
+    """False while its events are not delivered, or while the next increment begins where it began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What became of runs that were to be forgotten."""
+
+    rows: int
+    is_done: bool
+    """Nothing is left of them."""
+
+
+class Attic(Protocol):
+    """Holds what is over; each method forgets at most ``limit`` rows in one transaction and tells how many it was.
+
+    They begin after the ``skip`` oldest, which can not be removed.
+    """
+
+    def forget_bodies(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Empty the bodies of events that were delivered so long ago."""
+
+    def forget_tombstones(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove records that were marked as deleted so long ago."""
+
+    def forget_keys(self, *, limit: int, skip: int) -> int:
+        """Remove idempotency keys that bind nobody any more."""
+
+    def forget_messages(self, *, limit: int, skip: int) -> int:
+        """Remove promised messages about runs that no longer wait for one."""
+
+    def forget_daemons(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove daemons that stopped so long ago."""
+
+    def forget_fires(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove what became of triggers' due times so long ago."""
+
+    def forget_calls(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove direct calls that were made so long ago."""
+
+    def forget_announcements(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove events of no run that ended so long ago."""
+
+    def forget_told(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove what webhooks were told so long ago to have vanished."""
+
+    def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
+        """List runs that ended so long ago, oldest first, on from a place."""
+
+    def forget_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> Forgotten:
+        """Remove so many rows of runs, and last the runs themselves; one that lives again is left as it is."""
+
+
+class RowsLeftError(Exception):
+    """Some rows could not be removed."""
+
+
+class Forgetting:
+    """One kind of rows. One that can not be removed, and breaks every batch that it is in, is found and passed over."""
+
+    def __init__(self, name: str, forget: Callable[..., int], pace: Pace) -> None:
+        """``forget`` takes ``limit`` and ``skip``."""
+        self.name = name
+        self._forget = forget
+        self._pace = pace
+        self._limit = BATCH
+        self._skip = 0
+
+    def turn(self) -> bool:
+        """Forget for a while; tell whether there may be more. Raise RowsLeftError after a pass that skipped some."""
+        until = self._pace.monotonic() + TURN_SECONDS
+        while self._pace.monotonic() < until:
+            if not self._pace.take(self._batch):
+                self._end_pass()
+                return False
+        return True
+
+    def _batch(self) -> bool:
+        try:
+            removed = self._forget(limit=self._limit, skip=self._skip)
+        except StoreUnavailableError:
+            raise
+        except Exception:
+            if self._limit == 1:
+                logger.warning("an old row can not be removed", extra={"duty": self.name}, exc_info=True)
+                self._skip += 1
+            self._limit = max(1, self._limit // 2)
+            return self._skip < _MOST_SKIPPED
+        is_full = removed >= self._limit
+        self._limit = min(self._limit * 2, BATCH)
+        if removed:
+            logger.info("forgot old rows", extra={"duty": self.name, "rows": removed})
+        return is_full
+
+    def _end_pass(self) -> None:
+        skipped, self._skip, self._limit = self._skip, 0, BATCH
+        if skipped:
+            raise RowsLeftError(f"{skipped} rows could not be removed")
+
+
+class ForgettingRuns:
+    """Runs with all that belongs to them, many at once; one that can not be removed is skipped for a while."""
+
+    def __init__(self, attic: Attic, pace: Pace, *, seconds: float) -> None:
+        self._attic = attic
+        self._pace = pace
+        self._seconds = seconds
+        self._rows = DutyRows("forgetting runs", monotonic=pace.monotonic)
+        self._waiting: list[str] = []
+        self._after: tuple[object, str] | None = None
+        self._at_once = RUNS_AT_ONCE
+
+    def turn(self) -> bool:
+        """Forget for a while; tell whether there may be more."""
+        until = self._pace.monotonic() + TURN_SECONDS
+        while self._pace.monotonic() < until:
+            if self._waiting:
+                self._pace.take(self._batch)
+            elif not self._find():
+                return False
+        return True
+
+    def _find(self) -> bool:
+        """Look for expired runs on from where the last ones stood; False at the end of a pass."""
+        found = self._attic.expired_runs(seconds=self._seconds, after=self._after, limit=BATCH)
+        skipped = set(self._rows.skipped())
+        self._waiting = [run.id for run in found if run.may_go and run.id not in skipped]
+        self._after = found[-1].place if found else None
+        return bool(found)
+
+    def _batch(self) -> None:
+        chosen = self._waiting[: self._at_once]
+        forget = partial(self._attic.forget_runs, chosen, seconds=self._seconds, limit=BATCH)
+        if len(chosen) == 1:
+            forgotten = self._rows.handle(chosen[0], forget)
+        else:
+            try:
+                forgotten = forget()
+            except StoreUnavailableError:
+                raise
+            except Exception:
+                # One of them breaks all: it is looked for by halves.
+                self._at_once = len(chosen) // 2
+                return
+        self._at_once = min(2 * self._at_once, RUNS_AT_ONCE)
+        if forgotten is None or forgotten.is_done:
+            del self._waiting[: len(chosen)]
+        if forgotten is not None and forgotten.rows:
+            logger.info("forgot old rows", extra={"duty": "forgetting runs", "rows": forgotten.rows})
+
+
+class Retention:
+    """What forgets. Live runs and living records are never touched; 0 seconds keep for ever."""
+
+    def __init__(self, attic: Attic, settings: Settings, pace: Pace) -> None:
+        self._attic = attic
+        self._settings = settings
+        self._pace = pace
+
+    def duties(self) -> Sequence[Duty]:
+        """Make a duty of each kind that does not stay for ever."""
+        attic, settings = self._attic, self._settings
+        runs, tombstones = settings.run_retention_seconds, settings.tombstone_retention_seconds
+        aged: Sequence[tuple[str, Callable[..., int], float]] = (
+            ("bodies", attic.forget_bodies, settings.delivered_retention_seconds),
+            ("tombstones", attic.forget_tombstones, tombstones),
+            ("told", attic.forget_told, tombstones),
+            ("daemons", attic.forget_daemons, settings.daemon_retention_seconds),
+            ("fires", attic.forget_fires, runs),
+            ("calls", attic.forget_calls, runs),
+            ("announcements", attic.forget_announcements, runs),
+        )
+        kinds = [("keys", attic.forget_keys), ("messages", attic.forget_messages)]
+        kinds += [(name, partial(forget, seconds=seconds)) for name, forget, seconds in aged if seconds > 0]
+        made = [_duty(f"forgetting {name}", Forgetting(name, forget, self._pace).turn) for name, forget in kinds]
+        if runs > 0:
+            made.append(_duty("forgetting runs", ForgettingRuns(attic, self._pace, seconds=runs).turn))
+        return made
+
+
+def _duty(name: str, turn: Callable[[], bool]) -> Duty:
+    return Duty(name=name, do=turn, every_seconds=_PASS_SECONDS)

@@ -1,0 +1,242 @@
+"""Repair what no message told: publish what was promised, ring again, settle. The leader does it, a duty for each.
+
+The leader looks by one cheap question whether anything is due, and acts only where something is. Every duty is
+idempotent and works in small batches, so that a leader that dies in between leaves nothing half-done.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Final, Protocol
+
+from app.engine.errors import StoreUnavailableError
+from app.engine.json_types import JsonObject
+from app.engine.runs.work import Ring
+from app.services.maintenance.duties import ALL_DUE, DueWork, Duties, Duty
+from app.services.maintenance.duty_rows import DutyRows
+from app.services.maintenance.queue_heads import LostBefore, QueueHeads, Queues
+from app.services.ports import Bell
+from app.services.runs.lifecycle import Tracking
+from app.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+BATCH = 500
+_MOST_BATCHES: Final = 40
+"""Of rings in a turn: a queue of tens of thousands that was lost is filled at once."""
+_SETTLED: Final = 0.6
+"""The part of the time before a ring is repeated for which a daemon may hold a message before it comes to it."""
+
+_THOROUGH_EVERY: Final = 5
+"""Work whose message was lost has waited for long already: it is looked for at each fifth sweep only."""
+
+
+class Look(Protocol):
+    """Finds out whether anything is due."""
+
+    def look(self, *, is_thorough: bool) -> DueWork:
+        """Tell which duties have work; timers, leases and promised messages always, lost ones when thorough."""
+
+
+class Units(Protocol):
+    """Knows which units wait in vain."""
+
+    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        """List the queues that units' rings went to, which nobody has come for."""
+
+    def ring_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[Ring]:
+        """Mark and list the units that somebody should look at: those whose timer is due, and those whose ring is lost.
+
+        A ring is repeated after twice the time of the one before, up to ten minutes; at once where a queue is empty.
+        """
+
+    def ring_again(self, unit_ids: Sequence[str]) -> None:
+        """Mark units as not rung for: the broker did not take it."""
+
+
+class Runs(Protocol):
+    """Knows which runs wait in vain."""
+
+    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        """List the queues of runs that nobody has come for although their groups have a daemon."""
+
+    def ring_due(
+        self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
+    ) -> Sequence[tuple[str, str]]:
+        """Mark and list ``(run id, queue)`` of runs whose message is lost, on the terms of units."""
+
+    def ring_again(self, run_ids: Sequence[str]) -> None:
+        """Mark runs as not rung for: the broker did not take it."""
+
+    def unsettled(self, *, limit: int, skipped: Sequence[str]) -> Sequence[str]:
+        """List begun runs without work left, which nobody has settled, but for those to be skipped."""
+
+
+class Messages(Protocol):
+    """Keeps promised messages."""
+
+    def publish_waiting(
+        self,
+        publish: Callable[[str, str, list[str], str], bool | None],
+        *,
+        older_than_seconds: float,
+        limit: int,
+        skipped: Sequence[str],
+    ) -> int:
+        """Publish what waits for longer than this, until the first that ``publish`` answers by False.
+
+        It is given a message's id, task, args and queue. One that it answers by None stays, and the others go on.
+        """
+
+
+class TaskBell(Bell, Queues, Protocol):
+    """A bell that publishes any task by its name, and sees what waits."""
+
+    def publish(self, task: str, args: list[str], *, queue: str) -> bool:
+        """Publish; tell whether the broker took it."""
+
+
+class Sweeping:
+    """Looks after what waits in vain. A row that breaks its duty is told of at its run, and rung again later."""
+
+    def __init__(  # what each of its duties works on
+        self,
+        *,
+        units: Units,
+        runs: Runs,
+        messages: Messages,
+        tracking: Tracking,
+        bell: TaskBell,
+        settings: Settings,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._units = units
+        self._runs = runs
+        self._messages = messages
+        self._tracking = tracking
+        self._bell = bell
+        self._settings = settings
+        self._promised = DutyRows("publishing", monotonic=monotonic)
+        self._rung_units = DutyRows("ringing units", monotonic=monotonic)
+        self._rung_runs = DutyRows("ringing runs", monotonic=monotonic)
+        settle_seconds = settings.ring_after_seconds * _SETTLED
+        self._unit_heads = QueueHeads(bell, settle_seconds=settle_seconds, monotonic=monotonic)
+        self._run_heads = QueueHeads(bell, settle_seconds=settle_seconds, monotonic=monotonic)
+        self._unsettled = DutyRows("settling", monotonic=monotonic)
+        self._was_missed = False
+
+    def duties(self) -> Sequence[Duty]:
+        """List what it does, each apart from the others."""
+        return (
+            Duty(name="publishing", do=self.publish_promised, is_due=lambda due: due.messages),
+            Duty(name="ringing units", do=self.ring_units, is_due=lambda due: due.units),
+            Duty(name="ringing runs", do=self.ring_runs, is_due=lambda due: due.runs),
+            Duty(name="settling", do=self.settle, is_due=lambda due: due.unsettled),
+        )
+
+    def publish_promised(self) -> None:
+        """Publish the messages that the broker did not get when they were promised."""
+
+        def publish(id: str, task: str, args: list[str], queue: str) -> bool | None:
+            return self._promised.handle(
+                id, partial(self._bell.publish, task, args, queue=queue), tell=lambda why: self._tell(args[0], why)
+            )
+
+        self._messages.publish_waiting(
+            publish,
+            older_than_seconds=self._settings.publish_timeout_seconds,
+            limit=BATCH,
+            skipped=self._promised.skipped(),
+        )
+
+    def ring_units(self) -> None:
+        """Ring for the units that nobody has come for."""
+        seconds = self._settings.ring_after_seconds
+        lost = self._unit_heads.lost_before(self._units.due_queues(ring_after_seconds=seconds))
+        for limit in self._limits():
+            rings = self._units.ring_due(lost, ring_after_seconds=seconds, limit=limit)
+            missed = [
+                ring.unit_id
+                for ring in rings
+                if self._rung_units.handle(
+                    ring.unit_id, partial(self._bell.ring, [ring]), tell=partial(self._tell, ring.run_id)
+                )
+                is False
+            ]
+            if self._is_over(missed, self._units.ring_again) or len(rings) < limit:
+                return
+
+    def ring_runs(self) -> None:
+        """Ring for the runs that nobody has come for."""
+        seconds = self._settings.ring_after_seconds
+        lost = self._run_heads.lost_before(self._runs.due_queues(ring_after_seconds=seconds))
+        for limit in self._limits():
+            found = self._runs.ring_due(lost, ring_after_seconds=seconds, limit=limit)
+            missed = [
+                run_id
+                for run_id, queue in found
+                if self._rung_runs.handle(
+                    run_id, partial(self._bell.ring_run, run_id, queue=queue), tell=partial(self._tell, run_id)
+                )
+                is False
+            ]
+            if self._is_over(missed, self._runs.ring_again) or len(found) < limit:
+                return
+
+    def _limits(self) -> Sequence[int]:
+        """Begin with one ring where the last ones were not taken: many rows would be marked for nothing."""
+        return [*([1] if self._was_missed else []), *[BATCH] * _MOST_BATCHES]
+
+    def _is_over(self, missed: Sequence[str], ring_again: Callable[[Sequence[str]], None]) -> bool:
+        """Whether to leave the rest to the next turn, since the broker takes nothing."""
+        self._was_missed = bool(missed)
+        if missed:
+            ring_again(missed)
+        return self._was_missed
+
+    def settle(self) -> None:
+        """Settle the runs that have no work left, and that nobody has ended."""
+        for run_id in self._runs.unsettled(limit=BATCH, skipped=self._unsettled.skipped()):
+            self._unsettled.handle(run_id, partial(self._tracking.settle, run_id), tell=partial(self._tell, run_id))
+
+    def _tell(self, run_id: str, why: str) -> None:
+        self._tracking.note_unhandled(run_id, why)
+
+
+class Sweeper:
+    """Looks what is due again and again, and begins the duties that have work."""
+
+    def __init__(self, *, look: Look, duties: Duties) -> None:
+        self._look = look
+        self._duties = duties
+        self._sweeps = 0
+        self._look_error: str | None = None
+
+    def sweep(self) -> None:
+        """Look what is due, and begin it; nothing of it is waited for."""
+        self._duties.begin_due(self._find_due())
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait until no duty is under way, for so long at most; return whether that came true."""
+        return self._duties.wait(timeout_seconds)
+
+    @property
+    def faults(self) -> Mapping[str, JsonObject]:
+        """What is wrong, by duty."""
+        looking: JsonObject = {} if self._look_error is None else {"looking": {"error": self._look_error}}
+        return {**looking, **self._duties.faults}
+
+    def _find_due(self) -> DueWork:
+        """Look what is due; of a look that breaks, each duty finds out by itself."""
+        is_thorough = self._sweeps % _THOROUGH_EVERY == 0
+        self._sweeps += 1
+        try:
+            due = self._look.look(is_thorough=is_thorough)
+        except StoreUnavailableError:
+            raise
+        except Exception as error:
+            logger.warning("a look at what is due failed", exc_info=True)
+            self._look_error = type(error).__name__
+            return ALL_DUE
+        self._look_error = None
+        return due

@@ -1,0 +1,1 @@
+"""What was persisted and what happened, page by page."""

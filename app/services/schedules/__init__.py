@@ -1,0 +1,1 @@
+"""Cron triggers, and the runs that they make."""

@@ -1,0 +1,68 @@
+"""Let the units of one account take turns, so that a huge run never has all the workers of a daemon.
+
+A unit that found no room is passed on: its message goes to the end of the queue, where another daemon may find it. That
+is done now and then only, or full daemons would throw messages at each other; the rest wait until a slice of their
+account ends here, whose place the one gets that has waited longest.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from app.engine.runs.work import CrowdedOut, Ring, UnitKind
+from app.services.units.workplace import Workplace
+
+_PASS_ON_SECONDS: Final = 0.2
+
+
+class Waiting(Protocol):
+    """Knows which units wait for room."""
+
+    def crowded_out(self, unit_id: str) -> CrowdedOut | None:
+        """Tell what a unit is that nobody holds and that could be claimed."""
+
+    def next_of_account(self, account_id: str) -> Ring | None:
+        """Mark and give the unit of an account that has waited longest."""
+
+
+class AccountTurns:
+    """The turns of all accounts in one daemon."""
+
+    def __init__(
+        self, units: Waiting, workplace: Workplace, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._units = units
+        self._bell = workplace.bell
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._passed_on_at: dict[str, float] = {}
+        """When a unit of each crowded account was last passed on."""
+
+    def sends(self, unit_id: str) -> bool:
+        """Whether a unit that could not be claimed waits for a webhook's turn; one of an account is passed on."""
+        crowded = self._units.crowded_out(unit_id)
+        if crowded is not None and crowded.kind is UnitKind.FETCH:
+            self._pass_on(crowded)
+        return crowded is not None and crowded.kind is UnitKind.DELIVERY
+
+    def _pass_on(self, crowded: CrowdedOut) -> None:
+        """Have somebody else look, who may have room."""
+        now = self._monotonic()
+        with self._lock:
+            last = self._passed_on_at.get(crowded.account_id)
+            if last is not None and now - last < _PASS_ON_SECONDS:
+                return
+            self._passed_on_at[crowded.account_id] = now
+        self._bell.ring([crowded.ring])
+
+    def give_up(self, account_id: str, own: Ring | None) -> None:
+        """Ring for whose turn it is after a slice: the unit that waited longest, else the slice's own if it goes on."""
+        with self._lock:
+            is_crowded = account_id in self._passed_on_at
+        following = self._units.next_of_account(account_id) if is_crowded else None
+        if is_crowded and following is None:
+            with self._lock:
+                self._passed_on_at.pop(account_id, None)
+        if ring := following or own:
+            self._bell.ring([ring])

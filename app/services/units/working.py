@@ -1,0 +1,180 @@
+"""Work on one unit for one slice: claim it, and hand it to the worker of its kind."""
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, Protocol
+
+from app.engine.ids import new_id
+from app.engine.runs.frontier import Frontier
+from app.engine.runs.work import NOTHING_DONE, Claim, ClaimTerms, ErrorDraft, SliceOutcome, UnitKind, WorkFacts
+from app.engine.status import AccountStatus, RunStatus
+from app.services.contexts.context import RunContexts, RunUnworkableError
+from app.services.runs.lifecycle import Tracking
+from app.services.units.delivering import DeliveryWorker, Note, note_nothing
+from app.services.units.fetching import FetchWorker
+from app.services.units.lease_keeping import LeaseKeeper
+from app.services.units.turns import AccountTurns
+from app.services.units.workplace import Workplace
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_CURSOR = 200
+_REST_SECONDS: Final = 60.0
+
+MAX_ATTEMPTS = 6
+"""Claims in a row without one committed page, after which a unit is poison: it kills or breaks its workers."""
+
+
+class Units(Protocol):
+    """Claims units and hands them back."""
+
+    def claim(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
+        """Take the unit's lease when it is free, and there is room for it."""
+
+    def claim_in_turn(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
+        """Take a delivery unit's lease though its webhook has about as many as it may; else have it wait for one."""
+
+    def claim_next(self, resource_id: str, terms: ClaimTerms) -> Claim | None:
+        """Take the lease of a resource's oldest free unit, on the terms of ``claim``."""
+
+    def next_of_resource(self, resource_id: str) -> str | None:
+        """Find the oldest unit of a resource that can be claimed now."""
+
+    def hand_back(self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ...) -> bool:
+        """Give the lease up."""
+
+
+class UnitWorker:
+    """One slice of any unit."""
+
+    def __init__(
+        self,
+        *,
+        units: Units,
+        contexts: RunContexts,
+        fetching: FetchWorker,
+        delivering: DeliveryWorker,
+        keeper: LeaseKeeper,
+        tracking: Tracking,
+        turns: AccountTurns,
+        workplace: Workplace,
+    ) -> None:
+        self._units = units
+        self._keeper = keeper
+        self._contexts = contexts
+        self._fetching = fetching
+        self._delivering = delivering
+        self._tracking = tracking
+        self._clock = workplace.clock
+        self._settings = workplace.settings
+        # A fresh random owner per process life: never the host's name, which a successor would share.
+        self._terms = ClaimTerms(
+            owner=new_id(),
+            lease_seconds=workplace.settings.lease_seconds,
+            most_of_account=workplace.settings.units_per_account,
+            most_of_webhook=workplace.settings.deliveries_per_webhook,
+        )
+        self._claiming = threading.Lock()
+        self._turns = turns
+
+    def work_on_resource(self, resource_id: str, *, note: Note = note_nothing) -> SliceOutcome:
+        """Work on the resource's next free unit, if it has one."""
+        if claim := self._claim(self._units.claim_next, resource_id):
+            return self._work_on(claim, note)
+        unit_id = self._units.next_of_resource(resource_id)
+        return self.work(unit_id, note=note) if unit_id else NOTHING_DONE
+
+    def work(self, unit_id: str, *, note: Note = note_nothing) -> SliceOutcome:
+        """Work on the unit for one slice; a unit that is taken, done or cancelled costs one query.
+
+        ``note`` is told what it is about, once that is known.
+        """
+        if claim := self._claim(self._units.claim, unit_id):
+            return self._work_on(claim, note)
+        # One after the other already: by a lock of the webhook.
+        if self._turns.sends(unit_id) and (claim := self._units.claim_in_turn(unit_id, self._terms)):
+            return self._work_on(claim, note)
+        return NOTHING_DONE
+
+    def _work_on(self, claim: Claim, note: Note) -> SliceOutcome:
+        if claim.attempts > MAX_ATTEMPTS:
+            return self._give_up(claim, self._lost(claim))
+        if claim.kind is UnitKind.DELIVERY:
+            # It keeps its lease by itself, for as long as its receiver takes.
+            return self._delivering.work(claim, note=note)
+        try:
+            if claim.idle_slices >= self._settings.stalled_slices:
+                return self._give_up(claim, self._stalled(claim))
+            with self._keeper.keeping(claim):
+                return self._slice(claim, note)
+        except RunUnworkableError as error:
+            self._tracking.fail(claim.run_id, self._draft(error.code, error.message))
+            return SliceOutcome(run_id=claim.run_id)
+        except Exception:
+            # Celery reports it; the unit comes back by its timer, later each time, until it counts as poison.
+            self._units.hand_back(claim, wake_seconds=min(2.0**claim.attempts, 30.0) - 1.0, has_failed=True)
+            raise
+
+    def _claim(self, claim: Callable[[str, ClaimTerms], Claim | None], id: str) -> Claim | None:
+        # One after the other: threads that claim at the same moment would not see each other's units of an account.
+        with self._claiming:
+            return claim(id, self._terms)
+
+    def _slice(self, claim: Claim, note: Note) -> SliceOutcome:
+        context = self._contexts.load(claim.run_id)
+        if context.account.status == AccountStatus.INACTIVE:
+            return self._rest(claim, context.account.id)
+        item = context.item_of(claim.resource_id)
+        note(WorkFacts(run_id=claim.run_id, account_id=context.account.id, what=f"{item.name} {item.method}"))
+        if context.run.status is RunStatus.RATE_LIMITED:
+            self._tracking.go_on(context.run)
+        return self._fetching.work(claim, context)
+
+    def _rest(self, claim: Claim, account_id: str) -> SliceOutcome:
+        """Let a unit sleep whose account was put to rest: whoever ends that wakes it, and it looks now and then."""
+        self._units.hand_back(claim, wake_seconds=_REST_SECONDS)
+        self._turns.give_up(account_id, None)
+        return SliceOutcome(run_id=claim.run_id, may_settle=True)
+
+    def _give_up(self, claim: Claim, error: ErrorDraft) -> SliceOutcome:
+        if claim.kind is UnitKind.DELIVERY:
+            return self._delivering.give_up_head(claim, error)
+        self._tracking.fail(claim.run_id, error)
+        return SliceOutcome(run_id=claim.run_id)
+
+    def _lost(self, claim: Claim) -> ErrorDraft:
+        """Tell what nobody survives: no word is left of why, so at least where it is, and what it may be."""
+        message = f"a unit of work was taken up {claim.attempts - 1} times and never got a page done"
+        if claim.kind is UnitKind.DELIVERY:
+            return self._draft("lost_worker", message)
+        try:
+            item = self._contexts.load(claim.run_id).item_of(claim.resource_id)
+        except RunUnworkableError:
+            return self._draft("lost_worker", message)
+        message += (
+            f": unit {claim.unit_id} of '{item.name}' stands at {_place(claim)}. Its daemons died, or its tasks broke "
+            "(the daemons' logs tell). An answer that needs more memory than a daemon has is refused by a smaller "
+            f"FERRYMAN_RESPONSE_LIMIT_BYTES ({self._settings.response_limit_bytes})"
+        )
+        return replace(self._draft("lost_worker", message), resource=item.name, method=item.method)
+
+    def _stalled(self, claim: Claim) -> ErrorDraft:
+        item = self._contexts.load(claim.run_id).item_of(claim.resource_id)
+        message = (
+            f"{claim.idle_slices} slices in a row brought no record of '{item.name}' and no end of its pages; "
+            f"unit {claim.unit_id} stands at {_place(claim)}"
+        )
+        return replace(self._draft("stalled", message), resource=item.name, method=item.method)
+
+    def _draft(self, code: str, message: str) -> ErrorDraft:
+        return ErrorDraft(
+            id=new_id(), resource=None, method=None, code=code, message=message, details={}, at=self._clock.now()
+        )
+
+
+def _place(claim: Claim) -> str:
+    cursors = list(Frontier.from_json(claim.frontier).open.values())
+    return json.dumps(cursors[0], ensure_ascii=False)[:_LONGEST_CURSOR] if cursors else "its beginning"

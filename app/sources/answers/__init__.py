@@ -1,0 +1,1 @@
+"""From an answer to records: its errors, its lists, its files."""

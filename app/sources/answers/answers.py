@@ -1,0 +1,116 @@
+"""Read a whole answer for a call: the body decoded, its records found, and what was odd about it."""
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from app.engine.config.paths import MarkedPath
+from app.engine.errors import SourceError
+from app.engine.integrations.answer_format import AnswerFormat
+from app.engine.integrations.config import MethodConfig
+from app.engine.json_types import JSON
+from app.engine.jsonata.expressions import Expression
+from app.engine.records.list_ends import PageWarning
+from app.services.ports import PageCall
+from app.sources.answers import computed_parts, files, record_lists, responses
+from app.sources.answers.record_lists import RecordPlace
+from app.sources.exchange.exchange import HttpRequest, HttpResponse
+from app.sources.exchange.faults import excerpt
+from app.sources.exchange.redaction import masked
+from app.sources.pagination import signs
+from app.sources.pagination.listing import reads_headers
+from app.sources.pagination.values import PageAnswer
+from app.sources.reading.documents import Document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAnswer:
+    """A success that could be read."""
+
+    response: HttpResponse = field(repr=False)
+    page: PageAnswer = field(repr=False)
+    warnings: tuple[PageWarning, ...] = ()
+    is_file: bool = False
+    """It holds no records, and is handed on as it is."""
+
+
+async def read(call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse) -> ReadAnswer:
+    """Read a success; raise SourceError, which is retryable where the same request may well be answered whole."""
+    kind = files.kind_of(call, config, response)
+    if kind is files.Kind.FILE:
+        return _as_file(response)
+    try:
+        return await _read_document(call, config, request, response)
+    except SourceError as error:
+        if kind is files.Kind.EITHER and error.code == responses.NOT_JSON:
+            return _as_file(response)
+        raise
+
+
+def _as_file(response: HttpResponse) -> ReadAnswer:
+    page = PageAnswer(records=[], document=None, links=[], status=response.status, headers={})
+    return ReadAnswer(response=response, page=page, is_file=True)
+
+
+async def _read_document(
+    call: PageCall, config: MethodConfig, request: HttpRequest, response: HttpResponse
+) -> ReadAnswer:
+    place, answer = _place(call, config, response), config.formats.answer
+    document = Document(None)
+    records: list[JSON] = []
+    if responses.has_content(response, method=call.method, answer=answer, is_paged=place.is_paged):
+        document = await responses.decode(request, response, answer)
+        find = partial(_records, document.value, place, config, request, response)
+        is_long = response.is_large or computed_parts.are_in(config)
+        records = await response.reader.aside(find) if is_long else find()
+    page = PageAnswer(
+        records=records,
+        document=document.value,
+        links=response.header_values("Link"),
+        status=response.status,
+        headers=response.plain_headers if reads_headers(config.pagination) else {},
+        key=config.key,
+    )
+    return ReadAnswer(response=response, page=page, warnings=_warnings(document.replaced, was_late=response.was_late))
+
+
+def _place(call: PageCall, config: MethodConfig, response: HttpResponse) -> RecordPlace:
+    return RecordPlace(
+        method=call.method,
+        is_paged=config.pagination is not None and config.pagination is not call.config.defaults.pagination,
+        path=config.response_path if isinstance(config.response_path, MarkedPath) else None,
+        expression=config.response_path if isinstance(config.response_path, Expression) else None,
+        form=config.formats.response,
+        key=config.key,
+        is_first_page=call.cursor is None,
+        is_xml=responses.format_of(response, config.formats.answer) is AnswerFormat.XML,
+    )
+
+
+def _records(
+    document: JSON, place: RecordPlace, config: MethodConfig, request: HttpRequest, response: HttpResponse
+) -> list[JSON]:
+    try:
+        return record_lists.records(document, place)
+    except SourceError as error:
+        if place.is_list and _is_over(document, config, response):
+            return []
+        shown = excerpt(response.body, request.secrets)
+        message = masked(error.message, request.secrets)
+        raise SourceError(error.code, message, status=response.status, excerpt=shown) from None
+
+
+def _is_over(document: JSON, config: MethodConfig, response: HttpResponse) -> bool:
+    """Whether ``stop_when`` knows an answer without a list as the end of it."""
+    if config.pagination is None:
+        return False
+    return signs.is_over(config.pagination.signs, document, response.plain_headers, status=response.status)
+
+
+def _warnings(replaced: int, *, was_late: bool) -> tuple[PageWarning, ...]:
+    warnings = []
+    if replaced:
+        message = "an answer holds bytes that are no text in its charset: each such character became U+FFFD"
+        warnings.append(PageWarning("invalid_utf8", message, replaced))
+    if was_late:
+        warnings.append(PageWarning("asked_again", "a request hung, and was answered when it was sent once more"))
+    return tuple(warnings)

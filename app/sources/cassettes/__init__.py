@@ -1,0 +1,1 @@
+"""Cassettes: exchanges kept in a HAR file, and played back without a network."""

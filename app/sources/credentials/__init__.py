@@ -1,0 +1,1 @@
+"""OAuth tokens: asked for, and kept by this process."""

@@ -1,0 +1,143 @@
+"""Ask OAuth 2 token endpoints for tokens: guarded like every outbound request, bounded in size, time and attempts."""
+
+import asyncio
+import base64
+import random
+import re
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import aiohttp
+import orjson
+
+from app.engine.accounts.oauth import TokenRequest
+from app.engine.errors import InvalidGrantError, SourceError
+from app.engine.json_types import JsonObject
+from app.engine.limits import retry
+from app.net import guarded_connections
+from app.net.addresses import AllowedNetworks
+from app.net.loop import LoopThread
+from app.sources.reading import content_encodings
+from app.sources.reading.content_encodings import Body, OverLimitError
+from app.sources.request_parts import bodies
+
+_ANSWER_LIMIT_BYTES: Final = 256 * 1024
+_ATTEMPTS: Final = 3
+_ATTEMPT_SECONDS: Final = 8.0
+"""Three of them with their pauses end before the row's lock does."""
+_CONNECTIONS: Final = 50
+_WORD_CHARACTERS: Final = 60
+_FORM: Final = re.compile(r"[\w.~%+-]+=[^&\s<>\"]*(?:&[\w.~%+-]+=[^&\s<>\"]*)*&?", re.ASCII)
+_DEAD_GRANTS: Final = frozenset({"invalid_grant", "bad_refresh_token", "token_revoked", "invalid_refresh_token"})
+
+
+class HttpTokenEndpoint:
+    """Token endpoints over HTTP; one per process."""
+
+    def __init__(
+        self, *, loop: LoopThread, allowed: AllowedNetworks, attempt_seconds: float = _ATTEMPT_SECONDS
+    ) -> None:
+        self._loop = loop
+        self._allowed = allowed
+        self._attempt_seconds = attempt_seconds
+
+    def ask(self, request: TokenRequest) -> JsonObject:
+        """Give the answer; raise InvalidGrantError, or SourceError for anything else that is no token."""
+        return self._loop.submit(self._ask(request)).result()
+
+    def close(self) -> None:
+        """Stop the loop."""
+        self._loop.close()
+
+    async def _ask(self, request: TokenRequest) -> JsonObject:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return await self._attempt(request)
+            except SourceError as error:
+                if not error.retryable or attempt == _ATTEMPTS:
+                    raise
+            await asyncio.sleep(retry.backoff_seconds(attempt, 0.3, 2.0, random.random))
+        raise AssertionError("unreachable")
+
+    async def _attempt(self, request: TokenRequest) -> JsonObject:
+        try:
+            status, body = await self._exchanged(request)
+        except TimeoutError as error:
+            raise _fault(request, f"gave no answer within {self._attempt_seconds:.0f} s", retryable=True) from error
+        except OverLimitError as error:
+            raise _fault(request, f"answered more than {_ANSWER_LIMIT_BYTES} bytes") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if (blocked := guarded_connections.blocked_in(error)) is not None:
+                raise SourceError("blocked_address", f"the token endpoint was not asked: {blocked}") from error
+            retryable = not isinstance(error, aiohttp.InvalidURL)
+            raise _fault(request, f"can not be reached ({type(error).__name__})", retryable=retryable) from error
+        return _judged(request, status, body)
+
+    async def _exchanged(self, request: TokenRequest) -> tuple[int, bytes]:
+        # A session for each call: there is one per account and hour, and none is left over at a fork.
+        async with (
+            aiohttp.ClientSession(
+                connector=guarded_connections.connector(self._allowed, limit=_CONNECTIONS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(total=self._attempt_seconds),
+            ) as session,
+            session.post(
+                request.url, data=_body(request), headers=_headers(request), allow_redirects=False
+            ) as response,
+        ):
+            body = Body(response.headers.getall("Content-Encoding", ()), limit_bytes=_ANSWER_LIMIT_BYTES)
+            async for chunk in response.content.iter_any():
+                for _ in body.add(chunk):
+                    await asyncio.sleep(0)
+            return response.status, body.content
+
+
+def _body(request: TokenRequest) -> bytes:
+    return bodies.json_bytes(request.fields) if request.is_json else bodies.query_text(request.fields).encode()
+
+
+def _headers(request: TokenRequest) -> dict[str, str]:
+    kind = "application/json" if request.is_json else "application/x-www-form-urlencoded"
+    headers = {"Accept": "application/json", "Content-Type": kind, "User-Agent": "ferryman"}
+    headers["Accept-Encoding"] = content_encodings.ACCEPTED
+    if request.basic is not None:
+        # RFC 6749 2.3.1: both are form-encoded before they are joined.
+        parts = request.basic if request.is_loosely_encoded else [quote(part, safe="") for part in request.basic]
+        pair = ":".join(parts)
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return headers
+
+
+def _judged(request: TokenRequest, status: int, body: bytes) -> JsonObject:
+    answer = _parsed(body)
+    word = str(answer.get("error") or "")[:_WORD_CHARACTERS]
+    if word in _DEAD_GRANTS:
+        raise InvalidGrantError(word)
+    if 200 <= status < 300 and not word and answer:
+        return answer
+    if status >= 500 or status in (408, 429):
+        raise _fault(request, f"answered {status}", retryable=True)
+    if 200 <= status < 300 and not word:
+        raise _fault(request, f"answered {status} with no JSON object in it, nor a form")
+    said = f" '{word}'" if word.replace("_", "").isalnum() else ""
+    raise _fault(request, f"answered {status}{said}")
+
+
+def _parsed(body: bytes) -> JsonObject:
+    try:
+        answer: Any = orjson.loads(body)
+    except ValueError:
+        return _parsed_form(body)
+    return answer if isinstance(answer, dict) else {}
+
+
+def _parsed_form(body: bytes) -> JsonObject:
+    """Read what some servers answer to those that have asked for JSON: a form, as OAuth 1 had it."""
+    text = body.decode(errors="replace").strip()
+    return dict(parse_qsl(text)) if _FORM.fullmatch(text) else {}
+
+
+def _fault(request: TokenRequest, what: str, *, retryable: bool = False) -> SourceError:
+    parts = urlsplit(request.url)
+    return SourceError("token_endpoint", f"the token endpoint of {parts.hostname} {what}", retryable=retryable)

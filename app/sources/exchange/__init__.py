@@ -1,0 +1,1 @@
+"""One HTTP exchange with an upstream as values: request, answer, fault, and what is masked of them."""

@@ -1,0 +1,101 @@
+"""One HTTP exchange with an upstream API, as values: what is asked and what came back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from multidict import CIMultiDictProxy
+
+from app.engine.integrations.answer_format import AnswerFormat
+from app.engine.json_types import JsonObject
+from app.engine.jsonata.expressions import Expression
+from app.sources.reading.documents import STRICT_AT_ONCE_BYTES, Document, Reader, ReaderInPlace
+from app.sources.reading.memory import HeldMemory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """A request that is ready to be sent."""
+
+    method: str
+    url: str = field(repr=False)
+    """Percent-encoded; sent as it is."""
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+    timeout_seconds: float
+    """For one attempt, from connecting to the last byte of the body."""
+    is_repeatable: bool
+    """To send it twice does no harm."""
+    account_id: str = ""
+    """Whose it is, once it is sent."""
+    error_expression: Expression | None = None
+    """Sees errors in answers."""
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """Texts that no error may show."""
+    credentials: frozenset[str] = field(default=frozenset(), repr=False)
+    """Those of them that no answer may show."""
+    context: JsonObject = field(default_factory=dict, repr=False)
+    """The account's, which its templates were resolved with."""
+
+    @property
+    def address(self) -> str:
+        """The URL without its query, which may hold secrets."""
+        return self.url.partition("?")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpResponse:
+    """An answer, its body read and decompressed."""
+
+    status: int
+    headers: CIMultiDictProxy[str] = field(repr=False)
+    body: bytes = field(repr=False)
+    reader: Reader = field(default=ReaderInPlace(), repr=False)
+    """Reads the body."""
+    documents: dict[AnswerFormat, Document] = field(default_factory=dict, repr=False)
+    """What the body was read as."""
+    seconds: float = 0.0
+    """What it took, from the request to the last byte."""
+    held: HeldMemory = field(default_factory=HeldMemory, repr=False)
+    """The memory of the body and its documents."""
+    was_late: bool = False
+    """The request was sent twice, because its answer did not come."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether what is made of the body takes a while, whatever is done with it."""
+        return len(self.body) > STRICT_AT_ONCE_BYTES
+
+    def header(self, name: str) -> str | None:
+        """Read a header; None when it is absent."""
+        return next(iter(self.header_values(name)), None)
+
+    def header_values(self, name: str) -> list[str]:
+        """Read every header of a name; aiohttp hides bytes beyond ASCII in surrogates, which nothing here can store."""
+        return [
+            value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            for value in self.headers.getall(name, ())
+        ]
+
+    @property
+    def plain_headers(self) -> dict[str, str]:
+        """The headers by their names in lower case; of several with one name all, joined by commas."""
+        return {name: ", ".join(self.header_values(name)) for name in {key.lower() for key in self.headers}}
+
+    @property
+    def server_date(self) -> datetime | None:
+        """The upstream's clock, as its ``Date`` header tells it."""
+        try:
+            date = parsedate_to_datetime(self.header("Date") or "")
+        except (ValueError, OverflowError):
+            return None
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundError:
+    """An error that the expression sees in an answer."""
+
+    message: str
+    status: int

@@ -1,0 +1,167 @@
+"""What can go wrong between here and an upstream, in Ferryman's own words: the edge where foreign exceptions end."""
+
+import re
+import ssl
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+
+from app.engine.errors import ProviderAnswer, SourceError
+from app.net import guarded_connections
+from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
+from app.sources.exchange.redaction import masked
+from app.sources.reading.content_encodings import OverLimitError, UnpackingError
+
+EXCERPT_CHARACTERS = 500
+# Read before masking, so that a secret which the excerpt's end would cut in two is still found.
+_EXCERPT_BYTES = 8 * EXCERPT_CHARACTERS
+
+ANSWER_BYTES = 64 * 1024
+"""What is read of an error's body, and shown to its caller."""
+
+_SHOWN_HEADER = re.compile(r"retry-after|(x-)?rate-?limit-[a-z-]+|(x-)?request-id")
+
+# 425 asks to repeat the request by definition; 52x and 529 are a CDN's words for an origin that is down or busy.
+_PASSING_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    exceptions: tuple[type[Exception], ...]
+    code: str
+    words: str
+    is_passing: bool = True
+    """To try again may help."""
+    shows_reason: bool = False
+    """The operating system's own words are worth showing."""
+
+
+_BROKEN_BODY = "was answered with a body that broke off or can not be decompressed"
+
+# The first that fits is meant: aiohttp's classes inherit from each other, from OSError and from ValueError.
+_KINDS = (
+    _Kind(
+        exceptions=(ssl.SSLCertVerificationError, aiohttp.ServerFingerprintMismatch),
+        code="connect",
+        words="found a TLS certificate that can not be trusted",
+        is_passing=False,
+    ),
+    _Kind(exceptions=(aiohttp.ClientConnectorDNSError,), code="connect", words="found no address for the host"),
+    _Kind(exceptions=(aiohttp.ClientSSLError,), code="connect", words="could not agree on TLS"),
+    _Kind(
+        exceptions=(aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError),
+        code="connect",
+        words="could not connect",
+        shows_reason=True,
+    ),
+    _Kind(exceptions=(TimeoutError,), code="timeout", words="had no whole answer in time"),
+    _Kind(
+        exceptions=(aiohttp.ClientPayloadError,),
+        code="disconnected",
+        words=_BROKEN_BODY,
+    ),
+    _Kind(
+        exceptions=(aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, aiohttp.RedirectClientError),
+        code="request",
+        words="has an address that is not a valid http URL",
+        is_passing=False,
+    ),
+    _Kind(
+        exceptions=(aiohttp.ClientResponseError, HttpProcessingError),
+        code="not_http",
+        words="was answered with something that is not valid HTTP",
+        is_passing=False,
+    ),
+    _Kind(
+        exceptions=(aiohttp.ClientError, OSError), code="disconnected", words="lost its connection", shows_reason=True
+    ),
+    _Kind(
+        exceptions=(Exception,),
+        code="request",
+        words="can not be sent: its address or a header holds a character that HTTP forbids",
+        is_passing=False,
+    ),
+)
+
+
+def foreign(error: Exception, request: HttpRequest) -> SourceError:
+    """Translate an exception of aiohttp, the operating system or ssl.
+
+    The code ``connect`` claims that nothing was sent, so that any request may be repeated.
+    """
+    if (blocked := guarded_connections.blocked_in(error)) is not None:
+        return SourceError("blocked_address", _said(request, f"was not sent: {blocked}"))
+    kind = next(kind for kind in _KINDS if isinstance(error, kind.exceptions))
+    reason = getattr(error, "strerror", None)
+    words = f"{kind.words}: {reason}" if kind.shows_reason and reason else kind.words
+    return SourceError(kind.code, _said(request, words), retryable=kind.is_passing)
+
+
+class RefusedError(SourceError):
+    """The upstream answered with something that is not a success; ``response`` never leaves this package."""
+
+    def __init__(self, code: str, message: str, *, response: HttpResponse, **facts: Any) -> None:
+        self.response = response
+        super().__init__(code, message, **facts)
+
+
+def refused(
+    request: HttpRequest,
+    response: HttpResponse,
+    found: FoundError | None = None,
+    *,
+    retry_after_seconds: float | None = None,
+) -> RefusedError:
+    """Tell of an answer that is not a success, or in which the integration's expression found an error."""
+    status = response.status if found is None else found.status
+    what = f"was answered {response.status} {_phrase(response.status)}".rstrip()
+    return RefusedError(
+        f"http_{status}",
+        _said(request, what if found is None else f"{what}: {found.message}"),
+        status=status,
+        retryable=status in _PASSING_STATUSES,
+        retry_after_seconds=retry_after_seconds,
+        excerpt=excerpt(response.body, request.secrets),
+        answer=provider_answer(request, response),
+        response=response,
+    )
+
+
+def provider_answer(request: HttpRequest, response: HttpResponse) -> ProviderAnswer:
+    """Keep of an answer what its caller may see."""
+    shown = {name: value for name, value in response.plain_headers.items() if _SHOWN_HEADER.fullmatch(name)}
+    # Masked before it is cut, so that a secret at the end is still found.
+    text = response.body[: ANSWER_BYTES + _EXCERPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
+    return ProviderAnswer(
+        status=response.status,
+        headers={name: masked(value, request.secrets) for name, value in shown.items()},
+        body=masked(text, request.credentials)[:ANSWER_BYTES],
+    )
+
+
+def unpacking(error: UnpackingError, request: HttpRequest) -> SourceError:
+    """Tell of a success whose body is over the limit, or is not what its Content-Encoding says."""
+    if isinstance(error, OverLimitError):
+        return SourceError("too_large", _said(request, f"was answered with more than {error.limit_bytes} bytes"))
+    return SourceError("disconnected", _said(request, f"{_BROKEN_BODY}: {error}"), retryable=True)
+
+
+def excerpt(body: bytes, secrets: frozenset[str]) -> str:
+    """Show the beginning of a body."""
+    text = body[:_EXCERPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
+    return masked(text.strip(), secrets)[:EXCERPT_CHARACTERS]
+
+
+def _phrase(status: int) -> str:
+    """Give the standard's words for a status; the upstream's own may be anything."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def _said(request: HttpRequest, what: str) -> str:
+    return masked(f"{request.method} {request.address} {what}", request.secrets)

@@ -1,0 +1,1 @@
+"""The gate to one account in one process, and its part of the shared budget."""

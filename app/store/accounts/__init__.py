@@ -1,0 +1,1 @@
+"""Integrated accounts, their credentials and their tenants, in Postgres."""

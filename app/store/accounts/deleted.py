@@ -1,0 +1,80 @@
+"""Delete accounts so that it can be undone: the row is moved out of sight of all that reads accounts, and back."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, Engine, text
+
+from app.engine.ids import new_id
+from app.services.runs.conflicts import repeats_conflicts
+from app.store import tables
+from app.store.accounts import tenants
+
+_NAMES: Final = ", ".join(column.name for column in tables.integrated_account.c)
+
+_MOVE_OUT: Final = text(f"""
+    with gone as (
+        delete from integrated_account where environment_id = :environment_id and id = any(cast(:ids as uuid[]))
+     returning {_NAMES})
+    insert into deleted_account ({_NAMES}) select {_NAMES} from gone
+""")
+_ASK: Final = text("""
+    insert into erasure (id, environment_id, integrated_account_id, due_at)
+    select asked.id, :environment_id, asked.account_id, now() + make_interval(secs => :seconds)
+      from unnest(cast(:ids as uuid[]), cast(:account_ids as uuid[])) asked (id, account_id)
+""")
+# Whoever erases locks the same row first.
+_LOCK: Final = text("""
+    select e.id, exists (select from integration i where i.id = a.integration_id) as has_integration
+      from erasure e join deleted_account a on a.id = e.integrated_account_id
+     where e.environment_id = :environment_id and e.integrated_account_id = :id and e.resource is null
+           and e.started_at is null
+       for update of e
+""")
+_MOVE_BACK: Final = text(f"""
+    with back as (delete from deleted_account where id = :id returning {_NAMES})
+    insert into integrated_account ({_NAMES}) select {_NAMES} from back returning tenant_id
+""")
+_FORGET: Final = text("delete from erasure where id = :id")
+_HASTEN: Final = text("""
+    update erasure set due_at = least(due_at, now())
+     where environment_id = :environment_id and integrated_account_id = :id and resource is null
+           and finished_at is null
+""")
+
+
+def move_out(
+    connection: Connection, environment_id: str, account_ids: Sequence[str], *, erase_after_seconds: float
+) -> None:
+    """Delete accounts whose rows the caller has locked, in its transaction, to be erased so much later."""
+    ids = list(account_ids)
+    connection.execute(_MOVE_OUT, {"environment_id": environment_id, "ids": ids})
+    asked = {"ids": [new_id() for _ in ids], "account_ids": ids, "seconds": erase_after_seconds}
+    connection.execute(_ASK, {"environment_id": environment_id, **asked})
+
+
+@repeats_conflicts
+class DeletedAccounts:
+    """The accounts that were deleted and are not erased yet."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def restore(self, environment_id: str, account_id: str) -> bool | None:
+        """Bring an account back as it was; None where none waits, False where its integration is gone."""
+        with self._engine.begin() as connection:
+            found = connection.execute(_LOCK, {"environment_id": environment_id, "id": account_id}).one_or_none()
+            if found is None:
+                return None
+            if not found.has_integration:
+                return False
+            tenant_id = connection.execute(_MOVE_BACK, {"id": account_id}).scalar_one()
+            tenants.ensure(connection, environment_id, tenant_id)
+            connection.execute(_FORGET, {"id": found.id})
+        return True
+
+    def hasten(self, environment_id: str, account_id: str) -> bool:
+        """Let an account that was deleted be erased at once; tell whether there is one."""
+        with self._engine.begin() as connection:
+            values = {"environment_id": environment_id, "id": account_id}
+            return connection.execute(_HASTEN, values).rowcount > 0

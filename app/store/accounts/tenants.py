@@ -1,0 +1,87 @@
+"""Tenants in Postgres: made by hand, or by their first account."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, delete, exists, select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.engine.json_types import JsonObject
+from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
+from app.engine.objects.tenants import Tenant, is_id
+from app.services.runs.conflicts import repeats_conflicts
+from app.store import tables
+from app.store.db import owned_rows
+from app.store.db.database import Row, reading
+from app.store.db.row_versions import demand, unchanged
+
+_TABLE: Final = tables.tenant
+_ACCOUNT: Final = tables.integrated_account
+
+
+@repeats_conflicts
+class TenantStore:
+    """The tenants of all environments."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create_all(self, environment_id: EnvironmentId, tenants: Sequence[JsonObject]) -> Sequence[Tenant]:
+        """Write tenants, and return those that were not there before."""
+        rows = [{"metadata": {}, **tenant, "environment_id": environment_id} for tenant in tenants]
+        statement = insert(_TABLE).values(rows).on_conflict_do_nothing().returning(_TABLE)
+        with self._engine.begin() as connection:
+            return [_tenant(row) for row in connection.execute(statement).mappings().all()]
+
+    def get(self, environment_id: EnvironmentId, id: str) -> Tenant | None:
+        """Read a tenant."""
+        with reading(self._engine) as connection:
+            row = connection.execute(_selected(environment_id, id)).mappings().one_or_none()
+        return _tenant(row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Tenant]:
+        """Read a page of tenants."""
+        return owned_rows.list_rows(self._engine, _TABLE, environment_id, _tenant, filters)
+
+    def update(
+        self, environment_id: EnvironmentId, id: str, values: JsonObject, *, seen: RowVersion | None = None
+    ) -> Tenant | None:
+        """Change a tenant."""
+        row = owned_rows.update_row(self._engine, _TABLE, environment_id, id, values, seen=seen)
+        return _tenant(row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool | None:
+        """Remove a tenant that has no accounts; False for one that has some, None where there is none."""
+        has_accounts = exists().where(_ACCOUNT.c.environment_id == environment_id, _ACCOUNT.c.tenant_id == id)
+        mine = _TABLE.c.environment_id == environment_id, _TABLE.c.id == id
+        with self._engine.begin() as connection:
+            if connection.execute(select(_TABLE.c.id).where(*mine).with_for_update()).first() is None:
+                demand(is_done=False, seen=seen)
+                return None
+            if connection.execute(select(has_accounts)).scalar_one():
+                return False
+            is_done = connection.execute(delete(_TABLE).where(*mine, unchanged(_TABLE, seen))).rowcount == 1
+        demand(is_done, seen)
+        return True
+
+
+def ensure(connection: Connection, environment_id: str, tenant_id: str) -> None:
+    """Make the tenant of an account unless it is there, within the caller's transaction."""
+    if is_id(tenant_id):
+        values = {"environment_id": environment_id, "id": tenant_id, "name": tenant_id}
+        connection.execute(insert(_TABLE).values(**values).on_conflict_do_nothing())
+
+
+def _selected(environment_id: EnvironmentId, id: str) -> Any:
+    return owned_rows.select_in(_TABLE, environment_id).where(_TABLE.c.id == id)
+
+
+def _tenant(row: Row) -> Tenant:
+    return Tenant(
+        id=row["id"],
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        name=row["name"],
+        metadata=row["metadata"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

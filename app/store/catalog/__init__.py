@@ -1,0 +1,1 @@
+"""What users describe, in Postgres."""

@@ -1,0 +1,162 @@
+"""Installed integrations in Postgres; the literal secrets of their overrides are encrypted."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from sqlalchemy import Engine, and_, bindparam, func, literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.engine.ids import canonical_id, new_id
+from app.engine.json_types import JsonObject
+from app.engine.merging import merged
+from app.engine.objects.environment_integrations import EnvironmentIntegration
+from app.engine.objects.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
+from app.services.runs.conflicts import repeats_conflicts
+from app.store import tables
+from app.store.catalog.integrations import integration_of
+from app.store.db import owned_rows
+from app.store.db.autocommit import singles_of
+from app.store.db.database import Row, reading
+from app.store.secrets import sealed_config
+from app.store.secrets.encryption import Cipher
+from app.store.secrets.sealed_columns import OVERRIDE
+
+_TABLE = tables.environment_integration
+_OF: Final = select(_TABLE).where(
+    _TABLE.c.environment_id == bindparam("environment"), _TABLE.c.integration_id == bindparam("integration")
+)
+_INTEGRATION = tables.integration
+_ALL: Final = select(_INTEGRATION, _TABLE.c.override, _TABLE.c.origins.label("override_origins")).outerjoin(
+    _TABLE,
+    and_(_TABLE.c.integration_id == _INTEGRATION.c.id, _TABLE.c.environment_id == _INTEGRATION.c.environment_id),
+)
+_EFFECTIVE: Final = _ALL.where(
+    _INTEGRATION.c.environment_id == bindparam("environment"), _INTEGRATION.c.id == bindparam("integration")
+)
+
+
+@repeats_conflicts
+class EnvironmentIntegrationStore:
+    """The installed integrations of all environments."""
+
+    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+        self._engine = engine
+        self._cipher = cipher
+
+    def install(self, environment_id: EnvironmentId, values: JsonObject) -> tuple[EnvironmentIntegration, bool]:
+        """Write one, or change the one of its integration; tell whether it is new."""
+        sealed = self._sealed(environment_id, values["integration_id"], values)
+        written = insert(_TABLE).values(**{"override": {}, **sealed}, id=new_id(), environment_id=environment_id)
+        statement = written.on_conflict_do_update(
+            index_elements=["integration_id"], set_={**sealed, "updated_at": func.now()}
+        ).returning(_TABLE, literal_column("xmax = 0").label("is_new"))
+        with self._engine.begin() as connection:
+            row = connection.execute(statement).mappings().one()
+        return self._installed(row), row["is_new"]
+
+    def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentIntegration | None:
+        """Read one."""
+        row = owned_rows.find_row(self._engine, _TABLE, environment_id, id)
+        return self._installed(row) if row else None
+
+    def of(self, environment_id: EnvironmentId, integration_id: str) -> EnvironmentIntegration | None:
+        """Read the one of an integration."""
+        with reading(self._engine) as connection:
+            found = connection.execute(_OF, {"environment": environment_id, "integration": integration_id})
+            row = found.mappings().one_or_none()
+        return self._installed(row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentIntegration]:
+        """Read a page of them."""
+        return owned_rows.list_rows(self._engine, _TABLE, environment_id, self._installed, filters)
+
+    def update(
+        self, environment_id: EnvironmentId, id: str, values: JsonObject, *, seen: RowVersion | None = None
+    ) -> EnvironmentIntegration | None:
+        """Change one."""
+        integration_id = self._integration_of(environment_id, id) if "override" in values else ""
+        sealed = self._sealed(environment_id, integration_id, values)
+        row = owned_rows.update_row(self._engine, _TABLE, environment_id, id, sealed, seen=seen)
+        return self._installed(row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
+        """Remove one."""
+        return owned_rows.delete_row(self._engine, _TABLE, environment_id, id, seen=seen)
+
+    def _integration_of(self, environment_id: EnvironmentId, id: str) -> str:
+        row = owned_rows.find_row(self._engine, _TABLE, environment_id, id)
+        return str(row["integration_id"]) if row else ""
+
+    def _sealed(self, environment_id: str, integration_id: str, values: JsonObject) -> dict[str, Any]:
+        if "override" not in values:
+            return dict(values)
+        place = OVERRIDE.place(environment_id, canonical_id(integration_id))
+        return {**values, "override": sealed_config.sealed(values["override"], self._cipher, place)}
+
+    def _installed(self, row: Row) -> EnvironmentIntegration:
+        """Read a row for its owner: what does not decrypt stays sealed, and is told of."""
+        place = OVERRIDE.place(row["environment_id"], row["integration_id"])
+        return _installed(row, sealed_config.shown(row["override"], self._cipher, place))
+
+
+@repeats_conflicts
+class EffectiveIntegrations:
+    """Integrations as their environment uses them: with its override laid over their configs."""
+
+    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+        self._engine = engine
+        self._cipher = cipher
+
+    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration."""
+        values = {"environment": environment_id, "integration": integration_id}
+        row = singles_of(self._engine).one(_EFFECTIVE, values)
+        return effective_of(row, self._cipher) if row else None
+
+    def anywhere(self, integration_id: str) -> Integration | None:
+        """Read one integration of any environment, for the operator."""
+        with reading(self._engine) as connection:
+            row = connection.execute(_ALL.where(_INTEGRATION.c.id == integration_id)).mappings().one_or_none()
+        return effective_of(row, self._cipher) if row else None
+
+    def everywhere(self) -> Iterator[Integration]:
+        """Read the integrations of all environments, for the operator."""
+        with reading(self._engine) as connection:
+            for row in connection.execute(_ALL.order_by(_INTEGRATION.c.id)).mappings():
+                yield effective_of(row, self._cipher)
+
+    def note_origins(self, integration_id: str, hosts: Sequence[str]) -> None:
+        """Note what an integration's own secrets, and its override's, are given for; where that is kept already."""
+        with self._engine.begin() as connection:
+            for table, column in ((_INTEGRATION, _INTEGRATION.c.id), (_TABLE, _TABLE.c.integration_id)):
+                statement = update(table).where(column == integration_id, table.c.origins.is_not(None))
+                connection.execute(statement.values(origins=hosts))
+
+
+def _installed(row: Row, override: JsonObject) -> EnvironmentIntegration:
+    return EnvironmentIntegration(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        integration_id=str(row["integration_id"]),
+        override=override,
+        unreadable=frozenset(sealed_config.sealed_paths(override)),
+        origins=row["origins"],
+        show_in_catalog=row["show_in_catalog"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def effective_of(row: Row, cipher: Cipher) -> Integration:
+    """Read an integration's row that has the ``override`` of its environment, or null, and that one's origins."""
+    integration = integration_of(row, cipher)
+    if row["override"] is None:
+        return integration
+    override = _opened(integration.environment_id, integration.id, row["override"], cipher)
+    config = merged(integration.config, override)
+    return replace(integration, config=config, override_origins=row["override_origins"])
+
+
+def _opened(environment_id: object, integration_id: object, override: JsonObject, cipher: Cipher) -> JsonObject:
+    return sealed_config.opened(override, cipher, OVERRIDE.place(environment_id, integration_id))

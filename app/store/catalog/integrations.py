@@ -1,0 +1,139 @@
+"""Integrations in Postgres; the literal secrets of their configs are encrypted."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.engine.errors import Failure, InvalidInputError
+from app.engine.ids import canonical_id
+from app.engine.json_types import JsonObject
+from app.engine.objects.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
+from app.services.runs.conflicts import repeats_conflicts
+from app.store import tables
+from app.store.db import owned_rows
+from app.store.db.database import Row, reading
+from app.store.db.row_versions import demand, unchanged
+from app.store.secrets import sealed_config
+from app.store.secrets.bound_values import Place
+from app.store.secrets.encryption import Cipher
+from app.store.secrets.sealed_columns import CONFIG
+
+_TABLE = tables.integration
+
+
+@repeats_conflicts
+class IntegrationStore:
+    """The integrations of all environments."""
+
+    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+        self._engine = engine
+        self._cipher = cipher
+
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> Integration:
+        """Write an integration; raise InvalidInputError when its name is taken."""
+        try:
+            owned = {**self._sealed(environment_id, id, values), "id": id, "environment_id": environment_id}
+            row = owned_rows.insert_row(self._engine, _TABLE, owned)
+        except IntegrityError as error:
+            message = f"an integration called '{values['name']}' exists already"
+            raise InvalidInputError([Failure("name", message)]) from error
+        return self._integration(row)
+
+    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration."""
+        row = owned_rows.find_row(self._engine, _TABLE, environment_id, integration_id)
+        return self._integration(row) if row else None
+
+    def inspect(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration for its owner: what does not decrypt stays sealed, and is told of."""
+        row = owned_rows.find_row(self._engine, _TABLE, environment_id, integration_id)
+        return self._shown(row) if row else None
+
+    def by_name(self, environment_id: EnvironmentId, name: str) -> Integration | None:
+        """Find an integration by its name."""
+        with reading(self._engine) as connection:
+            statement = owned_rows.select_in(_TABLE, environment_id).where(_TABLE.c.name == name)
+            row = connection.execute(statement).mappings().one_or_none()
+        return self._integration(row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Integration]:
+        """Read a page of integrations."""
+        return owned_rows.list_rows(self._engine, _TABLE, environment_id, self._shown, filters)
+
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        integration_id: str,
+        values: Mapping[str, Any],
+        *,
+        version: int,
+        seen: RowVersion | None = None,
+    ) -> Integration | None:
+        """Change an integration that is still at ``version``; None when it is not, or not there."""
+        statement = (
+            update(_TABLE)
+            .where(_TABLE.c.id == integration_id, _TABLE.c.environment_id == environment_id)
+            .where(_TABLE.c.version == version, unchanged(_TABLE, seen))
+            .values(**self._sealed(environment_id, integration_id, values), version=version + 1, updated_at=func.now())
+            .returning(_TABLE)
+        )
+        with self._engine.begin() as connection:
+            row = connection.execute(statement).mappings().one_or_none()
+        demand(row is not None, seen)
+        return self._shown(row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, integration_id: str, *, seen: RowVersion | None = None) -> bool:
+        """Remove an integration; raise InvalidInputError while accounts belong to it."""
+        try:
+            return owned_rows.delete_row(self._engine, _TABLE, environment_id, integration_id, seen=seen)
+        except IntegrityError as error:
+            raise InvalidInputError([Failure("id", self._in_use(integration_id))]) from error
+
+    def _in_use(self, integration_id: str) -> str:
+        accounts = tables.integrated_account
+        with reading(self._engine) as connection:
+            ids = connection.execute(select(accounts.c.id).where(accounts.c.integration_id == integration_id).limit(5))
+            named = ", ".join(str(id) for id in ids.scalars())
+        return f"integrated accounts belong to this integration, delete them first: {named}"
+
+    def _sealed(self, environment_id: str, id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        if "config" not in values:
+            return dict(values)
+        place = CONFIG.place(environment_id, canonical_id(id))
+        return {**values, "config": sealed_config.sealed(values["config"], self._cipher, place)}
+
+    def _integration(self, row: Row) -> Integration:
+        return integration_of(row, self._cipher)
+
+    def _shown(self, row: Row) -> Integration:
+        """Read an integration's row for its owner, whom secrets that do not decrypt are not to keep from it."""
+        config = sealed_config.shown(row["config"], self._cipher, _place(row))
+        return replace(_integration(row, config), unreadable=frozenset(sealed_config.sealed_paths(config)))
+
+
+def integration_of(row: Row, cipher: Cipher) -> Integration:
+    """Read an integration's row, its secrets opened."""
+    return _integration(row, sealed_config.opened(row["config"], cipher, _place(row)))
+
+
+def _place(row: Row) -> Place:
+    return CONFIG.place(row["environment_id"], row["id"])
+
+
+def _integration(row: Row, config: JsonObject) -> Integration:
+    return Integration(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        name=row["name"],
+        category=row["category"],
+        is_beta=row["is_beta"],
+        sharing=row["sharing"],
+        config=config,
+        origins=row["origins"],
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

@@ -1,0 +1,282 @@
+"""Unified models, what an environment changes about them, and the mappings of their methods, in Postgres."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Engine, Select, Table, and_, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from app.engine.errors import Failure, InvalidInputError
+from app.engine.integrations.offers import MappedModel
+from app.engine.objects.objects import (
+    EnvironmentId,
+    EnvironmentUnifiedModel,
+    ListFilters,
+    Page,
+    RowVersion,
+    UnifiedModel,
+    UnifiedModelMethod,
+)
+from app.engine.unified.model import UnifiedName
+from app.services.runs.conflicts import repeats_conflicts
+from app.services.unified.mappings import MappingLayers
+from app.services.unified.methods import MappingLayer
+from app.store import tables
+from app.store.db import owned_rows, paging
+from app.store.db.database import Row, reading
+from app.store.db.row_versions import demand, unchanged
+
+T = TypeVar("T")
+
+_MODEL = tables.unified_model
+_INSTALLED = tables.environment_unified_model
+_METHOD = tables.unified_model_method
+
+
+@repeats_conflicts
+class UnifiedModelStore:
+    """The unified models of all environments."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> UnifiedModel:
+        """Write a model; raise InvalidInputError when its name is taken."""
+        try:
+            row = owned_rows.insert_row(self._engine, _MODEL, {**values, "id": id, "environment_id": environment_id})
+        except IntegrityError as error:
+            message = f"a unified model called '{values['name']}' exists already"
+            raise InvalidInputError([Failure("name", message)]) from error
+        return _made(UnifiedModel, row)
+
+    def get(self, environment_id: EnvironmentId, model_id: str) -> UnifiedModel | None:
+        """Read one model."""
+        row = owned_rows.find_row(self._engine, _MODEL, environment_id, model_id)
+        return _made(UnifiedModel, row) if row else None
+
+    def by_name(self, environment_id: EnvironmentId, name: str) -> UnifiedModel | None:
+        """Find a model by its name."""
+        with reading(self._engine) as connection:
+            statement = owned_rows.select_in(_MODEL, environment_id).where(_MODEL.c.name == name)
+            row = connection.execute(statement).mappings().one_or_none()
+        return _made(UnifiedModel, row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[UnifiedModel]:
+        """Read a page of models."""
+        return owned_rows.list_rows(self._engine, _MODEL, environment_id, lambda row: _made(UnifiedModel, row), filters)
+
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        model_id: str,
+        values: Mapping[str, Any],
+        *,
+        version: int,
+        seen: RowVersion | None = None,
+    ) -> UnifiedModel | None:
+        """Change a model that is still at ``version``; None when it is not, or not there."""
+        row = _versioned_update(self._engine, _MODEL, environment_id, model_id, values, version, seen)
+        return _made(UnifiedModel, row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, model_id: str, *, seen: RowVersion | None = None) -> bool:
+        """Remove a model with its mappings."""
+        return owned_rows.delete_row(self._engine, _MODEL, environment_id, model_id, seen=seen)
+
+    def layers(
+        self, environment_id: EnvironmentId, name: UnifiedName, *, method: str, integration_name: str
+    ) -> MappingLayers | None:
+        """Read what is configured for a method at an integration; None when there is no such model."""
+        at_place = and_(
+            _METHOD.c.unified_model_id == _MODEL.c.id,
+            _METHOD.c.integration_name == integration_name,
+            _METHOD.c.resource_name == name.resource,
+            _METHOD.c.method_name == method,
+        )
+        statement = (
+            select(_MODEL.c.resources, _METHOD.c.layer, _METHOD.c.config)
+            .outerjoin(_METHOD, at_place)
+            .where(_MODEL.c.environment_id == environment_id, _MODEL.c.name == name.model)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(statement).all()
+        if not rows:
+            return None
+        configs = {row.layer: row.config for row in rows}
+        return MappingLayers(
+            resources=rows[0].resources, base=configs.get("base"), environment=configs.get("environment")
+        )
+
+    def mapped(self, environment_id: EnvironmentId, integration_name: str) -> Sequence[MappedModel]:
+        """Read all models, by name, with their methods that are mapped to an integration in any layer."""
+        at_integration = and_(_METHOD.c.unified_model_id == _MODEL.c.id, _METHOD.c.integration_name == integration_name)
+        described = _METHOD.c.config["description"].astext.label("description")
+        statement = (
+            select(_MODEL.c.id, _MODEL.c.name, _MODEL.c.category, _MODEL.c.resources)
+            .add_columns(_METHOD.c.resource_name, _METHOD.c.method_name, _METHOD.c.layer, described)
+            .outerjoin(_METHOD, at_integration)
+            .where(_MODEL.c.environment_id == environment_id)
+            # An environment's layer comes after the base that it lies over.
+            .order_by(_MODEL.c.name, _METHOD.c.layer)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(statement).all()
+        methods: dict[str, dict[tuple[str, str], str | None]] = {}
+        for row in rows:
+            of_model = methods.setdefault(row.name, {})
+            if row.method_name is not None:
+                place = (row.resource_name, row.method_name)
+                of_model[place] = row.description or of_model.get(place)
+        overridden = {
+            (row.name, row.resource_name, row.method_name)
+            for row in rows
+            if row.layer == MappingLayer.ENVIRONMENT.value
+        }
+        models = {row.name: row for row in rows}
+        return [
+            MappedModel(
+                id=str(row.id),
+                name=name,
+                category=row.category,
+                resources=row.resources,
+                methods=methods[name],
+                overridden=frozenset((resource, method) for of, resource, method in overridden if of == name),
+            )
+            for name, row in models.items()
+        ]
+
+
+@repeats_conflicts
+class EnvironmentUnifiedModelStore:
+    """What environments change about their unified models."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def put(
+        self, environment_id: EnvironmentId, id: str, unified_model_id: str, override: Mapping[str, Any] | None
+    ) -> EnvironmentUnifiedModel:
+        """Write a model's row, or change the one that is there."""
+        values = {"id": id, "environment_id": environment_id, "unified_model_id": unified_model_id}
+        changed = {"updated_at": func.now(), **({} if override is None else {"override": override})}
+        statement = (
+            insert(_INSTALLED)
+            .values(**values, override=override or {})
+            .on_conflict_do_update(constraint="environment_unified_model_model", set_=changed)
+            .returning(_INSTALLED)
+        )
+        with self._engine.begin() as connection:
+            return _made(EnvironmentUnifiedModel, connection.execute(statement).mappings().one())
+
+    def get(self, environment_id: EnvironmentId, id: str) -> EnvironmentUnifiedModel | None:
+        """Read one row."""
+        row = owned_rows.find_row(self._engine, _INSTALLED, environment_id, id)
+        return _made(EnvironmentUnifiedModel, row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[EnvironmentUnifiedModel]:
+        """Read a page of rows."""
+        return owned_rows.list_rows(
+            self._engine, _INSTALLED, environment_id, lambda row: _made(EnvironmentUnifiedModel, row), filters
+        )
+
+    def update(
+        self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, seen: RowVersion | None = None
+    ) -> EnvironmentUnifiedModel | None:
+        """Change a row."""
+        row = owned_rows.update_row(self._engine, _INSTALLED, environment_id, id, values, seen=seen)
+        return _made(EnvironmentUnifiedModel, row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
+        """Remove a row with its mappings."""
+        return owned_rows.delete_row(self._engine, _INSTALLED, environment_id, id, seen=seen)
+
+
+@repeats_conflicts
+class MappingStore:
+    """The mappings of one layer."""
+
+    def __init__(self, engine: Engine, layer: MappingLayer) -> None:
+        self._engine = engine
+        self._layer = layer
+
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> UnifiedModelMethod:
+        """Write a mapping; raise InvalidInputError when there is one of the same place."""
+        row = {**values, "id": id, "environment_id": environment_id, "layer": self._layer.value}
+        try:
+            return _made(UnifiedModelMethod, owned_rows.insert_row(self._engine, _METHOD, row))
+        except IntegrityError as error:
+            message = "exists already for this integration and resource: change it by PATCH"
+            raise InvalidInputError([Failure("method_name", message)]) from error
+
+    def get(self, environment_id: EnvironmentId, id: str) -> UnifiedModelMethod | None:
+        """Read one mapping."""
+        with reading(self._engine) as connection:
+            row = connection.execute(self._selected(environment_id).where(_METHOD.c.id == id)).mappings().first()
+        return _made(UnifiedModelMethod, row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[UnifiedModelMethod]:
+        """Read a page of mappings."""
+        statement = self._selected(environment_id)
+        statement = paging.narrowed(statement, _METHOD, filters)
+        with reading(self._engine) as connection:
+            return paging.read_page(
+                connection,
+                statement,
+                _METHOD,
+                lambda row: _made(UnifiedModelMethod, row),
+                limit=filters.limit,
+                cursor=filters.cursor,
+                sort=filters.sort,
+            )
+
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        id: str,
+        values: Mapping[str, Any],
+        *,
+        version: int,
+        seen: RowVersion | None = None,
+    ) -> UnifiedModelMethod | None:
+        """Change a mapping that is still at ``version``; None when it is not, or not there."""
+        row = _versioned_update(self._engine, _METHOD, environment_id, id, values, version, seen)
+        return _made(UnifiedModelMethod, row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, id: str, *, seen: RowVersion | None = None) -> bool:
+        """Remove a mapping."""
+        return self.get(environment_id, id) is not None and owned_rows.delete_row(
+            self._engine, _METHOD, environment_id, id, seen=seen
+        )
+
+    def _selected(self, environment_id: EnvironmentId) -> Select[Any]:
+        return owned_rows.select_in(_METHOD, environment_id).where(_METHOD.c.layer == self._layer.value)
+
+
+def _versioned_update(
+    engine: Engine,
+    table: Table,
+    environment_id: EnvironmentId,
+    id: str,
+    values: Mapping[str, Any],
+    version: int,
+    seen: RowVersion | None,
+) -> Row | None:
+    statement = (
+        update(table)
+        .where(table.c.id == id, table.c.environment_id == environment_id, table.c.version == version)
+        .where(unchanged(table, seen))
+        .values(**values, version=version + 1, updated_at=func.now())
+        .returning(table)
+    )
+    with engine.begin() as connection:
+        row = connection.execute(statement).mappings().one_or_none()
+    demand(row is not None, seen)
+    return row
+
+
+def _made(kind: type[T], row: Row) -> T:
+    # Ids are texts, however a row was read.
+    values = {name: str(value) if isinstance(value, UUID) else value for name, value in row.items()}
+    return kind(**{field.name: values[field.name] for field in fields(kind)})  # type: ignore[arg-type]

@@ -1,0 +1,193 @@
+"""Webhooks in Postgres; their secrets are encrypted."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from app.engine.errors import ConflictError, UnreadableSecretError
+from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion, Webhook
+from app.engine.webhooks.events import WEBHOOK_DISABLED
+from app.services.runs.conflicts import repeats_conflicts
+from app.services.webhooks.health import Announcement
+from app.store import tables
+from app.store.announcements.announcements import insert_announcements
+from app.store.db import owned_rows
+from app.store.db.database import Row
+from app.store.secrets.encryption import Cipher
+from app.store.secrets.sealed_columns import WEBHOOK_PREVIOUS_SECRET, WEBHOOK_SECRET, SealedColumn
+
+_TABLE = tables.webhook
+
+# Writes at the first failure after a success, and when the patience is over; in between nothing changes.
+_NOTE_FAILURE = text("""
+    update webhook
+       set failing_since = coalesce(failing_since, now()),
+           is_active = coalesce(failing_since, now()) > now() - make_interval(secs => :seconds),
+           disabled_reason = case when coalesce(failing_since, now()) <= now() - make_interval(secs => :seconds)
+                                  then :reason end
+     where id = :id and is_active
+           and coalesce(failing_since, '-infinity') <= now() - make_interval(secs => :seconds)
+ returning is_active
+""")
+
+_SUBSCRIBERS = text("""
+    select other.id from webhook other join webhook disabled on disabled.environment_id = other.environment_id
+     where disabled.id = :id and other.id <> disabled.id and other.is_active
+           and (other.event_types is null or :event = any(other.event_types))
+""")
+
+_REPLACE_SECRET = text("""
+    update webhook
+       set secret_encrypted = :secret, previous_secret_encrypted = :previous, updated_at = now(),
+           previous_secret_expires_at = case when cast(:previous as bytea) is not null
+                                             then now() + make_interval(secs => :seconds) end
+     where id = :id and secret_encrypted = :present
+ returning *
+""")
+
+_NOTE_SUCCESS = text("update webhook set failing_since = null where id = :id and failing_since is not null")
+
+
+_FORGET = text("delete from webhook_record where webhook_id = :id")
+
+
+@repeats_conflicts
+class WebhookStore:
+    """The webhooks of all environments."""
+
+    def __init__(self, engine: Engine, cipher: Cipher) -> None:
+        self._engine = engine
+        self._cipher = cipher
+
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any], *, secret: str) -> Webhook:
+        """Write a webhook."""
+        sealed = self._cipher.seal(secret, WEBHOOK_SECRET.place(environment_id, id))
+        owned = {"id": id, "environment_id": environment_id, "secret_encrypted": sealed}
+        return self._webhook(owned_rows.insert_row(self._engine, _TABLE, {**values, **owned}))
+
+    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
+        """Read one webhook, its secret included."""
+        row = owned_rows.find_row(self._engine, _TABLE, environment_id, webhook_id)
+        return self._webhook(row) if row else None
+
+    def inspect(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
+        """Read one webhook for its owner, who is told of a secret that does not decrypt."""
+        row = owned_rows.find_row(self._engine, _TABLE, environment_id, webhook_id)
+        return self._shown(row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
+        """Read a page of webhooks."""
+        return owned_rows.list_rows(self._engine, _TABLE, environment_id, self._shown, filters)
+
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        webhook_id: str,
+        values: Mapping[str, Any],
+        *,
+        seen: RowVersion | None = None,
+    ) -> Webhook | None:
+        """Change a webhook; its secret stays. One that a user switches on or off starts with a clean record."""
+        if "is_active" in values:
+            values = {**values, "failing_since": None, "disabled_reason": None}
+        row = owned_rows.update_row(self._engine, _TABLE, environment_id, webhook_id, values, seen=seen)
+        return self._shown(row) if row else None
+
+    def replace_secret(
+        self, environment_id: EnvironmentId, webhook_id: str, secret: str, *, overlap_seconds: float
+    ) -> Webhook | None:
+        """Sign by another secret, for a while beside the present one; the one before that ends now.
+
+        One that does not decrypt ends now, so that a webhook is mended by another secret. Raise ConflictError when
+        somebody else has replaced it meanwhile: their secret would be shown to nobody.
+        """
+        row = owned_rows.find_row(self._engine, _TABLE, environment_id, webhook_id)
+        if row is None:
+            return None
+        # By the row's own id: a caller may write it in capitals.
+        place = WEBHOOK_SECRET.place(row["environment_id"], row["id"])
+        values = {
+            "secret": self._cipher.seal(secret, place),
+            "previous": self._resealed(row) if overlap_seconds > 0 else None,
+            "seconds": overlap_seconds,
+        }
+        with self._engine.begin() as connection:
+            parameters = {**values, "id": webhook_id, "present": row["secret_encrypted"]}
+            replaced = connection.execute(_REPLACE_SECRET, parameters).mappings().one_or_none()
+        if replaced is None:
+            raise ConflictError("the secret of this webhook was replaced, or the webhook removed, at the same moment")
+        return self._webhook(replaced)
+
+    def note_failure(
+        self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement
+    ) -> bool:
+        """Note that a delivery failed; tell whether the webhook is disabled now, having failed for so long.
+
+        Then the events that tell the environment's other webhooks so are queued in the same transaction.
+        """
+        values = {"id": webhook_id, "reason": reason, "seconds": disable_after_seconds}
+        with self._engine.begin() as connection:
+            row = connection.execute(_NOTE_FAILURE, values).first()
+            if row is None or row.is_active:
+                return False
+            others = connection.execute(_SUBSCRIBERS, {"id": webhook_id, "event": WEBHOOK_DISABLED}).scalars()
+            insert_announcements(connection, announce([str(other) for other in others]))
+        return True
+
+    def note_success(self, webhook_id: str) -> None:
+        """Note that a delivery was taken."""
+        with self._engine.begin() as connection:
+            connection.execute(_NOTE_SUCCESS, {"id": webhook_id})
+
+    def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> bool:
+        """Remove a webhook, and what it was told."""
+        if not owned_rows.delete_row(self._engine, _TABLE, environment_id, webhook_id, seen=seen):
+            return False
+        with self._engine.begin() as connection:
+            connection.execute(_FORGET, {"id": webhook_id})
+        return True
+
+    def _webhook(self, row: Row) -> Webhook:
+        previous = self._opened(row, WEBHOOK_PREVIOUS_SECRET) if row["previous_secret_encrypted"] else None
+        return _webhook(row, secret=self._opened(row, WEBHOOK_SECRET), previous_secret=previous)
+
+    def _resealed(self, row: Row) -> bytes | None:
+        """Seal the present secret as the one before; None when it does not decrypt, so that it signs nothing."""
+        try:
+            present = self._opened(row, WEBHOOK_SECRET)
+        except UnreadableSecretError:
+            return None
+        return self._cipher.seal(present, WEBHOOK_PREVIOUS_SECRET.place(row["environment_id"], row["id"]))
+
+    def _opened(self, row: Row, column: SealedColumn) -> str:
+        secret = self._cipher.open(row[column.name], column.place(row["environment_id"], row["id"]))
+        assert isinstance(secret, str)
+        return secret
+
+    def _shown(self, row: Row) -> Webhook:
+        """Read a webhook for its owner: a secret that does not decrypt keeps none of the others from being listed."""
+        try:
+            return self._webhook(row)
+        except UnreadableSecretError as error:
+            return replace(_webhook(row, secret=""), disabled_reason=f"{error.code}: {error.message}")
+
+
+def _webhook(row: Row, *, secret: str, previous_secret: str | None = None) -> Webhook:
+    return Webhook(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        target_url=row["target_url"],
+        is_active=row["is_active"],
+        event_types=row["event_types"],
+        signature_encoding=row["signature_encoding"],
+        changes_only=row["changes_only"],
+        failing_since=row["failing_since"],
+        disabled_reason=row["disabled_reason"],
+        previous_secret_expires_at=row["previous_secret_expires_at"],
+        secret=secret,
+        previous_secret=previous_secret,
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

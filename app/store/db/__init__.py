@@ -1,0 +1,1 @@
+"""Connections, transactions, paging and migrations: what all repositories share."""

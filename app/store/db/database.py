@@ -1,0 +1,148 @@
+"""Connections to Postgres: one engine per process."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, TypeAlias
+
+import psycopg
+from psycopg import Cursor
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from app.engine.errors import StoreUnavailableError
+from app.engine.json_types import JSON
+from app.engine.records.rows import encode
+from app.services.maintenance.health import StoreState
+from app.store.db.connections import Connections
+from app.store.db.sqlstates import STORE_FAULTS, Cure, cure_of, translated
+
+Row: TypeAlias = Mapping[Any, Any]
+"""A row by the names of its columns, whoever has read it."""
+
+_RESTS_SINCE = "rests_since"
+LONGEST_REST_SECONDS = 1.0
+
+_CONNECTIONS: Final = "connections"
+# Who is told that sessions are read-only is told so by one that is.
+_STATE: Final = text("select current_setting('transaction_read_only') = 'on'")
+
+
+def connect(database_url: str, *, pool_size: int = 10, is_pooled: bool = False, prepares: bool = True) -> Engine:
+    """Make the process's engine; it connects at first use, so never before a fork.
+
+    A fault that passes is raised as StoreUnavailableError. A URL that leads to a pooler which lends a session for one
+    transaction at a time is told by ``is_pooled``.
+    """
+    connections = Connections(url=database_url, is_pooled=is_pooled, prepares=prepares)
+    engine = _engine(connections, pool_size=pool_size, max_overflow=pool_size, pool_recycle=1800)
+    _ping_rested(engine)
+    return engine
+
+
+def unpooled(engine: Engine) -> Engine:
+    """Make an engine for the same database that connects for each use."""
+    return _engine(connections_of(engine), poolclass=NullPool)
+
+
+def connections_of(engine: Engine) -> Connections:
+    """Tell how an engine connects."""
+    connections = engine.get_execution_options()[_CONNECTIONS]
+    assert isinstance(connections, Connections)
+    return connections
+
+
+def _engine(connections: Connections, **pooling: Any) -> Engine:
+    engine = create_engine(
+        "postgresql+psycopg://",
+        json_serializer=_dumps,
+        # Not orjson: it reads an integer beyond 64 bits as a float.
+        json_deserializer=json.loads,
+        connect_args=connections.arguments(),
+        execution_options={_CONNECTIONS: connections},
+        **pooling,
+    )
+    event.listen(engine, "do_connect", lambda _dialect, _record, _arguments, named: connections.open(**named))
+    event.listen(engine, "handle_error", _translate)
+    return engine
+
+
+def reading(engine: Engine) -> Connection:
+    """Take a connection for statements that need no transaction: each costs one trip to Postgres instead of three."""
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
+def driver_cursor(connection: Connection) -> Iterator[Cursor[Any]]:
+    """Give a cursor for statements past SQLAlchemy, within its transaction: a statement costs half as much.
+
+    SQLAlchemy does not see what is done there, so neither does its error handler: faults are translated here.
+    """
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    try:
+        with raw.cursor(binary=True) as cursor:
+            yield cursor
+    except STORE_FAULTS as error:
+        if cure_of(error) is Cure.NEW_SESSIONS:
+            connection.invalidate()
+            drop_sessions(connection.engine)
+        if (told := translated(error)) is None:
+            raise
+        raise told from error
+
+
+def drop_sessions(engine: Engine) -> None:
+    """Have everybody connect anew: sessions that are in use end with their use, the others now."""
+    engine.dispose()
+
+
+def state_of(engine: Engine) -> StoreState:
+    """Tell whether Postgres answers, and takes what is written."""
+    try:
+        with reading(engine) as connection:
+            is_read_only = connection.execute(_STATE).scalar_one()
+    except StoreUnavailableError:
+        return StoreState.UNREACHABLE
+    if is_read_only:
+        # It may be this session alone: the next look is by another.
+        drop_sessions(engine)
+        return StoreState.READ_ONLY
+    return StoreState.OK
+
+
+def _ping_rested(engine: Engine) -> None:
+    """Ask connections whether they are alive when they are taken up after a rest; in use, they show it themselves."""
+
+    def note_rest(_: object, record: ConnectionPoolEntry) -> None:
+        record.info[_RESTS_SINCE] = time.monotonic()
+
+    def ping(connection: DBAPIConnection, record: ConnectionPoolEntry, _: object) -> None:
+        rests_since = record.info.get(_RESTS_SINCE)
+        if rests_since is None or time.monotonic() < rests_since + LONGEST_REST_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            # The pool answers this with a new connection.
+            raise DisconnectionError from error
+
+    event.listen(engine, "checkin", note_rest)
+    event.listen(engine, "checkout", ping)
+
+
+def _translate(context: ExceptionContext) -> None:
+    error = context.original_exception
+    if context.connection is not None and context.engine is not None and cure_of(error) is Cure.NEW_SESSIONS:
+        context.is_disconnect = True
+        drop_sessions(context.engine)
+    if (told := translated(error)) is not None:
+        raise told from error
+
+
+def _dumps(value: JSON) -> str:
+    return encode(value).decode()

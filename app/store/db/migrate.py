@@ -1,0 +1,82 @@
+"""Bring a database to the current schema, or back to an older one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from app.engine.errors import Failure, InvalidInputError, StoreOfLaterVersionError, StoreRightsError
+from app.store.db.database import connect, connections_of
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+# One migrator at a time; any constant that nothing else in this database uses.
+_LOCK_KEY = 7_208_113_401
+
+
+def upgrade(database_url: str, revision: str = "head") -> None:
+    """Apply what is missing, in one transaction; a second caller waits for the first and finds nothing to do.
+
+    Raises StoreOfLaterVersionError when there is more than this version knows, StoreRightsError when the database's
+    role may not change it.
+    """
+    _migrate(database_url, lambda config: command.upgrade(config, revision))
+
+
+def downgrade(database_url: str, revision: str) -> None:
+    """Undo what came after a revision, in one transaction.
+
+    Raises IrreversibleMigrationError when some of it can not be undone, InvalidInputError when there is no such
+    revision, and as ``upgrade`` does.
+    """
+    try:
+        _migrate(database_url, lambda config: command.downgrade(config, revision))
+    except CommandError as error:
+        raise InvalidInputError([Failure("", f"there is no revision '{revision}' to go back to")]) from error
+
+
+def _migrate(database_url: str, apply: Callable[[Config], None]) -> None:
+    engine = connect(database_url, pool_size=1)
+    try:
+        with _rights_told(engine), engine.begin() as connection:
+            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+            config = Config()
+            # A per cent sign begins what Alembic's file format replaces.
+            config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+            config.attributes["connection"] = connection
+            _refuse_later_version(config, connection)
+            apply(config)
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _rights_told(engine: Engine) -> Iterator[None]:
+    """Tell in one sentence what right the database's role lacks."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise
+        user = connections_of(engine).arguments().get("user")
+        role = f"role '{user}'" if user else "role of DATABASE_URL"
+        raise StoreRightsError(
+            f"the {role} may not migrate the database ({error.orig.diag.message_primary}): let the database's owner "
+            "migrate it, or grant the role CREATE on its schema and make it the owner of Ferryman's tables"
+        ) from error
+
+
+def _refuse_later_version(config: Config, connection: Connection) -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if later := set(MigrationContext.configure(connection).get_current_heads()) - known:
+        raise StoreOfLaterVersionError(
+            f"the database was migrated by a later version of Ferryman (revision {', '.join(sorted(later))}): "
+            "use that version, or restore a backup from before"
+        )

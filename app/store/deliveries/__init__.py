@@ -1,0 +1,1 @@
+"""The events of webhook runs, in Postgres."""

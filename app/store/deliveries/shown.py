@@ -1,0 +1,152 @@
+"""The deliveries of webhooks in Postgres, as their owner sees them: listed, shown, sent again."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, func, select, text
+
+from app.engine.objects.objects import Delivery, ListFilters, Page
+from app.engine.runs.work import Ring
+from app.engine.status import DeliveryStatus
+from app.services.runs.conflicts import repeats_conflicts
+from app.store import tables
+from app.store.db import paging
+from app.store.db.database import Row, reading
+from app.store.deliveries.deliveries import counted
+from app.store.units.pages import count
+
+_TABLE = tables.delivery
+LISTED = tuple(column for column in _TABLE.c if column.name != "body")
+"""What a delivery is listed by: its body may be large."""
+
+_COUNTED = (DeliveryStatus.DELIVERED, DeliveryStatus.DEAD_LETTERED, DeliveryStatus.QUARANTINED)
+
+# A unit that is at work comes to the event by itself; one that sleeps, or that had nothing left to do, has to be woken.
+_WAKE_UNIT = text("""
+    update unit
+       set status = case when status = 'leased' then status else 'ready' end, wake_at = null, rung_at = now(),
+           attempts = case when status = 'leased' then attempts else 0 end, updated_at = now()
+     where run_id = :run_id and kind = 'delivery'
+""")
+
+_UNIT = text("""
+    select unit.id, unit.run_id, r.queue from unit join sync_job_run r on r.id = unit.run_id
+     where unit.run_id = :run_id and unit.kind = 'delivery'
+""")
+
+_RUN = text("select run_id from delivery where id = :id and webhook_id = :webhook_id")
+
+# What was split goes on in its parts.
+_LOCK = text("""
+    select status, resource_id, records from delivery
+     where id = :id and octet_length(body) > 0 and status <> 'split' for update
+""")
+
+# It has as long again as a new one to be taken.
+_REOPEN = text("""
+    update delivery set status = 'pending', attempts = 0, delivered_at = null, created_at = now(), wake_at = null,
+           lease_expires_at = null
+     where id = :id and status <> 'pending'
+""")
+
+# What is under way is not sent a second time beside that.
+_HURRY: Final = """
+    update delivery set wake_at = null
+     where {which} and run_id is null and status = 'pending'
+           and (lease_expires_at is null or lease_expires_at <= now())
+"""
+_HURRY_ONE = text(_HURRY.format(which="id = :id"))
+_HURRY_ALL = text(_HURRY.format(which="webhook_id = :webhook_id"))
+
+_WAKE_ALL = text("""
+    update unit set wake_at = null, rung_at = now(), updated_at = now()
+      from sync_job_run r
+     where r.id = unit.run_id and unit.kind = 'delivery' and unit.status = 'ready'
+           and unit.run_id in (select run_id from delivery where webhook_id = :webhook_id and status = 'pending')
+ returning unit.id, unit.run_id, r.queue
+""")
+
+
+@repeats_conflicts
+class WebhookDeliveryStore:
+    """The deliveries of all webhooks."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def list(self, webhook_id: str, filters: ListFilters) -> Page[Delivery]:
+        """Read a page of a webhook's deliveries, without their bodies."""
+        statement = select(*LISTED).where(_TABLE.c.webhook_id == webhook_id)
+        statement = paging.narrowed(statement, _TABLE, filters)
+        with reading(self._engine) as connection:
+            return paging.read_page(
+                connection,
+                statement,
+                _TABLE,
+                delivery_of,
+                limit=filters.limit,
+                cursor=filters.cursor,
+                sort=filters.sort,
+            )
+
+    def get(self, webhook_id: str, delivery_id: str) -> Delivery | None:
+        """Read one delivery with its body."""
+        body = func.convert_from(_TABLE.c.body, "UTF8").label("body")
+        statement = select(*LISTED, body).where(_TABLE.c.webhook_id == webhook_id, _TABLE.c.id == delivery_id)
+        with reading(self._engine) as connection:
+            row = connection.execute(statement).mappings().one_or_none()
+        return delivery_of(row, row["body"]) if row else None
+
+    def retry(self, webhook_id: str, delivery_id: str) -> Sequence[Ring] | None:
+        """Make a delivery pending and due; list the unit to ring, if it is a run's.
+
+        None when it has no body left, or was split. What the run's books have counted of it, they count anew at its
+        next end.
+        """
+        with self._engine.begin() as connection:
+            run_id = connection.execute(_RUN, {"id": delivery_id, "webhook_id": webhook_id}).scalar_one()
+            # In the order of all locks: the unit, the delivery, its resource.
+            connection.execute(_WAKE_UNIT, {"run_id": run_id})
+            row = connection.execute(_LOCK, {"id": delivery_id}).mappings().one_or_none()
+            if row is None:
+                return None
+            connection.execute(_HURRY_ONE, {"id": delivery_id})
+            connection.execute(_REOPEN, {"id": delivery_id})
+            _uncount(connection, row)
+            return [_ring(unit) for unit in connection.execute(_UNIT, {"run_id": run_id})]
+
+    def wake_all(self, webhook_id: str) -> Sequence[Ring]:
+        """Make due at once whatever waits for a webhook; list the units to ring."""
+        with self._engine.begin() as connection:
+            connection.execute(_HURRY_ALL, {"webhook_id": webhook_id})
+            return [_ring(unit) for unit in connection.execute(_WAKE_ALL, {"webhook_id": webhook_id})]
+
+
+def _uncount(connection: Connection, row: Row) -> None:
+    if row["status"] in _COUNTED and row["resource_id"] and row["records"]:
+        count(connection, str(row["resource_id"]), counted(DeliveryStatus(row["status"]), -row["records"]))
+
+
+def _ring(unit: Any) -> Ring:
+    return Ring(run_id=str(unit.run_id), unit_id=str(unit.id), queue=unit.queue)
+
+
+def delivery_of(row: Row, body: str | None = None) -> Delivery:
+    """Read a delivery's row."""
+    return Delivery(
+        id=str(row["id"]),
+        webhook_id=str(row["webhook_id"]),
+        sync_job_run_id=str(row["run_id"]) if row["run_id"] else None,
+        event=row["event"],
+        status=row["status"],
+        records=row["records"],
+        sequence=row["log_sequence"],
+        attempts=row["attempts"],
+        last_status_code=row["last_status_code"],
+        last_error=row["last_error"],
+        created_at=row["created_at"],
+        last_attempt_at=row["last_attempt_at"],
+        delivered_at=row["delivered_at"],
+        part_of=str(row["part_of"]) if row["part_of"] else None,
+        body=body or None,
+    )

@@ -1,0 +1,1 @@
+"""What retention, erasures and daemons need of Postgres."""

@@ -1,0 +1,161 @@
+"""The registry of daemons: who serves which group, and who was heard of when."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Engine, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.engine.json_types import JsonObject
+from app.engine.objects.objects import Daemon, ListFilters, Page
+from app.engine.status import DaemonStatus
+from app.services.maintenance.heartbeats import Pulse
+from app.services.runs.conflicts import repeats_conflicts
+from app.store import tables
+from app.store.db import paging
+from app.store.db.database import reading
+
+# A daemon that signed off is not called back by a report that it sent before; one that only fell silent is.
+_NOTE = text("""
+    with pulse as (select * from unnest(cast(:ids as text[]), cast(:silent_seconds as float8[])) as p (id, silent)),
+         heard as (
+             update daemon d
+                set status = case when d.status = 'stopping'
+                                       or d.status = 'stopped' and d.last_active_at >= d.updated_at
+                                  then d.status else 'active' end,
+                    last_active_at = now(), updated_at = now(),
+                    consumed_at = coalesce(now() - make_interval(secs => pulse.silent), d.consumed_at)
+               from pulse where d.id = pulse.id)
+    update daemon set status = 'stopped', updated_at = now()
+     where status <> 'stopped' and last_active_at < now() - make_interval(secs => :silence)
+           and not exists (select from pulse where pulse.id = daemon.id)
+""")
+
+
+_NOTE_DROPPED = text("""
+    update daemon set metadata = metadata || jsonb_build_object('dropped_messages', cast(:counts as jsonb))
+     where id = :id
+""")
+
+_NOTE_FAILING = text("""
+    update daemon
+       set metadata = (metadata - 'failing_duties') || jsonb_strip_nulls(
+               jsonb_build_object('failing_duties', nullif(cast(:faults as jsonb), '{}')))
+     where id = :id
+""")
+
+_FAILING = text("""
+    select metadata -> 'failing_duties' as faults from daemon
+     where status = 'active' and last_active_at > now() - make_interval(secs => :within) and metadata ? 'failing_duties'
+     order by last_active_at
+""")
+
+
+@repeats_conflicts
+class DaemonStore:
+    """The daemons of all groups."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def register(self, daemon_id: str, *, group_key: str, label: str, metadata: JsonObject) -> None:
+        """Write the daemon down as active, new or again."""
+        values = {
+            "label": label,
+            "group_key": group_key,
+            "status": DaemonStatus.ACTIVE,
+            "metadata": metadata,
+            "last_active_at": func.now(),
+            "updated_at": func.now(),
+        }
+        statement = insert(tables.daemon).values(id=daemon_id, **values)
+        with self._engine.begin() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
+
+    def heard(self, daemon_id: str, status: DaemonStatus) -> None:
+        """Note how the daemon stands."""
+        statement = update(tables.daemon).where(tables.daemon.c.id == daemon_id)
+        with self._engine.begin() as connection:
+            connection.execute(statement.values(status=status, last_active_at=func.now(), updated_at=func.now()))
+
+    def note_dropped(self, daemon_id: str, counts: Mapping[str, int]) -> None:
+        """Note in the daemon's metadata how many messages it has dropped, by reason."""
+        with self._engine.begin() as connection:
+            connection.execute(_NOTE_DROPPED, {"id": daemon_id, "counts": orjson.dumps(counts).decode()})
+
+    def note_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
+        """Note in the daemon's metadata which of its duties fail; none takes the note away."""
+        with self._engine.begin() as connection:
+            connection.execute(_NOTE_FAILING, {"id": daemon_id, "faults": orjson.dumps(dict(faults)).decode()})
+
+    def failing_duties(self, *, within_seconds: float) -> JsonObject:
+        """Read which duties fail, of the daemons that reported not longer ago than this."""
+        found: JsonObject = {}
+        with reading(self._engine) as connection:
+            for faults in connection.execute(_FAILING, {"within": within_seconds}).scalars():
+                found |= faults
+        return found
+
+    def note(self, pulses: Sequence[Pulse], *, silence_seconds: float | None) -> int:
+        """Take the reports down; mark those that were not heard of for so long as stopped (None: nobody)."""
+        if not pulses and silence_seconds is None:
+            return 0
+        parameters = {
+            "ids": [pulse.daemon_id for pulse in pulses],
+            "silent_seconds": [pulse.silent_seconds for pulse in pulses],
+            "silence": silence_seconds,
+        }
+        with self._engine.begin() as connection:
+            return connection.execute(_NOTE, parameters).rowcount
+
+    def get(self, daemon_id: str) -> Daemon | None:
+        """Find one daemon."""
+        with reading(self._engine) as connection:
+            row = connection.execute(select(tables.daemon).where(tables.daemon.c.id == daemon_id)).mappings().first()
+        return _daemon(row) if row else None
+
+    def list(self, filters: ListFilters) -> Page[Daemon]:
+        """Read a page of daemons."""
+        statement = paging.narrowed(select(tables.daemon), tables.daemon, filters)
+        with reading(self._engine) as connection:
+            return paging.read_page(
+                connection,
+                statement,
+                tables.daemon,
+                _daemon,
+                limit=filters.limit,
+                cursor=filters.cursor,
+                sort=filters.sort,
+            )
+
+    def live_by_group(self, *, within_seconds: float) -> dict[str, int]:
+        """Count the daemons of each group that reported, and took a message, not longer ago than this."""
+        table = tables.daemon
+        oldest = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, within_seconds)
+        statement = (
+            select(table.c.group_key, func.count())
+            .where(
+                table.c.status.in_([DaemonStatus.ACTIVE, DaemonStatus.STARTING]),
+                # A leader that hangs as the others do marks nobody as stopped.
+                table.c.last_active_at > oldest,
+                func.coalesce(table.c.consumed_at, table.c.last_active_at) > oldest,
+            )
+            .group_by(table.c.group_key)
+        )
+        with reading(self._engine) as connection:
+            return {row[0]: row[1] for row in connection.execute(statement)}
+
+
+def _daemon(row: Any) -> Daemon:
+    return Daemon(
+        id=row["id"],
+        label=row["label"],
+        group_key=row["group_key"],
+        status=DaemonStatus(row["status"]),
+        metadata=row["metadata"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        last_active_at=row["last_active_at"],
+        consumed_at=row["consumed_at"],
+    )

@@ -1,0 +1,177 @@
+"""Remove what is over, by indexes and in small transactions; locks in the order of all others, never waiting long."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from sqlalchemy import Engine, TextClause, column, text
+
+from app.engine.json_types import JSON
+from app.services.maintenance.retention import ExpiredRun, Forgotten
+from app.services.runs.conflicts import repeats_conflicts
+from app.store.db.database import reading
+from app.store.records.trimming import AFTER_TRIM, TRIM
+from app.store.runs.removal import remove_runs
+from app.store.tables.base import uuid_type
+
+_BODIES: Final = text(f"""
+    with old as materialized (
+             select id, integrated_account_id, log_sequence as sequence from delivery
+              where status = 'delivered' and octet_length(body) > 0
+                    and delivered_at < now() - make_interval(secs => :seconds)
+              order by delivered_at, id limit :limit offset :skip),
+         {TRIM}
+    update delivery set body = '' from old where delivery.id = old.id and {AFTER_TRIM}
+""")
+
+_TOMBSTONES: Final = text(f"""
+    with old as materialized (
+             select integrated_account_id, resource, remote_id, sequence from record
+              where deleted_at < now() - make_interval(secs => :seconds)
+              order by deleted_at, integrated_account_id, resource, remote_id limit :limit offset :skip),
+         {TRIM}
+    delete from record using old
+     where {AFTER_TRIM} and record.integrated_account_id = old.integrated_account_id
+           and record.resource = old.resource and record.remote_id = old.remote_id
+           and record.deleted_at < now() - make_interval(secs => :seconds)
+""")
+
+_KEYS: Final = text("""
+    delete from idempotency_key using (
+        select environment_id, key from idempotency_key where created_at < now() - interval '24 hours'
+         order by created_at, environment_id, key limit :limit offset :skip for update skip locked) old
+     where idempotency_key.environment_id = old.environment_id and idempotency_key.key = old.key
+""")
+
+_MESSAGES: Final = text("""
+    delete from outbox where id in (
+        select id from outbox o
+         where created_at < now() - interval '1 day'
+               and not exists (select from sync_job_run r where r.id::text = o.args ->> 0 and r.status = 'created')
+         order by id limit :limit offset :skip for update skip locked)
+""")
+
+_DAEMONS: Final = text("""
+    delete from daemon where id in (
+        select id from daemon where status = 'stopped' and updated_at < now() - make_interval(secs => :seconds)
+         order by id limit :limit offset :skip for update skip locked)
+""")
+
+_FIRES: Final = text("""
+    delete from cron_trigger_fire where id in (
+        select id from cron_trigger_fire where created_at < now() - make_interval(secs => :seconds)
+         order by created_at, id limit :limit offset :skip for update skip locked)
+""")
+
+_CALLS: Final = text("""
+    delete from direct_call where id in (
+        select id from direct_call where created_at < now() - make_interval(secs => :seconds)
+         order by created_at, id limit :limit offset :skip for update skip locked)
+""")
+
+_ANNOUNCEMENTS: Final = text("""
+    delete from delivery where id in (
+        select id from delivery
+         where run_id is null and created_at < now() - make_interval(secs => :seconds) and status <> 'pending'
+         order by created_at, id limit :limit offset :skip for update skip locked)
+""")
+
+_TOLD: Final = text("""
+    delete from webhook_record where ctid in (
+        select ctid from webhook_record where deleted_at < now() - make_interval(secs => :seconds)
+         order by deleted_at, webhook_id, integrated_account_id, resource, remote_id
+         limit :limit offset :skip for update skip locked)
+""")
+
+# The last completed run of a job, an account and the same args stays: the next increment begins where it began.
+_EXPIRED: Final = text("""
+    with old as (
+        select r.* from environment e cross join lateral (
+               select * from sync_job_run ended
+                where ended.environment_id = e.id and ended.finished_at < now() - make_interval(secs => :seconds)
+                      and (cast(:after_time as timestamptz) is null
+                           or (ended.finished_at, ended.id)
+                               > (cast(:after_time as timestamptz), cast(:after_id as uuid)))
+                order by ended.finished_at, ended.id limit :limit) r
+         order by r.finished_at, r.id limit :limit)
+    select r.id, r.finished_at,
+           not exists (select from delivery d where d.run_id = r.id and d.status = 'pending')
+           and (r.status <> 'completed' or exists (
+                select from sync_job_run later
+                 where later.sync_job_id = r.sync_job_id and later.integrated_account_id = r.integrated_account_id
+                       and later.args_hash = r.args_hash and later.status = 'completed'
+                       and later.started_at > r.started_at)) as may_go
+      from old r order by r.finished_at, r.id
+""")
+
+# Whoever resumes a run waits, or was first: then it has no end any more. So it is with events that are sent again.
+_LOCK_EXPIRED: Final = text("""
+    select id from sync_job_run r
+     where id = any(cast(:run_ids as uuid[])) and finished_at < now() - make_interval(secs => :seconds)
+           and not exists (select from delivery d where d.run_id = r.id and d.status = 'pending')
+     order by id for update of r skip locked
+""").columns(column("id", uuid_type))
+
+
+@repeats_conflicts
+class RetentionStore:
+    """What is over, in all tables."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def forget_bodies(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+        """Empty the bodies of events that were delivered so long ago; what stays is that they were."""
+        return self._forget(_BODIES, {"seconds": seconds, "limit": limit, "skip": skip})
+
+    def forget_tombstones(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+        """Remove records that were marked as deleted so long ago."""
+        return self._forget(_TOMBSTONES, {"seconds": seconds, "limit": limit, "skip": skip})
+
+    def forget_keys(self, *, limit: int, skip: int = 0) -> int:
+        """Remove idempotency keys that bind nobody any more."""
+        return self._forget(_KEYS, {"limit": limit, "skip": skip})
+
+    def forget_messages(self, *, limit: int, skip: int = 0) -> int:
+        """Remove promised messages about runs that no longer wait for one."""
+        return self._forget(_MESSAGES, {"limit": limit, "skip": skip})
+
+    def forget_daemons(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+        """Remove daemons that stopped so long ago."""
+        return self._forget(_DAEMONS, {"seconds": seconds, "limit": limit, "skip": skip})
+
+    def forget_fires(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+        """Remove what became of triggers' due times so long ago."""
+        return self._forget(_FIRES, {"seconds": seconds, "limit": limit, "skip": skip})
+
+    def forget_calls(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+        """Remove direct calls that were made so long ago."""
+        return self._forget(_CALLS, {"seconds": seconds, "limit": limit, "skip": skip})
+
+    def forget_announcements(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+        """Remove events of no run that ended so long ago."""
+        return self._forget(_ANNOUNCEMENTS, {"seconds": seconds, "limit": limit, "skip": skip})
+
+    def forget_told(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+        """Remove what webhooks were told so long ago to have vanished."""
+        return self._forget(_TOLD, {"seconds": seconds, "limit": limit, "skip": skip})
+
+    def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
+        """List runs that ended so long ago, oldest first, on from a place."""
+        time, id = after or (None, None)
+        parameters = {"seconds": seconds, "after_time": time, "after_id": id, "limit": limit}
+        with reading(self._engine) as connection:
+            return [
+                ExpiredRun(id=str(row.id), place=(row.finished_at, str(row.id)), may_go=row.may_go)
+                for row in connection.execute(_EXPIRED, parameters)
+            ]
+
+    def forget_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> Forgotten:
+        """Remove so many rows of runs, and last the runs themselves; one that lives again is left as it is."""
+        with self._engine.begin() as connection:
+            locked = connection.execute(_LOCK_EXPIRED, {"run_ids": list(run_ids), "seconds": seconds}).scalars().all()
+            removed = remove_runs(connection, locked, limit=limit) if locked else {"sync_job_run": 0}
+        return Forgotten(rows=sum(removed.values()), is_done="sync_job_run" in removed)
+
+    def _forget(self, statement: TextClause, parameters: Mapping[str, JSON]) -> int:
+        with self._engine.begin() as connection:
+            return connection.execute(statement, parameters).rowcount

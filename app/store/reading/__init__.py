@@ -1,0 +1,1 @@
+"""Records and logs, read page by page."""

@@ -1,0 +1,1 @@
+"""Records and the log that numbers their changes, in Postgres."""

@@ -1,0 +1,114 @@
+"""Records that have vanished upstream: marked as deleted, never removed at once, and brought back on demand."""
+
+from sqlalchemy import Connection, Engine, text
+
+from app.engine.runs.work import Pass, Vanished
+from app.services.runs.conflicts import repeats_conflicts
+from app.store.records import account_log
+
+_SEEN = """
+    with seen as (
+        select unnest(remote_ids) as remote_id from record_seen where resource_id = any(:resource_ids)
+               and not is_former),
+    former as (
+        select unnest(remote_ids) as remote_id from record_seen where resource_id = any(:resource_ids) and is_former),
+    vanished as (
+        select remote_id, row_number() over (order by remote_id) as position from record
+         where integrated_account_id = :account_id and resource = :resource and deleted_at is null
+               and not exists (select from seen where seen.remote_id = record.remote_id)
+               and (not :replaced_only or exists (select from former where former.remote_id = record.remote_id)))
+"""
+
+_COUNT = text(
+    _SEEN
+    + """
+    select (select count(*) from record
+             where integrated_account_id = :account_id and resource = :resource and deleted_at is null),
+           (select count(*) from vanished)
+    """
+)
+
+_DELETE = text(
+    _SEEN
+    + """
+    update record set deleted_at = now(), updated_at = now(), sync_job_run_id = :run_id,
+           sequence = :first + position - 1
+      from vanished
+     where integrated_account_id = :account_id and resource = :resource and record.remote_id = vanished.remote_id
+    """
+)
+
+_COUNT_IN_BOOKS = text("""
+    update run_resource
+       set deleted = deleted + :count,
+           first_sequence = least(first_sequence, :first), last_sequence = :first + :count - 1
+     where id = :resource_id
+""")
+
+_FORGET = text("""
+    delete from record_seen using run_resource
+     where run_resource.id = record_seen.resource_id and run_resource.run_id = :run_id
+""")
+
+_DELETED_BY = """
+    from record where integrated_account_id = :account_id and sync_job_run_id = :run_id and deleted_at is not null
+         and (cast(:resource as text) is null or resource = :resource)
+"""
+
+_COUNT_DELETED = text("select count(*) " + _DELETED_BY)
+
+_RESTORE = text(f"""
+    with deleted as (
+        select resource, remote_id, row_number() over (order by resource, remote_id) as position {_DELETED_BY})
+    update record set deleted_at = null, updated_at = now(), sequence = :first + position - 1
+      from deleted
+     where integrated_account_id = :account_id and record.resource = deleted.resource
+           and record.remote_id = deleted.remote_id
+""")
+
+
+def count_vanished(connection: Connection, ended: Pass) -> Vanished:
+    """Count what a pass has not seen, within the caller's transaction."""
+    # Nobody else may write records of the account until this is decided.
+    account_log.allocate(connection, ended.account_id, 0)
+    return Vanished(*connection.execute(_COUNT, _values(ended)).one())
+
+
+def delete_vanished(connection: Connection, ended: Pass, *, count: int) -> None:
+    """Make tombstones of what ``count_vanished`` has counted; each is a change in the account's log."""
+    first = account_log.allocate(connection, ended.account_id, count)
+    connection.execute(_DELETE, {**_values(ended), "run_id": ended.run_id, "first": first})
+    connection.execute(_COUNT_IN_BOOKS, {"resource_id": ended.resource_ids[0], "count": count, "first": first})
+
+
+def forget_seen(connection: Connection, run_id: str) -> None:
+    """Forget what a run has seen, once it is over."""
+    connection.execute(_FORGET, {"run_id": run_id})
+
+
+def _values(ended: Pass) -> dict[str, object]:
+    return {
+        "account_id": ended.account_id,
+        "resource": ended.resource,
+        "resource_ids": list(ended.resource_ids),
+        "replaced_only": ended.replaced_only,
+    }
+
+
+@repeats_conflicts
+class TombstoneStore:
+    """The tombstones of all accounts."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def restore(self, account_id: str, run_id: str, resource: str | None) -> int:
+        """Bring back what a run has deleted, as changes in the account's log; count it."""
+        values = {"account_id": account_id, "run_id": run_id, "resource": resource}
+        with self._engine.begin() as connection:
+            account_log.allocate(connection, account_id, 0)
+            count = connection.execute(_COUNT_DELETED, values).scalar_one()
+            if count == 0:
+                return 0
+            first = account_log.allocate(connection, account_id, count)
+            return connection.execute(_RESTORE, {**values, "first": first}).rowcount

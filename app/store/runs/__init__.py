@@ -1,0 +1,1 @@
+"""Runs in Postgres: created, moved, settled, counted and removed."""

@@ -1,0 +1,195 @@
+"""A run whose row is locked, to decide about its end: what is left of it, and what becomes of it."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Engine, bindparam, literal_column, text
+
+from app.engine.json_types import JsonObject
+from app.engine.objects.objects import SyncJobRun
+from app.engine.records.list_ends import PageWarning
+from app.engine.runs.settling import Progress
+from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Ring, Vanished
+from app.engine.status import ResourceStatus, RunStatus
+from app.engine.times import iso_utc
+from app.store import tables
+from app.store.announcements.announcements import insert_announcements
+from app.store.db.database import driver_cursor
+from app.store.records import keys as record_keys
+from app.store.records import tombstones, webhook_changes
+from app.store.runs import increments, reopening, status, stuck
+from app.store.runs.outbox import START_RUN_TASK, insert_message
+from app.store.runs.progress import read_progress
+from app.store.runs.rows import SELECT_RUN, find_run, run_of
+from app.store.units import list_warnings, spools
+from app.store.units.pages import insert_errors, insert_events, numbered
+from app.store.units.units import add_delivery_unit
+
+_IS_REKEYING = """
+    exists (select from run_resource where run_id = sync_job_run.id and rekeying is not null)
+"""
+_READ_LOCKED = (
+    SELECT_RUN.add_columns(literal_column(_IS_REKEYING).label("is_rekeying"))
+    .where(tables.sync_job_run.c.id == bindparam("id"))
+    .with_for_update(key_share=True, of=tables.sync_job_run)
+)
+
+_DECIDE_DELETIONS = text("update sync_job_run set deletions_decided = true where id = :run_id")
+
+_COUNT_DELETED = text("""
+    update run_resource set deleted = deleted + :count, queued = queued + :count where id = :resource_id
+""")
+
+_END_RESOURCES = text("""
+    update run_resource set status = ended.status, finished_at = clock_timestamp()
+      from unnest(cast(:ids as uuid[]), cast(:statuses as text[])) ended (id, status)
+     where run_resource.id = ended.id
+""")
+
+_COUNT_ERROR = text("update run_resource set errors = errors + 1 where run_id = :run_id and name = :name")
+
+_FIRST_ERROR = text("""
+    select code, message, resource, created_at as at from run_error
+     where run_id = :run_id and (cardinality(cast(:resources as text[])) = 0 or resource = any(:resources))
+     order by case when :is_resumed then created_at end desc, created_at, id limit 1
+""")
+
+
+class LockedRun:
+    """A run whose row is locked: what is left of it can be read and its next status written without a race."""
+
+    def __init__(self, engine: Engine, run_id: str) -> None:
+        self._transaction = engine.begin()
+        self._run_id = run_id
+        self.run: SyncJobRun | None = None
+        self.watchers: Sequence[str] = ()
+
+    def __enter__(self) -> "LockedRun":
+        self._connection = self._transaction.__enter__()
+        row = self._connection.execute(_READ_LOCKED, {"id": self._run_id}).mappings().one_or_none()
+        self.run = run_of(row, {}) if row else None
+        self.status = self.run.status if self.run else None
+        self.has_begun = row is not None and row["begun_at"] is not None
+        self.is_rekeying = row is not None and row["is_rekeying"]
+        self.has_decided_deletions = row is not None and row["deletions_decided"]
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._transaction.__exit__(*exception)  # type: ignore[arg-type]  # the three values of __exit__
+
+    def shown(self) -> SyncJobRun:
+        """Read the run with its stats, as this transaction leaves it."""
+        run = find_run(self._connection, self._run_id)
+        assert run is not None
+        return run
+
+    def progress(self) -> Progress:
+        """Read the run's resources with their counters and units that are left, and what waits for the webhook."""
+        return read_progress(self._connection, self._run_id)
+
+    def end_resources(self, ended: Mapping[str, ResourceStatus]) -> None:
+        """Give resources their last status, by id."""
+        if ended:
+            self._connection.execute(_END_RESOURCES, {"ids": list(ended), "statuses": list(ended.values())})
+
+    def unread_resources(self) -> Sequence[str]:
+        """Name the resources with requests that failed or were never made."""
+        return increments.unread(self._connection, self._run_id)
+
+    def hold_increments(self, names: Collection[str]) -> None:
+        """Let these resources of the next run ask from where they did, and the others from where this run ends."""
+        increments.hold(self._connection, self._run_id, names)
+
+    def close_spool(self, resource_id: str) -> str | None:
+        """Make a unit of what a spool has gathered, unless all of it was given on; give the unit's id."""
+        return spools.close(self._connection, self._run_id, resource_id)
+
+    def first_error(self, resources: Sequence[str] = ()) -> JsonObject | None:
+        """Return the first recorded error of these resources, or of all, as ``{code, message, resource, at}``.
+
+        Of a run that was resumed, the last one: the first may be mended.
+        """
+        is_resumed = self.run is not None and self.run.resumes > 0
+        values = {"run_id": self._run_id, "resources": list(resources), "is_resumed": is_resumed}
+        row = self._connection.execute(_FIRST_ERROR, values).mappings().first()
+        return {**row, "at": iso_utc(row["at"])} if row else None
+
+    def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
+        """Move the run, in this transaction."""
+        watchers = status.move(self._connection, self._run_id, target, error=error, retry_after=retry_after)
+        self.watchers = watchers or ()
+        return watchers is not None
+
+    def mend(self, queue: str) -> list[Ring]:
+        """Free what waits for nothing, in this transaction; list what to ring."""
+        return stuck.mend(self._connection, self._run_id, queue)
+
+    def what_is_left(self) -> str | None:
+        """Describe what the run has left that nobody can work on; None when somebody can."""
+        return stuck.what_is_left(self._connection, self._run_id)
+
+    def has_failed_requests(self) -> bool:
+        """Claim that requests of the run failed for good, and were not made again since."""
+        return reopening.has_failed_requests(self._connection, self._run_id)
+
+    def reopen(self, *, errors_only: bool, queue: str) -> int:
+        """Create an ended run anew with what is left of it, in this transaction; give its promised message."""
+        status.move(self._connection, self._run_id, RunStatus.CREATED)
+        reopening.reopen(self._connection, self._run_id, errors_only=errors_only)
+        return insert_message(self._connection, task=START_RUN_TASK, args=[self._run_id], queue=queue)
+
+    def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
+        """Keep errors for ``GET /errors``, in this transaction."""
+        insert_errors(self._connection, self._run_id, errors)
+        for error in errors:
+            self._connection.execute(_COUNT_ERROR, {"run_id": self._run_id, "name": error.resource})
+
+    def count_vanished(self, ended: Pass) -> Vanished:
+        """Count the records that a pass has not seen; nobody else writes any until this transaction ends."""
+        if ended.webhook_id:
+            return webhook_changes.count_vanished(self._connection, ended)
+        return tombstones.count_vanished(self._connection, ended)
+
+    def held_keys(self, ended: Pass) -> JsonObject | None:
+        """Read ``{keys, is_shared, has_others}`` of a pass' records, which nobody changes until this ends."""
+        return record_keys.lock(self._connection, ended)
+
+    def has_old_records(self, ended: Pass) -> bool:
+        """Whether the account has records from before its job brought any by another key."""
+        return record_keys.has_old(self._connection, ended)
+
+    def replace_keys(self, ended: Pass, keys: Sequence[JsonObject]) -> None:
+        """Note that a pass' records are held by these keys alone, in this transaction."""
+        record_keys.replace(self._connection, ended, keys)
+
+    def warn(self, resource_id: str, warning: PageWarning) -> None:
+        """Count a warning of one of the run's resources, in this transaction."""
+        with driver_cursor(self._connection) as cursor:
+            list_warnings.add(cursor, resource_id, [warning])
+
+    def delete_vanished(self, ended: Pass, *, count: int) -> None:
+        """Make tombstones of what was counted, in this transaction."""
+        tombstones.delete_vanished(self._connection, ended, count=count)
+
+    def tell_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+        """Queue events that tell of what was counted, once per run; give the delivery unit to ring."""
+        drafts = numbered(
+            self._connection, ended.account_id, webhook_changes.delete_vanished(self._connection, ended, tell)
+        )
+        self._connection.execute(_DECIDE_DELETIONS, {"run_id": self._run_id})
+        unit_id = self.queue_events(drafts)
+        count = sum(draft.records for draft in drafts)
+        self._connection.execute(_COUNT_DELETED, {"resource_id": ended.resource_ids[0], "count": count})
+        return unit_id
+
+    def queue_events(self, events: Sequence[EventDraft]) -> str | None:
+        """Queue events for delivery, in this transaction; give the delivery unit to ring.
+
+        A run that ends before it began has no such unit yet.
+        """
+        unit_id = insert_events(self._connection, self._run_id, events)
+        return unit_id or (add_delivery_unit(self._connection, self._run_id) if events else None)
+
+    def announce(self, events: Sequence[EventDraft]) -> None:
+        """Queue events for webhooks that are not the run's, in this transaction."""
+        insert_announcements(self._connection, events)

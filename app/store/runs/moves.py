@@ -1,0 +1,162 @@
+"""What becomes of runs: taken up, begun, moved on.
+
+The run's row is locked first, then its units, then its resources (pages.py tells the rest of the order).
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Engine, text
+
+from app.engine.jobs.rekeying import KeyNote
+from app.engine.json_types import JsonObject
+from app.engine.records.rows import encode
+from app.engine.runs.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind
+from app.engine.status import RunStatus
+from app.services.runs.conflicts import repeats_conflicts
+from app.store.db.autocommit import singles_of
+from app.store.db.database import reading
+from app.store.records import keys as record_keys
+from app.store.runs import mutexes, reopening, status
+from app.store.runs.locked import LockedRun
+from app.store.units.pages import insert_errors, insert_events
+from app.store.units.units import insert_units
+
+# The log of these is written within some 30 ms, or with the claim of the first unit, whose commit is waited for. Should
+# Postgres die before that, the run is as it was, and the sweeper rings it again.
+_NOBODY_WAITS = "set_config('synchronous_commit', 'off', true) is not null"
+
+# A run that waits for another one's mutex stays as it is.
+_SET_RUNNING = """
+    update sync_job_run
+       set status = 'running', updated_at = clock_timestamp(), daemon_id = :daemon_id,
+           started_at = coalesce(started_at, clock_timestamp())
+     where id = :run_id and status = 'created'
+"""
+
+# Most runs have no mutex, and nobody to wait for.
+_TAKE_UP_AT_ONCE = text(f"{_SET_RUNNING} and mutex_key is null and {_NOBODY_WAITS}")
+
+_TAKE_UP = text(f"{_SET_RUNNING} and not {mutexes.waits('sync_job_run')}")
+
+_LOCK = text("select status from sync_job_run where id = :run_id for no key update")
+
+_HAS_DELIVERY_UNIT = text("select exists (select from unit where run_id = :run_id and kind = 'delivery')")
+
+_BEGIN = text("update sync_job_run set begun_at = now() where id = :run_id and status = 'running' and begun_at is null")
+
+# No resume mends them.
+_COUNT_LOOP_ERROR = text("""
+    update run_resource set errors = errors + 1, has_gaps = true where run_id = :run_id and name = :name
+""")
+
+_BEGIN_WITH_UNITS = """
+    with begun as (
+        update sync_job_run set begun_at = now()
+         where id = :run_id and status = 'running' and begun_at is null and {nobody_waits}
+     returning id),
+         made as (
+        insert into unit (id, run_id, resource_id, kind, status, elements)
+        select draft.id, begun.id, draft.resource_id, draft.kind, draft.status, draft.elements
+          from begun,
+               unnest(cast(:ids as uuid[]), cast(:resource_ids as uuid[]), cast(:kinds as text[]),
+                      cast(:statuses as text[]), cast(:elements as jsonb[]))
+               draft (id, resource_id, kind, status, elements)){also}
+    select count(*) as begun from begun
+"""
+
+# What most runs begin with is units alone: one trip, and one commit.
+_WITH_UNITS_ALONE = text(_BEGIN_WITH_UNITS.format(nobody_waits=_NOBODY_WAITS, also=""))
+_WITH_KEYS = text(_BEGIN_WITH_UNITS.format(nobody_waits=_NOBODY_WAITS, also=f", noted as ({record_keys.NOTE})"))
+
+
+@repeats_conflicts
+class RunMoves:
+    """The moves of all runs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._singles = singles_of(engine)
+
+    def move(self, run_id: str, target: RunStatus, *, error: JsonObject | None = None) -> bool:
+        """Move the run when its status allows it, and end its units with it; tell whether it moved."""
+        with self._engine.begin() as connection:
+            return status.move(connection, run_id, target, error=error) is not None
+
+    def take_up(self, run_id: str, *, daemon_id: str) -> bool:
+        """Move a created run to running, unless it waits for another one's mutex; tell whether it moved."""
+        parameters = {"run_id": run_id, "daemon_id": daemon_id}
+        if self._singles.count(_TAKE_UP_AT_ONCE, parameters) == 1:
+            return True
+        with self._engine.begin() as connection:
+            mutexes.lock(connection, run_id)
+            return connection.execute(_TAKE_UP, parameters).rowcount == 1
+
+    def next_in_line(self, run_id: str) -> tuple[str, str] | None:
+        """Find the run that waited for this one's mutex and may start now, with its queue."""
+        with reading(self._engine) as connection:
+            return mutexes.next_in_line(connection, run_id)
+
+    def unblock(self, run_id: str, queue: str) -> Sequence[Ring]:
+        """Let the units of a running run go that no event of it holds back; list what to ring."""
+        with self._engine.begin() as connection:
+            row = connection.execute(_LOCK, {"run_id": run_id}).one_or_none()
+            if row is None or row.status != RunStatus.RUNNING:
+                return []
+            return reopening.unblock(connection, run_id, queue)
+
+    def start(
+        self,
+        run_id: str,
+        *,
+        units: Sequence[UnitDraft],
+        events: Sequence[EventDraft],
+        errors: Sequence[ErrorDraft],
+        keys: Sequence[KeyNote] = (),
+    ) -> bool:
+        """Write a run's first units, events and errors once; False when it has them already or is not running."""
+        changes_keys = any(note.rekeyings for note in keys)
+        if not (events or errors or changes_keys) and all(unit.kind is UnitKind.FETCH for unit in units):
+            return self._start_with(run_id, units, keys)
+        with self._engine.begin() as connection:
+            if connection.execute(_BEGIN, {"run_id": run_id}).rowcount != 1:
+                return False
+            record_keys.write(connection, run_id, keys)
+            insert_units(connection, run_id, _not_yet_there(connection, run_id, units))
+            insert_events(connection, run_id, events)
+            insert_errors(connection, run_id, errors)
+            for error in errors:
+                connection.execute(_COUNT_LOOP_ERROR, {"run_id": run_id, "name": error.resource})
+            return True
+
+    def _start_with(self, run_id: str, units: Sequence[UnitDraft], keys: Sequence[KeyNote]) -> bool:
+        values = {
+            "run_id": run_id,
+            "ids": [unit.id for unit in units],
+            "resource_ids": [unit.resource_id for unit in units],
+            "kinds": [unit.kind.value for unit in units],
+            "statuses": [unit.status.value for unit in units],
+            "elements": [encode(list(unit.elements)).decode() for unit in units],
+        }
+        if keys:
+            row = self._singles.one(_WITH_KEYS, {**values, **record_keys.values_of(keys)})
+        else:
+            row = self._singles.one(_WITH_UNITS_ALONE, values)
+        return row is not None and bool(row["begun"])
+
+    def record_error(self, run_id: str, error: ErrorDraft) -> None:
+        """Keep an error of a run that need not be readable; nothing of one that is not there."""
+        with self._engine.begin() as connection:
+            if connection.execute(_LOCK, {"run_id": run_id}).first() is not None:
+                insert_errors(connection, run_id, [error])
+
+    def locked(self, run_id: str) -> "LockedRun":
+        """Open a transaction that holds the run's row, to decide about its end; use as a context manager."""
+        return LockedRun(self._engine, run_id)
+
+
+def _not_yet_there(connection: Connection, run_id: str, units: Sequence[UnitDraft]) -> Sequence[UnitDraft]:
+    """Leave the delivery unit out when the run has one: it failed before it began, and was resumed."""
+    has_delivery = any(unit.kind is UnitKind.DELIVERY for unit in units)
+    if has_delivery and connection.execute(_HAS_DELIVERY_UNIT, {"run_id": run_id}).scalar_one():
+        return [unit for unit in units if unit.kind is not UnitKind.DELIVERY]
+    return units

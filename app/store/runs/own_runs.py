@@ -1,0 +1,60 @@
+"""The runs that a process carries out by itself."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Engine, text
+
+from app.engine.records.rows import encode
+from app.engine.runs.increments import LowerBounds
+from app.engine.status import RunStatus
+from app.engine.times import iso_utc_or_none
+from app.services.runs.conflicts import repeats_conflicts
+from app.store.db.database import reading
+
+_STATUS = text("select status from sync_job_run where id = :run_id")
+
+_DUE = text("""
+    select id from unit
+     where run_id = :run_id
+           and (status = 'ready' and (wake_at is null or wake_at <= now())
+                or status = 'leased' and lease_expires_at < now())
+     order by created_at, id limit 100
+""")
+
+_SET_BACK = text("""
+    with run as (
+        update sync_job_run set previous_run_date = :previous_run_date, started_at = :started_at
+         where id = :run_id and status = 'created'
+     returning id)
+    update run_resource
+       set previous_run_date =
+           coalesce(cast(cast(:own as jsonb) ->> name as timestamptz), cast(:previous_run_date as timestamptz))
+      from run where run_id = run.id
+""")
+
+
+@repeats_conflicts
+class OwnRunStore:
+    """What is left of runs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def status(self, run_id: str) -> RunStatus | None:
+        """Tell where a run stands; None when it is gone."""
+        with reading(self._engine) as connection:
+            status = connection.execute(_STATUS, {"run_id": run_id}).scalar_one_or_none()
+        return RunStatus(status) if status else None
+
+    def due_units(self, run_id: str) -> Sequence[str]:
+        """List units that can be worked on now."""
+        with reading(self._engine) as connection:
+            return [str(id) for id in connection.execute(_DUE, {"run_id": run_id}).scalars()]
+
+    def set_back(self, run_id: str, bounds: LowerBounds, *, started_at: datetime | None) -> None:
+        """Have a created run ask as one did that was carried out before."""
+        own = {name: iso_utc_or_none(bound) for name, bound in bounds.own.items()}
+        values = {"previous_run_date": bounds.run, "own": encode(own).decode(), "started_at": started_at}
+        with self._engine.begin() as connection:
+            connection.execute(_SET_BACK, {"run_id": run_id, **values})

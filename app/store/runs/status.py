@@ -1,0 +1,104 @@
+"""Move a run from one status to the next: always one conditional UPDATE, so a late or doubled move is harmless."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, TextClause, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from app.engine.json_types import JsonObject
+from app.engine.runs.work import UnitKind
+from app.engine.status import ResourceStatus, RunStatus, allowed_origins
+from app.store.records import tombstones, webhook_changes
+
+# clock_timestamp(), not now(): a stop that waited for a page's lock must not end before that page.
+_MOVE = text("""
+    update sync_job_run
+       set status = :target, updated_at = clock_timestamp(),
+           error = case when :target = 'created' then null else coalesce(:error, error) end,
+           retry_after = case when :target = 'rate_limited' then cast(:retry_after as timestamptz) end,
+           daemon_id = case when :target = 'created' then null else daemon_id end,
+           resumes = resumes + case when :target = 'created' then 1 else 0 end,
+           rung_at = case when :target = 'created' then now() else rung_at end,
+           completed_at = case when :target = 'completed' then coalesce(completed_at, now()) else completed_at end,
+           finished_at = case when :is_final then clock_timestamp() end
+     where id = :run_id and status = any(:origins)
+ returning case when :is_told then array(
+               select cast(w.id as text) from webhook w
+                where w.environment_id = sync_job_run.environment_id and w.event_types is not null and w.is_active
+                      and 'sync_job_run:' || cast(:target as text) = any(w.event_types)
+                      and w.id is distinct from sync_job_run.webhook_id) end as watchers
+""").bindparams(bindparam("error", type_=JSONB(none_as_null=True)))
+
+_CANCEL = """
+    update unit set status = 'cancelled', fencing_token = fencing_token + 1,
+           lease_owner = null, lease_expires_at = null, updated_at = now()
+     where run_id = :run_id and kind = '{kind}' and status in ('blocked', 'idle', 'ready', 'leased')
+"""
+_CANCEL_FETCHING = text(_CANCEL.format(kind=UnitKind.FETCH))
+_CANCEL_DELIVERING = text(_CANCEL.format(kind=UnitKind.DELIVERY))
+
+# A stopped run sends nothing more; a failed one still delivers what it had queued, and the failed event.
+_CANCEL_DELIVERIES = text("update delivery set status = 'cancelled' where run_id = :run_id and status = 'pending'")
+
+# Units before resources, as everybody locks them; the others wait for the count.
+_END_WORK = text(f"""
+    with cancelled as ({_CANCEL.format(kind=UnitKind.FETCH)} returning id),
+         found as (select count(*) as units from cancelled),
+         ended as (
+        update run_resource set status = :status, finished_at = clock_timestamp() from found
+         where run_id = :run_id and run_resource.status in ('waiting', 'running') and found.units >= 0)
+    select units from found
+""")
+
+
+def move(
+    connection: Connection,
+    run_id: str,
+    target: RunStatus,
+    *,
+    error: JsonObject | None = None,
+    retry_after: datetime | None = None,
+) -> Sequence[str] | None:
+    """Move the run and end what is left of it; list the other webhooks that named this end's event. None: it stays."""
+    # Only take_up, which minds mutexes, starts a created run.
+    origins = allowed_origins(target) - ({RunStatus.CREATED} if target is RunStatus.RUNNING else frozenset())
+    parameters = {
+        "run_id": run_id,
+        "target": target,
+        "error": error,
+        "retry_after": retry_after,
+        "is_final": target.is_final,
+        "is_told": target in (RunStatus.COMPLETED, RunStatus.FAILED),
+        "origins": [str(origin) for origin in origins],
+    }
+    moved = connection.execute(_MOVE, parameters).one_or_none()
+    if moved is None:
+        return None
+    if target.is_final:
+        if target is RunStatus.STOPPED:
+            webhook_changes.lock_told(connection, run_id)
+            _cancel_all(connection, run_id, _CANCEL_FETCHING)
+            webhook_changes.take_back_waiting(connection, run_id)
+            _cancel_all(connection, run_id, _CANCEL_DELIVERING)
+            connection.execute(_CANCEL_DELIVERIES, {"run_id": run_id})
+        if target is RunStatus.COMPLETED:
+            tombstones.forget_seen(connection, run_id)
+        _end_work(connection, run_id, ResourceStatus.FAILED if target is RunStatus.FAILED else ResourceStatus.STOPPED)
+    return moved.watchers or ()
+
+
+def _end_work(connection: Connection, run_id: str, status: ResourceStatus) -> None:
+    """Give a run's resources that have not ended this status, and cancel what they have left to fetch.
+
+    Also the units that a page makes while this waits for its lock: a statement does not see rows that were committed
+    after it began. Once one finds no live unit, nobody is left who could make another.
+    """
+    while connection.execute(_END_WORK, {"run_id": run_id, "status": status}).scalar_one():
+        pass
+
+
+def _cancel_all(connection: Connection, run_id: str, cancel: TextClause) -> None:
+    """Cancel a run's units of one kind, as ``_end_work`` does."""
+    while connection.execute(cancel, {"run_id": run_id}).rowcount:
+        pass

@@ -1,0 +1,49 @@
+"""Runs that nobody can work on: found, mended where something can be done, or told apart from those that wait."""
+
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from app.engine.runs.work import Ring
+from app.store.runs import reopening
+
+# A run that has not begun waits for a daemon of its group, as long as there is none. Whatever else could go on has a
+# unit that is ready or leased, be it the one that delivers.
+STUCK_RUNS: Final = """
+    select r.id from sync_job_run r
+     where r.status in ('running', 'rate_limited') and r.updated_at < now() - make_interval(secs => :stuck_after)
+           and not exists (select from unit u where u.run_id = r.id and u.status in ('ready', 'leased'))
+           and not exists (select from unit u where u.run_id = r.id
+                           and u.updated_at > now() - make_interval(secs => :stuck_after))
+           and (r.begun_at is not null or r.daemon_group_key is null
+                or exists (select from daemon d where d.group_key = r.daemon_group_key and d.status = 'active'))
+"""
+
+_LEFT = text("""
+    select u.status, count(*) as units from unit u where u.run_id = :run_id group by u.status order by u.status
+""")
+
+_PENDING = text("select count(*) from delivery where run_id = :run_id and status = 'pending'")
+
+_WAKE_DELIVERY_UNIT = text("""
+    update unit set status = 'ready', fencing_token = fencing_token + 1, wake_at = null, rung_at = now(),
+           updated_at = now()
+     where run_id = :run_id and kind = 'delivery' and status in ('idle', 'done', 'cancelled')
+           and exists (select from delivery d where d.run_id = :run_id and d.status = 'pending')
+""")
+
+
+def mend(connection: Connection, run_id: str, queue: str) -> list[Ring]:
+    """Free what waits for nothing: units without an event to wait for, events without a unit that delivers them."""
+    connection.execute(_WAKE_DELIVERY_UNIT, {"run_id": run_id})
+    return reopening.unblock(connection, run_id, queue)
+
+
+def what_is_left(connection: Connection, run_id: str) -> str | None:
+    """Describe what a run has left that nobody can work on; None when somebody can after all."""
+    units = {row.status: row.units for row in connection.execute(_LEFT, {"run_id": run_id})}
+    if "ready" in units or "leased" in units:
+        return None
+    pending = connection.execute(_PENDING, {"run_id": run_id}).scalar_one()
+    shown = ", ".join(f"{count} {status}" for status, count in units.items()) or "none at all"
+    return f"units: {shown}; events that wait: {pending}"

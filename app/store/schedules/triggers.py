@@ -1,0 +1,194 @@
+"""Cron triggers in Postgres; a due time and the run that it makes are one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, bindparam, insert, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from app.engine.ids import new_id
+from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
+from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, Fire, begun_time
+from app.engine.webhooks.announcements import TRIGGER_FAILED
+from app.services.runs.conflicts import repeats_conflicts
+from app.services.runs.drafts import RunDraft
+from app.services.schedules.scheduler import Announcement, ReadyFire
+from app.store import tables
+from app.store.announcements import announcements
+from app.store.db import owned_rows
+from app.store.db.autocommit import singles_of
+from app.store.db.database import Row, reading
+from app.store.runs.creation import insert_run_within
+from app.store.schedules import fired_triggers
+
+_TABLE = tables.sync_job_cron_trigger
+
+DUE_TRIGGERS: Final = "select from sync_job_cron_trigger where next_run_at <= now()"
+"""Triggers whose time has come."""
+
+_DUE = text("""
+    select *, now() as now from sync_job_cron_trigger where next_run_at <= now()
+       and id <> all(cast(:skipped as uuid[]))
+     order by next_run_at limit :limit
+""")
+
+_BEGIN = text("""
+    update sync_job_cron_trigger
+       set next_run_at = coalesce(cast(:until as timestamptz), now() + interval '1 minute'), last_run = :last_run
+     where id = :id and next_run_at = :stands_at and updated_at = :updated_at
+ returning next_run_at
+""").bindparams(bindparam("last_run", type_=JSONB))
+
+# Whoever else fired it, or changed it since it was read, has left another time or another version of it here.
+_TAKE = text("""
+    update sync_job_cron_trigger
+       set next_run_at = :next_run_at, enabled = cast(:next_run_at as timestamptz) is not null, last_run = :last_run
+     where id = :id and next_run_at = :stands_at and updated_at = :updated_at
+ returning id
+""").bindparams(bindparam("last_run", type_=JSONB))
+
+
+@repeats_conflicts
+class TriggerStore:
+    """The cron triggers of all environments."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, Any]) -> CronTrigger:
+        """Write a trigger."""
+        owned = {**values, "id": id, "environment_id": environment_id}
+        return _trigger(owned_rows.insert_row(self._engine, _TABLE, owned))
+
+    def get(self, environment_id: EnvironmentId, trigger_id: str) -> CronTrigger | None:
+        """Read one trigger."""
+        row = owned_rows.find_row(self._engine, _TABLE, environment_id, trigger_id)
+        return _trigger(row) if row else None
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[CronTrigger]:
+        """Read a page of triggers."""
+        return owned_rows.list_rows(self._engine, _TABLE, environment_id, _trigger, filters)
+
+    def update(
+        self,
+        environment_id: EnvironmentId,
+        trigger_id: str,
+        values: Mapping[str, Any],
+        *,
+        seen: RowVersion | None = None,
+    ) -> CronTrigger | None:
+        """Change a trigger."""
+        row = owned_rows.update_row(self._engine, _TABLE, environment_id, trigger_id, values, seen=seen)
+        return _trigger(row) if row else None
+
+    def delete(self, environment_id: EnvironmentId, trigger_id: str, *, seen: RowVersion | None = None) -> bool:
+        """Remove a trigger; its runs stay."""
+        return owned_rows.delete_row(self._engine, _TABLE, environment_id, trigger_id, seen=seen)
+
+    def fires(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Fire]:
+        """Read a page of what became of due times."""
+        return owned_rows.list_rows(self._engine, tables.cron_trigger_fire, environment_id, _fire, filters)
+
+    def due(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[DueTrigger]:
+        """List triggers whose time has come but for those to be skipped, the longest due first."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(_DUE, {"limit": limit, "skipped": list(skipped)}).mappings().all()
+        return [_due(row) for row in rows]
+
+    def begin(self, due: DueTrigger, *, until: datetime | None) -> DueTrigger | None:
+        """Put a due time off before anything of it is looked at; None when it was not due any more."""
+        outcome = fired_triggers.last_run(due, None, BEGUN)
+        values = {"id": due.trigger.id, "stands_at": due.stands_at, "updated_at": due.trigger.updated_at}
+        with self._engine.begin() as connection:
+            row = connection.execute(_BEGIN, {**values, "until": until, "last_run": outcome}).first()
+        return None if row is None else replace(due, stands_at=row.next_run_at)
+
+    def begin_all(self, found: Sequence[DueTrigger]) -> Sequence[DueTrigger]:
+        """Put due times off for a minute; list those that were still due."""
+        begun = fired_triggers.begin(singles_of(self._engine), found)
+        return [replace(due, stands_at=begun[due.trigger.id]) for due in found if due.trigger.id in begun]
+
+    def fire_all(self, ready: Sequence[ReadyFire]) -> Mapping[str, int] | None:
+        """Write the runs of which all is as their drafts suppose, in one transaction; give their messages by trigger.
+
+        None, and nothing is written, when one of them was not due any more.
+        """
+        return fired_triggers.fire(singles_of(self._engine), ready)
+
+    def fire(self, due: DueTrigger, draft: RunDraft, *, next_run_at: datetime) -> int | None:
+        """Write the run and the next due time at once; None when it was not due any more."""
+        with self._engine.begin() as connection:
+            if not _take(connection, due, next_run_at=next_run_at, run_id=draft.id, error=None):
+                return None
+            return insert_run_within(connection, draft).outbox_id
+
+    def fail(self, due: DueTrigger, error: str, *, next_run_at: datetime | None, announce: Announcement) -> None:
+        """Write that a due time made no run, the next one, and events that tell so."""
+        with self._engine.begin() as connection:
+            if _take(connection, due, next_run_at=next_run_at, run_id=None, error=error):
+                announcements.announce(connection, due.trigger.environment_id, TRIGGER_FAILED, announce)
+
+
+def _take(
+    connection: Connection, due: DueTrigger, *, next_run_at: datetime | None, run_id: str | None, error: str | None
+) -> bool:
+    """Take a due time away and write down what it made; False when it is not there any more."""
+    trigger = due.trigger
+    values = {
+        "id": trigger.id,
+        "stands_at": due.stands_at,
+        "updated_at": trigger.updated_at,
+        "next_run_at": next_run_at,
+        "last_run": fired_triggers.last_run(due, run_id, error),
+    }
+    if connection.execute(_TAKE, values).first() is None:
+        return False
+    fire = {"id": new_id(), "environment_id": trigger.environment_id, "sync_job_cron_trigger_id": trigger.id}
+    outcome = {"due_at": due.due_at, "sync_job_run_id": run_id, "error": error}
+    connection.execute(insert(tables.cron_trigger_fire).values(**fire, **outcome))
+    return True
+
+
+def _due(row: Row) -> DueTrigger:
+    trigger = _trigger(row)
+    begun_at = begun_time(trigger.last_run)
+    return DueTrigger(
+        trigger=trigger, due_at=begun_at or row["next_run_at"], stands_at=row["next_run_at"], now=row["now"]
+    )
+
+
+def _fire(row: Row) -> Fire:
+    return Fire(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        sync_job_cron_trigger_id=str(row["sync_job_cron_trigger_id"]),
+        due_at=row["due_at"],
+        sync_job_run_id=str(row["sync_job_run_id"]) if row["sync_job_run_id"] else None,
+        error=row["error"],
+        created_at=row["created_at"],
+    )
+
+
+def _trigger(row: Row) -> CronTrigger:
+    return CronTrigger(
+        id=str(row["id"]),
+        environment_id=EnvironmentId(str(row["environment_id"])),
+        sync_job_id=str(row["sync_job_id"]),
+        integrated_account_id=str(row["integrated_account_id"]),
+        cron_expression=row["cron_expression"],
+        timezone=row["timezone"],
+        args=row["args"],
+        resources=row["resources"],
+        daemon_group_key=row["daemon_group_key"],
+        webhook_id=str(row["webhook_id"]) if row["webhook_id"] else None,
+        error_handling=row["error_handling"],
+        events_to_send=row["events_to_send"],
+        meta=row["meta"],
+        enabled=row["enabled"],
+        next_run_at=row["next_run_at"],
+        last_run=row["last_run"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

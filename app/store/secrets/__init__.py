@@ -1,0 +1,1 @@
+"""Secrets at rest: keys, sealed values, and where they stand."""

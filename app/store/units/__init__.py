@@ -1,0 +1,1 @@
+"""Units of work and the pages that they write, in Postgres."""

@@ -1,0 +1,360 @@
+"""Units of work in Postgres: made, claimed, kept, handed back.
+
+Leases run on the database's clock, so that a daemon's wrong clock can not steal or keep one.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow
+from sqlalchemy import Connection, Engine, insert, text
+
+from app.engine.errors import LeaseLostError
+from app.engine.ids import new_id
+from app.engine.runs.work import Claim, ClaimTerms, CrowdedOut, Ring, UnitDraft, UnitKind
+from app.services.maintenance.queue_heads import LostBefore
+from app.services.runs.conflicts import repeats_conflicts
+from app.store import tables
+from app.store.announcements.webhook_turns import (
+    HEADROOM,
+    LOCK_WEBHOOK,
+    NEXT_OF_WEBHOOK,
+    WAIT,
+    WEBHOOK_OF_UNIT,
+    under_way,
+)
+from app.store.db.autocommit import singles_of, sql_of, transaction
+from app.store.db.chunks import parts
+from app.store.db.database import Row, reading
+from app.store.units import ring_pauses
+
+_INSERTED_AT_ONCE = 1000
+_BYTES_PER_ELEMENT = 200
+"""Or so: the record that a child's request is made of."""
+
+_NEXT_OF_RESOURCE = """
+    select id from unit
+     where resource_id = :resource_id and status = 'ready' and (wake_at is null or wake_at <= now())
+     order by created_at limit 1
+"""
+
+_CLAIM = """
+    update unit
+       set status = 'leased', lease_owner = :owner, fencing_token = fencing_token + 1,
+           lease_expires_at = now() + make_interval(secs => :lease_seconds),
+           attempts = attempts + 1, slices = slices + 1, wake_at = null, updated_at = now(),
+           webhook_id = case when kind = 'delivery' then {webhook_id} end
+     where id = {which}
+       and (status = 'ready' and (wake_at is null or wake_at <= now())
+            or status = 'leased' and lease_expires_at < now())
+       and exists (select from sync_job_run r where r.id = unit.run_id
+                    and (r.status in ('running', 'rate_limited') or unit.kind = 'delivery'))
+       and case when kind = 'delivery' then :most_of_webhook > :headroom + {under_way}
+                else :most_of_account > (
+                     select count(*) from unit held join sync_job_run h on h.id = held.run_id
+                      where held.status = 'leased' and held.lease_owner = :owner and held.kind = 'fetch'
+                        and held.lease_expires_at > now() and h.integrated_account_id =
+                            (select integrated_account_id from sync_job_run where id = unit.run_id)) end
+ returning id, run_id, resource_id, kind, fencing_token, attempts, idle_slices, elements, frontier, webhook_id
+"""
+
+_OF_WEBHOOK = {"webhook_id": WEBHOOK_OF_UNIT, "under_way": under_way(WEBHOOK_OF_UNIT)}
+_CLAIM_UNIT = text(_CLAIM.format(which=":unit_id", **_OF_WEBHOOK))
+_CLAIM_NEXT_OF_RESOURCE = text(_CLAIM.format(which=f"({_NEXT_OF_RESOURCE})", **_OF_WEBHOOK))
+_FIND_NEXT_OF_RESOURCE = text(_NEXT_OF_RESOURCE)
+
+# A unit whose worker is gone waits for room as well as one that nobody has taken yet.
+_IS_FREE = """
+    (u.status = 'ready' and (u.wake_at is null or u.wake_at <= now())
+     or u.status = 'leased' and u.lease_expires_at < now())
+"""
+
+_CROWDED_OUT = text(f"""
+    select u.run_id, u.id, r.queue, u.kind, r.integrated_account_id from unit u join sync_job_run r on r.id = u.run_id
+     where u.id = :unit_id and {_IS_FREE} and (u.kind = 'delivery' or r.status in ('running', 'rate_limited'))
+""")
+
+# Marked as rung, so that two who ask at once get two different ones.
+_NEXT_OF_ACCOUNT = text(f"""
+    with next as (
+        select u.id, u.run_id, r.queue from unit u join sync_job_run r on r.id = u.run_id
+         where r.status in ('running', 'rate_limited') and r.integrated_account_id = :account_id
+               and u.kind = 'fetch' and {_IS_FREE}
+         order by u.rung_at limit 1 for update of u skip locked)
+    update unit set rung_at = now() from next where unit.id = next.id
+ returning next.run_id, next.id, next.queue
+""")
+
+_HOLD = text("""
+    update unit
+       set lease_expires_at = now() + make_interval(secs => :lease_seconds), updated_at = now()
+     where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
+""")
+
+# Who has locked the row is this claim's own page, or ends the run: neither is waited for.
+_KEEP = text("""
+    with held as (
+        select id from unit
+         where id = :unit_id and fencing_token = :fencing_token and status = 'leased' for no key update skip locked),
+         kept as (
+        update unit
+           set lease_expires_at = clock_timestamp() + make_interval(secs => :lease_seconds), updated_at = now()
+          from held where unit.id = held.id)
+    select count(*) as own from unit
+     where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
+""")
+
+_HAND_BACK = text("""
+    update unit
+       set status = 'ready', lease_owner = null, lease_expires_at = null, updated_at = now(), webhook_id = null,
+           attempts = case when :has_failed then attempts else 0 end,
+           idle_slices = idle_slices + case when :is_idle then 1 else 0 end,
+           wake_at = now() + make_interval(secs => :wake_seconds), rung_at = now()
+     where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
+""")
+
+# Whoever sleeps for another reason finds that it still holds, and sleeps again.
+_WAKE_ACCOUNT = text("""
+    update unit set wake_at = now(), updated_at = now() from sync_job_run r
+     where r.id = unit.run_id and r.integrated_account_id = :account_id and r.status in ('running', 'rate_limited')
+           and unit.kind = 'fetch' and unit.status = 'ready' and unit.wake_at > now()
+""")
+
+# Rung at once by whoever looks, since its events wait already.
+_ADD_DELIVERY_UNIT = text("""
+    insert into unit (id, run_id, kind, status, rung_at)
+    select :id, :run_id, 'delivery', 'ready', now() - interval '1 hour'
+     where not exists (select from unit where run_id = :run_id and kind = 'delivery')
+""")
+
+# Each has its own partial index (tables/runs.py), so that looking is cheap however many units are done or parked.
+PARKED_UNITS = "select id from unit where status = 'ready' and rung_at < wake_at and wake_at <= now()"
+"""The timer is due, and nobody was rung since it was set."""
+UNHEARD_UNITS = """
+    select id from unit where status = 'ready' and (wake_at is null or wake_at <= rung_at)
+           and rung_at < now() - make_interval(secs => :ring_after)
+"""
+"""Somebody was rung, and nobody came."""
+EXPIRED_UNITS = """
+    select id from unit
+     where status = 'leased' and rung_at < now() - interval '5 seconds' and lease_expires_at < now()
+           and (rung_at < lease_expires_at or rung_at < now() - make_interval(secs => :ring_after))
+"""
+"""Their worker is gone, and nobody was rung since, or nobody came."""
+
+_DUE_QUEUES = text(f"""
+    select distinct r.queue from sync_job_run r join unit u on u.run_id = r.id
+     where u.id in ({UNHEARD_UNITS} union all {EXPIRED_UNITS})
+""")
+
+_DUE = text(f"""
+    with {ring_pauses.LOST},
+         parked as ({PARKED_UNITS} order by wake_at limit :limit for update skip locked),
+         unheard as (
+        select u.id from unit u join sync_job_run r on r.id = u.run_id join lost on lost.queue = r.queue
+         where u.id in ({UNHEARD_UNITS})
+               and {ring_pauses.is_lost("u.rung_at", "greatest(u.updated_at, u.wake_at)")}
+         order by u.rung_at limit :limit for update of u skip locked),
+         expired as (
+        select u.id from unit u join sync_job_run r on r.id = u.run_id left join lost on lost.queue = r.queue
+         where u.id in ({EXPIRED_UNITS})
+               and (u.rung_at < u.lease_expires_at or {ring_pauses.is_lost("u.rung_at", "u.lease_expires_at")})
+         limit :limit for update of u skip locked),
+         due as (select id from parked union all select id from unheard union all select id from expired limit :limit)
+    update unit set rung_at = now() from due, sync_job_run r
+     where unit.id = due.id and r.id = unit.run_id
+ returning unit.run_id, unit.id, r.queue
+""")
+
+
+# As if it was rung for before its timer was due, or long ago: both are rung for at the next look.
+_RING_AGAIN = text("""
+    update unit set rung_at = least(now(), coalesce(wake_at, now())) - interval '1 hour'
+     where id = any(cast(:ids as uuid[]))
+""")
+
+
+@repeats_conflicts
+class UnitStore:
+    """The units of all runs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._singles = singles_of(engine)
+
+    def claim(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
+        """Take the unit's lease when it is free and its run is live, else give None: somebody else has it, or will.
+
+        None too when the owner works on ``most_of_account`` units of the same account, as far as they are committed,
+        and when the webhook that a delivery unit sends to has about as many deliveries under way as it may.
+        """
+        row = self._singles.one(_CLAIM_UNIT, {**_terms(terms), "unit_id": unit_id})
+        return _claim(row) if row else None
+
+    def claim_in_turn(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
+        """Take a delivery unit's lease if its webhook has fewer than it may; else note that it waits for its turn.
+
+        A unit whose row somebody has locked is left to whoever rings for it then.
+        """
+        values = {**_terms(terms, headroom=0), "unit_id": unit_id}
+
+        def take(connection: psycopg.Connection[DictRow]) -> Row | None:
+            with transaction(connection):
+                if connection.execute(sql_of(LOCK_WEBHOOK), values).fetchone() is None:
+                    return None
+                row = connection.execute(sql_of(_CLAIM_UNIT), values).fetchone()
+                if row is None:
+                    connection.execute(sql_of(WAIT), values)
+                return row
+
+        row = self._singles.lend(take)
+        return _claim(row, is_crowded=True) if row else None
+
+    def claim_next(self, resource_id: str, terms: ClaimTerms) -> Claim | None:
+        """Take the lease of a resource's oldest unit that is free, on the terms of ``claim``.
+
+        None too when somebody else has taken that unit meanwhile, though there may be others.
+        """
+        row = self._singles.one(_CLAIM_NEXT_OF_RESOURCE, {**_terms(terms), "resource_id": resource_id})
+        return _claim(row) if row else None
+
+    def crowded_out(self, unit_id: str) -> CrowdedOut | None:
+        """Tell what a unit is that could be claimed now, if only there were room for it."""
+        row = self._singles.one(_CROWDED_OUT, {"unit_id": unit_id})
+        if row is None:
+            return None
+        ring = _ring(row["run_id"], row["id"], row["queue"])
+        return CrowdedOut(kind=UnitKind(row["kind"]), account_id=str(row["integrated_account_id"]), ring=ring)
+
+    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[Ring]:
+        """Mark and list the units that have waited longest for a webhook, as many as may be under way now."""
+        rows = self._singles.all(NEXT_OF_WEBHOOK, {"webhook_id": webhook_id, "most_of_webhook": most_of_webhook})
+        return [_ring(row["run_id"], row["id"], row["queue"]) for row in rows]
+
+    def next_of_account(self, account_id: str) -> Ring | None:
+        """Mark and give the unit of an account that has waited longest for a worker."""
+        row = self._singles.one(_NEXT_OF_ACCOUNT, {"account_id": account_id})
+        return _ring(row["run_id"], row["id"], row["queue"]) if row else None
+
+    def next_of_resource(self, resource_id: str) -> str | None:
+        """Find the oldest unit of a resource that can be claimed now."""
+        row = self._singles.one(_FIND_NEXT_OF_RESOURCE, {"resource_id": resource_id})
+        return str(row["id"]) if row else None
+
+    def hold(self, claim: Claim, *, lease_seconds: float) -> None:
+        """Prolong the lease; raise LeaseLostError when it is gone."""
+        if self._singles.count(_HOLD, _lease(claim, lease_seconds)) != 1:
+            raise LeaseLostError
+
+    def keep(self, claim: Claim, *, lease_seconds: float) -> bool:
+        """Prolong the lease unless somebody has locked its row; False when it is gone."""
+        row = self._singles.one(_KEEP, _lease(claim, lease_seconds))
+        return row is not None and bool(row["own"])
+
+    def hand_back(
+        self, claim: Claim, *, wake_seconds: float = 0.0, has_failed: bool = False, is_idle: bool = False
+    ) -> bool:
+        """Give the lease up; the unit can be claimed again after ``wake_seconds``. False when it was lost already.
+
+        A failed attempt stays counted, one that chose to yield does not; idle slices are counted until one is not.
+        """
+        parameters = {
+            "unit_id": claim.unit_id,
+            "fencing_token": claim.fencing_token,
+            "has_failed": has_failed,
+            "is_idle": is_idle,
+            "wake_seconds": wake_seconds,
+        }
+        return self._singles.count(_HAND_BACK, parameters) == 1
+
+    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        """List the queues that units' rings went to, which nobody has come for."""
+        with reading(self._engine) as connection:
+            return list(connection.execute(_DUE_QUEUES, {"ring_after": ring_after_seconds}).scalars())
+
+    def ring_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int = 500) -> list[Ring]:
+        """Mark and list the units whose timer is due, whose ring is lost, or whose lease has expired."""
+        values = ring_pauses.values_of(lost, ring_after_seconds=ring_after_seconds)
+        with self._engine.begin() as connection:
+            rows = connection.execute(_DUE, {**values, "limit": limit}).all()
+        return [_ring(*row) for row in rows]
+
+    def ring_again(self, unit_ids: Sequence[str]) -> None:
+        """Mark units as not rung for: the broker did not take it."""
+        with self._engine.begin() as connection:
+            connection.execute(_RING_AGAIN, {"ids": list(unit_ids)})
+
+
+def hold_lease(connection: Connection, claim: Claim, *, lease_seconds: float) -> None:
+    """Prolong the lease and lock the unit's row for the transaction; raise LeaseLostError when it is gone."""
+    if connection.execute(_HOLD, _lease(claim, lease_seconds)).rowcount != 1:
+        raise LeaseLostError
+
+
+def add_delivery_unit(connection: Connection, run_id: str) -> str | None:
+    """Give a run something that sends its events, within a transaction that no other one can add it beside.
+
+    Gives the new unit's id, or None when the run has one.
+    """
+    id = new_id()
+    return id if connection.execute(_ADD_DELIVERY_UNIT, {"id": id, "run_id": run_id}).rowcount else None
+
+
+def wake_account(connection: Connection, account_id: str) -> None:
+    """Let an account's sleeping units be worked on at once, within the caller's transaction."""
+    connection.execute(_WAKE_ACCOUNT, {"account_id": account_id})
+
+
+def insert_units(connection: Connection, run_id: str, drafts: Sequence[UnitDraft]) -> None:
+    """Write new units within the caller's transaction."""
+    for part in parts(drafts, lambda draft: _BYTES_PER_ELEMENT * len(draft.elements), most=_INSERTED_AT_ONCE):
+        rows = [
+            {
+                "id": draft.id,
+                "run_id": run_id,
+                "resource_id": draft.resource_id,
+                "kind": draft.kind,
+                "status": draft.status,
+                "elements": list(draft.elements),
+            }
+            for draft in part
+        ]
+        connection.execute(insert(tables.unit), rows)
+
+
+def _lease(claim: Claim, lease_seconds: float) -> dict[str, object]:
+    return {"unit_id": claim.unit_id, "fencing_token": claim.fencing_token, "lease_seconds": lease_seconds}
+
+
+def _ring(run_id: object, unit_id: object, queue: str) -> Ring:
+    return Ring(run_id=str(run_id), unit_id=str(unit_id), queue=queue)
+
+
+def _terms(terms: ClaimTerms, *, headroom: int = HEADROOM) -> dict[str, object]:
+    return {
+        "owner": terms.owner,
+        "lease_seconds": terms.lease_seconds,
+        "most_of_account": terms.most_of_account,
+        "most_of_webhook": terms.most_of_webhook,
+        "headroom": headroom,
+    }
+
+
+def _claim(row: Any, *, is_crowded: bool = False) -> Claim:
+    webhook_id = str(row["webhook_id"]) if row["webhook_id"] else None
+    # Whoever died with the claim before has rung for nobody.
+    is_crowded = is_crowded or (webhook_id is not None and row["attempts"] > 1)
+    return Claim(
+        unit_id=str(row["id"]),
+        run_id=str(row["run_id"]),
+        resource_id=str(row["resource_id"]) if row["resource_id"] else None,
+        kind=UnitKind(row["kind"]),
+        fencing_token=row["fencing_token"],
+        attempts=row["attempts"],
+        idle_slices=row["idle_slices"],
+        elements=row["elements"],
+        frontier=row["frontier"],
+        webhook_id=webhook_id,
+        is_crowded=is_crowded,
+    )
