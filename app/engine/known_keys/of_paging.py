@@ -7,6 +7,7 @@ from app.engine.known_keys.shapes import Fields, Formatted, Key, reading, spelli
 from app.engine.known_keys.values import (
     EXPRESSION,
     EXPRESSION_OR_FALSE,
+    EXPRESSION_OR_NAME,
     FLAG,
     PATH,
     TEXT_OR_NULL,
@@ -93,8 +94,12 @@ RATE_LIMIT: Final = Fields(
             "JSONata over `headers` and `status`: true of an answer that refuses for the rate, beside 429.",
             EXPRESSION_OR_FALSE,
         ),
-        "retry_after_header_expression": reading("JSONata, or a header's name: the seconds to wait.", EXPRESSION),
-        "rate_limit_header_expression": reading("JSONata, or a header's name: when the limit is lifted.", EXPRESSION),
+        "retry_after_header_expression": reading(
+            "JSONata, or a header's name: the seconds to wait.", EXPRESSION_OR_NAME
+        ),
+        "rate_limit_header_expression": reading(
+            "JSONata, or a header's name: when the limit is lifted.", EXPRESSION_OR_NAME
+        ),
         "default_wait_seconds": reading("The first wait where an answer tells none.", number(0.1, 3600)),
     }
 )

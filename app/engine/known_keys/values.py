@@ -10,6 +10,7 @@ TEXT_OR_NULL: Final[JsonObject] = {"type": ["string", "null"]}
 FLAG: Final[JsonObject] = {"type": ["boolean", "null"]}
 OBJECT: Final[JsonObject] = {"type": ["object", "null"]}
 EXPRESSION: Final[JsonObject] = {"type": ["string", "null"]}
+EXPRESSION_OR_NAME: Final[JsonObject] = {"type": ["string", "null"], "minLength": 1}
 NEEDED_EXPRESSION: Final[JsonObject] = {"type": "string", "minLength": 1}
 EXPRESSION_OR_FALSE: Final[JsonObject] = {"anyOf": [{"type": ["string", "null"]}, {"enum": [False]}]}
 PATH: Final[JsonObject] = {"type": ["string", "array", "null"], "items": TEXT}
@@ -34,4 +35,6 @@ def number(least: float, most: float) -> JsonObject:
 
 def holds_placeholders(schema: Mapping[str, JSON]) -> bool:
     """Whether texts of a kind of value may hold placeholders: JSONata and paths have none."""
-    return not any(schema is one for one in (EXPRESSION, NEEDED_EXPRESSION, EXPRESSION_OR_FALSE, PATH))
+    return not any(
+        schema is one for one in (EXPRESSION, EXPRESSION_OR_NAME, NEEDED_EXPRESSION, EXPRESSION_OR_FALSE, PATH)
+    )

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from app.engine.errors import Failure, InvalidInputError, StoreOfLaterVersionError, StoreRightsError
 from app.store.db.database import connect, connections_of
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATIONS = Path(__file__).parents[1] / "migrations"
 # One migrator at a time; any constant that nothing else in this database uses.
 _LOCK_KEY = 7_208_113_401
 
