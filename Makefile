@@ -17,6 +17,9 @@ IN_PARALLEL = --numprocesses $(TEST_WORKERS) --dist loadfile --no-loadscope-reor
 # What the proofs draw and kill by the hundred asks the database for nothing that the other tests do not.
 POOLED ?= $(foreach file,deaths_at_commits drawn_lists pumped_runs resumed_runs changes_only simulation,--ignore tests/integration/engine/test_$(file).py)
 
+# Hundreds of processes start here: each would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 ROUNDS ?= 50

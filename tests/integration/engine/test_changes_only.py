@@ -18,6 +18,7 @@ from app.store.records import webhook_changes
 from tests.support.pump import Pump, World, handle
 from tests.support.pump_database import Outcome, PumpDatabase
 from tests.support.pump_jobs import Job, MemoryApi, MemoryReceiver
+from tests.support.pump_proofs import stride
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -206,7 +207,7 @@ def test_no_change_is_lost_or_told_twice_wherever_the_daemon_dies(
     before, after = {**many(6), "u1": "old"}, {**many(5), "u6": "new"}
     expected = [("updated", ["u1"]), ("created", ["u6"]), ("deleted", ["u5"])]
 
-    for number in range(1, 40, 3):
+    for number in range(1, 40, stride(9)):
         customer = Customer(pump_database, resources)
         customer.run(users(**before))
         run_id = customer.post([*users(**after), *deleted])

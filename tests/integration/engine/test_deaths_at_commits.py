@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.pump import Pump, World
 from tests.support.pump_jobs import JOBS, Job
-from tests.support.pump_proofs import IS_LONG, LONGEST_SECONDS, SHUFFLES, Proof
+from tests.support.pump_proofs import LONGEST_SECONDS, SHUFFLES, Proof, stride
 
 pytestmark = pytest.mark.timeout(LONGEST_SECONDS)
 every_job = pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
@@ -16,7 +16,7 @@ every_job = pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
 
 def kills(commits: int, *, skip_first: bool) -> Sequence[int]:
     """Choose the commits to die at: all, but in the suite those of long runs only here and there."""
-    step = 1 if IS_LONG else -(-commits // 4)
+    step = stride(-(-commits // 2))
     return range(1 + step // 2 if skip_first else 1, commits + 1, step)
 
 

@@ -9,6 +9,7 @@ from app.services.reading.records import LogFilters
 from app.store.reading.account_log import LogReader
 from tests.support.customer import Customer, Lists
 from tests.support.pump_database import PumpDatabase
+from tests.support.pump_proofs import stride
 from tests.support.workspace import child_of, listed
 
 pytestmark = pytest.mark.timeout(180)
@@ -92,7 +93,7 @@ def test_webhook_that_is_told_of_changes_only_is_told_once(pump_database: PumpDa
 def test_no_record_comes_under_two_ids_when_a_daemon_dies(
     pump_database: PumpDatabase, moment: str, *, changes_only: bool
 ) -> None:
-    for commit in range(12, 132, 17):
+    for commit in range(12, 132, stride(40)):
         customer = customer_of(pump_database, changes_only=changes_only)
 
         outcome = customer.run(API, kill={moment: commit})

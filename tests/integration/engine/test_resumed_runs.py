@@ -1,6 +1,5 @@
 """A resumed run goes on where it stood, asks again for what failed, and its books balance as if nothing had been."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -22,9 +21,9 @@ from app.store.runs.runs import RunStore
 from tests.support.pump import Pump, World
 from tests.support.pump_database import Outcome, PumpDatabase
 from tests.support.pump_jobs import JOBS, Job, MemoryApi, records_of
+from tests.support.pump_proofs import stride
 
 pytestmark = pytest.mark.timeout(180)
-IS_LONG = os.environ.get("PROOFS") == "long"
 BY_NAME = {job.name: job for job in JOBS}
 FAULTLESS = [job for job in JOBS if not job.name.startswith("fa") or job.name.startswith("family")]
 HISTORY = ("errors", "retried")
@@ -126,7 +125,7 @@ def test_run_that_was_stopped_at_any_request_is_resumed_without_loss_or_repeat(
     expected = whole.go()
     requests = len(whole.world.api.asked)
 
-    for request in range(1, requests + 1, 1 if IS_LONG else -(-requests // 4)):
+    for request in range(1, requests + 1, stride(-(-requests // 2))):
         life = Life(pump_database, job)
         life.stop_at(request)
         stopped = life.go()
