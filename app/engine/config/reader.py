@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeVar
 
 from app.engine.config import paths
@@ -16,6 +17,7 @@ from app.engine.templating import placeholders
 from app.engine.templating.placeholders import Template
 
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,16 @@ class ConfigReader:
             return default
         return number
 
+    def choice(self, name: str, choices: type[E], default: E) -> E:
+        """Read one of some words; absent or null is the default."""
+        value = self.value.get(name)
+        if value is None:
+            return default
+        if isinstance(value, str) and value in list(choices):
+            return choices(value)
+        self.fault(name, f"expected one of {', '.join(choices)}; found {shown(value)}")
+        return default
+
     def flag(self, name: str) -> bool:
         """Read a boolean; absent is false."""
         value = self.value.get(name)
@@ -97,7 +109,7 @@ class ConfigReader:
     def marked_path(self, name: str) -> MarkedPath | None:
         """Read a path whose keys may be marked as optional; an empty one is none."""
         value = self.value.get(name)
-        if value is None or value == "":
+        if value in (None, "", []):
             return None
         found = paths.parse(value)
         if found is None:

@@ -6,6 +6,7 @@ One object with a ``format``, or a map from formats to objects. Only OAuth 2 say
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
 from app.engine.config.non_secrets import form_fields
@@ -20,6 +21,21 @@ GrantKind: TypeAlias = Literal["refresh_token", "client_credentials"]
 _ADDRESS: Final = re.compile("https?://", re.IGNORECASE)
 _TOKEN_PATH: Final = "/oauth/token"  # noqa: S105 - an address
 _PLAIN_FORMATS: Final = frozenset({"api_key", "basic", "bearer", "header", "none"})
+
+
+class _ClientPlace(StrEnum):
+    BODY = "body"
+    HEADER = "header"
+
+
+class _TokenBody(StrEnum):
+    FORM = "form"
+    JSON = "json"
+
+
+class _Encoding(StrEnum):
+    STRICT = "strict"
+    LOOSE = "loose"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,12 +135,13 @@ def _read_grant(reader: ConfigReader, *, kind: GrantKind, path_names: tuple[str,
         client_id=client.template("id", default="{{context.client_id}}"),
         client_secret=client.template("secret", default="{{context.client_secret:any:undefined}}"),
         scope=_scope(reader),
-        is_client_in_header=_choice(options, "authorizationMethod", ("body", "header")) == "header",
-        is_json=_choice(options, "bodyFormat", ("form", "json")) == "json",
+        is_client_in_header=options.choice("authorizationMethod", _ClientPlace, _ClientPlace.BODY)
+        is _ClientPlace.HEADER,
+        is_json=options.choice("bodyFormat", _TokenBody, _TokenBody.FORM) is _TokenBody.JSON,
         id_param=client.text("idParamName", default="client_id"),
         secret_param=client.text("secretParamName", default="client_secret"),
         scope_separator=options.text("scopeSeparator", default=" "),
-        is_loosely_encoded=_choice(options, "credentialsEncodingMode", ("strict", "loose")) == "loose",
+        is_loosely_encoded=options.choice("credentialsEncodingMode", _Encoding, _Encoding.STRICT) is _Encoding.LOOSE,
         params=reader.object_template("tokenParams"),
         answer=_read_places(_object(reader, "tokenResponse")),
     )
@@ -156,14 +173,6 @@ def _scope(reader: ConfigReader) -> str:
     return " ".join(parts)
 
 
-def _choice(reader: ConfigReader, key: str, choices: tuple[str, ...]) -> str:
-    value = reader.value.get(key, choices[0])
-    if value not in choices:
-        reader.fault(key, f"expected one of {', '.join(choices)}; found {shown(value)}")
-        return choices[0]
-    return str(value)
-
-
 def _is_address(value: object) -> bool:
     return isinstance(value, str) and _ADDRESS.match(value) is not None
 
@@ -172,3 +181,7 @@ _GRANTS: Final[Mapping[str, Callable[[ConfigReader], OAuthGrant]]] = {
     "oauth2": _read_refreshing,
     "oauth2_client_credentials": _read_client_credentials,
 }
+
+
+def _is_client_in_header(options: ConfigReader) -> bool:
+    return options.choice("authorizationMethod", _ClientPlace, _ClientPlace.BODY) is _ClientPlace.HEADER

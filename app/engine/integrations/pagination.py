@@ -3,14 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
 from app.engine.config.paths import MarkedPath
 from app.engine.config.reader import ConfigReader, shown
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
-
-E = TypeVar("E", bound=StrEnum)
 
 MOST_EMPTY_PAGES: Final = 10
 _END_CURSORS: Final[tuple[JSON, ...]] = (None, "", False)
@@ -168,7 +166,7 @@ def _read_page(reader: ConfigReader) -> Pagination:
         limit_param=reader.optional_text("limit_param"),
         limit=_limit(reader),
         first_page=_first_page(reader),
-        place=_choice(reader, "cursor_in", CursorPlace, CursorPlace.QUERY),
+        place=reader.choice("cursor_in", CursorPlace, CursorPlace.QUERY),
         short_page_ends=reader.flag("short_page_ends"),
         signs=_read_signs(reader),
         is_parallel=_is_parallel(reader),
@@ -187,8 +185,8 @@ def _read_cursor(reader: ConfigReader) -> Pagination:
         limit_param=reader.optional_text("limit_param"),
         limit=_limit(reader),
         end_cursors=_end_cursors(reader),
-        next_is=_choice(reader, "next_is", NextIs, NextIs.AUTO),
-        place=_choice(reader, "cursor_in", CursorPlace, CursorPlace.QUERY),
+        next_is=reader.choice("next_is", NextIs, NextIs.AUTO),
+        place=reader.choice("cursor_in", CursorPlace, CursorPlace.QUERY),
         signs=_read_signs(reader),
         is_parallel=_is_parallel(reader),
     )
@@ -208,7 +206,7 @@ def _read_offset(reader: ConfigReader) -> Pagination:
         offset_param=reader.text("offset_param", default="offset"),
         limit_param=reader.text("limit_param", default="limit"),
         limit=_limit(reader),
-        place=_choice(reader, "cursor_in", CursorPlace, CursorPlace.QUERY),
+        place=reader.choice("cursor_in", CursorPlace, CursorPlace.QUERY),
         short_page_ends=reader.flag("short_page_ends"),
         signs=_read_signs(reader),
         is_parallel=_is_parallel(reader),
@@ -277,14 +275,6 @@ def _end_cursors(reader: ConfigReader) -> tuple[JSON, ...]:
         reader.fault("end_cursors", f"expected a list of texts, numbers, booleans and null, found {shown(value)}")
         return _END_CURSORS
     return tuple(value)
-
-
-def _choice(reader: ConfigReader, key: str, choices: type[E], default: E) -> E:
-    value = reader.value.get(key)
-    if value is None or value in list(choices):
-        return default if value is None else choices(value)
-    reader.fault(key, f"expected one of {', '.join(choices)}; found {shown(value)}")
-    return default
 
 
 def _limit(reader: ConfigReader) -> int | None:

@@ -89,30 +89,23 @@ def read_rate_limit(reader: ConfigReader) -> RateLimitConfig:
         return RateLimitConfig()
     return RateLimitConfig(
         requests=reader.integer("requests", default=None, least=1),
-        per_seconds=_per_seconds(reader),
+        per_seconds=_seconds(reader, "per_seconds", least=0.001, most=86400) or 1.0,
         limited_when=_condition(reader, "is_rate_limited") or (),
         limited_if=_other_condition(reader, "is_rate_limited"),
         retry_after_header=_header(reader, "retry_after_header_expression"),
         reset_header=_header(reader, "rate_limit_header_expression"),
-        default_wait_seconds=_default_wait_seconds(reader),
+        default_wait_seconds=_seconds(
+            reader, "default_wait_seconds", least=0.1, most=int(rate_signs.LONGEST_WAIT_SECONDS)
+        ),
     )
 
 
-def _per_seconds(reader: ConfigReader) -> float:
-    value = reader.value.get("per_seconds", 1)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.001 <= value <= 86400:
-        reader.fault("per_seconds", f"expected a number of seconds up to 86400, found {shown(value)}")
-        return 1.0
-    return float(value)
-
-
-def _default_wait_seconds(reader: ConfigReader) -> float | None:
-    value = reader.value.get("default_wait_seconds")
+def _seconds(reader: ConfigReader, name: str, *, least: float, most: int) -> float | None:
+    value = reader.value.get(name)
     if value is None:
         return None
-    longest = int(rate_signs.LONGEST_WAIT_SECONDS)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.1 <= value <= longest:
-        reader.fault("default_wait_seconds", f"expected a number of seconds up to {longest}, found {shown(value)}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        reader.fault(name, f"expected a number of seconds up to {most}, found {shown(value)}")
         return None
     return float(value)
 

@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
 
-from app.engine.config.reader import ConfigReader, shown
+from app.engine.config.reader import ConfigReader
 from app.engine.integrations.answer_format import AnswerFormat
-
-E = TypeVar("E", bound=StrEnum)
 
 
 class ArrayFormat(StrEnum):
@@ -64,20 +61,9 @@ def read_formats(reader: ConfigReader, inherited: RequestFormats) -> RequestForm
     options = reader.child("body_format_config")
     has_options = options.value is not None and options.is_object()
     return RequestFormats(
-        arrays=_choice(reader, "query_array_format", ArrayFormat, inherited.arrays),
-        body=_choice(reader, "body_format", BodyFormat, inherited.body),
+        arrays=reader.choice("query_array_format", ArrayFormat, inherited.arrays),
+        body=reader.choice("body_format", BodyFormat, inherited.body),
         xml_root=options.text("root", default=inherited.xml_root) if has_options else inherited.xml_root,
-        answer=_choice(reader, "api_response_format", AnswerFormat, inherited.answer),
-        response=_choice(reader, "response_format", ResponseFormat, inherited.response),
+        answer=reader.choice("api_response_format", AnswerFormat, inherited.answer),
+        response=reader.choice("response_format", ResponseFormat, inherited.response),
     )
-
-
-def _choice(reader: ConfigReader, key: str, choices: type[E], default: E) -> E:
-    value = reader.value.get(key)
-    if value is None:
-        return default
-    try:
-        return choices(value)
-    except ValueError:
-        reader.fault(key, f"expected one of {', '.join(choices)}; found {shown(value)}")
-        return default

@@ -14,7 +14,16 @@ from app.engine.known_keys.shapes import (
     unserved,
     within,
 )
-from app.engine.known_keys.values import ANYTHING, EXPRESSION, OBJECT, PATH, TEXT, TEXT_OR_NULL
+from app.engine.known_keys.values import (
+    ANY_TEXT_OR_NULL,
+    ANYTHING,
+    EXPRESSION,
+    OBJECT,
+    PATH,
+    TEXT,
+    TEXT_OR_NULL,
+    choice,
+)
 
 _NAME: Final = reading("The header's name; may hold placeholders.", TEXT_OR_NULL)
 _VALUE: Final = reading("The header's value; may hold placeholders.", TEXT_OR_NULL)
@@ -38,7 +47,7 @@ AUTHORIZATION: Final = Formatted(
         "basic": Fields(
             keys={
                 "username": reading("May hold placeholders.", TEXT, is_required=True),
-                "password": reading("May hold placeholders; empty where there is none.", TEXT_OR_NULL),
+                "password": reading("May hold placeholders; empty where there is none.", ANY_TEXT_OR_NULL),
             }
         ),
     }
@@ -86,11 +95,11 @@ _AUTH: Final = Fields(
 )
 _OPTIONS: Final = Fields(
     keys={
-        "authorizationMethod": reading("Where the client is named.", {"enum": ["body", "header"]}),
-        "bodyFormat": reading("How a token is asked for.", {"enum": ["form", "json"]}),
+        "authorizationMethod": reading("Where the client is named.", choice("body", "header")),
+        "bodyFormat": reading("How a token is asked for.", choice("form", "json")),
         "scopeSeparator": reading("What parts the scopes; a space.", TEXT_OR_NULL),
         "credentialsEncodingMode": reading(
-            "`loose`: HTTP Basic has the id and the secret unencoded.", {"enum": ["strict", "loose"]}
+            "`loose`: HTTP Basic has the id and the secret unencoded.", choice("strict", "loose")
         ),
     }
 )

@@ -6,6 +6,7 @@ from app.engine.known_keys.of_credentials import AUTHORIZATION, CREDENTIALS
 from app.engine.known_keys.of_paging import PAGINATION, RATE_LIMIT
 from app.engine.known_keys.shapes import Fields, Key, MapOf, kept, reading, unserved, within
 from app.engine.known_keys.values import (
+    ANY_TEXT_OR_NULL,
     ANYTHING,
     EXPRESSION,
     FLAG,
@@ -47,7 +48,7 @@ _INHERITED: Final[dict[str, Key]] = {
 }
 METHOD: Final = Fields(
     keys={
-        "path": reading("The path behind `base_url`; may hold placeholders.", TEXT_OR_NULL),
+        "path": reading("The path behind `base_url`; may hold placeholders.", ANY_TEXT_OR_NULL),
         "method": reading(
             "The HTTP method; by default that of the usual routes.",
             {

@@ -6,7 +6,8 @@ from typing import Final
 from app.engine.json_types import JSON, JsonObject
 
 TEXT: Final[JsonObject] = {"type": "string", "minLength": 1}
-TEXT_OR_NULL: Final[JsonObject] = {"type": ["string", "null"]}
+TEXT_OR_NULL: Final[JsonObject] = {"type": ["string", "null"], "minLength": 1}
+ANY_TEXT_OR_NULL: Final[JsonObject] = {"type": ["string", "null"]}
 FLAG: Final[JsonObject] = {"type": ["boolean", "null"]}
 OBJECT: Final[JsonObject] = {"type": ["object", "null"]}
 EXPRESSION: Final[JsonObject] = {"type": ["string", "null"]}
@@ -24,8 +25,9 @@ def choice(*words: str) -> JsonObject:
 
 
 def whole(least: int) -> JsonObject:
-    """Describe an integer, which digits in a text are too."""
-    return {"type": ["integer", "string", "null"], "minimum": least, "pattern": "^[0-9]{1,18}$"}
+    """Describe an integer of at least 0 or 1, which digits in a text are too."""
+    digits = "[0-9]{1,18}" if least == 0 else "0{0,17}[1-9][0-9]{0,17}"
+    return {"type": ["integer", "string", "null"], "minimum": least, "pattern": f"^{digits}$", "maxLength": 18}
 
 
 def number(least: float, most: float) -> JsonObject:

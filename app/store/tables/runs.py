@@ -130,7 +130,7 @@ run_resource = Table(
     Column("first_sequence", BigInteger),
     Column("last_sequence", BigInteger),
     Column("expected", BigInteger),  # the records that the upstream's totals declare; null where it told none
-    # What became of its requests (engine/settling.py): a fault that was tried again is none of them.
+    # What became of its requests (engine/runs/settling.py): a fault that was tried again is none of them.
     *(Column(name, BigInteger, nullable=False, server_default="0") for name in EXCHANGES),
     Column("heard_at", time_type),  # when the last of its pages or errors was written
     Column("warnings", JSONB, nullable=False, server_default="{}"),  # by code: {"count": ..., "message": the first}

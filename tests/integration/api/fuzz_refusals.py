@@ -29,7 +29,7 @@ _REASONS: Final = {
     "a run is either one or the other": r"daemon_group_key: .* exclude each other: send one of them",
     "a template may have no resources, its job may not": r"resources: expected a list of at least one resource",
     "JSON Schema is judged by its own schema": r"args_schema.*: expected .*|resources\..*: is no JSON Schema: .*",
-    "JSONata has a grammar": r"(args_validation|config\.\w+(_mapping|\.expression)?|resources\.\d+\.query): .*",
+    "JSONata has a grammar": r"(args_validation|config\.\w+(_mapping|\.\w*expression)?|resources\.\d+\.query): .*",
     "a job's items make a tree, and its texts hold placeholders": r"resources\.\d+.*: .*",
     "a format has a config of its own": r"config\.(authorization|pagination|resources|headers|query|base_url)\b.*: .*",
     "what is merged into a config has its keys": r".+: is no key that is known here: .*",

@@ -34,6 +34,8 @@ class Effort:
     """Of each operation."""
     sequences: int
     """Of operations that go on with what those before have answered."""
+    boundaries: str = ".*"
+    """The operations, by a pattern of their labels, of which each value at a boundary is sent."""
     seed: int = 20260101
 
 
@@ -95,6 +97,9 @@ def _config(token: str, effort: Effort) -> SchemathesisConfig:
         "auth": {"openapi": {"bearer": {"bearer": token}}},
         "generation": {**generated, "with-security-parameters": False},
         "phases": {**phases, "stateful": {"enabled": True, "generation": chained}},
+        "operations": [
+            {"exclude-name-regex": effort.boundaries, "phases": {"coverage": {"enabled": False}}},
+        ],
         "continue-on-failure": True,
         "suppress-health-check": ["all"],
     }

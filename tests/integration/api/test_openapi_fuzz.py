@@ -24,9 +24,14 @@ from tests.integration.api.fuzzing import Effort, fuzz
 from tests.integration.api.walled_worlds import furnished
 from tests.support.names import resolve_all_to
 
+# The suite sends boundaries to what takes bodies of every kind; make fuzz sends them to all, which takes minutes.
+BOUNDARIES = (
+    r"(POST|PATCH|DELETE) /(?!integration$|sync-job/validate|sync-job-template|environment-\w)|GET /(log|record)"
+)
 EFFORT = Effort(
     examples=int(os.environ.get("FUZZ_EXAMPLES", "2")),
     sequences=int(os.environ.get("FUZZ_SEQUENCES", "8")),
+    boundaries=".*" if "FUZZ_EXAMPLES" in os.environ else BOUNDARIES,
     seed=int(os.environ.get("FUZZ_SEED", "20260101")),
 )
 LONGEST_SECONDS = 24 * 3600
@@ -81,7 +86,7 @@ def test_nothing_contradicts_the_document(
     assert caller.get("/ping").status == 200
     went_on = {label for phase, label, status in found.statuses if phase == "stateful" and status in (200, 201)}
     assert {label.partition(" ")[0] for label in went_on} == {"POST", "GET", "PATCH", "DELETE"}
-    assert len({label for phase, label, status in found.statuses if phase == "coverage"}) == _operations(fuzzed)
+    assert len({label for phase, label, _ in found.statuses if phase != "stateful"}) == _operations(fuzzed)
 
 
 def test_a_refusal_for_another_reason_is_a_finding() -> None:

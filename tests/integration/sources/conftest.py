@@ -1,9 +1,9 @@
 from collections.abc import Iterator
 
 import pytest
-from raw_upstream import SETTINGS, Client, Upstream
 
 from app.sources.http_source import HttpSource
+from tests.integration.sources.raw_upstream import SETTINGS, Client, Upstream
 
 
 @pytest.fixture

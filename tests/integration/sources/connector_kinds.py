@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from list_kind import Answer, At, Json, Kind, Make, says
+from tests.integration.sources.list_kind import Answer, At, Json, Kind, Make, says
 
 
 def link(at: At) -> Answer:

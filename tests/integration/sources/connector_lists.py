@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import connector_kinds as kinds
-from list_kind import Answer, At, Json, Kind, Make
+from tests.integration.sources import connector_kinds as kinds
+from tests.integration.sources.list_kind import Answer, At, Json, Kind, Make
 
 _HUBSPOT_OBJECTS = ("contacts", "companies", "deals", "tickets", "notes", "calls", "products", "line_items")
 _STRIPE = (

@@ -12,10 +12,10 @@ from typing import Any
 
 import brotli
 import pytest
-from raw_upstream import SETTINGS, Client, Received, Upstream, reply
 
 from app.engine.errors import PassingFaultError, RateLimitedError, SourceError
 from app.sources.http_source import HttpSource
+from tests.integration.sources.raw_upstream import SETTINGS, Client, Received, Upstream, reply
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from raw_upstream import SETTINGS, Client, Upstream, reply
 
 from app.destinations.webhook_sender import HttpWebhookSender
 from app.engine.errors import DeliveryError, SourceError
@@ -13,6 +12,7 @@ from app.engine.objects.objects import EnvironmentId, Webhook
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.sources.http_source import HttpSource
+from tests.integration.sources.raw_upstream import SETTINGS, Client, Upstream, reply
 from tests.support.names import resolve_all_to
 
 HOSTS = [

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from raw_upstream import Client, Received, Upstream, reply
 
 from app.engine.errors import RateLimitedError, SourceError
+from tests.integration.sources.raw_upstream import Client, Received, Upstream, reply
 
 XML = {"Content-Type": "application/xml; charset=utf-8"}
 

@@ -7,15 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from connector_lists import LISTS, ConnectorList, Script, breaking, ending
-from list_kind import Answer
-from raw_upstream import Client, Upstream, reply
-from test_shipped_connectors import CONNECTORS, SAMPLES, asked, call_of, cases, numbered, read, told
 
 from app.engine.errors import RateLimitedError, SourceError
 from app.engine.integrations.config import parse_config
 from app.engine.records.list_ends import ListEnd
 from app.services.ports import FetchedPage
+from tests.integration.sources.connector_lists import LISTS, ConnectorList, Script, breaking, ending
+from tests.integration.sources.list_kind import Answer
+from tests.integration.sources.raw_upstream import Client, Upstream, reply
+from tests.integration.sources.test_shipped_connectors import (
+    CONNECTORS,
+    SAMPLES,
+    asked,
+    call_of,
+    cases,
+    numbered,
+    read,
+    told,
+)
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "connectors.md"
 SIZES = (2, 1, 2)

@@ -10,11 +10,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 
 import pytest
-from raw_upstream import SETTINGS, Client, Upstream, reply
 
 from app.engine.errors import SourceError
 from app.services.ports import FetchedPage, PageCall
 from app.sources.http_source import HttpSource
+from tests.integration.sources.raw_upstream import SETTINGS, Client, Upstream, reply
 
 MIB = 1024 * 1024
 LIMIT = 32 * MIB
@@ -125,8 +125,8 @@ def test_bombs_take_no_more_memory_than_the_budget(upstream: Upstream) -> None:
     program = f"""
 import resource, sys
 sys.path[:0] = {sys.path!r}
-from test_hostile_answers import attacked, opened_source
-from raw_upstream import Client
+from tests.integration.sources.test_hostile_answers import attacked, opened_source
+from tests.integration.sources.raw_upstream import Client
 
 source = opened_source()
 client = Client(source, {upstream.url!r})

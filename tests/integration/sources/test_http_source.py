@@ -4,11 +4,11 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from raw_upstream import Client, Upstream, reply
 
 from app.engine.errors import PlaceholderError, RateLimitedError, SourceError
 from app.engine.unified.calls import UnifiedRequest, call_mapping
 from app.engine.unified.mapping import parse_mapping
+from tests.integration.sources.raw_upstream import Client, Upstream, reply
 
 TICKETS = {"resources": {"tickets": {"list": {"path": "/tickets", "response_path": "data"}}}}
 

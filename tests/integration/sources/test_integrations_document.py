@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
-from raw_upstream import Client, Received, Upstream, reply
 
 from app.engine.errors import SourceError
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.records.rows import remote_id
 from app.services.ports import FetchedPage
+from tests.integration.sources.raw_upstream import Client, Received, Upstream, reply
 from tests.support.exchanges import Line, read
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-from raw_upstream import Received, Upstream
 
 from app.settings import Settings
 from app.sources.http_source import HttpSource
+from tests.integration.sources.raw_upstream import Received, Upstream
 from tests.support.listings.cases import CASES, POINTED, Case
 from tests.support.listings.listing import Fault, Kind, Last, Listing, ids
 from tests.support.listings.reading import PATH, PATIENT, SETTINGS, Call, reference

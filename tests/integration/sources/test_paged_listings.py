@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from raw_upstream import Client, Received, Upstream, reply
 
 from app.engine.errors import SourceError
+from tests.integration.sources.raw_upstream import Client, Received, Upstream, reply
 
 Slicer = Callable[[list[Any], dict[str, str]], bytes]
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-from raw_upstream import Client, Received, Upstream, reply
 
 from app.engine.errors import RateLimitedError, SourceError
 from app.engine.integrations.config import parse_config
@@ -18,6 +17,7 @@ from app.engine.unified.model import resource_failures
 from app.engine.unified.requests import integration_request
 from app.services.ports import PageCall
 from app.services.unified.pages import mapped
+from tests.integration.sources.raw_upstream import Client, Received, Upstream, reply
 
 CATALOG = Path(__file__).parents[3] / "app" / "catalog"
 CONNECTORS = CATALOG / "connectors"

@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from raw_upstream import Client, Received, Upstream, reply
 
 from app.engine.errors import SourceError
 from app.engine.json_types import JSON
+from tests.integration.sources.raw_upstream import Client, Received, Upstream, reply
 
 CURSOR = {"format": "cursor", "config": {"cursor_path": "next", "cursor_param": "after"}}
 

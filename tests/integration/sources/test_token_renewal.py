@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from raw_upstream import SETTINGS
 from sqlalchemy import Engine, text
 
 from app.engine.accounts.oauth import TokenRequest
@@ -37,6 +36,7 @@ from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
 from app.store.secrets.encryption import Cipher
 from app.store.secrets.encryption_keys import KeyStore
+from tests.integration.sources.raw_upstream import SETTINGS
 from tests.support.http_server import HttpServer, Request, Response
 
 # The same in every process of a test.

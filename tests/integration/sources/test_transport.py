@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from raw_upstream import SETTINGS, Client, Received, Upstream, reply
 
 from app.engine.errors import RateLimitedError, SourceError
 from app.services.ports import PageCall
 from app.sources.http_source import HttpSource
+from tests.integration.sources.raw_upstream import SETTINGS, Client, Received, Upstream, reply
 
 
 def failure(client: Client, **call: object) -> SourceError:

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
-from secret_search import Reader, broker_traffic, found_in, the_database
 
 from app.cli.main import main
 from app.client import ApiError
 from app.stack.stack import Stack
+from tests.integration.workers.secret_search import Reader, broker_traffic, found_in, the_database
 from tests.support.ferryman import IMPATIENT
 from tests.support.http_server import Request, Response
 from tests.support.receiver import Receiver

@@ -32,7 +32,7 @@ _HOSTILE = {
 }
 _CHILD = """
 import json, sys, time
-from app.engine import expressions
+from app.engine.jsonata import expressions
 from app.engine.errors import ExpressionError
 for name, text in json.load(sys.stdin).items():
     started = time.monotonic()

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from service_world import DELIVERY_UNIT, FakeDeliveries, FakeRuns, FakeUnits
-
 from app.engine.jobs.rekeying import KeyNote
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import SyncJobRun
@@ -15,6 +13,7 @@ from app.engine.runs.books import Counters
 from app.engine.runs.settling import Progress, ResourceState
 from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Ring, UnitDraft, UnitKind, Vanished
 from app.engine.status import FINAL_UNIT_STATUSES, ResourceStatus, RunStatus, UnitStatus, allowed_origins
+from tests.unit.services.service_world import DELIVERY_UNIT, FakeDeliveries, FakeRuns, FakeUnits
 
 
 @dataclass

@@ -4,11 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from service_fakes import FakeBell, FakeClock, FakeReceiver, FakeSource
-from service_moves import FakeMoves
-from service_tables import NOON, FakeMappings, FakeTable, account, integration, run, webhook
-from service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, FakeUnits
-
 from app.engine.errors import SpoolError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.objects import IntegratedAccount, Integration, SyncJobRun, Webhook
@@ -31,6 +26,10 @@ from app.services.units.working import UnitWorker
 from app.services.units.workplace import Workplace
 from app.services.webhooks.health import Announcement, WebhookHealth
 from app.settings import Settings
+from tests.unit.services.service_fakes import FakeBell, FakeClock, FakeReceiver, FakeSource
+from tests.unit.services.service_moves import FakeMoves
+from tests.unit.services.service_tables import NOON, FakeMappings, FakeTable, account, integration, run, webhook
+from tests.unit.services.service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, FakeUnits
 
 
 class FakeWebhooks(FakeTable[Webhook]):

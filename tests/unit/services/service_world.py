@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from service_tables import NOON
-
 from app.engine.errors import LeaseLostError
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import SyncJobRun
@@ -26,6 +24,7 @@ from app.engine.runs.work import (
 from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.webhooks import events
 from app.engine.webhooks.merging import Line, Waiting
+from tests.unit.services.service_tables import NOON
 
 DELIVERY_UNIT = "delivery-unit"
 ANY_TERMS = ClaimTerms(owner="me", lease_seconds=15, most_of_account=100, most_of_webhook=100)

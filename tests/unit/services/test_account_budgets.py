@@ -4,8 +4,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
-from service_fakes import FakeBell
-from service_tables import account, run
 
 from app.engine.errors import BrokerUnavailableError, ConflictError
 from app.engine.limits import budget_state
@@ -15,6 +13,8 @@ from app.engine.runs.work import Ring
 from app.engine.status import RunStatus
 from app.services.accounts.budgets import AccountBudgets, ParkedRun
 from app.services.ports import Swapped
+from tests.unit.services.service_fakes import FakeBell
+from tests.unit.services.service_tables import account, run
 
 NOW = 1_000.0
 ENVIRONMENT = EnvironmentId("environment")

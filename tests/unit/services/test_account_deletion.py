@@ -1,11 +1,11 @@
 """Accounts are deleted together or not at all, erased later unless at once is asked for, and come back until then."""
 
 import pytest
-from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, account
 
 from app.engine.errors import ConflictError, InvalidInputError, NotFoundError
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount
 from app.services.accounts.deletion import AccountDeletion
+from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, account
 
 
 class Deleted:

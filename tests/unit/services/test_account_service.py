@@ -1,7 +1,6 @@
 """Integrated accounts: made for an integration that is there, their context merged."""
 
 import pytest
-from service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account, integration
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnreadableSecretError
 from app.engine.json_types import JsonObject
@@ -10,6 +9,7 @@ from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integra
 from app.engine.redaction import MASK
 from app.services.accounts.accounts import AccountService
 from app.services.contexts.shown_contexts import ShownContexts
+from tests.unit.services.service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account, integration
 
 FIELDS: JsonObject = {"integration_name": "helpdesk", "tenant_id": "t1"}
 FAULT = Failure("tenant_id", "expected text")

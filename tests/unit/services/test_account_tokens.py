@@ -1,13 +1,13 @@
 """Tokens of accounts: they open one account, for a quarter of an hour."""
 
 import pytest
-from service_fakes import FakeClock, PlainSeal
-from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, account
 
 from app.engine.errors import InvalidInputError, UnauthorizedError
 from app.engine.json_types import JSON
 from app.services.accounts.tokens import AccountToken, AccountTokens
 from app.services.ports import SealPurpose
+from tests.unit.services.service_fakes import FakeClock, PlainSeal
+from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, account
 
 CLOCK_AT = 1_772_366_400.0
 """The fake clock's noon."""

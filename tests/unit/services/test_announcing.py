@@ -5,9 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
-from service_fakes import PENDING, FakeBell, FakeClock, FakeReceiver, SendAnswer
-from service_setting import FakeWebhooks
-from service_tables import ENVIRONMENT, webhook
 
 from app.engine.errors import DeliveryError, UnreadableSecretError
 from app.engine.objects.objects import EnvironmentId, Webhook
@@ -17,6 +14,9 @@ from app.services.maintenance.announcing import MOST_TAKEN, Announcing
 from app.services.units.sending import Sending
 from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
+from tests.unit.services.service_fakes import PENDING, FakeBell, FakeClock, FakeReceiver, SendAnswer
+from tests.unit.services.service_setting import FakeWebhooks
+from tests.unit.services.service_tables import ENVIRONMENT, webhook
 
 SETTINGS = Settings(database_url="", broker_url="", encryption_key="", delivery_retention_seconds=60)
 CLOCK = FakeClock()

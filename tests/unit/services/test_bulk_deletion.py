@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from service_tables import ENVIRONMENT, FakeTable, account
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount, ListFilters, Page
 from app.services.accounts.bulk_deletion import BulkDeletion
 from app.services.accounts.deletion import AccountDeletion
+from tests.unit.services.service_tables import ENVIRONMENT, FakeTable, account
 
 
 class Accounts(FakeTable[IntegratedAccount]):

@@ -6,10 +6,6 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 import pytest
-from service_fakes import PENDING, FakeReceiver
-from service_setting import Setting, setting
-from service_tables import NOON, webhook
-from service_world import ANY_TERMS, DELIVERY_UNIT
 
 from app.engine.errors import DeliveryError, StoreUnavailableError
 from app.engine.runs.work import NOTHING_DONE, EventDraft, UnitDraft, UnitKind
@@ -17,6 +13,10 @@ from app.engine.status import DeliveryStatus, ErrorHandling, RunStatus, UnitStat
 from app.engine.webhooks import events
 from app.services.units.batch_merging import BatchMerging
 from app.services.units.delivery_ends import RETRY_BASE_SECONDS
+from tests.unit.services.service_fakes import PENDING, FakeReceiver
+from tests.unit.services.service_setting import Setting, setting
+from tests.unit.services.service_tables import NOON, webhook
+from tests.unit.services.service_world import ANY_TERMS, DELIVERY_UNIT
 
 
 def delivery(*answers: int | Exception | None, run_fields: dict[str, object] | None = None, **limits: float) -> Setting:

@@ -5,8 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from service_fakes import FakeSource, PlainSeal, call_limits, page
-from service_tables import CONFIG, ENVIRONMENT, FakeTable, account, integration, unified
 
 from app.engine.errors import (
     InvalidInputError,
@@ -22,6 +20,8 @@ from app.services.calls.custom import CustomCalls, CustomRequest
 from app.services.calls.direct import DirectCalls, DirectPage, DirectRequest
 from app.services.ports import FetchedPage, PageCall, PlainAnswer, RawBody
 from app.services.unified.mappings import MappingLayers
+from tests.unit.services.service_fakes import FakeSource, PlainSeal, call_limits, page
+from tests.unit.services.service_tables import CONFIG, ENVIRONMENT, FakeTable, account, integration, unified
 
 ACCOUNT = "7b3a0000-0000-4000-8000-000000000001"
 OTHER = "7b3a0000-0000-4000-8000-000000000002"

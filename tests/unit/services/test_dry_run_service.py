@@ -5,9 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from service_fakes import FakeClock, page
-from service_setting import setting
-from service_tables import ENVIRONMENT, NOON
 
 from app.engine.errors import InvalidInputError, SourceError
 from app.engine.jobs import planning
@@ -18,6 +15,9 @@ from app.services.ports import FetchedPage, PageCall
 from app.services.runs.drafts import RunDraft
 from app.services.runs.dry_runs import DryRuns
 from app.services.runs.requests import RunRequest
+from tests.unit.services.service_fakes import FakeClock, page
+from tests.unit.services.service_setting import setting
+from tests.unit.services.service_tables import ENVIRONMENT, NOON
 
 TICKETS: JsonObject = {"resource": "tickets", "method": "list"}
 COMMENTS: JsonObject = {

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from service_fakes import FakeClock
 
 from app.engine.errors import StoreUnavailableError, UnreadableSecretError
 from app.engine.times import iso_utc
 from app.services.maintenance.duties import LONGEST_TURN_SECONDS, DueWork, Duties, Duty, start_here, start_thread
 from app.services.maintenance.duty_rows import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, DutyRows
+from tests.unit.services.service_fakes import FakeClock
 
 NOTHING = DueWork()
 NOON = iso_utc(FakeClock().now())

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field, replace
 
 import pytest
-from service_tables import NOON
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.objects.objects import Environment, EnvironmentId, ListFilters, Page, RowVersion
 from app.services.catalog.environments import EnvironmentService
+from tests.unit.services.service_tables import NOON
 
 
 @dataclass

@@ -3,10 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-from service_fakes import PENDING, page
-from service_setting import Setting, setting
-from service_tables import NOON
-from service_world import DELIVERY_UNIT
 
 from app.engine.errors import PassingFaultError, RateLimitedError, SourceError, UnwritablePageError
 from app.engine.json_types import JsonObject
@@ -14,6 +10,10 @@ from app.engine.status import ErrorHandling, UnitStatus
 from app.engine.webhooks import events
 from app.services.units import fetching
 from app.services.units.working import MAX_ATTEMPTS
+from tests.unit.services.service_fakes import PENDING, page
+from tests.unit.services.service_setting import Setting, setting
+from tests.unit.services.service_tables import NOON
+from tests.unit.services.service_world import DELIVERY_UNIT
 
 FAR_FUTURE = 10.0**12
 LOOP = {"resource": "tickets", "method": "get", "id": "{{args.ids}}", "loop_on": "args.ids"}

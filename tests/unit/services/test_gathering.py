@@ -3,8 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from service_fakes import page
-from service_setting import Setting, setting
 
 from app.engine.runs.books import Counters
 from app.engine.runs.frontier import Frontier
@@ -13,6 +11,8 @@ from app.engine.status import ResourceStatus
 from app.services.runs import gathering
 from app.services.units.batch_source import BatchSource
 from app.services.units.page_batch import PageBatch
+from tests.unit.services.service_fakes import page
+from tests.unit.services.service_setting import Setting, setting
 
 SPOOL = {"type": "spool", "persist": False, "name": "all", "depends_on": "tickets"}
 SUM = {

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, FakeTable, integration
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JSON
 from app.engine.objects.objects import Integration, ListFilters
 from app.engine.redaction import MASK
 from app.services.catalog.integrations import IntegrationService
+from tests.unit.services.service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, FakeTable, integration
 
 FAULT = Failure("category", "expected text")
 

@@ -1,12 +1,12 @@
 """Sync jobs: checked whole before they are kept."""
 
 import pytest
-from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, integration, sync_job, unified
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import ListFilters, SyncJob
 from app.services.catalog.jobs import JobService
+from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, integration, sync_job, unified
 
 RESOURCES = [{"resource": "tickets", "method": "list"}]
 FAULT = Failure("label", "expected text")

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from service_tables import ENVIRONMENT, FakeTable, account, integration
 
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration
 from app.services.catalog.key_changes import Holding, KeyChanges
+from tests.unit.services.service_tables import ENVIRONMENT, FakeTable, account, integration
 
 JOB = [{"resource": "lines", "method": "list", "persist": True}]
 BY_UID: JsonObject = {"resources": {"lines": {"list": {"id_path": "uid"}}}}

@@ -1,8 +1,7 @@
 """Which jobs a process remembers."""
 
-from service_tables import ELSEWHERE, ENVIRONMENT, sync_job
-
 from app.services.runs.job_cache import KnownJob, KnownJobs
+from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, sync_job
 
 
 def known(id: str, version: str = "1") -> KnownJob:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from service_world import FakeUnits
 
 from app.engine.errors import StoreUnavailableError
 from app.engine.runs.work import Claim, UnitDraft
 from app.services.units.lease_keeping import LeaseKeeper
+from tests.unit.services.service_world import FakeUnits
 
 LEASE = 12.0
 

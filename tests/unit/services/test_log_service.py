@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from service_fakes import FakeClock
-from service_tables import ENVIRONMENT
 
 from app.engine.errors import InvalidInputError, StoreUnavailableError
 from app.engine.logs.entries import LogType
 from app.engine.objects.objects import EnvironmentId, ListFilters, Page
 from app.services.calls.call_log import AnsweredCall, CallLog
 from app.services.reading.logs import LogService, LogSource
+from tests.unit.services.service_fakes import FakeClock
+from tests.unit.services.service_tables import ENVIRONMENT
 
 LONG_AGO = {("created_at", "gt"): datetime(2020, 1, 1, tzinfo=UTC)}
 ACCOUNT = "7b3a0000-0000-4000-8000-000000000001"

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, FakeTable, account, integration
 
 from app.engine.errors import InvalidInputError, NotFoundError
 from app.engine.integrations.offers import MappedModel
 from app.engine.objects.objects import EnvironmentId
 from app.engine.redaction import MASK
 from app.services.catalog.offers import Offers
+from tests.unit.services.service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, FakeTable, account, integration
 
 INTEGRATION = "7b3a0000-0000-4000-8000-000000000001"
 OVERRIDE = {"crm": {"contacts": {"list": {}}}}

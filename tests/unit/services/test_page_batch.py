@@ -3,9 +3,6 @@
 import json
 
 import pytest
-from service_fakes import page
-from service_setting import Setting, setting
-from service_tables import CONFIG, account, integration
 
 from app.engine.errors import PlaceholderError, SourceError
 from app.engine.json_types import JsonObject
@@ -15,6 +12,9 @@ from app.engine.runs.frontier import Frontier
 from app.engine.status import ErrorHandling, UnitStatus
 from app.engine.webhooks import events
 from app.services.units.page_batch import PageBatch
+from tests.unit.services.service_fakes import page
+from tests.unit.services.service_setting import Setting, setting
+from tests.unit.services.service_tables import CONFIG, account, integration
 
 TICKETS = {"resource": "tickets"}
 COMMENTS = {"resource": "comments", "depends_on": "tickets", "query": {"ticket": "{{resources.tickets.id}}"}}

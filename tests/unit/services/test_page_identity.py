@@ -3,9 +3,6 @@
 from typing import Any
 
 import pytest
-from service_fakes import page
-from service_setting import Setting, setting
-from service_tables import CONFIG, integration
 
 from app.engine.jobs.rekeying import Rekeying
 from app.engine.json_types import JsonObject
@@ -13,6 +10,9 @@ from app.engine.records.keys import BY_ID, RecordKey
 from app.engine.runs.frontier import Frontier
 from app.engine.runs.work import PageWrite
 from app.services.units.page_batch import PageBatch
+from tests.unit.services.service_fakes import page
+from tests.unit.services.service_setting import Setting, setting
+from tests.unit.services.service_tables import CONFIG, integration
 
 ORDERS = {"resource": "orders"}
 LINES = {"resource": "lines", "depends_on": "orders", "include_from_parent": ["id"]}

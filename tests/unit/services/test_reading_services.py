@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
-from service_tables import ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account
 
 from app.engine.errors import InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
@@ -15,6 +14,7 @@ from app.engine.status import DaemonStatus
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService, StoreState
 from app.services.reading.records import LogFilters, RecordFilters, RecordService
+from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account
 
 FILTERS = RecordFilters(integrated_account_id="account")
 

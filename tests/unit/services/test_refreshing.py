@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field, replace
 
 import pytest
-from service_tables import ENVIRONMENT, FakeTable, account, integration
 
 from app.engine.errors import InvalidGrantError, InvalidInputError, NotFoundError, SourceError
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import IntegratedAccount
 from app.services.accounts.refreshing import Refreshing
+from tests.unit.services.service_tables import ENVIRONMENT, FakeTable, account, integration
 
 OAUTH = {
     "client": {"id": "c", "secret": "s"},

@@ -3,9 +3,6 @@
 from typing import Any
 
 import pytest
-from service_moves import resource_state
-from service_setting import setting
-from service_world import DELIVERY_UNIT
 
 from app.engine.jobs.rekeying import Rekeying
 from app.engine.json_types import JsonObject
@@ -13,6 +10,9 @@ from app.engine.records.keys import BY_ID, RecordKey
 from app.engine.runs.books import Counters
 from app.engine.runs.work import UnitDraft, UnitKind, Vanished
 from app.engine.status import RunStatus
+from tests.unit.services.service_moves import resource_state
+from tests.unit.services.service_setting import setting
+from tests.unit.services.service_world import DELIVERY_UNIT
 
 BY_UID = RecordKey(paths=(("uid",),))
 ITEM = {"resource": "tickets", "method": "list", "persist": True}

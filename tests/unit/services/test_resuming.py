@@ -4,12 +4,12 @@ import json
 from dataclasses import dataclass, field
 
 import pytest
-from service_setting import Setting, setting
-from service_world import DELIVERY_UNIT
 
 from app.engine.errors import ConflictError
 from app.engine.status import RunStatus, UnitStatus
 from app.engine.webhooks import events
+from tests.unit.services.service_setting import Setting, setting
+from tests.unit.services.service_world import DELIVERY_UNIT
 
 FAILED = {"next": 1, "open": {}, "failed": {"0": None}}
 

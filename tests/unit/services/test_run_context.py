@@ -4,14 +4,14 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from service_setting import Setting, setting
-from service_tables import NOON, FakeTable, account, integration, run, unified
 
 from app.engine.errors import UnreadableSecretError
 from app.engine.ids import new_id
 from app.engine.integrations import config
 from app.engine.json_types import JSON
 from app.services.contexts.context import RunContexts, RunUnworkableError
+from tests.unit.services.service_setting import Setting, setting
+from tests.unit.services.service_tables import NOON, FakeTable, account, integration, run, unified
 
 
 def test_context_holds_the_plan_and_what_requests_see() -> None:

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from service_fakes import FakeClock
-from service_tables import run
 
 from app.engine.objects.objects import EnvironmentId, SyncJobRun
 from app.engine.runs.settling import Exchanges
 from app.engine.status import ResourceStatus, RunStatus
 from app.services.diagnosis.run_diagnosis import Diagnosis, RunDiagnosis
 from app.services.diagnosis.run_facts import DeliveryFacts, ResourceFacts, RunFacts, UnitFacts
+from tests.unit.services.service_fakes import FakeClock
+from tests.unit.services.service_tables import run
 
 NOW = FakeClock().now()
 RUNNING = run(status=RunStatus.RUNNING, started_at=NOW - timedelta(seconds=60), daemon_group_key="eu", webhook_id=None)

@@ -4,7 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from service_tables import (
+
+from app.engine.errors import Failure, InvalidInputError
+from app.engine.json_types import JsonObject
+from app.services.contexts.shown_contexts import ShownContexts
+from app.services.runs.drafts import RunDraft, RunDrafts
+from app.services.runs.requests import IdempotencyKey, RunRequest
+from tests.unit.services.service_tables import (
     CONFIG,
     ELSEWHERE,
     ENVIRONMENT,
@@ -16,12 +22,6 @@ from service_tables import (
     unified,
     webhook,
 )
-
-from app.engine.errors import Failure, InvalidInputError
-from app.engine.json_types import JsonObject
-from app.services.contexts.shown_contexts import ShownContexts
-from app.services.runs.drafts import RunDraft, RunDrafts
-from app.services.runs.requests import IdempotencyKey, RunRequest
 
 DECLARED = {"non_secret": ["context.subdomain"]}
 CONTEXT = {"subdomain": "acme", "api_key": "canary"}

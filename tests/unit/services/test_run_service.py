@@ -4,9 +4,6 @@ import json
 from dataclasses import dataclass, field, replace
 
 import pytest
-from service_recounts import recounted
-from service_setting import Setting, setting
-from service_tables import ELSEWHERE, ENVIRONMENT, FakeReferences, FakeTable, integration, run, sync_job, unified
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
@@ -22,6 +19,18 @@ from app.services.runs.requests import IdempotencyKey, RunRequest
 from app.services.runs.runs import CreatedRun, RunService
 from app.services.runs.verifying import Verifier
 from app.services.webhooks.health import Announcement
+from tests.unit.services.service_recounts import recounted
+from tests.unit.services.service_setting import Setting, setting
+from tests.unit.services.service_tables import (
+    ELSEWHERE,
+    ENVIRONMENT,
+    FakeReferences,
+    FakeTable,
+    integration,
+    run,
+    sync_job,
+    unified,
+)
 
 REQUEST = RunRequest(sync_job_id="job", integrated_account_id="account")
 KEY = IdempotencyKey(key="k", body_hash=b"h")

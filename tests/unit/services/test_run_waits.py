@@ -3,11 +3,11 @@
 import threading
 
 import pytest
-from service_tables import run
 
 from app.engine.objects.objects import EnvironmentId, SyncJobRun
 from app.engine.status import RunStatus
 from app.services.runs.waits import RunWaits
+from tests.unit.services.service_tables import run
 
 LIVE = run(status=RunStatus.RUNNING)
 

@@ -4,18 +4,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from service_tables import (
-    ENVIRONMENT,
-    FakeTable,
-    account,
-    installed_model,
-    integration,
-    model_method,
-    sync_job,
-    unified,
-    unified_model,
-    webhook,
-)
 
 from app.engine.errors import PreconditionFailedError
 from app.engine.json_types import JsonObject
@@ -27,6 +15,18 @@ from app.services.catalog.jobs import JobService
 from app.services.unified.methods import MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService
 from app.services.webhooks.webhooks import WebhookService
+from tests.unit.services.service_tables import (
+    ENVIRONMENT,
+    FakeTable,
+    account,
+    installed_model,
+    integration,
+    model_method,
+    sync_job,
+    unified,
+    unified_model,
+    webhook,
+)
 
 INTEGRATIONS: Any = FakeTable(integration, integration())
 MODELS: Any = FakeTable(unified_model, unified_model())

@@ -3,12 +3,12 @@
 from queue import Queue
 
 import pytest
-from service_fakes import PENDING, FakeBell, FakeReceiver
-from service_tables import webhook
 
 from app.engine.objects.objects import EnvironmentId, Webhook
 from app.engine.runs.work import Ring
 from app.services.units.sending import Place, Sending
+from tests.unit.services.service_fakes import PENDING, FakeBell, FakeReceiver
+from tests.unit.services.service_tables import webhook
 
 MOST = 64
 

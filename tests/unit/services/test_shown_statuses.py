@@ -1,10 +1,10 @@
 """Accounts are listed by the status that they are shown with, page by page and none left out."""
 
 import pytest
-from service_tables import account
 
 from app.engine.objects.objects import IntegratedAccount, ListFilters, Page
 from app.services.accounts import shown_statuses
+from tests.unit.services.service_tables import account
 
 STORED = ["active", "needy", "active", "inactive", "needs_reauth", "needy"]
 """``needy`` is stored as active, and shown as needs_reauth."""

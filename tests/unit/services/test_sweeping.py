@@ -4,9 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
-from service_fakes import FakeClock
-from service_moves import resource_state
-from service_setting import Setting, setting
 
 from app.engine.errors import StoreUnavailableError
 from app.engine.runs.work import Ring
@@ -14,6 +11,9 @@ from app.engine.status import RunStatus
 from app.services.maintenance.duties import DueWork, Duties, Duty, start_here
 from app.services.maintenance.queue_heads import LostBefore
 from app.services.maintenance.sweeping import BATCH, Sweeper, Sweeping
+from tests.unit.services.service_fakes import FakeClock
+from tests.unit.services.service_moves import resource_state
+from tests.unit.services.service_setting import Setting, setting
 
 DUE = Ring(run_id="run", unit_id="unit", queue="rapid-bridge")
 

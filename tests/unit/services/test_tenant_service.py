@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from service_tables import ENVIRONMENT, NOON
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.objects.tenants import Tenant
 from app.services.accounts.tenants import TenantService
+from tests.unit.services.service_tables import ENVIRONMENT, NOON
 
 
 class FakeTenants:

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from service_tables import ELSEWHERE, ENVIRONMENT, NOON
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnauthorizedError
 from app.engine.ids import new_id
@@ -15,6 +14,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.objects import ApiToken, EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.roles import Role
 from app.services.catalog.tokens import KnownToken, TokenService
+from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, NOON
 
 LATER = NOON + timedelta(days=30)
 

@@ -5,16 +5,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from service_moves import resource_state
-from service_setting import Setting, setting
-from service_tables import NOON, run
-from service_world import DELIVERY_UNIT
 
 from app.engine.json_types import JsonObject
 from app.engine.runs.books import Counters
 from app.engine.runs.work import ErrorDraft, EventDraft, UnitKind, Vanished
 from app.engine.status import ErrorHandling, ResourceStatus, RunStatus, UnitStatus
 from app.engine.webhooks import events
+from tests.unit.services.service_moves import resource_state
+from tests.unit.services.service_setting import Setting, setting
+from tests.unit.services.service_tables import NOON, run
+from tests.unit.services.service_world import DELIVERY_UNIT
 
 WEBHOOK = {"webhook_id": "webhook"}
 BROKEN_LOOP = {"resource": "users", "loop_on": "args.ids"}

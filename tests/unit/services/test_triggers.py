@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from service_setting import setting
-from service_tables import sync_job
 
 from app.engine.errors import Failure, InvalidInputError, StoreUnavailableError
 from app.engine.json_types import JsonObject
@@ -20,6 +18,8 @@ from app.services.runs.job_cache import KnownJob
 from app.services.runs.requests import RunRequest
 from app.services.schedules.scheduler import LATEST_SECONDS, Announcement, Firing, ReadyFire
 from app.services.schedules.triggers import request_of
+from tests.unit.services.service_setting import setting
+from tests.unit.services.service_tables import sync_job
 
 NOW = datetime(2026, 5, 1, 10, 0, 30, tzinfo=UTC)
 

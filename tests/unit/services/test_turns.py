@@ -1,13 +1,13 @@
 """Units of one account take turns; nobody throws messages about."""
 
 import pytest
-from service_fakes import PENDING, page
-from service_setting import Setting, setting
 
 from app.engine.runs.work import UnitDraft
 from app.engine.status import UnitStatus
 from app.services.units import fetching
 from app.services.units.turns import AccountTurns
+from tests.unit.services.service_fakes import PENDING, page
+from tests.unit.services.service_setting import Setting, setting
 
 
 class Ticks:

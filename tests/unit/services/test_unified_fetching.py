@@ -1,10 +1,9 @@
 """A slice over a unified API: mapped requests, mapped records, mapped errors."""
 
-from service_fakes import page
-from service_setting import Setting, setting
-
 from app.engine.errors import ProviderAnswer, SourceError
 from app.services.unified.mappings import MappingLayers
+from tests.unit.services.service_fakes import page
+from tests.unit.services.service_setting import Setting, setting
 
 ITEM = {"resource": "crm/contacts", "method": "list", "query": {"after": "2024"}}
 CONFIG = {

@@ -5,17 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from service_tables import (
-    ELSEWHERE,
-    ENVIRONMENT,
-    FakeTable,
-    account,
-    installed_model,
-    integration,
-    model_method,
-    unified,
-    unified_model,
-)
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.jobs import definition
@@ -31,6 +20,17 @@ from app.engine.unified.model import UnifiedName
 from app.services.unified.mappings import MappingLayers
 from app.services.unified.methods import MappingService
 from app.services.unified.models import InstalledModelService, UnifiedModelService
+from tests.unit.services.service_tables import (
+    ELSEWHERE,
+    ENVIRONMENT,
+    FakeTable,
+    account,
+    installed_model,
+    integration,
+    model_method,
+    unified,
+    unified_model,
+)
 
 FAULT = Failure("description", "expected text")
 PLACE = {"integration_name": "helpdesk", "resource_name": "contacts", "method_name": "get"}

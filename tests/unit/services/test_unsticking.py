@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from service_setting import Setting, setting
 
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import RunStatus
 from app.services.maintenance.rescue import ATTEMPTS, Unsticking
 from app.services.runs.lifecycle import Tracking
+from tests.unit.services.service_setting import Setting, setting
 
 
 @dataclass

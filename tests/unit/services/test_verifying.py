@@ -5,14 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from service_recounts import recounted
-from service_tables import run
 
 from app.engine.json_types import JsonObject
 from app.engine.runs.audit import EventCount, Recount, RunRecount
 from app.engine.runs.books import Counters
 from app.engine.status import RunStatus
 from app.services.runs.verifying import Verification, Verifier
+from tests.unit.services.service_recounts import recounted
+from tests.unit.services.service_tables import run
 
 RESOURCES = [
     {"resource": "tickets", "method": "list", "persist": True},

@@ -4,11 +4,11 @@ import base64
 from dataclasses import dataclass, field
 
 import pytest
-from service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, webhook
 
 from app.engine.errors import DeliveryError, Failure, InvalidInputError, NotFoundError
 from app.engine.objects.objects import ListFilters, Webhook
 from app.services.webhooks.webhooks import WebhookService
+from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, FakeTable, webhook
 
 FAULT = Failure("target_url", "expected an address")
 

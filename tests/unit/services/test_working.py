@@ -1,10 +1,6 @@
 """One slice of any unit: who may work on it, and what becomes of one that breaks."""
 
 import pytest
-from service_fakes import FakeReceiver, FakeSource, page
-from service_setting import Setting, setting
-from service_tables import account, integration
-from service_world import DELIVERY_UNIT
 
 from app.engine.errors import RateLimitedError, SourceError
 from app.engine.json_types import JsonObject
@@ -13,6 +9,10 @@ from app.engine.status import RunStatus, UnitStatus
 from app.engine.webhooks import events
 from app.services.ports import FetchedPage
 from app.services.units.working import MAX_ATTEMPTS
+from tests.unit.services.service_fakes import FakeReceiver, FakeSource, page
+from tests.unit.services.service_setting import Setting, setting
+from tests.unit.services.service_tables import account, integration
+from tests.unit.services.service_world import DELIVERY_UNIT
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import random
 from dataclasses import dataclass
 
 import pytest
-from simulated_fleet import EPOCH, CountingApi, Fleet, Headers, LimitedApi, Tell, silent, simulate
 
 from app.engine.errors import RateLimitedError
 from app.engine.limits.headers import RateSigns
 from app.sources.limiter.gate import AccountGate
+from tests.unit.sources.simulated_fleet import EPOCH, CountingApi, Fleet, Headers, LimitedApi, Tell, silent, simulate
 
 
 def epoch_milliseconds(api: LimitedApi, now: float) -> Headers:

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from simulated_fleet import Fleet, simulate
 
 from app.engine.limits.headers import RateSigns
 from app.sources.limiter import hedging
 from app.sources.limiter.hedging import LateAnswers
+from tests.unit.sources.simulated_fleet import Fleet, simulate
 
 
 def known(*seconds: float) -> LateAnswers:

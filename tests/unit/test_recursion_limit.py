@@ -9,14 +9,14 @@ import pytest
 from app import recursion_limit
 
 _PROGRAM = """
-from app import nesting
-nesting.allow()
+from app import recursion_limit
+recursion_limit.allow()
 import flask, orjson
 from app.api.application import ExactJson
 from app.engine.jsonata.exact_integers import with_long_integers_as_texts
 from app.engine.records.rows import RecordBatch
 from app.engine.storable import storable
-levels = nesting.MOST_LEVELS - 2
+levels = recursion_limit.MOST_LEVELS - 2
 text = b"[" * levels + b"12345678901234567" + b"]" * levels
 record = {"id": 1, "v": orjson.loads(text)}
 (row,) = RecordBatch([record]).rows(["1"])
