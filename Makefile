@@ -73,7 +73,7 @@ fuzz: $(DEV)  ## Fuzz the API by its document, EXAMPLES=n of each operation, SEQ
 	FUZZ_EXAMPLES=$(EXAMPLES) FUZZ_SEQUENCES=$(SEQUENCES) FUZZ_SEED=$(SEED) \
 		$(BIN)/python -m pytest tests/integration/api/test_openapi_fuzz.py
 	FUZZ_ENVELOPES=$(PARSED) FUZZ_REQUESTS=$(PARSED) FUZZ_PARSED=$(PARSED) \
-		$(BIN)/python -m pytest --timeout 3600 tests/unit/broker tests/unit/serving tests/unit/sources/test_fuzzed_parsers.py
+		$(BIN)/python -m pytest --timeout 3600 tests/unit/broker tests/unit/serving tests/unit/sources/reading/test_fuzzed_parsers.py
 
 proofs: $(DEV)  ## The long form of the engine's proofs: every commit, hundreds of models, 2,000 drawn upstreams, SEEDS=n histories of each simulated job
 	PROOFS=long SIMULATION_SEEDS=$(SEEDS) SIMULATION_FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest tests/integration/engine

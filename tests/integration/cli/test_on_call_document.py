@@ -3,7 +3,7 @@
 Three of its faults end processes that tests share; elsewhere the broker is killed and filled
 (tests/integration/workers/test_survival.py, tests/integration/stack/test_full_broker.py), Postgres
 refuses connections (tests/integration/api/test_store_faults.py) and processes are frozen
-(tests/integration/store/test_frozen_sessions.py, tests/chaos).
+(tests/integration/store/runs/test_frozen_sessions.py, tests/chaos).
 """
 
 import re

@@ -16,7 +16,7 @@ from app.engine.records import told_deletions
 from app.engine.records.keys import BY_ID
 from app.engine.records.told_deletions import Parted, Resolved
 
-PAGE = (Path(__file__).parents[3] / "docs" / "records.md").read_text()
+PAGE = (Path(__file__).parents[4] / "docs" / "records.md").read_text()
 USERS = {"resource": "users", "method": "list", "persist": True}
 
 

@@ -8,8 +8,8 @@ from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.redaction import MASK
 from app.services.accounts.own_account import OwnAccount
+from tests.unit.services.accounts.test_account_service import service
 from tests.unit.services.service_tables import CONFIG, ENVIRONMENT, FakeTable, account, integration
-from tests.unit.services.test_account_service import service
 
 FIELDS: JsonObject = {"fields": [{"name": "api_key", "type": "password"}, {"name": "site"}]}
 CREDENTIALS: JsonObject = {"format": "api_key", "config": FIELDS}

@@ -111,8 +111,9 @@ def test_a_call_at_the_bound_ends_soon(name: str) -> None:
 def test_time_grows_as_what_is_measured(name: str) -> None:
     most = BOUNDS[name].most
 
-    # Of eight times as much, so that what is quadratic takes sixty-four times as long.
-    assert seconds_of(name, most) < 40 * max(seconds_of(name, most // 8), 0.002)
+    # What is quadratic takes four times as long for twice as much. What else the machine does can only add time.
+    grown = (seconds_of(name, most) / max(seconds_of(name, most // 2), 0.0005) for _ in range(5))
+    assert any(factor < 3.2 for factor in grown)
 
 
 @pytest.mark.parametrize("name", LARGEST)

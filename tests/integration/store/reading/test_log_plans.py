@@ -14,7 +14,7 @@ from app.store.maintenance.retention import RetentionStore
 from app.store.reading.direct_calls import DirectCallStore
 from app.store.reading.run_log import RunLogReader
 from app.store.reading.webhook_log import WebhookLogReader
-from tests.integration.store.test_list_plans import plans
+from tests.integration.store.reading.test_list_plans import plans
 from tests.support.servers import PostgresServer
 
 ENVIRONMENT = EnvironmentId("0190f0f0-0000-7000-8000-000000000001")

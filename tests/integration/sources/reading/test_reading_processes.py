@@ -213,7 +213,7 @@ def test_a_process_ends_with_the_one_that_started_it() -> None:
     program = f"""
 import asyncio, os, sys
 sys.path[:0] = {sys.path!r}
-from tests.integration.sources.test_reading_processes import children
+from tests.integration.sources.reading.test_reading_processes import children
 from app.engine.integrations.answer_format import AnswerFormat
 from app.sources.reading.processes import ReadingProcesses
 

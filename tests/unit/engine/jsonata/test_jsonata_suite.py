@@ -11,7 +11,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata import expressions
 from app.engine.paths import UNDEFINED
 
-_SUITE = Path(__file__).parent / "jsonata_suite"
+_SUITE = Path(__file__).parents[1] / "jsonata_suite"
 _LINES = [json.loads(line) for line in (_SUITE / "cases.jsonl").read_text().splitlines()]
 _CASES = {case["name"]: case for case in _LINES}
 _DATASETS = {

@@ -17,7 +17,7 @@ from app.engine.json_types import JSON
 from app.engine.records.keys import BY_ID, RecordKey
 from app.engine.records.rows import remote_id
 
-CONNECTORS = Path(__file__).parents[3] / "app" / "catalog" / "connectors"
+CONNECTORS = Path(__file__).parents[4] / "app" / "catalog" / "connectors"
 
 
 def key(id_path: JSON, default: JSON = None) -> RecordKey:

@@ -14,7 +14,7 @@ from app.engine.known_keys.of_items import ITEM, ITEMS
 from app.engine.known_keys.shapes import Use
 from app.engine.paths import UNDEFINED
 
-PAGE = (Path(__file__).parents[3] / "docs" / "sync-jobs.md").read_text()
+PAGE = (Path(__file__).parents[4] / "docs" / "sync-jobs.md").read_text()
 LISTS = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
 TEAMS = [{"id": "a", "size": 1, "name": "A"}, {"id": "b", "size": 2, "name": "B"}]
 
