@@ -73,7 +73,7 @@ def is_rabbitmq(url: str) -> bool:
 
 
 def redis_arguments(url: str, tls: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Give what redis-py connects by; ``tls`` are the options that the URL was read with, when it has lost them."""
+    """Return what redis-py connects by; ``tls`` are the options that the URL was read with, when it has lost them."""
     arguments = dict(read(url).redis or {})
     return {**arguments, **tls} if tls and "ssl" in arguments else arguments
 

@@ -81,13 +81,13 @@ def client_for(url: str | None, token: str | None, data_dir: Path) -> ApiClient:
 
 
 def token_for(token: str | None, data_dir: Path) -> str:
-    """Give the token; one that is not given is read from a data directory."""
+    """Return the token; one that is not given is read from a data directory."""
     data = DataDirectory(data_dir)
     return token or _read(data.token_file, "no token is in {}; give --token", data)
 
 
 def _running(data: DataDirectory) -> str:
-    """Tell the address of the stack that runs on a directory; what a copy brought of another stack's is none."""
+    """Return the address of the stack that runs on a directory; what a copy brought of another stack's is none."""
     message = f"no stack runs on {{}}; start 'ferryman up{_named(data)}', or give --url"
     if not data.is_in_use():
         raise ApiError(None, message.format(data.root))

@@ -36,7 +36,7 @@ class LifeSigns:
             self._directory.rmdir()
 
     def is_alive(self, group: str, *, within_seconds: float) -> bool:
-        """Claim that a daemon of the group runs here, and took a message not longer ago than this."""
+        """Whether a daemon of the group runs here, and took a message not longer ago than this."""
         return any(self._shows_life(file, group, within_seconds) for file in self._directory.glob("*.json"))
 
     def _shows_life(self, file: Path, group: str, within_seconds: float) -> bool:

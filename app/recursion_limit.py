@@ -18,7 +18,7 @@ def allow() -> None:
 
 
 def is_deeper(value: Any, levels: int) -> bool:
-    """Claim that arrays and objects stand within each other more than ``levels`` times."""
+    """Whether arrays and objects stand within each other more than ``levels`` times."""
     level = [value]
     for _ in range(levels + 1):
         containers = [one for one in level if isinstance(one, dict | list)]

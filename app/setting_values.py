@@ -44,7 +44,7 @@ _LONGER_THAN: Final = (("daemon_silence_seconds", "heartbeat_seconds"), ("deaf_s
 
 
 def number_fault(name: str, value: float) -> str | None:
-    """Tell what a number should have been; None when it may be what it is."""
+    """Return what a number should have been; None when it may be what it is."""
     most = _MOST.get(name, math.inf)
     if math.isfinite(value) and value <= most and (value > 0 or (value == 0 and name in _MAY_BE_ZERO)):
         return None
@@ -53,13 +53,13 @@ def number_fault(name: str, value: float) -> str | None:
 
 
 def text_fault(name: str, text: str) -> str | None:
-    """Tell what a text should have been; None when it may be what it is."""
+    """Return what a text should have been; None when it may be what it is."""
     check = _TEXTS.get(name)
     return None if check is None else check(text)
 
 
 def faults_together(values: Mapping[str, object], variable: Callable[[str], str]) -> list[str]:
-    """Tell which settings do not go together, by the names of their variables."""
+    """Return which settings do not go together, by the names of their variables."""
     faults = []
     for longer, shorter in _LONGER_THAN:
         waits, comes = values[longer], values[shorter]

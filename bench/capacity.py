@@ -120,7 +120,7 @@ def need(load: Load, costs: Costs = COSTS) -> Need:
 
 
 def ceilings(costs: Costs = COSTS) -> list[tuple[str, str, str]]:
-    """Tell what one of each carries at most: ``(what, of which, how many)``."""
+    """Return what one of each carries at most: ``(what, of which, how many)``."""
     return [
         ("one core of Postgres", "new records/s", _count(_BUSY * 1e6 / costs.postgres_us_per_new_record)),
         ("one core of Postgres", "unchanged records/s", _count(_BUSY * 1e6 / costs.postgres_us_per_unchanged_record)),

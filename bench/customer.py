@@ -44,7 +44,7 @@ class Sync:
 
     @property
     def body(self) -> JsonObject:
-        """Give a body of POST /sync-job-run."""
+        """Return a body of POST /sync-job-run."""
         return {"sync_job_id": self.job_id, "integrated_account_id": self.account_id}
 
 

@@ -43,7 +43,7 @@ class FloorRun:
 
     @property
     def rate(self) -> float:
-        """Tell how many records a second were written."""
+        """Return how many records a second were written."""
         return self.records / self.seconds
 
 

@@ -88,7 +88,7 @@ BROKEN: Final = 2
 
 
 def exit_status(measurements: Sequence[Measurement], *, is_broken: bool) -> int:
-    """Tell the program's status: 0 when every bar is met, 1 when one is missed, 2 when a scenario broke."""
+    """Return the program's status: 0 when every bar is met, 1 when one is missed, 2 when a scenario broke."""
     if is_broken:
         return BROKEN
     verdicts = {figure.verdict for measurement in measurements for figure in measurement.figures}

@@ -92,7 +92,7 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Tell how many requests a second were answered."""
+        """Return how many requests a second were answered."""
         return len(self.latencies) / self.seconds
 
 

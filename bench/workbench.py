@@ -38,7 +38,7 @@ class Effort:
 
     @property
     def is_full(self) -> bool:
-        """Claim that figures may be kept."""
+        """Whether figures may be kept."""
         return self.scale >= 1 and self.rounds >= 3
 
     def sized(self, full: int, *, least: int = 1) -> int:
@@ -60,11 +60,11 @@ class Workbench:
 
     @property
     def customer(self) -> Customer:
-        """Give a client of the API."""
+        """Return a client of the API."""
         return Customer(ApiClient(self.stack.api_url, self.stack.token))
 
     def url_of(self, world: World) -> str:
-        """Tell the address of a world."""
+        """Return the address of a world."""
         return f"{self.upstream_url}/{world.name}"
 
     def prepare(self, world: World) -> str:

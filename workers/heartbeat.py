@@ -65,7 +65,7 @@ def leave_deaf() -> None:
 
 
 def _is_full() -> bool:
-    """Claim that the worker takes no message because it has enough of them."""
+    """Whether the worker takes no message because it has enough of them."""
     return len(state.reserved_requests) >= max(_slots[0], 1)
 
 

@@ -24,7 +24,7 @@ _owner_pid = 0
 
 
 def services() -> DaemonServices:
-    """Give this process's services."""
+    """Return this process's services."""
     global _services, _owner_pid  # noqa: PLW0603 - see the module's docstring
     with _lock:
         if _services is None or _owner_pid != os.getpid():
@@ -34,11 +34,11 @@ def services() -> DaemonServices:
 
 
 def identity() -> DaemonIdentity:
-    """Tell who this daemon is, as ``ferryman daemon`` set it; a worker started by hand gets an id of its own."""
+    """Return who this daemon is, as ``ferryman daemon`` set it; a worker started by hand gets an id of its own."""
     daemon_id = os.environ.setdefault("FERRYMAN_DAEMON_ID", f"daemon-{new_id()[:8]}")
     return DaemonIdentity(id=daemon_id, group_key=os.environ.get("FERRYMAN_DAEMON_GROUP", "default"))
 
 
 def life_signs() -> LifeSigns:
-    """Give the place where this daemon leaves its signs of life."""
+    """Return the place where this daemon leaves its signs of life."""
     return LifeSigns(services().settings.database_url)

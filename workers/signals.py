@@ -83,7 +83,7 @@ def note_failure(sender: Task, args: list[Any], exception: BaseException, **_: o
 
 
 def is_passing(exception: BaseException) -> bool:
-    """Claim that a task broke for want of Postgres, or of a broker for the rest of its chain."""
+    """Whether a task broke for want of Postgres, or of a broker for the rest of its chain."""
     return isinstance(exception, StoreUnavailableError | OperationalError)
 
 

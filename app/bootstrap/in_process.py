@@ -31,19 +31,19 @@ class SilentBell:
     """A bell that nobody hears, and nobody has to: who rings does the work."""
 
     def ring(self, rings: Sequence[Ring]) -> bool:
-        """Claim that it was heard."""
+        """Whether it was heard."""
         return True
 
     def ring_run(self, run_id: str, *, queue: str) -> bool:
-        """Claim that it was heard, so that no message waits for a daemon."""
+        """Whether it was heard, so that no message waits for a daemon."""
         return True
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
-        """Claim that it was heard."""
+        """Whether it was heard."""
         return True
 
     def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
-        """Tell that nothing waits."""
+        """Return that nothing waits."""
         return {queue: QueueState(is_empty=True) for queue in queues}
 
     def is_reachable(self) -> bool:

@@ -48,7 +48,7 @@ class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
-        """Tell the time as aware UTC."""
+        """Return the time as aware UTC."""
         return datetime.now(UTC)
 
 
@@ -56,7 +56,7 @@ class ReachableBell(TaskBell, Protocol):
     """A bell whose broker can be asked for."""
 
     def is_reachable(self) -> bool:
-        """Tell whether the broker takes connections."""
+        """Whether the broker takes connections."""
 
 
 class ClosableSource(PreviewingSource, PlainSource, Protocol):

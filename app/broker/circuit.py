@@ -21,7 +21,7 @@ class Circuit:
         self._closed_until = 0.0
 
     def lets_through(self, *, probe_seconds: float) -> bool:
-        """Tell whether to try; who probes an ailing broker has so long for it before another one may."""
+        """Whether to try; who probes an ailing broker has so long for it before another one may."""
         with self._lock:
             if not self._pause:
                 return True

@@ -65,7 +65,7 @@ class CeleryBell:
         return self._queues.look_at(queues)
 
     def is_reachable(self) -> bool:
-        """Tell whether the broker takes messages, by publishing one that nobody reads the way that all others go."""
+        """Whether the broker takes messages, by publishing one that nobody reads the way that all others go."""
         try:
             self._sender.probe()
         except (OperationalError, OSError) as error:

@@ -72,7 +72,7 @@ class UnseenQueues:
     """Queues of a broker that shows nothing of them."""
 
     def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
-        """Tell that nothing is known."""
+        """Return that nothing is known."""
         return {queue: QueueState(is_empty=False) for queue in queues}
 
 

@@ -68,7 +68,7 @@ class BoundedSender:
             return True
 
     def _look(self) -> bool:
-        """Claim that it is full; one that does not tell its limit, or not to this user, has to refuse by itself."""
+        """Whether it is full; one that does not tell its limit, or not to this user, has to refuse by itself."""
         try:
             memory = self._client.info("memory")
         except ResponseError:

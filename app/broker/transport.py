@@ -21,12 +21,12 @@ _RABBITMQ: JsonObject = {"confirm_publish": True}
 
 
 def options(broker_url: str) -> JsonObject:
-    """Give the transport's options for a process that consumes."""
+    """Return the transport's options for a process that consumes."""
     return dict(_RABBITMQ if broker_urls.is_rabbitmq(broker_url) else _REDIS)
 
 
 def hasty_options(broker_url: str, *, timeout_seconds: float) -> JsonObject:
-    """Give the options for a process that only publishes: nothing it does with the broker takes long."""
+    """Return the options for a process that only publishes: nothing it does with the broker takes long."""
     if broker_urls.is_rabbitmq(broker_url):
         limits = {"read_timeout": timeout_seconds, "write_timeout": timeout_seconds}
     else:

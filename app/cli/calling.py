@@ -32,7 +32,7 @@ def named_argument(name: str, *, metavar: str | None = None) -> Callable[[Comman
 
 
 def connection_options(command: Command) -> Command:
-    """Give a command the options that say which API is called, and as whom."""
+    """Return a command the options that say which API is called, and as whom."""
     command = click.option("--url", envvar="FERRYMAN_URL", help="URL of the API.  [default: the stack on <data-dir>]")(
         command
     )
@@ -41,7 +41,7 @@ def connection_options(command: Command) -> Command:
 
 
 def connected(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command its client, as those options say."""
+    """Return a command its client, as those options say."""
 
     @connection_options
     @wraps(command)

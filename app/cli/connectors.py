@@ -69,7 +69,7 @@ def install_connector(client: ApiClient, name_or_folder: str, as_json: bool) -> 
 
 
 def _told(steps: Iterator[Step], *, silently: bool) -> list[Step]:
-    """Tell of each step as it is done: when one fails, those before it have happened."""
+    """Return of each step as it is done: when one fails, those before it have happened."""
     done = []
     for step in steps:
         done.append(step)
@@ -90,7 +90,7 @@ def _resources(found: Connector) -> str:
 
 
 def _credentials(found: Connector) -> str | None:
-    """Tell the ways to sign in, each with the fields of an account's context that it asks for."""
+    """Return the ways to sign in, each with the fields of an account's context that it asks for."""
     ways = found.integration["config"].get("credentials") or {}
     if "format" in ways:
         ways = {ways["format"]: ways}

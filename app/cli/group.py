@@ -74,7 +74,7 @@ class LazyGroup(click.Group):
 
 
 def _told(error: Exception) -> str:
-    """Tell a fault; of a database that is away also why, which callers of the API do not see."""
+    """Return a fault; of a database that is away also why, which callers of the API do not see."""
     says_why = type(error) is not StoreUnavailableError or str(error) != str(StoreUnavailableError())
     if says_why or error.__cause__ is None:
         return str(error)

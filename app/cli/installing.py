@@ -70,14 +70,14 @@ def _put(client: ApiClient, path: str, kind: str, wanted: JsonObject, *, what: s
 
 
 def _holds(current: JSON, wanted: JSON) -> bool:
-    """Claim that all of the wanted is there; there may be more."""
+    """Whether all of the wanted is there; there may be more."""
     if isinstance(current, dict) and isinstance(wanted, dict):
         return all(key in current and _holds(current[key], value) for key, value in wanted.items())
     return bool(current == wanted)
 
 
 def _changes(current: JsonObject, wanted: JsonObject) -> list[JsonObject]:
-    """Give the patches that bring a thing up to date.
+    """Return the patches that bring a thing up to date.
 
     A null in a patch takes a key away, so whatever is to hold one is first taken away and then made anew.
     """
@@ -87,7 +87,7 @@ def _changes(current: JsonObject, wanted: JsonObject) -> list[JsonObject]:
 
 
 def _difference(current: JsonObject, wanted: JsonObject) -> JsonObject:
-    """Give what of the wanted is not there, and nothing that is: a null that is there would go."""
+    """Return what of the wanted is not there, and nothing that is: a null that is there would go."""
     found: JsonObject = {}
     for key, value in wanted.items():
         here = current.get(key)

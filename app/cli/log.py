@@ -98,7 +98,7 @@ def _print_line(entry: JsonObject, columns: Sequence[str], *, as_json: bool) -> 
 
 
 def _shown(entry: JsonObject) -> JsonObject:
-    """Give an entry as columns show it: an event of a run by its end, what is said of it as one text."""
+    """Return an entry as columns show it: an event of a run by its end, what is said of it as one text."""
     shown: dict[str, Any] = dict(entry)
     if "sync_job_run_event" in entry:
         name = entry["sync_job_run_event"].partition(":")[2]

@@ -33,7 +33,7 @@ class PersistedRecords:
             return dict(rows)
 
     def sample(self) -> list[tuple[str, str, JsonObject]]:
-        """Give the first two rows of each resource: its name, the record's id, its data."""
+        """Return the first two rows of each resource: its name, the record's id, its data."""
         with self._rows(_SAMPLE) as rows:
             return [(resource, remote_id, data) for resource, remote_id, data in rows]
 

@@ -107,7 +107,7 @@ class _Demo:
             self._stack.stop()
 
     def _introduce_upstream(self, servers: Servers) -> Mapping[str, int]:
-        """Tell what there is to fetch."""
+        """Return what there is to fetch."""
         counts: Mapping[str, int] = servers.upstream.get("/stats")["holds"]
         holds = {resource: counts[resource] for resource in RESOURCES}
         self._tick(f"Sample upstream: {', '.join(f'{count:,} {name}' for name, count in holds.items())}")
@@ -176,7 +176,7 @@ class _Demo:
 
 
 def _wait_for_last_event(receiver: ApiClient, run_id: str) -> JsonObject:
-    """Give the receiver's counts once it has the run's last event, which is sent after the run has ended."""
+    """Return the receiver's counts once it has the run's last event, which is sent after the run has ended."""
     deadline = time.monotonic() + _LAST_EVENT_SECONDS
     while True:
         received: JsonObject = receiver.get("/stats")

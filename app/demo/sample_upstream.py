@@ -61,7 +61,7 @@ class Quota:
         return 0.0
 
     def headers(self) -> dict[str, str]:
-        """Tell clients where they stand, in the usual headers."""
+        """Return clients where they stand, in the usual headers."""
         if not self._size:
             return {}
         reset = max(0, math.ceil(self._full_again_at - self._now()))
@@ -90,11 +90,11 @@ class SampleUpstream:
         return response
 
     async def list_users(self, request: web.Request) -> web.Response:
-        """Give a page of users."""
+        """Return a page of users."""
         return _page(request, self._data.users)
 
     async def list_tickets(self, request: web.Request) -> web.Response:
-        """Give a page of tickets, all of them or those ``updated_since`` a time."""
+        """Return a page of tickets, all of them or those ``updated_since`` a time."""
         since = request.query.get("updated_since")
         if since is None:
             return _page(request, self._data.tickets)
@@ -106,12 +106,12 @@ class SampleUpstream:
         return _page(request, tickets)
 
     async def list_comments(self, request: web.Request) -> web.Response:
-        """Give a page of one ticket's comments."""
+        """Return a page of one ticket's comments."""
         comments = self._data.comments.get(request.match_info["ticket_id"])
         return _error(404, "no such ticket") if comments is None else _page(request, comments)
 
     async def show_stats(self, _request: web.Request) -> web.Response:
-        """Tell what it holds and how many requests it answered with each status; needs no key."""
+        """Return what it holds and how many requests it answered with each status; needs no key."""
         return web.json_response({"holds": self._data.counts, "requests": self._requests})
 
     def _refusal(self, request: web.Request) -> web.Response | None:

@@ -19,7 +19,7 @@ class Verifier:
         self._key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
 
     def verifies(self, headers: Mapping[str, str], body: bytes, now: float) -> bool:
-        """Claim that both signatures are right: X-Truto-Signature and those of Standard Webhooks."""
+        """Whether both signatures are right: X-Truto-Signature and those of Standard Webhooks."""
         return self._verifies_truto(headers, body) and self._verifies_standard(headers, body, now)
 
     def _verifies_truto(self, headers: Mapping[str, str], body: bytes) -> bool:

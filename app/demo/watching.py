@@ -35,7 +35,7 @@ def watch_run(read_run: Callable[[], JsonObject], holds: Mapping[str, int], cons
 
 
 def list_stats(run: JsonObject, resource: str) -> JsonObject:
-    """Give what a run tells of a listed resource; nothing when it never came to it."""
+    """Return what a run tells of a listed resource; nothing when it never came to it."""
     stats: JsonObject = run["resource_stats"].get(resource, {}).get("list", {})
     return stats
 

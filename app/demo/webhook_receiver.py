@@ -39,7 +39,7 @@ class RunLog:
             known |= ids
 
     def summary(self) -> JsonObject:
-        """Give the events in order, repeats of one name as one, and the number of records by resource."""
+        """Return the events in order, repeats of one name as one, and the number of records by resource."""
         return {
             "events": [name for name, _ in groupby(self.events)],
             "records": {resource: len(ids) for resource, ids in self.records.items()},
@@ -81,7 +81,7 @@ class WebhookReceiver:
         return web.json_response({"ready": True})
 
     async def show_stats(self, _request: web.Request) -> web.Response:
-        """Tell what arrived."""
+        """Return what arrived."""
         return web.json_response(
             {
                 "verified": len(self._delivery_ids),

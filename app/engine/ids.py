@@ -29,7 +29,7 @@ def time_of(id: str) -> datetime | None:
 
 
 def canonical_id(text: str) -> str | None:
-    """Give a UUID's canonical form; None when the text is not one."""
+    """Return a UUID's canonical form; None when the text is not one."""
     try:
         return str(uuid.UUID(text)) if len(text) == 36 else None
     except ValueError:

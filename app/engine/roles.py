@@ -14,6 +14,6 @@ class Role(StrEnum):
     """Change definitions, accounts, webhooks and tokens."""
 
     def covers(self, needed: "Role") -> bool:
-        """Claim that the holder of this role may do what another one allows."""
+        """Whether the holder of this role may do what another one allows."""
         order = list(Role)
         return order.index(self) >= order.index(needed)

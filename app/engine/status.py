@@ -21,7 +21,7 @@ class RunStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Claim that the run has ended; it goes on only if a user resumes it."""
+        """Whether the run has ended; it goes on only if a user resumes it."""
         return self in FINAL_RUN_STATUSES
 
 
@@ -113,7 +113,7 @@ RUN_MOVES: dict[RunStatus, frozenset[RunStatus]] = {
 
 
 def allowed_origins(target: RunStatus) -> frozenset[RunStatus]:
-    """Tell from which statuses a run may move to ``target``."""
+    """Return from which statuses a run may move to ``target``."""
     return RUN_MOVES[target]
 
 

@@ -12,7 +12,7 @@ _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
 def storable(value: JSON) -> JSON:
-    """Give the same value with no character that Postgres refuses."""
+    """Return the same value with no character that Postgres refuses."""
     match value:
         case str():
             return storable_text(value)
@@ -25,5 +25,5 @@ def storable(value: JSON) -> JSON:
 
 
 def storable_text(text: str) -> str:
-    """Give the same text with no character that Postgres refuses."""
+    """Return the same text with no character that Postgres refuses."""
     return _UNSTORABLE.sub("\ufffd", text)

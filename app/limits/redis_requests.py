@@ -38,7 +38,7 @@ class Breaker(Protocol):
     """Spares callers the wait for a server that is known to be away."""
 
     def lets_through(self, *, probe_seconds: float) -> bool:
-        """Tell whether to try."""
+        """Whether to try."""
 
     def note(self, *, was_taken: bool) -> None:
         """Note how a try ended."""

@@ -36,7 +36,7 @@ class AllowedNetworks:
         return cls(tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()))
 
     def allow(self, address_text: str) -> bool:
-        """Claim that an address may be connected to; one that does not parse may not."""
+        """Whether an address may be connected to; one that does not parse may not."""
         try:
             address = ipaddress.ip_address(address_text.partition("%")[0])
         except ValueError:
@@ -48,7 +48,7 @@ class AllowedNetworks:
 
 
 def is_public(address: Address) -> bool:
-    """Claim that an address belongs to the internet at large."""
+    """Whether an address belongs to the internet at large."""
     if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
     return special_addresses.block_of(address) is None

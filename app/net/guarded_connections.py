@@ -27,7 +27,7 @@ class BlockedAddressError(OSError):
 
 
 def blocked_words(host: str) -> str:
-    """Tell why a host is not connected to, and what would allow it. Where it leads stays untold: names are probes."""
+    """Return why a host is not connected to, and what would allow it. Where it leads stays untold: names are probes."""
     return f"the host '{host}' leads to an address that is not public, and {SETTING} does not list it"
 
 

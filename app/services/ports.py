@@ -123,7 +123,7 @@ class CredentialKeeper(Protocol):
     """Keeps accounts' tokens fresh; its calls block, and any number of threads and processes may make them at once."""
 
     def renew(self, account_id: str, grant: OAuthGrant, *, stale: str | None) -> JsonObject:
-        """Give a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
+        """Return a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
 
     def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
         """Read an account's context, and the origins that go with it; raise SourceError when it is gone."""
@@ -172,7 +172,7 @@ class Source(Protocol):
         """Return what reads the pages of one list, some of them before their turn; None: none is."""
 
     def useful_requests(self, account_id: str) -> int:
-        """Tell how many requests to an account are worth having under way; more would only wait."""
+        """Return how many requests to an account are worth having under way; more would only wait."""
 
 
 class PlainSource(Protocol):
@@ -224,14 +224,14 @@ class Clock(Protocol):
     """The time."""
 
     def now(self) -> datetime:
-        """Tell the time as aware UTC."""
+        """Return the time as aware UTC."""
 
 
 class RowVersions(Protocol):
     """Tells which state of a thing is the present one."""
 
     def of(self, kind: str, environment_id: EnvironmentId, place: Mapping[str, str]) -> RowVersion | None:
-        """Tell the version of the one thing of a kind that has these values; None when there is none."""
+        """Return the version of the one thing of a kind that has these values; None when there is none."""
 
 
 class Bell(Protocol):

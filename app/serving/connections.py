@@ -128,7 +128,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self.data_ready = True
 
     def take_request(self) -> bytes:
-        """Give the bytes that have come in."""
+        """Return the bytes that have come in."""
         assert self.reading is not None
         data, self.reading = bytes(self.reading.buffer), None
         return data

@@ -87,7 +87,7 @@ class HttpSource:
         return {"method": request.method.upper(), "url": url, "headers": headers, "body": body}
 
     def useful_requests(self, account_id: str) -> int:
-        """Tell how many requests to an account are worth having under way; more would only wait."""
+        """Return how many requests to an account are worth having under way; more would only wait."""
         return self._transport.useful_requests(account_id)
 
     def close(self) -> None:
@@ -250,7 +250,7 @@ def _listing(call: PageCall, config: MethodConfig, drafted: RequestDraft) -> Lis
 
 
 def _paging(call: PageCall, config: MethodConfig) -> Pagination | None:
-    """Give the pagination of a call: the integration's is for lists, a method's own for whatever that method does."""
+    """Return the pagination of a call: the integration's is for lists, a method's own for whatever that method does."""
     is_own = config.pagination is not call.config.defaults.pagination
     return config.pagination if call.method == "list" or is_own else None
 
@@ -264,7 +264,7 @@ def _masking(drafted: RequestDraft) -> Iterator[None]:
 
 
 def _shown(drafted: RequestDraft) -> JsonObject:
-    """Give what a pagination's expressions see of a request: no headers, since what they make is kept as a cursor."""
+    """Return what a pagination's expressions see of a request: no headers, since what they make is kept as a cursor."""
     options = {"method": drafted.method, "body": drafted.body, "query": drafted.query}
     return {"query": drafted.query, "url": drafted.url, "requestOptions": options}
 

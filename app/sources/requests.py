@@ -134,7 +134,7 @@ def _is_repeatable(call: PageCall, config: MethodConfig) -> bool:
 
 
 def _method_query(call: PageCall, config: MethodConfig, scope: JsonObject) -> tuple[JsonObject, JsonObject]:
-    """Give what the method and the call ask for: what the path's own query replaces, and what replaces that."""
+    """Return what the method and the call ask for: what the path's own query replaces, and what replaces that."""
     if isinstance(config.query, Expression):
         return {}, computed_parts.query(config.query, call, scope)
     asked = {name: value for name, value in call.query.items() if name not in config.query_keys_in_path}

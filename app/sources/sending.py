@@ -54,7 +54,7 @@ class Sending(Generic[T]):
     """The last one that was waited out."""
 
     async def run(self) -> T:
-        """Give what the 2xx answer reads; raise SourceError, of which RateLimitedError and PassingFaultError say that
+        """Return what the 2xx answer reads; raise SourceError, of which RateLimitedError and PassingFaultError say that
         the unit had better sleep."""
         while True:
             passage = await self._enter()

@@ -76,7 +76,7 @@ class Transport:
         endpoint: str = "",
         rate_limit: RateLimitConfig | None = None,
     ) -> T:
-        """Give what ``read`` makes of the 2xx answer to a request; raise SourceError or RateLimitedError otherwise.
+        """Return what ``read`` makes of the 2xx answer to a request; raise SourceError or RateLimitedError otherwise.
 
         What ``read`` raises counts as the upstream's fault: where it is retryable, the request is sent again.
         """
@@ -90,7 +90,7 @@ class Transport:
         return await self._pool().reader.aside(function, account_id=account_id)
 
     def useful_requests(self, account_id: str) -> int:
-        """Tell how many requests to an account are worth having under way; callable from any thread."""
+        """Return how many requests to an account are worth having under way; callable from any thread."""
         for pool in list(self._pools.values()):
             if gate := pool.gates.get(account_id):
                 return gate.useful_requests
@@ -103,7 +103,7 @@ class Transport:
         self._loop_thread.close()
 
     async def _live_attempt(self, request: HttpRequest, timeout_seconds: float) -> HttpResponse:
-        """Give the answer to one attempt, whatever its status; raise SourceError when there is none."""
+        """Return the answer to one attempt, whatever its status; raise SourceError when there is none."""
         try:
             async with asyncio.timeout(timeout_seconds) as deadline:
                 return await self._follow(request, deadline)
@@ -195,7 +195,7 @@ class _Pool:
         )
 
     def gate(self, account_id: str, pace: float | None) -> AccountGate:
-        """Give the gate to an account whose integration allows this pace."""
+        """Return the gate to an account whose integration allows this pace."""
         limits = BudgetLimits(
             most=self._settings.requests_per_account, start=self._settings.requests_at_start, pace=pace
         )
@@ -241,7 +241,7 @@ def _give_up(body: Body, held: HeldMemory) -> None:
 
 
 def _redirected(request: HttpRequest, response: HttpResponse) -> HttpRequest | None:
-    """Give the request that a redirect asks for; None when it is none, or would silently turn a write into a read."""
+    """Return the request that a redirect asks for; None when it is none, or would silently turn a write into a read."""
     location = response.header("Location")
     if location is None:
         return None

@@ -16,7 +16,7 @@ from app.stack.processes import record_process, signal_group
 
 
 def always_ready(_pid: int) -> bool:
-    """Claim that a child needs no check beyond being alive."""
+    """Whether a child needs no check beyond being alive."""
     return True
 
 
@@ -73,17 +73,17 @@ class Child:
 
     @property
     def is_alive(self) -> bool:
-        """Claim that the process runs: started, and not ended since."""
+        """Whether the process runs: started, and not ended since."""
         with self._lock:
             return self._process is not None and not self._has_exited()
 
     def is_ready(self) -> bool:
-        """Claim that the process runs and works."""
+        """Whether the process runs and works."""
         pid = self.pid
         return pid is not None and self.is_alive and self.spec.is_ready(pid)
 
     def is_due(self, now: float) -> bool:
-        """Claim that it should be started: new, or dead for long enough after it once worked."""
+        """Whether it should be started: new, or dead for long enough after it once worked."""
         if self.pid is not None:
             return False
         return self.failure is None or (self.was_ready and now >= self.next_start)
@@ -144,7 +144,7 @@ class Child:
                 self._finish(self._process)
 
     def last_lines(self, count: int = 5) -> list[str]:
-        """Give the last lines that the latest process wrote."""
+        """Return the last lines that the latest process wrote."""
         return last_lines(self.log, since=self._log_offset, count=count)
 
     def _has_exited(self) -> bool:

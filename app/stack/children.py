@@ -84,18 +84,18 @@ def daemon_children(
 
 
 def reachable_host(listener: socket.socket) -> str:
-    """Tell by which address this machine reaches a listener, which may listen on all of them."""
+    """Return by which address this machine reaches a listener, which may listen on all of them."""
     host = str(listener.getsockname()[0])
     return {"0.0.0.0": _LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
 
 
 def answers_http(host: str, port: int, path: str, _pid: int) -> bool:
-    """Claim that a server gives any HTTP answer."""
+    """Whether a server gives any HTTP answer."""
     return _get(host, port, path) is not None
 
 
 def _serves_group(host: str, port: int, group: str, daemons: int, _pid: int) -> bool:
-    """Claim that the API knows of so many live daemons of a group."""
+    """Whether the API knows of so many live daemons of a group."""
     try:
         live = json.loads(_get(host, port, "/healthz", seconds=10) or b"{}").get("daemons", {})
     except ValueError:
@@ -104,7 +104,7 @@ def _serves_group(host: str, port: int, group: str, daemons: int, _pid: int) -> 
 
 
 def _get(host: str, port: int, path: str, *, seconds: float = 2) -> bytes | None:
-    """Give the body of any answer; None if there is none. Proxies of the environment are passed by."""
+    """Return the body of any answer; None if there is none. Proxies of the environment are passed by."""
     connection = http.client.HTTPConnection(host, port, timeout=seconds)
     try:
         connection.request("GET", path)

@@ -73,7 +73,7 @@ class DataDirectory:
             raise StackError(f"the data directory {self.root} can not be written: {error.strerror}") from error
 
     def is_in_use(self) -> bool:
-        """Claim that a stack runs on this directory."""
+        """Whether a stack runs on this directory."""
         try:
             file = (self.run / "lock").open()
         except OSError:

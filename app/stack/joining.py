@@ -11,7 +11,7 @@ from app.stack.errors import StackError
 
 
 def server_environment(data: DataDirectory) -> dict[str, str]:
-    """Tell the settings by which a process joins the stack of a data directory."""
+    """Return the settings by which a process joins the stack of a data directory."""
     place = socket_root(data)
     return {
         "DATABASE_URL": postgres.database_url(place),
@@ -25,7 +25,7 @@ def server_environment(data: DataDirectory) -> dict[str, str]:
 
 
 def joining_environment(data_dir: Path) -> dict[str, str]:
-    """Tell the settings by which a process joins the stack that runs on a directory; StackError if none runs."""
+    """Return the settings by which a process joins the stack that runs on a directory; StackError if none runs."""
     data = DataDirectory(data_dir.expanduser().resolve())
     if not data.is_in_use():
         raise StackError(f"no stack runs on {data.root}; start one by 'ferryman up --data-dir {data_dir}'")
@@ -33,7 +33,7 @@ def joining_environment(data_dir: Path) -> dict[str, str]:
 
 
 def socket_root(data: DataDirectory) -> Path:
-    """Tell where the sockets of Postgres and Redis lie."""
+    """Return where the sockets of Postgres and Redis lie."""
     return sockets.socket_directory(data.run, postgres.SOCKET_NAME)
 
 

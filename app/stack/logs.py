@@ -16,7 +16,7 @@ def bound_log(path: Path, limit_bytes: int = _LIMIT_BYTES) -> None:
 
 
 def last_lines(path: Path, *, since: int = 0, count: int = 5) -> list[str]:
-    """Give the last lines that are not blank, of those written after offset ``since``."""
+    """Return the last lines that are not blank, of those written after offset ``since``."""
     if not path.exists():
         return []
     with path.open("rb") as log:

@@ -60,7 +60,7 @@ _INITDB_OPTIONS = (
 
 
 def database_url(socket_root: Path, database: str = _DATABASE) -> str:
-    """Tell the URL of a database of the embedded server."""
+    """Return the URL of a database of the embedded server."""
     host = (socket_root / SOCKET_NAME).parent
     # The port is named because libpq would else take PGPORT from the environment.
     return f"postgresql://{_SUPERUSER}@/{database}?host={host}&port={_PORT}"

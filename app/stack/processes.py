@@ -27,7 +27,7 @@ class ProcessRecord:
 
 
 def identity_of(pid: int) -> str | None:
-    """Tell when and under which boot a process began; None when it is gone, a zombie, or the system has no /proc."""
+    """Return when and under which boot a process began; None when it is gone, a zombie, or the system has no /proc."""
     try:
         # The name in parentheses may hold anything, spaces and parentheses too.
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -38,7 +38,7 @@ def identity_of(pid: int) -> str | None:
 
 
 def directory_identity(directory: Path) -> str:
-    """Tell a directory from every other one, its own copies too, under whatever path it is found."""
+    """Return a directory from every other one, its own copies too, under whatever path it is found."""
     status = directory.stat()
     return f"{status.st_dev}:{status.st_ino}"
 

@@ -150,7 +150,7 @@ class Supervisor:
 
 
 def backoff_seconds(restarts: int) -> float:
-    """Tell how long to wait before a child that died is started again: 0.5 s, doubled each time, at most 30 s."""
+    """Return how long to wait before a child that died is started again: 0.5 s, doubled each time, at most 30 s."""
     return float(min(_LONGEST_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2 ** min(restarts, 16)))
 
 

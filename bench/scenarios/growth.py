@@ -67,7 +67,7 @@ def _seconds(workbench: Workbench, world: World) -> float:
 
 
 def _median_seconds(workbench: Workbench, world: World) -> float:
-    """Give the median of a few small runs: one is over in a second and a half, too short to be measured once."""
+    """Return the median of a few small runs: one is over in a second and a half, too short to be measured once."""
     return median(_seconds(workbench, world) for _ in range(_SMALL_RUNS))
 
 

@@ -10,5 +10,5 @@ _PLENTY = ClaimTerms(owner="", lease_seconds=9, most_of_account=100, most_of_web
 
 
 def terms(**wishes: Any) -> ClaimTerms:
-    """Give the terms of somebody new, who is as generous as a test does not say otherwise."""
+    """Return the terms of somebody new, who is as generous as a test does not say otherwise."""
     return replace(_PLENTY, **{"owner": new_id(), **wishes})

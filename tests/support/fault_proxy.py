@@ -81,7 +81,7 @@ class FaultProxy:
             end.close()
 
     def take(self, sql: str) -> str | None:
-        """Give the SQLSTATE that a statement fails with."""
+        """Return the SQLSTATE that a statement fails with."""
         with self._lock:
             fault = self._fault
             if fault is None or not fault.times or fault.within not in sql.lower():
@@ -142,7 +142,7 @@ class _Session:
             return
 
     def _sql(self, kind: bytes, body: bytes) -> str:
-        """Give what a message asks for; nothing for what makes no statement."""
+        """Return what a message asks for; nothing for what makes no statement."""
         if kind == b"Q":
             return body.rstrip(b"\0").decode()
         if kind == b"P":

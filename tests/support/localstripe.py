@@ -44,7 +44,7 @@ class LocalStripe:
         return {item["id"]: item for item in page["data"]}
 
     def answers(self) -> bool:
-        """Claim that the server works."""
+        """Whether the server works."""
         with suppress(OSError, http.client.HTTPException):
             return "data" in self._call("GET", "customers")
         return False

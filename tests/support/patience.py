@@ -13,7 +13,7 @@ class WaitFor(Protocol):
     """Polls until something is there."""
 
     def __call__(self, look: Callable[[], Found | None], timeout: float = ..., *, what: str = ...) -> Found:
-        """Give what was found."""
+        """Return what was found."""
 
 
 def wait_for(look: Callable[[], Found | None], timeout: float = 30.0, *, what: str = "") -> Found:

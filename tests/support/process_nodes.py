@@ -71,7 +71,7 @@ class ProcessContainer:
         return wait_for(self._is_ready, _START_SECONDS, what=f"the start of {self.name}")
 
     def logs(self) -> str:
-        """Give all that the process has written, before restarts too."""
+        """Return all that the process has written, before restarts too."""
         return self._child.log.read_text(errors="replace") if self._child.log.exists() else ""
 
     def kill(self, signal: str | int = "SIGKILL") -> None:

@@ -117,7 +117,7 @@ class World:
         )
 
     def outside(self, engine: Engine) -> Outside:
-        """Give what a process of this world reaches."""
+        """Return what a process of this world reaches."""
         return Outside(engine=engine, bell=self.mailbox, source=self.api, sender=self.receiver, start_duty=start_here)
 
     def prepare(self, environment: EnvironmentId) -> None:

@@ -140,12 +140,12 @@ class PumpDatabase:
                 connection.execute(text(sql), {"seconds": seconds, **bound})
 
     def is_over(self, run_id: str) -> bool:
-        """Claim that nothing is left of the run."""
+        """Whether nothing is left of the run."""
         with self.engine.connect() as connection:
             return bool(connection.execute(_IS_OVER, {"run_id": run_id}).scalar_one())
 
     def outcome(self, run_id: str) -> Outcome:
-        """Tell what the run came to."""
+        """Return what the run came to."""
         with reading(self.engine) as connection:
             look = _Look(connection, run_id)
             return Outcome(
@@ -159,7 +159,7 @@ class PumpDatabase:
             )
 
     def yields_after_each_page(self, run_id: str) -> bool:
-        """Claim that no unit of the run wrote two pages in one slice."""
+        """Whether no unit of the run wrote two pages in one slice."""
         with self.engine.connect() as connection:
             sql = text("select bool_and(slices >= pages) from unit where run_id = :run_id and kind = 'fetch'")
             return bool(connection.execute(sql, {"run_id": run_id}).scalar_one())

@@ -38,7 +38,7 @@ class Job:
 
     @property
     def has_parallel_requests(self) -> bool:
-        """Claim that a unit of it asks for several elements side by side."""
+        """Whether a unit of it asks for several elements side by side."""
         return any({"depends_on", "loop_on", "recurse"} & item.keys() for item in self.resources)
 
 
@@ -119,7 +119,7 @@ class MemoryReceiver:
 
 
 def _owned(name: str, parents: Sequence[JsonObject]) -> dict[str | None, list[JsonObject]]:
-    """Give each parent as many children as its number tells."""
+    """Return each parent as many children as its number tells."""
     return {parent["id"]: numbered(f"{parent['id']}-{name}", parent["number"]) for parent in parents}
 
 
@@ -269,7 +269,7 @@ JOBS: Final[Sequence[Job]] = (
 
 
 def records_of(job: Job) -> dict[tuple[str, str], JSON]:
-    """Give the records that a complete run of a job without faults must keep."""
+    """Return the records that a complete run of a job without faults must keep."""
     if job.keeps is not None:
         return dict(job.keeps)
     persisted = {item["resource"] for item in job.resources if item.get("persist")}

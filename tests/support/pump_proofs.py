@@ -12,7 +12,7 @@ SHUFFLES = 20 if IS_LONG else 1
 
 
 def stride(of_suite: int) -> int:
-    """Tell how far apart the moments are at which something goes wrong: the long form takes each."""
+    """Return how far apart the moments are at which something goes wrong: the long form takes each."""
     return 1 if IS_LONG else of_suite
 
 
@@ -24,7 +24,7 @@ class Proof:
         self._undisturbed: dict[str, tuple[Outcome, int]] = {}
 
     def undisturbed(self, job: Job) -> tuple[Outcome, int]:
-        """Give what a job comes to when nothing goes wrong, and how many commits that takes."""
+        """Return what a job comes to when nothing goes wrong, and how many commits that takes."""
         if job.name not in self._undisturbed:
             world = World(self.database, job)
             with Pump(world) as pump:

@@ -53,7 +53,7 @@ def finish(headers: Headers) -> None:
 
 
 def _allowed() -> str | None:
-    """Tell whom an answer is for: the page's origin, or everybody."""
+    """Return whom an answer is for: the page's origin, or everybody."""
     origins = flask.current_app.config[_ORIGINS]
     origin = flask.request.headers.get("Origin", "")
     if not origin or not origins:

@@ -138,7 +138,7 @@ def _answer_own(error: FerrymanError) -> ResponseReturnValue:
 
 
 def _remote_headers(error: RecordError) -> dict[str, str]:
-    """Give the provider's headers; a value that a header can not hold is left out."""
+    """Return the provider's headers; a value that a header can not hold is left out."""
     return {name: value for name, value in remote_errors.headers_of(error).items() if value.isprintable()}
 
 

@@ -20,7 +20,7 @@ def finish(response: flask.Response) -> None:
 
 
 def problem(body: JsonObject, *, request_id: str) -> JsonObject:
-    """Tell an error of the usual form as a problem; members that only some errors have are kept as they are.
+    """Return an error of the usual form as a problem; members that only some errors have are kept as they are.
 
     ``type`` names the kind of error for good, and leads nowhere; each of ``errors`` points into the request's body.
     """

@@ -26,7 +26,7 @@ def status_of(error: RecordError) -> HTTPStatus:
 
 
 def details_of(error: RecordError) -> JsonObject:
-    """Give what an answer holds beside its message (wire.md B)."""
+    """Return what an answer holds beside its message (wire.md B)."""
     if not isinstance(error, SourceError):
         return {}
     raw = _raw(error.answer)
@@ -41,7 +41,7 @@ def details_of(error: RecordError) -> JsonObject:
 
 
 def headers_of(error: RecordError) -> dict[str, str]:
-    """Give the provider's headers that tell of limits and of the request's id."""
+    """Return the provider's headers that tell of limits and of the request's id."""
     if not isinstance(error, SourceError):
         return {}
     headers = dict(error.answer.headers) if error.answer else {}

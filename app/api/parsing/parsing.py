@@ -47,13 +47,13 @@ class Body:
     faults: tuple[Failure, ...] = ()
 
     def checked(self) -> JsonObject:
-        """Give the fields; raise InvalidInputError when there is a fault."""
+        """Return the fields; raise InvalidInputError when there is a fault."""
         if self.faults:
             raise InvalidInputError(self.faults)
         return self.fields
 
     def judged(self, *judgements: Judgement) -> tuple[Failure, ...]:
-        """Give all faults, those of judgements too; what is only to be known is shown in the answer."""
+        """Return all faults, those of judgements too; what is only to be known is shown in the answer."""
         note(one for judgement in judgements for one in judgement.notes)
         return (*self.faults, *(one for judgement in judgements for one in judgement.failures))
 

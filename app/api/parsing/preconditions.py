@@ -39,6 +39,6 @@ def check(version: Callable[[], RowVersion | None], show: Callable[[], flask.Res
 
 
 def seen() -> RowVersion | None:
-    """Give the version of the row that the request's If-Match is true of; None when any will do."""
+    """Return the version of the row that the request's If-Match is true of; None when any will do."""
     version: RowVersion | None = flask.g.get("row_version")
     return version

@@ -28,7 +28,7 @@ HEADERS: Final[JsonObject] = {
 
 
 def is_strict() -> bool:
-    """Claim that what is unknown is to be refused."""
+    """Whether what is unknown is to be refused."""
     handling = _given().get("handling", "").lower()
     if handling in ("strict", "lenient"):
         applied(f"handling={handling}")
@@ -36,7 +36,7 @@ def is_strict() -> bool:
 
 
 def wait_seconds() -> int:
-    """Tell for how long the caller would wait; 0 when it does not say so."""
+    """Return for how long the caller would wait; 0 when it does not say so."""
     given = _given().get("wait", "")
     is_time = given.isascii() and given.isdigit() and len(given) < 10
     return min(int(given), int(LONGEST_WAIT_SECONDS)) if is_time else 0
@@ -72,7 +72,7 @@ def shortened(view: View) -> View:
 
 
 def is_shortened() -> bool:
-    """Claim that the answer has the id alone."""
+    """Whether the answer has the id alone."""
     return "return=minimal" in flask.g.get("preferences_applied", {})
 
 

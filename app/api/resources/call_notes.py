@@ -46,7 +46,7 @@ def _note(response: flask.Response) -> flask.Response:
 
 
 def _error(response: flask.Response) -> str | None:
-    """Give the message of an answer that is an error; it holds no secret, as it is shown to the caller.
+    """Return the message of an answer that is an error; it holds no secret, as it is shown to the caller.
 
     That an API refused a path tells the path: of a custom call no such word is noted.
     """

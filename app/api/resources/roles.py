@@ -27,7 +27,7 @@ def needs(role: Role) -> Callable[[View], View]:
 
 
 def needed_by(view: Callable[..., Any]) -> Role | None:
-    """Tell the role that was declared with a view."""
+    """Return the role that was declared with a view."""
     return view.__dict__.get(_DECLARED)
 
 
@@ -38,7 +38,7 @@ def open_to_accounts(view: View) -> View:
 
 
 def is_open_to_accounts(view: Callable[..., Any]) -> bool:
-    """Claim that the token of an integrated account may call a view."""
+    """Whether the token of an integrated account may call a view."""
     return view.__dict__.get(_OF_ACCOUNTS, False) is True
 
 

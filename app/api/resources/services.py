@@ -106,7 +106,7 @@ def attach(app: flask.Flask, services: ApiServices) -> None:
 
 
 def services() -> ApiServices:
-    """Give the services of the request's application."""
+    """Return the services of the request's application."""
     return cast("ApiServices", flask.current_app.extensions[_KEY])
 
 
@@ -121,15 +121,15 @@ def enter_for_account(token: AccountToken) -> None:
 
 
 def own_account() -> str | None:
-    """Give the account that the request acts for; None for the holder of an API token."""
+    """Return the account that the request acts for; None for the holder of an API token."""
     return cast("str | None", flask.g.get("account_id"))
 
 
 def environment() -> EnvironmentId:
-    """Tell the environment that the request acts in."""
+    """Return the environment that the request acts in."""
     return cast("EnvironmentId", flask.g.environment_id)
 
 
 def holder() -> ApiToken:
-    """Give the token by which the request was let in."""
+    """Return the token by which the request was let in."""
     return cast("ApiToken", flask.g.token)

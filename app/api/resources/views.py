@@ -33,7 +33,7 @@ def created(body: JsonObject) -> Answer:
 
 
 def location(path: str) -> dict[str, str]:
-    """Tell where a thing is, as its caller reaches it: below the path that a proxy adds."""
+    """Return where a thing is, as its caller reaches it: below the path that a proxy adds."""
     return {"Location": f"{flask.request.script_root}{path}"}
 
 

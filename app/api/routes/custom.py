@@ -80,14 +80,14 @@ def _passed_on(path: str, *, has_body: bool = True) -> flask.Response:
 
 
 def _encoded(path: str) -> str:
-    """Give the path as the caller has encoded it, where the server tells it: an id may hold an encoded slash."""
+    """Return the path as the caller has encoded it, where the server tells it: an id may hold an encoded slash."""
     raw = str(flask.request.environ.get("RAW_URI") or "").partition("?")[0]
     matched = _RAW_PATH.fullmatch(raw)
     return matched[1] if matched else quote(path, safe="/:@!$&'()*+,;=~")
 
 
 def _query() -> JsonObject:
-    """Give the query's pairs by their names as they are: brackets in them mean something to the API alone."""
+    """Return the query's pairs by their names as they are: brackets in them mean something to the API alone."""
     query: JsonObject = {}
     for name, values in flask.request.args.lists():
         if any("\0" in text for text in (name, *values)):

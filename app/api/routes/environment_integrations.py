@@ -77,7 +77,7 @@ def uninstall_integration(id: str) -> Answer:
 
 
 def _judged(body: Body, integration_id: str | None) -> Sequence[Failure]:
-    """Give the faults of a body, and note what its integration does not know."""
+    """Return the faults of a body, and note what its integration does not know."""
     if integration_id is None or "override" not in body.fields:
         return body.faults
     override = body.fields["override"]

@@ -148,7 +148,7 @@ def list_sync_job_run_errors(query: JsonObject, id: str) -> Answer:
 
 
 def _awaited(run: SyncJobRun, *, asked: int | None = None) -> SyncJobRun:
-    """Give a run once it has ended, for as long as is ``asked`` or else wished, and if there is a place to wait."""
+    """Return a run once it has ended, for as long as is ``asked`` or else wished, and if there is a place to wait."""
     if flask.request.method not in ("GET", "POST"):
         return run  # it is only compared with what the caller has seen
     wished = preferences.wait_seconds() if asked is None else 0

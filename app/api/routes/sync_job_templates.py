@@ -63,7 +63,7 @@ def create_sync_job_of_template(body: Body, id: str) -> Answer:
 
 
 def _judged(body: Body, current: JobTemplate | None = None) -> Sequence[Failure]:
-    """Give the faults of a body, with those that the template's integration knows of, if it names one."""
+    """Return the faults of a body, with those that the template's integration knows of, if it names one."""
     name = body.fields.get("integration_name", current and current.integration_name)
     stored = current and current.resources
     return body.judged(services().known_names.of_job(environment(), body.fields, name, stored=stored))

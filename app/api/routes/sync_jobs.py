@@ -62,7 +62,7 @@ def delete_job(id: str) -> Answer:
 
 
 def _judged(body: Body, current: SyncJob | None = None) -> Sequence[Failure]:
-    """Give the faults of a body, with those that the job's integration knows of."""
+    """Return the faults of a body, with those that the job's integration knows of."""
     name = body.fields.get("integration_name", current and current.integration_name)
     stored = current and current.resources
     return body.judged(services().known_names.of_job(environment(), body.fields, name, stored=stored))

@@ -48,7 +48,7 @@ class Input(Schema):
 
     @classmethod
     def spellings(cls, names: Set[str]) -> Set[str]:
-        """Give every spelling of the names that fields have."""
+        """Return every spelling of the names that fields have."""
         return names
 
     @pre_load

@@ -95,7 +95,7 @@ def _request(body: JsonObject) -> RunRequest:
 
 
 def _environment(here: InProcess, token: str) -> EnvironmentId:
-    """Tell the environment of a token that may run jobs."""
+    """Return the environment of a token that may run jobs."""
     found = here.api.tokens.authenticate(token)
     if not found.role.covers(Role.RUN):
         raise ForbiddenError(f"a token with the role '{Role.RUN}' is needed; this one has '{found.role}'")

@@ -40,12 +40,12 @@ class TokenRequest:
 
 
 def access_token(context: JsonObject) -> str | None:
-    """Give the token that requests carry."""
+    """Return the token that requests carry."""
     return _text(_token(context).get("access_token")) or _text(context.get("access_token"))
 
 
 def refresh_token(context: JsonObject) -> str | None:
-    """Give the token that a new one is asked for with."""
+    """Return the token that a new one is asked for with."""
     return _text(_token(context).get("refresh_token")) or _text(context.get("refresh_token"))
 
 
@@ -57,7 +57,7 @@ def usable_grant(grants: Sequence[OAuthGrant], context: JsonObject) -> OAuthGran
 
 
 def is_due(grant: OAuthGrant, context: JsonObject, now: datetime) -> bool:
-    """Claim that the token should be renewed before it is used again, or asked for the first time."""
+    """Whether the token should be renewed before it is used again, or asked for the first time."""
     if access_token(context) is None:
         return True
     moment = expires_at(context)
@@ -70,7 +70,7 @@ def expires_at(context: JsonObject) -> datetime | None:
 
 
 def was_just_renewed(context: JsonObject, now: datetime) -> bool:
-    """Claim that the token is so new that a renewal can not be what it lacks."""
+    """Whether the token is so new that a renewal can not be what it lacks."""
     renewed_at = _moment(_token(context).get("renewed_at") or context.get("renewed_at"))
     return renewed_at is not None and now < renewed_at + timedelta(seconds=LEAST_LIFE_SECONDS)
 
@@ -149,7 +149,7 @@ def renewed(context: JsonObject, answer: JsonObject, now: datetime) -> JsonObjec
 
 
 def _expires_at(now: datetime, seconds: float) -> str | None:
-    """Tell when a token expires; unknown where its life is beyond all calendars, as a moment in milliseconds is."""
+    """Return when a token expires; unknown where its life is beyond all calendars, as a moment in milliseconds is."""
     try:
         return iso_utc(now + timedelta(seconds=seconds))
     except OverflowError:

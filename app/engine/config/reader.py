@@ -37,7 +37,7 @@ class ConfigReader:
         return ConfigReader(self.value.get(key), f"{self.at}.{key}", self.failures)
 
     def is_object(self) -> bool:
-        """Claim that the value is an object; note a fault when it is not."""
+        """Whether the value is an object; note a fault when it is not."""
         if isinstance(self.value, dict):
             return True
         self.fault("", f"expected an object, found {type_name(self.value)}")

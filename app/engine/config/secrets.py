@@ -67,7 +67,7 @@ def literal_secrets(config: JsonObject) -> list[LiteralSecret]:
 
 
 def revelations(before: JsonObject, after: JsonObject, sent: JSON, at: str) -> list[Failure]:
-    """Tell which secrets of a config a change would show, other than those that were sent with it."""
+    """Return which secrets of a config a change would show, other than those that were sent with it."""
     still = {secret.path for secret in literal_secrets(after)}
     return [
         Failure(f"{at}.{'.'.join(secret.path)}", "is kept as a secret, and non_secret would show it: enter it anew")
@@ -79,7 +79,7 @@ def revelations(before: JsonObject, after: JsonObject, sent: JSON, at: str) -> l
 
 
 def left_unreadable(unreadable: Collection[Path], before: JsonObject, after: JsonObject, at: str) -> list[Failure]:
-    """Tell which of the values that do not decrypt a change leaves where they are."""
+    """Return which of the values that do not decrypt a change leaves where they are."""
     message = "what is stored does not decrypt: send it again"
     return [
         Failure(f"{at}.{'.'.join(path)}", message)

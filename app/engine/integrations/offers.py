@@ -90,7 +90,7 @@ class Offering:
         return shown
 
     def _methods(self) -> Sequence[tuple[str, str]]:
-        """Give resources by name, their usual methods first: how a config is stored tells no order."""
+        """Return resources by name, their usual methods first: how a config is stored tells no order."""
         return sorted(self.config.methods, key=lambda at: (at[0], _USUAL_PLACE.get(at[1], len(_USUAL_PLACE)), at[1]))
 
     def _tool(self, resource: str, method: str, names: set[str]) -> JsonObject:
@@ -150,7 +150,7 @@ def _tool_name(wish: str, taken: set[str]) -> str:
 
 
 def _query_schema(schema: JSON, config: MethodConfig) -> JsonObject:
-    """Give the schema of a method's query, with what its path can not do without; ``id`` stands in the URL instead."""
+    """Return the schema of a method's query, with what its path can not do without; ``id`` stands in the URL instead."""
     needed = sorted({"id" for path in config.path.references if path == ("id",)} | config.query_keys_in_path)
     given: JsonObject = schema if isinstance(schema, dict) else {}
     if given and given.get("type") != "object" and not isinstance(given.get("properties"), dict):

@@ -37,7 +37,7 @@ class Term:
     statuses: frozenset[int] = frozenset()
 
     def holds(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Claim that the comparison is true of an answer."""
+        """Whether the comparison is true of an answer."""
         if self.header is None:
             return status in self.statuses
         found = headers.get(self.header)
@@ -69,14 +69,14 @@ class RateLimitConfig:
         return None if self.requests is None else self.requests / self.per_seconds
 
     def is_limited(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Claim that an answer turns the request away for its rate."""
+        """Whether an answer turns the request away for its rate."""
         if status == 429 or any(all(term.holds(status, headers) for term in terms) for terms in self.limited_when):
             return True
         found = None if self.limited_if is None else _evaluated(self.limited_if, status, headers)
         return isinstance(found, str | int | float) and is_true(found)
 
     def wait_seconds(self, headers: Mapping[str, str], clock: datetime, *, status: int = 429) -> float | None:
-        """Tell the longer of the waits that the configured headers ask for."""
+        """Return the longer of the waits that the configured headers ask for."""
         sources = [source for source in (self.retry_after_header, self.reset_header) if source is not None]
         texts = [_told(source, status, headers) for source in sources]
         told = [seconds for text in texts if (seconds := rate_signs.seconds_told(text, clock)) is not None]

@@ -20,7 +20,7 @@ _REFERENCES: Final = frozenset({"$ref", "$dynamicRef"})
 
 
 def schema_failures(schema: JSON, path: str = "args_schema") -> list[Failure]:
-    """Tell what is wrong with an args_schema, in either of its dialects."""
+    """Return what is wrong with an args_schema, in either of its dialects."""
     if not isinstance(schema, dict):
         return [Failure(path, f"expected an object, found {type_name(schema)}")]
     if fault := size_fault(schema):
@@ -52,7 +52,7 @@ def bind(schema: JsonObject, args: JsonObject) -> tuple[JsonObject, list[Failure
 
 
 def _unchecked(schema: JsonObject, error: UncheckableError) -> Failure:
-    """Tell what no arguments can be checked by: a job may have been stored before its schema was refused."""
+    """Return what no arguments can be checked by: a job may have been stored before its schema was refused."""
     found = _in_order("args_schema", _written(schema, _pattern_faults(normalised(schema))))
     places = "; ".join(f"{fault.path} {fault.message}" for fault in found)
     return Failure("args", f"can not be checked against the job's args_schema: {places or error.message}")
@@ -134,6 +134,6 @@ def _with_defaults(schema: JSON, value: JSON) -> JSON:
 
 
 def _in_order(root: str, faults: Iterable[Fault]) -> list[Failure]:
-    """Tell faults in the order of their paths, each once."""
+    """Return faults in the order of their paths, each once."""
     told = {(".".join([root, *map(str, path)]), message) for path, message in faults}
     return [Failure(path, message) for path, message in sorted(told)]

@@ -12,7 +12,7 @@ _LONGEST_MESSAGE: Final = 1000
 
 
 def rule_failures(rule: str | None, path: str = "args_validation") -> list[Failure]:
-    """Tell what is wrong with a rule itself."""
+    """Return what is wrong with a rule itself."""
     if not rule:
         return []
     try:

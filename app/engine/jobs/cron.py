@@ -19,7 +19,7 @@ _AN_INSTANT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def failures(expression: str | None, zone: str | None) -> list[Failure]:
-    """Tell what is wrong with an expression and the name of a zone; None is not looked at."""
+    """Return what is wrong with an expression and the name of a zone; None is not looked at."""
     found = []
     if zone is not None and _zone(zone) is None:
         found.append(Failure("timezone", f"'{zone[:100]}' is not a zone of the IANA database, such as Europe/Berlin"))
@@ -29,7 +29,7 @@ def failures(expression: str | None, zone: str | None) -> list[Failure]:
 
 
 def next_after(expression: str, zone: str, after: datetime) -> datetime:
-    """Give the first due time after a moment, in UTC; raise InvalidInputError when there can be none."""
+    """Return the first due time after a moment, in UTC; raise InvalidInputError when there can be none."""
     if faults := _known_failures(expression, zone):
         raise InvalidInputError(faults)
     return _next_due(expression, zone, after)

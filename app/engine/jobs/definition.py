@@ -64,7 +64,7 @@ def _read_item(reader: ConfigReader, position: int) -> ResourceItem:
 
 
 def _has_computed_body(reader: ConfigReader) -> bool:
-    """Claim that the body is JSONata: any text without placeholders, which would make it a text to be sent."""
+    """Whether the body is JSONata: any text without placeholders, which would make it a text to be sent."""
     body = reader.value.get("body")
     return isinstance(body, str) and "{{" not in body
 

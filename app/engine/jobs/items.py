@@ -110,7 +110,7 @@ class ResourceItem:
 
     @property
     def is_request(self) -> bool:
-        """Claim that the item asks the upstream; others work on what their parent has given."""
+        """Whether the item asks the upstream; others work on what their parent has given."""
         return self.kind is NodeKind.REQUEST
 
     @property

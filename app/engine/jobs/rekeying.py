@@ -62,7 +62,7 @@ def keys_of(resource_keys: Iterable[tuple[str, RecordKey]]) -> dict[str, list[Js
 
 
 def notes(writers: Sequence[tuple[ResourceItem, RecordKey]], held: Mapping[str, HeldKeys]) -> list[KeyNote]:
-    """Tell what a run that is about to begin must note; nothing, when it brings its records by the keys they have."""
+    """Return what a run that is about to begin must note; nothing, when it brings its records by the keys they have."""
     found: list[KeyNote] = []
     for resource, keys in keys_of((item.resource, key) for item, key in writers).items():
         known = held.get(resource)

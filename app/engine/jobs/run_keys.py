@@ -18,7 +18,7 @@ LONGEST: Final = 500
 
 
 def failures(field: str, template: str | None) -> Sequence[Failure]:
-    """Tell what is wrong with a key before its placeholders have values."""
+    """Return what is wrong with a key before its placeholders have values."""
     if template is None:
         return []
     if len(template) > LONGEST:
@@ -33,7 +33,7 @@ def failures(field: str, template: str | None) -> Sequence[Failure]:
 def resolve(
     field: str, template: str | None, scope: JsonObject, *, masked: JsonObject
 ) -> tuple[str | None, Sequence[Failure]]:
-    """Give the key of a run, None for a run without one, and what is wrong with it.
+    """Return the key of a run, None for a run without one, and what is wrong with it.
 
     ``masked`` is the same scope without the account's secrets: a key is shown to everyone, so none may be in it.
     """

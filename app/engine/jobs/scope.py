@@ -19,7 +19,7 @@ Element: TypeAlias = JsonObject
 def run_scope(
     *, args: JsonObject, context: JsonObject, tenant_id: str, previous_run_date: str | None, run: JsonObject
 ) -> JsonObject:
-    """Give what requests of a run see; the account's context stands at the top level too, behind the rest."""
+    """Return what requests of a run see; the account's context stands at the top level too, behind the rest."""
     scope = {
         **context,
         "args": args,
@@ -59,7 +59,7 @@ def child_elements(
 
 
 def element_scope(item: ResourceItem, plan: RunPlan, element: Element, scope: JsonObject) -> JsonObject:
-    """Give what one request sees: the run's scope, the ancestors' objects, and the loop's path bound to its value."""
+    """Return what one request sees: the run's scope, the ancestors' objects, and the loop's path bound to its value."""
     seen = scope
     for ancestor in reversed(plan.ancestors_of(item.name)):
         if ancestor.name not in element.get("parents", {}):
@@ -73,7 +73,7 @@ def element_scope(item: ResourceItem, plan: RunPlan, element: Element, scope: Js
 
 
 def record_scope(item: ResourceItem, plan: RunPlan, element: Element, record: JSON, scope: JsonObject) -> JsonObject:
-    """Give what a recursion sees: all that the request saw, and the record that came of it."""
+    """Return what a recursion sees: all that the request saw, and the record that came of it."""
     seen = element_scope(item, plan, element, scope)
     for path in sorted(item.binding_paths):
         seen = _bind(seen, path, record)
@@ -86,7 +86,7 @@ def batch_element(parent_element: Element, records: Sequence[JSON]) -> Element:
 
 
 def batch_scope(item: ResourceItem, plan: RunPlan, element: Element, scope: JsonObject) -> JsonObject:
-    """Give what a transform's expression sees: ``records``, which stand also where its parent's objects would."""
+    """Return what a transform's expression sees: ``records``, which stand also where its parent's objects would."""
     records = element["records"]
     seen = element_scope(item, plan, element, scope)
     for path in sorted(plan.ancestors_of(item.name)[0].binding_paths):

@@ -24,7 +24,7 @@ def as_tree(items: Sequence[ResourceItem], path: str) -> tuple[list[ResourceItem
 
 
 def _with_resources(items: Sequence[ResourceItem], path: str) -> tuple[list[ResourceItem], list[Failure]]:
-    """Give transforms and spools their parent's resource; two of a family can not both be kept under one."""
+    """Return transforms and spools their parent's resource; two of a family can not both be kept under one."""
     by_name = {item.name: item for item in items}
     failures: list[Failure] = []
     for item in items:

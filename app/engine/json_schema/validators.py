@@ -147,7 +147,7 @@ def _unevaluated(
 
 
 def _evaluated(validator: Any, value: JSON) -> set[str | int]:
-    """Give the names, or places, in a value that a schema looks at."""
+    """Return the names, or places, in a value that a schema looks at."""
     if not isinstance(validator.schema, dict):
         return set()
     found = _looked_at(validator, value, validator.schema)
@@ -167,7 +167,7 @@ def _looked_at(validator: Any, value: JSON, schema: JsonObject) -> set[str | int
 
 
 def _taken(validator: Any, entries: Any, schema: JsonObject, *keywords: str) -> set[str | int]:
-    """Give the keys of the entries that the schema under one of the keywords takes."""
+    """Return the keys of the entries that the schema under one of the keywords takes."""
     present = [validator.evolve(schema=schema[keyword]) for keyword in keywords if keyword in schema]
     return {key for key, one in entries if any(part.is_valid(one) for part in present)}
 

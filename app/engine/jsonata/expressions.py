@@ -184,7 +184,7 @@ def _with_enough_stack(evaluation: Callable[[], JSON]) -> JSON:
 
 
 def _caught(evaluation: Callable[[], JSON]) -> Callable[[], JSON]:
-    """Give a function that gives, or raises, what the evaluation does."""
+    """Return a function that gives, or raises, what the evaluation does."""
     try:
         result = evaluation()
     except BaseException as error:

@@ -234,7 +234,7 @@ def _effective_pace(budget: Budget, limits: BudgetLimits) -> float | None:
 
 
 def _share(budget: Budget, report: Report, process: str, window: int, now: float) -> int:
-    """Give a process its fair part, as far as the others have let go of what they held beyond theirs."""
+    """Return a process its fair part, as far as the others have let go of what they held beyond theirs."""
     others = {name: holder for name, holder in budget.holders.items() if name != process}
     wanted = {name: holder.wanted for name, holder in others.items()} | {process: report.wanted}
     held = sum(holder.slots for holder in others.values())

@@ -83,18 +83,18 @@ class RunEntry:
 
     @property
     def status(self) -> str | None:
-        """Tell the run's status that this is the beginning of."""
+        """Return the run's status that this is the beginning of."""
         return _STATUSES.get(self.sync_job_run_event)
 
     @property
     def webhook_successful(self) -> bool | None:
-        """Tell whether the delivery was taken; None while it is undecided, and where nothing was sent."""
+        """Return whether the delivery was taken; None while it is undecided, and where nothing was sent."""
         known = {"delivered": True, "dead_lettered": False, "cancelled": False, "quarantined": False}
         return known.get(self.delivery_status or "")
 
     @property
     def sync_job_request_type(self) -> str | None:
-        """Tell what brought it: a call of a unified API or of the account's own, a transform or a spool."""
+        """Return what brought it: a call of a unified API or of the account's own, a transform or a spool."""
         if self.resource is None:
             return None
         if self.method in (NodeKind.TRANSFORM, NodeKind.SPOOL):
@@ -103,7 +103,7 @@ class RunEntry:
 
     @property
     def logs(self) -> list[str]:
-        """Give what there is to say of it in words."""
+        """Return what there is to say of it in words."""
         said = [f"{self.error['code']}: {self.error['message']}"] if self.error else []
         return [*said, *([self.last_error] if self.last_error else [])]
 
@@ -137,5 +137,5 @@ class DirectCall:
 
 
 def event_named(name: str) -> str:
-    """Give an event's whole name; ``completed`` means ``sync_job_run:completed``."""
+    """Return an event's whole name; ``completed`` means ``sync_job_run:completed``."""
     return name if ":" in name else f"sync_job_run:{name}"

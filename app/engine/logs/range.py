@@ -21,7 +21,7 @@ def bounded(times: Mapping[tuple[str, str], object], now: datetime) -> Mapping[t
 
 
 def failures(times: Mapping[tuple[str, str], object], now: datetime) -> list[Failure]:
-    """Tell what is wrong with a range: it may not be longer than a month."""
+    """Return what is wrong with a range: it may not be longer than a month."""
     begins, ends = _given(times, _FROM), _given(times, _TO)
     if not begins or any((_COLUMN, operator) in times for operator in ("eq", "in")):
         return []

@@ -6,7 +6,7 @@ from app.engine.times import iso_utc, iso_utc_or_none
 
 
 def run_view(run: SyncJobRun) -> JsonObject:
-    """Give the JSON of a run, its job embedded."""
+    """Return the JSON of a run, its job embedded."""
     return {
         "id": run.id,
         "environment_id": run.environment_id,

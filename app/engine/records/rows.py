@@ -159,7 +159,7 @@ def encode(value: JSON) -> bytes:
 
 
 def encoded(data: bytes) -> JSON:
-    """Give JSON that was written before a place in a value that ``encode`` writes."""
+    """Return JSON that was written before a place in a value that ``encode`` writes."""
     return orjson.Fragment(data)
 
 

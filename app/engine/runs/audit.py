@@ -77,7 +77,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Claim that it is true."""
+        """Whether it is true."""
         return self.left <= self.right if self.is_bound else self.left == self.right
 
 

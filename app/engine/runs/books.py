@@ -58,7 +58,7 @@ _NAMES = tuple(one.name for one in fields(Counters))
 
 
 def imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str | None:
-    """Tell which equation does not hold; None when the books balance."""
+    """Return which equation does not hold; None when the books balance."""
     negative = [name for name, count in asdict(counters).items() if count < 0]
     if negative:
         return f"{negative[0]} is below zero"

@@ -19,7 +19,7 @@ def tracked(plan: RunPlan) -> list[str]:
 
 
 def was_complete(resource: str, plan: RunPlan, states: Mapping[str, ResourceState]) -> bool:
-    """Claim that a run which has ended has asked for every record of a resource, without one error or guess on the way.
+    """Whether a run which has ended has asked for every record of a resource, without one error or guess on the way.
 
     ``states`` is by name. An increment asks only for what has changed, wherever it reads ``previous_run_date``, which
     each resource has of its own.
@@ -43,5 +43,5 @@ def reads_increment(item: ResourceItem) -> bool:
 
 
 def is_too_many(vanished: int, held: int, *, limit_percent: float) -> bool:
-    """Claim that so many deletions are more likely a fault upstream than the truth."""
+    """Whether so many deletions are more likely a fault upstream than the truth."""
     return vanished * 100 > limit_percent * held

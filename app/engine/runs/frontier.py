@@ -52,7 +52,7 @@ class Frontier:
         return self.next if self.next < total else None
 
     def is_done(self, total: int) -> bool:
-        """Claim that every element was started and finished."""
+        """Whether every element was started and finished."""
         return self.next >= total and not self.open
 
     def to_json(self) -> JsonObject:

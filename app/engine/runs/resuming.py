@@ -4,7 +4,7 @@ from app.engine.status import RunStatus
 
 
 def objection(status: RunStatus, *, has_failed_requests: bool, errors_only: bool) -> str | None:
-    """Tell why a run that ended in this status can not be resumed; None when it can.
+    """Return why a run that ended in this status can not be resumed; None when it can.
 
     A failed or stopped run can always be: even with every request made, its deliveries and its books are left.
     """

@@ -113,7 +113,7 @@ def judge(progress: Progress, *, fails_fast: bool, to_webhook: bool) -> Verdict:
 
 
 def ended_resources(resources: Sequence[ResourceState]) -> dict[str, ResourceStatus]:
-    """Tell which resources have ended that are not noted as such, by id, and how."""
+    """Return which resources have ended that are not noted as such, by id, and how."""
     ended: dict[str, ResourceStatus] = {}
     final_names = {resource.name for resource in resources if resource.status in FINAL_RESOURCE_STATUSES}
     for resource in resources:

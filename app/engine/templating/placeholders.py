@@ -63,7 +63,7 @@ class Template:
 
     @property
     def is_constant(self) -> bool:
-        """Claim that it holds no placeholder."""
+        """Whether it holds no placeholder."""
         return not self.references
 
     def resolve(self, scope: Scope) -> JSON:

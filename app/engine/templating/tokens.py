@@ -54,7 +54,7 @@ class Token:
         return frozenset(path for path, _ in self.readings)
 
     def value(self, scope: Scope) -> JSON:
-        """Give the typed value of a token that stands alone; raise PlaceholderError."""
+        """Return the typed value of a token that stands alone; raise PlaceholderError."""
         value, cast = self._find(scope)
         try:
             return cast_whole(value, cast)
@@ -62,7 +62,7 @@ class Token:
             raise self._error(str(error)) from error
 
     def text(self, scope: Scope, written: Writing | None = None) -> str:
-        """Give the text of a token within other text; raise PlaceholderError."""
+        """Return the text of a token within other text; raise PlaceholderError."""
         value, cast = self._find(scope, written)
         try:
             return cast_within_text(value, cast)

@@ -63,7 +63,7 @@ class CallMapping:
 
     @property
     def reads_headers(self) -> bool:
-        """Claim that it makes something of an answer's headers."""
+        """Whether it makes something of an answer's headers."""
         mapping = self.mapping
         expressions = (mapping.response_mapping, mapping.is_partial_expression)
         return mapping.response_header_mapping is not None or any(
@@ -101,7 +101,7 @@ class CallMapping:
         return {name: text for name, text in header_texts(found, "response_header_mapping").items() if text is not None}
 
     def is_partial(self, page: Sequence[JSON], headers: Mapping[str, str]) -> bool:
-        """Claim that something is missing in a page, whose records are the API's own; raise MappingError."""
+        """Whether something is missing in a page, whose records are the API's own; raise MappingError."""
         expression = self.mapping.is_partial_expression
         if expression is None:
             return False

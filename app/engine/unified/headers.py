@@ -14,7 +14,7 @@ _RESERVED_HEADERS: Final = frozenset(
 
 
 def header_texts(headers: JsonObject, key: str) -> JsonObject:
-    """Give headers as texts; raise MappingError for what is no header that a mapping may set."""
+    """Return headers as texts; raise MappingError for what is no header that a mapping may set."""
     texts: JsonObject = {}
     for name, value in headers.items():
         text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value

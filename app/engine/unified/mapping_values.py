@@ -34,5 +34,5 @@ def object_of(value: JSON, key: str) -> JsonObject:
 
 
 def named(value: JSON) -> str:
-    """Tell what kind of value it is."""
+    """Return what kind of value it is."""
     return "nothing" if value is UNDEFINED else type_name(value)

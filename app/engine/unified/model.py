@@ -29,7 +29,7 @@ def unified_name(resource: str) -> UnifiedName | None:
 
 
 def are_names(*texts: str) -> bool:
-    """Claim that each text could name a model, a resource or a method; what could not names nothing that exists."""
+    """Whether each text could name a model, a resource or a method; what could not names nothing that exists."""
     return all(_SLUG.fullmatch(text) for text in texts)
 
 

@@ -25,7 +25,7 @@ class WantedFields:
 
     @property
     def is_special(self) -> bool:
-        """Claim that a mapped record does not stay as it is."""
+        """Whether a mapped record does not stay as it is."""
         return self.has_remote_data or bool(self.excluded)
 
     def of(self, record: JsonObject, *, remote: JSON) -> JsonObject:

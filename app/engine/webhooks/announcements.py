@@ -16,7 +16,7 @@ REACTIVATED: Final = "integrated_account:reactivated"
 
 
 def trigger_failed(due: DueTrigger, error: str, *, next_run_at: datetime | None, to: Sequence[str]) -> list[EventDraft]:
-    """Tell webhooks that a trigger's due time has made no run."""
+    """Return webhooks that a trigger's due time has made no run."""
     trigger = due.trigger
     payload = {
         "id": trigger.id,
@@ -33,17 +33,17 @@ def trigger_failed(due: DueTrigger, error: str, *, next_run_at: datetime | None,
 
 
 def run_event(run: SyncJobRun, event: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
-    """Tell webhooks that are not the run's what has become of it."""
+    """Return webhooks that are not the run's what has become of it."""
     return events.to_each(to, event, events.run_payload(run_view(run)), environment_id=run.environment_id, at=at)
 
 
 def run_deleted(run: SyncJobRun, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
-    """Tell webhooks that a run was removed, but not its own where the run sends it no such events."""
+    """Return webhooks that a run was removed, but not its own where the run sends it no such events."""
     told = [id for id in to if id != run.webhook_id or events.is_sent(run, events.DELETED)]
     return events.to_each(told, events.DELETED, {"id": run.id}, environment_id=run.environment_id, at=at)
 
 
 def reactivated(account: IntegratedAccount, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
-    """Tell webhooks that an account which had to be connected anew has new credentials."""
+    """Return webhooks that an account which had to be connected anew has new credentials."""
     payload = events.account_payload(account)
     return events.to_each(to, REACTIVATED, payload, environment_id=account.environment_id, at=at)

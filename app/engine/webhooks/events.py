@@ -53,7 +53,7 @@ class Envelope:
 
 
 def choice_failures(chosen: Sequence[str] | None) -> list[Failure]:
-    """Tell which of the events that a run is told to send are none."""
+    """Return which of the events that a run is told to send are none."""
     return [
         Failure(f"events_to_send[{position}]", f"'{name}' is no event of a run: expected one of {', '.join(OF_RUNS)}")
         for position, name in enumerate(chosen or ())
@@ -62,12 +62,12 @@ def choice_failures(chosen: Sequence[str] | None) -> list[Failure]:
 
 
 def is_sent(run: SyncJobRun, name: str) -> bool:
-    """Claim that the run's webhook gets events of this name."""
+    """Whether the run's webhook gets events of this name."""
     return run.webhook_id is not None and (run.events_to_send is None or name in run.events_to_send)
 
 
 def webhook_disabled(webhook: Webhook, reason: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
-    """Tell other webhooks of the environment that one was disabled."""
+    """Return other webhooks of the environment that one was disabled."""
     payload = {"id": webhook.id, "target_url": webhook.target_url, "disabled_reason": reason}
     return to_each(to, WEBHOOK_DISABLED, payload, environment_id=webhook.environment_id, at=at)
 
@@ -75,13 +75,13 @@ def webhook_disabled(webhook: Webhook, reason: str, *, to: Sequence[str], at: da
 def authentication_error(
     account: IntegratedAccount, reason: str, *, to: Sequence[str], at: datetime
 ) -> list[EventDraft]:
-    """Tell webhooks that an account has to be connected anew."""
+    """Return webhooks that an account has to be connected anew."""
     payload = {**account_payload(account), "last_error": reason}
     return to_each(to, AUTHENTICATION_ERROR, payload, environment_id=account.environment_id, at=at)
 
 
 def account_payload(account: IntegratedAccount) -> JsonObject:
-    """Give what may be told of an account: no credentials."""
+    """Return what may be told of an account: no credentials."""
     return {
         "id": account.id,
         "tenant_id": account.tenant_id,
@@ -125,7 +125,7 @@ def event(
 
 
 def numbered(batch: EventDraft, account_id: str, sequence: int, previous: int | None) -> EventDraft:
-    """Give a batch of records its number in its account's log, and that of the batch before it to the same webhook.
+    """Return a batch of records its number in its account's log, and that of the batch before it to the same webhook.
 
     A receiver whose last number is not ``previous_sequence`` has missed something: ``GET /record?after_seq=`` has it.
     """
@@ -141,7 +141,7 @@ def numbered(batch: EventDraft, account_id: str, sequence: int, previous: int | 
 
 
 def run_payload(run: JsonObject) -> JsonObject:
-    """Give the payload of a lifecycle event: the run as the API shows it, without the embedded job."""
+    """Return the payload of a lifecycle event: the run as the API shows it, without the embedded job."""
     return {name: value for name, value in run.items() if name != "sync_job"}
 
 
@@ -151,7 +151,7 @@ def lifecycle(run: SyncJobRun, name: str, envelope: Envelope) -> EventDraft:
 
 
 def rate_limited_payload(run: SyncJobRun, *, resource: str, method: str, retry_after_seconds: int) -> JsonObject:
-    """Give the payload of a run that waits for its upstream's rate limit; the camel case is the wire's."""
+    """Return the payload of a run that waits for its upstream's rate limit; the camel case is the wire's."""
     return {
         "id": run.id,
         "status": RunStatus.RATE_LIMITED,
@@ -164,7 +164,7 @@ def rate_limited_payload(run: SyncJobRun, *, resource: str, method: str, retry_a
 def record_payload(
     origin: Origin, records: Sequence[JSON], change: Change | None = None, ids: Sequence[str] | None = None
 ) -> JsonObject:
-    """Give the payload of one batch of records; ``change`` is what became of all of them.
+    """Return the payload of one batch of records; ``change`` is what became of all of them.
 
     ``ids`` are what the records are known by, where that is not their field ``id``.
     """
@@ -182,7 +182,7 @@ def changes(
     limit_bytes: int,
     shows_ids: bool = False,
 ) -> list[EventDraft]:
-    """Tell of records, by id, that have changed in the same way."""
+    """Return of records, by id, that have changed in the same way."""
     following = iter(told)
     drafts: list[EventDraft] = []
     for batch in batches(list(told.values()), limit_bytes=limit_bytes):
@@ -200,7 +200,7 @@ def changes(
 
 
 def error_payload(run: SyncJobRun, errors: Sequence[ErrorDraft], *, as_batch: bool) -> JsonObject:
-    """Give the payload of one error, or of a batch of errors of one resource."""
+    """Return the payload of one error, or of a batch of errors of one resource."""
     shown = [{"error": error.code, "message": error.message, **error.details} for error in errors]
     first = errors[0]
     payload = {**_origin(run, first.resource, first.method), "args": run.args}

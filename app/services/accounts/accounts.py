@@ -226,7 +226,7 @@ class AccountService:
     def _integration_failures(
         self, environment_id: EnvironmentId, integration_id: str, fields: JsonObject
     ) -> Sequence[Failure]:
-        """Tell what is wrong with the config that an account would use."""
+        """Return what is wrong with the config that an account would use."""
         integration = self._effective.get(environment_id, integration_id)
         if "integration_override" not in fields or integration is None:
             return []
@@ -235,7 +235,7 @@ class AccountService:
 
 
 def _revealed(current: IntegratedAccount, changes: JsonObject, values: JsonObject) -> Sequence[Failure]:
-    """Tell which secrets of its override a change would show."""
+    """Return which secrets of its override a change would show."""
     name = "integration_override"
     if name not in values:
         return []
@@ -243,7 +243,7 @@ def _revealed(current: IntegratedAccount, changes: JsonObject, values: JsonObjec
 
 
 def _unreadable_failures(current: IntegratedAccount, changes: JsonObject) -> Sequence[Failure]:
-    """Tell where a mask stands for what does not decrypt any more: it would be kept as the secret itself."""
+    """Return where a mask stands for what does not decrypt any more: it would be kept as the secret itself."""
     message = "what is stored does not decrypt: send it whole, without masks"
     return [Failure(name, message) for name in sorted(current.unreadable) if holds_mask(changes.get(name))]
 
@@ -255,7 +255,7 @@ def _override_failures(fields: JsonObject) -> Sequence[Failure]:
 
 
 def _credentials_format(config: JsonObject) -> str:
-    """Tell how accounts of an integration sign in, when its config says so for one way only."""
+    """Return how accounts of an integration sign in, when its config says so for one way only."""
     credentials = config.get("credentials")
     declared = credentials.get("format") if isinstance(credentials, dict) else None
     return declared if isinstance(declared, str) and declared else _DEFAULT_METHOD

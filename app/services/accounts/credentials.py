@@ -78,7 +78,7 @@ class TokenEndpoint(Protocol):
     """Asks for tokens."""
 
     def ask(self, request: TokenRequest) -> JsonObject:
-        """Give the answer; raise InvalidGrantError, or SourceError for anything else that is no token."""
+        """Return the answer; raise InvalidGrantError, or SourceError for anything else that is no token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class CredentialService:
     pause: Callable[[float], None]
 
     def renew(self, account_id: str, grant: OAuthGrant, *, stale: str | None) -> JsonObject:
-        """Give a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
+        """Return a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
         try:
             with self.store.locked(account_id) as account:
                 if oauth.access_token(account.context) != stale:

@@ -17,7 +17,7 @@ class Keeper(Protocol):
     """Keeps accounts' tokens fresh."""
 
     def renew(self, account_id: str, grant: OAuthGrant, *, stale: str | None) -> JsonObject:
-        """Give a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
+        """Return a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str) -> None:
         """Note that the upstream refuses an account's credentials."""
@@ -32,7 +32,7 @@ class Refreshing:
         self._keeper = keeper
 
     def refresh(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
-        """Give the account with a new token.
+        """Return the account with a new token.
 
         Raises InvalidInputError for an account that is not there, or whose token can not be renewed, and SourceError
         when the token endpoint gives none; a refresh token that is dead leaves the account in ``needs_reauth``.

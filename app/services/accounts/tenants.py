@@ -110,7 +110,7 @@ class TenantService:
 
 
 def _named(fields: JsonObject) -> JsonObject:
-    """Give a tenant its id for a name where it has none."""
+    """Return a tenant its id for a name where it has none."""
     return {"id": fields["id"], "name": fields.get("name") or fields["id"], "metadata": fields.get("metadata") or {}}
 
 

@@ -50,7 +50,7 @@ class AccountTokens:
         return _PREFIX + sealed.decode().replace(":", ".")
 
     def opened(self, secret: str) -> AccountToken | None:
-        """Tell whose token a secret is; None when it is of another kind, UnauthorizedError when it opens nothing."""
+        """Return whose token a secret is; None when it is of another kind, UnauthorizedError when it opens nothing."""
         if not secret.startswith(_PREFIX):
             return None
         match self._content(secret):

@@ -167,7 +167,7 @@ def _is_list(call: PageCall) -> bool:
 
 
 def _identified(request: DirectRequest, config: IntegrationConfig) -> DirectRequest:
-    """Give a method whose path holds an id the one of the query, or of the body, where the caller's path has none."""
+    """Return a method whose path holds an id the one of the query, or of the body, where the caller's path has none."""
     method = config.methods.get((request.resource, request.method))
     if request.id is not None or method is None or ("id",) not in method.path.references:
         return request

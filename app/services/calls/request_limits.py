@@ -120,7 +120,7 @@ class RequestLimits:
         return found
 
     def _lease(self, key: str, limit: int, *, of_environment: bool = False) -> _Lease:
-        """Give the lease of the window that runs, or one of a window of which nothing is known yet."""
+        """Return the lease of the window that runs, or one of a window of which nothing is known yet."""
         now = self._monotonic()
         lease = self._leases.get(key)
         if lease is None or now >= lease.ends_at:

@@ -107,7 +107,7 @@ def _checked(
     current: EnvironmentIntegration | None,
     failures: Sequence[Failure],
 ) -> JsonObject:
-    """Give the fields with the secrets whose masks came back; raise InvalidInputError with every fault."""
+    """Return the fields with the secrets whose masks came back; raise InvalidInputError with every fault."""
     values, found = dict(fields), list(failures)
     if "override" in fields:
         if current is not None:

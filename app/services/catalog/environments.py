@@ -26,7 +26,7 @@ class EnvironmentStore(Protocol):
         """List the one environment, if it is wanted."""
 
     def rename(self, own: EnvironmentId, name: str, *, seen: RowVersion | None = None) -> Environment:
-        """Give an environment another name; raise InvalidInputError when it is taken."""
+        """Return an environment another name; raise InvalidInputError when it is taken."""
 
 
 class EnvironmentService:

@@ -103,7 +103,7 @@ class IntegrationService:
 
 
 def _checked_changes(current: Integration, changes: JsonObject, faults: Sequence[Failure]) -> JsonObject:
-    """Give the new values of the fields that change; raise InvalidInputError with every fault."""
+    """Return the new values of the fields that change; raise InvalidInputError with every fault."""
     fields = dict(changes)
     if "config" in fields:
         fields["config"] = merged(current.config, restored(fields["config"], current.config))

@@ -86,7 +86,7 @@ class TokenService:
         self._trusted: dict[bytes, _Trusted] = {}
 
     def default_environment(self) -> EnvironmentId:
-        """Give the environment that an installation begins with."""
+        """Return the environment that an installation begins with."""
         return self._tokens.ensure_environment(DEFAULT_ENVIRONMENT)
 
     def create(

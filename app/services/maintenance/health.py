@@ -48,7 +48,7 @@ class HealthService:
         self._silence_seconds = silence_seconds
 
     def check(self) -> tuple[bool, JsonObject]:
-        """Tell whether it serves, and what of it is there: each part, the duties that fail, the daemons that go on.
+        """Return whether it serves, and what of it is there: each part, the duties that fail, the daemons that go on.
 
         No live daemon is no illness: runs wait for one.
         """

@@ -40,13 +40,13 @@ class Keys(Protocol):
     """Keeps the wrapped keys."""
 
     def current(self) -> tuple[str, bytes] | None:
-        """Give the key that seals."""
+        """Return the key that seals."""
 
     def list(self) -> Sequence[KeyEntry]:
         """List the keys, the newest first."""
 
     def wrapped(self) -> Mapping[str, bytes]:
-        """Give all keys' wrapped forms."""
+        """Return all keys' wrapped forms."""
 
     def rewrap(self, key_id: str, wrapped: bytes) -> None:
         """Replace a key's wrapped form."""

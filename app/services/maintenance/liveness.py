@@ -41,6 +41,6 @@ class Hearing:
 
     @property
     def is_deaf(self) -> bool:
-        """Claim that calls are taken by the broker and do not arrive."""
+        """Whether calls are taken by the broker and do not arrive."""
         with self._lock:
             return self._called_at is not None and self._monotonic() - self._called_at >= self._deaf_seconds

@@ -25,13 +25,13 @@ class Numbers(Protocol):
     """Knows which records have no number, and gives them one."""
 
     def place(self) -> NumberingPlace | None:
-        """Tell how far it is; None when all records have numbers."""
+        """Return how far it is; None when all records have numbers."""
 
     def next_account(self, after: str | None) -> str | None:
         """Find the next account that has records."""
 
     def number_some(self, account_id: str, *, limit: int) -> int:
-        """Give so many records of an account their numbers, and note that it has come to it; count them."""
+        """Return so many records of an account their numbers, and note that it has come to it; count them."""
 
     def begin_anew(self) -> None:
         """Go over all accounts again."""

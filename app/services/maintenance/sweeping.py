@@ -35,7 +35,7 @@ class Look(Protocol):
     """Finds out whether anything is due."""
 
     def look(self, *, is_thorough: bool) -> DueWork:
-        """Tell which duties have work; timers, leases and promised messages always, lost ones when thorough."""
+        """Return which duties have work; timers, leases and promised messages always, lost ones when thorough."""
 
 
 class Units(Protocol):

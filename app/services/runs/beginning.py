@@ -98,12 +98,12 @@ class Beginning:
 
 
 def _asks_receiver(context: RunContext) -> bool:
-    """Claim that the run's receiver gets the event whose answer the run waits for."""
+    """Whether the run's receiver gets the event whose answer the run waits for."""
     return events.is_sent(context.run, events.STARTED)
 
 
 def _as_created(run: SyncJobRun) -> SyncJobRun:
-    """Give a run as it was before a daemon took it up."""
+    """Return a run as it was before a daemon took it up."""
     return replace(run, status=RunStatus.CREATED, daemon_id=None, started_at=None, updated_at=run.created_at)
 
 

@@ -25,7 +25,7 @@ class LockedRecords(LockedKeys, Protocol):
     """The records of a run whose row is locked."""
 
     def progress(self) -> Progress:
-        """Tell how far the run is, all of it as of one moment."""
+        """Return how far the run is, all of it as of one moment."""
 
     def count_vanished(self, ended: Pass) -> Vanished:
         """Count what a pass has not seen."""

@@ -37,7 +37,7 @@ class PreviousRuns(Protocol):
     """Knows what ran before."""
 
     def lower_bounds(self, draft: RunDraft) -> LowerBounds:
-        """Tell from when an increment would ask."""
+        """Return from when an increment would ask."""
 
 
 @dataclass(slots=True)
@@ -186,7 +186,7 @@ def _requests(look: _Look) -> int:
 
 
 def _is_known(look: _Look) -> bool:
-    """Claim that no further request can come of an item: its only element has had its last page, and has no child."""
+    """Whether no further request can come of an item: its only element has had its last page, and has no child."""
     if not look.item.is_request or look.elements == 0:
         return look.item.depends_on is None
     return look.page is not None and not look.page.leads_on and look.elements == 1

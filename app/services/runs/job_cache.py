@@ -45,7 +45,7 @@ class KnownJobs:
                 self._jobs.popitem(last=False)
 
     def find(self, environment_id: EnvironmentId, job_id: str) -> KnownJob | None:
-        """Tell what is known of a job of an environment."""
+        """Return what is known of a job of an environment."""
         with self._lock:
             known = self._jobs.get((environment_id, job_id))
             if known is not None:

@@ -32,7 +32,7 @@ class LockedRun(LockedRecords, Protocol):
         """Commit, or roll back after an exception."""
 
     def shown(self) -> SyncJobRun:
-        """Give the run with its stats, as the block leaves it."""
+        """Return the run with its stats, as the block leaves it."""
 
     def end_resources(self, ended: Mapping[str, ResourceStatus]) -> None:
         """Give resources their last status, by id."""

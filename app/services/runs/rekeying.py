@@ -51,7 +51,7 @@ def resources(states: Sequence[ResourceState]) -> list[str]:
 
 
 def planned(ended: Pass, writers: Sequence[ResourceState], locked: LockedKeys) -> Replacement | None:
-    """Tell what a pass that has seen all there is replaces; None when that is uncertain, and all stays as it is.
+    """Return what a pass that has seen all there is replaces; None when that is uncertain, and all stays as it is.
 
     Where a job is the only one that brings a resource, and always by the same args, all that the run has not seen is
     held by a former key, or is gone. Where others bring it too, what the run has seen under another id is replaced.

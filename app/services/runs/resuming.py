@@ -29,7 +29,7 @@ class EndedRun(Protocol):
         """Commit, or roll back after an exception."""
 
     def has_failed_requests(self) -> bool:
-        """Claim that requests of the run failed for good, and were not made again since."""
+        """Whether requests of the run failed for good, and were not made again since."""
 
     def reopen(self, *, errors_only: bool, queue: str) -> int:
         """Create an ended run anew with what is left of it; give its promised message."""
@@ -96,6 +96,6 @@ class Resumption:
             self._bell.ring([Ring(run_id=run.id, unit_id=delivery_unit_id, queue=queue)])
 
     def _updated(self, run: SyncJobRun) -> EventDraft:
-        """Tell the webhook, which has heard of the run's end, that it goes on."""
+        """Return the webhook, which has heard of the run's end, that it goes on."""
         changed = replace(run, status=RunStatus.CREATED, error=None, finished_at=None, resumes=run.resumes + 1)
         return events.lifecycle(changed, events.UPDATED, envelope_of(run, self._clock))

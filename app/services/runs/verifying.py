@@ -20,7 +20,7 @@ class Verification:
 
     @property
     def is_balanced(self) -> bool:
-        """Claim that every check holds."""
+        """Whether every check holds."""
         return all(check.holds for check in self.checks)
 
 

@@ -31,7 +31,7 @@ class RunWaits:
         self._sleep = sleep
 
     def wait(self, run: SyncJobRun, *, seconds: float) -> SyncJobRun | None:
-        """Give a run once it has ended, or as it is after so many seconds; None when ``most`` others wait already.
+        """Return a run once it has ended, or as it is after so many seconds; None when ``most`` others wait already.
 
         Between two looks no connection is held. Raises NotFoundError when somebody removes it meanwhile.
         """

@@ -144,7 +144,7 @@ _WHEN: Final = ("cron_expression", "timezone")
 
 
 def run_request(values: JsonObject) -> RunRequest:
-    """Give the request for a run that a trigger's fields stand for."""
+    """Return the request for a run that a trigger's fields stand for."""
     return RunRequest(
         sync_job_id=values.get("sync_job_id", ""),
         integrated_account_id=values.get("integrated_account_id", ""),
@@ -158,7 +158,7 @@ def run_request(values: JsonObject) -> RunRequest:
 
 
 def request_of(trigger: CronTrigger) -> RunRequest:
-    """Give the request for the run that a trigger makes."""
+    """Return the request for the run that a trigger makes."""
     return run_request(_values(trigger))
 
 

@@ -137,7 +137,7 @@ class UnifiedMappings:
         return found, failures
 
     def model_failures(self, environment_id: EnvironmentId, items: Sequence[ResourceItem]) -> list[Failure]:
-        """Tell which items name a model, a resource or a method that there is none of."""
+        """Return which items name a model, a resource or a method that there is none of."""
         failures: list[Failure] = []
         for item in items:
             if name := _unified_name(item):

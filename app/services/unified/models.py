@@ -184,17 +184,17 @@ def _resource_failures(fields: JsonObject) -> list[Failure]:
 
 
 def version_failures(given: int | None, present: int) -> list[Failure]:
-    """Tell when a version that the caller saw is another by now."""
+    """Return when a version that the caller saw is another by now."""
     return [] if given in (None, present) else [outdated(present)]
 
 
 def outdated(version: int) -> Failure:
-    """Tell of a thing that has changed meanwhile."""
+    """Return of a thing that has changed meanwhile."""
     return Failure("version", f"is {version} by now: read it again before changing it")
 
 
 def missing(path: str, kind: str, id: str) -> Failure:
-    """Tell of a reference to nothing."""
+    """Return of a reference to nothing."""
     return Failure(path, f"{kind} '{id}' does not exist", missing_reference=True)
 
 

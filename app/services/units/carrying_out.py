@@ -12,7 +12,7 @@ class OwnRuns(Protocol):
     """Knows what is left of a run."""
 
     def status(self, run_id: str) -> RunStatus | None:
-        """Tell where a run stands; None when it is gone."""
+        """Return where a run stands; None when it is gone."""
 
     def due_units(self, run_id: str) -> Sequence[str]:
         """List the units of a run that can be worked on now."""

@@ -268,7 +268,7 @@ class FetchWorker:
         )
 
     def _is_idle(self, current: Slice) -> bool:
-        """Claim that the upstream had its chance and gave nothing; a slice that was cut short or parked had none."""
+        """Whether the upstream had its chance and gave nothing; a slice that was cut short or parked had none."""
         had_chance = current.answers > 0 or time.monotonic() >= current.deadline
         return had_chance and not (current.has_progress or current.wake_seconds or self._workplace.is_stopping())
 

@@ -64,7 +64,7 @@ class PageBatch:
 
     @property
     def is_empty(self) -> bool:
-        """Claim that there is nothing to write."""
+        """Whether there is nothing to write."""
         return not self._pages and not self.errors
 
     @property
@@ -121,7 +121,7 @@ class PageBatch:
             self._skip(child)
 
     def to_write(self, frontier: Frontier) -> PageWrite:
-        """Give the one write that all of this comes to."""
+        """Return the one write that all of this comes to."""
         is_done = frontier.is_done(len(self._claim.elements))
         limit_bytes = self._settings.delivery_batch_bytes
         found = self._identity.resolved(self._records, self._deleted)

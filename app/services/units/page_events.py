@@ -33,16 +33,16 @@ class PageEvents:
 
     @property
     def are_records_sent(self) -> bool:
-        """Claim that the webhook gets every record."""
+        """Whether the webhook gets every record."""
         return events.is_sent(self._run, events.RECORD) and not self._run.changes_only
 
     @property
     def are_changes_sent(self) -> bool:
-        """Claim that the webhook gets the records that have changed."""
+        """Whether the webhook gets the records that have changed."""
         return events.is_sent(self._run, events.RECORD) and self._run.changes_only
 
     def of_records(self, records: Sequence[JSON], *, limit_bytes: int) -> list[EventDraft]:
-        """Tell of every record."""
+        """Return of every record."""
         if not self.are_records_sent or not records:
             return []
         envelope = self._context.envelope(self._clock)
@@ -59,7 +59,7 @@ class PageEvents:
         ]
 
     def of_deleted(self, ids: Sequence[str], *, limit_bytes: int) -> list[EventDraft]:
-        """Tell of every record that the upstream told as deleted, by its id alone."""
+        """Return of every record that the upstream told as deleted, by its id alone."""
         if not self.are_records_sent or not ids:
             return []
         drafts = self._deletions(self._context.envelope(self._clock), ids, limit_bytes=limit_bytes)
@@ -67,7 +67,7 @@ class PageEvents:
         return [replace(draft, remote_ids=None) for draft in drafts]
 
     def changes_of(self, records: Sequence[JSON], deleted: Sequence[str], *, limit_bytes: int) -> Changes | None:
-        """Give the records to compare with what the webhook was told, and how to tell it of the difference."""
+        """Return the records to compare with what the webhook was told, and how to tell it of the difference."""
         if not self.are_changes_sent or not (records or deleted):
             return None
         batch = self._identity.batch(records)
@@ -87,7 +87,7 @@ class PageEvents:
         return events.changes(envelope, self._origin, Change.DELETED, told, limit_bytes=limit_bytes)
 
     def of_errors(self, errors: Sequence[ErrorDraft]) -> list[EventDraft]:
-        """Tell of errors, one by one or those of a resource together."""
+        """Return of errors, one by one or those of a resource together."""
         if not errors or not events.is_sent(self._run, events.RECORD_ERROR):
             return []
         envelope = self._context.envelope(self._clock)

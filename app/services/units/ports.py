@@ -42,7 +42,7 @@ class Backlog(Protocol):
     """Knows how many batches wait for a run's webhook."""
 
     def is_long(self, run_id: str, *, limit: int) -> bool:
-        """Tell whether so many wait."""
+        """Whether so many wait."""
 
     def wait_for_backlog(self, claim: Claim, *, backlog_limit: int) -> bool:
         """Block the unit when too many wait; tell whether it was blocked."""

@@ -20,7 +20,7 @@ class Waiting(Protocol):
     """Knows which units wait for room."""
 
     def crowded_out(self, unit_id: str) -> CrowdedOut | None:
-        """Tell what a unit is that nobody holds and that could be claimed."""
+        """Return what a unit is that nobody holds and that could be claimed."""
 
     def next_of_account(self, account_id: str) -> Ring | None:
         """Mark and give the unit of an account that has waited longest."""

@@ -146,7 +146,7 @@ class UnitWorker:
         return SliceOutcome(run_id=claim.run_id)
 
     def _lost(self, claim: Claim) -> ErrorDraft:
-        """Tell what nobody survives: no word is left of why, so at least where it is, and what it may be."""
+        """Return what nobody survives: no word is left of why, so at least where it is, and what it may be."""
         message = f"a unit of work was taken up {claim.attempts - 1} times and never got a page done"
         if claim.kind is UnitKind.DELIVERY:
             return self._draft("lost_worker", message)

@@ -97,7 +97,7 @@ class WebhookService:
     def rotate_secret(
         self, environment_id: EnvironmentId, webhook_id: str, *, overlap_seconds: float = DEFAULT_OVERLAP_SECONDS
     ) -> Webhook:
-        """Give a webhook a fresh secret; the present one signs beside it for so long. Raises as ``get`` does."""
+        """Return a webhook a fresh secret; the present one signs beside it for so long. Raises as ``get`` does."""
         webhook = self._webhooks.replace_secret(
             environment_id, webhook_id, signatures.new_secret(), overlap_seconds=overlap_seconds
         )

@@ -125,7 +125,7 @@ def _key(method: str, url: str, body: str) -> Key:
 
 
 def _facts(cassette: JsonObject) -> JsonObject:
-    """Give what Ferryman wrote beside the entries; nothing in a HAR file of another program."""
+    """Return what Ferryman wrote beside the entries; nothing in a HAR file of another program."""
     facts: JsonObject = cassette["log"].get("_ferryman") or {}
     if facts.get("version", FORMAT) != FORMAT:
         raise CassetteError(f"the cassette has the format {facts['version']}; this Ferryman reads {FORMAT}")

@@ -37,7 +37,7 @@ def entry(request: HttpRequest, response: HttpResponse, hide: Hide, *, at: datet
 
 
 def response_of(entry: JsonObject, show: Hide) -> HttpResponse:
-    """Give the answer of an entry, its labels turned back."""
+    """Return the answer of an entry, its labels turned back."""
     kept = entry["response"]
     headers = CIMultiDict((header["name"], show(header["value"])) for header in kept["headers"])
     content = kept.get("content") or {}
@@ -45,7 +45,7 @@ def response_of(entry: JsonObject, show: Hide) -> HttpResponse:
 
 
 def text_of(body: bytes | None, hide: Hide) -> str:
-    """Give a body as the file holds it, one that is no text in base64."""
+    """Return a body as the file holds it, one that is no text in base64."""
     try:
         return hide((body or b"").decode())
     except UnicodeDecodeError:
@@ -98,7 +98,7 @@ def _headers(headers: Iterable[tuple[str, str]], hide: Hide) -> list[JsonObject]
 
 
 def _storable(text: str) -> str:
-    """Give a header as text: aiohttp hides bytes beyond ASCII in surrogates."""
+    """Return a header as text: aiohttp hides bytes beyond ASCII in surrogates."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

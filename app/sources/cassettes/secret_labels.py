@@ -58,7 +58,7 @@ def formless(hidden: str) -> str:
 
 
 def _forms(text: str) -> Mapping[str, str]:
-    """Tell how a text may be written, by what a label of that form ends in."""
+    """Return how a text may be written, by what a label of that form ends in."""
     return {
         "": text,
         ".quoted": quote(text, safe=""),

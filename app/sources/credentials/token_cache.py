@@ -53,7 +53,7 @@ class KeptCredentials:
         self._pid = os.getpid()
 
     async def fresh(self, call: PageCall) -> PageCall:
-        """Give the call with a token that has not expired; raise SourceError when none is to be had."""
+        """Return the call with a token that has not expired; raise SourceError when none is to be had."""
         self._leave_the_parents()
         call = self._newest(call)
         grant = oauth.usable_grant(call.config.grants, call.context)
@@ -68,7 +68,7 @@ class KeptCredentials:
             raise
 
     async def after_refusal(self, call: PageCall) -> PageCall | None:
-        """Give the call with another token than the one that was answered 401; None when there can be none."""
+        """Return the call with another token than the one that was answered 401; None when there can be none."""
         newest = self._newest(call)
         if oauth.access_token(newest.context) != oauth.access_token(call.context):
             return newest

@@ -42,7 +42,7 @@ class HttpTokenEndpoint:
         self._attempt_seconds = attempt_seconds
 
     def ask(self, request: TokenRequest) -> JsonObject:
-        """Give the answer; raise InvalidGrantError, or SourceError for anything else that is no token."""
+        """Return the answer; raise InvalidGrantError, or SourceError for anything else that is no token."""
         return self._loop.submit(self._ask(request)).result()
 
     def close(self) -> None:

@@ -115,7 +115,7 @@ def refused(
     *,
     retry_after_seconds: float | None = None,
 ) -> RefusedError:
-    """Tell of an answer that is not a success, or in which the integration's expression found an error."""
+    """Return of an answer that is not a success, or in which the integration's expression found an error."""
     status = response.status if found is None else found.status
     what = f"was answered {response.status} {_phrase(response.status)}".rstrip()
     return RefusedError(
@@ -143,7 +143,7 @@ def provider_answer(request: HttpRequest, response: HttpResponse) -> ProviderAns
 
 
 def unpacking(error: UnpackingError, request: HttpRequest) -> SourceError:
-    """Tell of a success whose body is over the limit, or is not what its Content-Encoding says."""
+    """Return of a success whose body is over the limit, or is not what its Content-Encoding says."""
     if isinstance(error, OverLimitError):
         return SourceError("too_large", _said(request, f"was answered with more than {error.limit_bytes} bytes"))
     return SourceError("disconnected", _said(request, f"{_BROKEN_BODY}: {error}"), retryable=True)
@@ -156,7 +156,7 @@ def excerpt(body: bytes, secrets: frozenset[str]) -> str:
 
 
 def _phrase(status: int) -> str:
-    """Give the standard's words for a status; the upstream's own may be anything."""
+    """Return the standard's words for a status; the upstream's own may be anything."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

@@ -31,7 +31,7 @@ def follow(address: str, reference: str) -> str:
 
 
 def _signed_in(target: SplitResult, base: SplitResult) -> SplitResult:
-    """Give a target the user and password that the base names: no upstream writes them into its links."""
+    """Return a target the user and password that the base names: no upstream writes them into its links."""
     user, mark, _ = base.netloc.rpartition("@")
     return target if "@" in target.netloc else target._replace(netloc=f"{user}{mark}{target.netloc}")
 

@@ -27,7 +27,7 @@ class StoreClock:
 
     @property
     def is_known(self) -> bool:
-        """Claim that the store has told its time of late."""
+        """Whether the store has told its time of late."""
         return self.time() < self._noted_at + _KNOWN_SECONDS
 
     def note(self, now: float) -> None:

@@ -78,7 +78,7 @@ class AccountGate:
 
     @property
     def is_idle(self) -> bool:
-        """Claim that nothing is under way, waits, or is held here."""
+        """Whether nothing is under way, waits, or is held here."""
         return self._keeper is None and self._in_flight == 0 and not self._waiting
 
     @property
@@ -169,7 +169,7 @@ class AccountGate:
         self._spare.close()
 
     def wait_seconds(self) -> float:
-        """Tell how long the account is closed from now on."""
+        """Return how long the account is closed from now on."""
         until = self._closed_until if self._grant is None else max(self._closed_until, self._local(self._grant))
         return max(0.0, until - self._time())
 
@@ -189,7 +189,7 @@ class AccountGate:
         self._spare.look()
 
     def _needs_its_part(self) -> bool:
-        """Claim that the better half of this process's part is in use, or that there is no half to give away."""
+        """Whether the better half of this process's part is in use, or that there is no half to give away."""
         grant = self._grant
         return grant is None or bool(self._waiting) or self._in_flight > grant.slots // 2 or grant.slots <= 1
 
@@ -280,7 +280,7 @@ class AccountGate:
                 future.set_exception(RateLimitedError(wait))
 
     def _local(self, grant: Grant) -> float:
-        """Tell the moment up to which the account is closed, on this process's clock."""
+        """Return the moment up to which the account is closed, on this process's clock."""
         closed = grant.not_before if self._starts or grant.starts is None else grant.next_at
         return closed - self._budget.offset
 

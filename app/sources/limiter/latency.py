@@ -42,7 +42,7 @@ class LatencyWatch:
         self._excesses.append(seconds - least)
 
     def judge(self) -> tuple[bool, bool]:
-        """Tell whether answers got steadily slower, and whether so much that it is congestion; then begin anew."""
+        """Return whether answers got steadily slower, and whether so much that it is congestion; then begin anew."""
         if len(self._ratios) < _SAMPLES:
             return False, False
         ratio, excess = statistics.median(self._ratios), statistics.median(self._excesses)

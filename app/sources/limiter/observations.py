@@ -70,7 +70,7 @@ class Sightings:
         self.quota = budget_state.merged(self.quota, told)
 
     def report(self, *, wanted: int, in_flight: int, now: float) -> Report:
-        """Give the report; what was seen is forgotten by it."""
+        """Return the report; what was seen is forgotten by it."""
         is_slower, is_slow = self.latencies.judge()
         report = Report(
             wanted=wanted,

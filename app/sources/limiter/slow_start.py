@@ -30,5 +30,5 @@ class OpeningRound:
         return ends
 
     def is_full(self, *, in_flight: int, now: float) -> bool:
-        """Claim that the round has all its requests; one that drags on holds nobody up."""
+        """Whether the round has all its requests; one that drags on holds nobody up."""
         return self._started >= self._size and in_flight > 0 and now - self._began_at < _LONGEST_SECONDS

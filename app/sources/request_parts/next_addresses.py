@@ -32,7 +32,7 @@ def without_secrets(drafted: RequestDraft, value: JSON) -> JSON:
 
 
 def _secret_parameters(drafted: RequestDraft) -> JsonObject:
-    """Give the parameters of a query that are as they stand a secret of the account."""
+    """Return the parameters of a query that are as they stand a secret of the account."""
     return {name: value for name, value in drafted.query.items() if isinstance(value, str) and value in drafted.secrets}
 
 

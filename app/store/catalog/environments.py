@@ -30,7 +30,7 @@ class EnvironmentStore:
             raise _taken(name) from error
 
     def rename(self, own: EnvironmentId, name: str, *, seen: RowVersion | None = None) -> Environment:
-        """Give an environment another name; raise InvalidInputError when it is taken."""
+        """Return an environment another name; raise InvalidInputError when it is taken."""
         statement = update(_TABLE).where(_TABLE.c.id == own, unchanged(_TABLE, seen))
         changed = statement.values(name=name, updated_at=func.now()).returning(_TABLE)
         try:

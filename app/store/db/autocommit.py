@@ -53,11 +53,11 @@ class SingleStatements:
         )
 
     def one(self, statement: ClauseElement | bytes, values: Values) -> Row | None:
-        """Give the first row, if there is one."""
+        """Return the first row, if there is one."""
         return self._run(statement, values, lambda cursor: cursor.fetchone())
 
     def all(self, statement: ClauseElement | bytes, values: Values) -> list[Row]:
-        """Give all rows."""
+        """Return all rows."""
         return self._run(statement, values, lambda cursor: cast("list[Row]", cursor.fetchall()))
 
     def count(self, statement: ClauseElement | bytes, values: Values) -> int:
@@ -140,7 +140,7 @@ def transaction(connection: psycopg.Connection[Any]) -> Iterator[None]:
 
 
 def singles_of(engine: Engine) -> SingleStatements:
-    """Give the connections for single statements that belong to an engine: they end with it."""
+    """Return the connections for single statements that belong to an engine: they end with it."""
     singles = _of_engines.get(engine)
     if singles is None:
         singles = _of_engines[engine] = SingleStatements(connections_of(engine), pool_size=_pool_size(engine))

@@ -36,7 +36,7 @@ class Connections:
     """Statements may be prepared; not over a pooler that forgets them."""
 
     def arguments(self, *, options: str = "") -> dict[str, Any]:
-        """Give what psycopg connects by, with more settings for a session that is kept; those of the URL stay."""
+        """Return what psycopg connects by, with more settings for a session that is kept; those of the URL stay."""
         given = database_urls.arguments_of(self.url)
         arguments: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": _NAME, **given}
         if not self.is_pooled:

@@ -50,7 +50,7 @@ def unpooled(engine: Engine) -> Engine:
 
 
 def connections_of(engine: Engine) -> Connections:
-    """Tell how an engine connects."""
+    """Return how an engine connects."""
     connections = engine.get_execution_options()[_CONNECTIONS]
     assert isinstance(connections, Connections)
     return connections
@@ -102,7 +102,7 @@ def drop_sessions(engine: Engine) -> None:
 
 
 def state_of(engine: Engine) -> StoreState:
-    """Tell whether Postgres answers, and takes what is written."""
+    """Return whether Postgres answers, and takes what is written."""
     try:
         with reading(engine) as connection:
             is_read_only = connection.execute(_STATE).scalar_one()

@@ -66,7 +66,7 @@ class Leadership:
         self._next_try = 0.0
 
     def is_held(self) -> bool:
-        """Tell whether this daemon leads, having tried to if it was time; that the lead was lost, ``ask`` finds out."""
+        """Whether this daemon leads, having tried to if it was time; that the lead was lost, ``ask`` finds out."""
         if self._leads or self._monotonic() < self._next_try:
             return self._leads
         try:

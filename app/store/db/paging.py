@@ -94,7 +94,7 @@ def decode_cursor(cursor: str, length: int) -> list[str]:
 
 
 def bad_cursor() -> InvalidInputError:
-    """Tell that a cursor is none of ours."""
+    """Return that a cursor is none of ours."""
     return InvalidInputError([Failure("next_cursor", "is not a cursor that this list gave")])
 
 

@@ -43,7 +43,7 @@ class RowVersions:
         self._engine = engine
 
     def of(self, kind: str, environment_id: EnvironmentId, place: Mapping[str, str]) -> RowVersion | None:
-        """Tell the version of the one thing of a kind that has these values; None when there is none."""
+        """Return the version of the one thing of a kind that has these values; None when there is none."""
         table = _TABLES[kind]
         owner = table.c.id if table is tables.environment else table.c.environment_id
         statement = select(_version(table)).where(owner == environment_id)

@@ -31,7 +31,7 @@ def is_within(column: Any, operator: str, value: Any) -> ColumnElement[bool]:
 
 
 def _shown_from(value: datetime) -> datetime:
-    """Give the first whole millisecond that is not before a time."""
+    """Return the first whole millisecond that is not before a time."""
     whole = _whole(value)
     return whole if whole == value else _after(whole)
 

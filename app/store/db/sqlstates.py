@@ -64,7 +64,7 @@ STORE_FAULTS: Final = (psycopg.Error, PoolTimeoutError)
 
 
 def cure_of(error: BaseException) -> Cure | None:
-    """Tell what would cure a fault; None for one that does not pass."""
+    """Return what would cure a fault; None for one that does not pass."""
     if isinstance(error, PoolTimeoutError):
         return Cure.LATER
     if not isinstance(error, psycopg.Error):
@@ -78,7 +78,7 @@ def cure_of(error: BaseException) -> Cure | None:
 
 
 def translated(error: BaseException) -> StoreUnavailableError | None:
-    """Give what a fault of the store means to whoever asked it; None for one that does not pass."""
+    """Return what a fault of the store means to whoever asked it; None for one that does not pass."""
     if isinstance(error, _OUTDATED):
         return StoreOutdatedError()
     cure = cure_of(error)
@@ -93,7 +93,7 @@ def translated(error: BaseException) -> StoreUnavailableError | None:
 
 
 def _hint(error: BaseException, sqlstate: str | None) -> str | None:
-    """Tell what to set right where that is known; Postgres' own words may quote what was asked."""
+    """Return what to set right where that is known; Postgres' own words may quote what was asked."""
     if sqlstate in _PREPARED:
         return _POOLER_FORGETS
     if sqlstate in {None, "08P01"} and _NO_OPTIONS in str(error):

@@ -185,7 +185,7 @@ class DeliveryStore:
         return True
 
     def is_long(self, run_id: str, *, limit: int) -> bool:
-        """Tell whether so many batches of a run wait for delivery."""
+        """Whether so many batches of a run wait for delivery."""
         with reading(self._engine) as connection:
             return self._is_long(connection, run_id, limit)
 

@@ -34,7 +34,7 @@ class DueWorkReader:
         self._seconds = {"publish_after": publish_after_seconds, "ring_after": ring_after_seconds}
 
     def look(self, *, is_thorough: bool) -> DueWork:
-        """Tell which duties have work; timers, leases and promised messages always, lost ones when thorough."""
+        """Return which duties have work; timers, leases and promised messages always, lost ones when thorough."""
         found = self._leadership.ask(_LOOK_THOROUGHLY if is_thorough else _LOOK, self._seconds)
         return DueWork(
             messages=found.messages,

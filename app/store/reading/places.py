@@ -36,11 +36,11 @@ class Question:
 
     @property
     def descends(self) -> bool:
-        """Claim that the newest comes first."""
+        """Whether the newest comes first."""
         return self.filters.sort.startswith("-")
 
     def among(self, name: str) -> Sequence[Any] | None:
-        """Give the values of which a filter wants one; None when it wants any."""
+        """Return the values of which a filter wants one; None when it wants any."""
         wanted = [values for column, values in self.filters.among if column == name]
         if name in self.filters.equal:
             wanted.append([self.filters.equal[name]])
@@ -71,7 +71,7 @@ class Question:
         return statement.order_by(*(column.desc() if self.descends else column.asc() for column in (at, row_id)))
 
     def is_beyond(self, place: Place) -> bool:
-        """Claim that a place has not been read yet."""
+        """Whether a place has not been read yet."""
         if self.after is None:
             return True
         return place < self.after if self.descends else place > self.after

@@ -82,7 +82,7 @@ _SET: Final = text(f"""
 
 
 def values_of(notes: Sequence[KeyNote]) -> dict[str, object]:
-    """Give what ``NOTE`` takes."""
+    """Return what ``NOTE`` takes."""
     return {
         "key_resources": [note.resource for note in notes],
         "keys": [json.dumps(list(note.keys)) for note in notes],

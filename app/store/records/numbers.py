@@ -40,7 +40,7 @@ class RecordNumbers:
         self._engine = engine
 
     def place(self) -> NumberingPlace | None:
-        """Tell how far it is; None when all records have numbers."""
+        """Return how far it is; None when all records have numbers."""
         with reading(self._engine) as connection:
             row = connection.execute(_PLACE, {"name": _NAME}).one_or_none()
         return None if row is None else NumberingPlace(account_id=None if row.place is None else str(row.place))
@@ -52,7 +52,7 @@ class RecordNumbers:
         return None if found is None else str(found)
 
     def number_some(self, account_id: str, *, limit: int) -> int:
-        """Give so many records of an account their numbers, which are changes in its log; count them."""
+        """Return so many records of an account their numbers, which are changes in its log; count them."""
         with self._engine.begin() as connection:
             # Nobody else writes records of the account until these are numbered.
             account_log.allocate(connection, account_id, 0)

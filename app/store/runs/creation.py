@@ -160,7 +160,7 @@ def _values(draft: RunDraft) -> JsonObject:
 
 
 def lower_bounds(connection: Connection, draft: RunDraft) -> LowerBounds:
-    """Tell from when an increment would ask, were the run created now."""
+    """Return from when an increment would ask, were the run created now."""
     rows = connection.execute(_BOUNDS, _values(draft)).all()
     return increments.lower_bounds(rows[0].earliest, {row.name: row.lower_bound for row in rows})
 

@@ -129,7 +129,7 @@ class LockedRun:
         return stuck.what_is_left(self._connection, self._run_id)
 
     def has_failed_requests(self) -> bool:
-        """Claim that requests of the run failed for good, and were not made again since."""
+        """Whether requests of the run failed for good, and were not made again since."""
         return reopening.has_failed_requests(self._connection, self._run_id)
 
     def reopen(self, *, errors_only: bool, queue: str) -> int:

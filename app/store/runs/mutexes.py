@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 
 def _ahead(of: str) -> str:
-    """Tell which runs go before a created one: those under way, and created ones that came earlier."""
+    """Return which runs go before a created one: those under way, and created ones that came earlier."""
     return f"""
         from sync_job_run other
        where other.sync_job_id = {of}.sync_job_id and other.mutex_key = {of}.mutex_key and other.id <> {of}.id

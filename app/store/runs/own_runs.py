@@ -42,7 +42,7 @@ class OwnRunStore:
         self._engine = engine
 
     def status(self, run_id: str) -> RunStatus | None:
-        """Tell where a run stands; None when it is gone."""
+        """Return where a run stands; None when it is gone."""
         with reading(self._engine) as connection:
             status = connection.execute(_STATUS, {"run_id": run_id}).scalar_one_or_none()
         return RunStatus(status) if status else None

@@ -87,7 +87,7 @@ _DELIVERY_UNIT = text("select id from unit where run_id = :run_id and kind = 'de
 
 
 def has_failed_requests(connection: Connection, run_id: str) -> bool:
-    """Claim that requests of the run failed for good, and were not made again since."""
+    """Whether requests of the run failed for good, and were not made again since."""
     return bool(connection.execute(_HAS_FAILED, {"run_id": run_id}).scalar_one())
 
 

@@ -121,7 +121,7 @@ class RunStore:
         return run if run and run.environment_id == environment_id else None
 
     def lower_bounds(self, draft: RunDraft) -> LowerBounds:
-        """Tell from when an increment would ask, were the run created now."""
+        """Return from when an increment would ask, were the run created now."""
         with reading(self._engine) as connection:
             return lower_bounds(connection, draft)
 

@@ -100,7 +100,7 @@ def _values(
 
 
 def last_run(due: DueTrigger, run_id: str | None, error: str | None) -> dict[str, str | None]:
-    """Tell what became of a due time, as its trigger shows it."""
+    """Return what became of a due time, as its trigger shows it."""
     return {
         "due_at": iso_utc(due.due_at),
         "fired_at": iso_utc(due.now),

@@ -35,7 +35,7 @@ class WrappedKeys(opened_keys.WrappedKeys, unbound_values.Refusal, Protocol):
     """Keeps data keys, themselves encrypted."""
 
     def current(self) -> tuple[str, bytes] | None:
-        """Give the key that seals, as its id and its wrapped form; None before there is any."""
+        """Return the key that seals, as its id and its wrapped form; None before there is any."""
 
     def make_current(self, key_id: str, wrapped: bytes, *, instead_of: str | None) -> None:
         """Add a key that seals from now on, unless another one than ``instead_of`` does so already."""
@@ -119,12 +119,12 @@ class TokenSeal:
 
 
 def prefix(key_id: str) -> bytes:
-    """Give what everything begins with that a data key has sealed for its place."""
+    """Return what everything begins with that a data key has sealed for its place."""
     return _PREFIX + key_id.encode() + b":"
 
 
 def key_id_of(sealed: bytes) -> str:
-    """Tell which data key sealed a value; empty when it was the master key itself, or the value tells none."""
+    """Return which data key sealed a value; empty when it was the master key itself, or the value tells none."""
     sealed = bytes(sealed)
     try:
         return _parts(sealed)[1] if sealed.startswith((_PREFIX, _OLD_PREFIX)) else ""

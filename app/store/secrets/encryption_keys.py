@@ -39,14 +39,14 @@ class KeyStore:
         self._engine = unpooled(engine)
 
     def current(self) -> tuple[str, bytes] | None:
-        """Give the key that seals."""
+        """Return the key that seals."""
         statement = select(_TABLE.c.id, _TABLE.c.wrapped).where(_TABLE.c.is_current)
         with reading(self._engine) as connection:
             row = connection.execute(statement).first()
         return (row.id, bytes(row.wrapped)) if row else None
 
     def find(self, key_id: str) -> bytes | None:
-        """Give a key's wrapped form."""
+        """Return a key's wrapped form."""
         with reading(self._engine) as connection:
             wrapped = connection.execute(select(_TABLE.c.wrapped).where(_TABLE.c.id == key_id)).scalar_one_or_none()
         return None if wrapped is None else bytes(wrapped)
@@ -67,7 +67,7 @@ class KeyStore:
         return [DataKey(id=row.id, created_at=row.created_at, retired_at=row.retired_at) for row in rows]
 
     def wrapped(self) -> dict[str, bytes]:
-        """Give all keys' wrapped forms by their ids."""
+        """Return all keys' wrapped forms by their ids."""
         with reading(self._engine) as connection:
             return {row.id: bytes(row.wrapped) for row in connection.execute(select(_TABLE.c.id, _TABLE.c.wrapped))}
 

@@ -19,10 +19,10 @@ class WrappedKeys(Protocol):
     """Finds data keys, themselves encrypted."""
 
     def find(self, key_id: str) -> bytes | None:
-        """Give a key's wrapped form."""
+        """Return a key's wrapped form."""
 
     def wrapped(self) -> Mapping[str, bytes]:
-        """Give all keys' wrapped forms by their ids."""
+        """Return all keys' wrapped forms by their ids."""
 
 
 @dataclass(frozen=True, slots=True)

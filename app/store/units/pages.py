@@ -258,7 +258,7 @@ def _record_page(page: PageWrite) -> RecordPage:
 
 
 def numbered(connection: Connection, account_id: str, drafts: Sequence[EventDraft]) -> Sequence[EventDraft]:
-    """Give each batch of records its number in the account's log; other events have none."""
+    """Return each batch of records its number in the account's log; other events have none."""
     batches = [event for event in drafts if event.records]
     if not batches:
         return drafts

@@ -130,7 +130,7 @@ _MOVE_ON: Final = f"""
 
 
 def is_plain(page: PageWrite) -> bool:
-    """Claim that a page is nothing but records."""
+    """Whether a page is nothing but records."""
     return not (
         page.children
         or page.events
@@ -146,7 +146,7 @@ def is_plain(page: PageWrite) -> bool:
 
 
 def is_small(page: PageWrite) -> bool:
-    """Claim that a plain page is best written without a look at it beforehand."""
+    """Whether a plain page is best written without a look at it beforehand."""
     return len(page.records) <= _MOST_RECORDS and (
         sum(len(row.data) for row in page.records.rows(page.records.ids)) <= _MOST_BYTES
     )
@@ -178,7 +178,7 @@ def _check(row: Row | None) -> None:
 
 
 def fence_values(page: PageWrite) -> dict[str, object]:
-    """Give what ``ADVANCE`` takes."""
+    """Return what ``ADVANCE`` takes."""
     return {
         "frontier": encode(page.frontier).decode(),
         "pages": page.counters.pages,

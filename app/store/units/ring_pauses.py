@@ -28,7 +28,7 @@ def is_lost(rung_at: str, since: str) -> str:
 
 
 def values_of(lost: Mapping[str, LostBefore], *, ring_after_seconds: float) -> dict[str, Any]:
-    """Give the parameters of both."""
+    """Return the parameters of both."""
     return {
         "queues": list(lost),
         "lost_before": [one.at for one in lost.values()],

@@ -220,7 +220,7 @@ class UnitStore:
         return _claim(row) if row else None
 
     def crowded_out(self, unit_id: str) -> CrowdedOut | None:
-        """Tell what a unit is that could be claimed now, if only there were room for it."""
+        """Return what a unit is that could be claimed now, if only there were room for it."""
         row = self._singles.one(_CROWDED_OUT, {"unit_id": unit_id})
         if row is None:
             return None
@@ -293,7 +293,7 @@ def hold_lease(connection: Connection, claim: Claim, *, lease_seconds: float) ->
 
 
 def add_delivery_unit(connection: Connection, run_id: str) -> str | None:
-    """Give a run something that sends its events, within a transaction that no other one can add it beside.
+    """Return a run something that sends its events, within a transaction that no other one can add it beside.
 
     Gives the new unit's id, or None when the run has one.
     """

@@ -40,7 +40,7 @@ def difference(values: JSON = None, *others: JSON) -> JSON:
 
 
 def find(values: JSON = None, wanted: JSON = None) -> JSON:
-    """Give the first item that a function takes, or that has the given fields."""
+    """Return the first item that a function takes, or that has the given fields."""
     return next((item for item in as_list(values) if _fits(item, wanted)), None)
 
 

@@ -10,7 +10,7 @@ _EMPTY: Final[tuple[JSON, ...]] = ("", [], {})
 
 
 def first_non_empty(*values: JSON) -> JSON:
-    """Give the first value that is not null, an empty text, an empty array or an empty object."""
+    """Return the first value that is not null, an empty text, an empty array or an empty object."""
     return next((value for value in values if not is_empty(value)), None)
 
 
@@ -56,7 +56,7 @@ def values_of(value: JSON = None) -> JSON:
 
 
 def is_empty(value: JSON) -> bool:
-    """Claim that a value says nothing; 0 and false say something."""
+    """Whether a value says nothing; 0 and false say something."""
     return value is None or (not isinstance(value, bool | int | float) and value in _EMPTY)
 
 

@@ -20,7 +20,7 @@ _LONGEST_COMPARED: Final = 10_000
 
 
 def dice_coefficient(one: JSON = None, other: JSON = None) -> JSON:
-    """Tell how alike two texts are, from 0 to 1, by the pairs of letters that they share."""
+    """Return how alike two texts are, from 0 to 1, by the pairs of letters that they share."""
     if one is None or other is None:
         return None
     left, right = _pairs(str(one)), _pairs(str(other))
@@ -31,7 +31,7 @@ def dice_coefficient(one: JSON = None, other: JSON = None) -> JSON:
 
 
 def most_similar(text: JSON = None, candidates: JSON = None, threshold: JSON = 0) -> JSON:
-    """Give the candidate that is most like a text, if it is at least so much like it."""
+    """Return the candidate that is most like a text, if it is at least so much like it."""
     if text is None:
         return None
     scored = [(dice_coefficient(text, candidate) or 0, candidate) for candidate in as_list(candidates)]
@@ -70,7 +70,7 @@ def new_uuid() -> JSON:
 
 
 def mime_type(name: JSON = None) -> JSON:
-    """Tell the MIME type of a file by its name."""
+    """Return the MIME type of a file by its name."""
     return None if name is None else mimetypes.guess_type(str(name).rpartition("/")[2])[0]
 
 
