@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-class LifeSigns:
+class LivenessFiles:
     """The daemons of this machine and user that work on one database."""
 
     def __init__(self, database_url: str, *, directory: Path | None = None) -> None:

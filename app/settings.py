@@ -134,7 +134,7 @@ def _variable(name: str) -> str:
 
 
 def _read(name: str, kind: object, text: str) -> tuple[object, str | None]:
-    """Return a setting's value, and what is wrong with it; a text may be a secret, so that only a number is repeated."""
+    """Return a setting's value, and what is wrong with it; a text may be secret, so only a number is repeated."""
     if kind is str:
         return text, setting_values.text_fault(name, text)
     try:

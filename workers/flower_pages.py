@@ -12,7 +12,7 @@ from flower.api import control, tasks
 from flower.views import broker as broker_pages
 from flower.views import tasks as task_pages
 
-from app.broker.queues import PULSES
+from app.broker.queues import HEARTBEATS
 from app.broker.task_messages import signer_of_environment
 from app.engine.runs.routing import RAPID_BRIDGE_QUEUE
 from workers.commands import REFUSALS, STOP_THE_RUN
@@ -90,4 +90,4 @@ def _queue_names(page: Any) -> list[str]:
     workers = page.application.workers.values()
     served = {queue["name"] for info in workers for queue in info.get("active_queues", ())}
     shared = {name for name in served if not name.startswith("daemon.")}
-    return sorted({RAPID_BRIDGE_QUEUE, PULSES.name, *shared})
+    return sorted({RAPID_BRIDGE_QUEUE, HEARTBEATS.name, *shared})

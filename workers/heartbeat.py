@@ -13,9 +13,9 @@ from celery.worker import state
 
 from app.engine.errors import BrokerUnavailableError
 from app.engine.status import DaemonStatus
-from app.services.maintenance.heartbeats import Pulse
+from app.services.maintenance.heartbeats import Heartbeat
 from workers import shutdown
-from workers.runtime import identity, life_signs, services
+from workers.runtime import identity, liveness, services
 
 logger = logging.getLogger(__name__)
 
@@ -45,19 +45,19 @@ def show() -> None:
     """Call, listen, report; leave when the calls do not come back."""
     if services().stopping.is_set():
         return
-    hearing = services().hearing
+    consumer_liveness = services().consumer_liveness
     if _is_full():
-        hearing.note_heard()
-    if hearing.is_deaf:
-        leave_deaf()
-    hearing.note_called(was_taken=_calls())
-    if hearing.silent_seconds is not None:
-        _leave_sign(silent_seconds=hearing.silent_seconds)
+        consumer_liveness.note_heard()
+    if consumer_liveness.is_stalled:
+        leave_stalled()
+    consumer_liveness.note_called(was_taken=_calls())
+    if consumer_liveness.silent_seconds is not None:
+        _leave_sign(silent_seconds=consumer_liveness.silent_seconds)
     _report()
     _report_dropped()
 
 
-def leave_deaf() -> None:
+def leave_stalled() -> None:
     """End this process: whoever supervises it starts one that hears."""
     facts = {"daemon_id": identity().id, "seconds": services().settings.deaf_seconds}
     logger.critical("this daemon takes no messages although the broker does: it ends, to be started anew", extra=facts)
@@ -71,7 +71,7 @@ def _is_full() -> bool:
 
 def _calls() -> bool:
     try:
-        services().pulses.call(identity().id)
+        services().heartbeats.call(identity().id)
     except BrokerUnavailableError:
         return False
     return True
@@ -79,7 +79,9 @@ def _calls() -> bool:
 
 def _report() -> None:
     try:
-        services().pulses.report(Pulse(daemon_id=identity().id, silent_seconds=services().hearing.silent_seconds))
+        services().heartbeats.report(
+            Heartbeat(daemon_id=identity().id, silent_seconds=services().consumer_liveness.silent_seconds)
+        )
     except BrokerUnavailableError as error:
         logger.warning("this daemon can not report", extra={"reason": type(error.__cause__).__name__})
 
@@ -96,6 +98,6 @@ def _report_dropped() -> None:
 def _leave_sign(*, silent_seconds: float) -> None:
     who = identity()
     try:
-        life_signs().leave(who.id, group=who.group_key, silent_seconds=silent_seconds)
+        liveness().leave(who.id, group=who.group_key, silent_seconds=silent_seconds)
     except OSError as error:
         logger.warning("this daemon can leave no sign of life for 'ferryman health'", extra={"reason": str(error)})

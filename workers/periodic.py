@@ -7,7 +7,7 @@ from collections.abc import Callable
 logger = logging.getLogger(__name__)
 
 
-class Rhythm:
+class PeriodicThread:
     """A thread that does one thing every so many seconds, whatever becomes of it."""
 
     def __init__(self, name: str, do: Callable[[], None], *, seconds: Callable[[], float]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from app import settings
 from app.bootstrap.daemon import DaemonServices, daemon_services
 from app.engine.ids import new_id
-from app.liveness_files import LifeSigns
+from app.liveness_files import LivenessFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,6 @@ def identity() -> DaemonIdentity:
     return DaemonIdentity(id=daemon_id, group_key=os.environ.get("FERRYMAN_DAEMON_GROUP", "default"))
 
 
-def life_signs() -> LifeSigns:
+def liveness() -> LivenessFiles:
     """Return the place where this daemon leaves its signs of life."""
-    return LifeSigns(services().settings.database_url)
+    return LivenessFiles(services().settings.database_url)

@@ -8,7 +8,7 @@ from celery.worker import state
 
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
-from workers.runtime import identity, life_signs, services
+from workers.runtime import identity, liveness, services
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def leave(status: DaemonStatus) -> None:
     while state.active_requests and time.monotonic() < deadline:
         time.sleep(0.1)
     services().sending.join(deadline - time.monotonic())
-    life_signs().remove(identity().id)
+    liveness().remove(identity().id)
     try:
         services().leadership.resign()
         services().daemons.heard(identity().id, status)

@@ -17,7 +17,7 @@ from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
 from workers import canary, heartbeat
-from workers.runtime import identity, life_signs, services
+from workers.runtime import identity, liveness, services
 
 logger = logging.getLogger(__name__)
 
@@ -57,19 +57,19 @@ def tell_facts(logger: logging.Logger, **_: object) -> None:
 
 def note_received(**_: object) -> None:
     """Note that this daemon consumes."""
-    services().hearing.note_heard()
+    services().consumer_liveness.note_heard()
 
 
 def mark_running(sender: Task, args: list[Any], **_: object) -> None:
     """Move a run to running when a daemon takes its first task up."""
     if _is_start(sender):
-        services().tracking.mark_running(args[0], daemon_id=identity().id)
+        services().lifecycle.mark_running(args[0], daemon_id=identity().id)
 
 
 def settle(sender: Task, result: object, **_: object) -> None:
     """Look whether a run has come to its end, after any task that may have brought it there."""
     if _is_ours(sender) and isinstance(result, str):
-        services().tracking.settle(result)
+        services().lifecycle.settle(result)
 
 
 def note_failure(sender: Task, args: list[Any], exception: BaseException, **_: object) -> None:
@@ -79,7 +79,7 @@ def note_failure(sender: Task, args: list[Any], exception: BaseException, **_: o
     """
     if not _is_ours(sender) or is_passing(exception):
         return
-    services().tracking.note_broken_task(args[0], type(exception).__name__, is_start=_is_start(sender))
+    services().lifecycle.note_broken_task(args[0], type(exception).__name__, is_start=_is_start(sender))
 
 
 def is_passing(exception: BaseException) -> bool:
@@ -93,7 +93,7 @@ def stop_revoked(sender: Task, request: Any, terminated: bool, expired: bool, **
     No message of Ferryman's expires, and one that was started before says nothing about the run as it is now.
     """
     if _is_start(sender) and not (terminated or expired):
-        services().tracking.stop_waiting(request.args[0])
+        services().lifecycle.stop_waiting(request.args[0])
 
 
 def note_dropped(exc: BaseException | None, **_: object) -> None:
@@ -120,7 +120,7 @@ def begin_to_stop(**_: object) -> None:
 def sign_off(**_: object) -> None:
     """Write this daemon down as stopped, once what it had under way is written down or given back."""
     services().sending.join(_GOODBYE_SECONDS)
-    life_signs().remove(identity().id)
+    liveness().remove(identity().id)
     services().leadership.resign()
     services().daemons.heard(identity().id, DaemonStatus.STOPPED)
     services().close()

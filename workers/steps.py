@@ -7,7 +7,7 @@ from celery import Celery, bootsteps
 
 from app.engine.json_types import JsonObject
 from workers import heartbeat
-from workers.periodic import Rhythm
+from workers.periodic import PeriodicThread
 from workers.runtime import identity, services
 
 _told_failing: dict[str, JsonObject] = {}
@@ -20,21 +20,21 @@ class DutiesStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has n
 
     def __init__(self, worker: Any, **options: object) -> None:
         super().__init__(worker, **options)
-        self._sweeping = Rhythm("sweeper", sweep, seconds=lambda: services().settings.sweep_seconds)
-        self._pulse = Rhythm("pulse", heartbeat.show, seconds=lambda: services().settings.heartbeat_seconds)
+        self._sweeping = PeriodicThread("sweeper", sweep, seconds=lambda: services().settings.sweep_seconds)
+        self._heartbeat = PeriodicThread("pulse", heartbeat.show, seconds=lambda: services().settings.heartbeat_seconds)
 
     def start(self, worker: Any) -> None:
         """Start the duties."""
         heartbeat.join(worker)
         self._sweeping.start()
-        self._pulse.start()
+        self._heartbeat.start()
 
     def stop(self, worker: Any) -> None:
         """Stop the duties and let go of the lead."""
         self._sweeping.stop(timeout=2)
         # What was marked as rung should be.
         services().sweeper.wait(2.0)
-        self._pulse.stop(timeout=1)
+        self._heartbeat.stop(timeout=1)
         services().leadership.resign()
 
     terminate = stop

@@ -15,7 +15,7 @@ from workers.runtime import services
 
 def start_run(task: Task, run_id: str) -> str | None:
     """Begin a run that its daemon has marked as running: write its first units and set its canvas off."""
-    start = services().tracking.begin(run_id)
+    start = services().lifecycle.begin(run_id)
     if start is None:
         return run_id
     describe(task, start.facts)

@@ -94,13 +94,16 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     )
     installed, calls = EnvironmentUnifiedModelStore(shared.engine), DirectCallStore(shared.engine)
     deliveries = DeliveryService(
-        deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, bell=shared.bell
+        deliveries=WebhookDeliveryStore(shared.engine), webhooks=shared.webhooks, dispatcher=shared.dispatcher
     )
     account_deletion = AccountDeletion(
         shared.accounts, DeletedAccounts(shared.engine), erase_after_seconds=settings.erase_after
     )
     account_budgets = AccountBudgets(
-        accounts=accounts, desk=budget_desk(settings), parked=ParkedUnitStore(shared.engine), bell=shared.bell
+        accounts=accounts,
+        desk=budget_desk(settings),
+        parked=ParkedUnitStore(shared.engine),
+        dispatcher=shared.dispatcher,
     )
     runs = _run_service(shared, drafts, _dry_runs(shared, source, settings), account_budgets)
     return ApiServices(
@@ -174,7 +177,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         ),
         health=HealthService(
             look_at_store=lambda: state_of(shared.engine),
-            others={"redis": shared.bell.is_reachable},
+            others={"redis": shared.dispatcher.is_reachable},
             daemons=shared.daemons,
             silence_seconds=max(settings.daemon_silence_seconds, settings.deaf_seconds),
         ),
@@ -206,7 +209,7 @@ def _diagnosis(shared: Shared, runs: RunService, settings: Settings) -> RunDiagn
     return RunDiagnosis(
         runs=runs,
         facts=RunFactStore(shared.engine, shared.daemons, silence_seconds=silence_seconds),
-        is_broker_reachable=shared.bell.is_reachable,
+        is_broker_reachable=shared.dispatcher.is_reachable,
         clock=shared.clock,
     )
 
@@ -214,15 +217,15 @@ def _diagnosis(shared: Shared, runs: RunService, settings: Settings) -> RunDiagn
 def _run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, waits: AccountBudgets) -> RunService:
     outbox = OutboxStore(shared.engine)
     resumption = Resumption(
-        runs=RunMoves(shared.engine), waits=waits, outbox=outbox, bell=shared.bell, clock=shared.clock
+        runs=RunMoves(shared.engine), waits=waits, outbox=outbox, dispatcher=shared.dispatcher, clock=shared.clock
     )
     return RunService(
         runs=shared.runs,
         drafts=drafts,
         outbox=outbox,
-        tracking=shared.tracking,
+        lifecycle=shared.lifecycle,
         resumption=resumption,
         dry_runs=dry_runs,
         verifier=Verifier(RecountStore(shared.engine)),
-        bell=shared.bell,
+        dispatcher=shared.dispatcher,
     )

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts, session_engine
 from app.broker.dispatcher import publisher
-from app.broker.heartbeats import CeleryPulses
+from app.broker.heartbeats import CeleryHeartbeats
 from app.services.maintenance.announcing import Announcing
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.dropped_messages import DroppedMessages
 from app.services.maintenance.duties import Duties, Duty
-from app.services.maintenance.erasing import Erasing
-from app.services.maintenance.heartbeats import RollCall
-from app.services.maintenance.liveness import Hearing
+from app.services.maintenance.erasing import ErasureDuty
+from app.services.maintenance.heartbeats import HeartbeatCollector
+from app.services.maintenance.liveness import ConsumerLiveness
 from app.services.maintenance.numbering import Numbering
 from app.services.maintenance.pace import Pace
-from app.services.maintenance.rescue import Unsticking
+from app.services.maintenance.rescue import StuckRunRescuer
 from app.services.maintenance.retention import Retention
-from app.services.maintenance.sweeping import Sweeper, Sweeping
+from app.services.maintenance.sweeping import SweepDuties, Sweeper
 from app.services.ports import Source
-from app.services.runs.lifecycle import Tracking
-from app.services.schedules.scheduler import Firing
+from app.services.runs.lifecycle import RunLifecycle
+from app.services.schedules.scheduler import CronScheduler
 from app.services.units.batch_merging import BatchMerging, merge_bounds
 from app.services.units.batch_source import BatchSource
 from app.services.units.delivering import AfterSlice, DeliveryWorker
@@ -30,9 +30,9 @@ from app.services.units.delivery_ends import DeliveryEnds, DeliveryOutcomes
 from app.services.units.fetching import FetchWorker
 from app.services.units.lease_keeping import LeaseKeeper
 from app.services.units.sending import Sending
-from app.services.units.turns import AccountTurns
+from app.services.units.turns import AccountFairness
+from app.services.units.worker_context import WorkerContext
 from app.services.units.working import UnitWorker
-from app.services.units.workplace import Workplace
 from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
 from app.sources.http_source import HttpSource
@@ -57,12 +57,12 @@ class DaemonServices:
     """What a daemon's process works with."""
 
     settings: Settings
-    tracking: Tracking
+    lifecycle: RunLifecycle
     worker: UnitWorker
     daemons: DaemonService
-    hearing: Hearing
+    consumer_liveness: ConsumerLiveness
     dropped: DroppedMessages
-    pulses: CeleryPulses
+    heartbeats: CeleryHeartbeats
     sweeper: Sweeper
     sending: Sending
     leadership: Leadership
@@ -81,18 +81,20 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
         session_engine(settings, shared.engine), silence_seconds=max(6.0, 3 * settings.sweep_seconds)
     )
     timeout = settings.publish_timeout_seconds
-    pulses = CeleryPulses(publisher(settings.broker_url, timeout_seconds=timeout))
-    workplace = Workplace(clock=shared.clock, settings=settings, bell=shared.bell, is_stopping=stopping.is_set)
-    sending = Sending(outside.sender or shared.sender, shared.bell)
+    heartbeats = CeleryHeartbeats(publisher(settings.broker_url, timeout_seconds=timeout))
+    worker_context = WorkerContext(
+        clock=shared.clock, settings=settings, dispatcher=shared.dispatcher, is_stopping=stopping.is_set
+    )
+    sending = Sending(outside.sender or shared.sender, shared.dispatcher)
     return DaemonServices(
         settings=settings,
-        tracking=shared.tracking,
-        worker=_unit_worker(shared, source, sending, workplace),
+        lifecycle=shared.lifecycle,
+        worker=_unit_worker(shared, source, sending, worker_context),
         daemons=DaemonService(shared.daemons),
-        hearing=Hearing(deaf_seconds=settings.deaf_seconds, monotonic=time.monotonic),
+        consumer_liveness=ConsumerLiveness(deaf_seconds=settings.deaf_seconds, monotonic=time.monotonic),
         dropped=DroppedMessages(time.monotonic),
-        pulses=pulses,
-        sweeper=_sweeper(shared, leadership, pulses, outside, sending, settings),
+        heartbeats=heartbeats,
+        sweeper=_sweeper(shared, leadership, heartbeats, outside, sending, settings),
         sending=sending,
         leadership=leadership,
         stopping=stopping,
@@ -100,43 +102,43 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
     )
 
 
-def _unit_worker(shared: Shared, source: Source, sending: Sending, workplace: Workplace) -> UnitWorker:
-    units, deliveries = UnitStore(shared.engine), DeliveryStore(shared.engine, merge_bounds(workplace.settings))
-    turns = AccountTurns(units, workplace)
-    keeper = LeaseKeeper(units, lease_seconds=workplace.settings.lease_seconds)
+def _unit_worker(shared: Shared, source: Source, sending: Sending, worker_context: WorkerContext) -> UnitWorker:
+    units, deliveries = UnitStore(shared.engine), DeliveryStore(shared.engine, merge_bounds(worker_context.settings))
+    turns = AccountFairness(units, worker_context)
+    keeper = LeaseKeeper(units, lease_seconds=worker_context.settings.lease_seconds)
     return UnitWorker(
         units=units,
         contexts=shared.contexts,
         fetching=FetchWorker(
             source=source,
-            batches=BatchSource(SpoolStore(shared.engine), spool_bytes=workplace.settings.spool_bytes),
+            batches=BatchSource(SpoolStore(shared.engine), spool_bytes=worker_context.settings.spool_bytes),
             leases=units,
             pages=PageStore(shared.engine),
             bounds=shared.runs,
             backlog=deliveries,
             turns=turns,
-            workplace=workplace,
+            worker_context=worker_context,
         ),
-        delivering=_delivery_worker(shared, units, keeper, sending, workplace),
+        delivering=_delivery_worker(shared, units, keeper, sending, worker_context),
         keeper=keeper,
-        tracking=shared.tracking,
+        lifecycle=shared.lifecycle,
         turns=turns,
-        workplace=workplace,
+        worker_context=worker_context,
     )
 
 
 def _delivery_worker(
-    shared: Shared, units: UnitStore, keeper: LeaseKeeper, sending: Sending, workplace: Workplace
+    shared: Shared, units: UnitStore, keeper: LeaseKeeper, sending: Sending, worker_context: WorkerContext
 ) -> DeliveryWorker:
-    bounds = merge_bounds(workplace.settings)
-    queue, tracking = DeliveryStore(shared.engine, bounds), shared.tracking
-    health = WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=workplace.settings)
+    bounds = merge_bounds(worker_context.settings)
+    queue, lifecycle = DeliveryStore(shared.engine, bounds), shared.lifecycle
+    health = WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=worker_context.settings)
     ends = DeliveryEnds(
         queue=queue,
         leases=units,
         health=health,
-        outcomes=DeliveryOutcomes(fail_run=tracking.fail, record_error=tracking.record_error),
-        workplace=workplace,
+        outcomes=DeliveryOutcomes(fail_run=lifecycle.fail, record_error=lifecycle.record_error),
+        worker_context=worker_context,
     )
     return DeliveryWorker(
         runs=shared.runs,
@@ -146,19 +148,19 @@ def _delivery_worker(
         keeper=keeper,
         sending=sending,
         ends=ends,
-        merging=BatchMerging(DeliveryMerger(shared.engine, bounds), workplace.settings),
+        merging=BatchMerging(DeliveryMerger(shared.engine, bounds), worker_context.settings),
         after=AfterSlice(
-            settle=tracking.settle,
-            note_broken=lambda run_id, name: tracking.note_broken_task(run_id, name, is_start=False),
+            settle=lifecycle.settle,
+            note_broken=lambda run_id, name: lifecycle.note_broken_task(run_id, name, is_start=False),
         ),
-        workplace=workplace,
+        worker_context=worker_context,
     )
 
 
 def _sweeper(  # what it is made of
     shared: Shared,
     leadership: Leadership,
-    pulses: CeleryPulses,
+    heartbeats: CeleryHeartbeats,
     outside: Outside,
     sending: Sending,
     settings: Settings,
@@ -168,7 +170,7 @@ def _sweeper(  # what it is made of
         publish_after_seconds=settings.publish_timeout_seconds,
         ring_after_seconds=settings.ring_after_seconds,
     )
-    duties = [*_told_duties(shared, sending, settings), *_own_duties(shared, pulses, settings)]
+    duties = [*_told_duties(shared, sending, settings), *_own_duties(shared, heartbeats, settings)]
     return Sweeper(
         look=look,
         duties=Duties(duties, clock=shared.clock, monotonic=time.monotonic, start=outside.start_duty),
@@ -178,20 +180,20 @@ def _sweeper(  # what it is made of
 def _told_duties(shared: Shared, sending: Sending, settings: Settings) -> Sequence[Duty]:
     """Make the duties that a look tells whether they have work."""
     outbox = OutboxStore(shared.engine)
-    sweeping = Sweeping(
+    sweeping = SweepDuties(
         units=UnitStore(shared.engine),
         runs=shared.runs,
         messages=outbox,
-        tracking=shared.tracking,
-        bell=shared.bell,
+        lifecycle=shared.lifecycle,
+        dispatcher=shared.dispatcher,
         settings=settings,
         monotonic=time.monotonic,
     )
-    firing = Firing(
+    scheduler = CronScheduler(
         triggers=TriggerStore(shared.engine),
         drafts=run_drafts(shared, settings),
         outbox=outbox,
-        bell=shared.bell,
+        dispatcher=shared.dispatcher,
         monotonic=time.monotonic,
     )
     announcing = Announcing(
@@ -203,30 +205,30 @@ def _told_duties(shared: Shared, sending: Sending, settings: Settings) -> Sequen
     )
     return (
         *sweeping.duties(),
-        Duty(name="triggers", do=firing.fire_due, is_due=lambda due: due.triggers),
+        Duty(name="triggers", do=scheduler.run_due_now, is_due=lambda due: due.triggers),
         Duty(name="announcing", do=announcing.send_due, is_due=lambda due: due.announcements),
     )
 
 
-def _own_duties(shared: Shared, pulses: CeleryPulses, settings: Settings) -> Sequence[Duty]:
+def _own_duties(shared: Shared, heartbeats: CeleryHeartbeats, settings: Settings) -> Sequence[Duty]:
     """Make the duties that look for themselves."""
-    roll_call = RollCall(
-        pulses=pulses,
+    heartbeat_collector = HeartbeatCollector(
+        heartbeats=heartbeats,
         registry=shared.daemons,
         silence_seconds=settings.daemon_silence_seconds,
         monotonic=time.monotonic,
     )
     sessions = WritingSessions(shared.engine)
-    unsticking = Unsticking(
+    rescuer = StuckRunRescuer(
         runs=shared.runs,
-        tracking=shared.tracking,
+        lifecycle=shared.lifecycle,
         stuck_seconds=settings.stuck_seconds,
         monotonic=time.monotonic,
     )
     return (
-        Duty(name="roll call", do=roll_call.take, every_seconds=settings.heartbeat_seconds),
+        Duty(name="roll call", do=heartbeat_collector.take, every_seconds=settings.heartbeat_seconds),
         Duty(name="orphaned sessions", do=sessions.end_orphaned, every_seconds=settings.lease_seconds / 3),
-        Duty(name="rescue", do=unsticking.step, every_seconds=settings.ring_after_seconds),
+        Duty(name="rescue", do=rescuer.step, every_seconds=settings.ring_after_seconds),
         *_clearing(shared, settings),
     )
 
@@ -236,6 +238,6 @@ def _clearing(shared: Shared, settings: Settings) -> Sequence[Duty]:
     pace = Pace()
     return (
         *Retention(RetentionStore(shared.engine), settings, pace).duties(),
-        *Erasing(ErasureStore(shared.engine), shared.tracking, pace).duties(),
+        *ErasureDuty(ErasureStore(shared.engine), shared.lifecycle, pace).duties(),
         *Numbering(RecordNumbers(shared.engine), pace).duties(),
     )

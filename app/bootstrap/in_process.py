@@ -8,9 +8,9 @@ from app.api.resources.services import ApiServices
 from app.bootstrap.api import api_services
 from app.bootstrap.daemon import daemon_services
 from app.bootstrap.shared import Outside, Shared, budgets
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 from app.services.maintenance.queue_heads import QueueState
-from app.services.units.carrying_out import CarryingOut
+from app.services.units.inline_runner import InlineRunner
 from app.settings import Settings
 from app.sources.http_source import HttpSource
 from app.sources.sending import Attempt
@@ -22,19 +22,19 @@ class InProcess:
     """One run's own API and daemon."""
 
     api: ApiServices
-    carrying_out: CarryingOut
+    inline_runner: InlineRunner
     runs: OwnRunStore
     close: Callable[[], None]
 
 
-class SilentBell:
+class InlineDispatcher:
     """A bell that nobody hears, and nobody has to: who rings does the work."""
 
-    def ring(self, rings: Sequence[Ring]) -> bool:
+    def dispatch(self, wake_ups: Sequence[WakeUp]) -> bool:
         """Whether it was heard."""
         return True
 
-    def ring_run(self, run_id: str, *, queue: str) -> bool:
+    def dispatch_run(self, run_id: str, *, queue: str) -> bool:
         """Whether it was heard, so that no message waits for a daemon."""
         return True
 
@@ -55,20 +55,20 @@ def in_process(
     settings: Settings, around: Callable[[Attempt], Attempt], *, is_offline: bool, group_key: str
 ) -> InProcess:
     """Build them; offline, no token is renewed and no rate budget is shared."""
-    bell = SilentBell()
-    shared = Shared(settings, Outside(bell=bell))
+    dispatcher = InlineDispatcher()
+    shared = Shared(settings, Outside(dispatcher=dispatcher))
     source = (
         HttpSource(settings, around=around)
         if is_offline
         else HttpSource(settings, budgets(settings), shared.kept_credentials(), around)
     )
-    outside = Outside(engine=shared.engine, bell=bell, source=source)
+    outside = Outside(engine=shared.engine, dispatcher=dispatcher, source=source)
     daemon = daemon_services(settings, outside)
     runs = OwnRunStore(shared.engine)
     return InProcess(
         api=api_services(settings, outside),
-        carrying_out=CarryingOut(
-            runs=runs, worker=daemon.worker, life=daemon.tracking, pause=time.sleep, name=group_key
+        inline_runner=InlineRunner(
+            runs=runs, worker=daemon.worker, life=daemon.lifecycle, pause=time.sleep, name=group_key
         ),
         runs=runs,
         close=daemon.close,

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from app.broker.dispatcher import CeleryBell, publisher
+from app.broker.dispatcher import CeleryDispatcher, publisher
 from app.destinations.webhook_sender import HttpWebhookSender
 from app.limits import redis_budgets
 from app.limits.redis_budgets import RedisBudgets
@@ -18,14 +18,14 @@ from app.services.accounts.credentials import CredentialService
 from app.services.contexts.context import RunContexts
 from app.services.contexts.shown_contexts import ShownContexts
 from app.services.maintenance.duties import Start, start_thread
-from app.services.maintenance.sweeping import TaskBell
+from app.services.maintenance.sweeping import TaskDispatcher
 from app.services.ports import BudgetStore, PlainSource, WebhookSender
 from app.services.runs.drafts import RunDrafts
 from app.services.runs.dry_runs import PreviewingSource
-from app.services.runs.lifecycle import Tracking
+from app.services.runs.lifecycle import RunLifecycle
 from app.services.unified.mappings import UnifiedMappings
 from app.settings import Settings
-from app.sources.credentials.token_cache import KeptCredentials
+from app.sources.credentials.token_cache import TokenCache
 from app.sources.credentials.token_endpoint import HttpTokenEndpoint
 from app.sources.limiter.local_budgets import LocalBudgets
 from app.store.accounts.accounts import AccountStore
@@ -36,7 +36,7 @@ from app.store.catalog.unified_models import UnifiedModelStore
 from app.store.catalog.webhooks import WebhookStore
 from app.store.db.database import connect
 from app.store.maintenance.daemons import DaemonStore
-from app.store.runs.context_rows import RunMaterialStore
+from app.store.runs.context_rows import ContextRowStore
 from app.store.runs.moves import RunMoves
 from app.store.runs.references import RunReferenceStore
 from app.store.runs.runs import RunStore
@@ -52,7 +52,7 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-class ReachableBell(TaskBell, Protocol):
+class ReachableDispatcher(TaskDispatcher, Protocol):
     """A bell whose broker can be asked for."""
 
     def is_reachable(self) -> bool:
@@ -71,7 +71,7 @@ class Outside:
     """What a process reaches beyond itself; None is the real thing, made from the settings."""
 
     engine: Engine | None = None
-    bell: ReachableBell | None = None
+    dispatcher: ReachableDispatcher | None = None
     source: ClosableSource | None = None
     sender: WebhookSender | None = None
     start_duty: Start = start_thread
@@ -89,7 +89,7 @@ class Shared:
         self.engine = outside.engine or _connected(settings)
         self.keys = KeyStore(self.engine)
         self.cipher = cipher = Cipher(settings.encryption_key, self.keys)
-        self.bell = outside.bell or CeleryBell(
+        self.dispatcher = outside.dispatcher or CeleryDispatcher(
             publisher(settings.broker_url, timeout_seconds=settings.publish_timeout_seconds)
         )
         self.runs = RunStore(self.engine)
@@ -103,16 +103,16 @@ class Shared:
         self.unified_models = UnifiedModelStore(self.engine)
         self.unified = UnifiedMappings(self.unified_models)
         self.contexts = RunContexts(
-            materials=RunMaterialStore(self.engine, cipher),
+            materials=ContextRowStore(self.engine, cipher),
             accounts=self.accounts,
             integrations=self.effective_integrations,
             unified=self.unified,
         )
-        self.tracking = Tracking(
+        self.lifecycle = RunLifecycle(
             moves=RunMoves(self.engine),
             runs=self.runs,
             contexts=self.contexts,
-            bell=self.bell,
+            dispatcher=self.dispatcher,
             clock=self.clock,
             settings=settings,
         )
@@ -130,9 +130,9 @@ class Shared:
             pause=time.sleep,
         )
 
-    def kept_credentials(self) -> KeptCredentials:
+    def kept_credentials(self) -> TokenCache:
         """Make what keeps accounts' tokens fresh in this process."""
-        return KeptCredentials(self.credentials, self.clock.now)
+        return TokenCache(self.credentials, self.clock.now)
 
 
 def session_engine(settings: Settings, engine: Engine) -> Engine:

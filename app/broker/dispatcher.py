@@ -12,7 +12,7 @@ from app.broker import tasks, transport
 from app.broker.circuit import Circuit
 from app.broker.queue_looks import queues_of
 from app.broker.sender import QueueRefusedError, sender_of
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 from app.services.maintenance.queue_heads import QueueState
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 _PROBE_SECONDS = 5.0
 
 
-class CeleryBell:
+class CeleryDispatcher:
     """Publishes to the queues of daemon groups.
 
     While the broker is away it lets one call through now and then, so that the others do not pay for its timeout; what
@@ -33,23 +33,23 @@ class CeleryBell:
         self._queues = queues_of(celery)
         self._circuit = Circuit(monotonic)
 
-    def ring(self, rings: Sequence[Ring]) -> bool:
+    def dispatch(self, wake_ups: Sequence[WakeUp]) -> bool:
         """Ask daemons to work on units; never raises for a broker that can not be reached, or refuses a queue.
 
         False when the broker is away, or full.
         """
         refused: set[str] = set()
-        for ring in rings:
-            if ring.queue in refused:
+        for dispatch in wake_ups:
+            if dispatch.queue in refused:
                 continue
             try:
-                if not self._publish(tasks.SYNC_UNIT, [ring.run_id, ring.unit_id], ring.queue):
+                if not self._publish(tasks.SYNC_UNIT, [dispatch.run_id, dispatch.unit_id], dispatch.queue):
                     return False
             except QueueRefusedError:
-                refused.add(ring.queue)
+                refused.add(dispatch.queue)
         return True
 
-    def ring_run(self, run_id: str, *, queue: str) -> bool:
+    def dispatch_run(self, run_id: str, *, queue: str) -> bool:
         """Ask a daemon to start a run; tell whether the broker took the message."""
         try:
             return self._publish(tasks.START_RUN, [run_id], queue)

@@ -12,15 +12,15 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from app.broker import tasks
-from app.broker.queues import PULSES, own_queue
+from app.broker.queues import HEARTBEATS, own_queue
 from app.broker.task_messages import body_of, is_name, signer_of_environment
 from app.engine.errors import BrokerUnavailableError
-from app.services.maintenance.heartbeats import Pulse
+from app.services.maintenance.heartbeats import Heartbeat
 
 _LONGEST_SECONDS: Final = 1e9
 
 
-class CeleryPulses:
+class CeleryHeartbeats:
     """Calls and reports as short messages, sent within a bounded time or not at all; raises BrokerUnavailableError."""
 
     def __init__(self, celery: Celery) -> None:
@@ -33,28 +33,28 @@ class CeleryPulses:
                 tasks.CANARY, args=[daemon_id], queue=own_queue(daemon_id), retry=False, connection=connection
             )
 
-    def report(self, pulse: Pulse) -> None:
+    def report(self, heartbeat: Heartbeat) -> None:
         """Report to the leader."""
-        body = {"daemon_id": pulse.daemon_id, "silent_seconds": pulse.silent_seconds}
+        body = {"daemon_id": heartbeat.daemon_id, "silent_seconds": heartbeat.silent_seconds}
         with self._connected() as connection:
             connection.Producer().publish(
-                body, serializer=self._celery.conf.task_serializer, routing_key=PULSES.name, declare=[PULSES]
+                body, serializer=self._celery.conf.task_serializer, routing_key=HEARTBEATS.name, declare=[HEARTBEATS]
             )
 
-    def collect(self, *, limit: int) -> list[Pulse]:
+    def collect(self, *, limit: int) -> list[Heartbeat]:
         """Take the reports that wait; what is none is dropped."""
         signer = signer_of_environment()
-        found: list[Pulse] = []
+        found: list[Heartbeat] = []
         with self._connected() as connection:
-            queue = PULSES(connection.default_channel)
+            queue = HEARTBEATS(connection.default_channel)
             queue.declare()
             for _ in range(limit):
                 message = queue.get(no_ack=True)
                 if message is None:
                     break
-                pulse = _pulse(body_of(message, signer))
-                if pulse is not None:
-                    found.append(pulse)
+                heartbeat = _heartbeat(body_of(message, signer))
+                if heartbeat is not None:
+                    found.append(heartbeat)
                 else:
                     signals.task_rejected.send(sender=self, message=message, exc=UnusableReportError("no report"))
         return found
@@ -73,12 +73,12 @@ class UnusableReportError(ValueError):
     """What came as a daemon's report is none."""
 
 
-def _pulse(body: object) -> Pulse | None:
+def _heartbeat(body: object) -> Heartbeat | None:
     match body:
         case {"daemon_id": str(daemon_id), "silent_seconds": float() | int() as seconds} if is_name(daemon_id):
-            return Pulse(daemon_id=daemon_id, silent_seconds=float(seconds)) if _is_duration(seconds) else None
+            return Heartbeat(daemon_id=daemon_id, silent_seconds=float(seconds)) if _is_duration(seconds) else None
         case {"daemon_id": str(daemon_id), **rest} if is_name(daemon_id) and rest.get("silent_seconds") is None:
-            return Pulse(daemon_id=daemon_id, silent_seconds=None)
+            return Heartbeat(daemon_id=daemon_id, silent_seconds=None)
         case _:
             return None
 

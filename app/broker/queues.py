@@ -6,7 +6,7 @@ from kombu import Exchange, Queue
 
 _UNUSED_QUEUE_SECONDS: Final = 600
 
-PULSES: Final = Queue("daemon-pulses", Exchange(""), routing_key="daemon-pulses")
+HEARTBEATS: Final = Queue("daemon-pulses", Exchange(""), routing_key="daemon-pulses")
 """What daemons report; the leader reads it."""
 
 

@@ -30,7 +30,7 @@ return {done and 1 or 0, done and '' or current, time[1], time[2]}
 """
 
 
-class ForgetfulStore(BudgetStore, Protocol):
+class FallbackStore(BudgetStore, Protocol):
     """A store for the meantime."""
 
     def forget(self) -> None:
@@ -40,7 +40,7 @@ class ForgetfulStore(BudgetStore, Protocol):
 class RedisBudgets:
     """Budgets that all processes share; while Redis is away each process goes on with what it knew."""
 
-    def __init__(self, client: Redis, meanwhile: ForgetfulStore) -> None:
+    def __init__(self, client: Redis, meanwhile: FallbackStore) -> None:
         self._client = client
         self._swap = client.register_script(SWAP)
         self._meanwhile = meanwhile

@@ -14,7 +14,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.objects import EnvironmentId, RowVersion, Webhook
 from app.engine.paths import Path
 from app.engine.records.list_ends import ListEnd, PageWarning
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 from app.engine.unified.calls import CallMapping
 
 
@@ -234,13 +234,13 @@ class RowVersions(Protocol):
         """Return the version of the one thing of a kind that has these values; None when there is none."""
 
 
-class Bell(Protocol):
+class Dispatcher(Protocol):
     """Tells daemons to look at rows of Postgres. Losing or doubling a ring is harmless: the sweeper rings again."""
 
-    def ring(self, rings: Sequence[Ring]) -> bool:
+    def dispatch(self, wake_ups: Sequence[WakeUp]) -> bool:
         """Ask daemons to work on units; False for a broker that can not be reached, or is full, never an exception."""
 
-    def ring_run(self, run_id: str, *, queue: str) -> bool:
+    def dispatch_run(self, run_id: str, *, queue: str) -> bool:
         """Ask a daemon to start a run; tell whether the broker took the message."""
 
 

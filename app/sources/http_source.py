@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.sources import requests
 from app.sources.answers import answers, computed_parts, handed_on, responses
 from app.sources.answers.answers import ReadAnswer
-from app.sources.credentials.token_cache import KeptCredentials
+from app.sources.credentials.token_cache import TokenCache
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.exchange.faults import RefusedError
 from app.sources.exchange.redaction import masked
@@ -45,7 +45,7 @@ class HttpSource:
         self,
         settings: Settings,
         budgets: Callable[[], BudgetStore] = LocalBudgets,
-        credentials: KeptCredentials | None = None,
+        credentials: TokenCache | None = None,
         around: Callable[[Attempt], Attempt] | None = None,
     ) -> None:
         """Without ``credentials`` no token is renewed; ``around`` may record exchanges, or play them back."""

@@ -17,13 +17,13 @@ from app.engine.errors import PassingFaultError, RateLimitedError, SourceError
 from app.engine.integrations.rate_limit import RateLimitConfig
 from app.engine.limits import headers as rate_signs
 from app.engine.limits import retry
-from app.engine.limits.headers import RateSigns
+from app.engine.limits.headers import RateLimitHeaders
 from app.settings import Settings
 from app.sources.answers import error_rules
 from app.sources.exchange import faults
 from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
 from app.sources.limiter import hedging
-from app.sources.limiter.gate import LONGEST_WAIT_IN_PLACE_SECONDS, AccountGate, Passage
+from app.sources.limiter.gate import LONGEST_WAIT_IN_PLACE_SECONDS, AccountGate, Admission
 
 _PATIENCE_SECONDS: Final = 60.0
 """All attempts of one request and the backoff between them; waits at the gate do not count."""
@@ -66,7 +66,7 @@ class Sending(Generic[T]):
             except SourceError as error:
                 await self._back_off(error)
 
-    async def _enter(self) -> Passage:
+    async def _enter(self) -> Admission:
         try:
             return await self.gate.enter(self.endpoint)
         except RateLimitedError as limit:
@@ -88,7 +88,7 @@ class Sending(Generic[T]):
             raise
         seconds = time() - begun - response.held.waited_seconds
         self.spent_seconds += seconds
-        self.gate.complaints.answered(self.endpoint, seconds)
+        self.gate.throttled_warnings.answered(self.endpoint, seconds)
         self.gate.late.answered(self.endpoint, seconds)
         return replace(response, seconds=seconds)
 
@@ -98,7 +98,7 @@ class Sending(Generic[T]):
         late_seconds = self.gate.late.late_seconds(self.endpoint, most_percent=percent)
         if late_seconds is None or late_seconds >= timeout_seconds:
             return await self.attempt(self.request, timeout_seconds)
-        asked_again: list[Passage] = []
+        asked_again: list[Admission] = []
 
         def may_ask_again() -> bool:
             passage = self.gate.enter_again(self.endpoint)
@@ -115,7 +115,7 @@ class Sending(Generic[T]):
                 self.gate.leave_unanswered()
         return replace(response, was_late=True) if is_second else response
 
-    async def _is_served(self, passage: Passage, response: HttpResponse) -> bool:
+    async def _is_served(self, passage: Admission, response: HttpResponse) -> bool:
         """Judge an answer, and leave the gate by it; raise SourceError for an error. What is false asks for another."""
         headers = response.plain_headers
         now = datetime.now(UTC)
@@ -138,7 +138,9 @@ class Sending(Generic[T]):
             return True
         raise faults.refused(self.request, response, found, retry_after_seconds=signs.retry_after_seconds)
 
-    async def _found_error(self, passage: Passage, response: HttpResponse, signs: RateSigns) -> FoundError | None:
+    async def _found_error(
+        self, passage: Admission, response: HttpResponse, signs: RateLimitHeaders
+    ) -> FoundError | None:
         expression = self.request.error_expression
         if expression is None:
             return None
@@ -150,7 +152,7 @@ class Sending(Generic[T]):
 
     def _bear_refusal(self, status: int, told: float | None) -> None:
         self.refusals += 1
-        self.gate.complaints.refused(self.endpoint, status, told)
+        self.gate.throttled_warnings.refused(self.endpoint, status, told)
         wait = self.config.default_wait_seconds if told is None else told
         if wait is not None and wait >= LONGEST_WAIT_IN_PLACE_SECONDS:
             raise RateLimitedError(wait, status=status)
@@ -170,7 +172,7 @@ class Sending(Generic[T]):
         if self.failures >= self.settings.request_attempts or self.spent_seconds + wait >= _patience(self.request):
             raise error
         self.fault = error
-        self.gate.complaints.failed(self.endpoint, error, wait)
+        self.gate.throttled_warnings.failed(self.endpoint, error, wait)
         self.spent_seconds += wait
         await asyncio.sleep(wait)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.errors import StoreUnavailableError
 from app.stack.stack import Stack, StackOptions
-from app.store.db.autocommit import SingleStatements, singles_of, transaction
+from app.store.db.autocommit import Autocommit, singles_of, transaction
 from app.store.db.connections import Connections
 from app.store.db.database import connect, reading
 from app.store.db.leadership import Leadership
@@ -98,7 +98,7 @@ def test_pooler_that_refuses_our_options_is_told_in_words(direct_url: str, poole
     with pytest.raises(StoreUnavailableError, match="set FERRYMAN_SESSION_DATABASE_URL"), engine.connect():
         pass
     with pytest.raises(StoreUnavailableError, match="set FERRYMAN_SESSION_DATABASE_URL"):
-        SingleStatements(Connections(url=url), pool_size=1).one(SETTINGS, {})
+        Autocommit(Connections(url=url), pool_size=1).one(SETTINGS, {})
     engine.dispose()
 
 

@@ -10,7 +10,7 @@ from app.bootstrap.api import api_services
 from app.bootstrap.daemon import DaemonServices, daemon_services
 from app.engine.ids import new_id
 from app.engine.objects.objects import EnvironmentId
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 from app.services.runs.requests import RunRequest
 from app.store.catalog.tokens import TokenStore
 from tests.support.patience import wait_for
@@ -36,10 +36,10 @@ class ChoosyMailbox(Mailbox):
             raise ValueError(f"no name of a queue: {queue}")
         return super().publish(task, args, queue=queue)
 
-    def ring(self, rings: Sequence[Ring]) -> None:
-        if any(ring.queue == self.poisoned for ring in rings):
+    def dispatch(self, wake_ups: Sequence[WakeUp]) -> None:
+        if any(dispatch.queue == self.poisoned for dispatch in wake_ups):
             raise ValueError("no name of a queue")
-        super().ring(rings)
+        super().dispatch(wake_ups)
 
 
 @dataclass

@@ -21,7 +21,7 @@ from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.ids import new_id
 from app.engine.objects.objects import EnvironmentId
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 from app.services.maintenance.duties import start_here
 from app.services.maintenance.queue_heads import QueueState
 from app.services.runs.requests import RunRequest
@@ -72,10 +72,10 @@ class Mailbox:
             return None
         return self.waiting.pop(self.chance.randrange(len(self.waiting)) if self.chance else 0)
 
-    def ring(self, rings: Sequence[Ring]) -> None:
-        self.send(*(Message(tasks.SYNC_UNIT, (ring.run_id, ring.unit_id)) for ring in rings))
+    def dispatch(self, wake_ups: Sequence[WakeUp]) -> None:
+        self.send(*(Message(tasks.SYNC_UNIT, (dispatch.run_id, dispatch.unit_id)) for dispatch in wake_ups))
 
-    def ring_run(self, run_id: str, *, queue: str) -> bool:
+    def dispatch_run(self, run_id: str, *, queue: str) -> bool:
         return self.publish(tasks.START_RUN, [run_id], queue=queue)
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
@@ -101,7 +101,7 @@ class World:
     """Settings."""
 
     def __post_init__(self) -> None:
-        self.database.forget_announcements()
+        self.database.prune_announcements()
         self.api = MemoryApi(self.job)
         small = {
             **{"requests_per_account": 2, "children_per_unit": 2, "delivery_backlog": 2},
@@ -118,7 +118,9 @@ class World:
 
     def outside(self, engine: Engine) -> Outside:
         """Return what a process of this world reaches."""
-        return Outside(engine=engine, bell=self.mailbox, source=self.api, sender=self.receiver, start_duty=start_here)
+        return Outside(
+            engine=engine, dispatcher=self.mailbox, source=self.api, sender=self.receiver, start_duty=start_here
+        )
 
     def prepare(self, environment: EnvironmentId) -> None:
         """Make what else a job needs."""
@@ -219,8 +221,8 @@ def handle(daemon: DaemonServices, mailbox: Mailbox, message: Message) -> None:
     run_id, *row_ids = message.args
     match message.task:
         case tasks.START_RUN:
-            daemon.tracking.mark_running(run_id, daemon_id="pump")
-            start = daemon.tracking.begin(run_id)
+            daemon.lifecycle.mark_running(run_id, daemon_id="pump")
+            start = daemon.lifecycle.begin(run_id)
             mailbox.send(*(_first_messages(start) if start else ()))
             may_settle = True
         case tasks.SYNC_RESOURCE:
@@ -231,7 +233,7 @@ def handle(daemon: DaemonServices, mailbox: Mailbox, message: Message) -> None:
             raise AssertionError(f"nobody handles {unknown}")
     mailbox.send(*message.then)
     if may_settle:
-        daemon.tracking.settle(run_id)
+        daemon.lifecycle.settle(run_id)
 
 
 def _first_messages(start: RunStart) -> Sequence[Message]:

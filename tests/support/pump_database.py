@@ -126,7 +126,7 @@ class PumpDatabase:
             yield database
             database.engine.dispose()
 
-    def forget_announcements(self) -> None:
+    def prune_announcements(self) -> None:
         """Drop the events of no run that earlier tests have left: whoever sweeps would send them."""
         with self.engine.begin() as connection:
             connection.execute(text("delete from delivery where run_id is null and status = 'pending'"))

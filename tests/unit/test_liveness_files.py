@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from app.liveness_files import LifeSigns
+from app.liveness_files import LivenessFiles
 
 URL = "postgresql://one/ferryman"
 
 
 @pytest.fixture
-def signs(tmp_path: Path) -> LifeSigns:
-    return LifeSigns(URL, directory=tmp_path / "signs")
+def signs(tmp_path: Path) -> LivenessFiles:
+    return LivenessFiles(URL, directory=tmp_path / "signs")
 
 
-def test_daemon_that_took_a_message_lately_is_alive(signs: LifeSigns) -> None:
+def test_daemon_that_took_a_message_lately_is_alive(signs: LivenessFiles) -> None:
     signs.leave("a/b", group="eu", silent_seconds=3)
 
     assert signs.is_alive("eu", within_seconds=10)
@@ -25,13 +25,17 @@ def test_daemon_that_took_a_message_lately_is_alive(signs: LifeSigns) -> None:
     assert not signs.is_alive("us", within_seconds=10)
 
 
-def test_daemon_of_another_database_does_not_count(signs: LifeSigns, tmp_path: Path) -> None:
+def test_daemon_of_another_database_does_not_count(signs: LivenessFiles, tmp_path: Path) -> None:
     signs.leave("a", group="eu", silent_seconds=0)
 
-    assert not LifeSigns("postgresql://two/ferryman", directory=tmp_path / "signs").is_alive("eu", within_seconds=10)
+    assert not LivenessFiles("postgresql://two/ferryman", directory=tmp_path / "signs").is_alive(
+        "eu", within_seconds=10
+    )
 
 
-def test_daemon_that_signed_off_or_never_came_is_not_alive_and_leaves_nothing(signs: LifeSigns, tmp_path: Path) -> None:
+def test_daemon_that_signed_off_or_never_came_is_not_alive_and_leaves_nothing(
+    signs: LivenessFiles, tmp_path: Path
+) -> None:
     assert not signs.is_alive("eu", within_seconds=10)
     signs.leave("a", group="eu", silent_seconds=0)
     signs.leave("b", group="us", silent_seconds=0)
@@ -45,7 +49,7 @@ def test_daemon_that_signed_off_or_never_came_is_not_alive_and_leaves_nothing(si
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sign_of_a_dead_process_is_swept_away(signs: LifeSigns, tmp_path: Path) -> None:
+def test_sign_of_a_dead_process_is_swept_away(signs: LivenessFiles, tmp_path: Path) -> None:
     signs.leave("a", group="eu", silent_seconds=0)
     (file,) = (tmp_path / "signs").iterdir()
     ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
@@ -56,7 +60,7 @@ def test_sign_of_a_dead_process_is_swept_away(signs: LifeSigns, tmp_path: Path) 
     assert not file.exists()
 
 
-def test_broken_sign_is_no_sign(signs: LifeSigns, tmp_path: Path) -> None:
+def test_broken_sign_is_no_sign(signs: LivenessFiles, tmp_path: Path) -> None:
     signs.leave("a", group="eu", silent_seconds=0)
     (file,) = (tmp_path / "signs").iterdir()
     file.write_text("{")
@@ -65,7 +69,7 @@ def test_broken_sign_is_no_sign(signs: LifeSigns, tmp_path: Path) -> None:
 
 
 def test_no_secret_of_the_url_is_written(tmp_path: Path) -> None:
-    LifeSigns("postgresql://u:secret@h/d", directory=tmp_path / "signs").leave("a", group="eu", silent_seconds=0)
+    LivenessFiles("postgresql://u:secret@h/d", directory=tmp_path / "signs").leave("a", group="eu", silent_seconds=0)
 
     (file,) = (tmp_path / "signs").iterdir()
     assert "secret" not in file.read_text()

@@ -6,16 +6,16 @@ from typing import Final
 
 from app.api.schemas.fields import Input
 from app.engine.json_types import JSON, JsonObject
-from app.engine.known_keys.judging import Judgement, KeyNote, WarningCode, judge
+from app.engine.known_keys.judging import KeyFindings, KeyNote, WarningCode, judge
 from app.engine.known_keys.suggestions import did_you_mean
 
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _NOT_SERVED: Final = "is not served here, and does nothing"
 
 
-def judge_body(schema: Input, body: JsonObject, known: Set[str], *, is_strict: bool) -> Judgement:
+def judge_body(schema: Input, body: JsonObject, known: Set[str], *, is_strict: bool) -> KeyFindings:
     """Judge a body; where that is strict, every note is a fault."""
-    found = Judgement()
+    found = KeyFindings()
     if not body.keys() <= known:
         found.notes.extend(_unknown_fields(schema, body, known))
     for name in schema.SHAPES.keys() & body.keys():
@@ -43,7 +43,7 @@ def _unknown_fields(schema: Input, body: JsonObject, known: Set[str]) -> list[Ke
     return sorted(notes, key=lambda one: one.path)
 
 
-def _judge_field(schema: Input, name: str, value: JSON) -> Judgement:
+def _judge_field(schema: Input, name: str, value: JSON) -> KeyFindings:
     stored = schema.stored() if schema.stored is not None else None
     before = [stored[name]] if isinstance(stored, Mapping) and stored.get(name) is not None else []
     return judge(value, schema.SHAPES[name], name, stored=before)

@@ -21,7 +21,7 @@ from app.api.schemas.fields import Input
 from app.api.schemas.warned import note
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.known_keys.judging import Judgement
+from app.engine.known_keys.judging import KeyFindings
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -52,7 +52,7 @@ class Body:
             raise InvalidInputError(self.faults)
         return self.fields
 
-    def judged(self, *judgements: Judgement) -> tuple[Failure, ...]:
+    def judged(self, *judgements: KeyFindings) -> tuple[Failure, ...]:
         """Return all faults, those of judgements too; what is only to be known is shown in the answer."""
         note(one for judgement in judgements for one in judgement.notes)
         return (*self.faults, *(one for judgement in judgements for one in judgement.failures))
@@ -155,7 +155,9 @@ def _load_body(schema: Schema, body: JsonObject, *, is_strict: bool) -> Body:
     unstorable = {key: tuple(_unstorable(value, key, 1)) for key, value in body.items() if key in known}
     refused = {key for key, failures in unstorable.items() if failures}
     sound = {key: value for key, value in body.items() if key not in refused}
-    keys = body_keys.judge_body(schema, sound, known, is_strict=is_strict) if isinstance(schema, Input) else Judgement()
+    keys = (
+        body_keys.judge_body(schema, sound, known, is_strict=is_strict) if isinstance(schema, Input) else KeyFindings()
+    )
     if keys.notes:
         note(keys.notes)
     faults = (*(failure for failures in unstorable.values() for failure in failures), *keys.failures)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.engine.integrations.capabilities import Surface, Wish, described
+from app.engine.integrations.capabilities import CapabilityFilter, Surface, described
 from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
 
@@ -14,7 +14,7 @@ def tools(offering: Offering, query: JsonObject) -> JsonObject:
 
 def capabilities(offering: Offering, query: JsonObject) -> JsonObject:
     """Show its capabilities."""
-    wish = Wish(
+    wish = CapabilityFilter(
         surface=Surface(query.get("type", Surface.ALL)),
         methods=_either(query, "methods"),
         resource=query.get("resource"),

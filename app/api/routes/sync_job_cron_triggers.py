@@ -8,7 +8,7 @@ from app.api.resources.views import Answer, created, filters_of, page_view, path
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.schemas.triggers import NewTrigger, Trigger, TriggerPatch, TriggerQuery
 from app.engine.json_types import JSON, JsonObject
-from app.engine.known_keys.judging import Judgement
+from app.engine.known_keys.judging import KeyFindings
 from app.engine.roles import Role
 
 sync_job_cron_triggers = Resource(
@@ -59,7 +59,7 @@ def delete_trigger(id: str) -> Answer:
     return {"id": services().triggers.delete(environment(), path_id(_KIND, id), seen=seen())}
 
 
-def _named(fields: JsonObject, account_id: JSON, *, stored: JSON = None) -> Judgement:
+def _named(fields: JsonObject, account_id: JSON, *, stored: JSON = None) -> KeyFindings:
     return services().known_names.of_run(environment(), fields, account_id, stored=stored)
 
 

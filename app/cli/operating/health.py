@@ -9,7 +9,7 @@ import click
 from app.cli.calling import json_option, print_json
 from app.cli.operating.operators import operator_settings
 from app.cli.options import group_option, stack_option
-from app.liveness_files import LifeSigns
+from app.liveness_files import LivenessFiles
 
 _LATE_BEATS = 3
 
@@ -25,7 +25,7 @@ def health(group: str, data_dir: Path | None, as_json: bool) -> None:
     """
     settings = operator_settings(data_dir)
     patience = settings.deaf_seconds + _LATE_BEATS * settings.heartbeat_seconds
-    is_alive = LifeSigns(settings.database_url).is_alive(group, within_seconds=patience)
+    is_alive = LivenessFiles(settings.database_url).is_alive(group, within_seconds=patience)
     if as_json:
         print_json({"group": group, "host": socket.gethostname(), "alive": is_alive})
         sys.exit(0 if is_alive else 1)

@@ -115,7 +115,7 @@ def _carried_out(
 
     def work() -> None:
         try:
-            here.carrying_out.run(run_id, on_start=on_start)
+            here.inline_runner.run(run_id, on_start=on_start)
         except BaseException as error:  # handed on to the thread that waits
             faults.append(error)
 

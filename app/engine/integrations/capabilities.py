@@ -23,7 +23,7 @@ class Surface(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class CapabilityFilter:
     """Which capabilities are wanted."""
 
     surface: Surface = Surface.ALL
@@ -34,7 +34,7 @@ class Wish:
     """Methods of the config that describe themselves, and no others."""
 
 
-def described(offering: Offering, wish: Wish) -> JsonObject:
+def described(offering: Offering, wish: CapabilityFilter) -> JsonObject:
     """Describe what can be called, narrowed by a wish; how ready it is for agents counts every method."""
     account = offering.account
     integration = {"id": offering.integration_id, "name": offering.name, "label": offering.label}
@@ -56,7 +56,7 @@ def described(offering: Offering, wish: Wish) -> JsonObject:
     return shown
 
 
-def _proxy(offering: Offering, wish: Wish) -> list[JSON]:
+def _proxy(offering: Offering, wish: CapabilityFilter) -> list[JSON]:
     resources: dict[str, list[JSON]] = {}
     for tool in offering.tools(methods=wish.methods):
         resource, method = tool["resource"], tool["method"]
@@ -80,7 +80,7 @@ def _method(offering: Offering, tool: JsonObject, said: str | None) -> JsonObjec
     }
 
 
-def _unified(offering: Offering, wish: Wish) -> Iterator[JsonObject]:
+def _unified(offering: Offering, wish: CapabilityFilter) -> Iterator[JsonObject]:
     for model in offering.models:
         resources: dict[str, JsonObject] = {}
         for one in offering.mapped(model):

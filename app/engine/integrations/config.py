@@ -143,7 +143,7 @@ class IntegrationConfig:
         return found
 
     def passing_on(self, http_method: str) -> "IntegrationConfig":
-        """Return the config of a call whose path is the caller's own: base_url, query, headers and credentials count."""
+        """Return the config of a call to the caller's own path: base_url, query, headers and credentials count."""
         formats = replace(self.defaults.formats, arrays=ArrayFormat.REPEAT, body=BodyFormat.JSON)
         method = replace(self.defaults, http_method=http_method, formats=formats, pagination=None)
         return replace(self, methods={(PASSED_ON, http_method.lower()): method})

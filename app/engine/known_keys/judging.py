@@ -50,21 +50,21 @@ class KeyNote:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class KeyFindings:
     """What is wrong with the keys of a value, and what is only to be known."""
 
     failures: list[Failure] = field(default_factory=list)
     notes: list[KeyNote] = field(default_factory=list)
 
 
-def judge(value: JSON, shape: Shape, path: str, *, stored: Sequence[JSON] = ()) -> Judgement:
+def judge(value: JSON, shape: Shape, path: str, *, stored: Sequence[JSON] = ()) -> KeyFindings:
     """Judge the keys of a value; ``stored`` is what stands at its place already."""
-    judgement = Judgement()
+    judgement = KeyFindings()
     _judge(value, shape, path, tuple(stored), judgement)
     return judgement
 
 
-def _judge(value: JSON, shape: Shape, path: str, stored: tuple[JSON, ...], found: Judgement) -> None:
+def _judge(value: JSON, shape: Shape, path: str, stored: tuple[JSON, ...], found: KeyFindings) -> None:
     """Judge by a shape; a value of another kind than it should be is left to its reader."""
     match shape:
         case Fields():
@@ -91,7 +91,7 @@ def _members(
             yield position, one, elements
 
 
-def _judge_fields(value: JSON, shape: Fields, path: str, stored: tuple[JSON, ...], found: Judgement) -> None:
+def _judge_fields(value: JSON, shape: Fields, path: str, stored: tuple[JSON, ...], found: KeyFindings) -> None:
     for name, one in value.items() if isinstance(value, dict) else ():
         key, at = shape.keys.get(name), f"{path}.{name[:_LONGEST_SHOWN]}"
         if one is None:
@@ -107,7 +107,7 @@ def _judge_fields(value: JSON, shape: Fields, path: str, stored: tuple[JSON, ...
             _judge(one, key.inner, at, _at(stored, name), found)
 
 
-def _note_unknown(name: str, at: str, shape: Fields, stored: tuple[JSON, ...], found: Judgement) -> None:
+def _note_unknown(name: str, at: str, shape: Fields, stored: tuple[JSON, ...], found: KeyFindings) -> None:
     if any(isinstance(before, Mapping) and before.get(name) is not None for before in stored):
         found.notes.append(KeyNote(code=WarningCode.UNKNOWN_FIELD, path=at, message=_KEPT_UNKNOWN))
         return
@@ -124,7 +124,7 @@ def _usual(keys: Mapping[str, Key]) -> Iterator[str]:
 
 
 def _judge_formatted(
-    value: JSON, shape: Formatted, path: str, stored: tuple[JSON, ...], found: Judgement, *, name: str | None = None
+    value: JSON, shape: Formatted, path: str, stored: tuple[JSON, ...], found: KeyFindings, *, name: str | None = None
 ) -> None:
     """Judge an object by its format, which a part that is merged into what is stored need not repeat."""
     if not isinstance(value, dict):
@@ -136,7 +136,7 @@ def _judge_formatted(
     _judge_fields(value, Fields(keys=outer if is_wrapped else {**fields.keys, **outer}), path, stored, found)
 
 
-def _judge_by_format(value: JSON, shape: Formatted, path: str, stored: tuple[JSON, ...], found: Judgement) -> None:
+def _judge_by_format(value: JSON, shape: Formatted, path: str, stored: tuple[JSON, ...], found: KeyFindings) -> None:
     """Judge one object that has a format, or each of a map from formats."""
     if _has_format(value) or any(_has_format(before) for before in stored):
         _judge_formatted(value, shape, path, stored, found)

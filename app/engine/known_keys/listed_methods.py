@@ -9,16 +9,16 @@ from typing import Final
 
 from app.engine.errors import Failure
 from app.engine.json_types import JSON, JsonObject
-from app.engine.known_keys.judging import Judgement, KeyNote, WarningCode
+from app.engine.known_keys.judging import KeyFindings, KeyNote, WarningCode
 from app.engine.known_keys.suggestions import closest, did_you_mean, is_slip
 from app.engine.unified.model import USUAL_METHODS, unified_name
 
 _REQUEST: Final = (None, "request")
 
 
-def judge_methods(items: JSON, config: JsonObject, path: str, *, stored: JSON = None) -> Judgement:
+def judge_methods(items: JSON, config: JsonObject, path: str, *, stored: JSON = None) -> KeyFindings:
     """Judge the items of a job by the resources of its integration's config; ``stored`` are those that it had."""
-    found = Judgement()
+    found = KeyFindings()
     resources = config.get("resources")
     listed: Mapping[str, JSON] = resources if isinstance(resources, dict) else {}
     had = [(one.get("resource"), one.get("method")) for _, one in _objects(stored)]
@@ -34,7 +34,7 @@ def _objects(items: JSON) -> list[tuple[int, JsonObject]]:
     return [(position, item) for position, item in enumerate(given) if isinstance(item, dict)]
 
 
-def _judge_item(item: JsonObject, listed: Mapping[str, JSON], found: Judgement, at: str, *, is_stored: bool) -> None:
+def _judge_item(item: JsonObject, listed: Mapping[str, JSON], found: KeyFindings, at: str, *, is_stored: bool) -> None:
     resource, method = item.get("resource"), item.get("method")
     if not isinstance(resource, str) or not isinstance(method, str) or unified_name(resource) is not None:
         return  # What a unified API has is known, and judged with its model.

@@ -13,11 +13,11 @@ _MOST_LISTED: Final = 40
 def closest(word: str, known: Iterable[str]) -> str | None:
     """Return the known name that a word is close to: spelt alike, or a beginning of it; None where none is."""
     plain = {_plain(name): name for name in sorted(known)}
-    beginning = _plain(word)
-    longer = [name for text, name in plain.items() if text.startswith(beginning)]
-    if len(beginning) >= _SHORTEST_BEGINNING and len(longer) == 1:
+    starter = _plain(word)
+    longer = [name for text, name in plain.items() if text.startswith(starter)]
+    if len(starter) >= _SHORTEST_BEGINNING and len(longer) == 1:
         return longer[0]
-    found = difflib.get_close_matches(beginning, plain, n=1, cutoff=_CLOSE)
+    found = difflib.get_close_matches(starter, plain, n=1, cutoff=_CLOSE)
     return plain[found[0]] if found else None
 
 

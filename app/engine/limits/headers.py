@@ -47,7 +47,7 @@ _PARAMETER = re.compile(r"(?:^|[;,\s])\s*(r|t|q|w|limit|remaining|reset)\s*=\s*(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RateSigns:
+class RateLimitHeaders:
     """What one answer tells; None is not told, or not believed."""
 
     retry_after_seconds: float | None = None
@@ -69,11 +69,11 @@ class RateSigns:
         return min(max(told), LONGEST_WAIT_SECONDS) if told else None
 
 
-def read(headers: Mapping[str, str], *, now: datetime, server_date: datetime | None) -> RateSigns:
+def read(headers: Mapping[str, str], *, now: datetime, server_date: datetime | None) -> RateLimitHeaders:
     """Read an answer's headers; names in lower case. Never raises."""
     clock = _clock(now, server_date)
     fields = _structured(headers.get("ratelimit", ""))
-    return RateSigns(
+    return RateLimitHeaders(
         retry_after_seconds=seconds_told(headers.get("retry-after"), clock),
         reset_seconds=_first_seconds(headers, clock) if fields.reset_seconds is None else fields.reset_seconds,
         remaining=_first_integer(headers, _REMAINING_NAMES) if fields.remaining is None else fields.remaining,
@@ -125,11 +125,11 @@ def _from_date(text: str, clock: datetime) -> float | None:
     return None
 
 
-def _structured(text: str) -> RateSigns:
+def _structured(text: str) -> RateLimitHeaders:
     """Read a RateLimit field; of several policies the one with the least left."""
     policies = [dict(_PARAMETER.findall(part)) for part in _policies(text)]
     found = [
-        RateSigns(
+        RateLimitHeaders(
             remaining=_integer(policy.get("r", policy.get("remaining"))),
             reset_seconds=_seconds(policy.get("t", policy.get("reset"))),
             limit=_integer(policy.get("limit")),
@@ -137,7 +137,9 @@ def _structured(text: str) -> RateSigns:
         for policy in policies
     ]
     told = [signs for signs in found if signs.remaining is not None]
-    return min(told, key=lambda signs: (signs.remaining or 0, -(signs.reset_seconds or 0.0)), default=RateSigns())
+    return min(
+        told, key=lambda signs: (signs.remaining or 0, -(signs.reset_seconds or 0.0)), default=RateLimitHeaders()
+    )
 
 
 def _policies(text: str) -> list[str]:
@@ -145,7 +147,7 @@ def _policies(text: str) -> list[str]:
     return [text] if "remaining=" in text.replace(" ", "") else text.split(",")
 
 
-def _limit(headers: Mapping[str, str], fields: RateSigns) -> int | None:
+def _limit(headers: Mapping[str, str], fields: RateLimitHeaders) -> int | None:
     if fields.limit is not None:
         return fields.limit
     policies = headers.get("ratelimit-policy", "").split(",")

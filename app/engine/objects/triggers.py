@@ -73,7 +73,7 @@ def begun_time(last_run: JsonObject | None) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fire:
+class TriggerOccurrence:
     """What became of one due time of a trigger."""
 
     id: str

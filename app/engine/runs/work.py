@@ -221,7 +221,7 @@ class PendingEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ring:
+class WakeUp:
     """A unit that a daemon should look at."""
 
     run_id: str
@@ -235,7 +235,7 @@ class CrowdedOut:
 
     kind: UnitKind
     account_id: str
-    ring: Ring
+    dispatch: WakeUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

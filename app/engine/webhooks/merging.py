@@ -103,7 +103,7 @@ class Node:
     parent_name: str | None
 
 
-class Kinship:
+class RelatedResources:
     """Which resources of a run are related: ancestors and descendants, and those of one upstream resource."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
@@ -128,7 +128,7 @@ def _line_of(node: Node, by_name: Mapping[str, Node]) -> frozenset[str]:
     return frozenset(names)
 
 
-def merge(line: Sequence[Waiting], bounds: MergeBounds, kinship: Kinship) -> list[Merged]:
+def merge(line: Sequence[Waiting], bounds: MergeBounds, kinship: RelatedResources) -> list[Merged]:
     """Merge what stands in line before the first event that is no open batch; give what is to be sent, in order."""
     groups: list[_Group] = []
     for batch in _open_head(line):
@@ -188,7 +188,7 @@ class _Group:
         return self.records + batch.records <= bounds.records and self.size + batch.size <= bounds.bytes
 
 
-def _place(batch: Waiting, groups: Sequence[_Group], bounds: MergeBounds, kinship: Kinship) -> int | None:
+def _place(batch: Waiting, groups: Sequence[_Group], bounds: MergeBounds, kinship: RelatedResources) -> int | None:
     """Find the batch that another one joins; None where it stays by itself."""
     kind = _kind_of(batch)
     for place in range(len(groups) - 1, -1, -1):

@@ -9,8 +9,8 @@ from app.engine.errors import BrokerUnavailableError, ConflictError
 from app.engine.limits import budget_state
 from app.engine.limits.budget_state import Budget
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount, SyncJobRun
-from app.engine.runs.work import Ring
-from app.services.ports import Bell, Swapped
+from app.engine.runs.work import WakeUp
+from app.services.ports import Dispatcher, Swapped
 
 _ATTEMPTS: Final = 8
 _NOT_SHARED: Final = (
@@ -47,7 +47,7 @@ class ParkedUnits(Protocol):
     def of_account(self, account_id: str) -> Sequence[ParkedRun]:
         """List the runs that have some."""
 
-    def wake(self, *, account_id: str, run_id: str | None = None) -> Sequence[Ring]:
+    def wake(self, *, account_id: str, run_id: str | None = None) -> Sequence[WakeUp]:
         """Let them go now, those of an account or of one of its runs; list what to ring."""
 
 
@@ -94,12 +94,14 @@ class AccountBudget:
 class AccountBudgets:
     """The budgets of accounts."""
 
-    def __init__(self, *, accounts: Accounts, desk: BudgetDesk | None, parked: ParkedUnits, bell: Bell) -> None:
+    def __init__(
+        self, *, accounts: Accounts, desk: BudgetDesk | None, parked: ParkedUnits, dispatcher: Dispatcher
+    ) -> None:
         """Without a ``desk`` each process has budgets of its own."""
         self._accounts = accounts
         self._desk = desk
         self._parked = parked
-        self._bell = bell
+        self._dispatcher = dispatcher
 
     def show(self, environment_id: EnvironmentId, account_id: str) -> AccountBudget:
         """Show what is known of an account's limits; raise NotFoundError."""
@@ -139,9 +141,9 @@ class AccountBudgets:
         return bool(self._wake(run.integrated_account_id, run_id=run.id))
 
     def _wake(self, account_id: str, *, run_id: str | None = None) -> Sequence[str]:
-        rings = self._parked.wake(account_id=account_id, run_id=run_id)
-        self._bell.ring(rings)
-        return sorted({ring.run_id for ring in rings})
+        wake_ups = self._parked.wake(account_id=account_id, run_id=run_id)
+        self._dispatcher.dispatch(wake_ups)
+        return sorted({dispatch.run_id for dispatch in wake_ups})
 
     def _open(self, desk: BudgetDesk, account_id: str) -> None:
         """End the pause of a budget, whoever else changes it meanwhile."""

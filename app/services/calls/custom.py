@@ -36,7 +36,7 @@ class CustomCalls:
         self._timeout_seconds = timeout_seconds
 
     def call(self, environment_id: EnvironmentId, request: CustomRequest) -> PlainAnswer:
-        """Return the API's answer; raise InvalidInputError for a path that leads elsewhere, SourceError for a refusal."""
+        """Return the API's answer; raise InvalidInputError for a path to elsewhere, SourceError for a refusal."""
         path = request_paths.check_caller(request.path, "path")
         account = self._called.admitted(environment_id, request.account_id)
         config = self._called.config(account)

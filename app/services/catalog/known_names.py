@@ -5,7 +5,7 @@ from typing import Final, Protocol
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys import placeholder_roots
-from app.engine.known_keys.judging import Judgement, KeyNote
+from app.engine.known_keys.judging import KeyFindings, KeyNote
 from app.engine.known_keys.listed_methods import judge_methods
 from app.engine.known_keys.of_integrations import INTEGRATION
 from app.engine.known_keys.of_items import ITEMS
@@ -49,23 +49,23 @@ class KnownNames:
 
     def of_job(
         self, environment_id: EnvironmentId, fields: JsonObject, integration_name: JSON, *, stored: JSON = None
-    ) -> Judgement:
+    ) -> KeyFindings:
         """Judge a job's items and keys; ``stored`` items are known. Without an integration little is to be said."""
         named = self._names.by_name(environment_id, integration_name) if isinstance(integration_name, str) else None
         return _of_items(fields, self._config(environment_id, named.id) if named else None, stored)
 
     def of_run(
         self, environment_id: EnvironmentId, fields: JsonObject, account_id: JSON, *, stored: JSON = None
-    ) -> Judgement:
+    ) -> KeyFindings:
         """Judge the items and keys of a run, or of a trigger, ``stored`` items being known; most have none."""
         if not any(fields.get(name) for name in ("resources", *_KEYS)):
-            return Judgement()
+            return KeyFindings()
         account = self._accounts.inspect(environment_id, account_id) if isinstance(account_id, str) else None
         below = self._config(environment_id, account.integration_id) if account else None
         config = None if account is None or below is None else merged(below, account.integration_override)
         return _of_items(fields, config, stored)
 
-    def of_override(self, environment_id: EnvironmentId, integration_id: str, override: JSON, path: str) -> Judgement:
+    def of_override(self, environment_id: EnvironmentId, integration_id: str, override: JSON, path: str) -> KeyFindings:
         """Judge the placeholders of what is laid over an integration's config."""
         return of_config(override, path, below=self._config(environment_id, integration_id))
 
@@ -78,27 +78,27 @@ class KnownNames:
         return found.config if found else None
 
 
-def of_config(config: JSON, path: str = "config", *, below: JsonObject | None = None) -> Judgement:
+def of_config(config: JSON, path: str = "config", *, below: JsonObject | None = None) -> KeyFindings:
     """Judge the placeholders of an integration's config, or of what is laid over one."""
     whole = merged(below or {}, config) if isinstance(config, dict) else {}
     roots = Roots(known=OF_CONFIG, context=context_names(whole))
-    return Judgement(notes=list(placeholder_roots.notes(config, INTEGRATION, path, roots)))
+    return KeyFindings(notes=list(placeholder_roots.notes(config, INTEGRATION, path, roots)))
 
 
-def of_mapping(config: JSON) -> Judgement:
+def of_mapping(config: JSON) -> KeyFindings:
     """Judge the placeholders of a mapping."""
-    return Judgement(notes=list(placeholder_roots.notes(config, MAPPING, "config", _MAPPING_ROOTS)))
+    return KeyFindings(notes=list(placeholder_roots.notes(config, MAPPING, "config", _MAPPING_ROOTS)))
 
 
-def of_overridden_mappings(override: JSON, path: str) -> Judgement:
+def of_overridden_mappings(override: JSON, path: str) -> KeyFindings:
     """Judge the placeholders of an account's own mappings."""
-    return Judgement(notes=list(placeholder_roots.notes(override, OVERRIDES, path, _MAPPING_ROOTS)))
+    return KeyFindings(notes=list(placeholder_roots.notes(override, OVERRIDES, path, _MAPPING_ROOTS)))
 
 
-def _of_items(fields: JsonObject, config: JsonObject | None, stored: JSON = None) -> Judgement:
+def _of_items(fields: JsonObject, config: JsonObject | None, stored: JSON = None) -> KeyFindings:
     roots = Roots(known=OF_ITEMS, context=None if config is None else context_names(config))
     items = fields.get("resources")
-    found = Judgement() if config is None else judge_methods(items, config, "resources", stored=stored)
+    found = KeyFindings() if config is None else judge_methods(items, config, "resources", stored=stored)
     found.notes.extend(placeholder_roots.notes(items, ITEMS, "resources", roots))
     found.notes.extend(note for name in _KEYS for note in _of_key(fields.get(name), name, roots))
     return found

@@ -65,7 +65,7 @@ class IntegrationReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunMaterial:
+class ContextRows:
     """What a run's context is made of, all of it as of one moment."""
 
     run: SyncJobRun
@@ -82,10 +82,10 @@ class RunMaterial:
     """By name, of resources whose records get another key by this run."""
 
 
-class MaterialReader(Protocol):
+class ContextRowReader(Protocol):
     """Reads what contexts are made of."""
 
-    def read(self, run_id: str) -> RunMaterial | None:
+    def read(self, run_id: str) -> ContextRows | None:
         """Read it for a run of any environment."""
 
 
@@ -165,7 +165,7 @@ class RunContexts:
     def __init__(
         self,
         *,
-        materials: MaterialReader,
+        materials: ContextRowReader,
         accounts: AccountReader,
         integrations: IntegrationReader,
         unified: UnifiedMappings,
@@ -205,10 +205,10 @@ class RunContexts:
         account = self._accounts.get(run.environment_id, run.integrated_account_id)
         integration = self._integrations.get(account.environment_id, account.integration_id) if account else None
         return self._made_of(
-            RunMaterial(run=run, resource_ids={}, bounds=bounds, account=account, integration=integration)
+            ContextRows(run=run, resource_ids={}, bounds=bounds, account=account, integration=integration)
         )
 
-    def _made_of(self, material: RunMaterial) -> RunContext:
+    def _made_of(self, material: ContextRows) -> RunContext:
         run, account = material.run, material.account
         if account is None:
             raise RunUnworkableError(f"integrated account '{run.integrated_account_id}' was deleted")

@@ -48,7 +48,7 @@ class Wait:
 def of(run: SyncJobRun, facts: RunFacts, now: datetime, *, is_broker_reachable: Callable[[], bool]) -> list[Wait]:
     """List what keeps a run; the broker is asked only where that may be the reason."""
     if run.status is RunStatus.CREATED:
-        return [_beginning(run, facts, is_broker_reachable)]
+        return [_starter(run, facts, is_broker_reachable)]
     found = []
     if not run.status.is_final:
         if _is_untaken(facts.units, now):
@@ -73,7 +73,7 @@ def of_upstream(pace: ResourcePace) -> Wait | None:
     return Wait(kind=WaitKind.UPSTREAM, message=message, resource=pace.resource)
 
 
-def _beginning(run: SyncJobRun, facts: RunFacts, is_broker_reachable: Callable[[], bool]) -> Wait:
+def _starter(run: SyncJobRun, facts: RunFacts, is_broker_reachable: Callable[[], bool]) -> Wait:
     if run.waiting_on:
         return Wait(kind=WaitKind.RUN, message=f"run {run.waiting_on}, which goes first")
     return _taker(run, facts, is_broker_reachable)

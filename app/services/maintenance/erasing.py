@@ -42,7 +42,7 @@ class Runs(Protocol):
         """End a run for its user; nothing of it is written from then on."""
 
 
-class Erasing:
+class ErasureDuty:
     """The duty that erases. It may die anywhere: what is erased is counted in the same transaction."""
 
     def __init__(self, erasures: Erasures, runs: Runs, pace: Pace) -> None:

@@ -15,7 +15,7 @@ _BATCH = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pulse:
+class Heartbeat:
     """A daemon's report that it lives."""
 
     daemon_id: str
@@ -23,21 +23,21 @@ class Pulse:
     """How long before the report it took its last message; None when it has not taken one yet."""
 
 
-class Pulses(Protocol):
+class HeartbeatInbox(Protocol):
     """Holds the reports until somebody reads them."""
 
-    def collect(self, *, limit: int) -> Sequence[Pulse]:
+    def collect(self, *, limit: int) -> Sequence[Heartbeat]:
         """Take the reports that wait; raise BrokerUnavailableError."""
 
 
 class Registry(Protocol):
     """Keeps who was heard of when."""
 
-    def note(self, pulses: Sequence[Pulse], *, silence_seconds: float | None) -> int:
+    def note(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
         """Take the reports down; mark those that were not heard of for so long as stopped (None: nobody)."""
 
 
-class RollCall:
+class HeartbeatCollector:
     """The leader's list.
 
     It judges nobody before it could listen for as long as a daemon may be silent: while the broker is away, and just
@@ -45,9 +45,9 @@ class RollCall:
     """
 
     def __init__(
-        self, *, pulses: Pulses, registry: Registry, silence_seconds: float, monotonic: Callable[[], float]
+        self, *, heartbeats: HeartbeatInbox, registry: Registry, silence_seconds: float, monotonic: Callable[[], float]
     ) -> None:
-        self._pulses = pulses
+        self._heartbeats = heartbeats
         self._registry = registry
         self._silence_seconds = silence_seconds
         self._monotonic = monotonic
@@ -58,7 +58,7 @@ class RollCall:
         """Take down who is there, and who is not any more."""
         now = self._monotonic()
         try:
-            heard = self._pulses.collect(limit=_BATCH)
+            heard = self._heartbeats.collect(limit=_BATCH)
         except BrokerUnavailableError:
             self._listening_since = None
             return
@@ -66,19 +66,19 @@ class RollCall:
             self._listening_since = now
         has_listened = now - self._listening_since >= self._silence_seconds
         silent = self._note(
-            list({pulse.daemon_id: pulse for pulse in heard}.values()),
+            list({heartbeat.daemon_id: heartbeat for heartbeat in heard}.values()),
             silence_seconds=self._silence_seconds if has_listened else None,
         )
         if silent:
             logger.warning("daemons fell silent", extra={"daemons": silent})
 
-    def _note(self, heard: Sequence[Pulse], *, silence_seconds: float | None) -> int:
+    def _note(self, heard: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
         """Take all reports down at once, or one by one where one of them keeps that from being done."""
         try:
             return self._registry.note(heard, silence_seconds=silence_seconds)
         except StoreUnavailableError:
             raise
         except Exception:
-            for pulse in heard:
-                self._rows.handle(pulse.daemon_id, partial(self._registry.note, [pulse], silence_seconds=None))
+            for heartbeat in heard:
+                self._rows.handle(heartbeat.daemon_id, partial(self._registry.note, [heartbeat], silence_seconds=None))
             return self._registry.note([], silence_seconds=silence_seconds)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 
-class Hearing:
+class ConsumerLiveness:
     """What a daemon knows about its own consuming; called from several threads.
 
     A daemon is deaf when the broker took its calls, nothing came back for ``deaf_seconds``, and it had room for more
@@ -40,7 +40,7 @@ class Hearing:
             return None if self._heard_at is None else self._monotonic() - self._heard_at
 
     @property
-    def is_deaf(self) -> bool:
+    def is_stalled(self) -> bool:
         """Whether calls are taken by the broker and do not arrive."""
         with self._lock:
             return self._called_at is not None and self._monotonic() - self._called_at >= self._deaf_seconds

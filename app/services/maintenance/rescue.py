@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from app.engine.errors import StoreUnavailableError
 from app.services.maintenance.duty_rows import DutyRows
-from app.services.runs.lifecycle import Tracking
+from app.services.runs.lifecycle import RunLifecycle
 
 ATTEMPTS: Final = 4
 """Attempts to free a run, each as far from the next as rings are, before it is given up."""
@@ -20,14 +20,14 @@ class StuckRuns(Protocol):
         """List live runs that nobody could work on for so long, but for those to be skipped."""
 
 
-class Unsticking:
+class StuckRunRescuer:
     """Looks after runs that can never end by themselves."""
 
     def __init__(
-        self, *, runs: StuckRuns, tracking: Tracking, stuck_seconds: float, monotonic: Callable[[], float]
+        self, *, runs: StuckRuns, lifecycle: RunLifecycle, stuck_seconds: float, monotonic: Callable[[], float]
     ) -> None:
         self._runs = runs
-        self._tracking = tracking
+        self._lifecycle = lifecycle
         self._stuck_seconds = stuck_seconds
         self._rows = DutyRows("rescue", monotonic=monotonic)
         self._attempts: dict[str, int] = {}
@@ -41,8 +41,8 @@ class Unsticking:
         skipped = self._rows.skipped()
         failed = {run_id: self._attempts[run_id] for run_id in skipped if run_id in self._attempts}
         for run_id in self._runs.stuck(seconds=self._stuck_seconds, limit=_BATCH, skipped=skipped):
-            tell = partial(self._tracking.note_unhandled, run_id)
-            if self._rows.handle(run_id, partial(self._tracking.free, run_id), tell=tell):
+            tell = partial(self._lifecycle.note_unhandled, run_id)
+            if self._rows.handle(run_id, partial(self._lifecycle.free, run_id), tell=tell):
                 continue
             failed[run_id] = self._attempts.get(run_id, 0) + 1
             if failed[run_id] >= ATTEMPTS:
@@ -51,9 +51,9 @@ class Unsticking:
 
     def _end(self, run_id: str, attempts: int) -> None:
         try:
-            self._tracking.end_stuck(run_id, attempts=attempts)
+            self._lifecycle.end_stuck(run_id, attempts=attempts)
         except StoreUnavailableError:
             raise
         except Exception as error:
             # Whatever of its row can not be read, its end can be written.
-            self._tracking.end_unreadable(run_id, kind=type(error).__name__)
+            self._lifecycle.end_unreadable(run_id, kind=type(error).__name__)

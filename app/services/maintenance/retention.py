@@ -35,7 +35,7 @@ class ExpiredRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forgotten:
+class PrunedRuns:
     """What became of runs that were to be forgotten."""
 
     rows: int
@@ -43,43 +43,43 @@ class Forgotten:
     """Nothing is left of them."""
 
 
-class Attic(Protocol):
+class PrunableRows(Protocol):
     """Holds what is over; each method forgets at most ``limit`` rows in one transaction and tells how many it was.
 
     They begin after the ``skip`` oldest, which can not be removed.
     """
 
-    def forget_bodies(self, *, seconds: float, limit: int, skip: int) -> int:
+    def prune_bodies(self, *, seconds: float, limit: int, skip: int) -> int:
         """Empty the bodies of events that were delivered so long ago."""
 
-    def forget_tombstones(self, *, seconds: float, limit: int, skip: int) -> int:
+    def prune_tombstones(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove records that were marked as deleted so long ago."""
 
-    def forget_keys(self, *, limit: int, skip: int) -> int:
+    def prune_keys(self, *, limit: int, skip: int) -> int:
         """Remove idempotency keys that bind nobody any more."""
 
-    def forget_messages(self, *, limit: int, skip: int) -> int:
+    def prune_messages(self, *, limit: int, skip: int) -> int:
         """Remove promised messages about runs that no longer wait for one."""
 
-    def forget_daemons(self, *, seconds: float, limit: int, skip: int) -> int:
+    def prune_daemons(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove daemons that stopped so long ago."""
 
-    def forget_fires(self, *, seconds: float, limit: int, skip: int) -> int:
+    def prune_occurrences(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove what became of triggers' due times so long ago."""
 
-    def forget_calls(self, *, seconds: float, limit: int, skip: int) -> int:
+    def prune_calls(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove direct calls that were made so long ago."""
 
-    def forget_announcements(self, *, seconds: float, limit: int, skip: int) -> int:
+    def prune_announcements(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove events of no run that ended so long ago."""
 
-    def forget_told(self, *, seconds: float, limit: int, skip: int) -> int:
+    def prune_told(self, *, seconds: float, limit: int, skip: int) -> int:
         """Remove what webhooks were told so long ago to have vanished."""
 
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""
 
-    def forget_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> Forgotten:
+    def prune_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> PrunedRuns:
         """Remove so many rows of runs, and last the runs themselves; one that lives again is left as it is."""
 
 
@@ -87,7 +87,7 @@ class RowsLeftError(Exception):
     """Some rows could not be removed."""
 
 
-class Forgetting:
+class Pruning:
     """One kind of rows. One that can not be removed, and breaks every batch that it is in, is found and passed over."""
 
     def __init__(self, name: str, forget: Callable[..., int], pace: Pace) -> None:
@@ -130,11 +130,11 @@ class Forgetting:
             raise RowsLeftError(f"{skipped} rows could not be removed")
 
 
-class ForgettingRuns:
+class RunPruning:
     """Runs with all that belongs to them, many at once; one that can not be removed is skipped for a while."""
 
-    def __init__(self, attic: Attic, pace: Pace, *, seconds: float) -> None:
-        self._attic = attic
+    def __init__(self, prunable: PrunableRows, pace: Pace, *, seconds: float) -> None:
+        self._prunable = prunable
         self._pace = pace
         self._seconds = seconds
         self._rows = DutyRows("forgetting runs", monotonic=pace.monotonic)
@@ -154,7 +154,7 @@ class ForgettingRuns:
 
     def _find(self) -> bool:
         """Look for expired runs on from where the last ones stood; False at the end of a pass."""
-        found = self._attic.expired_runs(seconds=self._seconds, after=self._after, limit=BATCH)
+        found = self._prunable.expired_runs(seconds=self._seconds, after=self._after, limit=BATCH)
         skipped = set(self._rows.skipped())
         self._waiting = [run.id for run in found if run.may_go and run.id not in skipped]
         self._after = found[-1].place if found else None
@@ -162,7 +162,7 @@ class ForgettingRuns:
 
     def _batch(self) -> None:
         chosen = self._waiting[: self._at_once]
-        forget = partial(self._attic.forget_runs, chosen, seconds=self._seconds, limit=BATCH)
+        forget = partial(self._prunable.prune_runs, chosen, seconds=self._seconds, limit=BATCH)
         if len(chosen) == 1:
             forgotten = self._rows.handle(chosen[0], forget)
         else:
@@ -184,29 +184,29 @@ class ForgettingRuns:
 class Retention:
     """What forgets. Live runs and living records are never touched; 0 seconds keep for ever."""
 
-    def __init__(self, attic: Attic, settings: Settings, pace: Pace) -> None:
-        self._attic = attic
+    def __init__(self, prunable: PrunableRows, settings: Settings, pace: Pace) -> None:
+        self._prunable = prunable
         self._settings = settings
         self._pace = pace
 
     def duties(self) -> Sequence[Duty]:
         """Make a duty of each kind that does not stay for ever."""
-        attic, settings = self._attic, self._settings
+        prunable, settings = self._prunable, self._settings
         runs, tombstones = settings.run_retention_seconds, settings.tombstone_retention_seconds
         aged: Sequence[tuple[str, Callable[..., int], float]] = (
-            ("bodies", attic.forget_bodies, settings.delivered_retention_seconds),
-            ("tombstones", attic.forget_tombstones, tombstones),
-            ("told", attic.forget_told, tombstones),
-            ("daemons", attic.forget_daemons, settings.daemon_retention_seconds),
-            ("fires", attic.forget_fires, runs),
-            ("calls", attic.forget_calls, runs),
-            ("announcements", attic.forget_announcements, runs),
+            ("bodies", prunable.prune_bodies, settings.delivered_retention_seconds),
+            ("tombstones", prunable.prune_tombstones, tombstones),
+            ("told", prunable.prune_told, tombstones),
+            ("daemons", prunable.prune_daemons, settings.daemon_retention_seconds),
+            ("fires", prunable.prune_occurrences, runs),
+            ("calls", prunable.prune_calls, runs),
+            ("announcements", prunable.prune_announcements, runs),
         )
-        kinds = [("keys", attic.forget_keys), ("messages", attic.forget_messages)]
+        kinds = [("keys", prunable.prune_keys), ("messages", prunable.prune_messages)]
         kinds += [(name, partial(forget, seconds=seconds)) for name, forget, seconds in aged if seconds > 0]
-        made = [_duty(f"forgetting {name}", Forgetting(name, forget, self._pace).turn) for name, forget in kinds]
+        made = [_duty(f"forgetting {name}", Pruning(name, forget, self._pace).turn) for name, forget in kinds]
         if runs > 0:
-            made.append(_duty("forgetting runs", ForgettingRuns(attic, self._pace, seconds=runs).turn))
+            made.append(_duty("forgetting runs", RunPruning(prunable, self._pace, seconds=runs).turn))
         return made
 
 

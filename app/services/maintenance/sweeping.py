@@ -11,12 +11,12 @@ from typing import Final, Protocol
 
 from app.engine.errors import StoreUnavailableError
 from app.engine.json_types import JsonObject
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 from app.services.maintenance.duties import ALL_DUE, DueWork, Duties, Duty
 from app.services.maintenance.duty_rows import DutyRows
 from app.services.maintenance.queue_heads import LostBefore, QueueHeads, Queues
-from app.services.ports import Bell
-from app.services.runs.lifecycle import Tracking
+from app.services.ports import Dispatcher
+from app.services.runs.lifecycle import RunLifecycle
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -44,13 +44,13 @@ class Units(Protocol):
     def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
         """List the queues that units' rings went to, which nobody has come for."""
 
-    def ring_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[Ring]:
+    def dispatch_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[WakeUp]:
         """Mark and list the units that somebody should look at: those whose timer is due, and those whose ring is lost.
 
         A ring is repeated after twice the time of the one before, up to ten minutes; at once where a queue is empty.
         """
 
-    def ring_again(self, unit_ids: Sequence[str]) -> None:
+    def redispatch(self, unit_ids: Sequence[str]) -> None:
         """Mark units as not rung for: the broker did not take it."""
 
 
@@ -60,12 +60,12 @@ class Runs(Protocol):
     def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
         """List the queues of runs that nobody has come for although their groups have a daemon."""
 
-    def ring_due(
+    def dispatch_due(
         self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
     ) -> Sequence[tuple[str, str]]:
         """Mark and list ``(run id, queue)`` of runs whose message is lost, on the terms of units."""
 
-    def ring_again(self, run_ids: Sequence[str]) -> None:
+    def redispatch(self, run_ids: Sequence[str]) -> None:
         """Mark runs as not rung for: the broker did not take it."""
 
     def unsettled(self, *, limit: int, skipped: Sequence[str]) -> Sequence[str]:
@@ -89,14 +89,14 @@ class Messages(Protocol):
         """
 
 
-class TaskBell(Bell, Queues, Protocol):
+class TaskDispatcher(Dispatcher, Queues, Protocol):
     """A bell that publishes any task by its name, and sees what waits."""
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
         """Publish; tell whether the broker took it."""
 
 
-class Sweeping:
+class SweepDuties:
     """Looks after what waits in vain. A row that breaks its duty is told of at its run, and rung again later."""
 
     def __init__(  # what each of its duties works on
@@ -105,23 +105,23 @@ class Sweeping:
         units: Units,
         runs: Runs,
         messages: Messages,
-        tracking: Tracking,
-        bell: TaskBell,
+        lifecycle: RunLifecycle,
+        dispatcher: TaskDispatcher,
         settings: Settings,
         monotonic: Callable[[], float],
     ) -> None:
         self._units = units
         self._runs = runs
         self._messages = messages
-        self._tracking = tracking
-        self._bell = bell
+        self._lifecycle = lifecycle
+        self._dispatcher = dispatcher
         self._settings = settings
         self._promised = DutyRows("publishing", monotonic=monotonic)
-        self._rung_units = DutyRows("ringing units", monotonic=monotonic)
-        self._rung_runs = DutyRows("ringing runs", monotonic=monotonic)
+        self._dispatched_units = DutyRows("ringing units", monotonic=monotonic)
+        self._dispatched_runs = DutyRows("ringing runs", monotonic=monotonic)
         settle_seconds = settings.ring_after_seconds * _SETTLED
-        self._unit_heads = QueueHeads(bell, settle_seconds=settle_seconds, monotonic=monotonic)
-        self._run_heads = QueueHeads(bell, settle_seconds=settle_seconds, monotonic=monotonic)
+        self._unit_heads = QueueHeads(dispatcher, settle_seconds=settle_seconds, monotonic=monotonic)
+        self._run_heads = QueueHeads(dispatcher, settle_seconds=settle_seconds, monotonic=monotonic)
         self._unsettled = DutyRows("settling", monotonic=monotonic)
         self._was_missed = False
 
@@ -129,8 +129,8 @@ class Sweeping:
         """List what it does, each apart from the others."""
         return (
             Duty(name="publishing", do=self.publish_promised, is_due=lambda due: due.messages),
-            Duty(name="ringing units", do=self.ring_units, is_due=lambda due: due.units),
-            Duty(name="ringing runs", do=self.ring_runs, is_due=lambda due: due.runs),
+            Duty(name="ringing units", do=self.dispatch_units, is_due=lambda due: due.units),
+            Duty(name="ringing runs", do=self.dispatch_runs, is_due=lambda due: due.runs),
             Duty(name="settling", do=self.settle, is_due=lambda due: due.unsettled),
         )
 
@@ -139,7 +139,9 @@ class Sweeping:
 
         def publish(id: str, task: str, args: list[str], queue: str) -> bool | None:
             return self._promised.handle(
-                id, partial(self._bell.publish, task, args, queue=queue), tell=lambda why: self._tell(args[0], why)
+                id,
+                partial(self._dispatcher.publish, task, args, queue=queue),
+                tell=lambda why: self._tell(args[0], why),
             )
 
         self._messages.publish_waiting(
@@ -149,58 +151,62 @@ class Sweeping:
             skipped=self._promised.skipped(),
         )
 
-    def ring_units(self) -> None:
+    def dispatch_units(self) -> None:
         """Ring for the units that nobody has come for."""
         seconds = self._settings.ring_after_seconds
         lost = self._unit_heads.lost_before(self._units.due_queues(ring_after_seconds=seconds))
         for limit in self._limits():
-            rings = self._units.ring_due(lost, ring_after_seconds=seconds, limit=limit)
+            wake_ups = self._units.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
             missed = [
-                ring.unit_id
-                for ring in rings
-                if self._rung_units.handle(
-                    ring.unit_id, partial(self._bell.ring, [ring]), tell=partial(self._tell, ring.run_id)
+                dispatch.unit_id
+                for dispatch in wake_ups
+                if self._dispatched_units.handle(
+                    dispatch.unit_id,
+                    partial(self._dispatcher.dispatch, [dispatch]),
+                    tell=partial(self._tell, dispatch.run_id),
                 )
                 is False
             ]
-            if self._is_over(missed, self._units.ring_again) or len(rings) < limit:
+            if self._is_over(missed, self._units.redispatch) or len(wake_ups) < limit:
                 return
 
-    def ring_runs(self) -> None:
+    def dispatch_runs(self) -> None:
         """Ring for the runs that nobody has come for."""
         seconds = self._settings.ring_after_seconds
         lost = self._run_heads.lost_before(self._runs.due_queues(ring_after_seconds=seconds))
         for limit in self._limits():
-            found = self._runs.ring_due(lost, ring_after_seconds=seconds, limit=limit)
+            found = self._runs.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
             missed = [
                 run_id
                 for run_id, queue in found
-                if self._rung_runs.handle(
-                    run_id, partial(self._bell.ring_run, run_id, queue=queue), tell=partial(self._tell, run_id)
+                if self._dispatched_runs.handle(
+                    run_id,
+                    partial(self._dispatcher.dispatch_run, run_id, queue=queue),
+                    tell=partial(self._tell, run_id),
                 )
                 is False
             ]
-            if self._is_over(missed, self._runs.ring_again) or len(found) < limit:
+            if self._is_over(missed, self._runs.redispatch) or len(found) < limit:
                 return
 
     def _limits(self) -> Sequence[int]:
         """Begin with one ring where the last ones were not taken: many rows would be marked for nothing."""
         return [*([1] if self._was_missed else []), *[BATCH] * _MOST_BATCHES]
 
-    def _is_over(self, missed: Sequence[str], ring_again: Callable[[Sequence[str]], None]) -> bool:
+    def _is_over(self, missed: Sequence[str], redispatch: Callable[[Sequence[str]], None]) -> bool:
         """Whether to leave the rest to the next turn, since the broker takes nothing."""
         self._was_missed = bool(missed)
         if missed:
-            ring_again(missed)
+            redispatch(missed)
         return self._was_missed
 
     def settle(self) -> None:
         """Settle the runs that have no work left, and that nobody has ended."""
         for run_id in self._runs.unsettled(limit=BATCH, skipped=self._unsettled.skipped()):
-            self._unsettled.handle(run_id, partial(self._tracking.settle, run_id), tell=partial(self._tell, run_id))
+            self._unsettled.handle(run_id, partial(self._lifecycle.settle, run_id), tell=partial(self._tell, run_id))
 
     def _tell(self, run_id: str, why: str) -> None:
-        self._tracking.note_unhandled(run_id, why)
+        self._lifecycle.note_unhandled(run_id, why)
 
 
 class Sweeper:

@@ -20,7 +20,7 @@ from app.engine.times import iso_utc
 from app.engine.unified.model import unified_name
 from app.services.contexts.shown_contexts import ShownContexts
 from app.services.runs import checks
-from app.services.runs.job_cache import KnownJob, KnownJobs
+from app.services.runs.job_cache import CachedJob, JobCache
 from app.services.runs.requests import IdempotencyKey, RunRequest
 from app.services.unified.mappings import UnifiedMappings
 
@@ -48,7 +48,7 @@ class RunDraft:
     changes_only: bool = False
     """As its webhook wishes at this moment."""
     idempotency: IdempotencyKey | None
-    supposes: KnownJob | None = None
+    supposes: CachedJob | None = None
     """What the draft was made of without a look at the job and the account: to be compared when it is written."""
 
     def run(self, *, at: datetime, bounds: LowerBounds, waiting_on: str | None = None) -> SyncJobRun:
@@ -125,7 +125,7 @@ class RunDrafts:
         self._shown_contexts = shown_contexts
         self._default_group = default_group
         self._default_overlap_seconds = default_overlap_seconds
-        self._known = KnownJobs()
+        self._known = JobCache()
 
     def draft(
         self,
@@ -150,7 +150,7 @@ class RunDrafts:
         failures += self._unified.find_all(account, items)[1] if account and not item_failures else []
         if failures or job is None:
             raise InvalidInputError(failures)
-        known = KnownJob(job=job, version=found.job_version, items=planning.plan(items).order)
+        known = CachedJob(job=job, version=found.job_version, items=planning.plan(items).order)
         if request.resources is None:
             self._note(known)
         return self._made(
@@ -170,7 +170,7 @@ class RunDrafts:
         draft = self._made(environment_id, request, known, args=bound, keys={}, webhook=webhook, idempotency=None)
         return replace(draft, supposes=known)
 
-    def _note(self, known: KnownJob) -> None:
+    def _note(self, known: CachedJob) -> None:
         """Remember a job, unless its runs need more than itself: their account's context, or mappings."""
         job = known.job
         if not (job.mutex_key or job.state_key or any(unified_name(item.resource) for item in known.items)):
@@ -180,7 +180,7 @@ class RunDrafts:
         self,
         environment_id: EnvironmentId,
         request: RunRequest,
-        known: KnownJob,
+        known: CachedJob,
         *,
         args: JsonObject,
         keys: Mapping[str, str | None],

@@ -8,7 +8,7 @@ from app.engine.objects.objects import SyncJobRun
 from app.engine.runs import settling
 from app.engine.runs.routing import queue_of
 from app.engine.runs.settling import Progress
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 
 
 class Spools(Protocol):
@@ -18,12 +18,12 @@ class Spools(Protocol):
         """Make a unit of what a spool has gathered, unless all of it was given on; give the unit's id."""
 
 
-def close_spools(spools: Spools, run: SyncJobRun, progress: Progress) -> tuple[Progress, list[Ring]]:
+def close_spools(spools: Spools, run: SyncJobRun, progress: Progress) -> tuple[Progress, list[WakeUp]]:
     """Close the spools to which nothing more can come; give the progress with their units, and what to ring."""
     names = {item.get("name") for item in run.resources if item.get("type") == NodeKind.SPOOL}
     if not names:
         return progress, []
-    rings: list[Ring] = []
+    wake_ups: list[WakeUp] = []
     resources = list(progress.resources)
     # Those behind a spool that is closed now have an open parent again.
     for position, resource in enumerate(resources):
@@ -31,5 +31,5 @@ def close_spools(spools: Spools, run: SyncJobRun, progress: Progress) -> tuple[P
             continue
         if unit_id := spools.close_spool(resource.id):
             resources[position] = replace(resource, live_units=1)
-            rings.append(Ring(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key)))
-    return Progress(resources, progress.pending), rings
+            wake_ups.append(WakeUp(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key)))
+    return Progress(resources, progress.pending), wake_ups

@@ -17,7 +17,7 @@ _MOST_KNOWN: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownJob:
+class CachedJob:
     """A job as it was read, and what follows from it alone."""
 
     job: SyncJob
@@ -27,15 +27,15 @@ class KnownJob:
     """Parents before their children."""
 
 
-class KnownJobs:
+class JobCache:
     """The jobs that were used last; safe to use from several threads."""
 
     def __init__(self, *, most: int = _MOST_KNOWN) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._jobs: OrderedDict[tuple[EnvironmentId, str], KnownJob] = OrderedDict()
+        self._jobs: OrderedDict[tuple[EnvironmentId, str], CachedJob] = OrderedDict()
 
-    def note(self, known: KnownJob) -> None:
+    def note(self, known: CachedJob) -> None:
         """Remember a job in the place of what was known of it; forget the one that was not used for longest."""
         key = (known.job.environment_id, known.job.id)
         with self._lock:
@@ -44,7 +44,7 @@ class KnownJobs:
             if len(self._jobs) > self._most:
                 self._jobs.popitem(last=False)
 
-    def find(self, environment_id: EnvironmentId, job_id: str) -> KnownJob | None:
+    def find(self, environment_id: EnvironmentId, job_id: str) -> CachedJob | None:
         """Return what is known of a job of an environment."""
         with self._lock:
             known = self._jobs.get((environment_id, job_id))

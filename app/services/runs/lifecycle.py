@@ -14,18 +14,18 @@ from app.engine.objects.objects import SyncJobRun
 from app.engine.runs import increments, settling
 from app.engine.runs.routing import queue_of
 from app.engine.runs.settling import Progress, ResourceState, Verdict
-from app.engine.runs.work import ErrorDraft, EventDraft, Ring
+from app.engine.runs.work import ErrorDraft, EventDraft, WakeUp
 from app.engine.status import ErrorHandling, RunStatus
 from app.engine.times import iso_utc
 from app.engine.webhooks import announcements, events
 from app.services.contexts.context import RunContexts, RunReader, RunUnworkableError, envelope_of
-from app.services.ports import Bell, Clock
+from app.services.ports import Clock, Dispatcher
 from app.services.runs import gathering
-from app.services.runs.beginning import Beginning
 from app.services.runs.conflicts import repeated
 from app.services.runs.deleting import Decision, Deletions
 from app.services.runs.ports import LockedRun, Moves
 from app.services.runs.start import RunStart
+from app.services.runs.starter import RunStarter
 from app.services.webhooks.health import Announcement
 from app.settings import Settings
 
@@ -34,19 +34,26 @@ logger = logging.getLogger(__name__)
 _AT_WORK: Final = (RunStatus.RUNNING, RunStatus.RATE_LIMITED)
 
 
-class Tracking:
+class RunLifecycle:
     """The life of runs."""
 
     def __init__(
-        self, *, moves: Moves, runs: RunReader, contexts: RunContexts, bell: Bell, clock: Clock, settings: Settings
+        self,
+        *,
+        moves: Moves,
+        runs: RunReader,
+        contexts: RunContexts,
+        dispatcher: Dispatcher,
+        clock: Clock,
+        settings: Settings,
     ) -> None:
         self._moves = moves
         self._runs = runs
         self._contexts = contexts
-        self._bell = bell
+        self._dispatcher = dispatcher
         self._clock = clock
         self._settings = settings
-        self._beginning = Beginning(clock=clock, children_per_unit=settings.children_per_unit)
+        self._starter = RunStarter(clock=clock, children_per_unit=settings.children_per_unit)
         self._deletions = Deletions(
             clock=clock, limit_percent=settings.delete_limit_percent, batch_bytes=settings.delivery_batch_bytes
         )
@@ -61,8 +68,8 @@ class Tracking:
             return self._moves.move(run.id, RunStatus.RUNNING)
         with self._moves.locked(run.id) as locked:
             has_moved = locked.move(RunStatus.RUNNING)
-            rings = self._tell(locked, run, events.UPDATED) if has_moved else []
-        self._bell.ring(rings)
+            wake_ups = self._tell(locked, run, events.UPDATED) if has_moved else []
+        self._dispatcher.dispatch(wake_ups)
         return has_moved
 
     def begin(self, run_id: str) -> RunStart | None:
@@ -72,18 +79,18 @@ class Tracking:
         except RunUnworkableError as error:
             self.fail(run_id, self._draft(error.code, error.message))
             return None
-        first = self._beginning.of(context)
+        first = self._starter.of(context)
         keys = context.key_notes
         if any(note.rekeyings for note in keys):
             # The first slice must see what the beginning is about to write.
             self._contexts.forget()
         if not self._moves.start(run_id, units=first.units, events=first.events, errors=first.errors, keys=keys):
-            self._bell.ring(self._moves.unblock(run_id, context.queue))
+            self._dispatcher.dispatch(self._moves.unblock(run_id, context.queue))
             return None
         facts = {"account_id": context.account.id, "sync_job_id": context.run.sync_job_id}
         logger.info("a run has begun", extra={"run_id": run_id, **facts, "resources": len(context.plan.order)})
         if first.delivery_unit_id and first.events and not first.asks_receiver:
-            self._bell.ring([Ring(run_id=run_id, unit_id=first.delivery_unit_id, queue=context.queue)])
+            self._dispatcher.dispatch([WakeUp(run_id=run_id, unit_id=first.delivery_unit_id, queue=context.queue)])
         if first.errors and context.run.error_handling is ErrorHandling.FAIL_FAST:
             self.fail(run_id, first.errors[0])
         return RunStart(
@@ -103,17 +110,17 @@ class Tracking:
             run = locked.run
             if run is None or run.status not in _AT_WORK or not locked.has_begun:
                 return
-            progress, rings = gathering.close_spools(locked, run, locked.progress())
+            progress, wake_ups = gathering.close_spools(locked, run, locked.progress())
             verdict = settling.judge(
                 progress,
                 fails_fast=run.error_handling is ErrorHandling.FAIL_FAST,
                 to_webhook=run.webhook_id is not None,
             )
             locked.end_resources(verdict.ended)
-            rings += self._apply(locked, run, verdict, progress)
-        self._bell.ring(rings)
+            wake_ups += self._apply(locked, run, verdict, progress)
+        self._dispatcher.dispatch(wake_ups)
         if verdict.status.is_final:
-            self._ring_next(run)
+            self._dispatch_next(run)
 
     @repeated
     def fail(self, run_id: str, error: ErrorDraft) -> None:
@@ -122,9 +129,9 @@ class Tracking:
             run = locked.run
             if run is None:
                 return
-            rings = self._end(locked, run, RunStatus.FAILED, error=_shown(error))
-        self._bell.ring(rings)
-        self._ring_next(run)
+            wake_ups = self._end(locked, run, RunStatus.FAILED, error=_shown(error))
+        self._dispatcher.dispatch(wake_ups)
+        self._dispatch_next(run)
 
     def free(self, run_id: str) -> bool:
         """Settle a run that nobody can work on, and let go what waits for nothing; tell whether that helped."""
@@ -133,9 +140,9 @@ class Tracking:
             run = locked.run
             if run is None or run.status not in _AT_WORK:
                 return True
-            rings = locked.mend(queue_of(run.daemon_group_key))
-        self._bell.ring(rings)
-        return bool(rings)
+            wake_ups = locked.mend(queue_of(run.daemon_group_key))
+        self._dispatcher.dispatch(wake_ups)
+        return bool(wake_ups)
 
     def end_stuck(self, run_id: str, *, attempts: int) -> None:
         """End a run that could not be freed, unless somebody can work on it by now."""
@@ -147,9 +154,9 @@ class Tracking:
                 f"nobody could work on the run for {self._settings.stuck_seconds:g} s or more; "
                 f"{attempts} attempts to start, settle and free it have failed ({left})"
             )
-            rings = self._end(locked, run, RunStatus.FAILED, error=_shown(self._draft("stuck", message)))
-        self._bell.ring(rings)
-        self._ring_next(run)
+            wake_ups = self._end(locked, run, RunStatus.FAILED, error=_shown(self._draft("stuck", message)))
+        self._dispatcher.dispatch(wake_ups)
+        self._dispatch_next(run)
 
     @repeated
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
@@ -171,12 +178,12 @@ class Tracking:
             if run is None:
                 return
             ends_run = is_start and run.status in _AT_WORK and not locked.has_begun
-            rings = self._end(locked, run, RunStatus.FAILED, error=_shown(draft)) if ends_run else []
+            wake_ups = self._end(locked, run, RunStatus.FAILED, error=_shown(draft)) if ends_run else []
             if not ends_run:
                 locked.record_errors([draft])
-        self._bell.ring(rings)
+        self._dispatcher.dispatch(wake_ups)
         if ends_run:
-            self._ring_next(run)
+            self._dispatch_next(run)
 
     def end_unreadable(self, run_id: str, *, kind: str) -> None:
         """End a run whose row can not be read, so that nothing can be told of it."""
@@ -193,7 +200,7 @@ class Tracking:
         if run is None or not self._moves.move(run_id, RunStatus.STOPPED):
             return False
         _log_end(run, RunStatus.STOPPED)
-        self._ring_next(run)
+        self._dispatch_next(run)
         return True
 
     @repeated
@@ -203,7 +210,7 @@ class Tracking:
             run = locked.run
             if run is None or run.status is not RunStatus.CREATED or not locked.move(RunStatus.STOPPED):
                 return False
-        self._ring_next(run)
+        self._dispatch_next(run)
         return True
 
     def telling_removal(self, run: SyncJobRun) -> Announcement:
@@ -211,13 +218,13 @@ class Tracking:
         now = self._clock.now()
         return lambda webhook_ids: announcements.run_deleted(run, to=webhook_ids, at=now)
 
-    def _ring_next(self, ended: SyncJobRun) -> None:
+    def _dispatch_next(self, ended: SyncJobRun) -> None:
         """Start the run that waited for this one's mutex; should nobody get here, the sweeper does it."""
         if ended.mutex_key is not None and (following := self._moves.next_in_line(ended.id)):
             run_id, queue = following
-            self._bell.ring_run(run_id, queue=queue)
+            self._dispatcher.dispatch_run(run_id, queue=queue)
 
-    def _apply(self, locked: LockedRun, run: SyncJobRun, verdict: Verdict, progress: Progress) -> list[Ring]:
+    def _apply(self, locked: LockedRun, run: SyncJobRun, verdict: Verdict, progress: Progress) -> list[WakeUp]:
         match verdict.status:
             case RunStatus.COMPLETED:
                 return self._complete(locked, run, progress)
@@ -231,7 +238,7 @@ class Tracking:
             case live:
                 return self._tell(locked, run, events.UPDATED) if locked.move(live) else []
 
-    def _park(self, locked: LockedRun, run: SyncJobRun, parked: ResourceState | None) -> list[Ring]:
+    def _park(self, locked: LockedRun, run: SyncJobRun, parked: ResourceState | None) -> list[WakeUp]:
         """Note that all work waits for the upstream's limit; its webhook is told once, by the move itself."""
         wakes_at = parked.wakes_at if parked else None
         if not locked.move(RunStatus.RATE_LIMITED, retry_after=wakes_at):
@@ -247,7 +254,7 @@ class Tracking:
         event = events.event(envelope, id=new_id(), event=events.RATE_LIMITED, payload=payload)
         return self._queue(locked, run, event)
 
-    def _complete(self, locked: LockedRun, run: SyncJobRun, progress: Progress) -> list[Ring]:
+    def _complete(self, locked: LockedRun, run: SyncJobRun, progress: Progress) -> list[WakeUp]:
         # What was decided when the run first completed is not undone by a resume, nor decided again.
         is_first = run.completed_at is None and not locked.has_decided_deletions
         decision = self._deletions.apply(run, locked) if is_first else Decision()
@@ -256,13 +263,13 @@ class Tracking:
             return self._end(locked, run, RunStatus.FAILED, error=_shown(decision.refusals[0]))
         if unit_id := decision.delivery_unit_id:
             # The run completes, and its books balance, once these are delivered.
-            return [Ring(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))]
+            return [WakeUp(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))]
         _hold_increments(locked, run, progress)
         return self._end(locked, run, RunStatus.COMPLETED)
 
     def _end(
         self, locked: LockedRun, run: SyncJobRun, status: RunStatus, *, error: JsonObject | None = None
-    ) -> list[Ring]:
+    ) -> list[WakeUp]:
         if not locked.move(status, error=error):
             return []
         _log_end(run, status, error)
@@ -272,15 +279,15 @@ class Tracking:
             locked.announce(announcements.run_event(locked.shown(), kind, to=others, at=now))
         return self._tell(locked, run, kind)
 
-    def _tell(self, locked: LockedRun, run: SyncJobRun, kind: str) -> list[Ring]:
+    def _tell(self, locked: LockedRun, run: SyncJobRun, kind: str) -> list[WakeUp]:
         """Queue for the run's webhook, if it has one that gets such events, what tells of the run as it is now."""
         if not events.is_sent(run, kind):
             return []
         return self._queue(locked, run, events.lifecycle(locked.shown(), kind, envelope_of(run, self._clock)))
 
-    def _queue(self, locked: LockedRun, run: SyncJobRun, event: EventDraft) -> list[Ring]:
+    def _queue(self, locked: LockedRun, run: SyncJobRun, event: EventDraft) -> list[WakeUp]:
         unit_id = locked.queue_events([event])
-        return [Ring(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))] if unit_id else []
+        return [WakeUp(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))] if unit_id else []
 
     def _draft(self, code: str, message: str) -> ErrorDraft:
         at = self._clock.now()

@@ -7,7 +7,7 @@ from typing import Protocol
 from app.engine.jobs.rekeying import KeyNote
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import SyncJobRun
-from app.engine.runs.work import ErrorDraft, EventDraft, Ring, UnitDraft
+from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, WakeUp
 from app.engine.status import ResourceStatus, RunStatus
 from app.services.runs.deleting import LockedRecords
 
@@ -64,7 +64,7 @@ class LockedRun(LockedRecords, Protocol):
     def close_spool(self, resource_id: str) -> str | None:
         """Make a unit of what a spool has gathered, unless all of it was given on; give the unit's id."""
 
-    def mend(self, queue: str) -> list[Ring]:
+    def mend(self, queue: str) -> list[WakeUp]:
         """Free what waits for nothing; list what to ring."""
 
     def what_is_left(self) -> str | None:
@@ -83,7 +83,7 @@ class Moves(Protocol):
     def next_in_line(self, run_id: str) -> tuple[str, str] | None:
         """Find the run that waited for this one's mutex and may start now, with its queue."""
 
-    def unblock(self, run_id: str, queue: str) -> Sequence[Ring]:
+    def unblock(self, run_id: str, queue: str) -> Sequence[WakeUp]:
         """Let the units of a running run go that no event of it holds back; list what to ring."""
 
     def start(

@@ -8,11 +8,11 @@ from app.engine.errors import ConflictError
 from app.engine.objects.objects import SyncJobRun
 from app.engine.runs import resuming
 from app.engine.runs.routing import queue_of
-from app.engine.runs.work import EventDraft, Ring
+from app.engine.runs.work import EventDraft, WakeUp
 from app.engine.status import RunStatus
 from app.engine.webhooks import events
 from app.services.contexts.context import envelope_of
-from app.services.ports import Bell, Clock
+from app.services.ports import Clock, Dispatcher
 
 
 class EndedRun(Protocol):
@@ -62,11 +62,11 @@ class Waits(Protocol):
 class Resumption:
     """Makes runs go on that have ended, or that wait for their account's limit."""
 
-    def __init__(self, *, runs: EndedRuns, waits: Waits, outbox: Outbox, bell: Bell, clock: Clock) -> None:
+    def __init__(self, *, runs: EndedRuns, waits: Waits, outbox: Outbox, dispatcher: Dispatcher, clock: Clock) -> None:
         self._runs = runs
         self._waits = waits
         self._outbox = outbox
-        self._bell = bell
+        self._dispatcher = dispatcher
         self._clock = clock
 
     def resume(self, run: SyncJobRun, *, errors_only: bool) -> None:
@@ -90,10 +90,10 @@ class Resumption:
                 raise ConflictError(reason)
             message_id = locked.reopen(errors_only=errors_only, queue=queue)
             delivery_unit_id = locked.queue_events([self._updated(run)]) if was_told else None
-        if self._bell.ring_run(run.id, queue=queue):
+        if self._dispatcher.dispatch_run(run.id, queue=queue):
             self._outbox.remove(message_id)
         if delivery_unit_id:
-            self._bell.ring([Ring(run_id=run.id, unit_id=delivery_unit_id, queue=queue)])
+            self._dispatcher.dispatch([WakeUp(run_id=run.id, unit_id=delivery_unit_id, queue=queue)])
 
     def _updated(self, run: SyncJobRun) -> EventDraft:
         """Return the webhook, which has heard of the run's end, that it goes on."""

@@ -7,9 +7,9 @@ from typing import Protocol
 from app.engine.errors import Failure, NotFoundError
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
-from app.services.ports import Bell
+from app.services.ports import Dispatcher
 from app.services.runs.drafts import RunDraft, RunDrafts
-from app.services.runs.lifecycle import Tracking
+from app.services.runs.lifecycle import RunLifecycle
 from app.services.runs.requests import IdempotencyKey, RunRequest
 from app.services.runs.resuming import Resumption
 from app.services.runs.verifying import Verification, Verifier
@@ -73,20 +73,20 @@ class RunService:
         runs: RunStore,
         drafts: RunDrafts,
         outbox: Outbox,
-        tracking: Tracking,
+        lifecycle: RunLifecycle,
         resumption: Resumption,
         verifier: Verifier,
         dry_runs: DryRunner,
-        bell: Bell,
+        dispatcher: Dispatcher,
     ) -> None:
         self._runs = runs
         self._drafts = drafts
         self._outbox = outbox
-        self._tracking = tracking
+        self._lifecycle = lifecycle
         self._resumption = resumption
         self._verifier = verifier
         self._dry_runs = dry_runs
-        self._bell = bell
+        self._dispatcher = dispatcher
 
     def create(
         self,
@@ -109,7 +109,7 @@ class RunService:
         if created.outbox_id is None:
             return created.run, True
         # The run is safe: publishing now only saves the sweeper's second.
-        if self._bell.ring_run(created.run.id, queue=created.queue):
+        if self._dispatcher.dispatch_run(created.run.id, queue=created.queue):
             self._outbox.remove_soon(created.outbox_id)
         return created.run, False
 
@@ -133,7 +133,7 @@ class RunService:
     def stop(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun:
         """Stop a live run; a run that has ended stays as it is."""
         self.get(environment_id, run_id)
-        self._tracking.stop(run_id)
+        self._lifecycle.stop(run_id)
         return self.get(environment_id, run_id)
 
     def resume(self, environment_id: EnvironmentId, run_id: str, *, errors_only: bool) -> SyncJobRun:
@@ -149,9 +149,9 @@ class RunService:
         """Stop a live run, or remove one that has ended: with ``seen`` only if it had ended when it was looked at."""
         run = self.get(environment_id, run_id)
         if run.status.is_final:
-            self._runs.delete(environment_id, run_id, announce=self._tracking.telling_removal(run), seen=seen)
+            self._runs.delete(environment_id, run_id, announce=self._lifecycle.telling_removal(run), seen=seen)
         else:
-            self._tracking.stop(run_id)
+            self._lifecycle.stop(run_id)
         return run_id
 
     def errors(self, environment_id: EnvironmentId, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:

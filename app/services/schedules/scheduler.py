@@ -22,7 +22,7 @@ from app.engine.objects.triggers import DueTrigger
 from app.engine.runs.work import EventDraft
 from app.engine.webhooks import announcements
 from app.services.maintenance.duty_rows import DutyRows
-from app.services.ports import Bell
+from app.services.ports import Dispatcher
 from app.services.runs.drafts import RunDraft
 from app.services.runs.requests import IdempotencyKey, RunRequest
 from app.services.schedules.triggers import request_of
@@ -38,7 +38,7 @@ Announcement = Callable[[Sequence[str]], Sequence[EventDraft]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadyFire:
+class ReadyOccurrence:
     """A due time whose run can be written."""
 
     due: DueTrigger
@@ -64,7 +64,7 @@ class DueTriggers(Protocol):
         Of any number of callers for one due time, one writes its run.
         """
 
-    def fire_all(self, ready: Sequence[ReadyFire]) -> Mapping[str, int] | None:
+    def run_due(self, ready: Sequence[ReadyOccurrence]) -> Mapping[str, int] | None:
         """Write the runs of which all is as their drafts suppose, in one transaction; give their messages by trigger.
 
         None, and nothing is written, when one of them was not due any more.
@@ -101,7 +101,7 @@ class Outbox(Protocol):
         """Forget a message that was published; it need not be at once."""
 
 
-class Firing:
+class CronScheduler:
     """Fires triggers."""
 
     def __init__(
@@ -110,17 +110,17 @@ class Firing:
         triggers: DueTriggers,
         drafts: Drafts,
         outbox: Outbox,
-        bell: Bell,
+        dispatcher: Dispatcher,
         monotonic: Callable[[], float],
     ) -> None:
         self._triggers = triggers
         self._drafts = drafts
         self._outbox = outbox
-        self._bell = bell
+        self._dispatcher = dispatcher
         self._monotonic = monotonic
         self._rows = DutyRows("triggers", monotonic=monotonic)
 
-    def fire_due(self) -> bool:
+    def run_due_now(self) -> bool:
         """Fire what is due, for some seconds; return whether there may be more."""
         until = self._monotonic() + _TURN_SECONDS
         while found := self._triggers.due(limit=BATCH, skipped=self._rows.skipped()):
@@ -141,24 +141,24 @@ class Firing:
         fired = self._fired_at_once(ready)
         for fire in ready:
             if fire.due.trigger.id in fired:
-                self._ring(fire.draft, fired[fire.due.trigger.id])
+                self._dispatch(fire.draft, fired[fire.due.trigger.id])
         for due in begun:
             if due.trigger.id not in fired:
                 self._handle(due, partial(self._make_run, due))
 
-    def _ready(self, due: DueTrigger) -> ReadyFire | None:
+    def _ready(self, due: DueTrigger) -> ReadyOccurrence | None:
         """Make a due time ready; None where something is to be told of it."""
         try:
             unread = self._drafts.draft_unread(due.trigger.environment_id, request_of(due.trigger))
-            return ReadyFire(due=due, draft=unread or self._draft(due), next_run_at=_next_time(due))
+            return ReadyOccurrence(due=due, draft=unread or self._draft(due), next_run_at=_next_time(due))
         except StoreUnavailableError:
             raise
         except Exception:  # Whatever it is, it is found again, and told, when the trigger is looked at alone.
             return None
 
-    def _fired_at_once(self, ready: Sequence[ReadyFire]) -> Mapping[str, int]:
+    def _fired_at_once(self, ready: Sequence[ReadyOccurrence]) -> Mapping[str, int]:
         try:
-            return (self._triggers.fire_all(ready) if ready else None) or {}
+            return (self._triggers.run_due(ready) if ready else None) or {}
         except StoreUnavailableError:
             raise
         except Exception:  # One of them breaks the statement; it is found, and told, when each is written alone.
@@ -194,14 +194,14 @@ class Firing:
             return
         message_id = self._triggers.fire(due, draft, next_run_at=next_run_at)
         if message_id is not None:
-            self._ring(draft, message_id)
+            self._dispatch(draft, message_id)
 
     def _draft(self, due: DueTrigger) -> RunDraft:
         return self._drafts.draft(due.trigger.environment_id, request_of(due.trigger), idempotency=None, faults=())
 
-    def _ring(self, draft: RunDraft, message_id: int) -> None:
+    def _dispatch(self, draft: RunDraft, message_id: int) -> None:
         """Publish, now that the run is safe, which only saves the sweeper's second."""
-        if self._bell.ring_run(draft.id, queue=draft.queue):
+        if self._dispatcher.dispatch_run(draft.id, queue=draft.queue):
             self._outbox.remove_soon(message_id)
 
     def _fail(self, due: DueTrigger, error: str, next_run_at: datetime | None) -> None:

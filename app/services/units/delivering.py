@@ -15,7 +15,7 @@ from app import failpoints
 from app.engine.errors import DeliveryError, LeaseLostError, StoreUnavailableError
 from app.engine.objects.objects import SyncJobRun, Webhook
 from app.engine.runs import routing
-from app.engine.runs.work import NOTHING_DONE, Claim, ErrorDraft, PendingEvent, Ring, SliceOutcome, WorkFacts
+from app.engine.runs.work import NOTHING_DONE, Claim, ErrorDraft, PendingEvent, SliceOutcome, WakeUp, WorkFacts
 from app.engine.status import DeliveryStatus
 from app.failpoints import Failpoint
 from app.services.contexts.context import RunReader
@@ -23,7 +23,7 @@ from app.services.units.batch_merging import BatchMerging
 from app.services.units.delivery_ends import DeliveryEnds
 from app.services.units.lease_keeping import LeaseKeeper
 from app.services.units.sending import Answer, Place, Sending
-from app.services.units.workplace import Workplace
+from app.services.units.worker_context import WorkerContext
 from app.services.webhooks.health import WebhookHealth
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Leases(Protocol):
     def hand_back(self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ...) -> bool:
         """Give the lease up."""
 
-    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[Ring]:
+    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
         """Mark and list units that wait for a webhook, as many as may be under way beside those that are."""
 
 
@@ -108,7 +108,7 @@ class DeliveryWorker:
         ends: DeliveryEnds,
         merging: BatchMerging,
         after: AfterSlice,
-        workplace: Workplace,
+        worker_context: WorkerContext,
     ) -> None:
         self._runs = runs
         self._health = health
@@ -119,9 +119,9 @@ class DeliveryWorker:
         self._ends = ends
         self._merging = merging
         self._after = after
-        self._workplace = workplace
-        self._clock = workplace.clock
-        self._settings = workplace.settings
+        self._worker_context = worker_context
+        self._clock = worker_context.clock
+        self._settings = worker_context.settings
 
     def work(self, claim: Claim, *, note: Note = note_nothing) -> SliceOutcome:
         """Send until nothing waits, an attempt fails, the slice is over, or a receiver takes its time.
@@ -258,7 +258,7 @@ class DeliveryWorker:
         return slice.steps == self._settings.slice_pages or self._is_late(slice)
 
     def _is_late(self, slice: _Slice) -> bool:
-        return self._clock.now().timestamp() >= slice.deadline or self._workplace.is_stopping()
+        return self._clock.now().timestamp() >= slice.deadline or self._worker_context.is_stopping()
 
     def _break_off(self, claim: Claim, error: Exception) -> None:
         """Have the unit come back by its timer, later each time, until it counts as poison."""
@@ -272,22 +272,24 @@ class DeliveryWorker:
         """Ring for those who wait for a webhook that has as many deliveries under way as it may."""
         if claim.is_crowded and claim.webhook_id is not None:
             most = self._settings.deliveries_per_webhook
-            self._workplace.bell.ring(self._leases.next_of_webhook(claim.webhook_id, most_of_webhook=most))
+            self._worker_context.dispatcher.dispatch(
+                self._leases.next_of_webhook(claim.webhook_id, most_of_webhook=most)
+            )
 
     def _wait_for_room(self, claim: Claim, run: SyncJobRun, webhook: Webhook) -> None:
         if self._leases.hand_back(claim):
-            self._sending.wait(webhook, _ring(claim, run))
+            self._sending.wait(webhook, _dispatch(claim, run))
 
     def _yield(self, claim: Claim) -> None:
         if self._leases.hand_back(claim):
             run = self._runs.load(claim.run_id)
             if run is not None:
-                self._workplace.bell.ring([_ring(claim, run)])
+                self._worker_context.dispatcher.dispatch([_dispatch(claim, run)])
 
 
 def _step(is_over: bool) -> _Step:
     return _Step.OVER if is_over else _Step.GIVEN_BACK
 
 
-def _ring(claim: Claim, run: SyncJobRun) -> Ring:
-    return Ring(run_id=run.id, unit_id=claim.unit_id, queue=routing.queue_of(run.daemon_group_key))
+def _dispatch(claim: Claim, run: SyncJobRun) -> WakeUp:
+    return WakeUp(run_id=run.id, unit_id=claim.unit_id, queue=routing.queue_of(run.daemon_group_key))

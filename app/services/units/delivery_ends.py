@@ -11,11 +11,11 @@ from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.limits import retry
 from app.engine.objects.objects import SyncJobRun, Webhook
-from app.engine.runs.work import Claim, ErrorDraft, EventDraft, PendingEvent, Ring
+from app.engine.runs.work import Claim, ErrorDraft, EventDraft, PendingEvent, WakeUp
 from app.engine.status import DeliveryStatus, ErrorHandling
 from app.engine.webhooks import events
 from app.engine.webhooks import parts as event_parts
-from app.services.units.workplace import Workplace
+from app.services.units.worker_context import WorkerContext
 from app.services.webhooks.health import WebhookHealth
 
 RETRY_BASE_SECONDS: Final = 0.5
@@ -35,7 +35,7 @@ class DeliveryWriter(Protocol):
         error: str | None,
         lease_seconds: float,
         backlog_limit: int,
-    ) -> list[Ring]:
+    ) -> list[WakeUp]:
         """Write an event's end; list the units that may fetch again."""
 
     def split(
@@ -79,15 +79,15 @@ class DeliveryEnds:
         leases: Leases,
         health: WebhookHealth,
         outcomes: DeliveryOutcomes,
-        workplace: Workplace,
+        worker_context: WorkerContext,
     ) -> None:
         self._queue = queue
         self._leases = leases
         self._health = health
         self._outcomes = outcomes
-        self._bell = workplace.bell
-        self._clock = workplace.clock
-        self._settings = workplace.settings
+        self._dispatcher = worker_context.dispatcher
+        self._clock = worker_context.clock
+        self._settings = worker_context.settings
 
     @property
     def fail_run(self) -> Callable[[str, ErrorDraft], None]:
@@ -104,7 +104,7 @@ class DeliveryEnds:
         error: str | None = None,
     ) -> None:
         """Write an event's end, and ring for the units that it held back."""
-        rings = self._queue.settle(
+        wake_ups = self._queue.settle(
             claim,
             event,
             end,
@@ -113,7 +113,7 @@ class DeliveryEnds:
             lease_seconds=self._settings.lease_seconds,
             backlog_limit=self._settings.delivery_backlog,
         )
-        self._bell.ring(rings)
+        self._dispatcher.dispatch(wake_ups)
 
     def fail(
         self,

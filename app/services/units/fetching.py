@@ -14,7 +14,7 @@ from app.engine.errors import (
     UnwritablePageError,
 )
 from app.engine.runs.frontier import Frontier
-from app.engine.runs.work import Claim, Ring, SliceOutcome
+from app.engine.runs.work import Claim, SliceOutcome, WakeUp
 from app.engine.status import ErrorHandling
 from app.failpoints import Failpoint
 from app.services.contexts import calls
@@ -26,8 +26,8 @@ from app.services.units.batch_source import BatchSource
 from app.services.units.page_batch import PageBatch
 from app.services.units.ports import Backlog, Bounds, PageWriter, UnitLeases
 from app.services.units.slices import Asked, Slice
-from app.services.units.turns import AccountTurns
-from app.services.units.workplace import Workplace
+from app.services.units.turns import AccountFairness
+from app.services.units.worker_context import WorkerContext
 
 _WAIT_SECONDS = 1.0
 _HOLD_SECONDS = 5.0
@@ -52,8 +52,8 @@ class FetchWorker:
         pages: PageWriter,
         bounds: Bounds,
         backlog: Backlog,
-        turns: AccountTurns,
-        workplace: Workplace,
+        turns: AccountFairness,
+        worker_context: WorkerContext,
     ) -> None:
         self._source = source
         self._batches = batches
@@ -62,8 +62,8 @@ class FetchWorker:
         self._bounds = bounds
         self._backlog = backlog
         self._turns = turns
-        self._workplace = workplace
-        self._settings = workplace.settings
+        self._worker_context = worker_context
+        self._settings = worker_context.settings
 
     def work(self, claim: Claim, context: RunContext) -> SliceOutcome:
         """Carry the unit on until it is done or the slice is over; every page is written as it comes."""
@@ -79,7 +79,7 @@ class FetchWorker:
             while self._step(current):
                 pass
             goes_on = self._end(current)
-            self._turns.give_up(context.account.id, self._rings(current, [claim.unit_id])[0] if goes_on else None)
+            self._turns.give_up(context.account.id, self._wake_ups(current, [claim.unit_id])[0] if goes_on else None)
         except LeaseLostError:
             self._turns.give_up(context.account.id, None)
         finally:
@@ -113,12 +113,12 @@ class FetchWorker:
 
     def _new_batch(self, current: Slice) -> PageBatch:
         return PageBatch(
-            current.claim, current.context, current.item, settings=self._settings, clock=self._workplace.clock
+            current.claim, current.context, current.item, settings=self._settings, clock=self._worker_context.clock
         )
 
     def _fill(self, current: Slice, batch: PageBatch) -> None:
         """Submit elements until enough are in flight; one that can not be resolved is an error, not a request."""
-        current.is_over = current.is_over or self._workplace.is_stopping() or time.monotonic() >= current.deadline
+        current.is_over = current.is_over or self._worker_context.is_stopping() or time.monotonic() >= current.deadline
         asked = {each.index for each in current.in_flight.values()}
         while not current.is_draining and len(asked) < (most := self._most_in_flight(current)):
             index = current.next_to_ask(asked)
@@ -127,7 +127,7 @@ class FetchWorker:
             current.frontier = current.frontier.start(index)
             element = current.claim.elements[index]
             try:
-                asked_for, future = self._begin(current, index, spare=most - len(asked) - 1)
+                asked_for, future = self._begin(current, index, idle=most - len(asked) - 1)
             except RecordError as error:
                 batch.add_error(element, error)
                 current.frontier = current.frontier.fail(index)
@@ -135,23 +135,23 @@ class FetchWorker:
             current.in_flight[future] = asked_for
             asked.add(index)
 
-    def _begin(self, current: Slice, index: int, *, spare: int) -> tuple[Asked, Future[FetchedPage]]:
+    def _begin(self, current: Slice, index: int, *, idle: int) -> tuple[Asked, Future[FetchedPage]]:
         context, item, element = current.context, current.item, current.claim.elements[index]
         if not item.is_request:
             return Asked(index, None), self._batches.submit(context, item, element)
         call = calls.page_call(context, item, element, current.frontier.open[index])
-        ahead = self._ahead(current, index, spare=spare)
+        ahead = self._ahead(current, index, idle=idle)
         return Asked(index, call), (ahead or self._source).submit(call)
 
-    def _ahead(self, current: Slice, index: int, *, spare: int) -> OpenList | None:
+    def _ahead(self, current: Slice, index: int, *, idle: int) -> OpenList | None:
         """Let an element's list ask for pages ahead: what is spare is shared by the lists that are open."""
         ahead = current.ahead.get(index) or self._source.open_list()
         if ahead is None:
             return None
         current.ahead[index] = ahead
-        ahead.most = 0 if current.is_over else 1 + spare // max(1, len(current.frontier.open))
+        ahead.most = 0 if current.is_over else 1 + idle // max(1, len(current.frontier.open))
         if self._settings.slice_pages:
-            ahead.most = min(ahead.most, spare)
+            ahead.most = min(ahead.most, idle)
         return ahead
 
     def _most_in_flight(self, current: Slice) -> int:
@@ -175,7 +175,7 @@ class FetchWorker:
             # Also how a slice that only waits notices that its run was stopped.
             self._leases.hold(current.claim, lease_seconds=self._settings.lease_seconds)
             current.held_at = time.monotonic()
-        if self._workplace.is_stopping():
+        if self._worker_context.is_stopping():
             self._abandon_late(current)
 
     def _abandon_late(self, current: Slice) -> None:
@@ -243,7 +243,7 @@ class FetchWorker:
         current.held_at = time.monotonic()
         current.has_progress |= write.has_progress
         new_units = [child.id for child in write.children]
-        self._ring(current, [*new_units, delivery_unit_id] if delivery_unit_id else new_units)
+        self._dispatch(current, [*new_units, delivery_unit_id] if delivery_unit_id else new_units)
         if batch.errors and current.context.run.error_handling is ErrorHandling.FAIL_FAST:
             # Settling ends the run: its first error is written.
             current.is_draining = True
@@ -270,11 +270,11 @@ class FetchWorker:
     def _is_idle(self, current: Slice) -> bool:
         """Whether the upstream had its chance and gave nothing; a slice that was cut short or parked had none."""
         had_chance = current.answers > 0 or time.monotonic() >= current.deadline
-        return had_chance and not (current.has_progress or current.wake_seconds or self._workplace.is_stopping())
+        return had_chance and not (current.has_progress or current.wake_seconds or self._worker_context.is_stopping())
 
-    def _ring(self, current: Slice, unit_ids: Sequence[str]) -> None:
-        self._workplace.bell.ring(self._rings(current, unit_ids))
+    def _dispatch(self, current: Slice, unit_ids: Sequence[str]) -> None:
+        self._worker_context.dispatcher.dispatch(self._wake_ups(current, unit_ids))
 
-    def _rings(self, current: Slice, unit_ids: Sequence[str]) -> list[Ring]:
+    def _wake_ups(self, current: Slice, unit_ids: Sequence[str]) -> list[WakeUp]:
         queue = current.context.queue
-        return [Ring(run_id=current.claim.run_id, unit_id=unit_id, queue=queue) for unit_id in unit_ids]
+        return [WakeUp(run_id=current.claim.run_id, unit_id=unit_id, queue=queue) for unit_id in unit_ids]

@@ -15,8 +15,8 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from app.engine.objects.objects import EnvironmentId, Webhook
-from app.engine.runs.work import Ring
-from app.services.ports import Bell, WebhookSender
+from app.engine.runs.work import WakeUp
+from app.services.ports import Dispatcher, WebhookSender
 from app.services.units.timers import Timers
 
 logger = logging.getLogger(__name__)
@@ -72,9 +72,9 @@ class Place:
 class Sending:
     """The deliveries of one process that are under way."""
 
-    def __init__(self, sender: WebhookSender, bell: Bell, *, most: int = MOST_UNDER_WAY) -> None:
+    def __init__(self, sender: WebhookSender, dispatcher: Dispatcher, *, most: int = MOST_UNDER_WAY) -> None:
         self.sender = sender
-        self._bell = bell
+        self._dispatcher = dispatcher
         self._most = most
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-deliveries")
         self._timers = Timers()
@@ -84,7 +84,7 @@ class Sending:
         """Answers that somebody goes on with, and slices that wait for more."""
         self._of_environment: Counter[EnvironmentId] = Counter()
         self._of_webhook: Counter[_Key] = Counter()
-        self._waiting: dict[_Key, dict[str, Ring]] = {}
+        self._waiting: dict[_Key, dict[str, WakeUp]] = {}
         """The units that found no room, by unit id, in the order in which whose they are has its turn."""
 
     def reserve(self, webhook: Webhook) -> Place | None:
@@ -98,13 +98,13 @@ class Sending:
             self._of_webhook[place.key] += 1
         return place
 
-    def wait(self, webhook: Webhook, ring: Ring) -> None:
+    def wait(self, webhook: Webhook, dispatch: WakeUp) -> None:
         """Have a unit that found no room rung once there is some."""
         with self._changed:
-            self._waiting.setdefault((webhook.environment_id, webhook.id), {})[ring.unit_id] = ring
+            self._waiting.setdefault((webhook.environment_id, webhook.id), {})[dispatch.unit_id] = dispatch
             # All that were under way may have been answered meanwhile: nobody else would ring.
             following = self._next_waiting()
-        self._ring(following)
+        self._dispatch(following)
 
     def leave(self, place: Place) -> None:
         """Give a place back, and ring for whoever may have it."""
@@ -115,7 +115,7 @@ class Sending:
             self._of_webhook -= Counter({place.key: 1})
             following = self._next_waiting()
             self._changed.notify_all()
-        self._ring(following)
+        self._dispatch(following)
 
     def go_on(self, place: Place, act: Callable[[], object]) -> None:
         """Have a thread do what follows an answer; called on the event loop, which must not wait."""
@@ -164,12 +164,12 @@ class Sending:
         for place in places:
             place.cancel()
 
-    def _ring(self, following: Ring | None) -> None:
+    def _dispatch(self, following: WakeUp | None) -> None:
         """Ring for a unit that waits; whoever made room goes on when this breaks, and the sweeper rings later."""
         if following is None:
             return
         try:
-            self._bell.ring([following])
+            self._dispatcher.dispatch([following])
         except Exception:
             logger.exception("who waits for room could not be rung", extra={"run_id": following.run_id})
 
@@ -178,13 +178,13 @@ class Sending:
         left_to_others = self._most - len(self._places) - self._of_environment[environment_id]
         return self._of_webhook[key] < left_to_others
 
-    def _next_waiting(self) -> Ring | None:
+    def _next_waiting(self) -> WakeUp | None:
         """Choose the first who has room, and put it behind all others."""
         key = next((key for key in self._waiting if self._has_room(key)), None)
         if key is None:
             return None
-        rings = self._waiting.pop(key)
-        ring = rings.pop(next(iter(rings)))
-        if rings:
-            self._waiting[key] = rings
-        return ring
+        wake_ups = self._waiting.pop(key)
+        dispatch = wake_ups.pop(next(iter(wake_ups)))
+        if wake_ups:
+            self._waiting[key] = wake_ups
+        return dispatch

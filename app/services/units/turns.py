@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from app.engine.runs.work import CrowdedOut, Ring, UnitKind
-from app.services.units.workplace import Workplace
+from app.engine.runs.work import CrowdedOut, UnitKind, WakeUp
+from app.services.units.worker_context import WorkerContext
 
 _PASS_ON_SECONDS: Final = 0.2
 
@@ -22,18 +22,18 @@ class Waiting(Protocol):
     def crowded_out(self, unit_id: str) -> CrowdedOut | None:
         """Return what a unit is that nobody holds and that could be claimed."""
 
-    def next_of_account(self, account_id: str) -> Ring | None:
+    def next_of_account(self, account_id: str) -> WakeUp | None:
         """Mark and give the unit of an account that has waited longest."""
 
 
-class AccountTurns:
+class AccountFairness:
     """The turns of all accounts in one daemon."""
 
     def __init__(
-        self, units: Waiting, workplace: Workplace, *, monotonic: Callable[[], float] = time.monotonic
+        self, units: Waiting, worker_context: WorkerContext, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._units = units
-        self._bell = workplace.bell
+        self._dispatcher = worker_context.dispatcher
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._passed_on_at: dict[str, float] = {}
@@ -54,9 +54,9 @@ class AccountTurns:
             if last is not None and now - last < _PASS_ON_SECONDS:
                 return
             self._passed_on_at[crowded.account_id] = now
-        self._bell.ring([crowded.ring])
+        self._dispatcher.dispatch([crowded.dispatch])
 
-    def give_up(self, account_id: str, own: Ring | None) -> None:
+    def give_up(self, account_id: str, own: WakeUp | None) -> None:
         """Ring for whose turn it is after a slice: the unit that waited longest, else the slice's own if it goes on."""
         with self._lock:
             is_crowded = account_id in self._passed_on_at
@@ -64,5 +64,5 @@ class AccountTurns:
         if is_crowded and following is None:
             with self._lock:
                 self._passed_on_at.pop(account_id, None)
-        if ring := following or own:
-            self._bell.ring([ring])
+        if dispatch := following or own:
+            self._dispatcher.dispatch([dispatch])

@@ -12,12 +12,12 @@ from app.engine.runs.frontier import Frontier
 from app.engine.runs.work import NOTHING_DONE, Claim, ClaimTerms, ErrorDraft, SliceOutcome, UnitKind, WorkFacts
 from app.engine.status import AccountStatus, RunStatus
 from app.services.contexts.context import RunContexts, RunUnworkableError
-from app.services.runs.lifecycle import Tracking
+from app.services.runs.lifecycle import RunLifecycle
 from app.services.units.delivering import DeliveryWorker, Note, note_nothing
 from app.services.units.fetching import FetchWorker
 from app.services.units.lease_keeping import LeaseKeeper
-from app.services.units.turns import AccountTurns
-from app.services.units.workplace import Workplace
+from app.services.units.turns import AccountFairness
+from app.services.units.worker_context import WorkerContext
 
 logger = logging.getLogger(__name__)
 
@@ -58,24 +58,24 @@ class UnitWorker:
         fetching: FetchWorker,
         delivering: DeliveryWorker,
         keeper: LeaseKeeper,
-        tracking: Tracking,
-        turns: AccountTurns,
-        workplace: Workplace,
+        lifecycle: RunLifecycle,
+        turns: AccountFairness,
+        worker_context: WorkerContext,
     ) -> None:
         self._units = units
         self._keeper = keeper
         self._contexts = contexts
         self._fetching = fetching
         self._delivering = delivering
-        self._tracking = tracking
-        self._clock = workplace.clock
-        self._settings = workplace.settings
+        self._lifecycle = lifecycle
+        self._clock = worker_context.clock
+        self._settings = worker_context.settings
         # A fresh random owner per process life: never the host's name, which a successor would share.
         self._terms = ClaimTerms(
             owner=new_id(),
-            lease_seconds=workplace.settings.lease_seconds,
-            most_of_account=workplace.settings.units_per_account,
-            most_of_webhook=workplace.settings.deliveries_per_webhook,
+            lease_seconds=worker_context.settings.lease_seconds,
+            most_of_account=worker_context.settings.units_per_account,
+            most_of_webhook=worker_context.settings.deliveries_per_webhook,
         )
         self._claiming = threading.Lock()
         self._turns = turns
@@ -111,7 +111,7 @@ class UnitWorker:
             with self._keeper.keeping(claim):
                 return self._slice(claim, note)
         except RunUnworkableError as error:
-            self._tracking.fail(claim.run_id, self._draft(error.code, error.message))
+            self._lifecycle.fail(claim.run_id, self._draft(error.code, error.message))
             return SliceOutcome(run_id=claim.run_id)
         except Exception:
             # Celery reports it; the unit comes back by its timer, later each time, until it counts as poison.
@@ -130,7 +130,7 @@ class UnitWorker:
         item = context.item_of(claim.resource_id)
         note(WorkFacts(run_id=claim.run_id, account_id=context.account.id, what=f"{item.name} {item.method}"))
         if context.run.status is RunStatus.RATE_LIMITED:
-            self._tracking.go_on(context.run)
+            self._lifecycle.go_on(context.run)
         return self._fetching.work(claim, context)
 
     def _rest(self, claim: Claim, account_id: str) -> SliceOutcome:
@@ -142,7 +142,7 @@ class UnitWorker:
     def _give_up(self, claim: Claim, error: ErrorDraft) -> SliceOutcome:
         if claim.kind is UnitKind.DELIVERY:
             return self._delivering.give_up_head(claim, error)
-        self._tracking.fail(claim.run_id, error)
+        self._lifecycle.fail(claim.run_id, error)
         return SliceOutcome(run_id=claim.run_id)
 
     def _lost(self, claim: Claim) -> ErrorDraft:

@@ -38,7 +38,7 @@ class _Known:
     stale: OrderedDict[str | None, None] = field(default_factory=OrderedDict)
 
 
-class KeptCredentials:
+class TokenCache:
     """Gives calls their account's newest token, and has tokens renewed."""
 
     def __init__(self, keeper: CredentialKeeper, now: Callable[[], datetime]) -> None:

@@ -109,9 +109,9 @@ def _step(written: WrittenText) -> WrittenText | None:
 
 def _escapes(text: str) -> Iterator[re.Match[str]]:
     at = 0
-    while (beginning := _BEGINNING.search(text, at)) is not None:
-        at = beginning.start() + 1
-        found = _ESCAPE.match(text, beginning.start())
+    while (starter := _BEGINNING.search(text, at)) is not None:
+        at = starter.start() + 1
+        found = _ESCAPE.match(text, starter.start())
         if found is not None and (found["name"] is None or len(html5.get(found["name"], "")) == 1):
             at = found.end()
             yield found

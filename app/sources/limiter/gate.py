@@ -12,14 +12,14 @@ from typing import Final
 
 from app.engine.errors import RateLimitedError
 from app.engine.limits.budget_state import BudgetLimits, Grant
-from app.engine.limits.headers import RateSigns
+from app.engine.limits.headers import RateLimitHeaders
 from app.services.ports import BudgetStore
 from app.sources.limiter.budget_exchange import BudgetExchange, StoreClock
-from app.sources.limiter.hedging import LateAnswers
-from app.sources.limiter.idle_release import SparePart
-from app.sources.limiter.observations import Sightings
-from app.sources.limiter.slow_start import OpeningRound
-from app.sources.limiter.warnings import Complaints
+from app.sources.limiter.hedging import Hedging
+from app.sources.limiter.idle_release import IdleRelease
+from app.sources.limiter.observations import Observations
+from app.sources.limiter.slow_start import SlowStart
+from app.sources.limiter.warnings import ThrottledWarnings
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ _PACED_AHEAD_SECONDS: Final = 2.0
 
 
 @dataclass(slots=True)
-class Passage:
+class Admission:
     """One request that was let through, until it leaves."""
 
     endpoint: str
@@ -56,22 +56,22 @@ class AccountGate:
         self._account_id = account_id
         self._budget = BudgetExchange(account_id, store=store, process=process, limits=limits, clock=clock)
         self.limits = limits
-        self.complaints = Complaints(account_id, clock.time)
-        self.late = LateAnswers()
+        self.throttled_warnings = ThrottledWarnings(account_id, clock.time)
+        self.late = Hedging()
         self._time = clock.time
         self._grant: Grant | None = None
         self._starts: deque[float] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._in_flight = 0
-        self._round = OpeningRound()
+        self._round = SlowStart()
         self._closed_until = 0.0
-        self._seen = Sightings()
+        self._seen = Observations()
         self._reported_at = 0.0
         self._used_at = 0.0
         self._asked_at = 0.0
         """When the last request came that has to wait."""
         self._nudge = asyncio.Event()
-        self._spare = SparePart(is_needed=self._needs_its_part, let_go=self._nudge.set, time=clock.time)
+        self._idle = IdleRelease(is_needed=self._needs_its_part, let_go=self._nudge.set, time=clock.time)
         self._keeper: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -91,7 +91,7 @@ class AccountGate:
         # Room to grow into: the window only grows while it is full.
         return max(1, min(2 * grant.window, paced, self.limits.most))
 
-    async def enter(self, endpoint: str) -> Passage:
+    async def enter(self, endpoint: str) -> Admission:
         """Wait for the budget; raise RateLimitedError when that would take too long to wait here."""
         begun = self._time()
         is_paced = self._grant is not None and self._grant.pace is not None
@@ -104,9 +104,9 @@ class AccountGate:
         else:
             self._let_through(begun)
         now = self._time()
-        return Passage(endpoint=endpoint, sent_at=now, waited_seconds=now - begun)
+        return Admission(endpoint=endpoint, sent_at=now, waited_seconds=now - begun)
 
-    def enter_again(self, endpoint: str) -> Passage | None:
+    def enter_again(self, endpoint: str) -> Admission | None:
         """Let a second request through beside one that hangs, if there is room at once; none of a paced account."""
         now, grant = self._time(), self._grant
         if grant is None or grant.starts is not None or self._waiting or now < self._closed_until:
@@ -115,9 +115,9 @@ class AccountGate:
             return None
         self.late.asked_again += 1
         self._let_through(now)
-        return Passage(endpoint=endpoint, sent_at=now, waited_seconds=0.0)
+        return Admission(endpoint=endpoint, sent_at=now, waited_seconds=0.0)
 
-    def leave_served(self, passage: Passage, signs: RateSigns) -> None:
+    def leave_served(self, passage: Admission, signs: RateLimitHeaders) -> None:
         """Note that a request was answered; it may have been a fault, but not one of too many requests."""
         now = self._left()
         self._seen.see_served(passage.endpoint, self._shared(passage), now, is_late=self._is_late(passage))
@@ -125,9 +125,9 @@ class AccountGate:
 
     def leave_refused(
         self,
-        passage: Passage,
+        passage: Admission,
         wait_seconds: float | None,
-        signs: RateSigns,
+        signs: RateLimitHeaders,
         *,
         default_seconds: float | None = None,
     ) -> None:
@@ -148,7 +148,7 @@ class AccountGate:
             self._nudge.set()
         self._after(signs, now)
 
-    def leave_troubled(self, passage: Passage, signs: RateSigns) -> None:
+    def leave_troubled(self, passage: Admission, signs: RateLimitHeaders) -> None:
         """Note that the upstream was too busy to serve a request."""
         now = self._left()
         self._seen.see_troubled(self._shared(passage), is_late=self._is_late(passage))
@@ -156,7 +156,7 @@ class AccountGate:
 
     def leave_unanswered(self) -> None:
         """Note that a request got no answer, which tells nothing of the limit."""
-        self._after(RateSigns(), self._left())
+        self._after(RateLimitHeaders(), self._left())
 
     async def close(self) -> None:
         """Give back what is held."""
@@ -166,7 +166,7 @@ class AccountGate:
             self._keeper = None
         if self._timer is not None:
             self._timer.cancel()
-        self._spare.close()
+        self._idle.close()
 
     def wait_seconds(self) -> float:
         """Return how long the account is closed from now on."""
@@ -179,14 +179,14 @@ class AccountGate:
         self._used_at = self._time()
         return self._used_at + self._budget.offset
 
-    def _after(self, signs: RateSigns, now: float) -> None:
+    def _after(self, signs: RateLimitHeaders, now: float) -> None:
         self._seen.see_quota(signs, now)
         if signs.remaining == 0 and signs.reset_seconds is not None:
             self._pause_until_told(now)
         if self._round.ends_with(self._in_flight) and self._waiting:
             self._nudge.set()
         self._pump()
-        self._spare.look()
+        self._idle.look()
 
     def _needs_its_part(self) -> bool:
         """Whether the better half of this process's part is in use, or that there is no half to give away."""
@@ -198,10 +198,10 @@ class AccountGate:
         self._closed_until = max(self._closed_until, now - self._budget.offset + _UNTOLD_PAUSE_SECONDS)
         self._nudge.set()
 
-    def _shared(self, passage: Passage) -> float:
+    def _shared(self, passage: Admission) -> float:
         return passage.sent_at + self._budget.offset
 
-    def _is_late(self, passage: Passage) -> bool:
+    def _is_late(self, passage: Admission) -> bool:
         return self._grant is not None and self._shared(passage) <= self._grant.cut_at
 
     async def _wait(self) -> None:
@@ -343,7 +343,7 @@ class AccountGate:
             self._seen.latencies.forget()
         self._grant = grant
         self._reported_at = self._time()
-        self._spare.need()
+        self._idle.need()
         self._round.begin(size=max(grant.slots, grant.part), in_flight=self._in_flight, now=self._reported_at)
         if grant.starts is None:
             self._starts.clear()

@@ -22,7 +22,7 @@ _SHORTEST_SECONDS: Final = 0.3
 
 
 @dataclass(slots=True)
-class LateAnswers:
+class Hedging:
     """What one process knows of one account's latencies, and how often it asked twice."""
 
     sent: int = 0

@@ -8,7 +8,7 @@ _SPARE_SECONDS: Final = 0.05
 """How long there is no use for it before it is let go: a moment between two requests is not enough."""
 
 
-class SparePart:
+class IdleRelease:
     """Lets go of a part that nobody needed for a moment, also when no request comes any more."""
 
     def __init__(

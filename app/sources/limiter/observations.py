@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 
 from app.engine.limits import budget_state
 from app.engine.limits.budget_state import Quota, Report
-from app.engine.limits.headers import RateSigns
+from app.engine.limits.headers import RateLimitHeaders
 from app.sources.limiter.latency import LatencyWatch
 
 
 @dataclass(slots=True)
-class Sightings:
+class Observations:
     """Counts since the last report; moments are those of the shared clock."""
 
     latencies: LatencyWatch = field(default_factory=LatencyWatch)
@@ -58,7 +58,7 @@ class Sightings:
         self.was_idle = True
         self.served = self.late_served = 0
 
-    def see_quota(self, signs: RateSigns, now: float) -> None:
+    def see_quota(self, signs: RateLimitHeaders, now: float) -> None:
         """Note what remains, if an answer tells."""
         if signs.remaining is None:
             return

@@ -5,7 +5,7 @@ from typing import Final
 _LONGEST_SECONDS: Final = 1.0
 
 
-class OpeningRound:
+class SlowStart:
     """The requests that may go out until the budget has seen what became of them."""
 
     def __init__(self) -> None:

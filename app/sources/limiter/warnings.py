@@ -16,7 +16,7 @@ SLOW_SECONDS: Final = 5.0
 _QUIET_SECONDS: Final = 30.0
 
 
-class Complaints:
+class ThrottledWarnings:
     """What one process has to say about one account's upstream."""
 
     def __init__(self, account_id: str, time: Callable[[], float]) -> None:

@@ -20,7 +20,7 @@ _LONGEST_LEAD: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lead:
+class NextPageLead:
     """Where an answer says that the list goes on."""
 
     value: JSON = None
@@ -31,7 +31,7 @@ class Lead:
     """It leads nowhere, and looks as if it should."""
 
 
-_NOWHERE: Final = Lead()
+_NOWHERE: Final = NextPageLead()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class LedList:
         is_complete = came.is_met and not own.is_estimate
         return ends.end(own, came, [], "total") if is_complete and refusal.status in ends.REFUSALS else None
 
-    def _led(self, came: ListState, taken: ListState, records: list[JSON], said: Said, lead: Lead) -> PageTurn:
+    def _led(self, came: ListState, taken: ListState, records: list[JSON], said: Said, lead: NextPageLead) -> PageTurn:
         own = self.pagination.signs
         if said.is_over or said.has_more is False:
             return ends.end(own, taken, records, "stop_when" if said.is_over else "no_more")
@@ -105,13 +105,13 @@ class LedList:
         following = replace(followed(taken, came, value), empty=came.empty + 1, is_promised=True)
         return ends.go_on_past_empty(own, came, following)
 
-    def _lead(self, came: ListState, answer: PageAnswer) -> Lead:
+    def _lead(self, came: ListState, answer: PageAnswer) -> NextPageLead:
         match self.pagination:
             case DynamicPagination():
                 values = computed.following(self.pagination, came, self.request, answer)
-                return _bounded(Lead(value=values)) if values else Lead(reason="expression")
+                return _bounded(NextPageLead(value=values)) if values else NextPageLead(reason="expression")
             case LinkHeaderPagination():
-                return self._kept(came, Lead(value=links.following(answer.links)))
+                return self._kept(came, NextPageLead(value=links.following(answer.links)))
             case CursorPagination():
                 limit = limits.of(self.pagination, self.query)
                 is_full = limit is not None and len(answer.records) >= limit
@@ -119,7 +119,7 @@ class LedList:
                 found = _cursor(self.pagination, answer.document, is_due=is_due, is_full=is_full and not came.asked)
                 return self._kept(came, found)
 
-    def _kept(self, came: ListState, lead: Lead) -> Lead:
+    def _kept(self, came: ListState, lead: NextPageLead) -> NextPageLead:
         """Return a lead as it is kept: a link is joined to the page that named it, and its secrets are taken out."""
         if lead.value is None:
             return lead
@@ -146,7 +146,7 @@ class LedList:
         return SourceError("pagination", f"the upstream says at '{more}' that there is more, and has no {where}")
 
 
-def _cursor(pagination: CursorPagination, document: JSON, *, is_due: bool, is_full: bool) -> Lead:
+def _cursor(pagination: CursorPagination, document: JSON, *, is_due: bool, is_full: bool) -> NextPageLead:
     """Find the cursor of an answer; raise SourceError ``pagination`` for a path that can not be right.
 
     It is due behind records; a first page that is full is suspicious without one.
@@ -160,17 +160,17 @@ def _cursor(pagination: CursorPagination, document: JSON, *, is_due: bool, is_fu
         error = SourceError("pagination", signs.lost("cursor_path", path, missing))
         if missing < len(path.keys) - 1:
             raise error
-        return Lead(suspicion=error) if is_full else _NOWHERE
+        return NextPageLead(suspicion=error) if is_full else _NOWHERE
     if pagination.is_end(value):
         return _NOWHERE
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise SourceError(
             "pagination", f"expected a text or an integer as the cursor at '{path}', found {type_name(value)}"
         )
-    return Lead(value=value)
+    return NextPageLead(value=value)
 
 
-def _bounded(lead: Lead) -> Lead:
+def _bounded(lead: NextPageLead) -> NextPageLead:
     """Return a lead that can be kept, checked and sent; raise SourceError ``pagination`` for a longer one."""
     size = len(lead.value) if isinstance(lead.value, str) else len(bodies.json_bytes(lead.value))
     if size > _LONGEST_LEAD:

@@ -21,7 +21,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from app.engine.errors import StoreUnavailableError
 from app.store.db.connections import Connections
 from app.store.db.database import LONGEST_REST_SECONDS, Row, connections_of
-from app.store.db.sqlstates import STORE_FAULTS, Cure, cure_of, translated
+from app.store.db.sqlstates import STORE_FAULTS, FaultRemedy, cure_of, translated
 
 Values: TypeAlias = Mapping[str, Any]
 T = TypeVar("T")
@@ -29,14 +29,14 @@ T = TypeVar("T")
 _RESTS_SINCE: Final = "rests_since"
 _DIALECT: Final = dialects.PGDialect_psycopg(paramstyle="pyformat")  # type: ignore[no-untyped-call]
 
-_of_engines: "weakref.WeakKeyDictionary[Engine, SingleStatements]" = weakref.WeakKeyDictionary()
+_of_engines: "weakref.WeakKeyDictionary[Engine, Autocommit]" = weakref.WeakKeyDictionary()
 
 
 class _ConnectionLostError(StoreUnavailableError):
     """The connection died, before the statement or while it ran."""
 
 
-class SingleStatements:
+class Autocommit:
     """Runs statements that need no others beside them; a fault that passes is raised as StoreUnavailableError.
 
     Values are given as psycopg adapts them: JSON as text, for which the statement has a cast. A statement of bytes is
@@ -98,7 +98,7 @@ class SingleStatements:
         try:
             return use(connection)
         except STORE_FAULTS as error:
-            is_spent = cure_of(error) is Cure.NEW_SESSIONS
+            is_spent = cure_of(error) is FaultRemedy.NEW_SESSIONS
             if (told := _ConnectionLostError() if connection.closed else translated(error)) is None:
                 raise
             raise told from error
@@ -139,11 +139,11 @@ def transaction(connection: psycopg.Connection[Any]) -> Iterator[None]:
             connection.autocommit = True
 
 
-def singles_of(engine: Engine) -> SingleStatements:
+def singles_of(engine: Engine) -> Autocommit:
     """Return the connections for single statements that belong to an engine: they end with it."""
     singles = _of_engines.get(engine)
     if singles is None:
-        singles = _of_engines[engine] = SingleStatements(connections_of(engine), pool_size=_pool_size(engine))
+        singles = _of_engines[engine] = Autocommit(connections_of(engine), pool_size=_pool_size(engine))
         event.listen(engine, "engine_disposed", _dispose)
     return singles
 

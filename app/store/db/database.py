@@ -19,7 +19,7 @@ from app.engine.json_types import JSON
 from app.engine.records.rows import encode
 from app.services.maintenance.health import StoreState
 from app.store.db.connections import Connections
-from app.store.db.sqlstates import STORE_FAULTS, Cure, cure_of, translated
+from app.store.db.sqlstates import STORE_FAULTS, FaultRemedy, cure_of, translated
 
 Row: TypeAlias = Mapping[Any, Any]
 """A row by the names of its columns, whoever has read it."""
@@ -88,7 +88,7 @@ def driver_cursor(connection: Connection) -> Iterator[Cursor[Any]]:
         with raw.cursor(binary=True) as cursor:
             yield cursor
     except STORE_FAULTS as error:
-        if cure_of(error) is Cure.NEW_SESSIONS:
+        if cure_of(error) is FaultRemedy.NEW_SESSIONS:
             connection.invalidate()
             drop_sessions(connection.engine)
         if (told := translated(error)) is None:
@@ -137,7 +137,7 @@ def _ping_rested(engine: Engine) -> None:
 
 def _translate(context: ExceptionContext) -> None:
     error = context.original_exception
-    if context.connection is not None and context.engine is not None and cure_of(error) is Cure.NEW_SESSIONS:
+    if context.connection is not None and context.engine is not None and cure_of(error) is FaultRemedy.NEW_SESSIONS:
         context.is_disconnect = True
         drop_sessions(context.engine)
     if (told := translated(error)) is not None:

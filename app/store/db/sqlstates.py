@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from app.engine.errors import StoreConflictError, StoreOutdatedError, StoreReadOnlyError, StoreUnavailableError
 
 
-class Cure(StrEnum):
+class FaultRemedy(StrEnum):
     """What has to happen before the same question is answered."""
 
     LATER = "later"
@@ -24,21 +24,21 @@ class Cure(StrEnum):
     """Nothing: another transaction went first."""
 
 
-PASSING: Final[Mapping[str, Cure]] = {
-    "08": Cure.NEW_SESSIONS,  # connection_exception
-    "25006": Cure.NEW_SESSIONS,  # read_only_sql_transaction: a standby now, or a session that was made to be read-only
-    "25P03": Cure.LATER,  # idle_in_transaction_session_timeout
-    "25P04": Cure.LATER,  # transaction_timeout
-    "26000": Cure.LATER,  # invalid_sql_statement_name: a pooler has forgotten what was prepared
-    "40": Cure.LATER,  # transaction_rollback, such as 40003, statement_completion_unknown
-    "40001": Cure.AGAIN,  # serialization_failure
-    "40P01": Cure.AGAIN,  # deadlock_detected
-    "42P05": Cure.LATER,  # duplicate_prepared_statement: a pooler has lent a session that has it already
-    "53": Cure.LATER,  # insufficient_resources: disk_full, out_of_memory, too_many_connections
-    "55": Cure.LATER,  # object_not_in_prerequisite_state, such as 55P03, lock_not_available
-    "57": Cure.LATER,  # operator_intervention, such as 57014, query_canceled
-    "57P0": Cure.NEW_SESSIONS,  # admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout
-    "58": Cure.LATER,  # system_error: I/O
+PASSING: Final[Mapping[str, FaultRemedy]] = {
+    "08": FaultRemedy.NEW_SESSIONS,  # connection_exception
+    "25006": FaultRemedy.NEW_SESSIONS,  # read_only_sql_transaction: a standby now, or a read-only session
+    "25P03": FaultRemedy.LATER,  # idle_in_transaction_session_timeout
+    "25P04": FaultRemedy.LATER,  # transaction_timeout
+    "26000": FaultRemedy.LATER,  # invalid_sql_statement_name: a pooler has forgotten what was prepared
+    "40": FaultRemedy.LATER,  # transaction_rollback, such as 40003, statement_completion_unknown
+    "40001": FaultRemedy.AGAIN,  # serialization_failure
+    "40P01": FaultRemedy.AGAIN,  # deadlock_detected
+    "42P05": FaultRemedy.LATER,  # duplicate_prepared_statement: a pooler has lent a session that has it already
+    "53": FaultRemedy.LATER,  # insufficient_resources: disk_full, out_of_memory, too_many_connections
+    "55": FaultRemedy.LATER,  # object_not_in_prerequisite_state, such as 55P03, lock_not_available
+    "57": FaultRemedy.LATER,  # operator_intervention, such as 57014, query_canceled
+    "57P0": FaultRemedy.NEW_SESSIONS,  # admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout
+    "58": FaultRemedy.LATER,  # system_error: I/O
 }
 """By class or code; the longest that fits counts. Whatever is not here is the fault of what was asked."""
 
@@ -63,16 +63,16 @@ STORE_FAULTS: Final = (psycopg.Error, PoolTimeoutError)
 """What ``translated`` knows of."""
 
 
-def cure_of(error: BaseException) -> Cure | None:
+def cure_of(error: BaseException) -> FaultRemedy | None:
     """Return what would cure a fault; None for one that does not pass."""
     if isinstance(error, PoolTimeoutError):
-        return Cure.LATER
+        return FaultRemedy.LATER
     if not isinstance(error, psycopg.Error):
         return None
     if error.sqlstate is None:
-        return Cure.NEW_SESSIONS if isinstance(error, _WITHOUT_CODE) else None
+        return FaultRemedy.NEW_SESSIONS if isinstance(error, _WITHOUT_CODE) else None
     if isinstance(error, psycopg.errors.FeatureNotSupported) and error.diag.source_function == _REPLANNING:
-        return Cure.NEW_SESSIONS
+        return FaultRemedy.NEW_SESSIONS
     codes = (error.sqlstate[:length] for length in range(5, 1, -1))
     return next((PASSING[code] for code in codes if code in PASSING), None)
 
@@ -85,7 +85,7 @@ def translated(error: BaseException) -> StoreUnavailableError | None:
     if cure is None:
         return None
     sqlstate = getattr(error, "sqlstate", None)
-    if cure is Cure.AGAIN:
+    if cure is FaultRemedy.AGAIN:
         return StoreConflictError()
     if sqlstate == _READ_ONLY:
         return StoreReadOnlyError()

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.runs.books import Counters
-from app.engine.runs.work import Claim, EventDraft, PendingEvent, Ring
+from app.engine.runs.work import Claim, EventDraft, PendingEvent, WakeUp
 from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.webhooks.merging import MergeBounds
 from app.services.runs.conflicts import repeats_conflicts
@@ -125,7 +125,7 @@ class DeliveryStore:
         error: str | None,
         lease_seconds: float,
         backlog_limit: int,
-    ) -> list[Ring]:
+    ) -> list[WakeUp]:
         """Write an event's end; list the units that may fetch again since the backlog shrank."""
         if event.records and end is not DeliveryStatus.DELIVERED:
             # Before, not with it: what webhooks were told is locked before a delivery unit.
@@ -140,7 +140,7 @@ class DeliveryStore:
             if self._is_long(connection, claim.run_id, backlog_limit):
                 return []
             rows = connection.execute(_UNBLOCK, {"run_id": claim.run_id}).all()
-        return [Ring(run_id=str(run_id), unit_id=str(unit_id), queue=queue) for run_id, unit_id, queue in rows]
+        return [WakeUp(run_id=str(run_id), unit_id=str(unit_id), queue=queue) for run_id, unit_id, queue in rows]
 
     def split(
         self,

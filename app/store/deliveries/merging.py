@@ -10,7 +10,17 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, RowMapping, text
 
 from app.engine.runs.work import Claim
-from app.engine.webhooks.merging import Kinship, Line, MergeBounds, Merged, Node, Waiting, merge, merged_body, numbers
+from app.engine.webhooks.merging import (
+    Line,
+    MergeBounds,
+    Merged,
+    Node,
+    RelatedResources,
+    Waiting,
+    merge,
+    merged_body,
+    numbers,
+)
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
 from app.store.deliveries.deliveries import IS_OPEN
@@ -108,9 +118,9 @@ def _write(connection: Connection, batch: Merged) -> None:
     connection.execute(_FORGET, {"ids": ids[:-1]})
 
 
-def _kinship(connection: Connection, run_id: str) -> Kinship:
+def _kinship(connection: Connection, run_id: str) -> RelatedResources:
     rows: Sequence[Any] = connection.execute(_NODES, {"run_id": run_id}).all()
-    return Kinship(
+    return RelatedResources(
         [Node(id=str(row.id), name=row.name, resource=row.resource, parent_name=row.parent_name) for row in rows]
     )
 

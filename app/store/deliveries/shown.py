@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, func, select, text
 
 from app.engine.objects.objects import Delivery, ListFilters, Page
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 from app.engine.status import DeliveryStatus
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
@@ -97,7 +97,7 @@ class WebhookDeliveryStore:
             row = connection.execute(statement).mappings().one_or_none()
         return delivery_of(row, row["body"]) if row else None
 
-    def retry(self, webhook_id: str, delivery_id: str) -> Sequence[Ring] | None:
+    def retry(self, webhook_id: str, delivery_id: str) -> Sequence[WakeUp] | None:
         """Make a delivery pending and due; list the unit to ring, if it is a run's.
 
         None when it has no body left, or was split. What the run's books have counted of it, they count anew at its
@@ -113,13 +113,13 @@ class WebhookDeliveryStore:
             connection.execute(_HURRY_ONE, {"id": delivery_id})
             connection.execute(_REOPEN, {"id": delivery_id})
             _uncount(connection, row)
-            return [_ring(unit) for unit in connection.execute(_UNIT, {"run_id": run_id})]
+            return [_dispatch(unit) for unit in connection.execute(_UNIT, {"run_id": run_id})]
 
-    def wake_all(self, webhook_id: str) -> Sequence[Ring]:
+    def wake_all(self, webhook_id: str) -> Sequence[WakeUp]:
         """Make due at once whatever waits for a webhook; list the units to ring."""
         with self._engine.begin() as connection:
             connection.execute(_HURRY_ALL, {"webhook_id": webhook_id})
-            return [_ring(unit) for unit in connection.execute(_WAKE_ALL, {"webhook_id": webhook_id})]
+            return [_dispatch(unit) for unit in connection.execute(_WAKE_ALL, {"webhook_id": webhook_id})]
 
 
 def _uncount(connection: Connection, row: Row) -> None:
@@ -127,8 +127,8 @@ def _uncount(connection: Connection, row: Row) -> None:
         count(connection, str(row["resource_id"]), counted(DeliveryStatus(row["status"]), -row["records"]))
 
 
-def _ring(unit: Any) -> Ring:
-    return Ring(run_id=str(unit.run_id), unit_id=str(unit.id), queue=unit.queue)
+def _dispatch(unit: Any) -> WakeUp:
+    return WakeUp(run_id=str(unit.run_id), unit_id=str(unit.id), queue=unit.queue)
 
 
 def delivery_of(row: Row, body: str | None = None) -> Delivery:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import Daemon, ListFilters, Page
 from app.engine.status import DaemonStatus
-from app.services.maintenance.heartbeats import Pulse
+from app.services.maintenance.heartbeats import Heartbeat
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import paging
@@ -97,13 +97,13 @@ class DaemonStore:
                 found |= faults
         return found
 
-    def note(self, pulses: Sequence[Pulse], *, silence_seconds: float | None) -> int:
+    def note(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
         """Take the reports down; mark those that were not heard of for so long as stopped (None: nobody)."""
-        if not pulses and silence_seconds is None:
+        if not heartbeats and silence_seconds is None:
             return 0
         parameters = {
-            "ids": [pulse.daemon_id for pulse in pulses],
-            "silent_seconds": [pulse.silent_seconds for pulse in pulses],
+            "ids": [heartbeat.daemon_id for heartbeat in heartbeats],
+            "silent_seconds": [heartbeat.silent_seconds for heartbeat in heartbeats],
             "silence": silence_seconds,
         }
         with self._engine.begin() as connection:

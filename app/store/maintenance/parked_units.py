@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine, text
 
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 from app.services.accounts.budgets import ParkedRun
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
@@ -44,8 +44,8 @@ class ParkedUnitStore:
             rows = connection.execute(_OF_ACCOUNT, {"account_id": account_id}).all()
         return [ParkedRun(run_id=row.run_id, units=row.units, wakes_at=row.wakes_at) for row in rows]
 
-    def wake(self, *, account_id: str, run_id: str | None = None) -> Sequence[Ring]:
+    def wake(self, *, account_id: str, run_id: str | None = None) -> Sequence[WakeUp]:
         """Let them go now; list what to ring."""
         with self._engine.begin() as connection:
             rows = connection.execute(_WAKE, {"account_id": account_id, "run_id": run_id}).all()
-        return [Ring(run_id=row.run_id, unit_id=row.unit_id, queue=row.queue) for row in rows]
+        return [WakeUp(run_id=row.run_id, unit_id=row.unit_id, queue=row.queue) for row in rows]

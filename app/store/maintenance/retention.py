@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Engine, TextClause, column, text
 
 from app.engine.json_types import JSON
-from app.services.maintenance.retention import ExpiredRun, Forgotten
+from app.services.maintenance.retention import ExpiredRun, PrunedRuns
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
 from app.store.records.trimming import AFTER_TRIM, TRIM
@@ -119,39 +119,39 @@ class RetentionStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def forget_bodies(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+    def prune_bodies(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Empty the bodies of events that were delivered so long ago; what stays is that they were."""
         return self._forget(_BODIES, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def forget_tombstones(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+    def prune_tombstones(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove records that were marked as deleted so long ago."""
         return self._forget(_TOMBSTONES, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def forget_keys(self, *, limit: int, skip: int = 0) -> int:
+    def prune_keys(self, *, limit: int, skip: int = 0) -> int:
         """Remove idempotency keys that bind nobody any more."""
         return self._forget(_KEYS, {"limit": limit, "skip": skip})
 
-    def forget_messages(self, *, limit: int, skip: int = 0) -> int:
+    def prune_messages(self, *, limit: int, skip: int = 0) -> int:
         """Remove promised messages about runs that no longer wait for one."""
         return self._forget(_MESSAGES, {"limit": limit, "skip": skip})
 
-    def forget_daemons(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+    def prune_daemons(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove daemons that stopped so long ago."""
         return self._forget(_DAEMONS, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def forget_fires(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+    def prune_occurrences(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove what became of triggers' due times so long ago."""
         return self._forget(_FIRES, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def forget_calls(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+    def prune_calls(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove direct calls that were made so long ago."""
         return self._forget(_CALLS, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def forget_announcements(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+    def prune_announcements(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove events of no run that ended so long ago."""
         return self._forget(_ANNOUNCEMENTS, {"seconds": seconds, "limit": limit, "skip": skip})
 
-    def forget_told(self, *, seconds: float, limit: int, skip: int = 0) -> int:
+    def prune_told(self, *, seconds: float, limit: int, skip: int = 0) -> int:
         """Remove what webhooks were told so long ago to have vanished."""
         return self._forget(_TOLD, {"seconds": seconds, "limit": limit, "skip": skip})
 
@@ -165,12 +165,12 @@ class RetentionStore:
                 for row in connection.execute(_EXPIRED, parameters)
             ]
 
-    def forget_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> Forgotten:
+    def prune_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> PrunedRuns:
         """Remove so many rows of runs, and last the runs themselves; one that lives again is left as it is."""
         with self._engine.begin() as connection:
             locked = connection.execute(_LOCK_EXPIRED, {"run_ids": list(run_ids), "seconds": seconds}).scalars().all()
             removed = remove_runs(connection, locked, limit=limit) if locked else {"sync_job_run": 0}
-        return Forgotten(rows=sum(removed.values()), is_done="sync_job_run" in removed)
+        return PrunedRuns(rows=sum(removed.values()), is_done="sync_job_run" in removed)
 
     def _forget(self, statement: TextClause, parameters: Mapping[str, JSON]) -> int:
         with self._engine.begin() as connection:

@@ -16,7 +16,7 @@ from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
 from app.engine.records.rows import HASH_BYTES, RecordBatch
-from app.store.db.autocommit import SingleStatements
+from app.store.db.autocommit import Autocommit
 
 # Not a join with the page: Postgres would read the whole table for it as long as it has no statistics.
 # What the run itself has written is marked by a byte in front of its hash: such a record always differs at first.
@@ -68,7 +68,7 @@ class Difference:
         return len(self.new) + len(self.changed)
 
 
-def find(singles: SingleStatements, page: RecordPage) -> Difference:
+def find(singles: Autocommit, page: RecordPage) -> Difference:
     """Compare a page with the table, and lock nothing."""
     return singles.read(lambda connection: find_over(connection, page)) if page.batch else Difference()
 

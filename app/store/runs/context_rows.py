@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Engine, and_, bindparam, literal_column, select
 
 from app.engine.runs.increments import LowerBounds
-from app.services.contexts.context import RunMaterial
+from app.services.contexts.context import ContextRows
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.accounts.accounts import account_of
@@ -72,14 +72,14 @@ _READ: Final = (
 
 
 @repeats_conflicts
-class RunMaterialStore:
+class ContextRowStore:
     """The runs of all environments, each with the account and the integration that it speaks to."""
 
     def __init__(self, engine: Engine, cipher: Cipher) -> None:
         self._singles = singles_of(engine)
         self._cipher = cipher
 
-    def read(self, run_id: str) -> RunMaterial | None:
+    def read(self, run_id: str) -> ContextRows | None:
         """Read a run without its stats, the account with its credentials, the integration with its override."""
         row = self._singles.one(_READ, {"id": run_id})
         if row is None:
@@ -90,7 +90,7 @@ class RunMaterialStore:
         has_account = parts["account"]["id"] is not None
         run, resources = run_of(parts["run"], {}), row["resources"] or {}
         later = {name: datetime.fromisoformat(bound) for name, (_, bound) in resources.items() if bound is not None}
-        return RunMaterial(
+        return ContextRows(
             run=run,
             resource_ids={name: id for name, (id, _) in resources.items()},
             bounds=LowerBounds(run=run.previous_run_date, own=later),

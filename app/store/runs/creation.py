@@ -14,7 +14,7 @@ from app.engine.records.rows import encode
 from app.engine.runs.increments import LowerBounds, last_below
 from app.services.runs.drafts import RunDraft
 from app.services.runs.runs import CreatedRun
-from app.store.db.autocommit import SingleStatements, sql_of
+from app.store.db.autocommit import Autocommit, sql_of
 from app.store.db.database import Row
 from app.store.runs import increments
 from app.store.runs.mutexes import waiting_on
@@ -82,14 +82,14 @@ _CREATE: Final = _create(where="true")
 _CREATE_AS_SUPPOSED: Final = _create(where=_AS_SUPPOSED)
 
 
-def insert_run(singles: SingleStatements, draft: RunDraft) -> CreatedRun:
+def insert_run(singles: Autocommit, draft: RunDraft) -> CreatedRun:
     """Write the run by itself."""
     row = singles.one(_CREATE, _values(draft))
     assert row is not None
     return _created(draft, row, lambda: increments.read_own(singles, draft.id))
 
 
-def insert_run_as_supposed(singles: SingleStatements, draft: RunDraft) -> CreatedRun | None:
+def insert_run_as_supposed(singles: Autocommit, draft: RunDraft) -> CreatedRun | None:
     """Write the run by itself if what its draft supposes is so at that moment; None when it is not."""
     assert draft.supposes is not None
     row = singles.one(_CREATE_AS_SUPPOSED, _supposed_values(draft))

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from app.engine.runs.increments import LowerBounds
-from app.store.db.autocommit import SingleStatements
+from app.store.db.autocommit import Autocommit
 
 # The last run that completed has seen everything up to its own start, told by the upstream's clock where that is known.
 # A resource that it did not have asks for everything, and so do its ancestors, which lead to it. The limit has each row
@@ -79,7 +79,7 @@ def hold(connection: Connection, run_id: str, names: Collection[str]) -> None:
     connection.execute(_HOLD, {"run_id": run_id, "names": list(names)})
 
 
-def read_own(singles: SingleStatements, run_id: str) -> dict[str, datetime | None]:
+def read_own(singles: Autocommit, run_id: str) -> dict[str, datetime | None]:
     """Read from when each resource of a run asks."""
     return {row["name"]: row["lower_bound"] for row in singles.all(_OWN, {"run_id": run_id})}
 

@@ -9,7 +9,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.objects import SyncJobRun
 from app.engine.records.list_ends import PageWarning
 from app.engine.runs.settling import Progress
-from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Ring, Vanished
+from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Vanished, WakeUp
 from app.engine.status import ResourceStatus, RunStatus
 from app.engine.times import iso_utc
 from app.store import tables
@@ -120,7 +120,7 @@ class LockedRun:
         self.watchers = watchers or ()
         return watchers is not None
 
-    def mend(self, queue: str) -> list[Ring]:
+    def mend(self, queue: str) -> list[WakeUp]:
         """Free what waits for nothing, in this transaction; list what to ring."""
         return stuck.mend(self._connection, self._run_id, queue)
 

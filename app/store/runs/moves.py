@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 from app.engine.jobs.rekeying import KeyNote
 from app.engine.json_types import JsonObject
 from app.engine.records.rows import encode
-from app.engine.runs.work import ErrorDraft, EventDraft, Ring, UnitDraft, UnitKind
+from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, WakeUp
 from app.engine.status import RunStatus
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.autocommit import singles_of
@@ -96,7 +96,7 @@ class RunMoves:
         with reading(self._engine) as connection:
             return mutexes.next_in_line(connection, run_id)
 
-    def unblock(self, run_id: str, queue: str) -> Sequence[Ring]:
+    def unblock(self, run_id: str, queue: str) -> Sequence[WakeUp]:
         """Let the units of a running run go that no event of it holds back; list what to ring."""
         with self._engine.begin() as connection:
             row = connection.execute(_LOCK, {"run_id": run_id}).one_or_none()

@@ -6,7 +6,7 @@ that whoever worked on them before the end stays fenced off.
 
 from sqlalchemy import Connection, text
 
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 
 _HAS_FAILED = text("select exists(select from unit where run_id = :run_id and frontier -> 'failed' is not null)")
 
@@ -104,9 +104,9 @@ def reopen(connection: Connection, run_id: str, *, errors_only: bool) -> None:
     connection.execute(_REOPEN_RESOURCES, {**parameters, "statuses": statuses})
 
 
-def unblock(connection: Connection, run_id: str, queue: str) -> list[Ring]:
+def unblock(connection: Connection, run_id: str, queue: str) -> list[WakeUp]:
     """Let the units of a run go that nothing holds back: no event of it waits. List those to ring."""
     parameters = {"run_id": run_id}
     freed = connection.execute(_UNBLOCK, parameters).scalars().all()
     delivering = connection.execute(_DELIVERY_UNIT, parameters).scalars().all()
-    return [Ring(run_id=run_id, unit_id=str(unit_id), queue=queue) for unit_id in [*delivering, *freed]]
+    return [WakeUp(run_id=run_id, unit_id=str(unit_id), queue=queue) for unit_id in [*delivering, *freed]]

@@ -10,7 +10,7 @@ from app.engine.runs import books
 from app.engine.runs.books import Counters, ListFacts
 from app.engine.status import ErrorHandling, RunStatus
 from app.store import tables
-from app.store.db.autocommit import SingleStatements
+from app.store.db.autocommit import Autocommit
 from app.store.db.database import Row
 from app.store.runs.mutexes import waiting_on
 
@@ -36,7 +36,7 @@ def stats_of(connection: Connection, run_ids: Sequence[str]) -> dict[str, JsonOb
     return _stats(connection.execute(_STATS, {"run_ids": list(run_ids)}).mappings())
 
 
-def read_run(singles: SingleStatements, run_id: str, *, with_stats: bool) -> SyncJobRun | None:
+def read_run(singles: Autocommit, run_id: str, *, with_stats: bool) -> SyncJobRun | None:
     """Read a run of any environment; without stats it costs one question, and its ``resource_stats`` are empty."""
     row = singles.one(_ONE, {"id": run_id})
     if row is None:

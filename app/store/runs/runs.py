@@ -27,7 +27,7 @@ from app.store.runs import mutexes
 from app.store.runs.creation import insert_run, insert_run_as_supposed, insert_run_within, lower_bounds
 from app.store.runs.rows import SELECT_RUN, error_of, find_run, read_run, run_of, stats_of
 from app.store.runs.stuck import STUCK_RUNS
-from app.store.units import ring_pauses
+from app.store.units import dispatch_pauses
 
 # A second request with the same key waits here for the first one's commit, and then finds its run.
 _CLAIM_KEY = text("""
@@ -72,10 +72,10 @@ UNSETTLED_RUNS = """
 _DUE_QUEUES = text(f"select distinct r.queue from sync_job_run r where {_NOBODY_CAME}")
 
 _DUE = text(f"""
-    with {ring_pauses.LOST},
+    with {dispatch_pauses.LOST},
          due as (
         select r.id from sync_job_run r join lost on lost.queue = r.queue
-         where {_NOBODY_CAME} and {ring_pauses.is_lost("r.rung_at", "r.updated_at")}
+         where {_NOBODY_CAME} and {dispatch_pauses.is_lost("r.rung_at", "r.updated_at")}
          order by r.rung_at limit :limit for update of r skip locked)
     update sync_job_run set rung_at = now() from due where sync_job_run.id = due.id
  returning sync_job_run.id, sync_job_run.queue
@@ -86,7 +86,7 @@ _UNSETTLED = text(f"{UNSETTLED_RUNS} and r.id <> all(cast(:skipped as uuid[])) l
 _STUCK = text(f"{STUCK_RUNS} and r.id <> all(cast(:skipped as uuid[])) limit :limit")
 
 
-_RING_AGAIN = text("update sync_job_run set rung_at = now() - interval '1 hour' where id = any(cast(:ids as uuid[]))")
+_REDISPATCH = text("update sync_job_run set rung_at = now() - interval '1 hour' where id = any(cast(:ids as uuid[]))")
 
 
 @repeats_conflicts
@@ -164,19 +164,19 @@ class RunStore:
         with reading(self._engine) as connection:
             return list(connection.execute(_DUE_QUEUES, {"ring_after": ring_after_seconds}).scalars())
 
-    def ring_due(
+    def dispatch_due(
         self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
     ) -> Sequence[tuple[str, str]]:
         """Mark and list ``(run id, queue)`` of runs whose message is lost."""
-        values = ring_pauses.values_of(lost, ring_after_seconds=ring_after_seconds)
+        values = dispatch_pauses.values_of(lost, ring_after_seconds=ring_after_seconds)
         with self._engine.begin() as connection:
             rows = connection.execute(_DUE, {**values, "limit": limit}).all()
         return [(str(run_id), queue) for run_id, queue in rows]
 
-    def ring_again(self, run_ids: Sequence[str]) -> None:
+    def redispatch(self, run_ids: Sequence[str]) -> None:
         """Mark runs as not rung for: the broker did not take it."""
         with self._engine.begin() as connection:
-            connection.execute(_RING_AGAIN, {"ids": list(run_ids)})
+            connection.execute(_REDISPATCH, {"ids": list(run_ids)})
 
     def unsettled(self, *, limit: int, skipped: Sequence[str] = ()) -> Sequence[str]:
         """List begun runs without work left, which nobody has settled, but for those to be skipped."""

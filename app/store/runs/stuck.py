@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 from app.store.runs import reopening
 
 # A run that has not begun waits for a daemon of its group, as long as there is none. Whatever else could go on has a
@@ -33,7 +33,7 @@ _WAKE_DELIVERY_UNIT = text("""
 """)
 
 
-def mend(connection: Connection, run_id: str, queue: str) -> list[Ring]:
+def mend(connection: Connection, run_id: str, queue: str) -> list[WakeUp]:
     """Free what waits for nothing: units without an event to wait for, events without a unit that delivers them."""
     connection.execute(_WAKE_DELIVERY_UNIT, {"run_id": run_id})
     return reopening.unblock(connection, run_id, queue)

@@ -11,8 +11,8 @@ from app.engine.ids import new_id
 from app.engine.objects.triggers import BEGUN, DueTrigger
 from app.engine.records.rows import encode
 from app.engine.times import iso_utc
-from app.services.schedules.scheduler import ReadyFire
-from app.store.db.autocommit import SingleStatements, sql_of, transaction
+from app.services.schedules.scheduler import ReadyOccurrence
+from app.store.db.autocommit import Autocommit, sql_of, transaction
 from app.store.runs.creation import insert_runs
 
 _FOUND: Final = """
@@ -49,13 +49,13 @@ class _NotDueAnyMoreError(Exception):
     """Somebody else has fired a due time, or changed its trigger."""
 
 
-def begin(singles: SingleStatements, found: Sequence[DueTrigger]) -> Mapping[str, Any]:
+def begin(singles: Autocommit, found: Sequence[DueTrigger]) -> Mapping[str, Any]:
     """Put due times off for a minute; give where each stands now, by trigger, of those that were still due."""
     values = _values(found, next_run_at=[None] * len(found), outcomes=[(None, BEGUN)] * len(found))
     return {str(row["id"]): row["next_run_at"] for row in singles.all(_BEGIN, values)}
 
 
-def fire(singles: SingleStatements, ready: Sequence[ReadyFire]) -> Mapping[str, int] | None:
+def fire(singles: Autocommit, ready: Sequence[ReadyOccurrence]) -> Mapping[str, int] | None:
     """Write the runs of which all is as supposed, and take their due times away; give their messages by trigger.
 
     None, and nothing is written, when one of them was not due any more.
@@ -75,7 +75,7 @@ def fire(singles: SingleStatements, ready: Sequence[ReadyFire]) -> Mapping[str, 
         return None
 
 
-def _taken(written: Sequence[ReadyFire]) -> Mapping[str, Any]:
+def _taken(written: Sequence[ReadyOccurrence]) -> Mapping[str, Any]:
     values = _values(
         [one.due for one in written],
         next_run_at=[one.next_run_at for one in written],

@@ -10,11 +10,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.ids import new_id
 from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
-from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, Fire, begun_time
+from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, TriggerOccurrence, begun_time
 from app.engine.webhooks.announcements import TRIGGER_FAILED
 from app.services.runs.conflicts import repeats_conflicts
 from app.services.runs.drafts import RunDraft
-from app.services.schedules.scheduler import Announcement, ReadyFire
+from app.services.schedules.scheduler import Announcement, ReadyOccurrence
 from app.store import tables
 from app.store.announcements import announcements
 from app.store.db import owned_rows
@@ -87,7 +87,7 @@ class TriggerStore:
         """Remove a trigger; its runs stay."""
         return owned_rows.delete_row(self._engine, _TABLE, environment_id, trigger_id, seen=seen)
 
-    def fires(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Fire]:
+    def fires(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[TriggerOccurrence]:
         """Read a page of what became of due times."""
         return owned_rows.list_rows(self._engine, tables.cron_trigger_fire, environment_id, _fire, filters)
 
@@ -110,7 +110,7 @@ class TriggerStore:
         begun = fired_triggers.begin(singles_of(self._engine), found)
         return [replace(due, stands_at=begun[due.trigger.id]) for due in found if due.trigger.id in begun]
 
-    def fire_all(self, ready: Sequence[ReadyFire]) -> Mapping[str, int] | None:
+    def run_due(self, ready: Sequence[ReadyOccurrence]) -> Mapping[str, int] | None:
         """Write the runs of which all is as their drafts suppose, in one transaction; give their messages by trigger.
 
         None, and nothing is written, when one of them was not due any more.
@@ -159,8 +159,8 @@ def _due(row: Row) -> DueTrigger:
     )
 
 
-def _fire(row: Row) -> Fire:
-    return Fire(
+def _fire(row: Row) -> TriggerOccurrence:
+    return TriggerOccurrence(
         id=str(row["id"]),
         environment_id=EnvironmentId(str(row["environment_id"])),
         sync_job_cron_trigger_id=str(row["sync_job_cron_trigger_id"]),

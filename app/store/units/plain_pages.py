@@ -20,7 +20,7 @@ from app.engine.records.rows import encode
 from app.engine.runs.books import Counters
 from app.engine.runs.work import PageWrite
 from app.store import tables
-from app.store.db.autocommit import SingleStatements
+from app.store.db.autocommit import Autocommit
 from app.store.db.database import Row
 from app.store.records.account_log import allocation
 from app.store.units import list_warnings
@@ -152,7 +152,7 @@ def is_small(page: PageWrite) -> bool:
     )
 
 
-def write(singles: SingleStatements, page: PageWrite) -> None:
+def write(singles: Autocommit, page: PageWrite) -> None:
     """Write a small page; raise LeaseLostError, with nothing written, when the unit belongs to somebody else by now.
 
     Raise OvertakenError, with nothing written either, when somebody else writes the same records.

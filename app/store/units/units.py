@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, insert, text
 
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
-from app.engine.runs.work import Claim, ClaimTerms, CrowdedOut, Ring, UnitDraft, UnitKind
+from app.engine.runs.work import Claim, ClaimTerms, CrowdedOut, UnitDraft, UnitKind, WakeUp
 from app.services.maintenance.queue_heads import LostBefore
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
@@ -27,7 +27,7 @@ from app.store.announcements.webhook_turns import (
 from app.store.db.autocommit import singles_of, sql_of, transaction
 from app.store.db.chunks import parts
 from app.store.db.database import Row, reading
-from app.store.units import ring_pauses
+from app.store.units import dispatch_pauses
 
 _INSERTED_AT_ONCE = 1000
 _BYTES_PER_ELEMENT = 200
@@ -149,17 +149,17 @@ _DUE_QUEUES = text(f"""
 """)
 
 _DUE = text(f"""
-    with {ring_pauses.LOST},
+    with {dispatch_pauses.LOST},
          parked as ({PARKED_UNITS} order by wake_at limit :limit for update skip locked),
          unheard as (
         select u.id from unit u join sync_job_run r on r.id = u.run_id join lost on lost.queue = r.queue
          where u.id in ({UNHEARD_UNITS})
-               and {ring_pauses.is_lost("u.rung_at", "greatest(u.updated_at, u.wake_at)")}
+               and {dispatch_pauses.is_lost("u.rung_at", "greatest(u.updated_at, u.wake_at)")}
          order by u.rung_at limit :limit for update of u skip locked),
          expired as (
         select u.id from unit u join sync_job_run r on r.id = u.run_id left join lost on lost.queue = r.queue
          where u.id in ({EXPIRED_UNITS})
-               and (u.rung_at < u.lease_expires_at or {ring_pauses.is_lost("u.rung_at", "u.lease_expires_at")})
+               and (u.rung_at < u.lease_expires_at or {dispatch_pauses.is_lost("u.rung_at", "u.lease_expires_at")})
          limit :limit for update of u skip locked),
          due as (select id from parked union all select id from unheard union all select id from expired limit :limit)
     update unit set rung_at = now() from due, sync_job_run r
@@ -169,7 +169,7 @@ _DUE = text(f"""
 
 
 # As if it was rung for before its timer was due, or long ago: both are rung for at the next look.
-_RING_AGAIN = text("""
+_REDISPATCH = text("""
     update unit set rung_at = least(now(), coalesce(wake_at, now())) - interval '1 hour'
      where id = any(cast(:ids as uuid[]))
 """)
@@ -224,18 +224,18 @@ class UnitStore:
         row = self._singles.one(_CROWDED_OUT, {"unit_id": unit_id})
         if row is None:
             return None
-        ring = _ring(row["run_id"], row["id"], row["queue"])
-        return CrowdedOut(kind=UnitKind(row["kind"]), account_id=str(row["integrated_account_id"]), ring=ring)
+        dispatch = _dispatch(row["run_id"], row["id"], row["queue"])
+        return CrowdedOut(kind=UnitKind(row["kind"]), account_id=str(row["integrated_account_id"]), dispatch=dispatch)
 
-    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[Ring]:
+    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
         """Mark and list the units that have waited longest for a webhook, as many as may be under way now."""
         rows = self._singles.all(NEXT_OF_WEBHOOK, {"webhook_id": webhook_id, "most_of_webhook": most_of_webhook})
-        return [_ring(row["run_id"], row["id"], row["queue"]) for row in rows]
+        return [_dispatch(row["run_id"], row["id"], row["queue"]) for row in rows]
 
-    def next_of_account(self, account_id: str) -> Ring | None:
+    def next_of_account(self, account_id: str) -> WakeUp | None:
         """Mark and give the unit of an account that has waited longest for a worker."""
         row = self._singles.one(_NEXT_OF_ACCOUNT, {"account_id": account_id})
-        return _ring(row["run_id"], row["id"], row["queue"]) if row else None
+        return _dispatch(row["run_id"], row["id"], row["queue"]) if row else None
 
     def next_of_resource(self, resource_id: str) -> str | None:
         """Find the oldest unit of a resource that can be claimed now."""
@@ -273,17 +273,19 @@ class UnitStore:
         with reading(self._engine) as connection:
             return list(connection.execute(_DUE_QUEUES, {"ring_after": ring_after_seconds}).scalars())
 
-    def ring_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int = 500) -> list[Ring]:
+    def dispatch_due(
+        self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int = 500
+    ) -> list[WakeUp]:
         """Mark and list the units whose timer is due, whose ring is lost, or whose lease has expired."""
-        values = ring_pauses.values_of(lost, ring_after_seconds=ring_after_seconds)
+        values = dispatch_pauses.values_of(lost, ring_after_seconds=ring_after_seconds)
         with self._engine.begin() as connection:
             rows = connection.execute(_DUE, {**values, "limit": limit}).all()
-        return [_ring(*row) for row in rows]
+        return [_dispatch(*row) for row in rows]
 
-    def ring_again(self, unit_ids: Sequence[str]) -> None:
+    def redispatch(self, unit_ids: Sequence[str]) -> None:
         """Mark units as not rung for: the broker did not take it."""
         with self._engine.begin() as connection:
-            connection.execute(_RING_AGAIN, {"ids": list(unit_ids)})
+            connection.execute(_REDISPATCH, {"ids": list(unit_ids)})
 
 
 def hold_lease(connection: Connection, claim: Claim, *, lease_seconds: float) -> None:
@@ -327,8 +329,8 @@ def _lease(claim: Claim, lease_seconds: float) -> dict[str, object]:
     return {"unit_id": claim.unit_id, "fencing_token": claim.fencing_token, "lease_seconds": lease_seconds}
 
 
-def _ring(run_id: object, unit_id: object, queue: str) -> Ring:
-    return Ring(run_id=str(run_id), unit_id=str(unit_id), queue=queue)
+def _dispatch(run_id: object, unit_id: object, queue: str) -> WakeUp:
+    return WakeUp(run_id=str(run_id), unit_id=str(unit_id), queue=queue)
 
 
 def _terms(terms: ClaimTerms, *, headroom: int = HEADROOM) -> dict[str, object]:

@@ -10,7 +10,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.triggers import BEGUN
 from app.services.contexts.shown_contexts import ShownContexts
 from app.services.runs.drafts import RunDrafts
-from app.services.schedules.scheduler import Firing
+from app.services.schedules.scheduler import CronScheduler
 from app.services.unified.mappings import UnifiedMappings
 from app.settings import Settings
 from app.store.catalog.integrations import IntegrationStore
@@ -33,13 +33,13 @@ def trigger(api: Caller, catalog: Catalog) -> JsonObject:
     return made
 
 
-class SilentBell:
+class InlineDispatcher:
     """A broker that is away."""
 
-    def ring(self, rings: object) -> None:
+    def dispatch(self, wake_ups: object) -> None:
         """Ring for nobody."""
 
-    def ring_run(self, run_id: str, *, queue: str) -> bool:
+    def dispatch_run(self, run_id: str, *, queue: str) -> bool:
         return False
 
 
@@ -50,7 +50,7 @@ class NoOutbox:
         raise AssertionError(message_id)
 
 
-def firing(engine: Engine, settings: Settings) -> Firing:
+def scheduler(engine: Engine, settings: Settings) -> CronScheduler:
     cipher = Cipher(settings.encryption_key, KeyStore(engine))
     drafts = RunDrafts(
         references=RunReferenceStore(engine, cipher),
@@ -60,8 +60,12 @@ def firing(engine: Engine, settings: Settings) -> Firing:
         default_group="default",
         default_overlap_seconds=0,
     )
-    return Firing(
-        triggers=TriggerStore(engine), drafts=drafts, outbox=NoOutbox(), bell=SilentBell(), monotonic=lambda: 0.0
+    return CronScheduler(
+        triggers=TriggerStore(engine),
+        drafts=drafts,
+        outbox=NoOutbox(),
+        dispatcher=InlineDispatcher(),
+        monotonic=lambda: 0.0,
     )
 
 
@@ -158,16 +162,16 @@ def test_of_two_leaders_one_makes_the_run_of_many_missed_times(
     at_once = threading.Barrier(len(engines))
 
     def lead(engine: Engine) -> None:
-        leader = firing(engine, settings)
+        leader = scheduler(engine, settings)
         at_once.wait()
-        leader.fire_due()
+        leader.run_due_now()
 
     leaders = [threading.Thread(target=lead, args=(engine,)) for engine in engines]
     for leader in leaders:
         leader.start()
     for leader in leaders:
         leader.join()
-    firing(engines[0], settings).fire_due()
+    scheduler(engines[0], settings).run_due_now()
 
     runs = api.get("/sync-job-run", sync_job_id=trigger["sync_job_id"]).body["result"]
     after = api.get(f"{PATH}/{trigger['id']}").body
@@ -187,15 +191,15 @@ def test_leader_that_dies_before_the_commit_leaves_the_time_to_the_next(
     with engine.begin() as connection:
         connection.execute(statements)
 
-    firing(engine, settings).fire_due()
+    scheduler(engine, settings).run_due_now()
     with engine.begin() as connection:
         connection.execute(text("alter table cron_trigger_fire drop constraint dies"))
     assert api.get("/sync-job-run", sync_job_id=trigger["sync_job_id"]).body["result"] == []
     begun = api.get(f"{PATH}/{trigger['id']}").body["last_run"]
-    firing(engine, settings).fire_due()
+    scheduler(engine, settings).run_due_now()
     assert api.get("/sync-job-run", sync_job_id=trigger["sync_job_id"]).body["result"] == []
     make_due(engine, trigger["id"])
-    firing(engine, settings).fire_due()
+    scheduler(engine, settings).run_due_now()
 
     [run] = api.get("/sync-job-run", sync_job_id=trigger["sync_job_id"]).body["result"]
     after = api.get(f"{PATH}/{trigger['id']}").body["last_run"]
@@ -210,7 +214,7 @@ def test_trigger_without_its_account_tells_why_it_makes_no_run(
     make_due(engine, trigger["id"])
     api.delete(f"/integrated-account/{trigger['integrated_account_id']}")
 
-    firing(engine, settings).fire_due()
+    scheduler(engine, settings).run_due_now()
 
     after = api.get(f"{PATH}/{trigger['id']}").body
     assert "does not exist" in after["last_run"]["error"]
@@ -223,7 +227,7 @@ def test_log_tells_what_became_of_due_times(
 ) -> None:
     api.post(f"{PATH}/{trigger['id']}/schedule", {})
     make_due(engine, trigger["id"])
-    firing(engine, settings).fire_due()
+    scheduler(engine, settings).run_due_now()
     last_run = api.get(f"{PATH}/{trigger['id']}").body["last_run"]
     query = {"log_type": "sync_job_cron_trigger", "sync_job_cron_trigger_id": trigger["id"]}
 
@@ -279,7 +283,7 @@ def test_trigger_of_a_pattern_that_is_not_linear_tells_so_and_the_others_fire(
     for one in triggers:
         make_due(engine, one)
 
-    firing(engine, settings).fire_due()
+    scheduler(engine, settings).run_due_now()
 
     told, told_too, fine = (api.get(f"{PATH}/{one}").body["last_run"] for one in triggers)
     assert told["error"] == told_too["error"]

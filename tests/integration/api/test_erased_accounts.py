@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert
 from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
 from app.engine.objects.objects import EnvironmentId
-from app.services.maintenance.erasing import Erasing
+from app.services.maintenance.erasing import ErasureDuty
 from app.services.maintenance.pace import Pace
 from app.settings import Settings
 from app.store import tables
@@ -28,7 +28,7 @@ def erase_due(engine: Engine) -> Callable[[], None]:
     """Let the leader erase what is due."""
 
     def erase() -> None:
-        erasing = Erasing(ErasureStore(engine), NoRuns(), Pace(pause=lambda _: None))
+        erasing = ErasureDuty(ErasureStore(engine), NoRuns(), Pace(pause=lambda _: None))
         while erasing.turn():
             pass
 

@@ -9,7 +9,7 @@ from kombu import pools
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from app.broker.dispatcher import CeleryBell, publisher
+from app.broker.dispatcher import CeleryDispatcher, publisher
 from app.broker.redis_sender import RedisSender
 from app.broker.sender import TaskSender
 from app.limits import redis_budgets, redis_requests
@@ -110,8 +110,8 @@ def test_anybody_is_let_in_where_the_url_says_so(port: int, way: Callable[[str],
 
 
 def test_health_tells_of_a_publisher_that_is_not_let_in(port: int, authority: Authority) -> None:
-    stranger = CeleryBell(publisher(f"rediss://localhost:{port}/0", timeout_seconds=60))
-    known = CeleryBell(
+    stranger = CeleryDispatcher(publisher(f"rediss://localhost:{port}/0", timeout_seconds=60))
+    known = CeleryDispatcher(
         publisher(f"rediss://localhost:{port}/0?ssl_ca_certs={authority.certificate}", timeout_seconds=60)
     )
 

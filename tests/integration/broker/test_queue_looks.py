@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from celery import Celery
 
-from app.broker.dispatcher import CeleryBell, publisher
+from app.broker.dispatcher import CeleryDispatcher, publisher
 from app.broker.queue_looks import AmqpQueues, queues_of
 from app.broker.redis_sender import RedisSender, redis_client
 from app.broker.sender import TaskSender
@@ -30,8 +30,8 @@ def test_next_message_tells_when_it_was_sent(celery: Celery, sender: type[RedisS
     between = datetime.now(UTC)
     sender(celery).send("x", ["second"], queue=queue)
 
-    bell = CeleryBell(celery)
-    looks = [bell.look_at([queue, "nothing-here"]) for _ in range(2)]
+    dispatcher = CeleryDispatcher(celery)
+    looks = [dispatcher.look_at([queue, "nothing-here"]) for _ in range(2)]
 
     assert looks[0] == looks[1]
     assert looks[0]["nothing-here"] == EMPTY

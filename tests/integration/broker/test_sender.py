@@ -13,7 +13,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.broker import redis_transport
-from app.broker.dispatcher import CeleryBell, publisher
+from app.broker.dispatcher import CeleryDispatcher, publisher
 from app.broker.redis_sender import RedisSender
 from app.broker.room import BoundedSender, Sender
 from app.broker.sender import TaskSender, sender_of
@@ -101,12 +101,12 @@ def test_broker_that_answers_and_takes_nothing_is_told(
     try:
         with pytest.raises(OperationalError):
             sender(celery).probe()
-        assert not CeleryBell(celery).is_reachable()
+        assert not CeleryDispatcher(celery).is_reachable()
     finally:
         raw.config_set("maxmemory", 0)
 
     sender(celery).probe()
-    assert CeleryBell(celery).is_reachable()
+    assert CeleryDispatcher(celery).is_reachable()
 
 
 @pytest.mark.parametrize(

@@ -153,11 +153,11 @@ def test_daemon_that_dies_with_deliveries_under_way_leaves_them_to_others(place:
 
     for id in runs:
         place.database.pass_time(id)
-    rings = place.count("select count(*) from unit where status = 'leased' and lease_expires_at < now()")
+    wake_ups = place.count("select count(*) from unit where status = 'leased' and lease_expires_at < now()")
     sweep(place.leader())
     place.pump()
 
-    assert rings >= MOST
+    assert wake_ups >= MOST
     assert place.receiver.under_way == 2 * MOST
     assert place.count("select count(*) from unit where status = 'leased' and lease_expires_at > now()") == MOST
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from app.bootstrap.shared import Shared, run_drafts
-from app.services.schedules.scheduler import Firing
+from app.services.schedules.scheduler import CronScheduler
 from app.store.runs.outbox import OutboxStore
 from app.store.schedules.triggers import TriggerStore
 from tests.support.led_place import LedPlace, led_place
@@ -41,10 +41,10 @@ class CountingBell:
 
     run_ids: list[str] = field(default_factory=list)
 
-    def ring(self, rings: object) -> None:
-        raise AssertionError(rings)
+    def dispatch(self, wake_ups: object) -> None:
+        raise AssertionError(wake_ups)
 
-    def ring_run(self, run_id: str, *, queue: str) -> bool:
+    def dispatch_run(self, run_id: str, *, queue: str) -> bool:
         self.run_ids.append(run_id)
         return True
 
@@ -57,18 +57,18 @@ def make_due(place: LedPlace, *, copies: int, minutes_late: int = 0, cron: str =
 
 def fire(place: LedPlace) -> CountingBell:
     """Fire what is due in one turn."""
-    bell, settings = CountingBell(), place.world.settings
+    dispatcher, settings = CountingBell(), place.world.settings
     shared = Shared(settings, place.world.outside(place.engine))
-    firing = Firing(
+    scheduler = CronScheduler(
         triggers=TriggerStore(place.engine),
         drafts=run_drafts(shared, settings),
         outbox=OutboxStore(place.engine),
-        bell=bell,
+        dispatcher=dispatcher,
         # A turn ends after some seconds: however slow the machine, this one does not.
         monotonic=lambda: 0.0,
     )
-    firing.fire_due()
-    return bell
+    scheduler.run_due_now()
+    return dispatcher
 
 
 def counted(place: LedPlace) -> dict[str, int]:
@@ -80,9 +80,9 @@ def counted(place: LedPlace) -> dict[str, int]:
 def test_thousands_of_triggers_of_one_minute_make_their_runs_in_one_turn(place: LedPlace) -> None:
     make_due(place, copies=MANY, cron="0 0 1 1 *")
 
-    bell = fire(place)
+    dispatcher = fire(place)
 
-    assert len(set(bell.run_ids)) == MANY
+    assert len(set(dispatcher.run_ids)) == MANY
     assert counted(place) == {"runs": MANY, "due_times": 1, "lost": 0}
 
 
@@ -114,11 +114,11 @@ def test_one_that_breaks_a_batch_leaves_the_others_their_runs(place: LedPlace) -
             "(select id from sync_job_cron_trigger where environment_id = :id limit 1)",
             place.environment,
         )
-        bell = fire(place)
+        dispatcher = fire(place)
     finally:
         place.execute("alter table sync_job_run drop constraint poison", "")
 
-    assert len(bell.run_ids) >= 19
+    assert len(dispatcher.run_ids) >= 19
     with place.engine.connect() as connection:
         errors = text("select error from cron_trigger_fire where environment_id = :id and error is not null")
         told = connection.execute(errors, {"id": place.environment}).scalars().all()

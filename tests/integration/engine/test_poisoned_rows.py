@@ -11,7 +11,7 @@ from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import ListFilters
 from app.engine.webhooks import announcements
-from app.services.maintenance.heartbeats import Pulse, RollCall
+from app.services.maintenance.heartbeats import Heartbeat, HeartbeatCollector
 from app.services.runs.requests import RunRequest
 from app.store.announcements.announcements import insert_announcements
 from app.store.db.database import connections_of
@@ -146,8 +146,8 @@ def test_trigger_whose_account_does_not_decrypt(place: LedPlace, is_known: bool)
     else:
         # Nobody reads the account to write a run; whoever begins it does.
         run_id = outcome(poisoned)["sync_job_run_id"]
-        assert place.daemon.tracking.mark_running(run_id, daemon_id="d")
-        assert place.daemon.tracking.begin(run_id) is None
+        assert place.daemon.lifecycle.mark_running(run_id, daemon_id="d")
+        assert place.daemon.lifecycle.begin(run_id) is None
         run = place.services.runs.get(place.environment, run_id)
         assert (run.status, run.error["code"]) == ("failed", "unworkable")
         assert "'00000000'" in run.error["message"]
@@ -197,8 +197,8 @@ def test_event_of_no_run_that_can_not_be_sent(place: LedPlace, poison: str) -> N
 class Reports:
     """What daemons report, the poisoned one first."""
 
-    def collect(self, *, limit: int) -> Sequence[Pulse]:
-        return [Pulse(daemon_id=daemon_id, silent_seconds=1.0) for daemon_id in ("poisoned", "sound")]
+    def collect(self, *, limit: int) -> Sequence[Heartbeat]:
+        return [Heartbeat(daemon_id=daemon_id, silent_seconds=1.0) for daemon_id in ("poisoned", "sound")]
 
 
 def test_daemon_that_can_not_be_taken_down(place: LedPlace) -> None:
@@ -207,9 +207,11 @@ def test_daemon_that_can_not_be_taken_down(place: LedPlace) -> None:
         registry.register(daemon_id, group_key="poison", label=daemon_id, metadata={})
     place.execute("update daemon set last_active_at = now() - interval '1 day' where group_key = 'poison'", "")
     place.execute("alter table daemon add constraint poison check (id <> 'poisoned') not valid", "")
-    roll_call = RollCall(pulses=Reports(), registry=registry, silence_seconds=40.0, monotonic=lambda: 0.0)
+    heartbeat_collector = HeartbeatCollector(
+        heartbeats=Reports(), registry=registry, silence_seconds=40.0, monotonic=lambda: 0.0
+    )
 
-    roll_call.take()
+    heartbeat_collector.take()
     place.execute("alter table daemon drop constraint poison", "")
 
     live = registry.live_by_group(within_seconds=60.0)
@@ -258,8 +260,8 @@ def test_integration_whose_secret_does_not_decrypt_is_listed_and_its_runs_say_wh
         *place.services.accounts.list(place.environment, ListFilters()).result,
     ]
     context = place.services.shown_contexts.of(account)
-    assert place.daemon.tracking.mark_running(run_id, daemon_id="d")
-    place.daemon.tracking.begin(run_id)
+    assert place.daemon.lifecycle.mark_running(run_id, daemon_id="d")
+    place.daemon.lifecycle.begin(run_id)
 
     run = place.services.runs.get(place.environment, run_id)
     assert len(listed) == 2 + 1 + 3

@@ -74,7 +74,7 @@ class Life:
             runs=RunMoves(engine),
             waits=_NobodyWaits(),
             outbox=OutboxStore(engine),
-            bell=self.world.mailbox,
+            dispatcher=self.world.mailbox,
             clock=_Clock(engine),
         )
         resumption.resume(self.shown(), errors_only=errors_only)

@@ -79,9 +79,9 @@ class UnitMachine(RuleBasedStateMachine):
         engine = self.database.engine
         self.units, self.pages, self.queue = UnitStore(engine), PageStore(engine), DeliveryStore(engine)
         self.moves, self.runs = RunMoves(engine), RunStore(engine)
-        self.tracking = self.pump.daemon.tracking
-        self.tracking.mark_running(self.run_id, daemon_id="machine")
-        self.tracking.begin(self.run_id)
+        self.lifecycle = self.pump.daemon.lifecycle
+        self.lifecycle.mark_running(self.run_id, daemon_id="machine")
+        self.lifecycle.begin(self.run_id)
         self.tokens: dict[str, int] = {}
         self.steps = 0
         run = self.runs.load(self.run_id)
@@ -220,19 +220,19 @@ class UnitMachine(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        self.tracking.settle(self.run_id)
+        self.lifecycle.settle(self.run_id)
         self.model.settle()
 
     @rule()
     def sweep_and_begin_again(self) -> None:
         before = self._everything()
-        rings = self.units.ring_due(ALL_LOST, ring_after_seconds=0.0, limit=500)
+        wake_ups = self.units.dispatch_due(ALL_LOST, ring_after_seconds=0.0, limit=500)
         assert self._everything() == before
-        mine = {ring.unit_id for ring in rings if ring.run_id == self.run_id}
+        mine = {dispatch.unit_id for dispatch in wake_ups if dispatch.run_id == self.run_id}
         assert all(self.model.units[unit_id].is_live for unit_id in mine)
 
-        assert not self.tracking.mark_running(self.run_id, daemon_id="late")
-        assert self.tracking.begin(self.run_id) is None
+        assert not self.lifecycle.mark_running(self.run_id, daemon_id="late")
+        assert self.lifecycle.begin(self.run_id) is None
         assert self._everything() == before
 
     @rule()
@@ -247,19 +247,19 @@ class UnitMachine(RuleBasedStateMachine):
     def go_on(self) -> None:
         run = self.runs.load(self.run_id)
         assert run is not None
-        assert self.tracking.go_on(run) == (self.model.status is RunStatus.RATE_LIMITED)
+        assert self.lifecycle.go_on(run) == (self.model.status is RunStatus.RATE_LIMITED)
         if self.model.status is RunStatus.RATE_LIMITED:
             self.model.go_on()
 
     @precondition(lambda self: self.steps > 12)
     @rule()
     def stop(self) -> None:
-        assert self.tracking.stop(self.run_id) == self.model.end(RunStatus.STOPPED)
+        assert self.lifecycle.stop(self.run_id) == self.model.end(RunStatus.STOPPED)
 
     @precondition(lambda self: self.steps > 12)
     @rule()
     def fail(self) -> None:
-        self.tracking.fail(self.run_id, self.error)
+        self.lifecycle.fail(self.run_id, self.error)
         self.model.end(RunStatus.FAILED)
 
     @invariant()

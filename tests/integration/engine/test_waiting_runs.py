@@ -79,8 +79,8 @@ def test_parked_run_says_so_and_goes_on_at_once_when_its_limit_is_lifted(pump_da
             place.services.runs.resume(place.environment, place.run_id, errors_only=False)
         else:
             # Budgets of a world without Redis are each daemon's own: what is left of a reset is to wake the units.
-            rings = ParkedUnitStore(pump_database.engine).wake(account_id=place.account_id)
-            place.world.mailbox.ring(rings)
+            wake_ups = ParkedUnitStore(pump_database.engine).wake(account_id=place.account_id)
+            place.world.mailbox.dispatch(wake_ups)
         place.work(pump)
         ended = place.ask("select status from sync_job_run where id = :id")
 

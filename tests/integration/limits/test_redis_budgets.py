@@ -11,7 +11,7 @@ import pytest
 
 from app.engine.errors import BrokerUnavailableError
 from app.engine.limits.budget_state import BudgetLimits
-from app.engine.limits.headers import RateSigns
+from app.engine.limits.headers import RateLimitHeaders
 from app.limits import redis_budgets, redis_requests
 from app.limits.budget_desk import RedisBudgetDesk
 from app.limits.redis_budgets import RedisBudgets
@@ -130,14 +130,14 @@ def test_a_gate_goes_on_with_what_it_knew_while_redis_is_away(
         gate = AccountGate(
             signal, store=store, process="p", limits=limits, clock=StoreClock(asyncio.get_running_loop().time)
         )
-        gate.leave_served(await gate.enter("things.list"), RateSigns())
+        gate.leave_served(await gate.enter("things.list"), RateLimitHeaders())
         container.kill(signal)
         waits = []
         for _ in range(20):
             passage = await gate.enter("things.list")
             waits.append(passage.waited_seconds)
             await asyncio.sleep(0.1)
-            gate.leave_served(passage, RateSigns())
+            gate.leave_served(passage, RateLimitHeaders())
         await gate.close()
         return waits
 
@@ -165,7 +165,7 @@ def test_gates_of_two_processes_share_one_window(redis_url: str) -> None:
                 most = max(most, under_way)
                 await asyncio.sleep(0.01)
                 under_way -= 1
-                gate.leave_served(passage, RateSigns())
+                gate.leave_served(passage, RateLimitHeaders())
 
         await asyncio.gather(*(ask(gate) for gate in gates for _ in range(8)))
         for gate in gates:

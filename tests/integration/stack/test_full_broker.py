@@ -7,7 +7,7 @@ from celery import Celery
 from kombu import Connection, Consumer
 from redis import Redis
 
-from app.broker.dispatcher import CeleryBell, publisher
+from app.broker.dispatcher import CeleryDispatcher, publisher
 from app.engine.ids import new_id
 from app.stack import redis
 from app.stack.data_directory import DataDirectory
@@ -34,8 +34,8 @@ def connection(celery: Celery) -> Iterator[Connection]:
 
 def fill(celery: Celery) -> int:
     """Publish until nothing more is taken; tell how many messages were."""
-    bell, taken = CeleryBell(celery), 0
-    while bell.ring_run(new_id(), queue=QUEUE):
+    dispatcher, taken = CeleryDispatcher(celery), 0
+    while dispatcher.dispatch_run(new_id(), queue=QUEUE):
         taken += 1
     return taken
 
@@ -59,7 +59,7 @@ def test_full_broker_gives_out_all_that_it_has_and_takes_messages_again(celery: 
 
     assert taken > 100
     assert drain(celery, connection, taken) == taken
-    assert CeleryBell(celery).ring_run(new_id(), queue=QUEUE)
+    assert CeleryDispatcher(celery).dispatch_run(new_id(), queue=QUEUE)
 
 
 def test_broker_is_bounded(celery: Celery) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import pytest
 from kombu.exceptions import OperationalError
 
-from app.broker.dispatcher import CeleryBell, publisher
+from app.broker.dispatcher import CeleryDispatcher, publisher
 from app.broker.sender import QueueRefusedError
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 
 REFUSED, GOOD = "daemon-group.refused", "daemon-group.good"
 
@@ -39,38 +39,38 @@ def broker() -> Broker:
 
 
 @pytest.fixture
-def bell(broker: Broker) -> CeleryBell:
-    bell = CeleryBell(publisher("redis://localhost:1/0", timeout_seconds=1), monotonic=lambda: 0.0)
-    bell._sender = broker
-    return bell
+def dispatcher(broker: Broker) -> CeleryDispatcher:
+    dispatcher = CeleryDispatcher(publisher("redis://localhost:1/0", timeout_seconds=1), monotonic=lambda: 0.0)
+    dispatcher._sender = broker
+    return dispatcher
 
 
-def ring(unit_id: str, queue: str = GOOD) -> Ring:
-    return Ring(run_id="run", unit_id=unit_id, queue=queue)
+def dispatch(unit_id: str, queue: str = GOOD) -> WakeUp:
+    return WakeUp(run_id="run", unit_id=unit_id, queue=queue)
 
 
-def test_rings_of_other_queues_go_on(bell: CeleryBell, broker: Broker) -> None:
-    rings = [ring("a", REFUSED), ring("b"), ring("c", REFUSED), ring("d")]
+def test_rings_of_other_queues_go_on(dispatcher: CeleryDispatcher, broker: Broker) -> None:
+    wake_ups = [dispatch("a", REFUSED), dispatch("b"), dispatch("c", REFUSED), dispatch("d")]
 
-    assert bell.ring(rings) is True
+    assert dispatcher.dispatch(wake_ups) is True
 
     assert broker.taken == [(GOOD, "b"), (GOOD, "d")]
     assert broker.asked == 3
 
 
-def test_start_of_a_run_is_not_taken_and_the_next_one_is(bell: CeleryBell, broker: Broker) -> None:
-    assert [bell.ring_run(run, queue=queue) for run, queue in (("x", REFUSED), ("y", GOOD))] == [False, True]
+def test_start_of_a_run_is_not_taken_and_the_next_one_is(dispatcher: CeleryDispatcher, broker: Broker) -> None:
+    assert [dispatcher.dispatch_run(run, queue=queue) for run, queue in (("x", REFUSED), ("y", GOOD))] == [False, True]
 
     with pytest.raises(QueueRefusedError):
-        bell.publish("ferryman.start_run", ["z"], queue=REFUSED)
-    assert bell.publish("ferryman.start_run", ["z"], queue=GOOD)
+        dispatcher.publish("ferryman.start_run", ["z"], queue=REFUSED)
+    assert dispatcher.publish("ferryman.start_run", ["z"], queue=GOOD)
     assert broker.taken == [(GOOD, "y"), (GOOD, "z")]
 
 
-def test_broker_that_is_away_takes_nothing_and_is_asked_once(bell: CeleryBell, broker: Broker) -> None:
+def test_broker_that_is_away_takes_nothing_and_is_asked_once(dispatcher: CeleryDispatcher, broker: Broker) -> None:
     broker.is_away = True
 
-    assert bell.ring([ring("a"), ring("b")]) is False
-    assert bell.ring([ring("c")]) is False
+    assert dispatcher.dispatch([dispatch("a"), dispatch("b")]) is False
+    assert dispatcher.dispatch([dispatch("c")]) is False
 
     assert broker.asked == 1

@@ -12,7 +12,7 @@ import orjson
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.objects import Webhook
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 from app.limits.local_requests import LocalRequests
 from app.services.calls.request_limits import RequestLimits
 from app.services.maintenance.queue_heads import QueueState
@@ -47,19 +47,19 @@ class FakeBell:
     is_broken: bool = False
     breaks_for: str = ""
     """The run whose message can not even be written."""
-    rings: list[Ring] = field(default_factory=list)
+    wake_ups: list[WakeUp] = field(default_factory=list)
     runs: list[tuple[str, str]] = field(default_factory=list)
     tasks: list[tuple[str, list[str], str]] = field(default_factory=list)
 
     @property
     def unit_ids(self) -> list[str]:
-        return [ring.unit_id for ring in self.rings]
+        return [dispatch.unit_id for dispatch in self.wake_ups]
 
-    def ring(self, rings: Sequence[Ring]) -> bool:
-        self._check(*(ring.run_id for ring in rings))
-        return all(self._take(self.rings, ring) for ring in rings)
+    def dispatch(self, wake_ups: Sequence[WakeUp]) -> bool:
+        self._check(*(dispatch.run_id for dispatch in wake_ups))
+        return all(self._take(self.wake_ups, dispatch) for dispatch in wake_ups)
 
-    def ring_run(self, run_id: str, *, queue: str) -> bool:
+    def dispatch_run(self, run_id: str, *, queue: str) -> bool:
         self._check(run_id)
         return self._take(self.runs, (run_id, queue))
 

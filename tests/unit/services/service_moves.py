@@ -11,7 +11,7 @@ from app.engine.objects.objects import SyncJobRun
 from app.engine.records.list_ends import PageWarning
 from app.engine.runs.books import Counters
 from app.engine.runs.settling import Progress, ResourceState
-from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Ring, UnitDraft, UnitKind, Vanished
+from app.engine.runs.work import ErrorDraft, EventDraft, Pass, UnitDraft, UnitKind, Vanished, WakeUp
 from app.engine.status import FINAL_UNIT_STATUSES, ResourceStatus, RunStatus, UnitStatus, allowed_origins
 from tests.unit.services.service_world import DELIVERY_UNIT, FakeDeliveries, FakeRuns, FakeUnits
 
@@ -80,7 +80,7 @@ class FakeMoves:
             ((run.id, "daemon-group.blue") for run in self.runs.rows.values() if run.waiting_on == run_id), None
         )
 
-    def unblock(self, run_id: str, queue: str) -> list[Ring]:
+    def unblock(self, run_id: str, queue: str) -> list[WakeUp]:
         return [] if self.deliveries.waiting else self.deliveries.unblocked(run_id)
 
     def start(
@@ -187,7 +187,7 @@ class FakeLockedRun:
         self._moves.deleted[ended.resource] = self._moves.vanished.vanished
         return self.queue_events(tell([f"gone-{number}" for number in range(self._moves.vanished.vanished)]))
 
-    def mend(self, queue: str) -> list[Ring]:
+    def mend(self, queue: str) -> list[WakeUp]:
         return self._moves.unblock(self._run_id, queue)
 
     def what_is_left(self) -> str | None:

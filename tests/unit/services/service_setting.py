@@ -10,8 +10,8 @@ from app.engine.objects.objects import IntegratedAccount, Integration, SyncJobRu
 from app.engine.runs.increments import LowerBounds
 from app.engine.runs.work import Claim, EventDraft, SliceOutcome, UnitDraft, UnitKind
 from app.engine.status import UnitStatus
-from app.services.contexts.context import RunContext, RunContexts, RunMaterial
-from app.services.runs.lifecycle import Tracking
+from app.services.contexts.context import ContextRows, RunContext, RunContexts
+from app.services.runs.lifecycle import RunLifecycle
 from app.services.runs.resuming import Outbox, Resumption
 from app.services.unified.mappings import UnifiedMappings
 from app.services.units.batch_merging import BatchMerging
@@ -21,9 +21,9 @@ from app.services.units.delivery_ends import DeliveryEnds, DeliveryOutcomes
 from app.services.units.fetching import FetchWorker
 from app.services.units.lease_keeping import LeaseKeeper
 from app.services.units.sending import Sending
-from app.services.units.turns import AccountTurns
+from app.services.units.turns import AccountFairness
+from app.services.units.worker_context import WorkerContext
 from app.services.units.working import UnitWorker
-from app.services.units.workplace import Workplace
 from app.services.webhooks.health import Announcement, WebhookHealth
 from app.settings import Settings
 from tests.unit.services.service_fakes import FakeBell, FakeClock, FakeReceiver, FakeSource
@@ -87,14 +87,14 @@ class FakeMaterials:
     held_keys: Callable[[], JsonObject] = dict
     rekeyings: Callable[[], JsonObject] = dict
 
-    def read(self, run_id: str) -> RunMaterial | None:
+    def read(self, run_id: str) -> ContextRows | None:
         run = self.runs.load(run_id)
         if run is None:
             return None
         account = self.accounts.get(run.environment_id, run.integrated_account_id)
         integration = self.integrations.get(account.environment_id, account.integration_id) if account else None
         ids = self.runs.resource_ids(run_id)
-        return RunMaterial(
+        return ContextRows(
             run=run,
             resource_ids=ids,
             bounds=LowerBounds(run=run.previous_run_date, own=self.runs.later_bounds),
@@ -112,7 +112,7 @@ class Setting:
     settings: Settings
     journal: list[str] = field(default_factory=list)
     clock: FakeClock = field(default_factory=FakeClock)
-    bell: FakeBell = field(default_factory=FakeBell)
+    dispatcher: FakeBell = field(default_factory=FakeBell)
     runs: FakeRuns = field(default_factory=FakeRuns)
     units: FakeUnits = field(default_factory=FakeUnits)
     accounts: FakeTable[IntegratedAccount] = field(default_factory=lambda: FakeTable(account, account()))
@@ -132,7 +132,7 @@ class Setting:
         self.deliveries = FakeDeliveries(self.units)
         self.pages = FakePages(self.units, self.deliveries, self.journal)
         self.moves = FakeMoves(self.runs, self.units, self.deliveries)
-        self.turns = AccountTurns(self.units, self.workplace())
+        self.turns = AccountFairness(self.units, self.worker_context())
         self.keeper = LeaseKeeper(self.units, lease_seconds=self.settings.lease_seconds)
         self.settled: list[str] = []
         """Runs that were looked at after a slice which ended in no task."""
@@ -177,21 +177,25 @@ class Setting:
             unified=UnifiedMappings(self.mappings),
         )
 
-    def workplace(self) -> Workplace:
-        return Workplace(clock=self.clock, settings=self.settings, bell=self.bell, is_stopping=lambda: self.is_stopping)
+    def worker_context(self) -> WorkerContext:
+        return WorkerContext(
+            clock=self.clock, settings=self.settings, dispatcher=self.dispatcher, is_stopping=lambda: self.is_stopping
+        )
 
-    def tracking(self) -> Tracking:
-        return Tracking(
+    def lifecycle(self) -> RunLifecycle:
+        return RunLifecycle(
             moves=self.moves,
             runs=self.runs,
             contexts=self.contexts(),
-            bell=self.bell,
+            dispatcher=self.dispatcher,
             clock=self.clock,
             settings=self.settings,
         )
 
     def resumption(self, outbox: Outbox) -> Resumption:
-        return Resumption(runs=self.moves, waits=self.waits, outbox=outbox, bell=self.bell, clock=self.clock)
+        return Resumption(
+            runs=self.moves, waits=self.waits, outbox=outbox, dispatcher=self.dispatcher, clock=self.clock
+        )
 
     def fetching(self) -> FetchWorker:
         return FetchWorker(
@@ -202,12 +206,12 @@ class Setting:
             bounds=self.runs,
             backlog=self.deliveries,
             turns=self.turns,
-            workplace=self.workplace(),
+            worker_context=self.worker_context(),
         )
 
     def delivering(self) -> DeliveryWorker:
-        tracking, workplace = self.tracking(), self.workplace()
-        self.sending = Sending(self.receiver, self.bell, most=self.most_under_way)
+        lifecycle, worker_context = self.lifecycle(), self.worker_context()
+        self.sending = Sending(self.receiver, self.dispatcher, most=self.most_under_way)
         health = WebhookHealth(webhooks=self.webhooks, clock=self.clock, settings=self.settings)
         return DeliveryWorker(
             runs=self.runs,
@@ -220,14 +224,14 @@ class Setting:
                 queue=self.deliveries,
                 leases=self.units,
                 health=health,
-                outcomes=DeliveryOutcomes(fail_run=tracking.fail, record_error=tracking.record_error),
-                workplace=workplace,
+                outcomes=DeliveryOutcomes(fail_run=lifecycle.fail, record_error=lifecycle.record_error),
+                worker_context=worker_context,
             ),
             merging=BatchMerging(self.deliveries, self.settings),
             after=AfterSlice(
                 settle=self.settled.append, note_broken=lambda run_id, name: self.broken.append((run_id, name))
             ),
-            workplace=workplace,
+            worker_context=worker_context,
         )
 
     def worker(self) -> UnitWorker:
@@ -237,9 +241,9 @@ class Setting:
             fetching=self.fetching(),
             delivering=self.delivering(),
             keeper=self.keeper,
-            tracking=self.tracking(),
+            lifecycle=self.lifecycle(),
             turns=self.turns,
-            workplace=self.workplace(),
+            worker_context=self.worker_context(),
         )
 
 

@@ -17,9 +17,9 @@ from app.engine.runs.work import (
     EventDraft,
     PageWrite,
     PendingEvent,
-    Ring,
     UnitDraft,
     UnitKind,
+    WakeUp,
 )
 from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.webhooks import events
@@ -92,24 +92,24 @@ class FakeUnits:
         unit = self.rows[unit_id]
         if unit.status is not UnitStatus.READY:
             return None
-        return CrowdedOut(kind=unit.draft.kind, account_id="account", ring=self._ring(unit_id))
+        return CrowdedOut(kind=unit.draft.kind, account_id="account", dispatch=self._dispatch(unit_id))
 
-    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[Ring]:
-        return [self._ring(id) for id in self.waiting_for_webhook]
+    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
+        return [self._dispatch(id) for id in self.waiting_for_webhook]
 
-    def next_of_account(self, account_id: str) -> Ring | None:
+    def next_of_account(self, account_id: str) -> WakeUp | None:
         ready = [id for id, unit in self.rows.items() if unit.status is UnitStatus.READY]
         if not ready:
             return None
         unit_id = min(ready, key=lambda id: self.rows[id].rung)
         self._mark_rung(unit_id)
-        return self._ring(unit_id)
+        return self._dispatch(unit_id)
 
     def _mark_rung(self, unit_id: str) -> None:
         self.rows[unit_id].rung = 1 + max(unit.rung for unit in self.rows.values())
 
-    def _ring(self, unit_id: str) -> Ring:
-        return Ring(run_id=self.rows[unit_id].run_id, unit_id=unit_id, queue="daemon-group.blue")
+    def _dispatch(self, unit_id: str) -> WakeUp:
+        return WakeUp(run_id=self.rows[unit_id].run_id, unit_id=unit_id, queue="daemon-group.blue")
 
     def claim(self, unit_id: str, terms: ClaimTerms = ANY_TERMS) -> Claim | None:
         unit = self.rows[unit_id]
@@ -234,7 +234,7 @@ class FakeDeliveries:
         error: str | None,
         lease_seconds: float,
         backlog_limit: int,
-    ) -> list[Ring]:
+    ) -> list[WakeUp]:
         self.units.held(claim)
         self.waiting.remove(event)
         self.ends[event.id] = end
@@ -283,13 +283,13 @@ class FakeDeliveries:
         self.units.held(claim).status = UnitStatus.BLOCKED
         return True
 
-    def unblocked(self, run_id: str) -> list[Ring]:
+    def unblocked(self, run_id: str) -> list[WakeUp]:
         if any(event.event == events.STARTED for event in self.waiting):
             return []
         blocked = {id: unit for id, unit in self.units.rows.items() if unit.status is UnitStatus.BLOCKED}
         for unit in blocked.values():
             unit.status = UnitStatus.READY
-        return [Ring(run_id=run_id, unit_id=id, queue="rapid-bridge") for id in blocked]
+        return [WakeUp(run_id=run_id, unit_id=id, queue="rapid-bridge") for id in blocked]
 
 
 @dataclass

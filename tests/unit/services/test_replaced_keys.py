@@ -34,7 +34,7 @@ def settled(known: JsonObject | None, *, has_old: bool = False, **state: Any) ->
     if known is not None:
         here.moves.held_keys = {"tickets": known}
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     assert here.runs.rows["run"].status is RunStatus.COMPLETED
     return here.moves
@@ -94,7 +94,7 @@ def test_nothing_is_warned_of_where_nothing_was_left_to_replace() -> None:
     here.moves.vanished = Vanished(held=3, vanished=0)
     here.moves.held_keys = {"tickets": held(ID, UID)}
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     assert (here.moves.deleted, here.moves.warnings) == ({}, [])
     assert here.moves.held_keys["tickets"]["keys"] == [UID]
@@ -107,16 +107,16 @@ def test_webhook_is_told_of_former_ids_as_deleted_and_other_args_wait_for_their_
     here.moves.vanished = Vanished(held=6, vanished=3)
     here.moves.held_keys = {"tickets": held(ID, UID, is_shared=True)}
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
-    assert (here.moves.deleted, here.bell.unit_ids) == ({"tickets": 3}, [DELIVERY_UNIT])
+    assert (here.moves.deleted, here.dispatcher.unit_ids) == ({"tickets": 3}, [DELIVERY_UNIT])
     assert here.moves.held_keys["tickets"]["keys"] == [ID, UID]
 
 
 def test_run_that_begins_notes_by_what_its_records_are_known() -> None:
     here = setting([ITEM])
 
-    here.tracking().begin("run")
+    here.lifecycle().begin("run")
 
     assert [(note.resource, note.keys, note.rekeyings) for note in here.moves.key_notes] == [("tickets", [ID], {})]
 
@@ -125,7 +125,7 @@ def test_run_that_begins_with_another_key_is_bound_to_it() -> None:
     here = setting([ITEM])
     here.held_keys = {"tickets": {"keys": [UID], "is_noted": True}}
 
-    here.tracking().begin("run")
+    here.lifecycle().begin("run")
 
     (note,) = here.moves.key_notes
     assert note.rekeyings == {"tickets": Rekeying(key=BY_ID, former=(BY_UID,))}
@@ -134,6 +134,6 @@ def test_run_that_begins_with_another_key_is_bound_to_it() -> None:
 def test_webhook_that_gets_all_records_has_no_keys() -> None:
     here = setting([ITEM], run_fields={"webhook_id": "webhook"})
 
-    here.tracking().begin("run")
+    here.lifecycle().begin("run")
 
     assert here.moves.key_notes == []

@@ -26,7 +26,7 @@ from app.net.addresses import LOOPBACK, AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.accounts.credentials import CredentialService
 from app.services.ports import PageCall
-from app.sources.credentials.token_cache import KeptCredentials
+from app.sources.credentials.token_cache import TokenCache
 from app.sources.credentials.token_endpoint import HttpTokenEndpoint
 from app.sources.http_source import HttpSource
 from app.store.accounts.accounts import AccountStore
@@ -108,7 +108,7 @@ class Place:
         )
         self.source = HttpSource(
             replace(SETTINGS, requests_per_account=20, requests_at_start=20),
-            credentials=KeptCredentials(self.service, _Clock().now),
+            credentials=TokenCache(self.service, _Clock().now),
         )
 
     def close(self) -> None:

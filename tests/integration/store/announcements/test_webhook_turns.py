@@ -139,10 +139,10 @@ def test_those_who_wait_are_found_when_a_lease_ends_as_many_as_there_is_room_for
     for claim in held[:2]:
         assert claim is not None
         place.units.hand_back(claim)
-    rings = place.units.next_of_webhook(webhook, most_of_webhook=most)
+    wake_ups = place.units.next_of_webhook(webhook, most_of_webhook=most)
 
-    assert [ring.unit_id for ring in rings] == waiting[:2]
-    assert [place.claim(ring.unit_id, most) is not None for ring in rings] == [True, True]
+    assert [dispatch.unit_id for dispatch in wake_ups] == waiting[:2]
+    assert [place.claim(dispatch.unit_id, most) is not None for dispatch in wake_ups] == [True, True]
 
 
 def test_unit_that_was_given_back_waits_for_nobody(place: Place) -> None:

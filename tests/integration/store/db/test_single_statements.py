@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.errors import StoreOutdatedError, StoreUnavailableError
 from app.store.db import autocommit
-from app.store.db.autocommit import SingleStatements, singles_of, transaction
+from app.store.db.autocommit import Autocommit, singles_of, transaction
 from app.store.db.connections import Connections
 from app.store.db.database import connect, driver_cursor
 from tests.support.patience import WaitFor
@@ -28,13 +28,11 @@ def engine(direct_database_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def singles(engine: Engine) -> SingleStatements:
+def singles(engine: Engine) -> Autocommit:
     return singles_of(engine)
 
 
-def test_table_that_is_not_there_yet_is_told_as_a_database_to_migrate(
-    engine: Engine, singles: SingleStatements
-) -> None:
+def test_table_that_is_not_there_yet_is_told_as_a_database_to_migrate(engine: Engine, singles: Autocommit) -> None:
     with pytest.raises(StoreOutdatedError, match="ferryman migrate"):
         singles.all(text("select name from of_a_later_version"), {})
     with pytest.raises(StoreOutdatedError), engine.connect() as connection:
@@ -43,7 +41,7 @@ def test_table_that_is_not_there_yet_is_told_as_a_database_to_migrate(
         cursor.execute("select name from of_a_later_version")
 
 
-def test_changes_are_committed_at_once(engine: Engine, singles: SingleStatements) -> None:
+def test_changes_are_committed_at_once(engine: Engine, singles: Autocommit) -> None:
     assert singles.count(text("create table noted (name text)"), {}) == -1
     assert singles.count(text("insert into noted values (:name), (:name)"), {"name": "50 % of it"}) == 2
 
@@ -53,7 +51,7 @@ def test_changes_are_committed_at_once(engine: Engine, singles: SingleStatements
     assert singles.one(text("select name from noted where name = :name"), {"name": "none"}) is None
 
 
-def test_transaction_over_a_lent_connection_is_kept_whole_or_not_at_all(singles: SingleStatements) -> None:
+def test_transaction_over_a_lent_connection_is_kept_whole_or_not_at_all(singles: Autocommit) -> None:
     singles.count(text("create table kept (name text)"), {})
 
     def write(connection: Any, *, fails: bool) -> None:
@@ -70,7 +68,7 @@ def test_transaction_over_a_lent_connection_is_kept_whole_or_not_at_all(singles:
     assert singles.all(text("select name from kept"), {}) == [{"name": "one"}, {"name": "two"}]
 
 
-def test_connection_that_comes_back_within_a_transaction_is_not_used_again(singles: SingleStatements) -> None:
+def test_connection_that_comes_back_within_a_transaction_is_not_used_again(singles: Autocommit) -> None:
     def keep_open(connection: Any) -> int:
         connection.autocommit = False
         return int(connection.execute("select pg_backend_pid() as pid").fetchone()["pid"])
@@ -78,12 +76,12 @@ def test_connection_that_comes_back_within_a_transaction_is_not_used_again(singl
     assert singles.lend(keep_open) != _pid(singles)
 
 
-def test_one_connection_serves_one_after_the_other(singles: SingleStatements) -> None:
+def test_one_connection_serves_one_after_the_other(singles: Autocommit) -> None:
     assert len({_pid(singles) for _ in range(5)}) == 1
 
 
 def test_connection_that_died_while_it_rested_is_replaced(
-    engine: Engine, singles: SingleStatements, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, singles: Autocommit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(autocommit, "LONGEST_REST_SECONDS", 0.0)
     dead = _pid(singles)
@@ -93,7 +91,7 @@ def test_connection_that_died_while_it_rested_is_replaced(
     assert _pid(singles) != dead
 
 
-def test_read_whose_connection_died_is_asked_again(engine: Engine, singles: SingleStatements) -> None:
+def test_read_whose_connection_died_is_asked_again(engine: Engine, singles: Autocommit) -> None:
     dead = _pid(singles)
     with engine.begin() as connection:
         connection.execute(_END, {"pid": dead})
@@ -101,7 +99,7 @@ def test_read_whose_connection_died_is_asked_again(engine: Engine, singles: Sing
     assert _pid(singles) != dead
 
 
-def test_change_whose_connection_died_is_a_fault_that_passes(engine: Engine, singles: SingleStatements) -> None:
+def test_change_whose_connection_died_is_a_fault_that_passes(engine: Engine, singles: Autocommit) -> None:
     """It may have been made, or not: whoever asked for it has to look."""
     with engine.begin() as connection:
         connection.execute(text("create table changed (name text)"))
@@ -116,7 +114,7 @@ def test_change_whose_connection_died_is_a_fault_that_passes(engine: Engine, sin
 
 
 def test_server_that_is_away_is_a_fault_that_passes() -> None:
-    away = SingleStatements(Connections(url="postgresql://nobody@127.0.0.1:9/none"), pool_size=1)
+    away = Autocommit(Connections(url="postgresql://nobody@127.0.0.1:9/none"), pool_size=1)
 
     with pytest.raises(StoreUnavailableError):
         _pid(away)
@@ -133,13 +131,13 @@ def test_connections_end_with_their_engine(direct_database_url: str, engine: Eng
     ended.dispose()
 
 
-def _pid(singles: SingleStatements) -> int:
+def _pid(singles: Autocommit) -> int:
     row = singles.one(_PID, {"name": "x"})
     assert row is not None
     return int(row["pid"])
 
 
-def test_rows_are_found_by_their_key_even_if_the_table_was_known_as_empty(singles: SingleStatements) -> None:
+def test_rows_are_found_by_their_key_even_if_the_table_was_known_as_empty(singles: Autocommit) -> None:
     """A plan is kept: one of a table without rows must not read the whole table for ever after."""
     singles.count(text("create table grown (id integer primary key) with (autovacuum_enabled = off)"), {})
     singles.count(text("vacuum analyze grown"), {})

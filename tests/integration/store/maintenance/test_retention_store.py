@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert, select, text
 
 from app.engine.ids import new_id
 from app.services.maintenance.pace import Pace
-from app.services.maintenance.retention import ForgettingRuns, Forgotten
+from app.services.maintenance.retention import PrunedRuns, RunPruning
 from app.store import tables
 from app.store.db.database import connect
 from app.store.maintenance.retention import RetentionStore
@@ -152,7 +152,7 @@ def test_run_goes_with_all_that_belongs_to_it_a_batch_at_a_time(engine: Engine, 
         put(engine, "record_seen", resource_id=resource_id, remote_ids=["1"])
 
     batches = []
-    while not (forgotten := store.forget_runs([old], seconds=90 * DAY, limit=2)).is_done:
+    while not (forgotten := store.prune_runs([old], seconds=90 * DAY, limit=2)).is_done:
         batches.append(forgotten.rows)
 
     # Three units, what was seen, three events, three errors; then the run.
@@ -166,7 +166,7 @@ def test_run_goes_with_all_that_belongs_to_it_a_batch_at_a_time(engine: Engine, 
 def test_run_that_lives_again_is_left_alone(engine: Engine, store: RetentionStore) -> None:
     resumed = run(engine, "running", finished=None)
 
-    assert store.forget_runs([resumed], seconds=90 * DAY, limit=10) == Forgotten(rows=0, is_done=True)
+    assert store.prune_runs([resumed], seconds=90 * DAY, limit=10) == PrunedRuns(rows=0, is_done=True)
     assert rows(engine, "sync_job_run") == [resumed]
 
 
@@ -174,7 +174,7 @@ def test_run_whose_events_are_sent_again_is_left_alone(engine: Engine, store: Re
     waiting, over = run(engine), run(engine)
     delivery(engine, waiting, "pending")
 
-    assert store.forget_runs([waiting, over], seconds=90 * DAY, limit=10).is_done
+    assert store.prune_runs([waiting, over], seconds=90 * DAY, limit=10).is_done
     assert rows(engine, "sync_job_run") == [waiting]
 
 
@@ -183,7 +183,7 @@ def test_turn_forgets_more_runs_than_a_fleet_of_100_000_accounts_ends(engine: En
     with engine.begin() as connection:
         connection.execute(text(_MANY_RUNS), {"id": ACCOUNT, "job": JOB})
     batches: list[float] = []
-    duty = ForgettingRuns(store, Pace(monotonic=lambda: 0.0, pause=batches.append), seconds=90 * DAY)
+    duty = RunPruning(store, Pace(monotonic=lambda: 0.0, pause=batches.append), seconds=90 * DAY)
 
     assert duty.turn() is False
 
@@ -216,7 +216,7 @@ def test_bodies_of_delivered_events_go_and_the_log_tells_of_the_gap(engine: Engi
         delivery(engine, run_id, "pending"),
     }
 
-    counts = [store.forget_bodies(seconds=7 * DAY, limit=10) for _ in range(2)]
+    counts = [store.prune_bodies(seconds=7 * DAY, limit=10) for _ in range(2)]
 
     assert counts == [2, 0]
     with engine.connect() as connection:
@@ -232,7 +232,7 @@ def test_tombstones_go_and_living_records_stay(engine: Engine, store: RetentionS
         values = {**base, "remote_id": remote_id, "deleted_at": deleted_at, "sequence": 7}
         put(engine, "record", sync_job_run_id=new_id(), updated_at=OLD, **values)
 
-    assert store.forget_tombstones(seconds=30 * DAY, limit=10) == 1
+    assert store.prune_tombstones(seconds=30 * DAY, limit=10) == 1
 
     assert rows(engine, "record", "remote_id") == ["alive", "new"]
     assert rows(engine, "account_log", "trimmed_through") == ["7"]
@@ -249,11 +249,11 @@ def test_keys_messages_and_daemons_that_bind_nobody_go(engine: Engine, store: Re
         put(engine, "outbox", task="t", args=[run_id], queue="q", created_at=OLD)
 
     counts = (
-        store.forget_keys(limit=10),
-        store.forget_daemons(seconds=7 * DAY, limit=10),
-        store.forget_messages(limit=1),
-        store.forget_messages(limit=10),
-        store.forget_messages(limit=10),
+        store.prune_keys(limit=10),
+        store.prune_daemons(seconds=7 * DAY, limit=10),
+        store.prune_messages(limit=1),
+        store.prune_messages(limit=10),
+        store.prune_messages(limit=10),
     )
 
     assert counts == (1, 1, 1, 1, 0)
@@ -267,7 +267,7 @@ def test_direct_calls_go_once_they_are_old(engine: Engine, store: RetentionStore
     old = put(engine, "direct_call", created_at=OLD, request_id=new_id(), **call)
     kept = put(engine, "direct_call", request_id=new_id(), **call)
 
-    counts = [store.forget_calls(seconds=90 * DAY, limit=1) for _ in range(2)]
+    counts = [store.prune_calls(seconds=90 * DAY, limit=1) for _ in range(2)]
 
     assert counts == [1, 0]
     assert rows(engine, "direct_call") == [str(kept)] != [str(old)]

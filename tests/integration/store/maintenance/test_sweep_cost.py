@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Engine, event, text
 
-from app.broker.dispatcher import CeleryBell, publisher
+from app.broker.dispatcher import CeleryDispatcher, publisher
 from app.services.maintenance.duties import Duties, Duty, start_here
-from app.services.maintenance.heartbeats import Pulse, RollCall
-from app.services.maintenance.sweeping import Sweeper, Sweeping
-from app.services.runs.lifecycle import Tracking
+from app.services.maintenance.heartbeats import Heartbeat, HeartbeatCollector
+from app.services.maintenance.sweeping import SweepDuties, Sweeper
+from app.services.runs.lifecycle import RunLifecycle
 from app.settings import Settings
 from app.store.db.database import connect
 from app.store.db.leadership import Leadership
@@ -74,8 +74,8 @@ class FleetReports:
 
     daemon_ids: list[str]
 
-    def collect(self, *, limit: int) -> Sequence[Pulse]:
-        return [Pulse(daemon_id=daemon_id, silent_seconds=1.0) for daemon_id in self.daemon_ids]
+    def collect(self, *, limit: int) -> Sequence[Heartbeat]:
+        return [Heartbeat(daemon_id=daemon_id, silent_seconds=1.0) for daemon_id in self.daemon_ids]
 
 
 class Noon:
@@ -88,12 +88,12 @@ class Noon:
 def make_sweeper(
     engine: Engine, settings: Settings, leadership: Leadership, monotonic: Callable[[], float], *others: Duty
 ) -> Sweeper:
-    sweeping = Sweeping(
+    sweeping = SweepDuties(
         units=UnitStore(engine),
         runs=RunStore(engine),
         messages=OutboxStore(engine),
-        tracking=Tracking.__new__(Tracking),  # an idle sweep settles nothing
-        bell=CeleryBell(publisher(settings.broker_url, timeout_seconds=0.1)),
+        lifecycle=RunLifecycle.__new__(RunLifecycle),  # an idle sweep settles nothing
+        dispatcher=CeleryDispatcher(publisher(settings.broker_url, timeout_seconds=0.1)),
         settings=settings,
         monotonic=monotonic,
     )
@@ -109,8 +109,10 @@ def test_idle_fleet_asks_postgres_at_most_twice_a_second(counted: CountedEngine,
     for daemon_id in ids:
         registry.register(daemon_id, group_key="default", label=daemon_id, metadata={})
     fleet = [Leadership(counted.engine, silence_seconds=60, monotonic=lambda: now[0]) for _ in ids]
-    roll_call = RollCall(pulses=FleetReports(ids), registry=registry, silence_seconds=40, monotonic=lambda: now[0])
-    duty = Duty(name="roll call", do=roll_call.take, every_seconds=settings.heartbeat_seconds)
+    heartbeat_collector = HeartbeatCollector(
+        heartbeats=FleetReports(ids), registry=registry, silence_seconds=40, monotonic=lambda: now[0]
+    )
+    duty = Duty(name="roll call", do=heartbeat_collector.take, every_seconds=settings.heartbeat_seconds)
     sweepers = [make_sweeper(counted.engine, settings, one, lambda: now[0], duty) for one in fleet]
 
     def live(seconds: int) -> None:

@@ -20,7 +20,7 @@ from app.services.runs.requests import RunRequest
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
 from app.store.runs import increments as stored
-from app.store.runs.context_rows import RunMaterialStore
+from app.store.runs.context_rows import ContextRowStore
 from app.store.runs.runs import RunStore
 from tests.support.servers import PostgresServer
 
@@ -247,7 +247,7 @@ def test_a_slice_knows_the_bounds_of_its_run(history: History, engine: Engine) -
     history.hold(run, TREE)
     at = history.end(run)
 
-    material = RunMaterialStore(engine, None).read(history.create(TREE).id)  # type: ignore[arg-type]
+    material = ContextRowStore(engine, None).read(history.create(TREE).id)  # type: ignore[arg-type]
 
     assert material is not None
     assert [material.bounds.of(name) for name in TREE] == [at, at, None]

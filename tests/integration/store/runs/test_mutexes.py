@@ -140,9 +140,9 @@ def test_sweeper_rings_the_first_in_line_and_nobody_behind_it(engine: Engine) ->
     job, moves, runs = new_id(), RunMoves(engine), RunStore(engine)
     first, second, _ = (create(engine, job=job) for _ in range(3))
 
-    rung_at_first = runs.ring_due(ALL_LOST, ring_after_seconds=30, limit=10)
+    rung_at_first = runs.dispatch_due(ALL_LOST, ring_after_seconds=30, limit=10)
     moves.take_up(first, daemon_id="d")
     moves.move(first, RunStatus.FAILED)
-    rung_after_its_end = runs.ring_due(ALL_LOST, ring_after_seconds=30, limit=10)
+    rung_after_its_end = runs.dispatch_due(ALL_LOST, ring_after_seconds=30, limit=10)
 
     assert (rung_at_first, rung_after_its_end) == ([(first, "queue")], [(second, "queue")])

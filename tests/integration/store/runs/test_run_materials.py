@@ -13,7 +13,7 @@ from app.store.catalog.environment_integrations import EffectiveIntegrations, En
 from app.store.catalog.integrations import IntegrationStore
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
-from app.store.runs.context_rows import RunMaterialStore
+from app.store.runs.context_rows import ContextRowStore
 from app.store.runs.runs import RunStore
 from app.store.secrets.encryption import Cipher
 from app.store.secrets.encryption_keys import KeyStore
@@ -67,7 +67,7 @@ def test_parts_are_those_that_their_own_stores_give(place: Place, override: dict
         installed = {"integration_id": place.integration_id, "override": override, "show_in_catalog": True}
         EnvironmentIntegrationStore(place.engine, place.cipher).install(place.environment, installed)
 
-    material = RunMaterialStore(place.engine, place.cipher).read(run_id)
+    material = ContextRowStore(place.engine, place.cipher).read(run_id)
 
     assert material is not None
     effective = EffectiveIntegrations(place.engine, place.cipher).get(place.environment, place.integration_id)
@@ -87,11 +87,11 @@ def test_account_that_was_deleted_is_told(place: Place) -> None:
     run_id = place.add_run()
     place.accounts.delete(place.environment, place.account_id, erase_after_seconds=0)
 
-    material = RunMaterialStore(place.engine, place.cipher).read(run_id)
+    material = ContextRowStore(place.engine, place.cipher).read(run_id)
 
     assert material is not None
     assert (material.account, material.integration, material.resource_ids) == (None, None, {})
 
 
 def test_run_that_was_deleted_has_none(place: Place) -> None:
-    assert RunMaterialStore(place.engine, place.cipher).read(new_id()) is None
+    assert ContextRowStore(place.engine, place.cipher).read(new_id()) is None

@@ -77,9 +77,9 @@ def test_ring_is_repeated_later_each_time_and_at_once_in_an_empty_queue(
         with engine.begin() as connection:
             connection.execute(text(_UNIT), values)
         store = UnitStore(engine)
-        rung = [ring.run_id for ring in store.ring_due(lost, ring_after_seconds=RING_AFTER, limit=10)]
+        rung = [dispatch.run_id for dispatch in store.dispatch_due(lost, ring_after_seconds=RING_AFTER, limit=10)]
     else:
-        rung = [id for id, _ in RunStore(engine).ring_due(lost, ring_after_seconds=RING_AFTER, limit=10)]
+        rung = [id for id, _ in RunStore(engine).dispatch_due(lost, ring_after_seconds=RING_AFTER, limit=10)]
 
     assert rung == ([run_id] if is_rung else [])
 
@@ -93,8 +93,8 @@ def test_lease_that_has_just_expired_is_rung_for_at_once_however_long_the_queue(
     units = UnitStore(engine)
 
     assert units.due_queues(ring_after_seconds=RING_AFTER) == [QUEUE]
-    assert [ring.run_id for ring in units.ring_due(waits, ring_after_seconds=RING_AFTER)] == [run_id]
-    assert units.ring_due(waits, ring_after_seconds=RING_AFTER) == []
+    assert [dispatch.run_id for dispatch in units.dispatch_due(waits, ring_after_seconds=RING_AFTER)] == [run_id]
+    assert units.dispatch_due(waits, ring_after_seconds=RING_AFTER) == []
 
 
 @pytest.mark.parametrize("kind", ["run", "parked", "unheard", "expired"])
@@ -109,15 +109,15 @@ def test_what_the_broker_did_not_take_is_rung_for_at_the_next_look(engine: Engin
             if kind == "parked":
                 connection.execute(text("update unit set wake_at = now() - interval '2 s'"))
 
-    def ring() -> list[str]:
-        due = store.ring_due(UNSEEN, ring_after_seconds=RING_AFTER, limit=10)
+    def dispatch() -> list[str]:
+        due = store.dispatch_due(UNSEEN, ring_after_seconds=RING_AFTER, limit=10)
         return [one[0] if isinstance(one, tuple) else one.unit_id for one in due]
 
-    ids = ring()
-    assert (len(ids), ring()) == (1, [])
-    store.ring_again(ids)
+    ids = dispatch()
+    assert (len(ids), dispatch()) == (1, [])
+    store.redispatch(ids)
 
-    assert (ring(), ring()) == (ids, [])
+    assert (dispatch(), dispatch()) == (ids, [])
 
 
 @dataclass
@@ -173,7 +173,7 @@ class SlowQueue:
             queue: one if one.is_empty else replace(one, at=one.at - timedelta(seconds=self.now))
             for queue, one in self.heads.lost_before(queues).items()
         }
-        found = self.runs.ring_due(lost, ring_after_seconds=RING_AFTER, limit=10_000)
+        found = self.runs.dispatch_due(lost, ring_after_seconds=RING_AFTER, limit=10_000)
         self.waiting.extend((id, self.now) for id, _ in found)
         self.rung += len(found)
 

@@ -45,7 +45,7 @@ def test_unit_that_nobody_works_on_waits_for_room(engine: Engine, status: str, e
     crowded, following = units.crowded_out(unit_id), units.next_of_account(account_id)
 
     assert crowded is not None
-    assert (crowded.account_id, crowded.ring.unit_id) == (account_id, unit_id)
+    assert (crowded.account_id, crowded.dispatch.unit_id) == (account_id, unit_id)
     assert following is not None
     assert following.unit_id == unit_id
 

@@ -5,13 +5,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.engine.limits import headers as rate_signs
-from app.engine.limits.headers import LONGEST_BELIEVED_SECONDS, LONGEST_WAIT_SECONDS, RateSigns
+from app.engine.limits.headers import LONGEST_BELIEVED_SECONDS, LONGEST_WAIT_SECONDS, RateLimitHeaders
 
 NOW = datetime(2026, 1, 5, 10, 0, 0, tzinfo=UTC)
 EPOCH = int(NOW.timestamp())
 
 
-def read(**headers: str) -> RateSigns:
+def read(**headers: str) -> RateLimitHeaders:
     return rate_signs.read({name.replace("_", "-"): text for name, text in headers.items()}, now=NOW, server_date=None)
 
 

@@ -15,7 +15,7 @@ from app.engine.json_types import JSON
 from app.engine.records.changes import Change
 from app.engine.webhooks import events
 from app.engine.webhooks.events import Envelope
-from app.engine.webhooks.merging import Kinship, Line, MergeBounds, Merged, Node, Waiting, merge, merged_body
+from app.engine.webhooks.merging import Line, MergeBounds, Merged, Node, RelatedResources, Waiting, merge, merged_body
 
 BOUNDS = MergeBounds(records=500, bytes=10_000)
 # Two kinds of children, one of which has children, and a stranger.
@@ -27,7 +27,7 @@ NODES = [
     Node(id="u", name="users", resource="users", parent_name=None),
     Node(id="w", name="whole", resource="users", parent_name=None),
 ]
-KIN = Kinship(NODES)
+KIN = RelatedResources(NODES)
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ENVELOPE = Envelope(environment_id="e", webhook_id="w", created_at=AT)
 

@@ -9,7 +9,7 @@ from app.engine.errors import BrokerUnavailableError, ConflictError
 from app.engine.limits import budget_state
 from app.engine.limits.budget_state import Budget, Holder, Quota
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount, SyncJobRun
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 from app.engine.status import RunStatus
 from app.services.accounts.budgets import AccountBudgets, ParkedRun
 from app.services.ports import Swapped
@@ -62,10 +62,10 @@ class FakeParked:
     def of_account(self, account_id: str) -> list[ParkedRun]:
         return [ParkedRun(run_id=run_id, units=1, wakes_at=at(NOW + 60)) for run_id in self.sleeping]
 
-    def wake(self, *, account_id: str, run_id: str | None = None) -> list[Ring]:
+    def wake(self, *, account_id: str, run_id: str | None = None) -> list[WakeUp]:
         woken = [one for one in self.sleeping if run_id in (None, one)]
         self.sleeping = [one for one in self.sleeping if one not in woken]
-        return [Ring(run_id=one, unit_id=f"unit-of-{one}", queue="q") for one in woken]
+        return [WakeUp(run_id=one, unit_id=f"unit-of-{one}", queue="q") for one in woken]
 
 
 class FakeAccounts:
@@ -79,9 +79,12 @@ class Here:
     def __init__(self, budget: Budget | None = None, *, is_shared: bool = True) -> None:
         self.desk = FakeDesk({} if budget is None else {"account": budget_state.to_text(budget)})
         self.parked = FakeParked()
-        self.bell = FakeBell()
+        self.dispatcher = FakeBell()
         self.budgets = AccountBudgets(
-            accounts=FakeAccounts(), desk=self.desk if is_shared else None, parked=self.parked, bell=self.bell
+            accounts=FakeAccounts(),
+            desk=self.desk if is_shared else None,
+            parked=self.parked,
+            dispatcher=self.dispatcher,
         )
 
     @property
@@ -137,7 +140,7 @@ def test_reset_forgets_what_was_learned_and_wakes_all_runs_of_the_account() -> N
     assert here.budgets.reset(ENVIRONMENT, "account") == ["other", "run"]
 
     assert (here.kept, here.parked.sleeping) == (None, [])
-    assert here.bell.unit_ids == ["unit-of-run", "unit-of-other"]
+    assert here.dispatcher.unit_ids == ["unit-of-run", "unit-of-other"]
 
 
 def test_budgets_that_each_daemon_has_for_itself_can_not_be_reset_from_here() -> None:
@@ -160,7 +163,7 @@ def test_run_that_waits_tries_at_once_by_one_request_and_what_was_learned_stays(
 @pytest.mark.parametrize("here", [Here(), Here(is_shared=False)], ids=["nothing known", "not shared"])
 def test_run_is_woken_also_where_no_budget_keeps_it(here: Here) -> None:
     assert here.budgets.let_go_on(parked())
-    assert here.bell.unit_ids == ["unit-of-run"]
+    assert here.dispatcher.unit_ids == ["unit-of-run"]
 
 
 def test_run_that_does_not_wait_leaves_the_budget_as_it_is() -> None:

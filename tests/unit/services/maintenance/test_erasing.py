@@ -8,7 +8,7 @@ import pytest
 
 from app.engine.objects.erasures import Erasure, ErasureStatus
 from app.engine.objects.objects import EnvironmentId
-from app.services.maintenance.erasing import BATCH, Erasing
+from app.services.maintenance.erasing import BATCH, ErasureDuty
 from app.services.maintenance.pace import TURN_SECONDS, Pace
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -80,11 +80,11 @@ def world() -> World:
 
 
 @pytest.fixture
-def erasing(world: World) -> Erasing:
-    return Erasing(world, world, Pace(monotonic=world.monotonic, pause=world.pause))
+def erasing(world: World) -> ErasureDuty:
+    return ErasureDuty(world, world, Pace(monotonic=world.monotonic, pause=world.pause))
 
 
-def test_erasures_go_on_in_turn_until_nothing_is_left(world: World, erasing: Erasing) -> None:
+def test_erasures_go_on_in_turn_until_nothing_is_left(world: World, erasing: ErasureDuty) -> None:
     world.rows = {"a": 3 * BATCH, "b": BATCH}
     (duty,) = erasing.duties()
 
@@ -93,7 +93,7 @@ def test_erasures_go_on_in_turn_until_nothing_is_left(world: World, erasing: Era
     assert world.done == ["a", "b", "a", "a"]
 
 
-def test_live_runs_of_an_account_are_ended_first(world: World, erasing: Erasing) -> None:
+def test_live_runs_of_an_account_are_ended_first(world: World, erasing: ErasureDuty) -> None:
     world.rows, world.resources = {"a": 1, "b": 1}, {"b": "users"}
     world.live = {"account of a": ["run-1", "run-2"], "account of b": ["run-3"]}
 
@@ -102,7 +102,7 @@ def test_live_runs_of_an_account_are_ended_first(world: World, erasing: Erasing)
     assert world.done == ["stop run-1", "stop run-2", "a", "b"]
 
 
-def test_turn_makes_room_after_its_time(world: World, erasing: Erasing) -> None:
+def test_turn_makes_room_after_its_time(world: World, erasing: ErasureDuty) -> None:
     world.rows = {"a": 1000 * BATCH}
 
     assert erasing.turn() is True
@@ -110,7 +110,7 @@ def test_turn_makes_room_after_its_time(world: World, erasing: Erasing) -> None:
     assert world.now == pytest.approx(TURN_SECONDS, abs=0.3)
 
 
-def test_erasure_that_breaks_is_told_and_keeps_nobody(world: World, erasing: Erasing) -> None:
+def test_erasure_that_breaks_is_told_and_keeps_nobody(world: World, erasing: ErasureDuty) -> None:
     world.rows, world.broken = {"a": BATCH, "b": 2 * BATCH}, {"a"}
 
     assert erasing.turn() is False

@@ -8,7 +8,7 @@ import pytest
 from app.engine.errors import StoreUnavailableError
 from app.services.maintenance.duties import Duty
 from app.services.maintenance.pace import TURN_SECONDS, Pace
-from app.services.maintenance.retention import BATCH, RUNS_AT_ONCE, ExpiredRun, Forgotten, Retention, RowsLeftError
+from app.services.maintenance.retention import BATCH, RUNS_AT_ONCE, ExpiredRun, PrunedRuns, Retention, RowsLeftError
 from app.settings import Settings
 
 SETTINGS = Settings(database_url="", broker_url="", encryption_key="")
@@ -60,7 +60,7 @@ class FakeAttic:
         names = sorted(name for name in self.runs if after is None or name > after[1])[:limit]
         return [ExpiredRun(id=name, place=(0, name), may_go=name not in self.kept_runs) for name in names]
 
-    def forget_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> Forgotten:
+    def prune_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> PrunedRuns:
         self._work(len(run_ids))
         if self.broken_runs.intersection(run_ids):
             raise ValueError("a row of a user's own refers to it")
@@ -70,10 +70,10 @@ class FakeAttic:
             self.runs[run_id] -= taken
             left -= taken
         if left <= 0:
-            return Forgotten(rows=limit, is_done=False)
+            return PrunedRuns(rows=limit, is_done=False)
         for run_id in run_ids:
             del self.runs[run_id]
-        return Forgotten(rows=limit - left, is_done=True)
+        return PrunedRuns(rows=limit - left, is_done=True)
 
     def _work(self, size: int) -> None:
         if self.is_away:
@@ -88,120 +88,120 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def attic(clock: Clock) -> FakeAttic:
+def prunable(clock: Clock) -> FakeAttic:
     return FakeAttic(clock)
 
 
-def duties(attic: FakeAttic, settings: Settings = SETTINGS) -> dict[str, Duty]:
-    pace = Pace(monotonic=attic.clock, pause=attic.clock.pause)
-    made = Retention(attic, settings, pace).duties()  # type: ignore[arg-type]  # its methods are made on demand
+def duties(prunable: FakeAttic, settings: Settings = SETTINGS) -> dict[str, Duty]:
+    pace = Pace(monotonic=prunable.clock, pause=prunable.clock.pause)
+    made = Retention(prunable, settings, pace).duties()  # type: ignore[arg-type]  # its methods are made on demand
     return {duty.name.removeprefix("forgetting "): duty for duty in made}
 
 
-def test_each_kind_is_a_duty_of_its_own(attic: FakeAttic) -> None:
-    assert set(duties(attic)) == KINDS
+def test_each_kind_is_a_duty_of_its_own(prunable: FakeAttic) -> None:
+    assert set(duties(prunable)) == KINDS
 
 
-def test_zero_keeps_for_ever(attic: FakeAttic) -> None:
+def test_zero_keeps_for_ever(prunable: FakeAttic) -> None:
     periods = ("run", "delivered", "tombstone", "daemon")
     settings = replace(SETTINGS, **{f"{period}_retention_seconds": 0 for period in periods})
 
-    assert set(duties(attic, settings)) == {"keys", "messages"}
+    assert set(duties(prunable, settings)) == {"keys", "messages"}
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS - {"runs"}))
-def test_turn_goes_on_until_nothing_is_left(attic: FakeAttic, kind: str) -> None:
-    attic.rows[kind] = list(range(5 * BATCH + 1))
+def test_turn_goes_on_until_nothing_is_left(prunable: FakeAttic, kind: str) -> None:
+    prunable.rows[kind] = list(range(5 * BATCH + 1))
 
-    assert duties(attic)[kind].do() is False
+    assert duties(prunable)[kind].do() is False
 
-    assert attic.rows[kind] == []
-    assert attic.batches == [BATCH] * 6
+    assert prunable.rows[kind] == []
+    assert prunable.batches == [BATCH] * 6
 
 
-def test_turn_makes_room_after_its_time_having_rested_as_long_as_it_worked(attic: FakeAttic, clock: Clock) -> None:
-    attic.rows["bodies"], attic.batch_seconds = list(range(100 * BATCH)), 0.25
+def test_turn_makes_room_after_its_time_having_rested_as_long_as_it_worked(prunable: FakeAttic, clock: Clock) -> None:
+    prunable.rows["bodies"], prunable.batch_seconds = list(range(100 * BATCH)), 0.25
 
-    assert duties(attic)["bodies"].do() is True
+    assert duties(prunable)["bodies"].do() is True
 
-    assert len(attic.batches) == TURN_SECONDS / 0.5
+    assert len(prunable.batches) == TURN_SECONDS / 0.5
     assert clock.now == TURN_SECONDS
 
 
-def test_row_that_breaks_its_batch_is_found_and_passed_over(attic: FakeAttic) -> None:
-    attic.rows["bodies"] = list(range(3000))
-    attic.broken = frozenset({700, 2500})
-    duty = duties(attic)["bodies"]
+def test_row_that_breaks_its_batch_is_found_and_passed_over(prunable: FakeAttic) -> None:
+    prunable.rows["bodies"] = list(range(3000))
+    prunable.broken = frozenset({700, 2500})
+    duty = duties(prunable)["bodies"]
 
     with pytest.raises(RowsLeftError, match="2 rows could not be removed"):
         while duty.do():
             pass
 
-    assert attic.rows["bodies"] == [700, 2500]
-    attic.broken = frozenset()
+    assert prunable.rows["bodies"] == [700, 2500]
+    prunable.broken = frozenset()
     assert duty.do() is False
-    assert attic.rows["bodies"] == []
+    assert prunable.rows["bodies"] == []
 
 
-def test_pass_ends_where_hardly_anything_can_be_removed(attic: FakeAttic) -> None:
-    attic.rows["bodies"] = list(range(1000))
-    attic.broken = frozenset(range(1000))
-    duty = duties(attic)["bodies"]
+def test_pass_ends_where_hardly_anything_can_be_removed(prunable: FakeAttic) -> None:
+    prunable.rows["bodies"] = list(range(1000))
+    prunable.broken = frozenset(range(1000))
+    duty = duties(prunable)["bodies"]
 
     with pytest.raises(RowsLeftError, match="20 rows could not be removed"):
         while duty.do():
             pass
 
-    assert len(attic.batches) < 50
+    assert len(prunable.batches) < 50
 
 
 @pytest.mark.parametrize("kind", ["bodies", "runs"])
-def test_database_that_is_away_is_nobodys_fault(attic: FakeAttic, kind: str) -> None:
-    attic.rows["bodies"], attic.runs = [1], {"a": 1, "b": 1}
-    attic.is_away = True
-    duty = duties(attic)[kind]
+def test_database_that_is_away_is_nobodys_fault(prunable: FakeAttic, kind: str) -> None:
+    prunable.rows["bodies"], prunable.runs = [1], {"a": 1, "b": 1}
+    prunable.is_away = True
+    duty = duties(prunable)[kind]
 
     with pytest.raises(StoreUnavailableError):
         duty.do()
 
-    attic.is_away = False
+    prunable.is_away = False
     assert duty.do() is False
-    assert (attic.rows["bodies"] == []) is (kind == "bodies")
-    assert (attic.runs == {}) is (kind == "runs")
+    assert (prunable.rows["bodies"] == []) is (kind == "bodies")
+    assert (prunable.runs == {}) is (kind == "runs")
 
 
-def test_runs_go_many_at_a_time_and_those_that_are_needed_stay(attic: FakeAttic) -> None:
-    attic.runs = {f"run-{number:04}": 3 for number in range(450)}
-    attic.kept_runs = frozenset({"run-0007", "run-0400"})
+def test_runs_go_many_at_a_time_and_those_that_are_needed_stay(prunable: FakeAttic) -> None:
+    prunable.runs = {f"run-{number:04}": 3 for number in range(450)}
+    prunable.kept_runs = frozenset({"run-0007", "run-0400"})
 
-    assert duties(attic)["runs"].do() is False
+    assert duties(prunable)["runs"].do() is False
 
-    assert set(attic.runs) == attic.kept_runs
-    assert attic.batches == [RUNS_AT_ONCE] * 4 + [48]
-
-
-def test_run_with_many_rows_goes_batch_by_batch(attic: FakeAttic) -> None:
-    attic.runs = {"a": 2 * BATCH + 5}
-
-    assert duties(attic)["runs"].do() is False
-
-    assert attic.runs == {}
-    assert len(attic.batches) == 3
+    assert set(prunable.runs) == prunable.kept_runs
+    assert prunable.batches == [RUNS_AT_ONCE] * 4 + [48]
 
 
-def test_run_that_can_not_be_removed_is_found_and_skipped_for_a_while(attic: FakeAttic, clock: Clock) -> None:
-    attic.runs = {f"run-{number:04}": 1 for number in range(300)}
-    attic.broken_runs = frozenset({"run-0042"})
-    duty = duties(attic)["runs"]
+def test_run_with_many_rows_goes_batch_by_batch(prunable: FakeAttic) -> None:
+    prunable.runs = {"a": 2 * BATCH + 5}
+
+    assert duties(prunable)["runs"].do() is False
+
+    assert prunable.runs == {}
+    assert len(prunable.batches) == 3
+
+
+def test_run_that_can_not_be_removed_is_found_and_skipped_for_a_while(prunable: FakeAttic, clock: Clock) -> None:
+    prunable.runs = {f"run-{number:04}": 1 for number in range(300)}
+    prunable.broken_runs = frozenset({"run-0042"})
+    duty = duties(prunable)["runs"]
 
     while duty.do():
         pass
-    assert set(attic.runs) == {"run-0042"}
+    assert set(prunable.runs) == {"run-0042"}
 
-    tried = len(attic.batches)
+    tried = len(prunable.batches)
     assert duty.do() is False
-    assert len(attic.batches) == tried
+    assert len(prunable.batches) == tried
     clock.now += 3600
-    attic.broken_runs = frozenset()
+    prunable.broken_runs = frozenset()
     assert duty.do() is False
-    assert attic.runs == {}
+    assert prunable.runs == {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
-from app.services.maintenance.heartbeats import Pulse, RollCall
+from app.services.maintenance.heartbeats import Heartbeat, HeartbeatCollector
 
 SILENCE = 40.0
 
@@ -16,10 +16,10 @@ SILENCE = 40.0
 class Reports:
     """A broker that holds reports, or is away."""
 
-    waiting: list[Pulse] = field(default_factory=list)
+    waiting: list[Heartbeat] = field(default_factory=list)
     is_away: bool = False
 
-    def collect(self, *, limit: int) -> Sequence[Pulse]:
+    def collect(self, *, limit: int) -> Sequence[Heartbeat]:
         if self.is_away:
             raise BrokerUnavailableError
         taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
@@ -33,30 +33,32 @@ class FakeRegistry:
     noted: list[tuple[dict[str, float | None], float | None]] = field(default_factory=list)
     silent: int = 0
 
-    def note(self, pulses: Sequence[Pulse], *, silence_seconds: float | None) -> int:
-        self.noted.append(({pulse.daemon_id: pulse.silent_seconds for pulse in pulses}, silence_seconds))
+    def note(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
+        self.noted.append(
+            ({heartbeat.daemon_id: heartbeat.silent_seconds for heartbeat in heartbeats}, silence_seconds)
+        )
         return self.silent
 
 
-def pulse(daemon_id: str, silent_seconds: float | None = 1.0) -> Pulse:
-    return Pulse(daemon_id=daemon_id, silent_seconds=silent_seconds)
+def heartbeat(daemon_id: str, silent_seconds: float | None = 1.0) -> Heartbeat:
+    return Heartbeat(daemon_id=daemon_id, silent_seconds=silent_seconds)
 
 
-def roll_call(reports: Reports, registry: FakeRegistry, now: list[float]) -> RollCall:
-    return RollCall(pulses=reports, registry=registry, silence_seconds=SILENCE, monotonic=lambda: now[0])
+def heartbeat_collector(reports: Reports, registry: FakeRegistry, now: list[float]) -> HeartbeatCollector:
+    return HeartbeatCollector(heartbeats=reports, registry=registry, silence_seconds=SILENCE, monotonic=lambda: now[0])
 
 
 def test_leader_takes_down_the_last_report_of_each_daemon() -> None:
     registry = FakeRegistry()
 
-    roll_call(Reports([pulse("a", None), pulse("b"), pulse("a", 2.0)]), registry, [0.0]).take()
+    heartbeat_collector(Reports([heartbeat("a", None), heartbeat("b"), heartbeat("a", 2.0)]), registry, [0.0]).take()
 
     assert registry.noted == [({"a": 2.0, "b": 1.0}, None)]
 
 
 def test_leader_judges_nobody_before_it_has_listened_long_enough() -> None:
     registry, now = FakeRegistry(), [0.0]
-    roll = roll_call(Reports(), registry, now)
+    roll = heartbeat_collector(Reports(), registry, now)
 
     for now[0] in (0.0, 39.0, 40.0):
         roll.take()
@@ -66,7 +68,7 @@ def test_leader_judges_nobody_before_it_has_listened_long_enough() -> None:
 
 def test_leader_begins_to_listen_anew_after_the_broker_was_away() -> None:
     reports, registry, now = Reports(), FakeRegistry(), [0.0]
-    roll = roll_call(reports, registry, now)
+    roll = heartbeat_collector(reports, registry, now)
     roll.take()
 
     now[0], reports.is_away = 50.0, True
@@ -84,7 +86,7 @@ def test_leader_warns_of_daemons_that_fell_silent(
     silent: int, warnings: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        roll_call(Reports(), FakeRegistry(silent=silent), [0.0]).take()
+        heartbeat_collector(Reports(), FakeRegistry(silent=silent), [0.0]).take()
 
     assert caplog.messages == warnings
 
@@ -95,17 +97,17 @@ class ChoosyRegistry(FakeRegistry):
 
     breaks_by: Exception = field(default_factory=ValueError)
 
-    def note(self, pulses: Sequence[Pulse], *, silence_seconds: float | None) -> int:
-        if any(pulse.daemon_id == "poisoned" for pulse in pulses):
+    def note(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
+        if any(heartbeat.daemon_id == "poisoned" for heartbeat in heartbeats):
             raise self.breaks_by
-        return super().note(pulses, silence_seconds=silence_seconds)
+        return super().note(heartbeats, silence_seconds=silence_seconds)
 
 
 def test_report_that_can_not_be_taken_down_leaves_the_others_theirs() -> None:
     registry = ChoosyRegistry()
-    reports = Reports([pulse("a"), pulse("poisoned"), pulse("b")])
+    reports = Reports([heartbeat("a"), heartbeat("poisoned"), heartbeat("b")])
 
-    roll_call(reports, registry, [0.0]).take()
+    heartbeat_collector(reports, registry, [0.0]).take()
 
     assert registry.noted == [({"a": 1.0}, None), ({"b": 1.0}, None), ({}, None)]
 
@@ -114,6 +116,6 @@ def test_roll_call_that_finds_postgres_away_tells_so() -> None:
     registry = ChoosyRegistry(breaks_by=StoreUnavailableError())
 
     with pytest.raises(StoreUnavailableError):
-        roll_call(Reports([pulse("a"), pulse("poisoned")]), registry, [0.0]).take()
+        heartbeat_collector(Reports([heartbeat("a"), heartbeat("poisoned")]), registry, [0.0]).take()
 
     assert registry.noted == []

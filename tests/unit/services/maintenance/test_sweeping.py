@@ -6,23 +6,23 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from app.engine.errors import StoreUnavailableError
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 from app.engine.status import RunStatus
 from app.services.maintenance.duties import DueWork, Duties, Duty, start_here
 from app.services.maintenance.queue_heads import LostBefore
-from app.services.maintenance.sweeping import BATCH, Sweeper, Sweeping
+from app.services.maintenance.sweeping import BATCH, SweepDuties, Sweeper
 from tests.unit.services.service_fakes import FakeClock
 from tests.unit.services.service_moves import resource_state
 from tests.unit.services.service_setting import Setting, setting
 
-DUE = Ring(run_id="run", unit_id="unit", queue="rapid-bridge")
+DUE = WakeUp(run_id="run", unit_id="unit", queue="rapid-bridge")
 
 
 @dataclass
 class Neglected:
     """All that waits in vain: each duty takes its share away."""
 
-    units: list[Ring] = field(default_factory=list)
+    units: list[WakeUp] = field(default_factory=list)
     runs: list[tuple[str, str]] = field(default_factory=list)
     unsettled_runs: list[str] = field(default_factory=list)
     messages: list[tuple[str, str, list[str], str]] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Neglected:
     """How thorough each look was."""
     limits: list[int] = field(default_factory=list)
     """How many units were asked for at once."""
-    rung: dict[str, Ring] = field(default_factory=dict)
+    rung: dict[str, WakeUp] = field(default_factory=dict)
     is_hidden: bool = False
     """A look sees nothing, although there is something."""
     look_breaks_by: Exception | None = None
@@ -73,15 +73,15 @@ class DueUnits:
     neglected: Neglected
 
     def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
-        return sorted({ring.queue for ring in self.neglected.units})
+        return sorted({dispatch.queue for dispatch in self.neglected.units})
 
-    def ring_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[Ring]:
+    def dispatch_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[WakeUp]:
         self.neglected.limits.append(limit)
         due, self.neglected.units = self.neglected.units[:limit], self.neglected.units[limit:]
-        self.neglected.rung |= {ring.unit_id: ring for ring in due}
+        self.neglected.rung |= {dispatch.unit_id: dispatch for dispatch in due}
         return due
 
-    def ring_again(self, unit_ids: Sequence[str]) -> None:
+    def redispatch(self, unit_ids: Sequence[str]) -> None:
         self.neglected.units += [self.neglected.rung[id] for id in unit_ids]
 
 
@@ -94,13 +94,13 @@ class DueRuns:
     def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
         return sorted({queue for _, queue in self.neglected.runs})
 
-    def ring_due(
+    def dispatch_due(
         self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
     ) -> list[tuple[str, str]]:
         due, self.neglected.runs = self.neglected.runs[:limit], self.neglected.runs[limit:]
         return due
 
-    def ring_again(self, run_ids: Sequence[str]) -> None:
+    def redispatch(self, run_ids: Sequence[str]) -> None:
         self.neglected.runs += [(id, "rapid-bridge") for id in run_ids]
 
     def unsettled(self, *, limit: int, skipped: Sequence[str]) -> list[str]:
@@ -108,12 +108,12 @@ class DueRuns:
 
 
 def sweeper(here: Setting, neglected: Neglected, *others: Duty) -> Sweeper:
-    sweeping = Sweeping(
+    sweeping = SweepDuties(
         units=DueUnits(neglected),
         runs=DueRuns(neglected),
         messages=neglected,
-        tracking=here.tracking(),
-        bell=here.bell,
+        lifecycle=here.lifecycle(),
+        dispatcher=here.dispatcher,
         settings=here.settings,
         monotonic=lambda: 0.0,
     )
@@ -126,8 +126,8 @@ def test_sweep_rings_for_what_waits() -> None:
 
     sweeper(here, Neglected(units=[DUE], runs=[("r1", "q1"), ("r2", "q2")])).sweep()
 
-    assert here.bell.rings == [DUE]
-    assert here.bell.runs == [("r1", "q1"), ("r2", "q2")]
+    assert here.dispatcher.wake_ups == [DUE]
+    assert here.dispatcher.runs == [("r1", "q1"), ("r2", "q2")]
 
 
 def test_sweep_publishes_promised_messages() -> None:
@@ -136,13 +136,13 @@ def test_sweep_publishes_promised_messages() -> None:
 
     sweeper(here, neglected).sweep()
 
-    assert here.bell.tasks == [("start", ["r1"], "q")]
+    assert here.dispatcher.tasks == [("start", ["r1"], "q")]
     assert neglected.messages == []
 
 
 def test_sweep_keeps_messages_that_the_broker_does_not_take() -> None:
     here = setting()
-    here.bell.is_broken = True
+    here.dispatcher.is_broken = True
     neglected = Neglected(messages=[("1", "start", ["r1"], "q")])
 
     sweeper(here, neglected).sweep()
@@ -164,7 +164,7 @@ def test_sweep_asks_for_nothing_that_is_not_due() -> None:
 
     sweeper(here, Neglected(units=[DUE], runs=[("r1", "q1")], messages=[("1", "t", [], "q")], is_hidden=True)).sweep()
 
-    assert (here.bell.rings, here.bell.runs, here.bell.tasks) == ([], [], [])
+    assert (here.dispatcher.wake_ups, here.dispatcher.runs, here.dispatcher.tasks) == ([], [], [])
 
 
 def test_sweep_looks_for_lost_messages_at_each_fifth_sweep() -> None:
@@ -183,8 +183,8 @@ def test_queue_of_thousands_that_was_lost_is_rung_in_one_sweep() -> None:
 
     sweeper(here, Neglected(runs=runs, units=[DUE] * (BATCH + 1))).sweep()
 
-    assert here.bell.runs == runs
-    assert len(here.bell.rings) == BATCH + 1
+    assert here.dispatcher.runs == runs
+    assert len(here.dispatcher.wake_ups) == BATCH + 1
 
 
 def test_look_that_breaks_has_every_duty_look_for_itself() -> None:
@@ -197,7 +197,7 @@ def test_look_that_breaks_has_every_duty_look_for_itself() -> None:
     neglected.look_breaks_by = None
     sweeping.sweep()
 
-    assert here.bell.runs == [("r1", "q")]
+    assert here.dispatcher.runs == [("r1", "q")]
     assert done == ["other", "other"]
     assert (told, sweeping.faults) == ({"looking": {"error": "ValueError"}}, {})
     assert sweeping.wait(0.0)
@@ -214,8 +214,8 @@ def test_sweep_tells_that_postgres_is_away() -> None:
 
 
 def test_row_that_breaks_its_duty_is_told_at_its_run_and_the_others_are_handled() -> None:
-    here, others = setting(), [Ring(run_id="other", unit_id="other", queue="q")]
-    here.bell.breaks_for = "run"
+    here, others = setting(), [WakeUp(run_id="other", unit_id="other", queue="q")]
+    here.dispatcher.breaks_for = "run"
     neglected = Neglected(
         units=[DUE, *others],
         runs=[("run", "q"), ("other", "q")],
@@ -228,8 +228,8 @@ def test_row_that_breaks_its_duty_is_told_at_its_run_and_the_others_are_handled(
 
     sweeper(here, neglected).sweep()
 
-    assert (here.bell.rings, here.bell.runs) == (others, [("other", "q")])
-    assert here.bell.tasks == [("start", ["other"], "q")]
+    assert (here.dispatcher.wake_ups, here.dispatcher.runs) == (others, [("other", "q")])
+    assert here.dispatcher.tasks == [("start", ["other"], "q")]
     assert neglected.messages == [("1", "start", ["run"], "q")]
     assert here.runs.rows["run"].status is RunStatus.COMPLETED
     assert [error.code for error in here.moves.errors] == ["unhandled"] * 4
@@ -248,16 +248,16 @@ def test_rings_that_the_broker_did_not_take_are_due_again_and_one_is_tried_first
     here = setting()
     neglected = Neglected(units=[DUE, replace(DUE, unit_id="other")], runs=[("run", "rapid-bridge")])
     sweep = sweeper(here, neglected)
-    here.bell.is_broken = True
+    here.dispatcher.is_broken = True
 
     sweep.sweep()
-    assert ([ring.unit_id for ring in neglected.units], neglected.runs) == (
+    assert ([dispatch.unit_id for dispatch in neglected.units], neglected.runs) == (
         ["unit", "other"],
         [("run", "rapid-bridge")],
     )
     sweep.sweep()
-    here.bell.is_broken = False
+    here.dispatcher.is_broken = False
     sweep.sweep()
 
     assert neglected.limits == [BATCH, 1, 1, BATCH]
-    assert here.bell.unit_ids == ["other", "unit"]
+    assert here.dispatcher.unit_ids == ["other", "unit"]

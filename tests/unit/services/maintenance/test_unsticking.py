@@ -7,8 +7,8 @@ import pytest
 
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import RunStatus
-from app.services.maintenance.rescue import ATTEMPTS, Unsticking
-from app.services.runs.lifecycle import Tracking
+from app.services.maintenance.rescue import ATTEMPTS, StuckRunRescuer
+from app.services.runs.lifecycle import RunLifecycle
 from tests.unit.services.service_setting import Setting, setting
 
 
@@ -22,11 +22,11 @@ class FakeStuckRuns:
         return [id for id in self.ids if id not in skipped][:limit]
 
 
-class BrokenTracking(Tracking):
+class BrokenTracking(RunLifecycle):
     """The life of runs, of which one can not even be read."""
 
-    def __init__(self, tracking: Tracking, *, ends_by: Exception | None = None) -> None:
-        self.__dict__.update(tracking.__dict__)
+    def __init__(self, lifecycle: RunLifecycle, *, ends_by: Exception | None = None) -> None:
+        self.__dict__.update(lifecycle.__dict__)
         self.ends_by = ends_by or ValueError("no such error handling")
         self.told: list[str] = []
         self.ended: list[str] = []
@@ -58,11 +58,11 @@ def stuck_setting() -> Setting:
 def test_stuck_run_is_ended_only_after_several_attempts_to_free_it() -> None:
     here = stuck_setting()
     runs = FakeStuckRuns(["gone", "run"])
-    unsticking = Unsticking(runs=runs, tracking=here.tracking(), stuck_seconds=300, monotonic=lambda: 0.0)
+    rescuer = StuckRunRescuer(runs=runs, lifecycle=here.lifecycle(), stuck_seconds=300, monotonic=lambda: 0.0)
     statuses = []
 
     for _ in range(ATTEMPTS):
-        unsticking.step()
+        rescuer.step()
         statuses.append(here.runs.rows["run"].status)
 
     assert statuses == [RunStatus.RUNNING] * (ATTEMPTS - 1) + [RunStatus.FAILED]
@@ -72,11 +72,11 @@ def test_stuck_run_is_ended_only_after_several_attempts_to_free_it() -> None:
 def test_attempts_count_only_while_the_run_stays_stuck() -> None:
     here = stuck_setting()
     runs = FakeStuckRuns(["run"])
-    unsticking = Unsticking(runs=runs, tracking=here.tracking(), stuck_seconds=300, monotonic=lambda: 0.0)
+    rescuer = StuckRunRescuer(runs=runs, lifecycle=here.lifecycle(), stuck_seconds=300, monotonic=lambda: 0.0)
 
     for ids in (["run"], ["run"], ["run"], [], ["run"]):
         runs.ids = ids
-        unsticking.step()
+        rescuer.step()
 
     assert here.runs.rows["run"].status is RunStatus.RUNNING
 
@@ -84,12 +84,12 @@ def test_attempts_count_only_while_the_run_stays_stuck() -> None:
 def test_run_whose_row_breaks_the_attempt_is_told_of_and_ended_after_as_many() -> None:
     here, now = stuck_setting(), [0.0]
     runs = FakeStuckRuns(["broken", "run"])
-    tracking = here.tracking()
-    broken = BrokenTracking(tracking)
-    unsticking = Unsticking(runs=runs, tracking=broken, stuck_seconds=300, monotonic=lambda: now[0])
+    lifecycle = here.lifecycle()
+    broken = BrokenTracking(lifecycle)
+    rescuer = StuckRunRescuer(runs=runs, lifecycle=broken, stuck_seconds=300, monotonic=lambda: now[0])
 
     for now[0] in (0.0, 10.0, 40.0, 100.0, 130.0, 500.0):
-        unsticking.step()
+        rescuer.step()
 
     assert broken.told == ["it broke with ValueError"] * ATTEMPTS
     assert broken.ended == ["broken"]
@@ -98,14 +98,14 @@ def test_run_whose_row_breaks_the_attempt_is_told_of_and_ended_after_as_many() -
 
 def test_rescue_that_finds_postgres_away_ends_no_run() -> None:
     here, runs = stuck_setting(), FakeStuckRuns(["broken"])
-    broken = BrokenTracking(here.tracking(), ends_by=StoreUnavailableError())
-    unsticking = Unsticking(
-        runs=runs, tracking=broken, stuck_seconds=300, monotonic=iter(range(0, 90000, 900)).__next__
+    broken = BrokenTracking(here.lifecycle(), ends_by=StoreUnavailableError())
+    rescuer = StuckRunRescuer(
+        runs=runs, lifecycle=broken, stuck_seconds=300, monotonic=iter(range(0, 90000, 900)).__next__
     )
 
     for _ in range(ATTEMPTS - 1):
-        unsticking.step()
+        rescuer.step()
     with pytest.raises(StoreUnavailableError):
-        unsticking.step()
+        rescuer.step()
 
     assert broken.ended == []

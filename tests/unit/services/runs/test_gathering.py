@@ -91,10 +91,10 @@ def test_a_spool_is_closed_once_its_parent_has_ended() -> None:
     assert run is not None
 
     early, early_rings = gathering.close_spools(spools, run, progress(live=1))
-    closed, rings = gathering.close_spools(spools, run, progress(live=0))
+    closed, wake_ups = gathering.close_spools(spools, run, progress(live=0))
     again, no_rings = gathering.close_spools(spools, run, progress(live=0))
 
-    assert (early_rings, [ring.unit_id for ring in rings], no_rings) == ([], ["unit-of-id-of-all"], [])
+    assert (early_rings, [dispatch.unit_id for dispatch in wake_ups], no_rings) == ([], ["unit-of-id-of-all"], [])
     assert [resource.live_units for resource in closed.resources] == [0, 1, 0]
     assert early.resources[1].live_units == again.resources[1].live_units == 0
 
@@ -161,6 +161,6 @@ def test_ended_resources_are_not_ended_again() -> None:
     assert run is not None
     ended = replace(progress(live=0).resources[1], status=ResourceStatus.COMPLETED)
 
-    _, rings = gathering.close_spools(spools, run, Progress([state("tickets"), ended], 0))
+    _, wake_ups = gathering.close_spools(spools, run, Progress([state("tickets"), ended], 0))
 
-    assert rings == []
+    assert wake_ups == []

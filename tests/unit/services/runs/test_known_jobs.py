@@ -1,15 +1,15 @@
 """Which jobs a process remembers."""
 
-from app.services.runs.job_cache import KnownJob, KnownJobs
+from app.services.runs.job_cache import CachedJob, JobCache
 from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, sync_job
 
 
-def known(id: str, version: str = "1") -> KnownJob:
-    return KnownJob(job=sync_job(id=id), version=version, items=[])
+def known(id: str, version: str = "1") -> CachedJob:
+    return CachedJob(job=sync_job(id=id), version=version, items=[])
 
 
 def test_the_newest_version_of_a_job_is_known_in_its_environment() -> None:
-    jobs = KnownJobs()
+    jobs = JobCache()
     jobs.note(known("a"))
     jobs.note(known("a", version="2"))
 
@@ -19,7 +19,7 @@ def test_the_newest_version_of_a_job_is_known_in_its_environment() -> None:
 
 
 def test_the_job_that_was_not_used_for_longest_is_forgotten() -> None:
-    jobs = KnownJobs(most=2)
+    jobs = JobCache(most=2)
     jobs.note(known("a"))
     jobs.note(known("b"))
     jobs.find(ENVIRONMENT, "a")

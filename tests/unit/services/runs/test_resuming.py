@@ -39,14 +39,14 @@ def test_ended_run_is_created_anew_and_announced(status: RunStatus) -> None:
     outbox = resume(here)
 
     assert here.runs.rows["run"].status is RunStatus.CREATED
-    assert here.bell.runs == [("run", "daemon-group.blue")]
+    assert here.dispatcher.runs == [("run", "daemon-group.blue")]
     assert outbox.removed == [7]
     assert here.deliveries.waiting == []
 
 
 def test_announcement_stays_promised_while_the_broker_is_away() -> None:
     here = ended()
-    here.bell.is_broken = True
+    here.dispatcher.is_broken = True
 
     assert resume(here).removed == []
 
@@ -58,7 +58,7 @@ def test_live_run_stays_as_it_is_and_waits_no_longer(status: RunStatus) -> None:
     resume(here)
 
     assert here.runs.rows["run"].status is status
-    assert (here.moves.reopened, here.bell.runs) == ([], [])
+    assert (here.moves.reopened, here.dispatcher.runs) == ([], [])
     assert here.waits.ended == ["run"]
 
 
@@ -111,7 +111,7 @@ def test_webhook_hears_that_its_run_goes_on() -> None:
     payload = json.loads(event.body)["payload"]
     assert event.event == events.UPDATED
     assert (payload["status"], payload["error"], payload["resumes"]) == ("created", None, 2)
-    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
 
 
 def test_webhook_that_has_not_heard_of_a_run_is_not_told_that_it_goes_on() -> None:

@@ -124,11 +124,11 @@ def service(here: Setting, store: FakeRunStore) -> RunService:
         runs=store,
         drafts=drafts,
         outbox=store,
-        tracking=here.tracking(),
+        lifecycle=here.lifecycle(),
         resumption=here.resumption(store),
         dry_runs=FakeDryRuns(),
         verifier=Verifier(FakeRecounts()),
-        bell=here.bell,
+        dispatcher=here.dispatcher,
     )
 
 
@@ -136,14 +136,14 @@ def test_accepted_run_is_announced_at_once(here: Setting, store: FakeRunStore, s
     created, is_replay = service.create(ENVIRONMENT, REQUEST)
 
     assert not is_replay
-    assert here.bell.runs == [(created.id, "daemon-group.blue")]
+    assert here.dispatcher.runs == [(created.id, "daemon-group.blue")]
     assert store.outbox == {}
 
 
 def test_promise_is_kept_for_the_sweeper_when_the_broker_is_away(
     here: Setting, store: FakeRunStore, service: RunService
 ) -> None:
-    here.bell.is_broken = True
+    here.dispatcher.is_broken = True
 
     created, is_replay = service.create(ENVIRONMENT, REQUEST)
 
@@ -157,7 +157,7 @@ def test_repeated_request_gives_the_same_run_and_announces_nothing(here: Setting
 
     assert is_replay
     assert second.id == first.id
-    assert len(here.bell.runs) == 1
+    assert len(here.dispatcher.runs) == 1
 
 
 def test_the_next_run_of_a_job_is_written_without_reading_it(store: FakeRunStore, service: RunService) -> None:
@@ -178,7 +178,7 @@ def test_a_run_whose_job_has_changed_is_made_of_what_is_read(
     created, _ = service.create(ENVIRONMENT, REQUEST)
 
     assert store.unread == 1
-    assert here.bell.runs[-1] == (created.id, "daemon-group.blue")
+    assert here.dispatcher.runs[-1] == (created.id, "daemon-group.blue")
     assert len(store.rows) == 3
 
 

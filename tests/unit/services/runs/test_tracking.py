@@ -24,15 +24,15 @@ ERROR = ErrorDraft(id="e", resource="tickets", method="list", code="http_500", m
 def test_run_is_marked_running_with_its_daemon() -> None:
     here = setting(run_fields={"status": RunStatus.CREATED})
 
-    assert here.tracking().mark_running("run", daemon_id="d1")
+    assert here.lifecycle().mark_running("run", daemon_id="d1")
     assert (here.runs.rows["run"].status, here.runs.rows["run"].daemon_id) == (RunStatus.RUNNING, "d1")
-    assert not here.tracking().mark_running("run", daemon_id="d2")
+    assert not here.lifecycle().mark_running("run", daemon_id="d2")
 
 
 def test_run_that_waits_for_another_one_is_not_marked_running() -> None:
     here = setting(run_fields={"status": RunStatus.CREATED, "mutex_key": "k", "waiting_on": "other"})
 
-    assert not here.tracking().mark_running("run", daemon_id="d1")
+    assert not here.lifecycle().mark_running("run", daemon_id="d1")
     assert here.runs.rows["run"].status is RunStatus.CREATED
 
 
@@ -41,28 +41,28 @@ def test_whoever_ends_a_run_starts_the_one_that_waited_for_its_mutex(end: str) -
     here = setting(run_fields={"mutex_key": "k"})
     here.runs.add(run(id="next", status=RunStatus.CREATED, mutex_key="k", waiting_on="run"))
     here.moves.resources = [resource_state()]
-    tracking = here.tracking()
+    lifecycle = here.lifecycle()
 
     match end:
         case "settle":
-            tracking.settle("run")
+            lifecycle.settle("run")
         case "fail":
-            tracking.fail("run", ERROR)
+            lifecycle.fail("run", ERROR)
         case "stop":
-            tracking.stop("run")
+            lifecycle.stop("run")
 
     assert here.runs.rows["run"].status.is_final
-    assert here.bell.runs == [("next", "daemon-group.blue")]
+    assert here.dispatcher.runs == [("next", "daemon-group.blue")]
 
 
 def test_end_of_a_run_that_nobody_waits_for_starts_nothing() -> None:
     here = setting(run_fields={"mutex_key": "k"})
 
-    here.tracking().stop("run")
-    assert not here.tracking().stop("run")
-    assert not here.tracking().stop("no such run")
+    here.lifecycle().stop("run")
+    assert not here.lifecycle().stop("run")
+    assert not here.lifecycle().stop("no such run")
 
-    assert here.bell.runs == []
+    assert here.dispatcher.runs == []
 
 
 def test_resumed_run_lets_its_units_go_when_it_starts() -> None:
@@ -70,10 +70,10 @@ def test_resumed_run_lets_its_units_go_when_it_starts() -> None:
     here.add_unit()
     here.units.rows["unit"].status = UnitStatus.BLOCKED
 
-    assert here.tracking().begin("run") is None
+    assert here.lifecycle().begin("run") is None
 
     assert here.units.rows["unit"].status is UnitStatus.READY
-    assert here.bell.unit_ids == ["unit"]
+    assert here.dispatcher.unit_ids == ["unit"]
 
 
 def test_what_vanished_is_not_decided_again_when_a_resumed_run_completes_again() -> None:
@@ -82,7 +82,7 @@ def test_what_vanished_is_not_decided_again_when_a_resumed_run_completes_again()
     here.moves.resources = [resource_state()]
     here.moves.vanished = Vanished(held=100, vanished=1)
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     assert here.runs.rows["run"].status is RunStatus.COMPLETED
     assert here.moves.deleted == {}
@@ -91,21 +91,21 @@ def test_what_vanished_is_not_decided_again_when_a_resumed_run_completes_again()
 def test_rate_limited_run_is_resumed() -> None:
     here = setting(run_fields={"status": RunStatus.RATE_LIMITED})
 
-    assert here.tracking().go_on(here.runs.rows["run"])
+    assert here.lifecycle().go_on(here.runs.rows["run"])
     assert here.runs.rows["run"].status is RunStatus.RUNNING
-    assert not here.tracking().go_on(here.runs.rows["run"])
+    assert not here.lifecycle().go_on(here.runs.rows["run"])
 
 
 def test_webhook_is_told_once_that_its_rate_limited_run_goes_on() -> None:
     here = parked_run(webhook_id="webhook", status=RunStatus.RATE_LIMITED)
     here.add_delivery_unit(UnitStatus.IDLE)
 
-    assert here.tracking().go_on(here.runs.rows["run"])
-    assert not here.tracking().go_on(here.runs.rows["run"])
+    assert here.lifecycle().go_on(here.runs.rows["run"])
+    assert not here.lifecycle().go_on(here.runs.rows["run"])
 
     (event,) = here.deliveries.waiting
     assert (event.event, json.loads(event.body)["payload"]["status"]) == (events.UPDATED, "running")
-    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
 
 
 def test_settling_tells_the_webhook_of_a_run_that_is_at_work_again() -> None:
@@ -113,11 +113,11 @@ def test_settling_tells_the_webhook_of_a_run_that_is_at_work_again() -> None:
     here.add_delivery_unit(UnitStatus.IDLE)
     here.moves.resources = [resource_state(live_units=2, parked_units=1)]
 
-    here.tracking().settle("run")
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
+    here.lifecycle().settle("run")
 
     assert [event.event for event in here.deliveries.waiting] == [events.UPDATED]
-    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
 
 
 def parked_run(**run_fields: object) -> Setting:
@@ -130,7 +130,7 @@ def parked_run(**run_fields: object) -> Setting:
 def test_run_whose_units_are_all_parked_is_rate_limited_until_the_first_wakes() -> None:
     here = parked_run()
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     run = here.runs.rows["run"]
     assert (run.status, run.retry_after) == (RunStatus.RATE_LIMITED, here.clock.now() + timedelta(seconds=29.5))
@@ -141,8 +141,8 @@ def test_webhook_is_told_once_per_parking() -> None:
     here = parked_run(webhook_id="webhook")
     here.add_delivery_unit(UnitStatus.IDLE)
 
-    here.tracking().settle("run")
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
+    here.lifecycle().settle("run")
 
     (event,) = here.deliveries.waiting
     assert event.event == events.RATE_LIMITED
@@ -153,9 +153,9 @@ def test_webhook_is_told_once_per_parking() -> None:
         "method": "list",
         "retryAfter": 30,
     }
-    assert here.bell.unit_ids == [DELIVERY_UNIT]
-    here.tracking().go_on(here.runs.rows["run"])
-    here.tracking().settle("run")
+    assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
+    here.lifecycle().go_on(here.runs.rows["run"])
+    here.lifecycle().settle("run")
     assert [event.event for event in here.deliveries.waiting] == [
         *(events.RATE_LIMITED, events.UPDATED, events.RATE_LIMITED)
     ]
@@ -163,9 +163,9 @@ def test_webhook_is_told_once_per_parking() -> None:
 
 def test_run_that_goes_on_shows_no_retry_after() -> None:
     here = parked_run()
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
-    here.tracking().go_on(here.runs.rows["run"])
+    here.lifecycle().go_on(here.runs.rows["run"])
 
     assert here.runs.rows["run"].retry_after is None
 
@@ -175,7 +175,7 @@ def test_daemon_run_begins_with_the_units_of_its_roots() -> None:
     child = {"resource": "comments", "depends_on": "users"}
     here = setting([loop, child], run_fields={"args": {"ids": [1, 2, 3]}}, children_per_unit=2)
 
-    start = here.tracking().begin("run")
+    start = here.lifecycle().begin("run")
 
     assert start is not None
     assert (start.run_id, start.queue, start.delivery_unit_id) == ("run", "daemon-group.blue", None)
@@ -190,7 +190,7 @@ def test_webhook_run_begins_blocked_behind_its_created_and_started_events() -> N
     later = {"started_at": NOON + timedelta(seconds=5), "updated_at": NOON + timedelta(seconds=5), "daemon_id": "d1"}
     here = setting(run_fields={**WEBHOOK, **later})
 
-    start = here.tracking().begin("run")
+    start = here.lifecycle().begin("run")
 
     assert start is not None
     assert start.delivery_unit_id is not None
@@ -208,10 +208,10 @@ def test_webhook_run_begins_blocked_behind_its_created_and_started_events() -> N
 
 def test_second_beginning_changes_nothing() -> None:
     here = setting(run_fields=WEBHOOK)
-    here.tracking().begin("run")
+    here.lifecycle().begin("run")
     units = dict(here.units.rows)
 
-    assert here.tracking().begin("run") is None
+    assert here.lifecycle().begin("run") is None
     assert here.units.rows == units
     assert len(here.deliveries.waiting) == 2
 
@@ -220,7 +220,7 @@ def test_beginning_of_an_unworkable_run_fails_it() -> None:
     here = setting()
     here.accounts.rows.clear()
 
-    assert here.tracking().begin("run") is None
+    assert here.lifecycle().begin("run") is None
 
     run = here.runs.rows["run"]
     assert run.status is RunStatus.FAILED
@@ -233,13 +233,13 @@ def test_beginning_of_an_unworkable_run_fails_it() -> None:
 
 
 def test_beginning_of_a_run_that_is_gone_does_nothing() -> None:
-    assert setting().tracking().begin("nowhere") is None
+    assert setting().lifecycle().begin("nowhere") is None
 
 
 def test_loop_that_names_no_array_is_an_error_of_its_resource_alone() -> None:
     here = setting([BROKEN_LOOP, {"resource": "tickets"}])
 
-    start = here.tracking().begin("run")
+    start = here.lifecycle().begin("run")
 
     assert start is not None
     assert [(error.resource, error.code) for error in here.moves.errors] == [("users", "loop_on")]
@@ -251,7 +251,7 @@ def test_loop_that_names_no_array_is_an_error_of_its_resource_alone() -> None:
 def test_webhook_hears_of_the_errors_of_a_beginning(error_handling: ErrorHandling, key: str) -> None:
     here = setting([BROKEN_LOOP], run_fields={**WEBHOOK, "error_handling": error_handling})
 
-    here.tracking().begin("run")
+    here.lifecycle().begin("run")
 
     told = [event.event for event in here.deliveries.waiting]
     assert told == [events.CREATED, events.STARTED, events.RECORD_ERROR]
@@ -263,7 +263,7 @@ def test_webhook_hears_of_the_errors_of_a_beginning(error_handling: ErrorHandlin
 def test_run_that_fails_fast_ends_with_the_first_error_of_its_beginning() -> None:
     here = setting([BROKEN_LOOP, {"resource": "t"}], run_fields={"error_handling": ErrorHandling.FAIL_FAST})
 
-    here.tracking().begin("run")
+    here.lifecycle().begin("run")
 
     run = here.runs.rows["run"]
     assert run.status is RunStatus.FAILED
@@ -275,18 +275,18 @@ def test_settling_completes_a_run_whose_books_balance() -> None:
     here = setting()
     here.moves.resources = [resource_state()]
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     assert here.runs.rows["run"].status is RunStatus.COMPLETED
     assert [resource.status for resource in here.moves.resources] == [ResourceStatus.COMPLETED]
-    assert here.bell.rings == []
+    assert here.dispatcher.wake_ups == []
 
 
 def test_settling_fails_a_run_whose_books_do_not_balance() -> None:
     here = setting()
     here.moves.resources = [resource_state(counters=Counters(fetched=3, created=2))]
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     run = here.runs.rows["run"]
     assert run.status is RunStatus.FAILED
@@ -300,7 +300,7 @@ def test_settling_fails_a_run_that_fails_fast_with_its_first_error() -> None:
     here.moves.resources = [resource_state(counters=Counters(errors=1), live_units=1)]
     here.moves.errors = [ERROR]
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     assert here.runs.rows["run"].status is RunStatus.FAILED
     assert here.runs.rows["run"].error == {"code": "http_500"}
@@ -320,7 +320,7 @@ def test_settling_tells_a_parked_run_from_one_at_work(before: RunStatus, parked:
     here = setting(run_fields={"status": before})
     here.moves.resources = [resource_state(live_units=2, parked_units=parked)]
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     assert here.runs.rows["run"].status is after
     assert here.moves.resources[0].status is ResourceStatus.RUNNING
@@ -331,7 +331,7 @@ def test_settling_waits_for_the_webhook() -> None:
     here.moves.resources = [resource_state(counters=Counters(fetched=3, queued=3, delivered=3))]
     here.deliveries.add(EventDraft(id="a", webhook_id="webhook", event=events.RECORD, body=b""))
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     assert here.runs.rows["run"].status is RunStatus.RUNNING
     assert here.moves.resources[0].status is ResourceStatus.COMPLETED
@@ -342,13 +342,15 @@ def test_settling_a_webhook_run_queues_the_completed_event_and_rings() -> None:
     here.add_delivery_unit(UnitStatus.IDLE)
     here.moves.resources = [resource_state(counters=Counters(fetched=3, queued=3, delivered=3))]
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     (event,) = here.deliveries.waiting
     payload = json.loads(event.body)["payload"]
     assert event.event == events.COMPLETED
     assert (payload["status"], payload["finished_at"]) == ("completed", "2026-03-01T12:00:00.000Z")
-    assert [(ring.unit_id, ring.queue) for ring in here.bell.rings] == [(DELIVERY_UNIT, "rapid-bridge")]
+    assert [(dispatch.unit_id, dispatch.queue) for dispatch in here.dispatcher.wake_ups] == [
+        (DELIVERY_UNIT, "rapid-bridge")
+    ]
 
 
 @pytest.mark.parametrize("status", [RunStatus.CREATED, RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.STOPPED])
@@ -356,7 +358,7 @@ def test_settling_leaves_alone_a_run_that_is(status: RunStatus) -> None:
     here = setting(run_fields={"status": status})
     here.moves.resources = [resource_state()]
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     assert here.runs.rows["run"].status is status
     assert here.moves.resources[0].status is ResourceStatus.RUNNING
@@ -364,13 +366,13 @@ def test_settling_leaves_alone_a_run_that_is(status: RunStatus) -> None:
 
 def test_calls_for_a_run_that_is_gone_do_nothing() -> None:
     here = setting()
-    tracking = here.tracking()
+    lifecycle = here.lifecycle()
     here.runs.rows.clear()
 
-    tracking.settle("run")
-    tracking.fail("run", ERROR)
-    tracking.record_error("run", ERROR)
-    stopped = tracking.stop("run")
+    lifecycle.settle("run")
+    lifecycle.fail("run", ERROR)
+    lifecycle.record_error("run", ERROR)
+    stopped = lifecycle.stop("run")
 
     assert not stopped
     assert here.moves.errors == []
@@ -381,7 +383,7 @@ def test_run_that_vanishes_before_its_lock_is_not_settled(monkeypatch: pytest.Mo
     here.moves.resources = [resource_state()]
     monkeypatch.setattr(here.moves, "locked", _after(here.runs.rows.clear, here.moves.locked))
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     assert here.moves.resources[0].status is ResourceStatus.RUNNING
 
@@ -390,7 +392,7 @@ def test_failed_webhook_run_still_tells_its_receiver() -> None:
     here = setting(run_fields=WEBHOOK)
     here.add_delivery_unit()
 
-    here.tracking().fail("run", ERROR)
+    here.lifecycle().fail("run", ERROR)
 
     (event,) = here.deliveries.waiting
     payload = json.loads(event.body)["payload"]
@@ -401,24 +403,24 @@ def test_failed_webhook_run_still_tells_its_receiver() -> None:
         "resource": "tickets",
         "at": "2026-03-01T12:00:00.000Z",
     }
-    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
 
 
 def test_webhook_run_that_fails_before_it_began_has_nobody_to_ring() -> None:
     here = setting(run_fields={**WEBHOOK, "status": RunStatus.CREATED})
 
-    here.tracking().fail("run", ERROR)
+    here.lifecycle().fail("run", ERROR)
 
     assert here.runs.rows["run"].status is RunStatus.FAILED
-    assert here.bell.rings == []
+    assert here.dispatcher.wake_ups == []
 
 
 def test_run_fails_once() -> None:
     here = setting(run_fields=WEBHOOK)
     here.add_delivery_unit()
 
-    here.tracking().fail("run", ERROR)
-    here.tracking().fail("run", ERROR)
+    here.lifecycle().fail("run", ERROR)
+    here.lifecycle().fail("run", ERROR)
 
     assert len(here.deliveries.waiting) == 1
 
@@ -432,9 +434,9 @@ def test_webhooks_that_named_the_event_are_told_of_the_end_of_any_run(run_fields
     here.moves.resources = [resource_state(counters=Counters())]
 
     if kind == events.FAILED:
-        here.tracking().fail("run", ERROR)
+        here.lifecycle().fail("run", ERROR)
     else:
-        here.tracking().settle("run")
+        here.lifecycle().settle("run")
 
     (told,) = here.moves.announced
     payload = json.loads(told.body)["payload"]
@@ -447,7 +449,7 @@ def test_nobody_is_told_that_a_run_was_stopped() -> None:
     here = setting(run_fields=WEBHOOK)
     here.moves.watchers = ["watcher"]
 
-    here.tracking().stop("run")
+    here.lifecycle().stop("run")
 
     assert (here.moves.announced, here.deliveries.waiting) == ([], [])
 
@@ -455,7 +457,7 @@ def test_nobody_is_told_that_a_run_was_stopped() -> None:
 def test_recorded_error_does_not_end_the_run() -> None:
     here = setting()
 
-    here.tracking().record_error("run", ERROR)
+    here.lifecycle().record_error("run", ERROR)
 
     assert here.moves.errors == [ERROR]
     assert here.runs.rows["run"].status is RunStatus.RUNNING
@@ -477,7 +479,7 @@ def test_broken_task_is_noted_without_its_text_and_ends_a_run_that_can_not_begin
     here = setting(run_fields={"status": before})
     here.moves.has_begun = has_begun
 
-    here.tracking().note_broken_task("run", "KeyError", is_start=is_start)
+    here.lifecycle().note_broken_task("run", "KeyError", is_start=is_start)
 
     run = here.runs.rows["run"]
     noted = run.error["message"] if run.error else here.moves.errors[0].message
@@ -488,7 +490,7 @@ def test_broken_task_is_noted_without_its_text_and_ends_a_run_that_can_not_begin
 def test_broken_task_of_a_run_that_is_gone_is_not_noted() -> None:
     here = setting()
 
-    here.tracking().note_broken_task("another", "KeyError", is_start=True)
+    here.lifecycle().note_broken_task("another", "KeyError", is_start=True)
 
     assert here.moves.errors == []
 
@@ -500,8 +502,8 @@ def test_broken_task_of_a_run_that_is_gone_is_not_noted() -> None:
 def test_operator_who_revokes_a_start_stops_a_run_that_waits(before: RunStatus, after: RunStatus) -> None:
     here = setting(run_fields={"status": before})
 
-    assert here.tracking().stop_waiting("run") is (before is RunStatus.CREATED)
-    assert not here.tracking().stop_waiting("another")
+    assert here.lifecycle().stop_waiting("run") is (before is RunStatus.CREATED)
+    assert not here.lifecycle().stop_waiting("another")
     assert here.runs.rows["run"].status is after
 
 
@@ -509,7 +511,7 @@ def test_user_stops_a_run() -> None:
     here = setting()
     here.add_unit()
 
-    assert here.tracking().stop("run")
+    assert here.lifecycle().stop("run")
     assert here.runs.rows["run"].status is RunStatus.STOPPED
     assert here.units.rows["unit"].status is UnitStatus.CANCELLED
 
@@ -530,7 +532,7 @@ def test_completing_deletes_what_a_tracked_pass_did_not_see() -> None:
     here.moves.resources = [resource_state()]
     here.moves.vanished = Vanished(held=100, vanished=20)
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     assert here.runs.rows["run"].status is RunStatus.COMPLETED
     assert here.moves.deleted == {"tickets": 20}
@@ -545,7 +547,7 @@ def test_completing_refuses_to_delete_too_much(error_handling: ErrorHandling, st
     here.moves.resources = [resource_state()]
     here.moves.vanished = Vanished(held=100, vanished=21)
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     assert here.runs.rows["run"].status is status
     assert here.moves.deleted == {}
@@ -557,7 +559,7 @@ def test_run_that_has_not_begun_is_not_settled_though_nothing_of_it_is_left() ->
     here = setting()
     here.moves.has_begun = False
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     assert here.runs.rows["run"].status is RunStatus.RUNNING
 
@@ -568,10 +570,10 @@ def test_stuck_run_whose_units_wait_for_nothing_goes_on() -> None:
     here.units.rows["unit"].status = UnitStatus.BLOCKED
     here.moves.resources = [resource_state(live_units=1)]
 
-    assert here.tracking().free("run")
+    assert here.lifecycle().free("run")
 
     assert here.runs.rows["run"].status is RunStatus.RUNNING
-    assert here.bell.unit_ids == ["unit"]
+    assert here.dispatcher.unit_ids == ["unit"]
 
 
 def test_stuck_run_of_which_nothing_can_be_freed_ends_and_tells_what_was_tried() -> None:
@@ -580,8 +582,8 @@ def test_stuck_run_of_which_nothing_can_be_freed_ends_and_tells_what_was_tried()
     here.moves.has_begun = False
     here.moves.left = "units: none at all; events that wait: 0"
 
-    assert not here.tracking().free("run")
-    here.tracking().end_stuck("run", attempts=4)
+    assert not here.lifecycle().free("run")
+    here.lifecycle().end_stuck("run", attempts=4)
 
     ended = here.runs.rows["run"]
     assert ended.error is not None
@@ -590,7 +592,7 @@ def test_stuck_run_of_which_nothing_can_be_freed_ends_and_tells_what_was_tried()
         "nobody could work on the run for 7 s or more; 4 attempts to start, settle and free it have failed "
         "(units: none at all; events that wait: 0)"
     )
-    assert here.bell.runs == [("next", "daemon-group.blue")]
+    assert here.dispatcher.runs == [("next", "daemon-group.blue")]
 
 
 @pytest.mark.parametrize("status", [RunStatus.CREATED, RunStatus.STOPPED])
@@ -598,8 +600,8 @@ def test_run_that_is_not_under_way_is_not_stuck(status: RunStatus) -> None:
     here = setting(run_fields={"status": status})
     here.moves.left = "units: none at all"
 
-    assert here.tracking().free("run")
-    here.tracking().end_stuck("run", attempts=4)
+    assert here.lifecycle().free("run")
+    here.lifecycle().end_stuck("run", attempts=4)
 
     assert here.runs.rows["run"].status is status
 
@@ -607,14 +609,14 @@ def test_run_that_is_not_under_way_is_not_stuck(status: RunStatus) -> None:
 def test_run_that_was_deleted_is_not_stuck() -> None:
     here = setting()
 
-    assert here.tracking().free("no such run")
-    here.tracking().end_stuck("no such run", attempts=4)
+    assert here.lifecycle().free("no such run")
+    here.lifecycle().end_stuck("no such run", attempts=4)
 
 
 def test_run_that_somebody_can_work_on_after_all_goes_on() -> None:
     here = setting()
 
-    here.tracking().end_stuck("run", attempts=4)
+    here.lifecycle().end_stuck("run", attempts=4)
 
     assert here.runs.rows["run"].status is RunStatus.RUNNING
 
@@ -633,16 +635,16 @@ def vanishing(**run_fields: object) -> Setting:
 def test_webhook_run_completes_once_what_vanished_is_told() -> None:
     here = vanishing(**CHANGES)
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     (event,) = here.deliveries.waiting
     payload = json.loads(event.body)["payload"]
     assert (payload["meta"], payload["records"]) == ({"change": "deleted"}, [{"id": "gone-0"}, {"id": "gone-1"}])
     assert here.runs.rows["run"].status is RunStatus.RUNNING
-    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
 
     here.deliveries.waiting.clear()
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
     assert here.runs.rows["run"].status is RunStatus.COMPLETED
     assert [event.event for event in here.deliveries.waiting] == [events.COMPLETED]
 
@@ -651,7 +653,7 @@ def test_webhook_run_completes_once_what_vanished_is_told() -> None:
 def test_webhook_that_is_told_of_no_changes_is_not_told_what_vanished(run_fields: JsonObject) -> None:
     here = vanishing(**run_fields)
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     assert here.runs.rows["run"].status is RunStatus.COMPLETED
     assert here.moves.deleted == {}
@@ -661,7 +663,7 @@ def test_webhook_that_is_told_of_no_changes_is_not_told_what_vanished(run_fields
 def test_run_begins_with_those_events_that_were_chosen(chosen: list[str]) -> None:
     here = setting(run_fields={**WEBHOOK, "events_to_send": chosen})
 
-    start = here.tracking().begin("run")
+    start = here.lifecycle().begin("run")
 
     assert start is not None
     assert [event.event for event in here.deliveries.waiting] == chosen
@@ -674,7 +676,7 @@ def test_end_that_its_webhook_does_not_hear_of_is_an_end(chosen: list[str]) -> N
     here = setting(run_fields={**WEBHOOK, "events_to_send": chosen})
     here.add_delivery_unit()
 
-    here.tracking().fail("run", ERROR)
+    here.lifecycle().fail("run", ERROR)
 
     assert here.runs.rows["run"].status is RunStatus.FAILED
     assert here.deliveries.waiting == []
@@ -683,7 +685,7 @@ def test_end_that_its_webhook_does_not_hear_of_is_an_end(chosen: list[str]) -> N
 def test_run_whose_receiver_is_not_asked_begins_at_once() -> None:
     here = setting(run_fields={**WEBHOOK, "events_to_send": [events.RECORD]})
 
-    start = here.tracking().begin("run")
+    start = here.lifecycle().begin("run")
 
     assert start is not None
     assert start.delivery_unit_id is None
@@ -694,10 +696,10 @@ def test_errors_of_a_beginning_are_sent_though_the_receiver_is_not_asked() -> No
     chosen = [events.RECORD_ERROR]
     here = setting([BROKEN_LOOP, {"resource": "tickets"}], run_fields={**WEBHOOK, "events_to_send": chosen})
 
-    here.tracking().begin("run")
+    here.lifecycle().begin("run")
 
     assert [event.event for event in here.deliveries.waiting] == chosen
-    assert here.units.rows[here.bell.unit_ids[0]].draft.kind is UnitKind.DELIVERY
+    assert here.units.rows[here.dispatcher.unit_ids[0]].draft.kind is UnitKind.DELIVERY
 
 
 TREE = [resource_state("users"), resource_state("notes", parent_name="users"), resource_state("logs")]
@@ -708,7 +710,7 @@ def held(counters: Counters, unread: list[str], **run_fields: object) -> frozens
     here.moves.resources = [TREE[0], replace(TREE[1], counters=counters), TREE[2]]
     here.moves.unread = unread
 
-    here.tracking().settle("run")
+    here.lifecycle().settle("run")
 
     assert here.runs.rows["run"].status is RunStatus.COMPLETED
     return here.moves.held
@@ -730,8 +732,8 @@ def test_a_resumed_run_that_completes_again_decides_anew() -> None:
 def test_run_that_a_duty_can_not_handle_is_told_of_at_the_run() -> None:
     here = setting()
 
-    here.tracking().note_unhandled("run", "it broke with ValueError")
-    here.tracking().note_unhandled("gone", "it broke with ValueError")
+    here.lifecycle().note_unhandled("run", "it broke with ValueError")
+    here.lifecycle().note_unhandled("gone", "it broke with ValueError")
 
     assert [(error.code, "it broke with ValueError" in error.message) for error in here.moves.errors] == [
         ("unhandled", True)
@@ -741,7 +743,7 @@ def test_run_that_a_duty_can_not_handle_is_told_of_at_the_run() -> None:
 def test_run_that_can_not_be_read_is_ended_all_the_same() -> None:
     here = setting()
 
-    here.tracking().end_unreadable("run", kind="ValueError")
+    here.lifecycle().end_unreadable("run", kind="ValueError")
 
     ended = here.runs.rows["run"]
     assert (ended.status, (ended.error or {})["code"]) == (RunStatus.FAILED, "unreadable")

@@ -14,9 +14,9 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.objects import EnvironmentId
 from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, begun_time
 from app.services.runs.drafts import RunDraft
-from app.services.runs.job_cache import KnownJob
+from app.services.runs.job_cache import CachedJob
 from app.services.runs.requests import RunRequest
-from app.services.schedules.scheduler import LATEST_SECONDS, Announcement, Firing, ReadyFire
+from app.services.schedules.scheduler import LATEST_SECONDS, Announcement, CronScheduler, ReadyOccurrence
 from app.services.schedules.triggers import request_of
 from tests.unit.services.service_setting import setting
 from tests.unit.services.service_tables import sync_job
@@ -73,7 +73,7 @@ class FakeTriggers:
         self.next_run_at = next_run_at
         return 7 if self.is_due else None
 
-    def fire_all(self, ready: Sequence[ReadyFire]) -> Mapping[str, int] | None:
+    def run_due(self, ready: Sequence[ReadyOccurrence]) -> Mapping[str, int] | None:
         if self.breaks_by:
             raise self.breaks_by
         if any(fire.draft.supposes for fire in ready):
@@ -143,9 +143,11 @@ class FakeOutbox:
 
 def fire(triggers: FakeTriggers, drafts: FakeDrafts, outbox: FakeOutbox) -> list[tuple[str, str]]:
     here = setting()
-    firing = Firing(triggers=triggers, drafts=drafts, outbox=outbox, bell=here.bell, monotonic=lambda: 0.0)
-    assert not firing.fire_due()
-    return here.bell.runs
+    scheduler = CronScheduler(
+        triggers=triggers, drafts=drafts, outbox=outbox, dispatcher=here.dispatcher, monotonic=lambda: 0.0
+    )
+    assert not scheduler.run_due_now()
+    return here.dispatcher.runs
 
 
 def test_due_trigger_makes_a_run_and_is_next_due_after_now() -> None:
@@ -249,7 +251,7 @@ def test_triggers_wait_while_postgres_is_away(breaks_in: str) -> None:
 
 
 def test_trigger_of_which_not_all_is_as_supposed_is_looked_at_alone() -> None:
-    known = KnownJob(job=sync_job(), version="1", items=[])
+    known = CachedJob(job=sync_job(), version="1", items=[])
     unread = replace(_draft(request_of(trigger())), id="supposed", supposes=known)
     triggers, outbox = FakeTriggers(trigger()), FakeOutbox()
 
@@ -297,19 +299,21 @@ def test_turn_ends_after_a_while_although_more_is_due() -> None:
             return super().due(limit=limit, skipped=skipped)
 
     triggers, here, outbox = Endless(trigger()), setting(), FakeOutbox()
-    firing = Firing(
-        triggers=triggers, drafts=FakeDrafts(), outbox=outbox, bell=here.bell, monotonic=lambda: next(ticks)
+    scheduler = CronScheduler(
+        triggers=triggers, drafts=FakeDrafts(), outbox=outbox, dispatcher=here.dispatcher, monotonic=lambda: next(ticks)
     )
 
-    assert firing.fire_due()
+    assert scheduler.run_due_now()
     assert len(outbox.removed) == triggers.fired_together > 1
 
 
 def test_run_of_a_trigger_waits_in_the_outbox_while_the_broker_is_away() -> None:
     triggers, outbox, here = FakeTriggers(trigger()), FakeOutbox(), setting()
-    here.bell.is_broken = True
+    here.dispatcher.is_broken = True
 
-    Firing(triggers=triggers, drafts=FakeDrafts(), outbox=outbox, bell=here.bell, monotonic=lambda: 0.0).fire_due()
+    CronScheduler(
+        triggers=triggers, drafts=FakeDrafts(), outbox=outbox, dispatcher=here.dispatcher, monotonic=lambda: 0.0
+    ).run_due_now()
 
     assert (triggers.fired_together, outbox.removed) == (1, [])
 
@@ -323,7 +327,7 @@ def test_due_time_that_another_leader_took_meanwhile_rings_for_nobody() -> None:
             self.is_due = False
             return begun
 
-        def fire_all(self, ready: Sequence[ReadyFire]) -> Mapping[str, int] | None:
+        def run_due(self, ready: Sequence[ReadyOccurrence]) -> Mapping[str, int] | None:
             return None
 
     outbox = FakeOutbox()

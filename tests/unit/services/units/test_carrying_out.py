@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.engine.status import RunStatus
-from app.services.units.carrying_out import CarryingOut
+from app.services.units.inline_runner import InlineRunner
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Alone:
         def pause(_seconds: float) -> None:
             self.done.append("pause")
 
-        out = CarryingOut(runs=self, worker=self, life=self, pause=pause, name="me")
+        out = InlineRunner(runs=self, worker=self, life=self, pause=pause, name="me")
         out.run("run", on_start=lambda: self.done.append("start"))
         return self.done
 

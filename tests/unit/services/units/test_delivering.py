@@ -73,7 +73,7 @@ def test_delivered_event_lets_blocked_units_go_and_rings_them() -> None:
     here.deliver()
 
     assert here.units.rows["unit"].status is UnitStatus.READY
-    assert here.bell.unit_ids == ["unit"]
+    assert here.dispatcher.unit_ids == ["unit"]
 
 
 def test_units_wait_for_started_though_another_event_is_delivered() -> None:
@@ -143,7 +143,7 @@ def test_failed_attempt_is_tried_again_after_a_backoff_in_order() -> None:
     assert [(event.id, event.attempts) for event in here.deliveries.waiting] == [("a", 1), ("b", 0)]
     assert unit.status is UnitStatus.READY
     assert 0.1 <= unit.wake_seconds <= RETRY_BASE_SECONDS
-    assert here.bell.rings == []
+    assert here.dispatcher.wake_ups == []
 
 
 def test_retry_waits_as_long_as_the_receiver_asks() -> None:
@@ -271,7 +271,7 @@ def test_sending_is_cancelled_when_the_lease_is_lost_meanwhile() -> None:
 
     assert here.sending.join(30)
     assert here.receiver.futures[0].cancelled()
-    assert (here.deliveries.delivered, here.bell.rings) == ({}, [])
+    assert (here.deliveries.delivered, here.dispatcher.wake_ups) == ({}, [])
 
 
 def test_answer_that_comes_after_the_lease_was_lost_counts_for_nothing() -> None:
@@ -290,7 +290,7 @@ def test_stopping_daemon_leaves_a_receiver_that_takes_too_long_and_rings() -> No
     here.sending.stop_within(0.0)
 
     assert here.sending.join(30)
-    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
     assert here.receiver.futures[0].cancelled()
     assert [(waiting.id, waiting.attempts) for waiting in here.deliveries.waiting] == [("a", 0), ("b", 0)]
     assert (here.deliveries.delivered, here.deliveries.dead) == ({}, {})
@@ -393,7 +393,7 @@ def test_stopping_daemon_waits_for_no_more_and_yields() -> None:
     here.deliver()
 
     assert here.receiver.sent == []
-    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
     assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.READY
 
 
@@ -405,10 +405,10 @@ def test_unit_without_room_waits_and_is_rung_when_a_delivery_has_ended() -> None
 
     worker.work(here.claim(DELIVERY_UNIT))
 
-    assert (here.receiver.sent, here.bell.rings) == ([], [])
+    assert (here.receiver.sent, here.dispatcher.wake_ups) == ([], [])
     assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.READY
     here.sending.leave(places[0])
-    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
 
 
 def test_slice_at_a_crowded_webhook_rings_for_those_who_wait_for_it() -> None:
@@ -426,7 +426,7 @@ def test_slice_at_a_crowded_webhook_rings_for_those_who_wait_for_it() -> None:
     here.delivering().work(claim)
 
     assert here.deliveries.delivered == {"a": 200}
-    assert here.bell.unit_ids == ["next", DELIVERY_UNIT]
+    assert here.dispatcher.unit_ids == ["next", DELIVERY_UNIT]
 
 
 @pytest.mark.parametrize("error_handling", list(ErrorHandling), ids=str)
@@ -483,7 +483,7 @@ def test_slice_of_a_run_that_is_gone_ends_silently() -> None:
     here.deliver()
 
     assert here.receiver.sent == []
-    assert here.bell.rings == []
+    assert here.dispatcher.wake_ups == []
 
 
 def test_stopping_daemon_yields_after_the_event_and_rings() -> None:
@@ -495,7 +495,9 @@ def test_stopping_daemon_yields_after_the_event_and_rings() -> None:
 
     assert here.receiver.event_ids == ["a"]
     assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.READY
-    assert [(ring.unit_id, ring.queue) for ring in here.bell.rings] == [(DELIVERY_UNIT, "rapid-bridge")]
+    assert [(dispatch.unit_id, dispatch.queue) for dispatch in here.dispatcher.wake_ups] == [
+        (DELIVERY_UNIT, "rapid-bridge")
+    ]
 
 
 def test_slice_that_is_over_yields() -> None:
@@ -505,7 +507,7 @@ def test_slice_that_is_over_yields() -> None:
     here.deliver()
 
     assert here.receiver.event_ids == ["a"]
-    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
 
 
 def test_slice_of_one_event_yields_after_it() -> None:
@@ -515,7 +517,7 @@ def test_slice_of_one_event_yields_after_it() -> None:
     here.deliver()
 
     assert here.receiver.event_ids == ["a"]
-    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
 
 
 def test_lease_lost_when_the_slice_yields_rings_for_nobody() -> None:
@@ -526,7 +528,7 @@ def test_lease_lost_when_the_slice_yields_rings_for_nobody() -> None:
 
     here.deliver()
 
-    assert here.bell.rings == []
+    assert here.dispatcher.wake_ups == []
 
 
 def test_run_that_is_gone_when_the_slice_yields_rings_for_nobody() -> None:
@@ -538,7 +540,7 @@ def test_run_that_is_gone_when_the_slice_yields_rings_for_nobody() -> None:
     here.deliver()
 
     assert here.deliveries.delivered == {"a": 200}
-    assert here.bell.rings == []
+    assert here.dispatcher.wake_ups == []
 
 
 def test_webhook_is_disabled_when_its_patience_is_over_and_its_events_wait(caplog: pytest.LogCaptureFixture) -> None:

@@ -146,7 +146,7 @@ def test_rate_limit_parks_the_unit_with_its_cursors_kept() -> None:
     unit = here.units.rows["unit"]
     assert (unit.status, unit.wake_seconds) == (UnitStatus.READY, 30)
     assert unit.frontier == {"next": 1, "open": {"0": {"page": 2}}}
-    assert here.bell.rings == []
+    assert here.dispatcher.wake_ups == []
     assert outcome.may_settle
 
 
@@ -172,7 +172,9 @@ def test_stopping_daemon_yields_after_the_page_and_rings_for_a_successor() -> No
     unit = here.units.rows["unit"]
     assert here.pages.record_ids == ["1"]
     assert (unit.status, unit.wake_seconds, unit.attempts) == (UnitStatus.READY, 0, 0)
-    assert [(ring.unit_id, ring.queue) for ring in here.bell.rings] == [("unit", "daemon-group.blue")]
+    assert [(dispatch.unit_id, dispatch.queue) for dispatch in here.dispatcher.wake_ups] == [
+        ("unit", "daemon-group.blue")
+    ]
 
 
 def test_slice_that_is_over_yields_and_rings() -> None:
@@ -182,7 +184,7 @@ def test_slice_that_is_over_yields_and_rings() -> None:
     here.fetch()
 
     assert here.source.calls == []
-    assert here.bell.unit_ids == ["unit"]
+    assert here.dispatcher.unit_ids == ["unit"]
 
 
 def test_list_may_ask_ahead_for_what_its_account_has_room_for() -> None:
@@ -219,7 +221,7 @@ def test_slice_that_is_over_takes_in_what_was_asked_for_ahead(monkeypatch: pytes
 
     assert here.pages.record_ids == ["0", "1", "2"]
     assert [ahead.told for ahead in here.source.lists] == [[64, 64, 0]]
-    assert (here.units.rows["unit"].status, here.bell.unit_ids) == (UnitStatus.READY, ["unit"])
+    assert (here.units.rows["unit"].status, here.dispatcher.unit_ids) == (UnitStatus.READY, ["unit"])
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,7 @@ def test_slice_of_one_page_yields_after_it_and_rings() -> None:
     here.fetch()
 
     assert here.pages.record_ids == ["1"]
-    assert (here.units.rows["unit"].status, here.bell.unit_ids) == (UnitStatus.READY, ["unit"])
+    assert (here.units.rows["unit"].status, here.dispatcher.unit_ids) == (UnitStatus.READY, ["unit"])
 
 
 @pytest.mark.parametrize(("slice_pages", "asked"), [(1, 1), (2, 2), (3, 3), (0, 3)])
@@ -321,7 +323,7 @@ def test_late_answers_are_abandoned_after_the_stop_grace() -> None:
     assert here.source.futures[0].cancelled()
     assert here.units.rows["unit"].frontier == {"next": 2, "open": {"0": None}}
     assert here.units.rows["unit"].status is UnitStatus.READY
-    assert here.bell.unit_ids == ["unit"]
+    assert here.dispatcher.unit_ids == ["unit"]
 
 
 def test_slow_upstream_keeps_the_lease() -> None:
@@ -345,7 +347,7 @@ def test_slice_ends_silently_when_the_lease_is_lost_before_a_write() -> None:
     outcome = here.fetch()
 
     assert here.pages.writes == []
-    assert here.bell.rings == []
+    assert here.dispatcher.wake_ups == []
     assert outcome.may_settle
 
 
@@ -369,7 +371,7 @@ def test_lease_lost_when_the_slice_ends_rings_for_nobody() -> None:
 
     here.fetching().work(claim, here.context())
 
-    assert here.bell.rings == []
+    assert here.dispatcher.wake_ups == []
 
 
 def test_run_that_fails_fast_asks_for_nothing_after_an_error() -> None:
@@ -392,7 +394,7 @@ def test_children_are_written_with_their_parents_page_and_rung() -> None:
 
     (children,) = [unit.draft for id, unit in here.units.rows.items() if id != "unit"]
     assert len(children.elements) == 2
-    assert here.bell.unit_ids == [children.id]
+    assert here.dispatcher.unit_ids == [children.id]
 
 
 def test_webhook_run_queues_its_records_and_rings_the_delivery_unit() -> None:
@@ -403,7 +405,7 @@ def test_webhook_run_queues_its_records_and_rings_the_delivery_unit() -> None:
 
     assert here.pages.records == []
     assert [event.event for event in here.deliveries.waiting] == [events.RECORD]
-    assert here.bell.unit_ids == [DELIVERY_UNIT]
+    assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
     assert here.units.rows["unit"].status is UnitStatus.DONE
 
 
@@ -417,7 +419,7 @@ def test_backlog_of_deliveries_blocks_the_unit() -> None:
     assert len(here.deliveries.waiting) == 2
     assert unit.status is UnitStatus.BLOCKED
     assert unit.frontier == {"next": 1, "open": {"0": {"page": 2}}}
-    assert here.bell.unit_ids == [DELIVERY_UNIT, DELIVERY_UNIT]
+    assert here.dispatcher.unit_ids == [DELIVERY_UNIT, DELIVERY_UNIT]
 
 
 def test_unit_stays_ready_when_the_backlog_shrank_meanwhile() -> None:
@@ -429,7 +431,7 @@ def test_unit_stays_ready_when_the_backlog_shrank_meanwhile() -> None:
     here.fetch()
 
     assert here.units.rows["unit"].status is UnitStatus.READY
-    assert here.bell.unit_ids == [DELIVERY_UNIT, "unit"]
+    assert here.dispatcher.unit_ids == [DELIVERY_UNIT, "unit"]
 
 
 def test_empty_page_of_a_webhook_run_rings_nobody() -> None:
@@ -438,7 +440,7 @@ def test_empty_page_of_a_webhook_run_rings_nobody() -> None:
 
     here.fetch()
 
-    assert here.bell.rings == []
+    assert here.dispatcher.wake_ups == []
 
 
 def _answered_then(question: Callable[..., bool], *, then: Callable[[], object]) -> Callable[..., bool]:

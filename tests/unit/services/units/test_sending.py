@@ -5,7 +5,7 @@ from queue import Queue
 import pytest
 
 from app.engine.objects.objects import EnvironmentId, Webhook
-from app.engine.runs.work import Ring
+from app.engine.runs.work import WakeUp
 from app.services.units.sending import Place, Sending
 from tests.unit.services.service_fakes import PENDING, FakeBell, FakeReceiver
 from tests.unit.services.service_tables import webhook
@@ -14,8 +14,8 @@ MOST = 64
 
 
 def made(*answers: int | Exception | None) -> tuple[Sending, FakeBell]:
-    bell = FakeBell()
-    return Sending(FakeReceiver(*answers), bell, most=MOST), bell
+    dispatcher = FakeBell()
+    return Sending(FakeReceiver(*answers), dispatcher, most=MOST), dispatcher
 
 
 def of(environment: str, id: str) -> Webhook:
@@ -52,31 +52,31 @@ def test_environment_takes_no_more_places_than_it_leaves_to_others() -> None:
 
 
 def test_units_that_found_no_room_are_rung_in_turn_as_places_are_given_back() -> None:
-    sending, bell = made(PENDING)
+    sending, dispatcher = made(PENDING)
     greedy, late = of("busy", "greedy"), of("busy", "late")
     places = fill(sending, greedy)["greedy"]
     for number in range(2):
-        sending.wait(greedy, Ring(run_id="r", unit_id=f"greedy-{number}", queue="q"))
-        sending.wait(late, Ring(run_id="r", unit_id=f"late-{number}", queue="q"))
+        sending.wait(greedy, WakeUp(run_id="r", unit_id=f"greedy-{number}", queue="q"))
+        sending.wait(late, WakeUp(run_id="r", unit_id=f"late-{number}", queue="q"))
 
     for place in places[:8]:
         sending.leave(place)
 
-    assert sorted(bell.unit_ids[:2]) == ["greedy-0", "late-0"] or bell.unit_ids[0] == "late-0"
-    assert sorted(bell.unit_ids) == ["greedy-0", "greedy-1", "late-0", "late-1"]
+    assert sorted(dispatcher.unit_ids[:2]) == ["greedy-0", "late-0"] or dispatcher.unit_ids[0] == "late-0"
+    assert sorted(dispatcher.unit_ids) == ["greedy-0", "greedy-1", "late-0", "late-1"]
 
 
 def test_unit_that_found_no_room_is_rung_at_once_when_all_was_answered_meanwhile() -> None:
-    sending, bell = made(PENDING)
+    sending, dispatcher = made(PENDING)
     greedy = of("busy", "greedy")
     places = fill(sending, greedy)["greedy"]
     assert sending.reserve(greedy) is None
     for place in places:
         sending.leave(place)
 
-    sending.wait(greedy, Ring(run_id="r", unit_id="late", queue="q"))
+    sending.wait(greedy, WakeUp(run_id="r", unit_id="late", queue="q"))
 
-    assert bell.unit_ids == ["late"]
+    assert dispatcher.unit_ids == ["late"]
 
 
 def test_answer_is_gone_on_with_although_who_waits_can_not_be_rung() -> None:
@@ -85,7 +85,7 @@ def test_answer_is_gone_on_with_although_who_waits_can_not_be_rung() -> None:
     sending = Sending(receiver, FakeBell(breaks_for="broken"), most=MOST)
     greedy = of("busy", "greedy")
     place, *_ = fill(sending, greedy)["greedy"]
-    sending.wait(greedy, Ring(run_id="broken", unit_id="waits", queue="q"))
+    sending.wait(greedy, WakeUp(run_id="broken", unit_id="waits", queue="q"))
     assert place.send("id", b"", answers.put) is None
 
     receiver.futures[0].set_result(200)

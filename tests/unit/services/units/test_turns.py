@@ -5,7 +5,7 @@ import pytest
 from app.engine.runs.work import UnitDraft
 from app.engine.status import UnitStatus
 from app.services.units import fetching
-from app.services.units.turns import AccountTurns
+from app.services.units.turns import AccountFairness
 from tests.unit.services.service_fakes import PENDING, page
 from tests.unit.services.service_setting import Setting, setting
 
@@ -28,7 +28,7 @@ def ticks() -> Ticks:
 def here(ticks: Ticks) -> Setting:
     """Two units, of which one may be worked on at once."""
     made = setting(units_per_account=1, slice_seconds=0.0)
-    made.turns = AccountTurns(made.units, made.workplace(), monotonic=ticks)
+    made.turns = AccountFairness(made.units, made.worker_context(), monotonic=ticks)
     made.add_unit()
     made.units.add(UnitDraft(id="other", resource_id="id-of-tickets", elements=[{}]))
     made.source.script(page({"id": 1}))
@@ -42,7 +42,7 @@ def test_unit_that_finds_no_room_is_passed_on_now_and_then(here: Setting, ticks:
         ticks.now = now
         here.worker().work("other")
 
-    assert here.bell.unit_ids == ["other", "other"]
+    assert here.dispatcher.unit_ids == ["other", "other"]
     assert here.units.rows["other"].status is UnitStatus.READY
 
 
@@ -51,7 +51,7 @@ def test_unit_that_somebody_holds_is_not_passed_on(here: Setting) -> None:
 
     here.worker().work("unit")
 
-    assert here.bell.rings == []
+    assert here.dispatcher.wake_ups == []
 
 
 def test_slice_gives_its_place_to_the_unit_that_waits(here: Setting) -> None:
@@ -61,7 +61,7 @@ def test_slice_gives_its_place_to_the_unit_that_waits(here: Setting) -> None:
     here.fetching().work(claim, here.context())
 
     assert here.units.rows["unit"].status is UnitStatus.READY
-    assert here.bell.unit_ids == ["other", "other"]
+    assert here.dispatcher.unit_ids == ["other", "other"]
 
 
 def test_lost_lease_gives_its_place_away_too(here: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_lost_lease_gives_its_place_away_too(here: Setting, monkeypatch: pytest.
 
     here.fetching().work(claim, here.context())
 
-    assert here.bell.unit_ids == ["other", "other"]
+    assert here.dispatcher.unit_ids == ["other", "other"]
 
 
 def test_account_is_no_longer_crowded_when_nobody_waits(here: Setting) -> None:
@@ -89,4 +89,4 @@ def test_account_is_no_longer_crowded_when_nobody_waits(here: Setting) -> None:
 
     here.fetching().work(here.claim("unit"), here.context())
 
-    assert here.bell.unit_ids == ["other", "unit"]
+    assert here.dispatcher.unit_ids == ["other", "unit"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from app.engine.errors import RateLimitedError
-from app.engine.limits.headers import RateSigns
+from app.engine.limits.headers import RateLimitHeaders
 from app.sources.limiter.gate import AccountGate
 from tests.unit.sources.simulated_fleet import EPOCH, CountingApi, Fleet, Headers, LimitedApi, Tell, silent, simulate
 
@@ -240,7 +240,7 @@ def test_a_window_of_one_goes_round() -> None:
             while True:
                 passage = await gate.enter("things.list")
                 await asyncio.sleep(0.05)
-                gate.leave_served(passage, RateSigns())
+                gate.leave_served(passage, RateLimitHeaders())
                 served.append(number)
 
         tasks = [asyncio.create_task(ask_for_ever(number, gate)) for number, gate in enumerate(fleet.gates)]
@@ -258,7 +258,7 @@ def test_refusals_of_one_round_trip_halve_the_window_once() -> None:
         passages = await asyncio.gather(*(gate.enter("things.list") for _ in range(8)))
         windows = []
         for passage in passages[:4]:
-            gate.leave_refused(passage, 1.0, RateSigns())
+            gate.leave_refused(passage, 1.0, RateLimitHeaders())
             await asyncio.sleep(0.05)
             windows.append(fleet.window())
         return windows
@@ -271,7 +271,7 @@ def test_a_slow_request_does_not_hold_up_those_beside_it() -> None:
         (gate,) = fleet.gates
         await gate.enter("slow.list")
         for _ in range(20):
-            gate.leave_served(await gate.enter("things.list"), RateSigns())
+            gate.leave_served(await gate.enter("things.list"), RateLimitHeaders())
         for _ in range(12):
             await gate.enter("things.list")
         return fleet.loop.time()
@@ -284,7 +284,7 @@ def test_refusals_of_one_moment_halve_the_window_once_for_all_processes() -> Non
         entered = [(gate, await gate.enter("things.list")) for gate in fleet.gates for _ in range(4)]
         await asyncio.sleep(0.1)
         for gate, passage in entered:
-            gate.leave_refused(passage, 1.0, RateSigns())
+            gate.leave_refused(passage, 1.0, RateLimitHeaders())
             await asyncio.sleep(0)
         await asyncio.sleep(0.5)
         return fleet.window()
@@ -310,7 +310,7 @@ def test_a_slow_upstream_makes_the_window_smaller() -> None:
 def test_a_busy_upstream_makes_the_window_smaller() -> None:
     async def work(fleet: Fleet) -> float:
         (gate,) = fleet.gates
-        gate.leave_troubled(await gate.enter("things.list"), RateSigns())
+        gate.leave_troubled(await gate.enter("things.list"), RateLimitHeaders())
         await asyncio.sleep(2)
         await gate.enter("things.list")
         await asyncio.sleep(0.1)
@@ -323,7 +323,7 @@ def test_a_long_wait_is_refused_to_all_who_wait_and_to_other_processes() -> None
     async def work(fleet: Fleet) -> list[float]:
         first, second = fleet.gates
         passage = await first.enter("things.list")
-        first.leave_refused(passage, 30.0, RateSigns())
+        first.leave_refused(passage, 30.0, RateLimitHeaders())
         await asyncio.sleep(0.1)
         waits = []
         for gate in (first, second):
@@ -339,7 +339,7 @@ def test_a_long_wait_is_refused_to_all_who_wait_and_to_other_processes() -> None
 def test_a_budget_that_is_reset_lets_the_next_request_through_at_once(seconds: float) -> None:
     async def work(fleet: Fleet) -> float:
         first, second = fleet.gates
-        first.leave_refused(await first.enter("things.list"), 3600.0, RateSigns())
+        first.leave_refused(await first.enter("things.list"), 3600.0, RateLimitHeaders())
         await asyncio.sleep(0.1)
         for gate in (first, second):
             with pytest.raises(RateLimitedError):
@@ -348,7 +348,7 @@ def test_a_budget_that_is_reset_lets_the_next_request_through_at_once(seconds: f
         fleet.store.put("")
         begun = fleet.loop.time()
         for gate in (second, first):
-            gate.leave_served(await gate.enter("things.list"), RateSigns())
+            gate.leave_served(await gate.enter("things.list"), RateLimitHeaders())
         return fleet.loop.time() - begun
 
     assert simulate(work, processes=2) < 0.1
@@ -360,7 +360,7 @@ def test_refusals_that_tell_no_wait_close_the_account_for_the_default_one_then_f
         waits = []
         for _ in range(3):
             passage = await first.enter("things.list")
-            first.leave_refused(passage, None, RateSigns(remaining=9), default_seconds=60.0)
+            first.leave_refused(passage, None, RateLimitHeaders(remaining=9), default_seconds=60.0)
             await asyncio.sleep(0.1)
             with pytest.raises(RateLimitedError) as caught:
                 await second.enter("things.list")
@@ -374,7 +374,7 @@ def test_refusals_that_tell_no_wait_close_the_account_for_the_default_one_then_f
 def test_a_slow_pace_frees_the_worker() -> None:
     async def work(fleet: Fleet) -> float:
         (gate,) = fleet.gates
-        gate.leave_served(await gate.enter("things.list"), RateSigns())
+        gate.leave_served(await gate.enter("things.list"), RateLimitHeaders())
         with pytest.raises(RateLimitedError) as caught:
             await gate.enter("things.list")
         return caught.value.retry_after_seconds or 0.0
@@ -390,7 +390,7 @@ def test_a_request_that_gives_up_while_it_waits_takes_no_place() -> None:
         await asyncio.sleep(0.01)
         waiting.cancel()
         await asyncio.sleep(0.01)
-        gate.leave_served(passage, RateSigns())
+        gate.leave_served(passage, RateLimitHeaders())
         await gate.enter("things.list")
         return waiting.cancelled()
 
@@ -400,7 +400,7 @@ def test_a_request_that_gives_up_while_it_waits_takes_no_place() -> None:
 def test_an_idle_gate_gives_its_places_back() -> None:
     async def work(fleet: Fleet) -> tuple[bool, object]:
         (gate,) = fleet.gates
-        gate.leave_served(await gate.enter("things.list"), RateSigns())
+        gate.leave_served(await gate.enter("things.list"), RateLimitHeaders())
         await asyncio.sleep(5)
         return gate.is_idle, fleet.budget()["holders"]
 
@@ -419,8 +419,8 @@ def test_a_broken_store_lets_requests_through() -> None:
     async def work(fleet: Fleet) -> None:
         fleet.store.is_broken = True
         (gate,) = fleet.gates
-        gate.leave_served(await gate.enter("things.list"), RateSigns())
-        gate.leave_served(await gate.enter("things.list"), RateSigns())
+        gate.leave_served(await gate.enter("things.list"), RateLimitHeaders())
+        gate.leave_served(await gate.enter("things.list"), RateLimitHeaders())
 
     simulate(work)
 

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from app.engine.limits.headers import RateSigns
+from app.engine.limits.headers import RateLimitHeaders
 from app.sources.limiter import hedging
-from app.sources.limiter.hedging import LateAnswers
+from app.sources.limiter.hedging import Hedging
 from tests.unit.sources.simulated_fleet import Fleet, simulate
 
 
-def known(*seconds: float) -> LateAnswers:
-    late = LateAnswers()
+def known(*seconds: float) -> Hedging:
+    late = Hedging()
     for one in seconds:
         late.answered("things.list", one)
     return late
@@ -115,7 +115,7 @@ def test_a_paced_account_asks_for_nothing_twice(pace: float | None) -> None:
         (gate,) = fleet.gates
         passage = await gate.enter("things.list")
         second = gate.enter_again("things.list")
-        gate.leave_served(passage, RateSigns())
+        gate.leave_served(passage, RateLimitHeaders())
         if second is not None:
             gate.leave_unanswered()
         return second is not None
@@ -128,7 +128,7 @@ def test_there_has_to_be_room() -> None:
         (gate,) = fleet.gates
         passages = [await gate.enter("things.list") for _ in range(8)]
         found = [gate.enter_again("things.list") is not None]
-        gate.leave_served(passages.pop(), RateSigns())
+        gate.leave_served(passages.pop(), RateLimitHeaders())
         found.append(gate.enter_again("things.list") is not None)
         return found
 

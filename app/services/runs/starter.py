@@ -31,7 +31,7 @@ class FirstWork:
     """All else waits for the receiver's answer to ``started``."""
 
 
-class Beginning:
+class RunStarter:
     """Makes the first work of runs."""
 
     def __init__(self, *, clock: Clock, children_per_unit: int) -> None:

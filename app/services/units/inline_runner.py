@@ -38,7 +38,7 @@ class Life(Protocol):
         """End what is done."""
 
 
-class CarryingOut:
+class InlineRunner:
     """Does for one run what daemons do for all."""
 
     def __init__(self, *, runs: OwnRuns, worker: Worker, life: Life, pause: Callable[[float], None], name: str) -> None:
