@@ -1,7 +1,7 @@
 import pytest
 
 from app import setting_values, settings
-from app.engine.runs.routing import GROUP_KEY
+from app.engine.objects.daemons import GROUP_KEY
 from app.settings import MissingSettingError, Settings
 
 REQUIRED = {

@@ -9,8 +9,8 @@ from app.api.resources.views import plain_view
 from app.engine.config.secrets import redacted_config
 from app.engine.integrations.embedding import EmbeddedIntegration, Embeddings
 from app.engine.json_types import JsonObject
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import UnifiedModel
+from app.engine.objects.integrations import EnvironmentIntegration
+from app.engine.objects.unified import UnifiedModel
 
 
 def embeddings_of(items: Iterable[Any]) -> Embeddings:

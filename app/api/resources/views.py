@@ -11,7 +11,7 @@ from app.api.schemas.fields import taken_choices, taken_times
 from app.engine.errors import NotFoundError
 from app.engine.ids import canonical_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import ListFilters, Page
+from app.engine.objects.lists import ListFilters, Page
 
 T = TypeVar("T")
 

@@ -22,8 +22,9 @@ from app.engine.errors import NotFoundError
 from app.engine.integrations.embedding import Embeddings
 from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import IntegratedAccount, Page
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.integrations import EnvironmentIntegration
+from app.engine.objects.lists import Page
 from app.engine.roles import Role
 from app.services.catalog import known_names
 

@@ -15,7 +15,7 @@ from app.api.schemas.warned import warned
 from app.engine.config.secrets import redacted_config
 from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Integration
+from app.engine.objects.integrations import Integration
 from app.engine.roles import Role
 from app.services.catalog import known_names
 

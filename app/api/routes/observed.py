@@ -10,7 +10,7 @@ from app.api.schemas import observed as schemas
 from app.api.schemas.fields import page_of, taken_times
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Daemon
+from app.engine.objects.daemons import Daemon
 from app.engine.roles import Role
 from app.services.reading.records import LogFilters, RecordFilters
 

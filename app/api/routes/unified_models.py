@@ -11,7 +11,7 @@ from app.api.resources.views import Answer, created, filters_of, page_view, path
 from app.api.schemas import unified as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentUnifiedModel, UnifiedModel
+from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel
 from app.engine.roles import Role
 
 unified_models = Resource(

@@ -10,7 +10,7 @@ from app.cli.next_steps import tell_next
 from app.cli.operating.operators import operator_settings
 from app.cli.options import stack_option
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Environment
+from app.engine.objects.environments import Environment
 from app.engine.times import iso_utc
 
 

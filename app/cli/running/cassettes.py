@@ -17,8 +17,8 @@ from app.client import token_for
 from app.engine.errors import ForbiddenError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId
-from app.engine.objects.run_view import run_view
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.runs import show_run
 from app.engine.roles import Role
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import ErrorHandling
@@ -59,7 +59,7 @@ def record(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> JsonOb
         run, _ = here.api.runs.create(environment, replace(_request(body), daemon_group_key=group_key))
 
         def begin() -> None:
-            shown = run_view(here.api.runs.get(environment, run.id))
+            shown = show_run(here.api.runs.get(environment, run.id))
             recorder.begin({**{name: shown[name] for name in _FACTS}, _OWN_BOUNDS: _own_bounds(shown)})
 
         ended = _carried_out(here, environment, run.id, begin, quiet=quiet)
@@ -122,7 +122,7 @@ def _carried_out(
     def look() -> JsonObject:
         if faults:
             raise faults[0]
-        return run_view(here.api.runs.get(environment, run_id))
+        return show_run(here.api.runs.get(environment, run_id))
 
     thread = threading.Thread(target=work, name="ferryman-cassette", daemon=True)
     thread.start()

@@ -5,7 +5,7 @@ from typing import Final
 
 from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
 from app.engine.status import AccountStatus
 
 _PATH: Final = "status"

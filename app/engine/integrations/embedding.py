@@ -8,8 +8,8 @@ from typing import Final
 from app.engine.config import non_secrets
 from app.engine.config.secrets import redacted_config
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import EnvironmentIntegration
 
 _SHOWN: Final = ("label", "logo", "icon", "description")
 """What a list of integrations shows; how an API is spoken to is at the integration itself."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from app.engine.integrations.config import IntegrationConfig, MethodConfig
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
 from app.engine.unified import model as unified_model
 
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_-]+")

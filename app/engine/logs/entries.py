@@ -7,7 +7,8 @@ from typing import Final
 
 from app.engine.jobs.items import NodeKind
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Delivery, EnvironmentId
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.webhooks import Delivery
 from app.engine.status import RunStatus
 from app.engine.webhooks import events
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 
 BEGUN: Final = "was begun by a daemon that has not come to an end with it"
 """The error of a ``last_run`` until its outcome is known."""
@@ -60,7 +60,7 @@ def was_begun(last_run: JsonObject | None) -> bool:
     return isinstance(last_run, dict) and last_run.get("error") == BEGUN
 
 
-def begun_time(last_run: JsonObject | None) -> datetime | None:
+def read_begun_time(last_run: JsonObject | None) -> datetime | None:
     """Return the due time that was begun, and of which nothing came yet; None where none is told of."""
     match last_run:
         case {"error": error, "due_at": str(due_at)} if error == BEGUN:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from app.engine.objects.objects import IntegratedAccount, SyncJobRun
-from app.engine.objects.run_view import run_view
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.runs import SyncJobRun, show_run
 from app.engine.objects.triggers import DueTrigger
 from app.engine.runs.work import EventDraft
 from app.engine.times import iso_utc, iso_utc_or_none
@@ -34,7 +34,7 @@ def trigger_failed(due: DueTrigger, error: str, *, next_run_at: datetime | None,
 
 def run_event(run: SyncJobRun, event: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
     """Return webhooks that are not the run's what has become of it."""
-    return events.to_each(to, event, events.run_payload(run_view(run)), environment_id=run.environment_id, at=at)
+    return events.to_each(to, event, events.run_payload(show_run(run)), environment_id=run.environment_id, at=at)
 
 
 def run_deleted(run: SyncJobRun, *, to: Sequence[str], at: datetime) -> list[EventDraft]:

@@ -7,8 +7,9 @@ from datetime import datetime
 from app.engine.errors import Failure
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import IntegratedAccount, SyncJobRun, Webhook
-from app.engine.objects.run_view import run_view
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.runs import SyncJobRun, show_run
+from app.engine.objects.webhooks import Webhook
 from app.engine.records.changes import Change
 from app.engine.records.rows import encode
 from app.engine.runs.work import ErrorDraft, EventDraft
@@ -147,7 +148,7 @@ def run_payload(run: JsonObject) -> JsonObject:
 
 def lifecycle(run: SyncJobRun, name: str, envelope: Envelope) -> EventDraft:
     """Make an event that tells of a run as it is now."""
-    return event(envelope, id=new_id(), event=name, payload=run_payload(run_view(run)))
+    return event(envelope, id=new_id(), event=name, payload=run_payload(show_run(run)))
 
 
 def rate_limited_payload(run: SyncJobRun, *, resource: str, method: str, retry_after_seconds: int) -> JsonObject:

@@ -12,8 +12,10 @@ from app.engine.integrations import config as integration_config
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged, overridden
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page, RowVersion
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import EnvironmentIntegration, Integration
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.paths import Path
 from app.engine.redaction import entered_paths, holds_mask, restored
 from app.engine.status import AccountStatus

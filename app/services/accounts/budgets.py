@@ -8,7 +8,9 @@ from typing import Final, Protocol
 from app.engine.errors import BrokerUnavailableError, ConflictError
 from app.engine.limits import budget_state
 from app.engine.limits.budget_state import Budget
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, SyncJobRun
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.work import WakeUp
 from app.services.ports import Dispatcher, Swapped
 

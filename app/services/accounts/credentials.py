@@ -17,7 +17,7 @@ from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableEr
 from app.engine.integrations import token_answers
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
 from app.engine.runs.work import EventDraft
 from app.engine.times import iso_utc
 from app.engine.webhooks import events

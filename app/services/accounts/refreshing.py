@@ -7,7 +7,8 @@ from app.engine.accounts import oauth
 from app.engine.errors import Failure, InvalidGrantError, InvalidInputError, NotFoundError, SourceError
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
 from app.services.calls.accounts import refuse_inactive
 from app.services.contexts.account_configs import config_of
 from app.services.contexts.context import AccountReader, IntegrationReader

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from app.engine.integrations.config import PASSED_ON
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.redaction import shown_paths
 from app.engine.templating import request_paths
 from app.services.calls.accounts import CalledAccounts, answer_in_time

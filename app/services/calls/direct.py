@@ -15,7 +15,8 @@ from app.engine.errors import (
 from app.engine.ids import canonical_id
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
 from app.engine.redaction import shown_paths
 from app.engine.templating import request_paths
 from app.engine.unified import model

@@ -9,8 +9,9 @@ from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.integrations import config
 from app.engine.json_types import JsonObject
 from app.engine.merging import merged
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import EnvironmentIntegration, Integration
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.redaction import restored
 
 

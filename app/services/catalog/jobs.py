@@ -7,7 +7,10 @@ from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.jobs import args, args_rule, definition, run_keys
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion, SyncJob
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.objects.jobs import SyncJob
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.unified.mappings import UnifiedMappings
 
 _DEFAULTS: JsonObject = {"label": "Untitled", "args_schema": {}, "resources": [], "default_runtime_version": 3}

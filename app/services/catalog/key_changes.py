@@ -9,7 +9,8 @@ from app.engine.integrations import config as integration_config
 from app.engine.jobs.item_keys import keys_of_job
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import overridden
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
 from app.engine.records.keys import RecordKey
 from app.services.contexts.context import IntegrationReader
 

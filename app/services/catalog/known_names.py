@@ -12,7 +12,9 @@ from app.engine.known_keys.of_items import ITEMS
 from app.engine.known_keys.of_unified import MAPPING, OVERRIDES
 from app.engine.known_keys.placeholder_roots import OF_CONFIG, OF_ITEMS, OF_MAPPINGS, Roots, context_names
 from app.engine.merging import merged
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
 
 _KEYS: Final = ("mutex_key", "state_key")
 _MAPPING_ROOTS: Final = Roots(known=OF_MAPPINGS, context=frozenset())

@@ -8,7 +8,8 @@ from app.engine.errors import NotFoundError
 from app.engine.ids import canonical_id
 from app.engine.integrations.offers import MappedModel, Offering
 from app.engine.merging import overridden
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
 from app.services.accounts.accounts import IntegrationNames
 from app.services.contexts.account_configs import kept_config
 from app.services.contexts.context import AccountReader, IntegrationReader

@@ -17,11 +17,14 @@ from app.engine.jobs.planning import RunPlan
 from app.engine.jobs.rekeying import HeldKeys, KeyNote, Rekeying
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import overridden
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration, SyncJobRun
+from app.engine.objects import daemons
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.objects.runs import SyncJobRun
 from app.engine.paths import Path
 from app.engine.records.keys import RecordKey
 from app.engine.redaction import redacted, shown_paths
-from app.engine.runs import routing
 from app.engine.runs.increments import LowerBounds
 from app.engine.times import iso_utc_or_none
 from app.engine.webhooks.events import Envelope
@@ -223,7 +226,7 @@ class RunContexts:
         seen = _scope(run, account, shown_paths(config.plain_paths, account.plain_paths))
         return RunContext(
             run=run,
-            queue=routing.queue_of(run.daemon_group_key),
+            queue=daemons.name_queue(run.daemon_group_key),
             plan=planning.plan(items),
             items={item.name: item for item in items},
             resource_ids=material.resource_ids,

@@ -4,7 +4,8 @@ from app.engine.config import non_secrets
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
-from app.engine.objects.objects import IntegratedAccount, Integration
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.integrations import Integration
 from app.engine.paths import Path
 from app.engine.redaction import redacted, shown_paths
 from app.services.contexts.context import IntegrationReader

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
 from app.engine.status import RunStatus
 from app.engine.times import iso_utc
 from app.services.diagnosis.paces import ResourcePace

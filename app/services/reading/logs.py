@@ -7,7 +7,8 @@ from typing import Any, Final
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.logs import range as log_range
 from app.engine.logs.entries import LogType
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
 from app.services.ports import Clock
 
 MOST: Final = 100

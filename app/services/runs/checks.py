@@ -6,8 +6,10 @@ from app.engine.errors import Failure
 from app.engine.jobs import args as arguments
 from app.engine.jobs import args_rule, run_keys, scope
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import IntegratedAccount, SyncJob, Webhook
-from app.engine.runs import routing
+from app.engine.objects import daemons
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.jobs import SyncJob
+from app.engine.objects.webhooks import Webhook
 from app.engine.status import AccountStatus
 from app.engine.webhooks import events
 from app.services.calls.accounts import INACTIVE
@@ -78,7 +80,7 @@ def destination_failures(request: RunRequest) -> list[Failure]:
     if request.daemon_group_key and request.webhook_id:
         message = "daemon_group_key (daemon run) and webhook_id (RapidBridge run) exclude each other: send one of them"
         failures.append(Failure("daemon_group_key", message))
-    if request.daemon_group_key and not routing.GROUP_KEY.fullmatch(request.daemon_group_key):
+    if request.daemon_group_key and not daemons.GROUP_KEY.fullmatch(request.daemon_group_key):
         message = "expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit"
         failures.append(Failure("daemon_group_key", message))
     return [*failures, *events.choice_failures(request.events_to_send)]

@@ -11,9 +11,14 @@ from app.engine.ids import new_id
 from app.engine.jobs import definition, planning, run_keys
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, SyncJob, SyncJobRun, Webhook
+from app.engine.objects import daemons
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.jobs import SyncJob
+from app.engine.objects.runs import SyncJobRun
+from app.engine.objects.webhooks import Webhook
 from app.engine.records.rows import encode
-from app.engine.runs import books, routing
+from app.engine.runs import books
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import RunStatus
 from app.engine.times import iso_utc
@@ -199,7 +204,7 @@ class RunDrafts:
             items=known.items,
             version=job.default_runtime_version,
             group_key=group_key,
-            queue=routing.queue_of(group_key),
+            queue=daemons.name_queue(group_key),
             overlap_seconds=self._overlap_seconds(request, job),
             mutex_key=keys.get(run_keys.MUTEX_KEY),
             state_key=keys.get(run_keys.STATE_KEY),

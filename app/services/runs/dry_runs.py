@@ -14,7 +14,7 @@ from app.engine.errors import Failure, InvalidInputError, RecordError, SourceErr
 from app.engine.jobs import scope
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.increments import LowerBounds
 from app.services.contexts.calls import page_call
 from app.services.contexts.context import RunContext, RunContexts, RunUnworkableError

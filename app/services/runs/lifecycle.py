@@ -10,9 +10,9 @@ from typing import Final
 
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.daemons import name_queue
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import increments, settling
-from app.engine.runs.routing import queue_of
 from app.engine.runs.settling import Progress, ResourceState, Verdict
 from app.engine.runs.work import ErrorDraft, EventDraft, WakeUp
 from app.engine.status import ErrorHandling, RunStatus
@@ -140,7 +140,7 @@ class RunLifecycle:
             run = locked.run
             if run is None or run.status not in _AT_WORK:
                 return True
-            wake_ups = locked.mend(queue_of(run.daemon_group_key))
+            wake_ups = locked.mend(name_queue(run.daemon_group_key))
         self._dispatcher.dispatch(wake_ups)
         return bool(wake_ups)
 
@@ -263,7 +263,7 @@ class RunLifecycle:
             return self._end(locked, run, RunStatus.FAILED, error=_shown(decision.refusals[0]))
         if unit_id := decision.delivery_unit_id:
             # The run completes, and its books balance, once these are delivered.
-            return [WakeUp(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))]
+            return [WakeUp(run_id=run.id, unit_id=unit_id, queue=name_queue(run.daemon_group_key))]
         _hold_increments(locked, run, progress)
         return self._end(locked, run, RunStatus.COMPLETED)
 
@@ -287,7 +287,7 @@ class RunLifecycle:
 
     def _queue(self, locked: LockedRun, run: SyncJobRun, event: EventDraft) -> list[WakeUp]:
         unit_id = locked.queue_events([event])
-        return [WakeUp(run_id=run.id, unit_id=unit_id, queue=queue_of(run.daemon_group_key))] if unit_id else []
+        return [WakeUp(run_id=run.id, unit_id=unit_id, queue=name_queue(run.daemon_group_key))] if unit_id else []
 
     def _draft(self, code: str, message: str) -> ErrorDraft:
         at = self._clock.now()

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from app.engine.errors import ConflictError
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.daemons import name_queue
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import resuming
-from app.engine.runs.routing import queue_of
 from app.engine.runs.work import EventDraft, WakeUp
 from app.engine.status import RunStatus
 from app.engine.webhooks import events
@@ -78,7 +78,7 @@ class Resumption:
         if not run.status.is_final:
             self._waits.let_go_on(run)
             return
-        queue = queue_of(run.daemon_group_key)
+        queue = name_queue(run.daemon_group_key)
         with self._runs.locked(run.id) as locked:
             if locked.status is None or not locked.status.is_final:
                 return

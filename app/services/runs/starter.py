@@ -10,7 +10,7 @@ from app.engine.errors import LoopError
 from app.engine.ids import new_id
 from app.engine.jobs import scope
 from app.engine.jobs.items import ResourceItem
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import books
 from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, units_of
 from app.engine.status import ErrorHandling, RunStatus, UnitStatus

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from app.engine.errors import Failure, InvalidInputError, StoreUnavailableError
 from app.engine.jobs import cron
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.triggers import DueTrigger
 from app.engine.runs.work import EventDraft
 from app.engine.webhooks import announcements

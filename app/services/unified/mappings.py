@@ -10,7 +10,8 @@ from app.engine.integrations.config import IntegrationConfig
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
 from app.engine.paths import Path
 from app.engine.redaction import redacted, shown_paths
 from app.engine.unified import mapping as unified_mapping

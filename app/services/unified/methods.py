@@ -8,15 +8,10 @@ from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
-from app.engine.objects.objects import (
-    EnvironmentId,
-    Integration,
-    ListFilters,
-    Page,
-    RowVersion,
-    UnifiedModel,
-    UnifiedModelMethod,
-)
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.unified import UnifiedModel, UnifiedModelMethod
 from app.engine.unified import mapping as unified_mapping
 from app.engine.unified import model as unified_model
 from app.services.unified.models import (

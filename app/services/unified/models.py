@@ -7,14 +7,9 @@ from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import merged
-from app.engine.objects.objects import (
-    EnvironmentId,
-    EnvironmentUnifiedModel,
-    ListFilters,
-    Page,
-    RowVersion,
-    UnifiedModel,
-)
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel
 from app.engine.unified import model as unified_model
 
 MODEL_KIND = "unified model"

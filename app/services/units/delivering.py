@@ -13,8 +13,9 @@ from typing import Protocol, TypeAlias
 
 from app import failpoints
 from app.engine.errors import DeliveryError, LeaseLostError, StoreUnavailableError
-from app.engine.objects.objects import SyncJobRun, Webhook
-from app.engine.runs import routing
+from app.engine.objects import daemons
+from app.engine.objects.runs import SyncJobRun
+from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import NOTHING_DONE, Claim, ErrorDraft, PendingEvent, SliceOutcome, WakeUp, WorkFacts
 from app.engine.status import DeliveryStatus
 from app.failpoints import Failpoint
@@ -292,4 +293,4 @@ def _step(is_over: bool) -> _Step:
 
 
 def _dispatch(claim: Claim, run: SyncJobRun) -> WakeUp:
-    return WakeUp(run_id=run.id, unit_id=claim.unit_id, queue=routing.queue_of(run.daemon_group_key))
+    return WakeUp(run_id=run.id, unit_id=claim.unit_id, queue=daemons.name_queue(run.daemon_group_key))

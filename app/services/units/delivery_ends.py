@@ -10,7 +10,8 @@ from app.engine.errors import DeliveryError
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.limits import retry
-from app.engine.objects.objects import SyncJobRun, Webhook
+from app.engine.objects.runs import SyncJobRun
+from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import Claim, ErrorDraft, EventDraft, PendingEvent, WakeUp
 from app.engine.status import DeliveryStatus, ErrorHandling
 from app.engine.webhooks import events

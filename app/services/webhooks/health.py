@@ -9,7 +9,8 @@ from http import HTTPStatus
 from typing import Protocol
 
 from app.engine.errors import DeliveryError, UnreadableSecretError
-from app.engine.objects.objects import EnvironmentId, Webhook
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import EventDraft
 from app.engine.webhooks import events
 from app.services.ports import Clock

@@ -8,7 +8,9 @@ from sqlalchemy import Connection, Engine, Select, bindparam, func, insert, null
 
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, ListFilters, Page, RowVersion
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.paths import Path
 from app.engine.status import AccountStatus
 from app.engine.webhooks.announcements import REACTIVATED, reactivated

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from app.engine.accounts import oauth
 from app.engine.errors import SourceError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.webhooks.events import AUTHENTICATION_ERROR
 from app.services.accounts.credentials import Announcement
 from app.services.runs.conflicts import repeats_conflicts

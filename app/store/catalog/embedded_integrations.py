@@ -6,8 +6,8 @@ from typing import Final
 from sqlalchemy import Engine, and_, select
 
 from app.engine.integrations.embedding import READ, EmbeddedIntegration, Embedding, Embeddings, face
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import EnvironmentIntegration
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db.database import Row, reading

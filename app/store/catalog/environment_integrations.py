@@ -10,8 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from app.engine.ids import canonical_id, new_id
 from app.engine.json_types import JsonObject
 from app.engine.merging import merged
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import EnvironmentIntegration, Integration
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.catalog.integrations import integration_of

@@ -10,7 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import canonical_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import owned_rows

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import UUID
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import canonical_id
-from app.engine.objects.objects import ListFilters, Page
+from app.engine.objects.lists import ListFilters, Page
 from app.store.db import shown_times
 from app.store.db.database import Row
 

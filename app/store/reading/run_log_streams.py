@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from app.engine.ids import derived_id
 from app.engine.json_types import JsonObject
 from app.engine.logs.entries import STOPPED, LoggedRun, RunEntry
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.webhooks import events
 from app.store import tables
 from app.store.db.database import Row

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, Text, bindparam, literal_column, select, text
 
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, RunError, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.runs import RunError, SyncJobRun
 from app.engine.runs import books
 from app.engine.runs.books import Counters, ListFacts
 from app.engine.status import ErrorHandling, RunStatus

@@ -5,7 +5,8 @@ from sqlalchemy import text
 from app.bootstrap.api import api_services
 from app.bootstrap.daemon import daemon_services
 from app.engine.ids import new_id
-from app.engine.objects.objects import EnvironmentId, ListFilters
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters
 from app.engine.webhooks import announcements, events
 from app.store.accounts.credentials import CredentialStore
 from app.store.catalog.tokens import TokenStore

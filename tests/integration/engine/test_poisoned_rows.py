@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import ListFilters
+from app.engine.objects.lists import ListFilters
 from app.engine.webhooks import announcements
 from app.services.maintenance.heartbeats import Heartbeat, HeartbeatCollector
 from app.services.runs.requests import RunRequest

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app.bootstrap.api import api_services
 from app.engine.errors import RateLimitedError
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.services.diagnosis.run_diagnosis import Diagnosis
 from app.services.ports import FetchedPage, PageCall
 from app.services.runs.requests import RunRequest

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.engine.jobs.rekeying import KeyNote
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
 from app.engine.records.list_ends import PageWarning
 from app.engine.runs.books import Counters
 from app.engine.runs.settling import Progress, ResourceState

@@ -21,7 +21,7 @@ from app.engine.errors import SourceError
 from app.engine.ids import new_id
 from app.engine.integrations.config import parse_config
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.net.addresses import LOOPBACK, AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.accounts.credentials import CredentialService

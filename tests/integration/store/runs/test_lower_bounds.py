@@ -13,7 +13,8 @@ from app.engine.ids import new_id
 from app.engine.jobs import planning
 from app.engine.jobs.definition import parse_resources
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import increments
 from app.services.runs.drafts import RunDraft
 from app.services.runs.requests import RunRequest

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.engine.logs.entries import LoggedRun, RunEntry, event_named
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RUN = LoggedRun(

@@ -8,7 +8,9 @@ import pytest
 from app.engine.errors import BrokerUnavailableError, ConflictError
 from app.engine.limits import budget_state
 from app.engine.limits.budget_state import Budget, Holder, Quota
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, SyncJobRun
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.work import WakeUp
 from app.engine.status import RunStatus
 from app.services.accounts.budgets import AccountBudgets, ParkedRun

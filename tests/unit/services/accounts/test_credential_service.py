@@ -14,7 +14,8 @@ from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableEr
 from app.engine.integrations.config import parse_config
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
 from app.services.accounts.credentials import CredentialService
 
 CONFIG, _ = parse_config(

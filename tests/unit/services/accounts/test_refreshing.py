@@ -7,7 +7,7 @@ import pytest
 from app.engine.errors import InvalidGrantError, InvalidInputError, NotFoundError, SourceError
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
 from app.services.accounts.refreshing import Refreshing
 from tests.unit.services.service_tables import ENVIRONMENT, FakeTable, account, integration
 

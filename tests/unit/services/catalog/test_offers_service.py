@@ -7,7 +7,7 @@ import pytest
 
 from app.engine.errors import InvalidInputError, NotFoundError
 from app.engine.integrations.offers import MappedModel
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.engine.redaction import MASK
 from app.services.catalog.offers import Offers
 from tests.unit.services.service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, FakeTable, account, integration
