@@ -9,11 +9,12 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final, TypeVar
 
-from app.engine.errors import FerrymanError, SourceError
+from app.engine.errors import FerrymanError
 from app.engine.field_names import is_secret_name
 from app.engine.integrations.config import MethodConfig, Pagination
 from app.engine.json_types import JsonObject
 from app.engine.jsonata import exact_integers
+from app.engine.record_errors import SourceError
 from app.engine.redaction import MASK
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings

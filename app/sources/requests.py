@@ -4,12 +4,12 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from app.engine.accounts import secret_origins
-from app.engine.errors import SourceError
 from app.engine.field_names import is_secret_name
 from app.engine.integrations.config import MethodConfig
 from app.engine.integrations.sent_bodies import SentBody
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.expressions import Expression
+from app.engine.record_errors import SourceError
 from app.engine.redaction import credential_parts, secret_parts
 from app.engine.templating import base_urls, request_paths
 from app.engine.templating.placeholders import UNDEFINED, Template

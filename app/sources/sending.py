@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Generic, TypeVar
 
-from app.engine.errors import PassingFaultError, RateLimitedError, SourceError
 from app.engine.integrations.rate_limit import RateLimitConfig
 from app.engine.limits import headers as rate_signs
 from app.engine.limits import retry
 from app.engine.limits.headers import RateLimitHeaders
+from app.engine.record_errors import RateLimitedError, SourceError, TransientSourceError
 from app.settings import Settings
 from app.sources.answers import error_rules
 from app.sources.exchange import faults
@@ -54,8 +54,10 @@ class Sending(Generic[T]):
     """The last one that was waited out."""
 
     async def run(self) -> T:
-        """Return what the 2xx answer reads; raise SourceError, of which RateLimitedError and PassingFaultError say that
-        the unit had better sleep."""
+        """Return what the 2xx answer reads; raise SourceError.
+
+        RateLimitedError and TransientSourceError mean that the unit should sleep.
+        """
         while True:
             passage = await self._enter()
             try:
@@ -73,7 +75,7 @@ class Sending(Generic[T]):
             if self.fault is None:
                 raise
             # Were it a refusal only, an upstream that fails with its quota used up would be asked for ever.
-            raise PassingFaultError(self.fault, limit.retry_after_seconds or 0.0) from limit
+            raise TransientSourceError(self.fault, limit.retry_after_seconds or 0.0) from limit
 
     async def _pass(self) -> HttpResponse:
         """Make one attempt."""
@@ -166,7 +168,7 @@ class Sending(Generic[T]):
             raise error
         told = error.retry_after_seconds or 0.0
         if told >= LONGEST_WAIT_IN_PLACE_SECONDS:
-            raise PassingFaultError(error, min(told, rate_signs.LONGEST_WAIT_SECONDS)) from error
+            raise TransientSourceError(error, min(told, rate_signs.LONGEST_WAIT_SECONDS)) from error
         base = self.settings.retry_base_seconds
         wait = told + retry.backoff_seconds(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)
         if self.failures >= self.settings.request_attempts or self.spent_seconds + wait >= _patience(self.request):

@@ -10,10 +10,10 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from app.engine.errors import SourceError
 from app.engine.ids import new_id
 from app.engine.integrations.rate_limit import RateLimitConfig
 from app.engine.limits.budget_state import BudgetLimits
+from app.engine.record_errors import SourceError
 from app.net import guarded_connections
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread

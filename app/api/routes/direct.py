@@ -12,8 +12,9 @@ from app.api.resources.resource import ANY_ERROR, Resource
 from app.api.resources.services import environment, services
 from app.api.resources.views import Answer
 from app.api.schemas import direct as schemas
-from app.engine.errors import Failure, InvalidInputError, SourceError
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 from app.engine.roles import Role
 from app.engine.unified.model import USUAL_METHODS, unified_name
 from app.services.calls.direct import DirectPage, DirectRequest

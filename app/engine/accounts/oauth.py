@@ -11,9 +11,9 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from app.engine.errors import SourceError
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 from app.engine.templating import base_urls, request_paths
 from app.engine.templating.placeholders import UNDEFINED, Template
 from app.engine.times import iso_utc

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from app.engine.accounts import oauth
 from app.engine.config.secrets import redacted_config
-from app.engine.errors import RecordError, SourceError
 from app.engine.integrations import allowed_hosts
 from app.engine.integrations.config import IntegrationConfig, parse_config
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import RecordError, SourceError
 from app.engine.redaction import MASK
 from app.engine.templating import base_urls
 from app.engine.templating.placeholders import Template

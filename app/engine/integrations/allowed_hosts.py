@@ -15,7 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 from app.engine.config import non_secrets
 from app.engine.config.reader import ConfigReader, shown
 from app.engine.config.secrets import LiteralSecret
-from app.engine.errors import Failure, SourceError
+from app.engine.errors import Failure
+from app.engine.record_errors import SourceError
 from app.engine.templating import base_urls
 from app.engine.templating.placeholders import Template
 

@@ -7,7 +7,7 @@ from typing import Final
 from app.engine.config import non_secrets
 from app.engine.config.reader import ConfigReader, shown
 from app.engine.config.secrets import literal_secrets
-from app.engine.errors import Failure, SourceError
+from app.engine.errors import Failure
 from app.engine.integrations import addresses, response_paths
 from app.engine.integrations.allowed_hosts import AllowedHosts, read_allowed_hosts
 from app.engine.integrations.authorization import (
@@ -36,6 +36,7 @@ from app.engine.integrations.sent_bodies import SentBody, read_sent_body
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import Path
+from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID, RecordKey, read_key
 from app.engine.templating import placeholders
 from app.engine.templating.placeholders import Template

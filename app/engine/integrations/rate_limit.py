@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Final
 
 from app.engine.config.reader import ConfigReader, shown
-from app.engine.errors import ExpressionError
 from app.engine.flags import is_true
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
 from app.engine.limits import headers as rate_signs
+from app.engine.record_errors import ExpressionError
 
 _HEADER: Final = r"""(?:headers\s*(?:\.\s*(?:`([^`]+)`|"([^"]+)"|([\w-]+))|\[\s*["']([^"']+)["']\s*\]))"""
 _NAMED_HEADER = re.compile(rf"(?:\$number\(\s*)?{_HEADER}\s*\)?")

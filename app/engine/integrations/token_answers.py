@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.engine.errors import SourceError
 from app.engine.field_names import is_secret_name
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED, Path, lookup
+from app.engine.record_errors import SourceError
 
 _ACCESS: Final = ("access_token", "accessToken")
 _ACCESS_AT_TOP: Final = (*_ACCESS, "token")

@@ -3,10 +3,11 @@
 from typing import Final
 
 from app.engine.config.reader import type_name
-from app.engine.errors import ExpressionError, ExpressionSyntaxError, Failure
+from app.engine.errors import ExpressionSyntaxError, Failure
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata import expressions
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError
 
 _LONGEST_MESSAGE: Final = 1000
 

@@ -1,11 +1,11 @@
 """A request's query or body that JSONata makes (wire.md A2): an expression in the place of placeholders."""
 
 from app.engine.config.reader import type_name
-from app.engine.errors import ComputedQueryError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.exact_integers import with_long_integers_as_texts
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED, Path
+from app.engine.record_errors import ComputedQueryError
 from app.engine.redaction import redacted
 
 _SEEN = ("args", "resources", "tenant_id", "sync_job_run", "previous_run_date")

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from app.engine.errors import SourceError
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.jobs import definition, planning
 from app.engine.jobs.items import NodeKind, ResourceItem
 from app.engine.jobs.planning import RunPlan
 from app.engine.jobs.rekeying import keys_of
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID, RecordKey
 from app.engine.unified.model import unified_name
 

@@ -7,13 +7,13 @@ requests that led to it, by which a tree that leads back to itself is noticed.
 import hashlib
 from typing import Final
 
-from app.engine.errors import RecursionFaultError
 from app.engine.flags import is_true
 from app.engine.jobs.items import Recursion, ResourceItem
 from app.engine.jobs.planning import RunPlan
 from app.engine.jobs.scope import Element, record_scope
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import RecursionFaultError
 from app.engine.records.rows import encode
 from app.engine.templating.placeholders import Template
 

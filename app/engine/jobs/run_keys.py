@@ -6,8 +6,9 @@ Runs of one job with the same ``mutex_key`` are carried out one at a time; ``sta
 from collections.abc import Sequence
 from typing import Final
 
-from app.engine.errors import Failure, InvalidInputError, PlaceholderError
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
+from app.engine.record_errors import PlaceholderError
 from app.engine.records.rows import encode
 from app.engine.templating import placeholders
 from app.engine.templating.placeholders import UNDEFINED

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from app.engine.config.reader import type_name
-from app.engine.errors import LoopError
 from app.engine.jobs.items import ResourceItem
 from app.engine.jobs.planning import RunPlan
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED, Path, lookup
+from app.engine.record_errors import LoopError
 
 Element: TypeAlias = JsonObject
 

@@ -1,11 +1,11 @@
 """A transform: JSONata over a batch of records, whose result takes the batch's place (wire.md C8)."""
 
 from app.engine.config.reader import type_name
-from app.engine.errors import TransformError
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.exact_integers import with_long_integers_as_texts
 from app.engine.paths import UNDEFINED, Path
+from app.engine.record_errors import TransformError
 from app.engine.redaction import redacted
 
 

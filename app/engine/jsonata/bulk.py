@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from app.engine.errors import ExpressionError, ExpressionSyntaxError
+from app.engine.errors import ExpressionSyntaxError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata import expressions
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError
 
 _AT_ONCE: Final = 50
 _RESULT: Final = "r"

@@ -13,12 +13,13 @@ from typing import Final, TypedDict
 import jlens
 import orjson
 
-from app.engine.errors import ExpressionError, ExpressionSyntaxError
+from app.engine.errors import ExpressionSyntaxError
 from app.engine.json_types import JSON
 from app.engine.jsonata.function_table import FUNCTIONS, PRELUDES
 from app.engine.jsonata.functions.bounds import begin_evaluation, end_evaluation
 from app.engine.jsonata.text_cache import cached_up_to
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError
 from app.engine.storable import storable, storable_text
 
 MAX_LENGTH: Final = 100_000

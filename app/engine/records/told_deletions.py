@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from app.engine.config.reader import type_name
-from app.engine.errors import DeletedWhenError, ExpressionError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.bulk import evaluate_each
 from app.engine.jsonata.exact_integers import with_long_integers_as_texts
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import DeletedWhenError, ExpressionError
 from app.engine.records.keys import RecordKey
 from app.engine.records.rows import RecordBatch, remote_id
 

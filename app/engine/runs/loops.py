@@ -6,8 +6,8 @@ up whenever the steps since then reach the next power of two. A cycle of length 
 
 from dataclasses import dataclass
 
-from app.engine.errors import SourceError
 from app.engine.json_types import JsonObject
+from app.engine.record_errors import SourceError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import Path
+from app.engine.record_errors import SourceError
 from app.engine.templating import casts, request_paths
 from app.engine.templating.placeholders import Template
 from app.engine.templating.tokens import Token, Writing

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from app.engine.errors import Failure, InvalidInputError, PlaceholderError, UnresolvedPlaceholderError
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED, Path, lookup
+from app.engine.record_errors import PlaceholderError, UnresolvedPlaceholderError
 from app.engine.templating.tokens import Scope, Token, parse_token
 
 __all__ = ["MAX_DEPTH", "MERGE_KEY", "UNDEFINED", "Path", "Template", "lookup", "parse"]

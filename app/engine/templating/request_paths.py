@@ -10,9 +10,10 @@ import unicodedata
 from typing import Final
 from urllib.parse import quote, unquote
 
-from app.engine.errors import Failure, InvalidInputError, SourceError
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import Path
+from app.engine.record_errors import SourceError
 from app.engine.templating.placeholders import Template
 from app.engine.templating.tokens import Token
 

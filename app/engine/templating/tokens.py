@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from app.engine.errors import PlaceholderError, UnresolvedPlaceholderError
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED, Path, lookup
+from app.engine.record_errors import PlaceholderError, UnresolvedPlaceholderError
 from app.engine.redaction import MASK
 from app.engine.templating import token_paths
 from app.engine.templating.casts import CASTS, cast_whole, cast_within_text

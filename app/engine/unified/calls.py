@@ -11,12 +11,12 @@ from typing import Final
 
 import orjson
 
-from app.engine.errors import ExpressionError, MappingError, SourceError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.bulk import evaluate_each
 from app.engine.jsonata.exact_integers import with_long_integers_as_texts
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError, MappingError, SourceError
 from app.engine.records.keys import RecordKey
 from app.engine.records.rows import remote_id
 from app.engine.storable import storable

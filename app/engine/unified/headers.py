@@ -4,8 +4,8 @@ import re
 from typing import Final
 
 from app.engine.config.reader import type_name
-from app.engine.errors import MappingError
 from app.engine.json_types import JsonObject
+from app.engine.record_errors import MappingError
 
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
 _RESERVED_HEADERS: Final = frozenset(

@@ -1,10 +1,10 @@
 """Work out the parts of a mapping: what fails is an error that names the part."""
 
 from app.engine.config.reader import type_name
-from app.engine.errors import ExpressionError, MappingError, PlaceholderError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError, MappingError, PlaceholderError
 from app.engine.templating import placeholders
 
 

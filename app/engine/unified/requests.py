@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from app.engine.errors import MappingError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.expressions import Expression
 from app.engine.merging import merged
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import MappingError
 from app.engine.unified.calls import REMOTE_QUERY, CallMapping
 from app.engine.unified.headers import header_texts
 from app.engine.unified.mapping import Choice, UnifiedMapping

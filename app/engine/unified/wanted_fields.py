@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.engine.config.reader import shown
-from app.engine.errors import MappingError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import MappingError
 
 REMOTE_DATA: Final = "remote_data"
 

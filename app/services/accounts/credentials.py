@@ -13,11 +13,12 @@ from typing import Final, Protocol
 
 from app.engine.accounts import oauth, secret_origins
 from app.engine.accounts.oauth import TokenRequest
-from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableError
+from app.engine.errors import StoreUnavailableError
 from app.engine.integrations import token_answers
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
 from app.engine.objects.accounts import IntegratedAccount
+from app.engine.record_errors import InvalidGrantError, SourceError
 from app.engine.runs.work import EventDraft
 from app.engine.times import iso_utc
 from app.engine.webhooks import events

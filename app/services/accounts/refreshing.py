@@ -4,11 +4,12 @@ from http import HTTPStatus
 from typing import Protocol
 
 from app.engine.accounts import oauth
-from app.engine.errors import Failure, InvalidGrantError, InvalidInputError, NotFoundError, SourceError
+from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
+from app.engine.record_errors import InvalidGrantError, SourceError
 from app.services.calls.accounts import refuse_inactive
 from app.services.contexts.account_configs import config_of
 from app.services.contexts.context import AccountReader, IntegrationReader

@@ -4,11 +4,12 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Final, TypeVar
 
-from app.engine.errors import Failure, InvalidInputError, NotFoundError, SourceError, TooManyRequestsError
+from app.engine.errors import Failure, InvalidInputError, NotFoundError, TooManyRequestsError
 from app.engine.ids import canonical_id
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
+from app.engine.record_errors import SourceError
 from app.engine.status import AccountStatus
 from app.services.calls.request_limits import RequestLimits
 from app.services.contexts.account_configs import config_of

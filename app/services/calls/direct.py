@@ -4,19 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from app.engine.errors import (
-    Failure,
-    InvalidInputError,
-    MappingError,
-    RecordError,
-    SourceError,
-    UnreadableSecretError,
-)
+from app.engine.errors import Failure, InvalidInputError, UnreadableSecretError
 from app.engine.ids import canonical_id
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
+from app.engine.record_errors import MappingError, RecordError, SourceError
 from app.engine.redaction import shown_paths
 from app.engine.templating import request_paths
 from app.engine.unified import model

@@ -10,11 +10,12 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from app.engine.errors import Failure, InvalidInputError, RecordError, SourceError
+from app.engine.errors import Failure, InvalidInputError
 from app.engine.jobs import scope
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JsonObject
 from app.engine.objects.runs import SyncJobRun
+from app.engine.record_errors import RecordError, SourceError
 from app.engine.runs.increments import LowerBounds
 from app.services.contexts.calls import page_call
 from app.services.contexts.context import RunContext, RunContexts, RunUnworkableError

@@ -6,11 +6,11 @@ The second of these, ``started``, is the one that its receiver has to agree to.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.engine.errors import LoopError
 from app.engine.ids import new_id
 from app.engine.jobs import scope
 from app.engine.jobs.items import ResourceItem
 from app.engine.objects.runs import SyncJobRun
+from app.engine.record_errors import LoopError
 from app.engine.runs import books
 from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, units_of
 from app.engine.status import ErrorHandling, RunStatus, UnitStatus

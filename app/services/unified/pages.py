@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from app.engine.errors import RecordError, SourceError
+from app.engine.record_errors import RecordError, SourceError
 from app.services.ports import FetchedPage, PageCall
 
 

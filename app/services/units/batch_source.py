@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
-from app.engine.errors import RecordError
 from app.engine.jobs import scope, transforms
 from app.engine.jobs.items import NodeKind, ResourceItem
 from app.engine.json_types import JSON
+from app.engine.record_errors import RecordError
 from app.services.contexts.context import RunContext
 from app.services.ports import FetchedPage
 

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.engine.errors import RecordError, SourceError
 from app.engine.ids import new_id
 from app.engine.jobs import parent_fields, recursion, scope
 from app.engine.jobs.items import NodeKind, ResourceItem
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import RecordError, SourceError
 from app.engine.records import told_deletions
 from app.engine.records.list_ends import PageWarning
 from app.engine.records.rows import RecordBatch, encode

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from app.engine.errors import IdPathError
 from app.engine.jobs import identity, parent_fields, scope
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import IdPathError
 from app.engine.records import told_deletions
 from app.engine.records.keys import BY_ID
 from app.engine.records.list_ends import PageWarning

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from app.engine.errors import SourceError
 from app.engine.jobs.items import ResourceItem
+from app.engine.record_errors import SourceError
 from app.engine.runs.frontier import Frontier
 from app.engine.runs.work import Claim
 from app.services.contexts.context import RunContext

@@ -1,7 +1,6 @@
 """What an integration's JSONata makes: of a request its query, of an answer its records."""
 
 from app.engine.config.reader import type_name
-from app.engine.errors import ExpressionError, SourceError
 from app.engine.integrations.authorization import ComputedAuthorization
 from app.engine.integrations.config import MethodConfig
 from app.engine.integrations.pagination import DynamicPagination
@@ -9,6 +8,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.exact_integers import with_long_integers_as_texts
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError, SourceError
 from app.services.ports import PageCall
 from app.sources.exchange.redaction import masked, secrets_in
 

@@ -11,10 +11,10 @@ from typing import Final
 
 from app.engine.config.paths import MarkedPath
 from app.engine.config.reader import type_name
-from app.engine.errors import SourceError
 from app.engine.integrations.request_formats import ResponseFormat
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.expressions import Expression
+from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID, RecordKey
 from app.engine.templating.placeholders import UNDEFINED, Path, lookup
 from app.sources.answers import computed_parts, error_signs

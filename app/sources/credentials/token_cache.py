@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from app.engine.accounts import oauth
-from app.engine.errors import InvalidGrantError, SourceError
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
+from app.engine.record_errors import InvalidGrantError, SourceError
 from app.services.ports import CredentialKeeper, PageCall
 
 K = TypeVar("K")

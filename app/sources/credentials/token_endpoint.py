@@ -11,9 +11,9 @@ import aiohttp
 import orjson
 
 from app.engine.accounts.oauth import TokenRequest
-from app.engine.errors import InvalidGrantError, SourceError
 from app.engine.json_types import JsonObject
 from app.engine.limits import retry
+from app.engine.record_errors import InvalidGrantError, SourceError
 from app.net import guarded_connections
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread

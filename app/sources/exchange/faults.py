@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 
-from app.engine.errors import ProviderAnswer, SourceError
+from app.engine.record_errors import ProviderAnswer, SourceError
 from app.net import guarded_connections
 from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
 from app.sources.exchange.redaction import masked

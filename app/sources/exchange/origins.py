@@ -2,7 +2,7 @@
 
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from app.engine.errors import SourceError
+from app.engine.record_errors import SourceError
 from app.engine.templating import request_paths
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from app.engine.errors import ExpressionError, SourceError
 from app.engine.integrations.pagination import DynamicPagination
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.exact_integers import with_long_integers_as_texts
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError, SourceError
 from app.sources.pagination.state import ListState
 from app.sources.pagination.values import PageAnswer, PageAsk
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from app.engine.config.reader import type_name
-from app.engine.errors import SourceError
 from app.engine.integrations.pagination import CursorPagination, DynamicPagination, Led, LinkHeaderPagination, NextIs
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import SourceError
 from app.sources.pagination import computed, ends, limits, links, next_links, signs
 from app.sources.pagination.signs import Said
 from app.sources.pagination.state import ListState, followed, text_of

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
-from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 from app.engine.records.rows import encode
 from app.engine.runs.loops import CursorTrail
 

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 import orjson
 
-from app.engine.errors import SourceError
 from app.engine.integrations.request_formats import ArrayFormat, BodyFormat, RequestFormats
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 from app.engine.templating import casts
 
 _XML_NAME: Final = re.compile(r"[A-Za-z_][\w.\-]*(?::[A-Za-z_][\w.\-]*)?", re.ASCII)

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Engine, Row, bindparam, case, func, select, t
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.accounts import oauth
-from app.engine.errors import SourceError
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
+from app.engine.record_errors import SourceError
 from app.engine.webhooks.events import AUTHENTICATION_ERROR
 from app.services.accounts.credentials import Announcement
 from app.services.runs.conflicts import repeats_conflicts

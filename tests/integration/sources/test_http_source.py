@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.engine.errors import PlaceholderError, RateLimitedError, SourceError
+from app.engine.record_errors import PlaceholderError, RateLimitedError, SourceError
 from app.engine.unified.calls import UnifiedRequest, call_mapping
 from app.engine.unified.mapping import parse_mapping
 from tests.integration.sources.raw_upstream import Client, Upstream, reply

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.engine.errors import SourceError
 from app.engine.integrations.config import IntegrationConfig
+from app.engine.record_errors import SourceError
 from app.engine.records.rows import remote_id
 from app.services.ports import FetchedPage
 from tests.integration.sources.raw_upstream import Client, Received, Upstream, reply

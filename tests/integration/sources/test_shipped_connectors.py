@@ -8,8 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from app.engine.errors import RateLimitedError, SourceError
 from app.engine.integrations.config import parse_config
+from app.engine.record_errors import RateLimitedError, SourceError
 from app.engine.unified import calls as unified_calls
 from app.engine.unified.calls import UnifiedRequest
 from app.engine.unified.mapping import parse_mapping

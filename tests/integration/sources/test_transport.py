@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from app.engine.errors import RateLimitedError, SourceError
+from app.engine.record_errors import RateLimitedError, SourceError
 from app.services.ports import PageCall
 from app.sources.http_source import HttpSource
 from tests.integration.sources.raw_upstream import SETTINGS, Client, Received, Upstream, reply

@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.engine.errors import ExpressionError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata import expressions
 from app.engine.jsonata.bulk import evaluate_each
+from app.engine.record_errors import ExpressionError
 from app.engine.storable import storable
 from app.engine.templating.casts import cast_whole
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
-from app.engine.errors import RateLimitedError
 from app.engine.limits import headers as rate_signs
 from app.engine.limits.budget_state import BudgetLimits
+from app.engine.record_errors import RateLimitedError
 from app.services.ports import Swapped
 from app.sources.limiter.budget_exchange import StoreClock
 from app.sources.limiter.gate import AccountGate

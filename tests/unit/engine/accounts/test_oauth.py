@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 
 from app.engine.accounts import oauth
-from app.engine.errors import PlaceholderError, SourceError
 from app.engine.integrations.config import parse_config
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import PlaceholderError, SourceError
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 AUTH = {"auth": {"tokenHost": "https://id.test/", "tokenPath": "token"}}

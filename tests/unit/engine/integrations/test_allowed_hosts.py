@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from app.engine.accounts import oauth
-from app.engine.errors import SourceError
 from app.engine.integrations import allowed_hosts
 from app.engine.integrations import config as integration_config
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 from app.services.ports import PageCall
 from app.sources import requests
 

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.config.paths import MarkedPath
-from app.engine.errors import SourceError
 from app.engine.integrations.config import (
     BasicAuthorization,
     BearerAuthorization,
@@ -20,6 +19,7 @@ from app.engine.integrations.config import (
 )
 from app.engine.integrations.pagination import EndSigns
 from app.engine.jsonata.expressions import Expression
+from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID
 from app.engine.templating.placeholders import Template
 

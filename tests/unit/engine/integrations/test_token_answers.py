@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from app.engine.accounts import oauth
-from app.engine.errors import SourceError
 from app.engine.integrations import token_answers
 from app.engine.integrations.config import parse_config
 from app.engine.integrations.token_answers import TokenPlaces
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import SourceError
 from app.engine.redaction import redacted
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from app.engine.errors import ComputedQueryError, ExpressionError
 from app.engine.jobs import computed_queries, planning
 from app.engine.jobs.definition import parse_resources
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata import expressions
+from app.engine.record_errors import ComputedQueryError, ExpressionError
 from app.engine.runs import deletes
 
 TEAMS: JsonObject = {"resource": "teams", "method": "list", "persist": True, "delete_tracking": "soft"}

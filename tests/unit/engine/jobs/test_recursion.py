@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import ExpressionError, PlaceholderError, RecursionFaultError, TransformError
 from app.engine.jobs import planning, recursion, transforms
 from app.engine.jobs.definition import parse_resources
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import ExpressionError, PlaceholderError, RecursionFaultError, TransformError
 
 FOLDERS: JsonObject = {
     "resource": "folders",

@@ -2,11 +2,11 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import LoopError
 from app.engine.jobs import scope
 from app.engine.jobs.definition import parse_resources
 from app.engine.jobs.planning import RunPlan, plan
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import LoopError
 
 USERS = {"resource": "users", "method": "list"}
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.errors import SourceError
+from app.engine.record_errors import SourceError
 from app.engine.runs.loops import CursorTrail
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.engine.errors import SourceError
 from app.engine.json_types import JSON
+from app.engine.record_errors import SourceError
 from app.engine.templating import base_urls, placeholders
 
 

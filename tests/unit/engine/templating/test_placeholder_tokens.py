@@ -1,7 +1,7 @@
 import pytest
 
-from app.engine.errors import PlaceholderError
 from app.engine.json_types import JSON
+from app.engine.record_errors import PlaceholderError
 from app.engine.redaction import MASK
 from app.engine.templating.tokens import parse_token
 

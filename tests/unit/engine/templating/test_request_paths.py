@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.engine.errors import FerrymanError, InvalidInputError, SourceError
+from app.engine.errors import FerrymanError, InvalidInputError
 from app.engine.integrations.config import PASSED_ON, parse_config
+from app.engine.record_errors import SourceError
 from app.engine.templating import request_paths
 from app.services.ports import PageCall
 from app.sources import requests

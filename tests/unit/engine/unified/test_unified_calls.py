@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import MappingError, ProviderAnswer, SourceError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import MappingError, ProviderAnswer, SourceError
 from app.engine.records.keys import BY_ID
 from app.engine.unified.calls import CallMapping, UnifiedRequest, call_mapping
 from app.engine.unified.mapping import UnifiedMapping, override_failures, parse_mapping

@@ -10,12 +10,13 @@ import pytest
 
 from app.engine.accounts import oauth
 from app.engine.accounts.oauth import TokenRequest
-from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableError
+from app.engine.errors import StoreUnavailableError
 from app.engine.integrations.config import parse_config
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
+from app.engine.record_errors import InvalidGrantError, SourceError
 from app.services.accounts.credentials import CredentialService
 
 CONFIG, _ = parse_config(

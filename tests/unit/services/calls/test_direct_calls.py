@@ -6,15 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import (
-    InvalidInputError,
-    MappingError,
-    NotFoundError,
-    ProviderAnswer,
-    SourceError,
-    TooManyRequestsError,
-)
+from app.engine.errors import InvalidInputError, NotFoundError, TooManyRequestsError
 from app.engine.json_types import JSON
+from app.engine.record_errors import MappingError, ProviderAnswer, SourceError
 from app.services.calls.accounts import CalledAccounts
 from app.services.calls.custom import CustomCalls, CustomRequest
 from app.services.calls.direct import DirectCalls, DirectPage, DirectRequest

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from app.engine.errors import PlaceholderError, SourceError
 from app.engine.json_types import JsonObject
+from app.engine.record_errors import PlaceholderError, SourceError
 from app.engine.records.changes import Change
 from app.engine.runs.books import Counters
 from app.engine.runs.frontier import Frontier

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import SourceError
 from app.engine.integrations.config import parse_config
 from app.engine.json_types import JSON
+from app.engine.record_errors import SourceError
 from app.services.ports import PageCall
 from app.sources import requests
 from app.sources.exchange.exchange import HttpRequest

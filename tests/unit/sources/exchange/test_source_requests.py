@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from app.engine.errors import PlaceholderError, SourceError
 from app.engine.integrations.config import IntegrationConfig, parse_config
+from app.engine.record_errors import PlaceholderError, SourceError
 from app.services.ports import PageCall
 from app.sources import requests
 from app.sources.exchange.exchange import HttpRequest

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from app.engine.errors import SourceError
+from app.engine.record_errors import SourceError
 from app.sources.limiter.warnings import SLOW_SECONDS, ThrottledWarnings
 
 

@@ -15,12 +15,13 @@ from cryptography.fernet import Fernet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.engine.errors import FerrymanError, InvalidInputError, SourceError, UnreadableSecretError
+from app.engine.errors import FerrymanError, InvalidInputError, UnreadableSecretError
 from app.engine.integrations import token_answers
 from app.engine.integrations.answer_format import AnswerFormat
 from app.engine.integrations.pagination import NextIs
 from app.engine.integrations.token_answers import TokenPlaces
 from app.engine.limits import headers as rate_signs
+from app.engine.record_errors import SourceError
 from app.engine.templating import request_paths, tokens
 from app.services.ports import SealPurpose
 from app.sources.cassettes.cassettes import CassetteError, CassettePlayer
