@@ -170,7 +170,7 @@ class Sending(Generic[T]):
         if told >= LONGEST_WAIT_IN_PLACE_SECONDS:
             raise TransientSourceError(error, min(told, rate_signs.LONGEST_WAIT_SECONDS)) from error
         base = self.settings.retry_base_seconds
-        wait = told + retry.backoff_seconds(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)
+        wait = told + retry.draw_backoff(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)
         if self.failures >= self.settings.request_attempts or self.spent_seconds + wait >= _patience(self.request):
             raise error
         self.fault = error

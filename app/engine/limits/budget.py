@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from app.engine.limits import retry
 from app.engine.limits.budget_state import (
     HOLD_SECONDS,
     Budget,
@@ -145,10 +146,10 @@ def _refused(budget: Budget, report: Report, now: float) -> Budget:
 def _untold_seconds(default: float | None, pace: float | None, strikes: int) -> float:
     """Choose the wait that the upstream did not tell: one beat of a known pace, else longer each time."""
     if default is not None:
-        return min(default * 2.0 ** min(strikes, 10), max(default, _LONGEST_DEFAULT_SECONDS))
+        return retry.compute_backoff(strikes + 1, default, max(default, _LONGEST_DEFAULT_SECONDS))
     if pace is not None and strikes == 0:
         return min(1.0 / pace, _STRIKE_SECONDS)
-    return min(_STRIKE_SECONDS * 2.0 ** min(strikes, 10), _LONGEST_STRIKE_SECONDS)
+    return retry.compute_backoff(strikes + 1, _STRIKE_SECONDS, _LONGEST_STRIKE_SECONDS)
 
 
 def _halved(budget: Budget, now: float) -> Budget:

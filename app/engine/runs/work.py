@@ -6,12 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.engine.ids import new_id
+from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JsonObject
+from app.engine.limits import retry
 from app.engine.records.changes import Change
 from app.engine.records.list_ends import PageWarning
 from app.engine.records.rows import RecordBatch
 from app.engine.runs.books import Counters
-from app.engine.runs.settling import Exchanges
+from app.engine.runs.settling import Exchanges, ResourceState
 from app.engine.status import UnitStatus
 
 
@@ -42,7 +44,12 @@ class Claim:
     webhook_id: str | None = None
     """The webhook among whose deliveries a delivery unit's lease is counted."""
     is_crowded: bool = False
-    """Somebody may wait for this lease to end: that webhook has about as many under way as it may, or had before."""
+    """Others may wait for this lease to end: that webhook has about as many deliveries in flight as it may, or had."""
+
+    @property
+    def retry_seconds(self) -> float:
+        """How long the unit sleeps after an error that nobody expected: a second, then longer each time."""
+        return retry.compute_backoff(self.attempts, 2.0, 30.0) - 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +138,26 @@ class ErrorDraft:
     message: str
     details: JsonObject
     at: datetime
+
+
+def draft_error(
+    code: str,
+    message: str,
+    *,
+    at: datetime,
+    source: ResourceItem | ResourceState | None = None,
+    details: JsonObject | None = None,
+) -> ErrorDraft:
+    """Make an error of a run, or of one of its resources."""
+    return ErrorDraft(
+        id=new_id(),
+        resource=None if source is None else source.name,
+        method=None if source is None else source.method,
+        code=code,
+        message=message,
+        details=details or {},
+        at=at,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

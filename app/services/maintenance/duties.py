@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
 from app.engine.json_types import JsonObject
+from app.engine.limits import retry
 from app.engine.times import iso_utc
 from app.services.ports import Clock
 
@@ -186,7 +187,7 @@ class _Turns:
             is_known = is_passing and self._fault is not None and self._fault["error"] == kind
             self._failures += 1
             if not is_passing:
-                pause = min(2.0**self._failures, _LONGEST_PAUSE_SECONDS)
+                pause = retry.compute_backoff(self._failures, 2.0, _LONGEST_PAUSE_SECONDS)
                 self._next_at = max(self._next_at, self._monotonic() + pause)
             if not is_known:
                 self._fault = self._fault_of(kind)

@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from app.engine.ids import new_id
 from app.engine.jobs import definition, planning
 from app.engine.objects.runs import SyncJobRun
 from app.engine.records.changes import Change
 from app.engine.runs import deletes
 from app.engine.runs.settling import Progress, ResourceState
-from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Vanished
+from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Vanished, draft_error
 from app.engine.webhooks import events
 from app.services.contexts.context import envelope_of
 from app.services.ports import Clock
@@ -144,12 +143,5 @@ class Deletions:
             f"{found.vanished} of {found.held} records of '{writer.resource}' have vanished upstream, more than the "
             f"{self._limit_percent:g} % that may be deleted at once: nothing was deleted"
         )
-        return ErrorDraft(
-            id=new_id(),
-            resource=writer.name,
-            method=writer.method,
-            code="delete_guard",
-            message=message,
-            details={"vanished": found.vanished, "held": found.held},
-            at=self._clock.now(),
-        )
+        details = {"vanished": found.vanished, "held": found.held}
+        return draft_error("delete_guard", message, at=self._clock.now(), source=writer, details=details)

@@ -14,7 +14,7 @@ from app.engine.objects.daemons import name_queue
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import increments, settling
 from app.engine.runs.settling import Progress, ResourceState, Verdict
-from app.engine.runs.work import ErrorDraft, EventDraft, WakeUp
+from app.engine.runs.work import ErrorDraft, EventDraft, WakeUp, draft_error
 from app.engine.status import ErrorHandling, RunStatus
 from app.engine.times import iso_utc
 from app.engine.webhooks import announcements, events
@@ -290,8 +290,7 @@ class RunLifecycle:
         return [WakeUp(run_id=run.id, unit_id=unit_id, queue=name_queue(run.daemon_group_key))] if unit_id else []
 
     def _draft(self, code: str, message: str) -> ErrorDraft:
-        at = self._clock.now()
-        return ErrorDraft(id=new_id(), resource=None, method=None, code=code, message=message, details={}, at=at)
+        return draft_error(code, message, at=self._clock.now())
 
 
 def _hold_increments(locked: LockedRun, run: SyncJobRun, progress: Progress) -> None:

@@ -12,7 +12,7 @@ from app.engine.jobs.items import ResourceItem
 from app.engine.objects.runs import SyncJobRun
 from app.engine.record_errors import LoopError
 from app.engine.runs import books
-from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, units_of
+from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, draft_error, units_of
 from app.engine.status import ErrorHandling, RunStatus, UnitStatus
 from app.engine.webhooks import events
 from app.services.contexts.context import RunContext
@@ -108,12 +108,4 @@ def _as_created(run: SyncJobRun) -> SyncJobRun:
 
 
 def _error(error: LoopError, item: ResourceItem, clock: Clock) -> ErrorDraft:
-    return ErrorDraft(
-        id=new_id(),
-        resource=item.name,
-        method=item.method,
-        code=error.code,
-        message=error.message,
-        details={},
-        at=clock.now(),
-    )
+    return draft_error(error.code, error.message, at=clock.now(), source=item)

@@ -263,7 +263,7 @@ class DeliveryWorker:
 
     def _break_off(self, claim: Claim, error: Exception) -> None:
         """Have the unit come back by its timer, later each time, until it counts as poison."""
-        self._leases.hand_back(claim, wake_seconds=min(2.0**claim.attempts, 30.0) - 1.0, has_failed=True)
+        self._leases.hand_back(claim, wake_seconds=claim.retry_seconds, has_failed=True)
         if isinstance(error, StoreUnavailableError):
             raise error
         logger.error("work on a run's deliveries broke", exc_info=error, extra={"run_id": claim.run_id})

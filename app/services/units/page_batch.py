@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.engine.ids import new_id
 from app.engine.jobs import parent_fields, recursion, scope
 from app.engine.jobs.items import NodeKind, ResourceItem
 from app.engine.json_types import JSON, JsonObject
@@ -18,7 +17,16 @@ from app.engine.redaction import redacted
 from app.engine.runs.books import Counters
 from app.engine.runs.frontier import Frontier
 from app.engine.runs.settling import Exchanges
-from app.engine.runs.work import Claim, ErrorDraft, EventDraft, GatheredBatch, PageWrite, UnitDraft, units_of
+from app.engine.runs.work import (
+    Claim,
+    ErrorDraft,
+    EventDraft,
+    GatheredBatch,
+    PageWrite,
+    UnitDraft,
+    draft_error,
+    units_of,
+)
 from app.engine.status import UnitStatus
 from app.services.contexts.context import RunContext
 from app.services.ports import Clock, FetchedPage, PageCall
@@ -217,17 +225,8 @@ class PageBatch:
         self._skipped[self._context.resource_ids[child.name]] += 1
 
     def _note(self, item: ResourceItem, error: RecordError, element: scope.Element) -> None:
-        self.errors.append(
-            ErrorDraft(
-                id=new_id(),
-                resource=item.name,
-                method=item.method,
-                code=error.code,
-                message=error.message,
-                details=self._details(item, error, element),
-                at=self._clock.now(),
-            )
-        )
+        details = self._details(item, error, element)
+        self.errors.append(draft_error(error.code, error.message, at=self._clock.now(), source=item, details=details))
 
     def _details(self, item: ResourceItem, error: RecordError, element: scope.Element) -> JsonObject:
         details: JsonObject = {}

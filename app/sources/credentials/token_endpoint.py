@@ -56,7 +56,7 @@ class HttpTokenEndpoint:
             except SourceError as error:
                 if not error.retryable or attempt == _ATTEMPTS:
                     raise
-            await asyncio.sleep(retry.backoff_seconds(attempt, 0.3, 2.0, random.random))
+            await asyncio.sleep(retry.draw_backoff(attempt, 0.3, 2.0, random.random))
         raise AssertionError("unreachable")
 
     async def _attempt(self, request: TokenRequest) -> JsonObject:

@@ -5,16 +5,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.engine.limits.retry import LONGEST_RETRY_AFTER_SECONDS, backoff_seconds, retry_after_seconds
+from app.engine.limits.retry import LONGEST_RETRY_AFTER_SECONDS, compute_backoff, draw_backoff, retry_after_seconds
 
 NOW = datetime(2026, 1, 5, 10, 0, 0, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("attempt", "seconds"), [(1, 0.5), (2, 1.0), (3, 2.0), (6, 16.0), (7, 30.0), (10_000, 30.0)], ids=str
+)
+def test_backoff_doubles_up_to_the_cap(attempt: int, seconds: float) -> None:
+    assert compute_backoff(attempt, 0.5, 30.0) == seconds
+
+
 @pytest.mark.parametrize(("attempt", "longest"), [(1, 0.5), (2, 1.0), (3, 2.0), (6, 10.0), (10_000, 10.0)])
-def test_the_pause_doubles_up_to_the_cap(attempt: int, longest: float) -> None:
-    assert backoff_seconds(attempt, 0.5, 10.0, lambda: 1.0) == longest
-    assert backoff_seconds(attempt, 0.5, 10.0, lambda: 0.25) == longest / 4
-    assert backoff_seconds(attempt, 0.5, 10.0, lambda: 0.0) == 0.0
+def test_pause_is_drawn_from_all_up_to_the_backoff(attempt: int, longest: float) -> None:
+    assert draw_backoff(attempt, 0.5, 10.0, lambda: 1.0) == longest
+    assert draw_backoff(attempt, 0.5, 10.0, lambda: 0.25) == longest / 4
+    assert draw_backoff(attempt, 0.5, 10.0, lambda: 0.0) == 0.0
 
 
 @pytest.mark.parametrize(
