@@ -14,8 +14,8 @@ from functools import partial
 from typing import Final, Generic, TypeVar
 
 from app.engine.integrations.rate_limit import RateLimitConfig
+from app.engine.limits import constants, retry
 from app.engine.limits import headers as rate_signs
-from app.engine.limits import retry
 from app.engine.limits.headers import RateLimitHeaders
 from app.engine.record_errors import RateLimitedError, SourceError, TransientSourceError
 from app.settings import Settings
@@ -23,7 +23,7 @@ from app.sources.answers import error_rules
 from app.sources.exchange import faults
 from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
 from app.sources.limiter import hedging
-from app.sources.limiter.gate import LONGEST_WAIT_IN_PLACE_SECONDS, AccountGate, Admission
+from app.sources.limiter.gate import AccountGate, Admission
 
 _PATIENCE_SECONDS: Final = 60.0
 """All attempts of one request and the backoff between them; waits at the gate do not count."""
@@ -156,7 +156,7 @@ class Sending(Generic[T]):
         self.refusals += 1
         self.gate.throttled_warnings.refused(self.endpoint, status, told)
         wait = self.config.default_wait_seconds if told is None else told
-        if wait is not None and wait >= LONGEST_WAIT_IN_PLACE_SECONDS:
+        if wait is not None and wait >= constants.LONGEST_WAIT_IN_PLACE_SECONDS:
             raise RateLimitedError(wait, status=status)
         if self.refusals >= self.settings.request_attempts:
             raise RateLimitedError(max(self.gate.wait_seconds(), _UNTOLD_WAIT_SECONDS), status=status)
@@ -167,8 +167,8 @@ class Sending(Generic[T]):
         if isinstance(error, RateLimitedError) or not self._may_repeat(error):
             raise error
         told = error.retry_after_seconds or 0.0
-        if told >= LONGEST_WAIT_IN_PLACE_SECONDS:
-            raise TransientSourceError(error, min(told, rate_signs.LONGEST_WAIT_SECONDS)) from error
+        if told >= constants.LONGEST_WAIT_IN_PLACE_SECONDS:
+            raise TransientSourceError(error, min(told, constants.LONGEST_WAIT_SECONDS)) from error
         base = self.settings.retry_base_seconds
         wait = told + retry.draw_backoff(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)
         if self.failures >= self.settings.request_attempts or self.spent_seconds + wait >= _patience(self.request):

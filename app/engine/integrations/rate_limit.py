@@ -15,6 +15,7 @@ from app.engine.config.reader import ConfigReader, shown
 from app.engine.flags import is_true
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
+from app.engine.limits import constants
 from app.engine.limits import headers as rate_signs
 from app.engine.record_errors import ExpressionError
 
@@ -80,7 +81,7 @@ class RateLimitConfig:
         sources = [source for source in (self.retry_after_header, self.reset_header) if source is not None]
         texts = [_told(source, status, headers) for source in sources]
         told = [seconds for text in texts if (seconds := rate_signs.seconds_told(text, clock)) is not None]
-        return min(max(told), rate_signs.LONGEST_WAIT_SECONDS) if told else None
+        return min(max(told), constants.LONGEST_WAIT_SECONDS) if told else None
 
 
 def read_rate_limit(reader: ConfigReader) -> RateLimitConfig:
@@ -95,7 +96,7 @@ def read_rate_limit(reader: ConfigReader) -> RateLimitConfig:
         retry_after_header=_header(reader, "retry_after_header_expression"),
         reset_header=_header(reader, "rate_limit_header_expression"),
         default_wait_seconds=_seconds(
-            reader, "default_wait_seconds", least=0.1, most=int(rate_signs.LONGEST_WAIT_SECONDS)
+            reader, "default_wait_seconds", least=0.1, most=int(constants.LONGEST_WAIT_SECONDS)
         ),
     )
 

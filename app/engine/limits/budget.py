@@ -11,11 +11,9 @@ time until it served again. It is cut a little at each later refusal, and tried 
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
 
-from app.engine.limits import retry
+from app.engine.limits import constants, retry
 from app.engine.limits.budget_state import (
-    HOLD_SECONDS,
     Budget,
     BudgetLimits,
     Grant,
@@ -26,44 +24,10 @@ from app.engine.limits.budget_state import (
     merged,
 )
 
-PACE_MARGIN: Final = 0.95
-"""How much of a known limit is used: what is sent evenly does not arrive evenly."""
-LEASE_SECONDS: Final = 3.0
-"""After this long without a report, what a process held is free: it was killed."""
-
-_AHEAD_SECONDS: Final = 0.25
-"""How far ahead starts are given out."""
-_EPOCH_SECONDS: Final = 20.0
-_BURST_SECONDS: Final = 2.0
-"""A limit is learned from what came right before it was hit: idle time before that says nothing."""
-_REFUSALS_KEPT_SECONDS: Final = 30.0
-_LONGEST_LEARNED_SECONDS: Final = 120.0
-"""A limit that lasts longer is not spread evenly: its requests are used when there is work."""
-_REFUSALS_TO_LEARN: Final = 2
-_MEASURED_SECONDS: Final = 1.0
-_STRIKE_SECONDS: Final = 1.0
-_LONGEST_STRIKE_SECONDS: Final = 64.0
-_LONGEST_DEFAULT_SECONDS: Final = 1800.0
-"""A budget that nobody asks for is forgotten after an hour, and with it how often it was refused."""
-_SLOWEST_PACE: Final = 1 / 60
-_FIRST_HOLD_SECONDS: Final = 3.0
-_LONGEST_HOLD_SECONDS: Final = 120.0
-_CUT: Final = 0.94
-_DEEPEST_FIRST_CUT: Final = 0.85
-"""What was served of a pace also tells how long the processes themselves stood still."""
-_DEEPEST_CUT: Final = 0.7
-"""Of a pace that was cut just before, and refused all the same."""
-_GROWTH_PER_SECOND: Final = 1.05
-_SURE: Final = 5.0
-"""From so many served requests on a learned pace is believed: of one or two it says how little was asked for."""
-_FORGOTTEN_AT: Final = 8.0
-"""A pace that has grown to so many times the last known limit says nothing any more."""
-_CLOCK_JUMP_SECONDS: Final = 2.0
-
 
 def exchange(budget: Budget, report: Report, *, process: str, now: float, limits: BudgetLimits) -> tuple[Budget, Grant]:
     """Take a process's report in and give it its part."""
-    if budget.saved_at > now + _CLOCK_JUMP_SECONDS:
+    if budget.saved_at > now + constants.CLOCK_JUMP_SECONDS:
         budget = fresh(limits)
     budget = _forget(budget, report, process, now)
     budget = _learn(budget, report, now, limits)
@@ -78,7 +42,9 @@ def exchange(budget: Budget, report: Report, *, process: str, now: float, limits
     holders = dict(others)
     if report.wanted:
         held = max(slots, report.in_flight)
-        holders[process] = Holder(slots=held, wanted=report.wanted, in_flight=in_flight, until=now + LEASE_SECONDS)
+        holders[process] = Holder(
+            slots=held, wanted=report.wanted, in_flight=in_flight, until=now + constants.LEASE_SECONDS
+        )
     budget = replace(budget, holders=holders, saved_at=now)
     return budget, Grant(
         slots=slots,
@@ -95,7 +61,11 @@ def exchange(budget: Budget, report: Report, *, process: str, now: float, limits
 
 def _forget(budget: Budget, report: Report, process: str, now: float) -> Budget:
     """Drop what is over: expired holds, a quota that was made up again, old counts."""
-    holders = {name: holder for name, holder in budget.holders.items() if now < holder.until <= now + 2 * LEASE_SECONDS}
+    holders = {
+        name: holder
+        for name, holder in budget.holders.items()
+        if now < holder.until <= now + 2 * constants.LEASE_SECONDS
+    }
     quota = budget.quota
     if quota is not None and quota.until <= now:
         # Made up again; when that goes on is told by the next answer, and if none tells, it is over.
@@ -105,11 +75,11 @@ def _forget(budget: Budget, report: Report, process: str, now: float) -> Budget:
         # What comes now is a burst of its own: the pause before it says nothing of the limit.
         budget = replace(budget, epoch_at=now, served=0.0)
     elapsed = now - budget.epoch_at
-    longest = _BURST_SECONDS if budget.pace is None else _EPOCH_SECONDS
+    longest = constants.BURST_SECONDS if budget.pace is None else constants.EPOCH_SECONDS
     if elapsed <= longest or budget.is_probing:
         return budget
     kept = longest / 2
-    refused = budget.refused if now - budget.cut_at < _REFUSALS_KEPT_SECONDS else 0
+    refused = budget.refused if now - budget.cut_at < constants.REFUSALS_KEPT_SECONDS else 0
     return replace(budget, epoch_at=now - kept, served=budget.served * kept / elapsed, refused=refused)
 
 
@@ -146,10 +116,10 @@ def _refused(budget: Budget, report: Report, now: float) -> Budget:
 def _untold_seconds(default: float | None, pace: float | None, strikes: int) -> float:
     """Choose the wait that the upstream did not tell: one beat of a known pace, else longer each time."""
     if default is not None:
-        return retry.compute_backoff(strikes + 1, default, max(default, _LONGEST_DEFAULT_SECONDS))
+        return retry.compute_backoff(strikes + 1, default, max(default, constants.LONGEST_DEFAULT_WAIT_SECONDS))
     if pace is not None and strikes == 0:
-        return min(1.0 / pace, _STRIKE_SECONDS)
-    return retry.compute_backoff(strikes + 1, _STRIKE_SECONDS, _LONGEST_STRIKE_SECONDS)
+        return min(1.0 / pace, constants.FIRST_WAIT_SECONDS)
+    return retry.compute_backoff(strikes + 1, constants.FIRST_WAIT_SECONDS, constants.LONGEST_UNNAMED_WAIT_SECONDS)
 
 
 def _halved(budget: Budget, now: float) -> Budget:
@@ -161,14 +131,20 @@ def _slowed(budget: Budget, now: float) -> Budget:
     """Cut a known pace to what was served of it, within bounds."""
     assert budget.pace is not None
     elapsed = now - budget.epoch_at
-    is_measured = elapsed >= _MEASURED_SECONDS
+    is_measured = elapsed >= constants.MEASURED_SECONDS
     seen = budget.served / elapsed if is_measured else budget.pace
-    deepest = _DEEPEST_FIRST_CUT if now >= budget.grow_at else _DEEPEST_CUT
-    pace = max(_SLOWEST_PACE, min(max(seen, budget.pace * deepest), budget.pace * _CUT))
+    deepest = constants.DEEPEST_FIRST_CUT if now >= budget.grow_at else constants.DEEPEST_CUT
+    pace = max(constants.SLOWEST_PACE, min(max(seen, budget.pace * deepest), budget.pace * constants.CUT))
     is_known = budget.limit_pace is not None and budget.pace >= 0.8 * budget.limit_pace
-    hold = min(budget.hold * 2, _LONGEST_HOLD_SECONDS) if is_known else HOLD_SECONDS
+    hold = min(budget.hold * 2, constants.LONGEST_HOLD_SECONDS) if is_known else constants.HOLD_SECONDS
     slowed = replace(
-        budget, pace=pace, limit_pace=budget.pace, evidence=_SURE, hold=hold, grow_at=now + hold, refused=0
+        budget,
+        pace=pace,
+        limit_pace=budget.pace,
+        evidence=constants.EVIDENCE_ENOUGH,
+        hold=hold,
+        grow_at=now + hold,
+        refused=0,
     )
     # Else it goes on: refusals in quick succession would never see what is served.
     return replace(slowed, epoch_at=now, served=0.0) if is_measured else slowed
@@ -178,19 +154,19 @@ def _paced(budget: Budget, now: float) -> Budget:
     """Learn from the end of a refusal: what was served since the epoch began, over the time until this answer."""
     elapsed = max(1.0, budget.not_before - budget.epoch_at)
     budget = replace(budget, is_probing=False)
-    if budget.quota is not None or budget.refused < _REFUSALS_TO_LEARN or budget.served < 1:
+    if budget.quota is not None or budget.refused < constants.REFUSALS_TO_LEARN or budget.served < 1:
         return budget
-    if elapsed > _LONGEST_LEARNED_SECONDS:
+    if elapsed > constants.LONGEST_LEARNED_SECONDS:
         return replace(budget, pace=None, epoch_at=now, served=0.0, refused=0)
-    pace = max(_SLOWEST_PACE, budget.served / elapsed)
+    pace = max(constants.SLOWEST_PACE, budget.served / elapsed)
     return replace(
         budget,
         pace=pace,
         limit_pace=pace,
         next_at=now + 1.0 / pace,
         evidence=budget.served,
-        hold=HOLD_SECONDS / 2,
-        grow_at=now + _FIRST_HOLD_SECONDS * min(1.0, budget.served / _SURE),
+        hold=constants.HOLD_SECONDS / 2,
+        grow_at=now + constants.FIRST_HOLD_SECONDS * min(1.0, budget.served / constants.EVIDENCE_ENOUGH),
         epoch_at=now,
         served=0.0,
         refused=0,
@@ -209,7 +185,7 @@ def _grown(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> 
     # By the time that has passed, up to one beat: served requests are as rare as the pace is slow.
     seconds = min(now - budget.grow_at, max(1.0, 1.0 / budget.pace))
     pace = budget.pace * _growth_per_second(budget, report) ** seconds
-    if budget.limit_pace is not None and pace > _FORGOTTEN_AT * budget.limit_pace:
+    if budget.limit_pace is not None and pace > constants.FORGOTTEN_AT * budget.limit_pace:
         return replace(budget, pace=None, limit_pace=None)
     return replace(budget, pace=pace, grow_at=now)
 
@@ -220,7 +196,7 @@ def _growth_per_second(budget: Budget, report: Report) -> float:
     So does an upstream that says that there is room.
     """
     doubling_seconds = 1.0 if report.has_room else max(1.0, budget.evidence) ** 2
-    return max(_GROWTH_PER_SECOND, math.exp2(1.0 / doubling_seconds))
+    return max(constants.GROWTH_PER_SECOND, math.exp2(1.0 / doubling_seconds))
 
 
 def _with_quota(budget: Budget, report: Report) -> Budget:
@@ -230,7 +206,7 @@ def _with_quota(budget: Budget, report: Report) -> Budget:
 def _effective_pace(budget: Budget, limits: BudgetLimits) -> float | None:
     paces = [] if budget.pace is None else [budget.pace]
     if limits.pace is not None:
-        paces.append(limits.pace * PACE_MARGIN)
+        paces.append(limits.pace * constants.PACE_MARGIN)
     return min(paces, default=None)
 
 
@@ -268,7 +244,7 @@ def _give_starts(
         count = max(0, min(count, budget.quota.left - sent))
     at = max(budget.next_at, now, budget.not_before)
     starts: list[float] = []
-    while len(starts) < count and at <= now + _AHEAD_SECONDS:
+    while len(starts) < count and at <= now + constants.START_AHEAD_SECONDS:
         starts.append(at)
         at += 0.0 if pace is None else 1.0 / pace
     return replace(budget, next_at=at) if starts and pace is not None else budget, tuple(starts)

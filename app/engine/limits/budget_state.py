@@ -6,11 +6,8 @@ A budget is kept as one JSON text; a text of another release, or nonsense, count
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Final
 
-HOLD_SECONDS: Final = 10.0
-"""How long a pace is kept before more is tried."""
-_SAME_RESET_SECONDS: Final = 0.5
+from app.engine.limits import constants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +60,7 @@ class Budget:
     evidence: float = 0.0
     """How many served requests the pace was learned from."""
     next_at: float = 0.0
-    hold: float = HOLD_SECONDS
+    hold: float = constants.HOLD_SECONDS
     grow_at: float = 0.0
     epoch_at: float = 0.0
     served: float = 0.0
@@ -135,7 +132,7 @@ def opened(budget: Budget) -> Budget:
 
 def merged(known: Quota | None, told: Quota) -> Quota:
     """Keep the least that remains of one window: answers overtake each other."""
-    if known is None or told.until > known.until + _SAME_RESET_SECONDS:
+    if known is None or told.until > known.until + constants.SAME_RESET_SECONDS:
         return told
     return replace(told, left=min(known.left, told.left))
 

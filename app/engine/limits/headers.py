@@ -12,9 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-LONGEST_BELIEVED_SECONDS: Final = 24 * 3600.0
-LONGEST_WAIT_SECONDS: Final = 3600.0
-"""After this long one request asks again, whatever was told."""
+from app.engine.limits import constants
 
 _RESET_NAMES: Final = (
     "ratelimit-reset",
@@ -32,7 +30,6 @@ _REMAINING_NAMES: Final = (
 _LIMIT_NAMES: Final = ("ratelimit-limit", "x-ratelimit-limit", "x-rate-limit-limit", "x-ratelimit-limit-requests")
 
 # A clock that differs less from the upstream's whole-second Date header may well be the same.
-_SAME_CLOCK_SECONDS: Final = 2.0
 _EPOCH_SECONDS: Final = 1e9
 _EPOCH_MILLISECONDS: Final = 1e11
 _EPOCH_MICROSECONDS: Final = 1e14
@@ -66,7 +63,7 @@ class RateLimitHeaders:
         is_of_another = bool(self.remaining) and (bool(told) or has_default)
         if self.reset_seconds is not None and not is_of_another:
             told.append(self.reset_seconds)
-        return min(max(told), LONGEST_WAIT_SECONDS) if told else None
+        return min(max(told), constants.LONGEST_WAIT_SECONDS) if told else None
 
 
 def read(headers: Mapping[str, str], *, now: datetime, server_date: datetime | None) -> RateLimitHeaders:
@@ -96,12 +93,12 @@ def seconds_told(text: str | None, clock: datetime) -> float | None:
 
 def believed(seconds: float | None) -> float | None:
     """Keep a wait that makes sense."""
-    return seconds if seconds is not None and 0.0 < seconds <= LONGEST_BELIEVED_SECONDS else None
+    return seconds if seconds is not None and 0.0 < seconds <= constants.LONGEST_BELIEVED_SECONDS else None
 
 
 def _clock(now: datetime, server_date: datetime | None) -> datetime:
     """Choose the clock that a moment is told by: the upstream's own, when ours is clearly another."""
-    if server_date is None or abs((server_date - now).total_seconds()) <= _SAME_CLOCK_SECONDS:
+    if server_date is None or abs((server_date - now).total_seconds()) <= constants.SAME_CLOCK_SECONDS:
         return now
     return server_date
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
+from app.engine.limits import constants
 
 
 def compute_backoff(attempt: int, base: float, cap: float) -> float:
@@ -26,10 +26,10 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
         return None
     text = header.strip()
     if text.isascii() and text.replace(".", "", 1).isdigit():
-        return min(float(text), LONGEST_RETRY_AFTER_SECONDS)
+        return min(float(text), constants.LONGEST_BELIEVED_SECONDS)
     try:
         moment = parsedate_to_datetime(text)
     except (TypeError, ValueError, OverflowError):
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max((aware - now).total_seconds(), 0.0), LONGEST_RETRY_AFTER_SECONDS)
+    return min(max((aware - now).total_seconds(), 0.0), constants.LONGEST_BELIEVED_SECONDS)

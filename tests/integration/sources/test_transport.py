@@ -61,7 +61,7 @@ def test_a_fault_that_is_waited_out_is_told_in_the_log(
 def test_a_slow_answer_is_told_in_the_log(
     client: Client, upstream: Upstream, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.sources.limiter.warnings.SLOW_SECONDS", 0.0)
+    monkeypatch.setattr("app.engine.limits.constants.SLOW_ANSWER_SECONDS", 0.0)
     upstream.in_turn(reply([1]))
 
     client.fetch()

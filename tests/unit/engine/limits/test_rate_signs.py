@@ -5,7 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.engine.limits import headers as rate_signs
-from app.engine.limits.headers import LONGEST_BELIEVED_SECONDS, LONGEST_WAIT_SECONDS, RateLimitHeaders
+from app.engine.limits.constants import LONGEST_BELIEVED_SECONDS, LONGEST_WAIT_SECONDS
+from app.engine.limits.headers import RateLimitHeaders
 
 NOW = datetime(2026, 1, 5, 10, 0, 0, tzinfo=UTC)
 EPOCH = int(NOW.timestamp())
