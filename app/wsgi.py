@@ -1,6 +1,6 @@
 """The WSGI application that gunicorn serves: ``app.wsgi:app``."""
 
-from app import gc_tuning, recursion_limit, settings
+from app import interpreter, settings
 from app.api.application import create_app
 from app.bootstrap.api import api_services
 from app.logs import configure
@@ -8,5 +8,5 @@ from app.logs import configure
 configure()
 _settings = settings.from_environment()
 app = create_app(api_services(_settings), _settings)
-gc_tuning.calm()
-recursion_limit.allow()
+interpreter.tune_garbage_collection()
+interpreter.raise_recursion_limit()

@@ -7,7 +7,7 @@ from typing import Final, cast
 from app.client import ApiClient
 from app.connectors import Connector, ConnectorMapping
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
+from app.engine.json_values import merged
 
 _INTEGRATION: Final = "/integration"
 _MODEL: Final = "/unified-model"

@@ -8,9 +8,9 @@ import aiohttp
 
 from app.engine.errors import DeliveryError
 from app.engine.ids import new_id
+from app.engine.json_values import storable_text
 from app.engine.limits import retry
 from app.engine.objects.webhooks import Webhook
-from app.engine.storable import storable_text
 from app.engine.webhooks import events, signatures
 from app.net import guarded_connections
 from app.net.addresses import AllowedNetworks

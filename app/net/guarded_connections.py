@@ -5,15 +5,20 @@ redirect, by the many ways to write an address. Here both the answers of DNS and
 checked; a connection that is kept alive was checked when it was made.
 """
 
+import asyncio
 import socket
-from typing import Final
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import aiohttp
 from aiohappyeyeballs import AddrInfoType, SocketFactoryType
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
 
-from app.net import names
-from app.net.addresses import SETTING, AllowedNetworks
+from app.net.addresses import ALLOWED_NETWORKS_SETTING, AllowedNetworks
 
 DNS_CACHE_SECONDS: Final = 60
 
@@ -28,7 +33,7 @@ class BlockedAddressError(OSError):
 
 def blocked_words(host: str) -> str:
     """Return why a host is not connected to, and what would allow it. Where it leads stays untold: names are probes."""
-    return f"the host '{host}' leads to an address that is not public, and {SETTING} does not list it"
+    return f"the host '{host}' leads to an address that is not public, and {ALLOWED_NETWORKS_SETTING} does not list it"
 
 
 def connector(allowed: AllowedNetworks, *, limit: int) -> aiohttp.TCPConnector:
@@ -52,7 +57,7 @@ class GuardedResolver(AbstractResolver):
 
     def __init__(self, allowed: AllowedNetworks, inner: AbstractResolver | None = None) -> None:
         self._allowed = allowed
-        self._inner = inner or names.resolver()
+        self._inner = inner or resolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -77,3 +82,43 @@ def _socket_factory(allowed: AllowedNetworks) -> SocketFactoryType:
         return socket.socket(family=family, type=kind, proto=protocol)
 
     return make
+
+
+T = TypeVar("T")
+
+
+def resolver() -> ThreadedResolver:
+    """Make what looks names up for connections of the running event loop."""
+    return ThreadedResolver(_Lookups())  # type: ignore[arg-type]  # of a loop it uses these two alone
+
+
+class _Lookups:
+    """The two methods of an event loop that look up."""
+
+    async def getaddrinfo(self, host: str, port: int, *, family: int, type: int, flags: int) -> Any:
+        """Find the addresses of a name."""
+        # As bytes, or Python reads it once more by its rules for international names.
+        name = host.encode() if host.isascii() else host
+        return await _in_thread(partial(socket.getaddrinfo, name, port, family, type, 0, flags))
+
+    async def getnameinfo(self, address: Any, flags: int) -> tuple[str, str]:
+        """Write an address."""
+        return await _in_thread(partial(socket.getnameinfo, address, flags))
+
+
+async def _in_thread(ask: Callable[[], T]) -> T:
+    future: Future[T] = Future()
+
+    def answer() -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            found = ask()
+        except Exception as error:  # It is for whoever waits.
+            future.set_exception(error)
+        else:
+            future.set_result(found)
+
+    # One that does not come back must not keep the process from ending.
+    threading.Thread(target=answer, name="ferryman-names", daemon=True).start()
+    return await asyncio.wrap_future(future)

@@ -15,7 +15,7 @@ from app.engine.objects.lists import RowVersion
 from app.engine.objects.webhooks import Webhook
 from app.engine.paths import Path
 from app.engine.record_errors import RecordError, SourceError
-from app.engine.records.list_ends import ListEnd, PageWarning
+from app.engine.records.outcomes import ListEnd, PageWarning
 from app.engine.runs.work import WakeUp
 from app.engine.unified.calls import CallMapping
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from app.engine.accounts import secret_origins
 from app.engine.field_names import is_secret_name
 from app.engine.integrations.config import MethodConfig
-from app.engine.integrations.sent_bodies import SentBody
+from app.engine.integrations.request_formats import SentBody
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.expressions import Expression
 from app.engine.record_errors import SourceError

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from app.net.trusted_proxies import TrustedProxies, parsed
+from app.net.addresses import TrustedProxies, parse_address
 
 Environ = dict[str, Any]
 
@@ -130,7 +130,7 @@ def _address(text: str | None) -> str | None:
         return None
     bare = text[1:].partition("]")[0] if text.startswith("[") else text
     bare = bare.partition(":")[0] if bare.count(":") == 1 else bare
-    address = parsed(bare)
+    address = parse_address(bare)
     return None if address is None else str(address)
 
 

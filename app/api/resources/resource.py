@@ -21,8 +21,8 @@ from app.api.schemas.fields import Input, ShownOnce
 from app.api.schemas.warned import take_warned, with_notes
 from app.engine.ids import canonical_id
 from app.engine.json_types import JsonObject
+from app.engine.objects.environments import Role
 from app.engine.objects.lists import RowVersion
-from app.engine.roles import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
 SchemaLike = Schema | type[Schema]

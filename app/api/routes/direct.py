@@ -14,8 +14,8 @@ from app.api.resources.views import Answer
 from app.api.schemas import direct as schemas
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.objects.environments import Role
 from app.engine.record_errors import SourceError
-from app.engine.roles import Role
 from app.engine.unified.model import USUAL_METHODS, unified_name
 from app.services.calls.direct import DirectPage, DirectRequest
 

@@ -23,9 +23,9 @@ from app.engine.integrations.embedding import Embeddings
 from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
 from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import Role
 from app.engine.objects.integrations import EnvironmentIntegration
 from app.engine.objects.lists import Page
-from app.engine.roles import Role
 from app.services.catalog import known_names
 
 integrated_accounts = Resource(

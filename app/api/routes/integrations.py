@@ -15,8 +15,8 @@ from app.api.schemas.warned import warned
 from app.engine.config.secrets import redacted_config
 from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
+from app.engine.objects.environments import Role
 from app.engine.objects.integrations import Integration
-from app.engine.roles import Role
 from app.services.catalog import known_names
 
 integrations = Resource("integration", description="How third-party APIs are spoken to", changes=Role.ADMIN)

@@ -26,8 +26,8 @@ from app.api.schemas.runs import (
 )
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
+from app.engine.objects.environments import Role
 from app.engine.objects.runs import SyncJobRun, show_run
-from app.engine.roles import Role
 from app.engine.status import ErrorHandling, RunStatus
 from app.services.runs.requests import IdempotencyKey, RunRequest
 

@@ -12,8 +12,7 @@ from app.api.schemas import tenants as schemas
 from app.api.schemas.fields import Deleted, page_of
 from app.engine.errors import NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects.environments import RESERVED_TENANT_ID, is_tenant_id
-from app.engine.roles import Role
+from app.engine.objects.environments import RESERVED_TENANT_ID, Role, is_tenant_id
 
 
 def _place(id: str) -> Mapping[str, str]:

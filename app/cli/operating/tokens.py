@@ -12,8 +12,7 @@ from app.cli.operating.operators import operator_settings
 from app.cli.options import environment_option, stack_option
 from app.cli.spans import Span
 from app.engine.json_types import JsonObject
-from app.engine.objects.environments import DEFAULT_ENVIRONMENT, ApiToken, EnvironmentId
-from app.engine.roles import Role
+from app.engine.objects.environments import DEFAULT_ENVIRONMENT, ApiToken, EnvironmentId, Role
 from app.engine.times import iso_utc, iso_utc_or_none
 from app.invocation import command
 

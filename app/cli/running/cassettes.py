@@ -17,9 +17,8 @@ from app.client import token_for
 from app.engine.errors import ForbiddenError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.environments import EnvironmentId, Role
 from app.engine.objects.runs import show_run
-from app.engine.roles import Role
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import ErrorHandling
 from app.services.runs.requests import RunRequest

@@ -8,7 +8,7 @@ from app.engine.config import non_secrets
 from app.engine.config.reader import ConfigReader, shown
 from app.engine.config.secrets import literal_secrets
 from app.engine.errors import Failure
-from app.engine.integrations import addresses, response_paths
+from app.engine.integrations import request_formats, response_paths
 from app.engine.integrations.allowed_hosts import AllowedHosts, read_allowed_hosts
 from app.engine.integrations.authorization import (
     Authorization,
@@ -30,9 +30,15 @@ from app.engine.integrations.pagination import (
     read_pagination,
 )
 from app.engine.integrations.rate_limit import RateLimitConfig, read_rate_limit
-from app.engine.integrations.request_formats import ArrayFormat, BodyFormat, RequestFormats, read_formats
+from app.engine.integrations.request_formats import (
+    ArrayFormat,
+    BodyFormat,
+    RequestFormats,
+    SentBody,
+    read_formats,
+    read_sent_body,
+)
 from app.engine.integrations.response_paths import ResponsePath, read_response_path
-from app.engine.integrations.sent_bodies import SentBody, read_sent_body
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import Path
@@ -207,7 +213,7 @@ def _read_defaults(reader: ConfigReader) -> MethodConfig:
     return MethodConfig(
         path=placeholders.parse(""),
         http_method="GET",
-        base_url=addresses.read_base_url(reader),
+        base_url=request_formats.read_base_url(reader),
         headers=reader.object_template("headers"),
         query=None,
         body=None,
@@ -241,9 +247,9 @@ def _read_method(
     own = reader.value
     http_method, route = _REST_ROUTES.get(method, _CUSTOM_ROUTE)
     return MethodConfig(
-        path=addresses.read_path(reader, default=route.replace("{resource}", name)),
+        path=request_formats.read_path(reader, default=route.replace("{resource}", name)),
         http_method=_read_http_method(reader, http_method),
-        base_url=addresses.read_base_url(reader) if own.get("base_url") else defaults.base_url,
+        base_url=request_formats.read_base_url(reader) if own.get("base_url") else defaults.base_url,
         headers=headers,
         query=reader.expression("query") if isinstance(own.get("query"), str) else reader.object_template("query"),
         body=reader.any_template("body"),

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Final
 
 from app.engine.config.reader import ConfigReader, shown
-from app.engine.flags import is_true
 from app.engine.json_types import JSON
+from app.engine.json_values import is_true
 from app.engine.jsonata.expressions import Expression
 from app.engine.limits import constants
 from app.engine.limits import headers as rate_signs

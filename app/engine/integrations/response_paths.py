@@ -13,9 +13,8 @@ from app.engine.errors import ExpressionSyntaxError, Failure
 from app.engine.json_types import JSON
 from app.engine.jsonata import expressions
 from app.engine.jsonata.expressions import Expression
-from app.engine.known_keys.leaves import leaves
 from app.engine.known_keys.of_integrations import INTEGRATION
-from app.engine.known_keys.values import PATH
+from app.engine.known_keys.shapes import PATH, leaves
 
 ResponsePath: TypeAlias = MarkedPath | Expression
 

@@ -1,4 +1,4 @@
-"""The arguments of a run, checked against its job's args_schema (wire.md C6)."""
+"""The arguments of a run, checked against its job's args_schema and args_validation (wire.md C6)."""
 
 import copy
 from collections.abc import Iterable, Iterator
@@ -9,12 +9,15 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from app.engine.config.reader import type_name
-from app.engine.errors import Failure, UncheckableError
+from app.engine.errors import ExpressionSyntaxError, Failure, UncheckableError
 from app.engine.json_schema.args_validator import Fault, schema_faults, value_faults
 from app.engine.json_schema.dialects import is_flat, normalised, subschemas
 from app.engine.json_schema.patterns import pattern_fault
 from app.engine.json_schema.validators import size_fault
 from app.engine.json_types import JSON, JsonObject
+from app.engine.jsonata import expressions
+from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError
 
 _REFERENCES: Final = frozenset({"$ref", "$dynamicRef"})
 
@@ -137,3 +140,35 @@ def _in_order(root: str, faults: Iterable[Fault]) -> list[Failure]:
     """Return faults in the order of their paths, each once."""
     told = {(".".join([root, *map(str, path)]), message) for path, message in faults}
     return [Failure(path, message) for path, message in sorted(told)]
+
+
+_LONGEST_MESSAGE: Final = 1000
+
+
+def check_rule(rule: str | None, path: str = "args_validation") -> list[Failure]:
+    """Return what is wrong with a rule itself."""
+    if not rule:
+        return []
+    try:
+        expressions.parse(rule)
+    except ExpressionSyntaxError as error:
+        return [Failure(path, error.message)]
+    return []
+
+
+def apply_rule(rule: str | None, args: JsonObject) -> list[Failure]:
+    """Ask a rule about arguments: what is falsy lets them pass; a rule that fails lets none pass."""
+    if not rule:
+        return []
+    try:
+        found = expressions.parse(rule).evaluate({"args": args})
+    except (ExpressionError, ExpressionSyntaxError) as error:
+        return [Failure("args", f"the job's args_validation failed: {error.message}")]
+    return [] if found is UNDEFINED or not found else [Failure("args", _message(found))]
+
+
+def _message(found: JSON) -> str:
+    text = found.get("message") if isinstance(found, dict) else found
+    if isinstance(text, str) and text:
+        return text[:_LONGEST_MESSAGE]
+    return f"the job's args_validation refuses them, and gives {type_name(found)} without a message"

@@ -9,7 +9,7 @@ from app.engine.jobs.items import DeleteTracking, NodeKind, Recursion, ResourceI
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import Path
-from app.engine.templating import placeholders, token_paths
+from app.engine.templating import placeholders, tokens
 from app.engine.templating.placeholders import Template
 from app.engine.unified.model import unified_name
 
@@ -182,7 +182,7 @@ def _read_loop(reader: ConfigReader) -> Path | None:
         return None
     text = value.partition('":')[0].strip('{}" \n\t') if isinstance(value, str) else ""
     try:
-        path = token_paths.parse_path(text)
+        path = tokens.parse_path(text)
     except ValueError:
         reader.fault("loop_on", f"expected the path of an array such as 'args.user_ids', found {shown(value)}")
         return None

@@ -9,7 +9,7 @@ from app.engine.jobs.planning import RunPlan
 from app.engine.json_types import JSON
 from app.engine.paths import UNDEFINED, lookup
 from app.engine.records.keys import RecordKey
-from app.engine.records.list_ends import PageWarning
+from app.engine.records.outcomes import PageWarning
 from app.engine.records.rows import record_row, remote_id
 
 NO_ID: Final = "no_id"

@@ -15,7 +15,7 @@ from app.engine.jobs.items import IncludedField, ResourceItem
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED, lookup
 from app.engine.records.keys import RecordKey
-from app.engine.records.list_ends import PageWarning
+from app.engine.records.outcomes import PageWarning
 
 INCLUDE: Final = "include_from_parent"
 _WHOLE: Final = "value"

@@ -1,17 +1,23 @@
 """What a request's placeholders see, and the elements that a request is repeated for.
 
-An element is small JSON that is kept with its unit: ``{"parents": {name: kept fields}, "loop": value}``.
+An element is small JSON that is kept with its unit: ``{"parents": {name: kept fields}, "loop": value}``. A recursion
+(wire.md C8) repeats a request for a record of its own answer: its element also has the id and query to ask for, and the
+trail of requests that led to it, by which a circle is found.
 """
 
+import hashlib
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from app.engine.config.reader import type_name
-from app.engine.jobs.items import ResourceItem
+from app.engine.jobs.items import Recursion, ResourceItem
 from app.engine.jobs.planning import RunPlan
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import is_true
 from app.engine.paths import UNDEFINED, Path, lookup
-from app.engine.record_errors import LoopError
+from app.engine.record_errors import LoopError, RecursionFaultError
+from app.engine.records.rows import encode
+from app.engine.templating.placeholders import Template
 
 Element: TypeAlias = JsonObject
 
@@ -143,3 +149,48 @@ def _copy(source: JsonObject, target: JsonObject, path: Path) -> None:
         target[head] = inner
     else:
         _copy(inner, target.setdefault(head, {}), tuple(rest))
+
+
+MAX_DEPTH: Final = 100
+_KEY: Final = "recurse"
+
+
+def repeat_for_record(
+    item: ResourceItem, plan: RunPlan, element: Element, record: JSON, run_scope: JsonObject
+) -> Element | None:
+    """Make the element that a record leads to, if it leads to one; raise PlaceholderError or RecursionFaultError."""
+    recursion = item.recursion
+    if recursion is None:
+        return None
+    seen = record_scope(item, plan, element, record, run_scope)
+    if not is_true(recursion.condition.resolve(seen)):
+        return None
+    asked = _asked(recursion, seen)
+    trail = [*element.get(_KEY, {}).get("trail", []), _fingerprint(asked)]
+    if trail[-1] in trail[:-1]:
+        raise RecursionFaultError(f"recurse of '{item.name}' leads back to a request that it came from")
+    if len(trail) > MAX_DEPTH:
+        raise RecursionFaultError(f"recurse of '{item.name}' is deeper than {MAX_DEPTH} requests")
+    return {**element, _KEY: {**asked, "trail": trail}}
+
+
+def apply_recursion(element: Element, id: JSON, query: JsonObject) -> tuple[JSON, JsonObject]:
+    """Put an element's own id and query over those of its request."""
+    own = element.get(_KEY)
+    if own is None:
+        return id, query
+    return own.get("id", id), {**query, **own.get("query", {})}
+
+
+def _asked(recursion: Recursion, seen: JsonObject) -> JsonObject:
+    found = {"id": _resolved(recursion.id, seen), "query": _resolved(recursion.query, seen)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _resolved(template: Template | None, seen: JsonObject) -> JSON:
+    value = template.resolve(seen) if template is not None else None
+    return None if value is UNDEFINED else value
+
+
+def _fingerprint(asked: JsonObject) -> str:
+    return hashlib.blake2b(encode(asked), digest_size=8).hexdigest()

@@ -7,20 +7,51 @@ chain of values within the limits can exhaust its stack when it is freed, and th
 
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Final, TypedDict
+from functools import wraps
+from typing import Final, TypedDict, TypeVar
 
 import jlens
 import orjson
 
 from app.engine.errors import ExpressionSyntaxError
 from app.engine.json_types import JSON
-from app.engine.jsonata.function_table import FUNCTIONS, PRELUDES
-from app.engine.jsonata.functions.bounds import begin_evaluation, end_evaluation
-from app.engine.jsonata.text_cache import cached_up_to
+from app.engine.json_values import storable, storable_text
+from app.engine.jsonata.functions.bounds import FUNCTIONS, PRELUDES, begin_evaluation, end_evaluation
 from app.engine.paths import UNDEFINED
 from app.engine.record_errors import ExpressionError
-from app.engine.storable import storable, storable_text
+
+T = TypeVar("T")
+
+
+def cached_up_to(most_characters: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
+    """Keep results for so many characters of text, those that were used last; safe to use from several threads."""
+
+    def decorate(function: Callable[[str], T]) -> Callable[[str], T]:
+        kept: OrderedDict[str, T] = OrderedDict()
+        lock = threading.Lock()
+        characters = 0
+
+        @wraps(function)
+        def cached(text: str) -> T:
+            nonlocal characters
+            with lock:
+                if text in kept:
+                    kept.move_to_end(text)
+                    return kept[text]
+            made = function(text)
+            with lock:
+                characters += 0 if text in kept else len(text)
+                kept[text] = made
+                while characters > most_characters:
+                    characters -= len(kept.popitem(last=False)[0])
+            return made
+
+        return cached
+
+    return decorate
+
 
 MAX_LENGTH: Final = 100_000
 _KEPT_CHARACTERS: Final = 500_000

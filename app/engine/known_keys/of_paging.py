@@ -3,16 +3,20 @@
 from typing import Final
 
 from app.engine.json_types import JsonObject
-from app.engine.known_keys.shapes import Fields, Formatted, Key, reading, spelling_of
-from app.engine.known_keys.values import (
+from app.engine.known_keys.shapes import (
     EXPRESSION,
     EXPRESSION_OR_FALSE,
     EXPRESSION_OR_NAME,
     FLAG,
     PATH,
     TEXT_OR_NULL,
+    Fields,
+    Formatted,
+    Key,
     choice,
     number,
+    reading,
+    spelling_of,
     whole,
 )
 

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from app.engine.known_keys.shapes import Fields, Key, MapOf, Use, kept, reading
-from app.engine.known_keys.values import EXPRESSION, OBJECT, choice
+from app.engine.known_keys.shapes import EXPRESSION, OBJECT, Fields, Key, MapOf, Use, choice, kept, reading
 
 _CHOSEN: Final = {
     "type": ["string", "object", "null"],

@@ -12,10 +12,8 @@ from app.engine.config import non_secrets
 from app.engine.errors import InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.judging import KeyNote, WarningCode
-from app.engine.known_keys.leaves import Leaf, leaves
-from app.engine.known_keys.shapes import Shape, Use
+from app.engine.known_keys.shapes import Leaf, Shape, Use, holds_placeholders, leaves
 from app.engine.known_keys.suggestions import closest
-from app.engine.known_keys.values import holds_placeholders
 from app.engine.paths import Path
 from app.engine.templating import placeholders
 

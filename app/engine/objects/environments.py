@@ -7,10 +7,27 @@ encrypted in the store; no object that holds one has it in its ``repr``.
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final, NewType
 
 from app.engine.json_types import JsonObject
-from app.engine.roles import Role
+
+
+class Role(StrEnum):
+    """The role of an API token."""
+
+    READ = "read"
+    """Look at everything of the environment."""
+    RUN = "run"
+    """Start, stop and resume runs, send deliveries again, call accounts."""
+    ADMIN = "admin"
+    """Change definitions, accounts, webhooks and tokens."""
+
+    def covers(self, needed: "Role") -> bool:
+        """Whether the holder of this role may do what another one allows."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
 
 EnvironmentId = NewType("EnvironmentId", str)
 

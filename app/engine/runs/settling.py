@@ -48,7 +48,7 @@ class ResourceState:
     wakes_at: datetime | None = None
     """When the first of the parked units goes on."""
     rekeying: JsonObject | None = None
-    """By what its records are known in this run, in the place of something else (engine/jobs/rekeying.py)."""
+    """By what its records are known in this run, in the place of something else (engine/jobs/item_keys.py)."""
     previous_run_date: datetime | None = None
     """The lower bound of its increment; None asks for everything."""
     left_out: int = 0

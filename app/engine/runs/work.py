@@ -9,8 +9,7 @@ from app.engine.ids import new_id
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JsonObject
 from app.engine.limits import retry
-from app.engine.records.changes import Change
-from app.engine.records.list_ends import PageWarning
+from app.engine.records.outcomes import Change, PageWarning
 from app.engine.records.rows import RecordBatch
 from app.engine.runs.books import Counters
 from app.engine.runs.settling import Exchanges, ResourceState

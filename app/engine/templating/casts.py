@@ -13,8 +13,8 @@ from typing import Final, NoReturn
 from urllib.parse import quote
 
 from app.engine.json_types import JSON
+from app.engine.json_values import storable
 from app.engine.paths import UNDEFINED
-from app.engine.storable import storable
 
 # What parseInt and parseFloat read: the longest prefix that is a number. JavaScript knows ASCII digits only.
 _INTEGER: Final = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|([0-9]+))")

@@ -12,6 +12,7 @@ from typing import Final
 import orjson
 
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import storable
 from app.engine.jsonata.bulk import evaluate_each
 from app.engine.jsonata.exact_integers import with_long_integers_as_texts
 from app.engine.jsonata.expressions import Expression
@@ -19,10 +20,8 @@ from app.engine.paths import UNDEFINED
 from app.engine.record_errors import ExpressionError, MappingError, SourceError
 from app.engine.records.keys import RecordKey
 from app.engine.records.rows import remote_id
-from app.engine.storable import storable
-from app.engine.unified.headers import header_texts
 from app.engine.unified.mapping import UnifiedMapping
-from app.engine.unified.mapping_values import evaluated, named, object_of
+from app.engine.unified.mapping_values import evaluated, header_texts, named, object_of
 from app.engine.unified.wanted_fields import WantedFields, read_wanted
 
 REMOTE_QUERY: Final = "remote_query"

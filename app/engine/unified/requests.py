@@ -3,14 +3,13 @@
 from dataclasses import dataclass, field
 
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import merged
 from app.engine.jsonata.expressions import Expression
-from app.engine.merging import merged
 from app.engine.paths import UNDEFINED
 from app.engine.record_errors import MappingError
 from app.engine.unified.calls import REMOTE_QUERY, CallMapping
-from app.engine.unified.headers import header_texts
 from app.engine.unified.mapping import Choice, UnifiedMapping
-from app.engine.unified.mapping_values import evaluated, named, object_of, resolved
+from app.engine.unified.mapping_values import evaluated, header_texts, named, object_of, resolved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,22 @@
-"""Webhook events (wire.md D): their envelope, their payloads, and record batches cut to a size."""
+"""Webhook events (wire.md D): their names, their envelope, their payloads, and record batches cut to a size."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from app.engine.errors import Failure
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.runs import SyncJobRun, show_run
+from app.engine.objects.triggers import DueTrigger
 from app.engine.objects.webhooks import Webhook
-from app.engine.records.changes import Change
+from app.engine.records.outcomes import Change
 from app.engine.records.rows import encode
 from app.engine.runs.work import ErrorDraft, EventDraft
 from app.engine.status import RunStatus
-from app.engine.times import iso_utc
+from app.engine.times import iso_utc, iso_utc_or_none
 
 UPDATED = "sync_job_run:updated"
 STARTED = "sync_job_run:started"
@@ -231,3 +233,41 @@ def _origin(run: SyncJobRun, resource: str | None, method: str | None) -> JsonOb
         "resource": resource,
         "method": method,
     }
+
+
+TRIGGER_FAILED: Final = "sync_job_cron_trigger:failed"
+REACTIVATED: Final = "integrated_account:reactivated"
+
+
+def trigger_failed(due: DueTrigger, error: str, *, next_run_at: datetime | None, to: Sequence[str]) -> list[EventDraft]:
+    """Return webhooks that a trigger's due time has made no run."""
+    trigger = due.trigger
+    payload = {
+        "id": trigger.id,
+        "sync_job_id": trigger.sync_job_id,
+        "integrated_account_id": trigger.integrated_account_id,
+        "cron_expression": trigger.cron_expression,
+        "timezone": trigger.timezone,
+        "args": trigger.args,
+        "due_at": iso_utc(due.due_at),
+        "next_run_at": iso_utc_or_none(next_run_at),
+        "error": error,
+    }
+    return to_each(to, TRIGGER_FAILED, payload, environment_id=trigger.environment_id, at=due.now)
+
+
+def run_event(run: SyncJobRun, event: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
+    """Return webhooks that are not the run's what has become of it."""
+    return to_each(to, event, run_payload(show_run(run)), environment_id=run.environment_id, at=at)
+
+
+def run_deleted(run: SyncJobRun, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
+    """Return webhooks that a run was removed, but not its own where the run sends it no such events."""
+    told = [id for id in to if id != run.webhook_id or is_sent(run, DELETED)]
+    return to_each(told, DELETED, {"id": run.id}, environment_id=run.environment_id, at=at)
+
+
+def reactivated(account: IntegratedAccount, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
+    """Return webhooks that an account which had to be connected anew has new credentials."""
+    payload = account_payload(account)
+    return to_each(to, REACTIVATED, payload, environment_id=account.environment_id, at=at)

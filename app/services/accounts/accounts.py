@@ -4,14 +4,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn, Protocol
 
-from app.engine.accounts import context_size, status
+from app.engine.accounts import validation
 from app.engine.config.secrets import revelations
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.integrations import config as integration_config
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged, overridden
+from app.engine.json_values import merged, overridden
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import EnvironmentIntegration, Integration
@@ -103,7 +103,7 @@ class AccountService:
     ) -> IntegratedAccount:
         """Make an account; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
         integration, missing = self._chosen(environment_id, fields, faults)
-        failures = [*faults, *_override_failures(fields), *missing, *status.failures_of_new(fields)]
+        failures = [*faults, *_override_failures(fields), *missing, *validation.check_new_status(fields)]
         if integration is not None:
             failures += self._integration_failures(environment_id, integration.id, fields)
         if failures or integration is None:
@@ -116,7 +116,7 @@ class AccountService:
             "unified_model_override": fields.get("unified_model_override", {}),
             "integration_override": fields.get("integration_override", {}),
         }
-        context = context_size.checked(fields.get("context", {}))
+        context = validation.check_context_size(fields.get("context", {}))
         values |= self._origins.of_new(environment_id, integration.id, values["integration_override"], context)
         declared = self._declared(environment_id, integration.id, values["integration_override"])
         entered = entered_paths(declared, frozenset(), context)
@@ -179,7 +179,9 @@ class AccountService:
         failures = [*faults, *_override_failures(values), *_revealed(current, changes, values)]
         failures += _unreadable_failures(current, changes)
         shown = self._origins.told(current, {}).status
-        values, status_failures = status.changed(values, current, shown, has_context=bool(changes.get("context")))
+        values, status_failures = validation.resolve_status(
+            values, current, shown, has_context=bool(changes.get("context"))
+        )
         failures += status_failures
         failures += self._integration_failures(environment_id, current.integration_id, values)
         if failures:
@@ -200,7 +202,9 @@ class AccountService:
             environment_id,
             account_id,
             values,
-            change_context=lambda context: context_size.checked(_merged_context(context, sent)) if sent else context,
+            change_context=lambda context: (
+                validation.check_context_size(_merged_context(context, sent)) if sent else context
+            ),
             change_origins=origins,
             change_plain=lambda entered: entered_paths(declared, entered, sent),
             seen=seen,

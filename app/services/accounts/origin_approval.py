@@ -6,7 +6,7 @@ from typing import Protocol
 from app.engine.accounts import secret_origins
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.integrations import config as integration_config
-from app.engine.merging import overridden
+from app.engine.json_values import overridden
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.integrations import Integration
 from app.services.contexts.account_configs import config_of

@@ -6,7 +6,7 @@ from typing import Protocol
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.integrations import credentials
 from app.engine.json_types import JsonObject
-from app.engine.merging import overridden
+from app.engine.json_values import overridden
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.services.contexts.context import IntegrationReader

@@ -8,7 +8,7 @@ from app.engine.config.secrets import left_unreadable, redacted_config, revelati
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.integrations import config
 from app.engine.json_types import JsonObject
-from app.engine.merging import merged
+from app.engine.json_values import merged
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import EnvironmentIntegration, Integration
 from app.engine.objects.lists import ListFilters, Page, RowVersion

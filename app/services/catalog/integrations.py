@@ -9,7 +9,7 @@ from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.integrations import config as integration_config
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
+from app.engine.json_values import merged
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import Integration
 from app.engine.objects.lists import ListFilters, Page, RowVersion

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
-from app.engine.jobs import args, args_rule, definition, run_keys
+from app.engine.jobs import args, definition, run_keys
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import Integration
@@ -93,7 +93,7 @@ class JobService:
         failures = [*faults, *self._integration_failures(environment_id, fields.get("integration_name"))]
         if "args_schema" in fields:
             failures += args.schema_failures(fields["args_schema"])
-        failures += args_rule.rule_failures(fields.get("args_validation"))
+        failures += args.check_rule(fields.get("args_validation"))
         for key in (run_keys.MUTEX_KEY, run_keys.STATE_KEY):
             failures += run_keys.failures(key, fields.get(key))
         if "resources" in fields:

@@ -8,7 +8,7 @@ from app.engine.errors import UnreadableSecretError
 from app.engine.integrations import config as integration_config
 from app.engine.jobs.item_keys import keys_of_job
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import overridden
+from app.engine.json_values import overridden
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.records.keys import RecordKey

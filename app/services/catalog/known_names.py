@@ -4,14 +4,13 @@ from typing import Final, Protocol
 
 from app.engine.errors import UnreadableSecretError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import merged
 from app.engine.known_keys import placeholder_roots
-from app.engine.known_keys.judging import KeyFindings, KeyNote
-from app.engine.known_keys.listed_methods import judge_methods
+from app.engine.known_keys.judging import KeyFindings, KeyNote, judge_methods
 from app.engine.known_keys.of_integrations import INTEGRATION
 from app.engine.known_keys.of_items import ITEMS
 from app.engine.known_keys.of_unified import MAPPING, OVERRIDES
 from app.engine.known_keys.placeholder_roots import OF_CONFIG, OF_ITEMS, OF_MAPPINGS, Roots, context_names
-from app.engine.merging import merged
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import Integration

@@ -7,7 +7,7 @@ from app.engine.config.secrets import redacted_config
 from app.engine.errors import NotFoundError
 from app.engine.ids import canonical_id
 from app.engine.integrations.offers import MappedModel, Offering
-from app.engine.merging import overridden
+from app.engine.json_values import overridden
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.services.accounts.accounts import IntegrationNames

@@ -12,9 +12,8 @@ from typing import Any, Final, Protocol
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, UnauthorizedError
 from app.engine.ids import canonical_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.environments import DEFAULT_ENVIRONMENT, ApiToken, EnvironmentId
+from app.engine.objects.environments import DEFAULT_ENVIRONMENT, ApiToken, EnvironmentId, Role
 from app.engine.objects.lists import ListFilters, Page, RowVersion
-from app.engine.roles import Role
 from app.engine.times import iso_utc
 
 _KIND = "api token"

@@ -4,7 +4,7 @@ from app.engine.errors import InvalidInputError, NotFoundError
 from app.engine.integrations import config as integration_config
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JsonObject
-from app.engine.merging import overridden
+from app.engine.json_values import overridden
 from app.engine.objects.accounts import IntegratedAccount
 from app.services.contexts.context import IntegrationReader
 

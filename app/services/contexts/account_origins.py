@@ -10,7 +10,7 @@ from app.engine.errors import UnreadableSecretError
 from app.engine.integrations import config as integration_config
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JsonObject
-from app.engine.merging import overridden
+from app.engine.json_values import overridden
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import Integration

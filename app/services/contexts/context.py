@@ -11,12 +11,12 @@ from typing import Final, Protocol
 from app.engine.errors import Failure, FerrymanError, UnreadableSecretError
 from app.engine.integrations import config as integration_config
 from app.engine.integrations.config import IntegrationConfig
-from app.engine.jobs import definition, item_keys, planning, rekeying, scope
+from app.engine.jobs import definition, item_keys, planning, scope
+from app.engine.jobs.item_keys import HeldKeys, KeyNote, Rekeying
 from app.engine.jobs.items import ResourceItem
 from app.engine.jobs.planning import RunPlan
-from app.engine.jobs.rekeying import HeldKeys, KeyNote, Rekeying
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import overridden
+from app.engine.json_values import overridden
 from app.engine.objects import daemons
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
@@ -132,7 +132,7 @@ class RunContext:
         """What must be noted of keys before the run brings its first record."""
         keeps_ids = self.run.webhook_id is None or self.run.changes_only
         writers = [(item, self.key_of(item)) for item in self.plan.order if item.persist] if keeps_ids else []
-        return rekeying.notes(writers, self.held_keys)
+        return item_keys.notes(writers, self.held_keys)
 
     def key_of(self, item: ResourceItem) -> RecordKey:
         """Return what an item's records are known by; a transform's are known as those of its origin."""

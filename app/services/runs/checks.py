@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from app.engine.errors import Failure
+from app.engine.jobs import args, run_keys, scope
 from app.engine.jobs import args as arguments
-from app.engine.jobs import args_rule, run_keys, scope
 from app.engine.json_types import JsonObject
 from app.engine.objects import daemons
 from app.engine.objects.accounts import IntegratedAccount
@@ -36,7 +36,7 @@ def bound_args(request: RunRequest, job: SyncJob | None) -> tuple[JsonObject, Se
     if job is None:
         return request.args, []
     bound, failures = arguments.bind(job.args_schema, request.args)
-    return bound, failures or args_rule.failures(job.args_validation, bound)
+    return bound, failures or args.apply_rule(job.args_validation, bound)
 
 
 def keys(

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from app.engine.jobs import definition, planning
 from app.engine.objects.runs import SyncJobRun
-from app.engine.records.changes import Change
+from app.engine.records.outcomes import Change
 from app.engine.runs import deletes
 from app.engine.runs.settling import Progress, ResourceState
 from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Vanished, draft_error

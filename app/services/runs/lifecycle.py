@@ -17,7 +17,7 @@ from app.engine.runs.settling import Progress, ResourceState, Verdict
 from app.engine.runs.work import ErrorDraft, EventDraft, WakeUp, draft_error
 from app.engine.status import ErrorHandling, RunStatus
 from app.engine.times import iso_utc
-from app.engine.webhooks import announcements, events
+from app.engine.webhooks import events
 from app.services.contexts.context import RunContexts, RunReader, RunUnworkableError, envelope_of
 from app.services.ports import Clock, Dispatcher
 from app.services.runs import gathering
@@ -216,7 +216,7 @@ class RunLifecycle:
     def telling_removal(self, run: SyncJobRun) -> Announcement:
         """Make what tells webhooks that an ended run was removed."""
         now = self._clock.now()
-        return lambda webhook_ids: announcements.run_deleted(run, to=webhook_ids, at=now)
+        return lambda webhook_ids: events.run_deleted(run, to=webhook_ids, at=now)
 
     def _dispatch_next(self, ended: SyncJobRun) -> None:
         """Start the run that waited for this one's mutex; should nobody get here, the sweeper does it."""
@@ -276,7 +276,7 @@ class RunLifecycle:
         kind = events.COMPLETED if status is RunStatus.COMPLETED else events.FAILED
         if others := locked.watchers:
             now = self._clock.now()
-            locked.announce(announcements.run_event(locked.shown(), kind, to=others, at=now))
+            locked.announce(events.run_event(locked.shown(), kind, to=others, at=now))
         return self._tell(locked, run, kind)
 
     def _tell(self, locked: LockedRun, run: SyncJobRun, kind: str) -> list[WakeUp]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from app.engine.jobs.rekeying import Rekeying, keys_of
+from app.engine.jobs.item_keys import Rekeying, keys_of
 from app.engine.json_types import JsonObject
-from app.engine.records.list_ends import PageWarning
+from app.engine.records.outcomes import PageWarning
 from app.engine.runs.settling import ResourceState
 from app.engine.runs.work import Pass
 

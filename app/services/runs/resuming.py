@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from app.engine.errors import ConflictError
+from app.engine.objects import runs
 from app.engine.objects.daemons import name_queue
 from app.engine.objects.runs import SyncJobRun
-from app.engine.runs import resuming
 from app.engine.runs.work import EventDraft, WakeUp
 from app.engine.status import RunStatus
 from app.engine.webhooks import events
@@ -86,7 +86,9 @@ class Resumption:
                 locked.has_failed_requests(),
                 locked.has_begun and events.is_sent(run, events.UPDATED),
             )
-            if reason := resuming.objection(locked.status, has_failed_requests=has_failed, errors_only=errors_only):
+            if reason := runs.find_resume_objection(
+                locked.status, has_failed_requests=has_failed, errors_only=errors_only
+            ):
                 raise ConflictError(reason)
             message_id = locked.reopen(errors_only=errors_only, queue=queue)
             delivery_unit_id = locked.queue_events([self._updated(run)]) if was_told else None

@@ -20,7 +20,7 @@ from app.engine.jobs import cron
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.triggers import DueTrigger
 from app.engine.runs.work import EventDraft
-from app.engine.webhooks import announcements
+from app.engine.webhooks import events
 from app.services.maintenance.duty_rows import DutyRows
 from app.services.ports import Dispatcher
 from app.services.runs.drafts import RunDraft
@@ -209,7 +209,7 @@ class CronScheduler:
             due,
             error,
             next_run_at=next_run_at,
-            announce=lambda to: announcements.trigger_failed(due, error, next_run_at=next_run_at, to=to),
+            announce=lambda to: events.trigger_failed(due, error, next_run_at=next_run_at, to=to),
         )
 
 

@@ -9,7 +9,7 @@ from app.engine.errors import Failure, InvalidInputError
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
+from app.engine.json_values import merged
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.paths import Path

@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
+from app.engine.json_values import merged
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import Integration
 from app.engine.objects.lists import ListFilters, Page, RowVersion

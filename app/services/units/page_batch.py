@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from app.engine.jobs import parent_fields, recursion, scope
+from app.engine.jobs import parent_fields, scope
 from app.engine.jobs.items import NodeKind, ResourceItem
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import RecordError, SourceError
 from app.engine.records import told_deletions
-from app.engine.records.list_ends import PageWarning
+from app.engine.records.outcomes import PageWarning
 from app.engine.records.rows import RecordBatch, encode
 from app.engine.records.told_deletions import Resolved
 from app.engine.redaction import redacted
@@ -203,7 +203,7 @@ class PageBatch:
         seen = self._context.scope_of(self._item)
         for record in records:
             try:
-                found = recursion.repeated(self._item, self._context.plan, element, record, seen)
+                found = scope.repeat_for_record(self._item, self._context.plan, element, record, seen)
             except RecordError as error:
                 self._note(self._item, error, element)
                 self._has_gaps = True

@@ -6,7 +6,7 @@ from dataclasses import replace
 from app.engine.ids import new_id
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON
-from app.engine.records.changes import Change
+from app.engine.records.outcomes import Change
 from app.engine.records.rows import encoded
 from app.engine.runs.work import Changes, ErrorDraft, EventDraft
 from app.engine.status import ErrorHandling

@@ -9,7 +9,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import IdPathError
 from app.engine.records import told_deletions
 from app.engine.records.keys import BY_ID
-from app.engine.records.list_ends import PageWarning
+from app.engine.records.outcomes import PageWarning
 from app.engine.records.rows import RecordBatch, record_row
 from app.engine.records.told_deletions import Resolved
 from app.services.contexts.context import RunContext

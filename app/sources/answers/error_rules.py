@@ -6,11 +6,10 @@ too, mean that the status says it all; a text is an error's message; an object m
 
 from functools import partial
 
-from app.engine.flags import is_true
 from app.engine.json_types import JSON
+from app.engine.json_values import is_true, storable_text
 from app.engine.jsonata.expressions import Expression
 from app.engine.record_errors import ExpressionError, SourceError
-from app.engine.storable import storable_text
 from app.sources.answers import responses
 from app.sources.exchange import faults
 from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse

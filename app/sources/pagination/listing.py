@@ -16,7 +16,7 @@ from app.engine.integrations.pagination import (
 )
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import SourceError
-from app.engine.records.list_ends import ListEnd
+from app.engine.records.outcomes import ListEnd
 from app.sources.pagination import ends, stretches
 from app.sources.pagination.led import LedList
 from app.sources.pagination.numbered import NumberedList

@@ -7,9 +7,9 @@ from typing import Final
 
 from app.engine.config.paths import MarkedPath
 from app.engine.config.reader import type_name
-from app.engine.flags import is_true
 from app.engine.integrations.pagination import EndSigns
 from app.engine.json_types import JSON
+from app.engine.json_values import is_true
 from app.engine.jsonata.exact_integers import with_long_integers_as_texts
 from app.engine.paths import UNDEFINED
 from app.engine.record_errors import ExpressionError, SourceError

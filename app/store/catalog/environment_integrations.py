@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.engine.ids import canonical_id, new_id
 from app.engine.json_types import JsonObject
-from app.engine.merging import merged
+from app.engine.json_values import merged
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import EnvironmentIntegration, Integration
 from app.engine.objects.lists import ListFilters, Page, RowVersion

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping, Text, cast, func, select, text
 
 from app.engine.objects.records import LogPage, StoredRecord
-from app.engine.records.changes import Change
 from app.engine.records.keys import BY_ID
+from app.engine.records.outcomes import Change
 from app.engine.records.rows import record_row
 from app.services.reading.records import LogFilters
 from app.services.runs.conflicts import repeats_conflicts

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from app.engine.jobs.rekeying import KeyNote
+from app.engine.jobs.item_keys import KeyNote
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.runs.work import Pass

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, bindparam, literal_column, text
 
 from app.engine.json_types import JsonObject
 from app.engine.objects.runs import SyncJobRun
-from app.engine.records.list_ends import PageWarning
+from app.engine.records.outcomes import PageWarning
 from app.engine.runs.settling import Progress
 from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Vanished, WakeUp
 from app.engine.status import ResourceStatus, RunStatus

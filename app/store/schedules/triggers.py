@@ -12,7 +12,7 @@ from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, TriggerOccurrence, read_begun_time
-from app.engine.webhooks.announcements import TRIGGER_FAILED
+from app.engine.webhooks.events import TRIGGER_FAILED
 from app.services.runs.conflicts import repeats_conflicts
 from app.services.runs.drafts import RunDraft
 from app.services.schedules.scheduler import Announcement, ReadyOccurrence

@@ -7,7 +7,7 @@ from app.bootstrap.daemon import daemon_services
 from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters
-from app.engine.webhooks import announcements, events
+from app.engine.webhooks import events
 from app.store.accounts.credentials import CredentialStore
 from app.store.catalog.tokens import TokenStore
 from app.store.secrets.encryption import Cipher
@@ -78,7 +78,7 @@ def test_trigger_that_makes_no_run_tells_who_wants_to_know(pump_database: PumpDa
         due = "update sync_job_cron_trigger set next_run_at = now() - interval '1 s' where id = :id"
         connection.execute(text(due), {"id": trigger.id})
 
-    payload = place.sweep_until_told(announcements.TRIGGER_FAILED)
+    payload = place.sweep_until_told(events.TRIGGER_FAILED)
 
     assert (payload["id"], payload["sync_job_id"]) == (trigger.id, job.id)
     assert "does not exist" in str(payload["error"])
@@ -91,7 +91,7 @@ def test_account_that_gets_new_credentials_is_told_as_reactivated_once(pump_data
 
     for key in ("new", "newer"):
         place.services.accounts.update(place.environment, place.account.id, {"context": {"api_key": key}})
-    payload = place.sweep_until_told(announcements.REACTIVATED)
+    payload = place.sweep_until_told(events.REACTIVATED)
 
     assert (payload["id"], payload["status"], payload["last_error"]) == (place.account.id, "active", None)
     assert "context" not in payload

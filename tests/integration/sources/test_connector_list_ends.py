@@ -10,7 +10,7 @@ import pytest
 
 from app.engine.integrations.config import parse_config
 from app.engine.record_errors import RateLimitedError, SourceError
-from app.engine.records.list_ends import ListEnd
+from app.engine.records.outcomes import ListEnd
 from app.services.ports import FetchedPage
 from tests.integration.sources.connector_lists import LISTS, ConnectorList, Script, breaking, ending
 from tests.integration.sources.list_kind import Answer

@@ -3,10 +3,10 @@
 import pytest
 
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import storable
 from app.engine.jsonata import expressions
 from app.engine.jsonata.bulk import evaluate_each
 from app.engine.record_errors import ExpressionError
-from app.engine.storable import storable
 from app.engine.templating.casts import cast_whole
 
 SEEN: JsonObject = {"percent": "%00", "query": "a=%00"}

@@ -2,7 +2,7 @@ import ipaddress
 
 import pytest
 
-from app.net import special_addresses
+from app.net import addresses
 from app.net.addresses import LOOPBACK, AllowedNetworks
 
 PRIVATE = [
@@ -64,7 +64,7 @@ def test_the_neighbours_of_special_blocks_are_allowed(address: str) -> None:
 
 @pytest.mark.parametrize("place", PLACES_OF_IPV4.values(), ids=PLACES_OF_IPV4)
 def test_every_special_block_is_refused_by_its_first_and_last_address_in_every_form(place: str) -> None:
-    for block in special_addresses.IPV4:
+    for block in addresses.IPV4:
         for address in (block[0], block[-1]):
             assert not AllowedNetworks().allow(str(address))
             assert not AllowedNetworks().allow(within(place, str(address))), within(place, str(address))
@@ -74,7 +74,7 @@ def test_every_special_block_is_refused_by_its_first_and_last_address_in_every_f
 def test_every_special_block_of_ipv6_is_refused_but_for_what_carries_a_public_address() -> None:
     carriers = {"::ffff:0:0/96", "64:ff9b::/96", "2002::/16", "::/8"}
 
-    for block in special_addresses.IPV6:
+    for block in addresses.IPV6:
         assert not AllowedNetworks().allow(str(block[0]))
         assert str(block) in carriers or not AllowedNetworks().allow(str(block[-1]))
 

@@ -1,7 +1,8 @@
-"""How much each function takes at once: the engine's limit of time does not reach into what is written in Python.
+"""The functions that expressions know beside JSONata's own, and how much each takes at once.
 
-Each bound is such that a call at it takes about a quarter of a second of computing, in time linear in what is measured.
-Between calls the time of the whole evaluation is looked at.
+Each takes and returns JSON; a missing argument is None, and None is returned for nothing. The engine's time limit does
+not reach into what is written in Python: so each bound is such that a call at it takes about a quarter of a second of
+computing, in time linear in what is measured. Between calls the time of the whole evaluation is checked.
 """
 
 import math
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.engine.json_types import JSON
+from app.engine.jsonata.functions import collections, encodings, guarded, moments, texts
 from app.engine.jsonata.functions.guarded import REPLACED, characters_of_replaced
 
 _CHARACTERS_OF_A_PART: Final = 100
@@ -116,3 +118,20 @@ BOUNDS: Final[Mapping[str, Bound]] = {
     "__moment": Bound(measure=_characters, most=1000, of="characters"),
 }
 """By the function's name; each function has one."""
+
+
+_FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {
+    **collections.FUNCTIONS,
+    **collections.FUNCTIONS,
+    **encodings.FUNCTIONS,
+    **texts.FUNCTIONS,
+    **moments.FUNCTIONS,
+    **guarded.FUNCTIONS,
+}
+FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {
+    name: within(name, function, BOUNDS[name]) for name, function in _FUNCTIONS.items()
+}
+"""By name, without the ``$``."""
+
+PRELUDES: Final[Mapping[str, str]] = {**moments.PRELUDES, **guarded.PRELUDES}
+"""Functions written in JSONata, because what they give has methods or they take some; by name, without the ``$``."""

@@ -7,7 +7,7 @@ import pytest
 from app.engine.config.secrets import literal_secrets, redacted_config, revelations
 from app.engine.integrations.config import parse_config
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
+from app.engine.json_values import merged
 from app.engine.redaction import MASK, restored
 
 KEY = "canary-7f3a9"

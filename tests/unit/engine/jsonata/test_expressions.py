@@ -34,7 +34,7 @@ _HOSTILE = {
 _CHILD = """
 import json, sys, time
 from app.engine.jsonata import expressions
-from app.engine.errors import ExpressionError
+from app.engine.record_errors import ExpressionError
 for name, text in json.load(sys.stdin).items():
     started = time.monotonic()
     try:

@@ -3,7 +3,7 @@
 import resource
 
 from app.engine.jsonata import expressions
-from app.engine.jsonata.text_cache import cached_up_to
+from app.engine.jsonata.expressions import cached_up_to
 
 
 def test_a_text_is_looked_at_once_while_it_is_kept() -> None:

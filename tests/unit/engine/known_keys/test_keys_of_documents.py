@@ -13,9 +13,8 @@ from app.engine.known_keys.judging import judge
 from app.engine.known_keys.of_integrations import INTEGRATION
 from app.engine.known_keys.of_items import ITEMS
 from app.engine.known_keys.of_unified import MAPPING, MODEL_RESOURCES
-from app.engine.known_keys.shapes import ByFormat, Fields, Formatted, Key, ListOf, MapOf, Shape, Use
+from app.engine.known_keys.shapes import PATH, ByFormat, Fields, Formatted, Key, ListOf, MapOf, Shape, Use
 from app.engine.known_keys.suggestions import did_you_mean
-from app.engine.known_keys.values import PATH
 from app.engine.unified import mapping, model
 
 Read = set[tuple[str, ...]]

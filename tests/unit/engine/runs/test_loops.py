@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.record_errors import SourceError
-from app.engine.runs.loops import CursorTrail
+from app.engine.runs.frontier import CursorTrail
 
 
 def pages_until_noticed(lead: int, cycle: int, *, at_most: int) -> int | None:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.json_types import JSON
+from app.engine.json_values import storable
 from app.engine.paths import UNDEFINED
-from app.engine.storable import storable
 from app.engine.templating.casts import CASTS, cast_whole, cast_within_text, text_of
 
 OBJECT = {"k": 1}

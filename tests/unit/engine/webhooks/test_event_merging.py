@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.json_types import JSON
-from app.engine.records.changes import Change
+from app.engine.records.outcomes import Change
 from app.engine.webhooks import events
 from app.engine.webhooks.events import Envelope
 from app.engine.webhooks.merging import Line, MergeBounds, Merged, Node, RelatedResources, Waiting, merge, merged_body

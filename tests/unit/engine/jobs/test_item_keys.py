@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.engine.jobs import rekeying
+from app.engine.jobs import item_keys
 from app.engine.jobs.definition import parse_resources
-from app.engine.jobs.rekeying import HeldKeys, KeyNote, Rekeying
+from app.engine.jobs.item_keys import HeldKeys, KeyNote, Rekeying
 from app.engine.json_types import JsonObject
 from app.engine.records.keys import BY_ID, RecordKey
 
@@ -31,7 +31,7 @@ def held(*keys: JsonObject, is_noted: bool = True) -> dict[str, HeldKeys]:
     ids=["nothing held", "the same key", "other args", "another key", "two keys"],
 )
 def test_run_notes_what_is_not_known_yet(known: dict[str, HeldKeys], noted: dict[str, Any]) -> None:
-    found = rekeying.notes([(ITEM, BY_ID)], known)
+    found = item_keys.notes([(ITEM, BY_ID)], known)
 
     assert found == [
         KeyNote(

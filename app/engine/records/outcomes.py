@@ -1,6 +1,7 @@
-"""What an upstream's list came to: how its end is known, and what was odd about it (docs/completeness.md)."""
+"""What became of a page and its records: the end of its list, warnings, changes (docs/completeness.md)."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,14 @@ class PageWarning:
     code: str
     message: str
     count: int = 1
+
+
+class Change(StrEnum):
+    """How a record differs from what the webhook was told."""
+
+    CREATED = "created"
+    """It was told nothing of it, or that it has vanished."""
+    UPDATED = "updated"
+    """Its content is another."""
+    DELETED = "deleted"
+    """A run that has seen all there is has not seen it."""
