@@ -66,12 +66,12 @@ def _die_once(file: Path) -> None:
     os.kill(os.getpid(), SIGKILL)
 
 
-def _of_environment() -> Failpoints | None:
+def _read_environment() -> Failpoints | None:
     directory = os.environ.get("FERRYMAN_FAILPOINTS")
     return Failpoints(Path(directory)) if directory else None
 
 
-_failpoints = _of_environment()
+_failpoints = _read_environment()
 
 
 def hit(point: Failpoint) -> None:

@@ -45,7 +45,7 @@ class LivenessFiles:
             is_fresh = time.time() - file.stat().st_mtime <= within_seconds
         except (OSError, ValueError):
             return False
-        if not _runs(sign["pid"]):
+        if not _is_running(sign["pid"]):
             with suppress(OSError):
                 file.unlink()
             return False
@@ -56,7 +56,7 @@ class LivenessFiles:
         return self._directory / f"{hashlib.sha256(daemon_id.encode()).hexdigest()[:32]}.json"
 
 
-def _runs(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -112,34 +112,34 @@ class Settings:
 _REQUIRED = {"database_url": "DATABASE_URL", "broker_url": "BROKER_URL", "encryption_key": "FERRYMAN_ENCRYPTION_KEY"}
 
 
-def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+def read_environment(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings; raise MissingSettingError that names every variable that is missing or wrong."""
     source = os.environ if environ is None else environ
     values: dict[str, object] = {}
     faults = [f"{name} is not set" for name in _REQUIRED.values() if not source.get(name)]
     for name, spec in Settings.__dataclass_fields__.items():
         values[name] = spec.default
-        if text := source.get(_variable(name)):
+        if text := source.get(_name_variable(name)):
             values[name], fault = _read(name, spec.type, text)
-            faults += [f"{_variable(name)}: {fault}"] if fault else []
+            faults += [f"{_name_variable(name)}: {fault}"] if fault else []
     if not faults:
-        faults = setting_values.faults_together(values, _variable)
+        faults = setting_values.check_together(values, _name_variable)
     if faults:
         raise MissingSettingError("; ".join(faults))
     return Settings(**values)  # type: ignore[arg-type]  # checked field by field above
 
 
-def _variable(name: str) -> str:
+def _name_variable(name: str) -> str:
     return _REQUIRED.get(name, f"FERRYMAN_{name.upper()}")
 
 
 def _read(name: str, kind: object, text: str) -> tuple[object, str | None]:
     """Return a setting's value, and what is wrong with it; a text may be secret, so only a number is repeated."""
     if kind is str:
-        return text, setting_values.text_fault(name, text)
+        return text, setting_values.check_text(name, text)
     try:
         value = int(text) if kind is int else float(text)
     except ValueError:
         return text, f"expected {'a whole number' if kind is int else 'a number'}, not '{text[:40]}'"
-    fault = setting_values.number_fault(name, value)
+    fault = setting_values.check_number(name, value)
     return value, fault and f"{fault}, not '{text[:40]}'"

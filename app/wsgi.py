@@ -3,10 +3,10 @@
 from app import interpreter, settings
 from app.api.application import create_app
 from app.bootstrap.api import api_services
-from app.logs import configure
+from app.logs import configure_logging
 
-configure()
-_settings = settings.from_environment()
+configure_logging()
+_settings = settings.read_environment()
 app = create_app(api_services(_settings), _settings)
 interpreter.tune_garbage_collection()
 interpreter.raise_recursion_limit()

@@ -50,7 +50,7 @@ def tell_facts(logger: logging.Logger, **_: object) -> None:
 
     Of each task it is not told that it was received and how it ended, which Flower shows: a line tells of a run.
     """
-    logs.tell_facts(logger)
+    logs.format_facts(logger)
     for name in _OF_EACH_TASK:
         logging.getLogger(name).setLevel(logging.WARNING)
 

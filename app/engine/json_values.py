@@ -25,37 +25,37 @@ def is_true(value: JSON) -> bool:
             return value is not UNDEFINED
 
 
-def merged(current: JSON, changes: JSON) -> JSON:
+def merge(current: JSON, changes: JSON) -> JSON:
     """Merge objects deeply, where a null takes a key away; anything else is replaced whole."""
     if not isinstance(current, dict) or not isinstance(changes, dict):
         return changes
     kept = {key: value for key, value in current.items() if key not in changes}
-    changed = {key: merged(current.get(key), value) for key, value in changes.items() if value is not None}
+    changed = {key: merge(current.get(key), value) for key, value in changes.items() if value is not None}
     return kept | changed
 
 
-def overridden(config: JsonObject, override: JsonObject) -> JsonObject:
+def apply_override(config: JsonObject, override: JsonObject) -> JsonObject:
     """Lay an override over a config; most have none, and then a config stays as it is, whatever it is."""
-    laid: JsonObject = merged(config, override) if override else config
+    laid: JsonObject = merge(config, override) if override else config
     return laid
 
 
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 
-def storable(value: JSON) -> JSON:
+def make_storable(value: JSON) -> JSON:
     """Return the same value with no character that Postgres refuses."""
     match value:
         case str():
-            return storable_text(value)
+            return make_text_storable(value)
         case dict():
-            return {storable_text(name): storable(one) for name, one in value.items()}
+            return {make_text_storable(name): make_storable(one) for name, one in value.items()}
         case list():
-            return [storable(one) for one in value]
+            return [make_storable(one) for one in value]
         case _:
             return value
 
 
-def storable_text(text: str) -> str:
+def make_text_storable(text: str) -> str:
     """Return the same text with no character that Postgres refuses."""
     return _UNSTORABLE.sub("\ufffd", text)

@@ -70,7 +70,7 @@ class RedisBudgets:
 def client(url: str) -> Redis:
     """Make a client for a broker's URL; it connects at its first use."""
     return Redis(
-        **broker_urls.redis_arguments(url),
+        **broker_urls.build_redis_arguments(url),
         socket_timeout=constants.BUDGET_TIMEOUT_SECONDS,
         socket_connect_timeout=constants.BUDGET_TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),

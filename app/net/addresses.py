@@ -67,7 +67,7 @@ IPV6: Final[Mapping[ipaddress.IPv6Network, str]] = {
 }
 
 
-def block_of(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str | None:
+def find_block(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str | None:
     """Return what the special block of an address is for; None when it is in none."""
     if isinstance(address, ipaddress.IPv4Address):
         return next((name for block, name in IPV4.items() if address in block), None)
@@ -104,7 +104,7 @@ class AllowedNetworks:
             address = ipaddress.ip_address(address_text.partition("%")[0])
         except ValueError:
             return False
-        return all(is_public(one) or self._lists(one) for one in _meant(address))
+        return all(is_public(one) or self._lists(one) for one in _list_targets(address))
 
     def _lists(self, address: Address) -> bool:
         return any(address in network for network in self.networks)
@@ -114,10 +114,10 @@ def is_public(address: Address) -> bool:
     """Whether an address belongs to the internet at large."""
     if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
-    return block_of(address) is None
+    return find_block(address) is None
 
 
-def _meant(address: Address) -> Iterator[Address]:
+def _list_targets(address: Address) -> Iterator[Address]:
     """Give the addresses that packets to this one end at: an IPv6 address may carry an IPv4 one."""
     if isinstance(address, ipaddress.IPv4Address):
         yield address

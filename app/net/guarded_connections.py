@@ -28,25 +28,25 @@ class BlockedAddressError(OSError):
 
     def __init__(self, host: str) -> None:
         self.host = host
-        super().__init__(blocked_words(host))
+        super().__init__(explain_block(host))
 
 
-def blocked_words(host: str) -> str:
+def explain_block(host: str) -> str:
     """Return why a host is not connected to, and what would allow it. Where it leads stays untold: names are probes."""
     return f"the host '{host}' leads to an address that is not public, and {ALLOWED_NETWORKS_SETTING} does not list it"
 
 
-def connector(allowed: AllowedNetworks, *, limit: int) -> aiohttp.TCPConnector:
+def make_connector(allowed: AllowedNetworks, *, limit: int) -> aiohttp.TCPConnector:
     """Make the connector of a client session."""
     return aiohttp.TCPConnector(
         limit=limit,
         ttl_dns_cache=DNS_CACHE_SECONDS,
         resolver=GuardedResolver(allowed),
-        socket_factory=_socket_factory(allowed),
+        socket_factory=_make_socket_factory(allowed),
     )
 
 
-def blocked_in(error: BaseException) -> BlockedAddressError | None:
+def find_block_error(error: BaseException) -> BlockedAddressError | None:
     """Find the refusal within an exception of aiohttp's."""
     cause = getattr(error, "os_error", error)
     return cause if isinstance(cause, BlockedAddressError) else None
@@ -57,7 +57,7 @@ class GuardedResolver(AbstractResolver):
 
     def __init__(self, allowed: AllowedNetworks, inner: AbstractResolver | None = None) -> None:
         self._allowed = allowed
-        self._inner = inner or resolver()
+        self._inner = inner or make_resolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -74,7 +74,7 @@ class GuardedResolver(AbstractResolver):
         await self._inner.close()
 
 
-def _socket_factory(allowed: AllowedNetworks) -> SocketFactoryType:
+def _make_socket_factory(allowed: AllowedNetworks) -> SocketFactoryType:
     def make(address_info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = address_info
         if not allowed.allow(str(address[0])):
@@ -87,7 +87,7 @@ def _socket_factory(allowed: AllowedNetworks) -> SocketFactoryType:
 T = TypeVar("T")
 
 
-def resolver() -> ThreadedResolver:
+def make_resolver() -> ThreadedResolver:
     """Make what looks names up for connections of the running event loop."""
     return ThreadedResolver(_Lookups())  # type: ignore[arg-type]  # of a loop it uses these two alone
 
@@ -99,14 +99,14 @@ class _Lookups:
         """Find the addresses of a name."""
         # As bytes, or Python reads it once more by its rules for international names.
         name = host.encode() if host.isascii() else host
-        return await _in_thread(partial(socket.getaddrinfo, name, port, family, type, 0, flags))
+        return await _run_in_thread(partial(socket.getaddrinfo, name, port, family, type, 0, flags))
 
     async def getnameinfo(self, address: Any, flags: int) -> tuple[str, str]:
         """Write an address."""
-        return await _in_thread(partial(socket.getnameinfo, address, flags))
+        return await _run_in_thread(partial(socket.getnameinfo, address, flags))
 
 
-async def _in_thread(ask: Callable[[], T]) -> T:
+async def _run_in_thread(ask: Callable[[], T]) -> T:
     future: Future[T] = Future()
 
     def answer() -> None:

@@ -237,7 +237,7 @@ def _page_of_file(drafted: RequestDraft, request: HttpRequest, response: HttpRes
 
 
 def _has_short_integers(response: HttpResponse) -> bool:
-    return not response.is_large and exact_integers.are_ruled_out(response.body)
+    return not response.is_large and exact_integers.has_no_long_integers(response.body)
 
 
 def _listing(call: PageCall, config: MethodConfig, drafted: RequestDraft) -> Listing:

@@ -121,7 +121,7 @@ class Sending(Generic[T]):
         """Judge an answer, and leave the gate by it; raise SourceError for an error. What is false asks for another."""
         headers = response.plain_headers
         now = datetime.now(UTC)
-        signs = rate_signs.read(headers, now=now, server_date=response.server_date)
+        signs = rate_signs.read_headers(headers, now=now, server_date=response.server_date)
         found = await self._found_error(passage, response, signs)
         status = response.status if found is None else found.status
         configured = self.config.wait_seconds(headers, response.server_date or now, status=status)

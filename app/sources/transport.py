@@ -185,7 +185,7 @@ class _Pool:
         self.memory = AnswerMemory(settings.answers_memory_bytes, kept_bytes=settings.response_limit_bytes)
         self.session = aiohttp.ClientSession(
             # The gates bound the connections; a limit here would let one slow account starve the others.
-            connector=guarded_connections.connector(AllowedNetworks.parse(settings.allowed_networks), limit=0),
+            connector=guarded_connections.make_connector(AllowedNetworks.parse(settings.allowed_networks), limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": content_encodings.ACCEPTED},
             auto_decompress=False,

@@ -13,15 +13,15 @@ from app import interpreter
 interpreter.raise_recursion_limit()
 import flask, orjson
 from app.api.application import ExactJson
-from app.engine.jsonata.exact_integers import with_long_integers_as_texts
+from app.engine.jsonata.exact_integers import write_long_integers_as_texts
 from app.engine.records.rows import RecordBatch
-from app.engine.json_values import storable
+from app.engine.json_values import make_storable
 levels = interpreter.MOST_LEVELS - 2
 text = b"[" * levels + b"12345678901234567" + b"]" * levels
 record = {"id": 1, "v": orjson.loads(text)}
 (row,) = RecordBatch([record]).rows(["1"])
 shown = ExactJson(flask.Flask("shown")).dumps({"result": [{"data": record}]})
-exact = with_long_integers_as_texts(storable(record))
+exact = write_long_integers_as_texts(make_storable(record))
 print(len(row.data) == levels * 2 + 30, shown.count("[") == levels + 1, exact != record)
 """
 

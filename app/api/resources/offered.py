@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.engine.integrations.capabilities import CapabilityFilter, Surface, described
+from app.engine.integrations.capabilities import CapabilityFilter, Surface, describe_capabilities
 from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
 
@@ -20,7 +20,7 @@ def capabilities(offering: Offering, query: JsonObject) -> JsonObject:
         resource=query.get("resource"),
         is_described=query.get("has_description", False),
     )
-    return described(offering, wish)
+    return describe_capabilities(offering, wish)
 
 
 def unified_apis(offering: Offering) -> JsonObject:

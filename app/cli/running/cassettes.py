@@ -13,7 +13,7 @@ import click
 from app.bootstrap.in_process import InProcess, in_process
 from app.cli.operating.operators import joined_settings
 from app.cli.running.following import follow_run
-from app.client import token_for
+from app.client import find_token
 from app.engine.errors import ForbiddenError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
@@ -40,7 +40,7 @@ class Place:
     def of(cls, data_dir: Path, token: str | None, environ: Mapping[str, str]) -> "Place":
         """Return the one that DATABASE_URL names, or else the stack that runs on a directory."""
         settings = joined_settings(None if environ.get("DATABASE_URL") else data_dir, environ)
-        return cls(settings=settings, token=token_for(token, data_dir))
+        return cls(settings=settings, token=find_token(token, data_dir))
 
 
 def record(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> JsonObject:

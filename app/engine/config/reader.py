@@ -40,7 +40,7 @@ class ConfigReader:
         """Whether the value is an object; note a fault when it is not."""
         if isinstance(self.value, dict):
             return True
-        self.fault("", f"expected an object, found {type_name(self.value)}")
+        self.fault("", f"expected an object, found {name_type(self.value)}")
         return False
 
     def read_format(self, formats: Mapping[str, Callable[["ConfigReader"], T]]) -> T | None:
@@ -49,7 +49,7 @@ class ConfigReader:
             return None
         name = self.value.get("format")
         if not isinstance(name, str) or name not in formats:
-            self.fault("format", f"expected one of {', '.join(formats)}; found {shown(name)}")
+            self.fault("format", f"expected one of {', '.join(formats)}; found {show_value(name)}")
             return None
         if self.value.get("config") is None:
             return formats[name](self)
@@ -62,7 +62,7 @@ class ConfigReader:
         if value is None and default is not None:
             return default
         if not isinstance(value, str) or not value:
-            self.fault(name, f"expected a text, found {shown(value)}")
+            self.fault(name, f"expected a text, found {show_value(value)}")
             return ""
         return value
 
@@ -78,7 +78,7 @@ class ConfigReader:
         is_number_text = isinstance(value, str) and re.fullmatch("[0-9]{1,18}", value)
         number = int(value) if is_number_text else value
         if isinstance(number, bool) or not isinstance(number, int) or number < least:
-            self.fault(name, f"expected an integer of at least {least}, found {shown(value)}")
+            self.fault(name, f"expected an integer of at least {least}, found {show_value(value)}")
             return default
         return number
 
@@ -89,21 +89,21 @@ class ConfigReader:
             return default
         if isinstance(value, str) and value in list(choices):
             return choices(value)
-        self.fault(name, f"expected one of {', '.join(choices)}; found {shown(value)}")
+        self.fault(name, f"expected one of {', '.join(choices)}; found {show_value(value)}")
         return default
 
     def flag(self, name: str) -> bool:
         """Read a boolean; absent is false."""
         value = self.value.get(name)
         if value is not None and not isinstance(value, bool):
-            self.fault(name, f"expected true or false, found {shown(value)}")
+            self.fault(name, f"expected true or false, found {show_value(value)}")
         return value is True
 
     def path(self, name: str, default: Path | None = None) -> Path | None:
         """Read a path without marks; an empty one is none."""
         found = self.marked_path(name)
         if found is not None and found.optional:
-            self.fault(name, f"expected a path without '?', found {shown(self.value.get(name))}")
+            self.fault(name, f"expected a path without '?', found {show_value(self.value.get(name))}")
         return default if found is None else found.keys
 
     def marked_path(self, name: str) -> MarkedPath | None:
@@ -113,7 +113,7 @@ class ConfigReader:
             return None
         found = paths.parse(value)
         if found is None:
-            self.fault(name, f"expected a dotted path such as 'data.items', found {shown(value)}")
+            self.fault(name, f"expected a dotted path such as 'data.items', found {show_value(value)}")
         return found
 
     def template(self, *names: str, default: str | None = None) -> Template:
@@ -122,7 +122,7 @@ class ConfigReader:
         if value is None:
             value = default
         if not isinstance(value, str) or (not value and default is None):
-            self.fault(name, f"expected a text, found {'an empty one' if value == '' else type_name(value)}")
+            self.fault(name, f"expected a text, found {'an empty one' if value == '' else name_type(value)}")
             return placeholders.parse("")
         return self._parsed(name, value)
 
@@ -132,7 +132,7 @@ class ConfigReader:
         if value is None:
             return None
         if not isinstance(value, dict):
-            self.fault(name, f"expected an object, found {shown(value)}")
+            self.fault(name, f"expected an object, found {show_value(value)}")
             return None
         return self._parsed(name, value)
 
@@ -142,7 +142,7 @@ class ConfigReader:
         if value is None or value == "":
             return None
         if not isinstance(value, str):
-            self.fault(name, f"expected a JSONata expression, found {type_name(value)}")
+            self.fault(name, f"expected a JSONata expression, found {name_type(value)}")
             return None
         try:
             return expressions.parse(value)
@@ -169,13 +169,13 @@ class ConfigReader:
         return name, self.value.get(name)
 
 
-def shown(value: JSON) -> str:
+def show_value(value: JSON) -> str:
     """Show a value in an error: a short text as it is, else its kind."""
     is_short = isinstance(value, str | int | float) and not isinstance(value, bool) and len(str(value)) <= 60
-    return f"'{value}'" if is_short else type_name(value)
+    return f"'{value}'" if is_short else name_type(value)
 
 
-def type_name(value: JSON) -> str:
+def name_type(value: JSON) -> str:
     """Name the JSON kind of a value."""
     match value:
         case None:

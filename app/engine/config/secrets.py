@@ -19,7 +19,7 @@ from app.engine.field_names import is_plain_name, is_secret_name
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import Path, lookup
 from app.engine.redaction import MASK
-from app.engine.templating.placeholders import literal_pieces
+from app.engine.templating.placeholders import list_literal_pieces
 
 _SHORTEST: Final = 4
 _WORDS_AROUND: Final = re.compile(
@@ -36,12 +36,12 @@ _CHANGE: Final = re.compile(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])")
 """From letters to digits, or back: what is made up by chance has several."""
 
 
-def value_secrets(value: JSON) -> frozenset[str]:
+def find_value_secrets(value: JSON) -> frozenset[str]:
     """Return what of a header's, a parameter's or a field's value is secret; nothing where placeholders say it all."""
     if value is None or isinstance(value, bool | dict | list):
         return frozenset()
     text = str(value)
-    pieces = literal_pieces(text)
+    pieces = list_literal_pieces(text)
     if not _is_long("".join(pieces)):
         return frozenset()
     if "{{" in text:
@@ -49,22 +49,22 @@ def value_secrets(value: JSON) -> frozenset[str]:
     return frozenset({text, text.partition(" ")[2].strip() or text})
 
 
-def address_secrets(text: str, plain: frozenset[str]) -> frozenset[str]:
+def find_address_secrets(text: str, plain: frozenset[str]) -> frozenset[str]:
     """Return what of an address is secret: its user, parameters by other names than plain ones, a path's tokens."""
-    literal = "".join(literal_pieces(text))
+    literal = "".join(list_literal_pieces(text))
     address, _, query = literal.partition("#")[0].partition("?")
     user = _USER.match(address)
     segments = _ORIGIN.sub("", address).split("/")
     found = {part for part in re.split(":", user[1]) if _is_long(part)} if user else set()
     found |= {segment for segment in segments if _is_token(segment)}
-    return frozenset(found.union(*_parameter_secrets(query, plain)))
+    return frozenset(found.union(*_find_parameter_secrets(query, plain)))
 
 
-def _parameter_secrets(query: str, plain: frozenset[str]) -> Iterator[frozenset[str]]:
+def _find_parameter_secrets(query: str, plain: frozenset[str]) -> Iterator[frozenset[str]]:
     for pair in query.split("&"):
         name, mark, value = pair.partition("=")
         if mark and not (is_plain_name(name) or unquote_plus(name).lower() in plain):
-            yield value_secrets(value) | value_secrets(unquote_plus(value))
+            yield find_value_secrets(value) | find_value_secrets(unquote_plus(value))
         elif _is_token(pair):
             yield frozenset({pair})
 
@@ -99,19 +99,19 @@ class LiteralSecret:
 Change = Callable[[LiteralSecret], JSON]
 
 
-def with_secrets(
+def change_secrets(
     config: JsonObject, change: Change, *, is_secret: Callable[[JSON], bool] = lambda _value: False
 ) -> JsonObject:
     """Copy a config with every literal secret changed, and each value that ``is_secret`` claims."""
-    return _Walk(change, is_secret, non_secrets.plain_names(config)).config(config)
+    return _Walk(change, is_secret, non_secrets.read_plain_names(config)).config(config)
 
 
-def redacted_config(config: JsonObject) -> JsonObject:
+def redact_config(config: JsonObject) -> JsonObject:
     """Show a config with its literal secrets masked."""
-    return with_secrets(config, lambda _secret: MASK)
+    return change_secrets(config, lambda _secret: MASK)
 
 
-def literal_secrets(config: JsonObject) -> list[LiteralSecret]:
+def list_literal_secrets(config: JsonObject) -> list[LiteralSecret]:
     """List the literal secrets of a config."""
     found: list[LiteralSecret] = []
 
@@ -119,23 +119,23 @@ def literal_secrets(config: JsonObject) -> list[LiteralSecret]:
         found.append(secret)
         return secret.value
 
-    with_secrets(config, note)
+    change_secrets(config, note)
     return found
 
 
-def revelations(before: JsonObject, after: JsonObject, sent: JSON, at: str) -> list[Failure]:
+def find_revelations(before: JsonObject, after: JsonObject, sent: JSON, at: str) -> list[Failure]:
     """Return which secrets of a config a change would show, other than those that were sent with it."""
-    still = {secret.path for secret in literal_secrets(after)}
+    still = {secret.path for secret in list_literal_secrets(after)}
     return [
         Failure(f"{at}.{'.'.join(secret.path)}", "is kept as a secret, and non_secret would show it: enter it anew")
-        for secret in literal_secrets(before)
+        for secret in list_literal_secrets(before)
         if secret.path not in still
         and lookup(after, secret.path) == secret.value
         and lookup(sent, secret.path) != secret.value
     ]
 
 
-def left_unreadable(unreadable: Collection[Path], before: JsonObject, after: JsonObject, at: str) -> list[Failure]:
+def find_unreadable(unreadable: Collection[Path], before: JsonObject, after: JsonObject, at: str) -> list[Failure]:
     """Return which of the values that do not decrypt a change leaves where they are."""
     message = "what is stored does not decrypt: send it again"
     return [
@@ -218,7 +218,7 @@ class _Walk:
             case _:
                 is_sealed = is_secret_name(key)
         if is_sealed:
-            return value_secrets(value)
+            return find_value_secrets(value)
         if isinstance(value, str) and (_ADDRESS_KEY.search(key) or _ADDRESS.match(value)):
-            return address_secrets(value, self.plain)
+            return find_address_secrets(value, self.plain)
         return frozenset()

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.engine.config import non_secrets
-from app.engine.config.reader import ConfigReader, shown
-from app.engine.config.secrets import literal_secrets
+from app.engine.config.reader import ConfigReader, show_value
+from app.engine.config.secrets import list_literal_secrets
 from app.engine.errors import Failure
 from app.engine.integrations import request_formats, response_paths
 from app.engine.integrations.allowed_hosts import AllowedHosts, read_allowed_hosts
@@ -182,7 +182,7 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
     defaults, grants = _read_defaults(reader), read_grants(reader.child("credentials"))
     methods = _read_resources(reader, defaults)
     addresses = frozenset(method.base_url for method in (defaults, *methods.values()))
-    secrets = literal_secrets(reader.value)
+    secrets = list_literal_secrets(reader.value)
     tokens = {address for grant in grants for address in grant.addresses}
     hosts = read_allowed_hosts(reader, secrets, addresses=addresses, tokens=tokens)
     non_secrets.check(reader)
@@ -195,17 +195,17 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
         grants=tuple(replace(grant, hosts=hosts, base_urls=addresses) for grant in grants),
         hosts=hosts,
         addresses=addresses,
-        plain_paths=non_secrets.plain_paths(reader.value),
-        secret_fields=non_secrets.secret_fields(reader.value),
+        plain_paths=non_secrets.read_plain_paths(reader.value),
+        secret_fields=non_secrets.read_secret_fields(reader.value),
         secrets=frozenset(text for secret in secrets for text in secret.texts),
     )
     return (None if failures else config), failures
 
 
-def failures_of_new(raw: JSON, path: str = "config") -> list[Failure]:
+def check_new_config(raw: JSON, path: str = "config") -> list[Failure]:
     """Return every fault of a config that is to be stored; those that are stored already need not name their hosts."""
     config, failures = parse_config(raw, path)
-    failures += response_paths.failures_of_paths(raw, path)
+    failures += response_paths.check_paths(raw, path)
     return failures if config is None else [*failures, *config.hosts.failures(path)]
 
 
@@ -280,7 +280,7 @@ def _read_http_method(reader: ConfigReader, default: str) -> str:
     if value is None:
         return default
     if not isinstance(value, str) or value.upper() not in _HTTP_METHODS:
-        reader.fault("method", f"expected get, post, put, patch or delete, found {shown(value)}")
+        reader.fault("method", f"expected get, post, put, patch or delete, found {show_value(value)}")
         return default
     return value.upper()
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
-from app.engine.config.non_secrets import form_fields
-from app.engine.config.reader import ConfigReader, shown
+from app.engine.config.non_secrets import list_form_fields
+from app.engine.config.reader import ConfigReader, show_value
 from app.engine.integrations.allowed_hosts import AllowedHosts
 from app.engine.integrations.token_answers import TokenPlaces
 from app.engine.json_types import JSON, JsonObject
@@ -90,16 +90,16 @@ def read_grants(reader: ConfigReader) -> tuple[OAuthGrant, ...]:
         body = reader.child("config") if reader.value.get("config") is not None else reader
         return _read_format(reader, "format", name, body)
     return tuple(
-        grant for name in reader.value for grant in _read_format(reader, name, name, _inner(reader.child(name)))
+        grant for name in reader.value for grant in _read_format(reader, name, name, _unwrap(reader.child(name)))
     )
 
 
-def field_names(credentials: JSON, method: str) -> frozenset[str]:
+def list_field_names(credentials: JSON, method: str) -> frozenset[str]:
     """Name the values that a person is asked for who connects an account by a method, or by any where that is none."""
-    return frozenset(field["name"] for field in form_fields(credentials, method))
+    return frozenset(field["name"] for field in list_form_fields(credentials, method))
 
 
-def _inner(reader: ConfigReader) -> ConfigReader:
+def _unwrap(reader: ConfigReader) -> ConfigReader:
     is_wrapped = isinstance(reader.value, dict) and reader.value.get("config") is not None
     return reader.child("config") if is_wrapped else reader
 
@@ -109,7 +109,7 @@ def _read_format(reader: ConfigReader, key: str, name: JSON, body: ConfigReader)
         return ()
     if not isinstance(name, str) or name not in _GRANTS:
         expected = ", ".join([*sorted(_PLAIN_FORMATS), *_GRANTS])
-        reader.fault(key, f"expected one of {expected}; found {shown(name)}")
+        reader.fault(key, f"expected one of {expected}; found {show_value(name)}")
         return ()
     if not body.is_object() or body.value.get("auth") is None:
         # Somebody else renews the tokens, and hands them over by PATCH.
@@ -126,15 +126,15 @@ def _read_client_credentials(reader: ConfigReader) -> OAuthGrant:
 
 
 def _read_grant(reader: ConfigReader, *, kind: GrantKind, path_names: tuple[str, ...]) -> OAuthGrant:
-    client, auth = _object(reader, "client"), _object(reader, "auth")
-    options = _object(reader, "options")
+    client, auth = _read_object(reader, "client"), _read_object(reader, "auth")
+    options = _read_object(reader, "options")
     return OAuthGrant(
         kind=kind,
         token_host=auth.template("tokenHost"),
         token_path=auth.template(*path_names, default=_TOKEN_PATH),
         client_id=client.template("id", default="{{context.client_id}}"),
         client_secret=client.template("secret", default="{{context.client_secret:any:undefined}}"),
-        scope=_scope(reader),
+        scope=_read_scope(reader),
         is_client_in_header=options.choice("authorizationMethod", _ClientPlace, _ClientPlace.BODY)
         is _ClientPlace.HEADER,
         is_json=options.choice("bodyFormat", _TokenBody, _TokenBody.FORM) is _TokenBody.JSON,
@@ -143,7 +143,7 @@ def _read_grant(reader: ConfigReader, *, kind: GrantKind, path_names: tuple[str,
         scope_separator=options.text("scopeSeparator", default=" "),
         is_loosely_encoded=options.choice("credentialsEncodingMode", _Encoding, _Encoding.STRICT) is _Encoding.LOOSE,
         params=reader.object_template("tokenParams"),
-        answer=_read_places(_object(reader, "tokenResponse")),
+        answer=_read_places(_read_object(reader, "tokenResponse")),
     )
 
 
@@ -156,7 +156,7 @@ def _read_places(reader: ConfigReader) -> TokenPlaces:
     )
 
 
-def _object(reader: ConfigReader, key: str) -> ConfigReader:
+def _read_object(reader: ConfigReader, key: str) -> ConfigReader:
     """Read an object that may be absent."""
     child = reader.child(key)
     if child.value is not None and child.is_object():
@@ -164,11 +164,11 @@ def _object(reader: ConfigReader, key: str) -> ConfigReader:
     return ConfigReader({}, child.at, child.failures)
 
 
-def _scope(reader: ConfigReader) -> str:
+def _read_scope(reader: ConfigReader) -> str:
     value = reader.value.get("scope")
     parts = [value] if isinstance(value, str) else value or []
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-        reader.fault("scope", f"expected an array of texts, found {shown(value)}")
+        reader.fault("scope", f"expected an array of texts, found {show_value(value)}")
         return ""
     return " ".join(parts)
 

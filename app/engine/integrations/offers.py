@@ -95,16 +95,16 @@ class Offering:
 
     def _tool(self, resource: str, method: str, names: set[str]) -> JsonObject:
         raw = self.raw(resource, method)
-        query_schema = _query_schema(raw.get("query_schema"), self.config.methods[resource, method])
+        query_schema = _build_query_schema(raw.get("query_schema"), self.config.methods[resource, method])
         body_schema = raw.get("body_schema")
         return {
-            "name": _tool_name(f"{method}_{self.name}_{resource}", names),
+            "name": _name_tool(f"{method}_{self.name}_{resource}", names),
             "description": raw.get("description") or f"{method} {resource} of {self.label}",
             "resource": resource,
             "method": method,
             "query_schema": query_schema,
             "body_schema": body_schema,
-            "required": [*dict.fromkeys((*_required(query_schema), *_required(body_schema)))],
+            "required": [*dict.fromkeys((*_list_required(query_schema), *_list_required(body_schema)))],
             "tags": self._tags(resource),
         }
 
@@ -114,7 +114,7 @@ class Offering:
         for resource, described in sorted(model.resources.items()):
             changed = override.get(resource) if isinstance(override, dict) else None
             own: JsonObject = changed if isinstance(changed, dict) else {}
-            for method in unified_model.methods_of(model.resources, resource) or ():
+            for method in unified_model.list_methods(model.resources, resource) or ():
                 if (resource, method) not in model.methods and own.get(method) is None:
                     continue
                 said = model.methods.get((resource, method)) or described.get("description")
@@ -139,7 +139,7 @@ def is_among(method: str, wanted: Collection[str]) -> bool:
     return not wanted or method in wanted or group in wanted
 
 
-def _tool_name(wish: str, taken: set[str]) -> str:
+def _name_tool(wish: str, taken: set[str]) -> str:
     plain = _NOT_IN_NAMES.sub("_", wish)[:_LONGEST_NAME]
     name, number = plain, 1
     while name in taken:
@@ -149,7 +149,7 @@ def _tool_name(wish: str, taken: set[str]) -> str:
     return name
 
 
-def _query_schema(schema: JSON, config: MethodConfig) -> JsonObject:
+def _build_query_schema(schema: JSON, config: MethodConfig) -> JsonObject:
     """Return the schema of a method's query, with what its path needs; ``id`` stands in the URL instead."""
     needed = sorted({"id" for path in config.path.references if path == ("id",)} | config.query_keys_in_path)
     given: JsonObject = schema if isinstance(schema, dict) else {}
@@ -164,7 +164,7 @@ def _query_schema(schema: JSON, config: MethodConfig) -> JsonObject:
     return {**given, "type": "object", "properties": described, **({"required": required} if required else {})}
 
 
-def _required(schema: JSON) -> Iterator[str]:
+def _list_required(schema: JSON) -> Iterator[str]:
     """Yield the names that a schema requires, in either dialect."""
     if not isinstance(schema, dict):
         return

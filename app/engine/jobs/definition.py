@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.engine.config.reader import ConfigReader, shown
+from app.engine.config.reader import ConfigReader, show_value
 from app.engine.errors import Failure
 from app.engine.jobs import parent_fields, tree
 from app.engine.jobs.items import DeleteTracking, NodeKind, Recursion, ResourceItem
@@ -11,7 +11,7 @@ from app.engine.jsonata.expressions import Expression
 from app.engine.paths import Path
 from app.engine.templating import placeholders, tokens
 from app.engine.templating.placeholders import Template
-from app.engine.unified.model import unified_name
+from app.engine.unified.model import parse_unified_name
 
 _MAX_RESOURCES: Final = 1000
 _MAX_NAME_LENGTH: Final = 200
@@ -30,11 +30,11 @@ def parse_resources(raw: JSON, path: str = "resources") -> tuple[list[ResourceIt
     failures: list[Failure] = []
     readers = [ConfigReader(value, f"{path}.{position}", failures) for position, value in enumerate(raw)]
     items = [_read_item(reader, position) for position, reader in enumerate(readers) if reader.is_object()]
-    items, tree_failures = tree.as_tree(items, path)
+    items, tree_failures = tree.build_tree(items, path)
     if not tree_failures:
-        items, tree_failures = parent_fields.with_included(items, path)
+        items, tree_failures = parent_fields.resolve_included(items, path)
     if not tree_failures:
-        items, tree_failures = tree.with_checked_references(items, path)
+        items, tree_failures = tree.check_references(items, path)
     return items, failures + tree_failures
 
 
@@ -117,7 +117,7 @@ def _read_kind(reader: ConfigReader) -> NodeKind:
     kind = reader.value.get("type")
     if kind is None or kind in list(NodeKind):
         return NodeKind(kind or NodeKind.REQUEST)
-    reader.fault("type", f"expected 'request', 'transform', 'spool' or nothing, found {shown(kind)}")
+    reader.fault("type", f"expected 'request', 'transform', 'spool' or nothing, found {show_value(kind)}")
     return NodeKind.REQUEST
 
 
@@ -138,15 +138,17 @@ def _read_recursion(reader: ConfigReader) -> Recursion | None:
 
 def _read_resource(reader: ConfigReader) -> str:
     resource = _read_name(reader, "resource")
-    name = unified_name(resource)
+    name = parse_unified_name(resource)
     if name is not None and ("/" in name.resource or not all(name)):
-        reader.fault("resource", f"expected a resource, or 'model/resource' of a unified API, found {shown(resource)}")
+        reader.fault(
+            "resource", f"expected a resource, or 'model/resource' of a unified API, found {show_value(resource)}"
+        )
     return resource
 
 
 def _is_persisted(reader: ConfigReader, resource: str) -> bool:
     """Read whether records are kept: those of a unified API always are."""
-    return reader.flag("persist") or unified_name(resource) is not None
+    return reader.flag("persist") or parse_unified_name(resource) is not None
 
 
 def _read_name(reader: ConfigReader, key: str) -> str:
@@ -168,7 +170,7 @@ def _read_id(reader: ConfigReader) -> Template | None:
 def _read_body(reader: ConfigReader) -> Template | None:
     body = reader.value.get("body")
     if body is not None and not isinstance(body, dict | str | list):
-        reader.fault("body", f"expected an object or a text, found {shown(body)}")
+        reader.fault("body", f"expected an object or a text, found {show_value(body)}")
         return None
     return reader.any_template("body")
 
@@ -184,7 +186,7 @@ def _read_loop(reader: ConfigReader) -> Path | None:
     try:
         path = tokens.parse_path(text)
     except ValueError:
-        reader.fault("loop_on", f"expected the path of an array such as 'args.user_ids', found {shown(value)}")
+        reader.fault("loop_on", f"expected the path of an array such as 'args.user_ids', found {show_value(value)}")
         return None
     return path if path[0] in _SCOPE_ROOTS and len(path) > 1 else ("args", *path)
 
@@ -194,7 +196,7 @@ def _read_delete_tracking(reader: ConfigReader) -> DeleteTracking | None:
     if value in (None, ""):
         return None
     if value not in list(DeleteTracking):
-        reader.fault("delete_tracking", f"expected 'soft' or 'hard', found {shown(value)}")
+        reader.fault("delete_tracking", f"expected 'soft' or 'hard', found {show_value(value)}")
         return None
     if not _is_persisted(reader, str(reader.value.get("resource"))):
         reader.fault("delete_tracking", "needs 'persist': only records that are kept can vanish")
@@ -209,6 +211,6 @@ def _read_parent(reader: ConfigReader) -> str | None:
     if value in (None, "", []):
         return None
     if not isinstance(value, str):
-        reader.fault("depends_on", f"expected the name of one other resource, found {shown(value)}")
+        reader.fault("depends_on", f"expected the name of one other resource, found {show_value(value)}")
         return None
     return value

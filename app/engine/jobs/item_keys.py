@@ -15,7 +15,7 @@ from app.engine.jobs.planning import RunPlan
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import SourceError
 from app.engine.records.keys import BY_ID, RecordKey
-from app.engine.unified.model import unified_name
+from app.engine.unified.model import parse_unified_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class KeyNote:
     """By item, where they take the place of others."""
 
 
-def keys_of(resource_keys: Iterable[tuple[str, RecordKey]]) -> dict[str, list[JsonObject]]:
+def group_keys(resource_keys: Iterable[tuple[str, RecordKey]]) -> dict[str, list[JsonObject]]:
     """Gather the keys of each resource, each once, in an order that does not depend on that of the items."""
     found: dict[str, list[JsonObject]] = {}
     for resource, key in resource_keys:
@@ -66,10 +66,10 @@ def keys_of(resource_keys: Iterable[tuple[str, RecordKey]]) -> dict[str, list[Js
     return {resource: sorted(codes, key=str) for resource, codes in found.items()}
 
 
-def notes(writers: Sequence[tuple[ResourceItem, RecordKey]], held: Mapping[str, HeldKeys]) -> list[KeyNote]:
+def plan_key_notes(writers: Sequence[tuple[ResourceItem, RecordKey]], held: Mapping[str, HeldKeys]) -> list[KeyNote]:
     """Return what a run that is about to begin must note; nothing, when it brings its records by the keys they have."""
     found: list[KeyNote] = []
-    for resource, keys in keys_of((item.resource, key) for item, key in writers).items():
+    for resource, keys in group_keys((item.resource, key) for item, key in writers).items():
         known = held.get(resource)
         former = [code for code in known.keys if code not in keys] if known is not None else []
         is_new = known is None or any(code not in known.keys for code in keys) or not known.is_noted
@@ -83,7 +83,7 @@ def notes(writers: Sequence[tuple[ResourceItem, RecordKey]], held: Mapping[str, 
     return found
 
 
-def key_of(item: ResourceItem, plan: RunPlan, config: IntegrationConfig) -> RecordKey:
+def find_key(item: ResourceItem, plan: RunPlan, config: IntegrationConfig) -> RecordKey:
     """Return what an item's records are known by; a transform's are known as those of its origin.
 
     Raises SourceError for a method that the integration does not have.
@@ -91,24 +91,24 @@ def key_of(item: ResourceItem, plan: RunPlan, config: IntegrationConfig) -> Reco
     line = [item, *plan.ancestors_of(item.name)]
     place = next(position for position, one in enumerate(line) if one.is_request)
     origin = line[place]
-    own = BY_ID if unified_name(origin.resource) else config.method(origin.resource, origin.method).key
+    own = BY_ID if parse_unified_name(origin.resource) else config.method(origin.resource, origin.method).key
     is_mixed = any(one.kind is NodeKind.SPOOL for one in line[:place])
     key = own.within((field.name for field in item.included), may_lack_them=is_mixed)
     return key if item.is_request else key.undeclared()
 
 
-def keys_of_job(resources: JSON, config: IntegrationConfig) -> dict[str, list[JsonObject]]:
+def list_job_keys(resources: JSON, config: IntegrationConfig) -> dict[str, list[JsonObject]]:
     """Return the keys by which a job's records are kept, by resource; a faulty job keeps none."""
     items, faults = definition.parse_resources(resources)
-    return {} if faults else keys_of(_kept(items, config))
+    return {} if faults else group_keys(_list_kept_keys(items, config))
 
 
-def _kept(items: Sequence[ResourceItem], config: IntegrationConfig) -> list[tuple[str, RecordKey]]:
+def _list_kept_keys(items: Sequence[ResourceItem], config: IntegrationConfig) -> list[tuple[str, RecordKey]]:
     plan = planning.plan(items)
     found: list[tuple[str, RecordKey]] = []
     for item in items:
         try:
-            found += [(item.resource, key_of(item, plan, config))] if item.persist else []
+            found += [(item.resource, find_key(item, plan, config))] if item.persist else []
         except SourceError:
             # A run of it would fail; it keeps nothing by this key.
             continue

@@ -18,12 +18,12 @@ STATE_KEY: Final = "state_key"
 LONGEST: Final = 500
 
 
-def failures(field: str, template: str | None) -> Sequence[Failure]:
+def check_template(field: str, template: str | None) -> Sequence[Failure]:
     """Return what is wrong with a key before its placeholders have values."""
     if template is None:
         return []
     if len(template) > LONGEST:
-        return [_too_long(field)]
+        return [_make_length_failure(field)]
     try:
         placeholders.parse(template)
     except InvalidInputError as error:
@@ -38,7 +38,7 @@ def resolve(
 
     ``masked`` is the same scope without the account's secrets: a key is shown to everyone, so none may be in it.
     """
-    if faults := failures(field, template):
+    if faults := check_template(field, template):
         return None, faults
     try:
         parsed = placeholders.parse(template)
@@ -51,8 +51,8 @@ def resolve(
         return None, []
     # A cast may give any JSON.
     key = value if isinstance(value, str) else encode(value).decode()
-    return (key, []) if len(key) <= LONGEST else (None, [_too_long(field)])
+    return (key, []) if len(key) <= LONGEST else (None, [_make_length_failure(field)])
 
 
-def _too_long(field: str) -> Failure:
+def _make_length_failure(field: str) -> Failure:
     return Failure(field, f"expected at most {LONGEST} characters")

@@ -14,8 +14,8 @@ from app.engine.errors import Failure
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys import shapes
 from app.engine.known_keys.shapes import ByFormat, Fields, Formatted, Key, ListOf, MapOf, Shape, Use
-from app.engine.known_keys.suggestions import closest, did_you_mean, is_slip
-from app.engine.unified.model import USUAL_METHODS, unified_name
+from app.engine.known_keys.suggestions import find_closest, is_slip, suggest
+from app.engine.unified.model import USUAL_METHODS, parse_unified_name
 
 _KEPT_UNKNOWN: Final = "was stored before, and nothing reads it"
 _LONGEST_SHOWN: Final = 60
@@ -76,17 +76,17 @@ def _judge(value: JSON, shape: Shape, path: str, stored: tuple[JSON, ...], found
         case ByFormat(one=one):
             _judge_by_format(value, one, path, stored, found)
         case MapOf(inner=inner) | ListOf(inner=inner):
-            for name, one, before in _members(value, shape, stored):
+            for name, one, before in _list_members(value, shape, stored):
                 _judge(one, inner, f"{path}.{name}", before, found)
 
 
-def _members(
+def _list_members(
     value: JSON, shape: MapOf | ListOf, stored: tuple[JSON, ...]
 ) -> Iterator[tuple[str | int, JSON, tuple[JSON, ...]]]:
     """Yield each member of a map or list, and what may have been stored of it: any element, for a list's."""
     if isinstance(shape, MapOf) and isinstance(value, dict):
         for name, one in value.items():
-            yield name, one, _at(stored, name)
+            yield name, one, _find_stored(stored, name)
     if isinstance(shape, ListOf) and isinstance(value, list):
         elements = tuple(one for before in stored if isinstance(before, list) for one in before)
         for position, one in enumerate(value):
@@ -106,21 +106,21 @@ def _judge_fields(value: JSON, shape: Fields, path: str, stored: tuple[JSON, ...
         elif key.use is Use.REFUSED and one not in ([], {}, False):
             found.failures.append(Failure(at, "is not supported yet"))
         elif key.inner is not None:
-            _judge(one, key.inner, at, _at(stored, name), found)
+            _judge(one, key.inner, at, _find_stored(stored, name), found)
 
 
 def _note_unknown(name: str, at: str, shape: Fields, stored: tuple[JSON, ...], found: KeyFindings) -> None:
     if any(isinstance(before, Mapping) and before.get(name) is not None for before in stored):
         found.notes.append(KeyNote(code=WarningCode.UNKNOWN_FIELD, path=at, message=_KEPT_UNKNOWN))
         return
-    message = f"is no key that is known here: {did_you_mean(name, _usual(shape.keys))}"
+    message = f"is no key that is known here: {suggest(name, _list_usual(shape.keys))}"
     if shape.is_open:
         found.notes.append(KeyNote(code=WarningCode.UNKNOWN_FIELD, path=at, message=message))
     else:
         found.failures.append(Failure(at, message))
 
 
-def _usual(keys: Mapping[str, Key]) -> Iterator[str]:
+def _list_usual(keys: Mapping[str, Key]) -> Iterator[str]:
     """Yield the names of keys that may be meant by a mistyped one."""
     return (name for name, key in keys.items() if key.use is not Use.REFUSED and key.other_name_of is None)
 
@@ -144,14 +144,14 @@ def _judge_by_format(value: JSON, shape: Formatted, path: str, stored: tuple[JSO
         _judge_formatted(value, shape, path, stored, found)
         return
     for name, inner in value.items() if isinstance(value, dict) else ():
-        _judge_formatted(inner, shape, f"{path}.{name}", _at(stored, name), found, name=name)
+        _judge_formatted(inner, shape, f"{path}.{name}", _find_stored(stored, name), found, name=name)
 
 
 def _has_format(value: JSON) -> bool:
     return isinstance(value, Mapping) and value.get(shapes.FORMAT) is not None
 
 
-def _at(stored: tuple[JSON, ...], name: str) -> tuple[JSON, ...]:
+def _find_stored(stored: tuple[JSON, ...], name: str) -> tuple[JSON, ...]:
     return tuple(before[name] for before in stored if isinstance(before, Mapping) and name in before)
 
 
@@ -163,24 +163,24 @@ def judge_methods(items: JSON, config: JsonObject, path: str, *, stored: JSON = 
     found = KeyFindings()
     resources = config.get("resources")
     listed: Mapping[str, JSON] = resources if isinstance(resources, dict) else {}
-    had = [(one.get("resource"), one.get("method")) for _, one in _objects(stored)]
-    for position, item in _objects(items):
+    had = [(one.get("resource"), one.get("method")) for _, one in _list_objects(stored)]
+    for position, item in _list_objects(items):
         if item.get("type") in _REQUEST:
             is_stored = (item.get("resource"), item.get("method")) in had
             _judge_item(item, listed, found, f"{path}.{position}", is_stored=is_stored)
     return found
 
 
-def _objects(items: JSON) -> list[tuple[int, JsonObject]]:
+def _list_objects(items: JSON) -> list[tuple[int, JsonObject]]:
     given = items if isinstance(items, list) else []
     return [(position, item) for position, item in enumerate(given) if isinstance(item, dict)]
 
 
 def _judge_item(item: JsonObject, listed: Mapping[str, JSON], found: KeyFindings, at: str, *, is_stored: bool) -> None:
     resource, method = item.get("resource"), item.get("method")
-    if not isinstance(resource, str) or not isinstance(method, str) or unified_name(resource) is not None:
+    if not isinstance(resource, str) or not isinstance(method, str) or parse_unified_name(resource) is not None:
         return  # What a unified API has is known, and judged with its model.
-    close = closest(resource, listed)
+    close = find_closest(resource, listed)
     if resource not in listed and close is not None:
         message = f"the integration lists no resource '{resource}', so the usual routes are: did you mean '{close}'?"
         found.notes.append(KeyNote(code=WarningCode.UNKNOWN_METHOD, path=f"{at}.resource", message=message))
@@ -188,7 +188,7 @@ def _judge_item(item: JsonObject, listed: Mapping[str, JSON], found: KeyFindings
     known = {*USUAL_METHODS, *(own if isinstance(own, dict) else ())}
     if not method or method in known:
         return
-    message = f"the integration lists no method '{method}' of '{resource}': {did_you_mean(method, known)}"
+    message = f"the integration lists no method '{method}' of '{resource}': {suggest(method, known)}"
     if is_slip(method, known) and not is_stored:
         found.failures.append(Failure(f"{at}.method", message))
     else:

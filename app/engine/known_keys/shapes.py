@@ -180,44 +180,44 @@ class Leaf:
     value: JSON
 
 
-def leaves(value: JSON, shape: Shape, path: str) -> Iterator[Leaf]:
+def walk_leaves(value: JSON, shape: Shape, path: str) -> Iterator[Leaf]:
     """Yield the value of every known key; null is none."""
     match shape:
         case Fields(keys=keys):
-            yield from _of_fields(value, keys, path)
+            yield from _walk_fields(value, keys, path)
         case MapOf(inner=inner) | ListOf(inner=inner):
-            for name, one in _named(value):
-                yield from leaves(one, inner, f"{path}.{name}")
+            for name, one in _list_entries(value):
+                yield from walk_leaves(one, inner, f"{path}.{name}")
         case Formatted():
-            yield from _of_formatted(value, shape, path)
+            yield from _walk_formatted(value, shape, path)
         case ByFormat(one=one):
             has_format = isinstance(value, dict) and FORMAT in value
-            for name, inner in [("", value)] if has_format else _named(value):
-                yield from _of_formatted(inner, one, f"{path}.{name}" if name else path, name=name)
+            for name, inner in [("", value)] if has_format else _list_entries(value):
+                yield from _walk_formatted(inner, one, f"{path}.{name}" if name else path, name=name)
 
 
-def _of_fields(value: JSON, keys: Mapping[str, Key], path: str) -> Iterator[Leaf]:
+def _walk_fields(value: JSON, keys: Mapping[str, Key], path: str) -> Iterator[Leaf]:
     for name, one in value.items() if isinstance(value, dict) else ():
         key = keys.get(name)
         if key is None or one is None:
             continue
         if key.inner is not None:
-            yield from leaves(one, key.inner, f"{path}.{name}")
+            yield from walk_leaves(one, key.inner, f"{path}.{name}")
         else:
             yield Leaf(path=f"{path}.{name}", name=name, key=key, value=one)
 
 
-def _of_formatted(value: JSON, shape: Formatted, path: str, *, name: str = "") -> Iterator[Leaf]:
+def _walk_formatted(value: JSON, shape: Formatted, path: str, *, name: str = "") -> Iterator[Leaf]:
     if not isinstance(value, dict):
         return
     fields = shape.fields_of(value.get(FORMAT, name))
     if value.get(CONFIG) is not None:
-        yield from leaves(value[CONFIG], fields, f"{path}.{CONFIG}")
+        yield from walk_leaves(value[CONFIG], fields, f"{path}.{CONFIG}")
     else:
-        yield from leaves(value, fields, path)
+        yield from walk_leaves(value, fields, path)
 
 
-def _named(value: JSON) -> list[tuple[str, JSON]]:
+def _list_entries(value: JSON) -> list[tuple[str, JSON]]:
     if isinstance(value, dict):
         return list(value.items())
     return [(str(position), one) for position, one in enumerate(value)] if isinstance(value, list) else []

@@ -13,31 +13,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from app.engine.limits import constants, retry
-from app.engine.limits.budget_state import (
-    Budget,
-    BudgetLimits,
-    Grant,
-    Holder,
-    Quota,
-    Report,
-    fresh,
-    merged,
-)
+from app.engine.limits.budget_state import Budget, BudgetLimits, Grant, Holder, Quota, Report, merge_quota, new_budget
 
 
 def exchange(budget: Budget, report: Report, *, process: str, now: float, limits: BudgetLimits) -> tuple[Budget, Grant]:
     """Take a process's report in and give it its part."""
     if budget.saved_at > now + constants.CLOCK_JUMP_SECONDS:
-        budget = fresh(limits)
-    budget = _forget(budget, report, process, now)
+        budget = new_budget(limits)
+    budget = _drop_expired(budget, report, process, now)
     budget = _learn(budget, report, now, limits)
-    budget = _with_quota(budget, report)
-    pace = _effective_pace(budget, limits)
+    budget = _apply_quota(budget, report)
+    pace = _choose_pace(budget, limits)
     window = 1 if budget.is_probing else max(1, int(budget.window))
-    slots = _share(budget, report, process, window, now)
+    slots = _compute_share(budget, report, process, window, now)
     others = {name: holder for name, holder in budget.holders.items() if name != process}
     sent = report.in_flight + sum(holder.in_flight for holder in others.values())
-    budget, starts = _give_starts(budget, report, slots, pace, sent=sent, now=now)
+    budget, starts = _grant_starts(budget, report, slots, pace, sent=sent, now=now)
     in_flight = report.in_flight + len(starts or ())
     holders = dict(others)
     if report.wanted:
@@ -49,7 +40,7 @@ def exchange(budget: Budget, report: Report, *, process: str, now: float, limits
     return budget, Grant(
         slots=slots,
         starts=starts,
-        next_at=_next_at(budget, pace, now),
+        next_at=_find_next_start(budget, pace, now),
         not_before=budget.not_before,
         cut_at=budget.cut_at,
         window=window,
@@ -59,7 +50,7 @@ def exchange(budget: Budget, report: Report, *, process: str, now: float, limits
     )
 
 
-def _forget(budget: Budget, report: Report, process: str, now: float) -> Budget:
+def _drop_expired(budget: Budget, report: Report, process: str, now: float) -> Budget:
     """Drop what is over: expired holds, a quota that was made up again, old counts."""
     holders = {
         name: holder
@@ -89,31 +80,31 @@ def _learn(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> 
         late_refused = report.late_refused + report.refused
         report = replace(report, refused=0, late_refused=late_refused, is_slow=False)
     if budget.is_probing and report.served:
-        budget = _paced(budget, now)
+        budget = _learn_pace(budget, now)
     if report.refused:
         served = budget.served + report.served + report.late_served
         refused = budget.refused + report.refused + report.late_refused
-        return _refused(replace(budget, served=served, refused=refused), report, now)
+        return _apply_refusals(replace(budget, served=served, refused=refused), report, now)
     budget = replace(budget, served=budget.served + report.late_served, refused=budget.refused + report.late_refused)
     if report.is_slow:
-        return _halved(budget, now)
+        return _halve(budget, now)
     if not report.served:
         return budget
-    return _grown(replace(budget, strikes=0, served=budget.served + report.served), report, now, limits)
+    return _grow(replace(budget, strikes=0, served=budget.served + report.served), report, now, limits)
 
 
-def _refused(budget: Budget, report: Report, now: float) -> Budget:
+def _apply_refusals(budget: Budget, report: Report, now: float) -> Budget:
     """Take refusals in: halve the window, wait, and be ready to learn."""
     strikes = 0 if report.served else budget.strikes
-    budget = replace(_halved(budget, now), strikes=strikes + 1)
-    wait = report.wait_seconds or _untold_seconds(report.default_wait_seconds, budget.pace, strikes)
+    budget = replace(_halve(budget, now), strikes=strikes + 1)
+    wait = report.wait_seconds or _choose_wait(report.default_wait_seconds, budget.pace, strikes)
     budget = replace(budget, not_before=max(budget.not_before, now + wait))
     if budget.pace is None or strikes:
         return replace(budget, is_probing=True)
-    return _slowed(budget, now)
+    return _slow_down(budget, now)
 
 
-def _untold_seconds(default: float | None, pace: float | None, strikes: int) -> float:
+def _choose_wait(default: float | None, pace: float | None, strikes: int) -> float:
     """Choose the wait that the upstream did not tell: one beat of a known pace, else longer each time."""
     if default is not None:
         return retry.compute_backoff(strikes + 1, default, max(default, constants.LONGEST_DEFAULT_WAIT_SECONDS))
@@ -122,12 +113,12 @@ def _untold_seconds(default: float | None, pace: float | None, strikes: int) -> 
     return retry.compute_backoff(strikes + 1, constants.FIRST_WAIT_SECONDS, constants.LONGEST_UNNAMED_WAIT_SECONDS)
 
 
-def _halved(budget: Budget, now: float) -> Budget:
+def _halve(budget: Budget, now: float) -> Budget:
     half = max(1.0, budget.window / 2)
     return replace(budget, window=half, threshold=half, cut_at=now)
 
 
-def _slowed(budget: Budget, now: float) -> Budget:
+def _slow_down(budget: Budget, now: float) -> Budget:
     """Cut a known pace to what was served of it, within bounds."""
     assert budget.pace is not None
     elapsed = now - budget.epoch_at
@@ -150,7 +141,7 @@ def _slowed(budget: Budget, now: float) -> Budget:
     return replace(slowed, epoch_at=now, served=0.0) if is_measured else slowed
 
 
-def _paced(budget: Budget, now: float) -> Budget:
+def _learn_pace(budget: Budget, now: float) -> Budget:
     """Learn from the end of a refusal: what was served since the epoch began, over the time until this answer."""
     elapsed = max(1.0, budget.not_before - budget.epoch_at)
     budget = replace(budget, is_probing=False)
@@ -173,7 +164,7 @@ def _paced(budget: Budget, now: float) -> Budget:
     )
 
 
-def _grown(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> Budget:
+def _grow(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> Budget:
     window = budget.window
     if report.is_full:
         window += report.served if window < budget.threshold else report.served / window
@@ -184,13 +175,13 @@ def _grown(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> 
         return budget
     # By the time that has passed, up to one beat: served requests are as rare as the pace is slow.
     seconds = min(now - budget.grow_at, max(1.0, 1.0 / budget.pace))
-    pace = budget.pace * _growth_per_second(budget, report) ** seconds
+    pace = budget.pace * _compute_growth(budget, report) ** seconds
     if budget.limit_pace is not None and pace > constants.FORGOTTEN_AT * budget.limit_pace:
         return replace(budget, pace=None, limit_pace=None)
     return replace(budget, pace=pace, grow_at=now)
 
 
-def _growth_per_second(budget: Budget, report: Report) -> float:
+def _compute_growth(budget: Budget, report: Report) -> float:
     """Try more sooner, the less was served when the pace was learned: a lone request doubles it each second.
 
     So does an upstream that says that there is room.
@@ -199,26 +190,26 @@ def _growth_per_second(budget: Budget, report: Report) -> float:
     return max(constants.GROWTH_PER_SECOND, math.exp2(1.0 / doubling_seconds))
 
 
-def _with_quota(budget: Budget, report: Report) -> Budget:
-    return budget if report.quota is None else replace(budget, quota=merged(budget.quota, report.quota))
+def _apply_quota(budget: Budget, report: Report) -> Budget:
+    return budget if report.quota is None else replace(budget, quota=merge_quota(budget.quota, report.quota))
 
 
-def _effective_pace(budget: Budget, limits: BudgetLimits) -> float | None:
+def _choose_pace(budget: Budget, limits: BudgetLimits) -> float | None:
     paces = [] if budget.pace is None else [budget.pace]
     if limits.pace is not None:
         paces.append(limits.pace * constants.PACE_MARGIN)
     return min(paces, default=None)
 
 
-def _share(budget: Budget, report: Report, process: str, window: int, now: float) -> int:
+def _compute_share(budget: Budget, report: Report, process: str, window: int, now: float) -> int:
     """Return a process its fair part, as far as the others have let go of what they held beyond theirs."""
     others = {name: holder for name, holder in budget.holders.items() if name != process}
     wanted = {name: holder.wanted for name, holder in others.items()} | {process: report.wanted}
     held = sum(holder.slots for holder in others.values())
-    return max(0, min(_fair_parts(wanted, window, now)[process], window - held))
+    return max(0, min(_split_window(wanted, window, now)[process], window - held))
 
 
-def _fair_parts(wanted: Mapping[str, int], window: int, now: float) -> dict[str, int]:
+def _split_window(wanted: Mapping[str, int], window: int, now: float) -> dict[str, int]:
     """Part a window: none gets more than it wants, and what some leave over goes to those who want most.
 
     When there are fewer places than processes, the places go round, a second each.
@@ -233,7 +224,7 @@ def _fair_parts(wanted: Mapping[str, int], window: int, now: float) -> dict[str,
     return parts
 
 
-def _give_starts(
+def _grant_starts(
     budget: Budget, report: Report, slots: int, pace: float | None, *, sent: int, now: float
 ) -> tuple[Budget, tuple[float, ...] | None]:
     if pace is None and budget.quota is None:
@@ -250,7 +241,7 @@ def _give_starts(
     return replace(budget, next_at=at) if starts and pace is not None else budget, tuple(starts)
 
 
-def _next_at(budget: Budget, pace: float | None, now: float) -> float:
+def _find_next_start(budget: Budget, pace: float | None, now: float) -> float:
     moments = [now, budget.not_before]
     if pace is not None:
         moments.append(budget.next_at)

@@ -119,30 +119,30 @@ class Grant:
     """Nothing is known yet: send in rounds, so that a first refusal comes before many requests are out."""
 
 
-def fresh(limits: BudgetLimits) -> Budget:
+def new_budget(limits: BudgetLimits) -> Budget:
     """Begin with nothing known."""
     start = min(limits.start, limits.most)
     return Budget(window=float(start), threshold=float(limits.most))
 
 
-def opened(budget: Budget) -> Budget:
+def reopen(budget: Budget) -> Budget:
     """End a pause: one request tries whether the upstream serves again; what was learned stays."""
     return replace(budget, not_before=0.0, next_at=0.0, quota=None, is_probing=True)
 
 
-def merged(known: Quota | None, told: Quota) -> Quota:
+def merge_quota(known: Quota | None, told: Quota) -> Quota:
     """Keep the least that remains of one window: answers overtake each other."""
     if known is None or told.until > known.until + constants.SAME_RESET_SECONDS:
         return told
     return replace(told, left=min(known.left, told.left))
 
 
-def to_text(budget: Budget) -> str:
+def write_budget(budget: Budget) -> str:
     """Write a budget as JSON."""
     return json.dumps(asdict(budget), separators=(",", ":"))
 
 
-def from_text(text: str) -> Budget | None:
+def read_budget(text: str) -> Budget | None:
     """Read a budget; None for nothing, or for what another release wrote."""
     try:
         fields = json.loads(text)

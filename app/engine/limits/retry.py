@@ -20,7 +20,7 @@ def draw_backoff(attempt: int, base: float, cap: float, random: Callable[[], flo
     return random() * compute_backoff(attempt, base, cap)
 
 
-def retry_after_seconds(header: str | None, now: datetime) -> float | None:
+def read_retry_after(header: str | None, now: datetime) -> float | None:
     """Read a Retry-After header, in either form: clamped to 0 s and a day; None where there is no time in it."""
     if header is None:
         return None

@@ -137,6 +137,6 @@ class DirectCall:
     created_at: datetime
 
 
-def event_named(name: str) -> str:
+def expand_event_name(name: str) -> str:
     """Return an event's whole name; ``completed`` means ``sync_job_run:completed``."""
     return name if ":" in name else f"sync_job_run:{name}"

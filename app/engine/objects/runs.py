@@ -6,7 +6,7 @@ from datetime import datetime
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.status import ErrorHandling, RunStatus
-from app.engine.times import iso_utc, iso_utc_or_none
+from app.engine.times import format_utc, format_utc_or_none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +78,8 @@ def show_run(run: SyncJobRun) -> JsonObject:
         "error_handling": run.error_handling,
         "ignore_previous_run": run.ignore_previous_run,
         "version": run.version,
-        "previous_run_date": iso_utc_or_none(run.previous_run_date),
-        "upper_bound": iso_utc_or_none(run.upper_bound),
+        "previous_run_date": format_utc_or_none(run.previous_run_date),
+        "upper_bound": format_utc_or_none(run.upper_bound),
         "overlap_seconds": run.overlap_seconds,
         "resource_stats": run.resource_stats,
         "error": run.error,
@@ -90,11 +90,11 @@ def show_run(run: SyncJobRun) -> JsonObject:
         "changes_only": run.changes_only,
         "waiting_on": run.waiting_on,
         "resumes": run.resumes,
-        "retry_after": iso_utc_or_none(run.retry_after),
-        "created_at": iso_utc(run.created_at),
-        "updated_at": iso_utc(run.updated_at),
-        "started_at": iso_utc_or_none(run.started_at),
-        "finished_at": iso_utc_or_none(run.finished_at),
+        "retry_after": format_utc_or_none(run.retry_after),
+        "created_at": format_utc(run.created_at),
+        "updated_at": format_utc(run.updated_at),
+        "started_at": format_utc_or_none(run.started_at),
+        "finished_at": format_utc_or_none(run.finished_at),
         "sync_job": run.sync_job,
     }
 

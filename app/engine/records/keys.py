@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from app.engine.config.reader import ConfigReader, shown
+from app.engine.config.reader import ConfigReader, show_value
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import Path
 
@@ -95,5 +95,5 @@ def _read_parts(reader: ConfigReader, value: list[JSON]) -> tuple[Path, ...]:
         if path is not None:
             paths.append(path)
         elif part in (None, ""):
-            within.fault(name, f"expected a dotted path such as 'order.id', found {shown(part)}")
+            within.fault(name, f"expected a dotted path such as 'order.id', found {show_value(part)}")
     return tuple(paths)

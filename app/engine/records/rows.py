@@ -51,10 +51,10 @@ class RecordBatch:
                 drafts[str(value)] = record
             elif type(value) is str and 0 < len(value) <= _LONGEST_ID:
                 drafts[value] = record
-            elif (known := remote_id(record, key)) is not None:
+            elif (known := read_id(record, key)) is not None:
                 drafts[known] = record
             else:
-                row = _known_by_content(record)
+                row = _identify_by_content(record)
                 drafts[row.remote_id] = row if len(drafts) < _MOST_ROWS_KEPT else record
                 self.without_id += isinstance(record, dict | list)
 
@@ -82,22 +82,22 @@ class RecordBatch:
         for known in ids:
             draft = self._drafts[known]
             if not isinstance(draft, RecordRow):
-                draft = _row(known, draft)
+                draft = _make_row(known, draft)
                 if keeps_rows:
                     self._drafts[known] = draft
             yield draft
 
 
-def record_row(record: JSON, key: RecordKey) -> RecordRow:
+def make_row(record: JSON, key: RecordKey) -> RecordRow:
     """Shape one record; one without an id is known by its content, so that none is ever lost.
 
     The text has its keys sorted: the same content in another key order is the same record.
     """
-    known = remote_id(record, key)
-    return _row(known, record) if known is not None else _known_by_content(record)
+    known = read_id(record, key)
+    return _make_row(known, record) if known is not None else _identify_by_content(record)
 
 
-def remote_id(record: JSON, key: RecordKey) -> str | None:
+def read_id(record: JSON, key: RecordKey) -> str | None:
     """Read a record's id as text; None when it has none, or lacks a part of it."""
     if not isinstance(record, dict | list) or not key.paths:
         return None
@@ -107,22 +107,22 @@ def remote_id(record: JSON, key: RecordKey) -> str | None:
         value = record.get(name) if isinstance(record, dict) else lookup(record, (name,))
     elif key.is_array:
         is_object = type(record) is dict
-        return _joined(
+        return _join(
             [record.get(path[0]) if is_object and len(path) == 1 else lookup(record, path) for path in key.parts]
         )
     else:
         value = lookup(record, key.paths[0])
     if not _is_id(value):
         return None
-    return _fitting(value if isinstance(value, str) else str(value))
+    return _fit(value if isinstance(value, str) else str(value))
 
 
-def _joined(values: list[JSON]) -> str | None:
+def _join(values: list[JSON]) -> str | None:
     """Write the parts of an id as a JSON array, which keeps their types and borders apart."""
     for value in values:
         if type(value) is not int and not _is_id(value):
             return None
-    return _fitting(encode(values).decode())
+    return _fit(encode(values).decode())
 
 
 def _is_id(value: JSON) -> bool:
@@ -137,16 +137,16 @@ def _is_id(value: JSON) -> bool:
             return False
 
 
-def _fitting(text: str) -> str:
-    return text if len(text) <= _LONGEST_ID else _hashed(text)
+def _fit(text: str) -> str:
+    return text if len(text) <= _LONGEST_ID else _hash(text)
 
 
-def _hashed(text: str) -> str:
+def _hash(text: str) -> str:
     return f"hash:{hashlib.blake2b(text.encode(), digest_size=HASH_BYTES).hexdigest()}"
 
 
-def _known_by_content(record: JSON) -> RecordRow:
-    row = _row("", record)
+def _identify_by_content(record: JSON) -> RecordRow:
+    row = _make_row("", record)
     return row._replace(remote_id=f"content:{row.content_hash.hex()}")
 
 
@@ -158,11 +158,11 @@ def encode(value: JSON) -> bytes:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def encoded(data: bytes) -> JSON:
+def embed_encoded(data: bytes) -> JSON:
     """Return JSON that was written before a place in a value that ``encode`` writes."""
     return orjson.Fragment(data)
 
 
-def _row(known: str, record: JSON) -> RecordRow:
+def _make_row(known: str, record: JSON) -> RecordRow:
     data = encode(record)
     return RecordRow(known, data, hashlib.blake2b(data, digest_size=HASH_BYTES).digest())

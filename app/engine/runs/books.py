@@ -8,7 +8,7 @@ from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JsonObject
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import ResourceStatus
-from app.engine.times import iso_utc_or_none
+from app.engine.times import format_utc_or_none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Counters:
 _NAMES = tuple(one.name for one in fields(Counters))
 
 
-def imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str | None:
+def find_imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str | None:
     """Return which equation does not hold; None when the books balance."""
     negative = [name for name, count in asdict(counters).items() if count < 0]
     if negative:
@@ -67,10 +67,10 @@ def imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str |
     if not persisted:
         return None
     if to_webhook:
-        return _inequality(*delivery_equation(counters)) or _inequality(
+        return _compare(*write_delivery_equation(counters)) or _compare(
             "queued", counters.queued, "delivered + dead_lettered", counters.delivered + counters.dead_lettered
         )
-    return _inequality(*storage_equation(counters))
+    return _compare(*write_storage_equation(counters))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class ListFacts:
     """The lower bound of its increment; None where it asks for everything."""
 
 
-def delivery_equation(counters: Counters) -> tuple[str, int, str, int]:
+def write_delivery_equation(counters: Counters) -> tuple[str, int, str, int]:
     """Return the equation of records for a webhook, of which those that have vanished are sent too."""
     given, names = counters.fetched + counters.deleted, "fetched + deleted"
     if counters.tombstones:
@@ -94,7 +94,7 @@ def delivery_equation(counters: Counters) -> tuple[str, int, str, int]:
     return names, given, "queued + quarantined + unchanged + repeated + withheld", fate
 
 
-def storage_equation(counters: Counters) -> tuple[str, int, str, int]:
+def write_storage_equation(counters: Counters) -> tuple[str, int, str, int]:
     """Return the equation of records that are kept here."""
     fate, names = counters.created + counters.updated, "created + updated"
     if counters.tombstones:
@@ -107,7 +107,7 @@ def storage_equation(counters: Counters) -> tuple[str, int, str, int]:
     )
 
 
-def stats(
+def show_stats(
     counters: Counters,
     *,
     status: str,
@@ -122,17 +122,17 @@ def stats(
         "expected": lists.expected,
         "warnings": lists.warnings,
         "status": status,
-        "started_at": iso_utc_or_none(started_at),
-        "finished_at": iso_utc_or_none(finished_at),
-        "previous_run_date": iso_utc_or_none(lists.previous_run_date),
+        "started_at": format_utc_or_none(started_at),
+        "finished_at": format_utc_or_none(finished_at),
+        "previous_run_date": format_utc_or_none(lists.previous_run_date),
     }
 
 
-def first_stats(items: Iterable[ResourceItem], bounds: LowerBounds) -> JsonObject:
+def show_first_stats(items: Iterable[ResourceItem], bounds: LowerBounds) -> JsonObject:
     """Show the books of resources that have not begun."""
     first: JsonObject = {}
     for item in items:
-        first.setdefault(item.name, {})[item.method] = stats(
+        first.setdefault(item.name, {})[item.method] = show_stats(
             Counters(),
             status=ResourceStatus.WAITING,
             started_at=None,
@@ -142,5 +142,5 @@ def first_stats(items: Iterable[ResourceItem], bounds: LowerBounds) -> JsonObjec
     return first
 
 
-def _inequality(left_name: str, left: int, right_name: str, right: int) -> str | None:
+def _compare(left_name: str, left: int, right_name: str, right: int) -> str | None:
     return None if left == right else f"{left_name} ({left}) is not {right_name} ({right})"

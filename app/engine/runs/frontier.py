@@ -63,16 +63,16 @@ class Frontier:
 
     def to_json(self) -> JsonObject:
         """Write it as JSON, whose keys are text."""
-        written = {"next": self.next, "open": _with_text_keys(self.open)}
-        return {**written, "failed": _with_text_keys(self.failed)} if self.failed else written
+        written = {"next": self.next, "open": _write_keys(self.open)}
+        return {**written, "failed": _write_keys(self.failed)} if self.failed else written
 
     @classmethod
     def from_json(cls, value: JsonObject) -> "Frontier":
         """Read what ``to_json`` wrote; an empty object is a unit that was never begun."""
         return cls(
             next=value.get("next", 0),
-            open=_with_whole_keys(value.get("open", {})),
-            failed=_with_whole_keys(value.get("failed", {})),
+            open=_read_keys(value.get("open", {})),
+            failed=_read_keys(value.get("failed", {})),
         )
 
     def _require_open(self, index: int) -> None:
@@ -80,11 +80,11 @@ class Frontier:
             raise ValueError(f"element {index} is not open")
 
 
-def _with_text_keys(cursors: Mapping[int, JSON]) -> JsonObject:
+def _write_keys(cursors: Mapping[int, JSON]) -> JsonObject:
     return {str(index): cursor for index, cursor in cursors.items()}
 
 
-def _with_whole_keys(cursors: JsonObject) -> dict[int, JSON]:
+def _read_keys(cursors: JsonObject) -> dict[int, JSON]:
     return {int(index): cursor for index, cursor in cursors.items()}
 
 

@@ -148,7 +148,7 @@ def _refused_roots(resources: Sequence[ResourceState]) -> Sequence[str]:
 
 def _imbalance(resources: Sequence[ResourceState], *, to_webhook: bool) -> str | None:
     for resource in resources:
-        reason = books.imbalance(resource.counters, persisted=resource.persist, to_webhook=to_webhook)
+        reason = books.find_imbalance(resource.counters, persisted=resource.persist, to_webhook=to_webhook)
         if reason:
             return f"{resource.name}: {reason}"
     return None

@@ -74,7 +74,7 @@ class UnitDraft:
     elements: Sequence[JsonObject] = ()
 
 
-def units_of(
+def cut_into_units(
     resource_id: str, elements: Sequence[JsonObject], *, size: int, status: UnitStatus = UnitStatus.READY
 ) -> list[UnitDraft]:
     """Cut a resource's elements into units of at most ``size``."""

@@ -86,24 +86,24 @@ def parse(value: JSON) -> Template:
     root = _parse(value, (), failures)
     if failures:
         raise InvalidInputError(failures)
-    return Template(root, frozenset(_paths(root)))
+    return Template(root, frozenset(_list_paths(root)))
 
 
-def without_placeholders(text: str) -> str:
+def remove_placeholders(text: str) -> str:
     """Return what of a text is sent as it is written."""
     return _TOKEN.sub("", text)
 
 
-def literal_pieces(text: str) -> list[str]:
+def list_literal_pieces(text: str) -> list[str]:
     """Return what of a text comes of no value: what stands around its placeholders, and their defaults."""
     pieces, end = [], 0
     for found in _TOKEN.finditer(text):
-        pieces += [text[end : found.start()], _literal_of(found)]
+        pieces += [text[end : found.start()], _read_literal(found)]
         end = found.end()
     return [piece for piece in (*pieces, text[end:]) if piece]
 
 
-def _literal_of(found: re.Match[str]) -> str:
+def _read_literal(found: re.Match[str]) -> str:
     if found["literal"] is not None:
         return found["literal"]
     try:
@@ -142,13 +142,13 @@ def _parse_text(text: str, at: Path, failures: list[Failure]) -> _Node:
     parts: list[str | Token] = []
     end = 0
     for found in _TOKEN.finditer(text):
-        parts += [_checked(text[end : found.start()], at, failures), _part(found, at, failures)]
+        parts += [_check_braces(text[end : found.start()], at, failures), _parse_part(found, at, failures)]
         end = found.end()
-    parts.append(_checked(text[end:], at, failures))
-    return _joined(parts)
+    parts.append(_check_braces(text[end:], at, failures))
+    return _join(parts)
 
 
-def _part(found: re.Match[str], at: Path, failures: list[Failure]) -> str | Token:
+def _parse_part(found: re.Match[str], at: Path, failures: list[Failure]) -> str | Token:
     if found["literal"] is not None:
         return found["literal"]
     try:
@@ -158,7 +158,7 @@ def _part(found: re.Match[str], at: Path, failures: list[Failure]) -> str | Toke
         return ""
 
 
-def _checked(text: str, at: Path, failures: list[Failure]) -> str:
+def _check_braces(text: str, at: Path, failures: list[Failure]) -> str:
     """Refuse braces that no placeholder came of: they would be sent as they are."""
     begin = text.find("{{")
     if begin >= 0:
@@ -168,7 +168,7 @@ def _checked(text: str, at: Path, failures: list[Failure]) -> str:
     return text
 
 
-def _joined(parts: list[str | Token]) -> _Node:
+def _join(parts: list[str | Token]) -> _Node:
     joined: list[str | Token] = []
     for part in parts:
         if isinstance(part, str) and joined and isinstance(joined[-1], str):
@@ -184,16 +184,16 @@ def _joined(parts: list[str | Token]) -> _Node:
             return _Text(tuple(joined))
 
 
-def _paths(node: _Node) -> Iterator[Path]:
+def _list_paths(node: _Node) -> Iterator[Path]:
     match node:
         case Token():
             yield from node.paths
         case _Text(children) | _Array(children):
             for child in children:
-                yield from _paths(child)
+                yield from _list_paths(child)
         case _Object(fields):
             for _, child in fields:
-                yield from _paths(child)
+                yield from _list_paths(child)
 
 
 def _resolve(node: _Node, scope: Scope) -> JSON:
@@ -206,7 +206,7 @@ def _resolve(node: _Node, scope: Scope) -> JSON:
             return [item for item in (_resolve(item, scope) for item in items) if item is not UNDEFINED]
         case _Object(fields):
             resolved = {key: _resolve_field(key, field, scope) for key, field in fields}
-            return _merged({key: value for key, value in resolved.items() if value is not UNDEFINED})
+            return _merge_sources({key: value for key, value in resolved.items() if value is not UNDEFINED})
         case _:
             return node
 
@@ -227,7 +227,7 @@ def _resolve_merge(node: _Node, scope: Scope) -> JSON:
         raise
 
 
-def _merged(value: JsonObject) -> JsonObject:
+def _merge_sources(value: JsonObject) -> JsonObject:
     """Merge what stands at ``$truto_merge`` into the object around it: later wins, what is no object is skipped."""
     sources = value.pop(MERGE_KEY, None)
     for source in sources if isinstance(sources, list) else [sources]:

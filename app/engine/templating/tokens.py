@@ -56,15 +56,15 @@ def mask(source: str) -> tuple[str, tuple[str, ...]]:
     """
     if _KEY_MARK in source or _BRACKETS_MARK in source:
         raise ValueError("holds a control character")
-    keys = tuple(_key(found) for found in _QUOTED.finditer(source))
-    return _QUOTED.sub(_mark, source), keys
+    keys = tuple(_read_key(found) for found in _QUOTED.finditer(source))
+    return _QUOTED.sub(_choose_mark, source), keys
 
 
 def read_paths(text: str, keys: Iterator[str]) -> list[Path]:
     """Read the paths of a masked text, parted by spaces, taking its marks' keys; raise ValueError."""
-    paths = [_path(path, keys) for path in text.split()]
+    paths = [_read_path(path, keys) for path in text.split()]
     if not paths or None in paths:
-        raise ValueError(f"holds no dotted path where '{shown(text)}' stands; other keys are put in backticks")
+        raise ValueError(f"holds no dotted path where '{show_masked(text)}' stands; other keys are put in backticks")
     return [path for path in paths if path is not None]
 
 
@@ -77,12 +77,12 @@ def parse_path(source: str) -> Path:
     return paths[0]
 
 
-def shown(text: str) -> str:
+def show_masked(text: str) -> str:
     """Show a masked text in an error."""
     return text.strip().replace(_KEY_MARK, "`…`").replace(_BRACKETS_MARK, "[…]")
 
 
-def _path(text: str, keys: Iterator[str]) -> Path | None:
+def _read_path(text: str, keys: Iterator[str]) -> Path | None:
     path: list[str] = []
     at = 0
     while found := _SEGMENT.match(text, at):
@@ -94,11 +94,11 @@ def _path(text: str, keys: Iterator[str]) -> Path | None:
     return None
 
 
-def _mark(found: re.Match[str]) -> str:
+def _choose_mark(found: re.Match[str]) -> str:
     return _BRACKETS_MARK if found[0].startswith("[") else _KEY_MARK
 
 
-def _key(found: re.Match[str]) -> str:
+def _read_key(found: re.Match[str]) -> str:
     return next(group for group in found.groups() if group is not None)
 
 
@@ -195,7 +195,7 @@ def parse_token(source: str) -> Token:
 
 def _parse_paths(text: str, keys: Iterator[str]) -> list[Path]:
     if ":" in text:
-        raise ValueError(f"holds no dotted path where '{shown(text)}' stands")
+        raise ValueError(f"holds no dotted path where '{show_masked(text)}' stands")
     return read_paths(text, keys)
 
 

@@ -12,16 +12,16 @@ from typing import Final
 import orjson
 
 from app.engine.json_types import JSON, JsonObject
-from app.engine.json_values import storable
+from app.engine.json_values import make_storable
 from app.engine.jsonata.bulk import evaluate_each
-from app.engine.jsonata.exact_integers import with_long_integers_as_texts
+from app.engine.jsonata.exact_integers import write_long_integers_as_texts
 from app.engine.jsonata.expressions import Expression
 from app.engine.paths import UNDEFINED
 from app.engine.record_errors import ExpressionError, MappingError, SourceError
 from app.engine.records.keys import RecordKey
-from app.engine.records.rows import remote_id
+from app.engine.records.rows import read_id
 from app.engine.unified.mapping import UnifiedMapping
-from app.engine.unified.mapping_values import evaluated, header_texts, named, object_of
+from app.engine.unified.mapping_values import evaluate_part, name_kind, require_object, write_headers
 from app.engine.unified.wanted_fields import WantedFields, read_wanted
 
 REMOTE_QUERY: Final = "remote_query"
@@ -82,7 +82,7 @@ class CallMapping:
         ``has_short_integers``: it is known that no record holds an integer that JSONata would take digits from.
         """
         expression = self.mapping.response_mapping
-        exact = records if expression is None or has_short_integers else with_long_integers_as_texts(records)
+        exact = records if expression is None or has_short_integers else write_long_integers_as_texts(records)
         scope = self.scope
         if expression is not None and _reads_headers(expression):
             scope = {**scope, "headers": dict(headers)}
@@ -96,16 +96,18 @@ class CallMapping:
         if expression is None:
             return {}
         scope = {**self.scope, "headers": dict(headers), "response": list(page)}
-        found = object_of(evaluated(expression, "response_header_mapping", scope), "response_header_mapping")
-        return {name: text for name, text in header_texts(found, "response_header_mapping").items() if text is not None}
+        found = require_object(evaluate_part(expression, "response_header_mapping", scope), "response_header_mapping")
+        return {
+            name: text for name, text in write_headers(found, "response_header_mapping").items() if text is not None
+        }
 
     def is_partial(self, page: Sequence[JSON], headers: Mapping[str, str]) -> bool:
         """Whether something is missing in a page, whose records are the API's own; raise MappingError."""
         expression = self.mapping.is_partial_expression
         if expression is None:
             return False
-        scope = {**self.scope, "headers": dict(headers), "response": with_long_integers_as_texts(list(page))}
-        found = evaluated(expression, "is_partial_expression", scope)
+        scope = {**self.scope, "headers": dict(headers), "response": write_long_integers_as_texts(list(page))}
+        found = evaluate_part(expression, "is_partial_expression", scope)
         return found is not UNDEFINED and bool(found)
 
     def error(self, error: SourceError) -> SourceError:
@@ -113,15 +115,15 @@ class CallMapping:
         expression, answer = self.mapping.error_mapping, error.answer
         if expression is None or answer is None:
             return error
-        body = _decoded(answer.body)
+        body = _decode(answer.body)
         seen = {"response": body, "error": body, "status": answer.status, "headers": dict(answer.headers)}
         try:
             found = expression.evaluate({**self.scope, **seen, "message": error.message})
         except ExpressionError as failure:
-            return _reworded(error, f"{error.message} (error_mapping: {failure.message})")
+            return _reword(error, f"{error.message} (error_mapping: {failure.message})")
         described = {"message": found} if isinstance(found, str) else found if isinstance(found, dict) else {}
         if isinstance(message := described.get("message"), str):
-            _reworded(error, message)
+            _reword(error, message)
         if isinstance(code := described.get("code"), str):
             error.code = code
         if isinstance(status := described.get("status"), int):
@@ -135,7 +137,7 @@ class CallMapping:
             if type(found) is dict:
                 made.append(self._finished(found, record, key))
             else:
-                errors.append(_refused(found, remote_id(record, key)))
+                errors.append(_make_mapping_error(found, read_id(record, key)))
         return MappedPage(records=made, errors=errors, quarantined=len(errors))
 
     def _found(self, expression: Expression | None, records: list[JSON], scope: JsonObject) -> Iterator[JSON]:
@@ -152,7 +154,7 @@ class CallMapping:
             yield next(found)
 
     def _finished(self, found: JsonObject, record: JSON, key: RecordKey) -> JsonObject:
-        if found.get("id") is None and (id := remote_id(record, key)) is not None:
+        if found.get("id") is None and (id := read_id(record, key)) is not None:
             found = {"id": id, **{key: value for key, value in found.items() if key != "id"}}
         return self.wanted.of(found, remote=record) if self.wanted.is_special else found
 
@@ -164,23 +166,23 @@ class CallMapping:
             return MappedPage(records=[], errors=[failure], quarantined=len(records))
         made = [] if found is UNDEFINED or found is None else found if isinstance(found, list) else [found]
         if other := [one for one in made if not isinstance(one, dict)]:
-            message = f"expected an array of objects, the mapping gives {named(other[0])} in it"
+            message = f"expected an array of objects, the mapping gives {name_kind(other[0])} in it"
             failure = MappingError("response_mapping", message)
             return MappedPage(records=[], errors=[failure], quarantined=len(records))
         return MappedPage(records=[self.wanted.of(one, remote=UNDEFINED) for one in made])
 
 
-def _reworded(error: SourceError, message: str) -> SourceError:
+def _reword(error: SourceError, message: str) -> SourceError:
     error.message, error.args = message, (message,)
     return error
 
 
-def _refused(found: JSON, record_id: str | None) -> MappingError:
-    message = found.message if isinstance(found, ExpressionError) else f"expected an object, found {named(found)}"
+def _make_mapping_error(found: JSON, record_id: str | None) -> MappingError:
+    message = found.message if isinstance(found, ExpressionError) else f"expected an object, found {name_kind(found)}"
     return MappingError("response_mapping", message, record_id=record_id)
 
 
-def call_mapping(
+def prepare_call(
     mapping: UnifiedMapping, asked: UnifiedRequest, context: JsonObject, *, monotonic: Callable[[], float]
 ) -> CallMapping:
     """Make ready to map one call; raise MappingError. ``context`` is the account's with its secrets masked."""
@@ -199,8 +201,8 @@ def _reads_headers(expression: Expression) -> bool:
     return "headers" in expression.text
 
 
-def _decoded(text: str) -> JSON:
+def _decode(text: str) -> JSON:
     try:
-        return storable(orjson.loads(text))
+        return make_storable(orjson.loads(text))
     except orjson.JSONDecodeError:
         return text

@@ -5,7 +5,7 @@ Its keys are those of ``known_keys.of_unified``; others are refused where it is 
 
 from dataclasses import dataclass
 
-from app.engine.config.reader import ConfigReader, shown
+from app.engine.config.reader import ConfigReader, show_value
 from app.engine.errors import Failure
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
@@ -73,17 +73,17 @@ def parse_mapping(
     return (None if failures else mapping), failures
 
 
-def override_failures(raw: JSON, path: str) -> list[Failure]:
+def check_overrides(raw: JSON, path: str) -> list[Failure]:
     """Check an account's overrides, ``{model: {resource: {method: mapping}}}``."""
     failures: list[Failure] = []
-    for model in _children(ConfigReader(raw, path, failures)):
-        for resource in _children(model):
-            for method in _children(resource):
+    for model in _list_children(ConfigReader(raw, path, failures)):
+        for resource in _list_children(model):
+            for method in _list_children(resource):
                 failures += parse_mapping(method.value, method.at, resource="resource", method="method")[1]
     return failures
 
 
-def _children(reader: ConfigReader) -> list[ConfigReader]:
+def _list_children(reader: ConfigReader) -> list[ConfigReader]:
     return [reader.child(name) for name in reader.value] if reader.is_object() else []
 
 
@@ -95,7 +95,7 @@ def _read_query(reader: ConfigReader) -> Template | Expression | None:
 def _read_maps_pages(reader: ConfigReader) -> bool:
     value = reader.value.get("response_mapping_method")
     if value not in (None, "item", "array"):
-        reader.fault("response_mapping_method", f"expected 'item' or 'array', found {shown(value)}")
+        reader.fault("response_mapping_method", f"expected 'item' or 'array', found {show_value(value)}")
     return bool(value == "array")
 
 

@@ -14,7 +14,7 @@ _NUMBER: Final = "sequence"
 _NUMBER_BEFORE: Final = "previous_sequence"
 
 
-def halves(event: PendingEvent) -> list[EventDraft]:
+def split_event(event: PendingEvent) -> list[EventDraft]:
     """Cut an event in two, in the order of what it holds; nothing when it holds nothing that can be parted.
 
     Both halves bear the number of their batch, and the second names it as the one before its own: who looks whether
@@ -28,12 +28,12 @@ def halves(event: PendingEvent) -> list[EventDraft]:
     if not isinstance(items, list) or len(items) < 2:
         return []
     middle = (len(items) + 1) // 2
-    first = _half(event, body, name, slice(None, middle))
-    second = _half(event, {**body, **_following(body)}, name, slice(middle, None))
+    first = _draft_half(event, body, name, slice(None, middle))
+    second = _draft_half(event, {**body, **_follow(body)}, name, slice(middle, None))
     return [first, second]
 
 
-def origin(event: PendingEvent) -> JsonObject:
+def read_origin(event: PendingEvent) -> JsonObject:
     """Return which resource an event tells of, and by which ids its records are known, where it says so."""
     if event.event not in _LISTS:
         return {}
@@ -44,11 +44,11 @@ def origin(event: PendingEvent) -> JsonObject:
     return {"resource": payload.get("resource"), "ids": ids}
 
 
-def _following(body: JsonObject) -> JsonObject:
+def _follow(body: JsonObject) -> JsonObject:
     return {_NUMBER_BEFORE: body[_NUMBER]} if body.get(_NUMBER) is not None else {}
 
 
-def _half(event: PendingEvent, body: JsonObject, name: str, part: "slice[Any, Any, Any]") -> EventDraft:
+def _draft_half(event: PendingEvent, body: JsonObject, name: str, part: "slice[Any, Any, Any]") -> EventDraft:
     payload = {**body["payload"], name: body["payload"][name][part]}
     if ids := payload.get("meta", {}).get("ids"):
         payload["meta"] = {**payload["meta"], "ids": ids[part]}

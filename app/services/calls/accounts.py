@@ -5,7 +5,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Final, TypeVar
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError, TooManyRequestsError
-from app.engine.ids import canonical_id
+from app.engine.ids import parse_id
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
@@ -35,7 +35,7 @@ class CalledAccounts:
         """Read an account; raise InvalidInputError for what is no id, NotFoundError."""
         if not account_id:
             raise InvalidInputError([Failure(_ACCOUNT, "is required: the account whose API is called")])
-        id = canonical_id(account_id)
+        id = parse_id(account_id)
         if id is None:
             raise InvalidInputError([Failure(_ACCOUNT, "expected a UUID")])
         account = self._accounts.get(environment_id, id)

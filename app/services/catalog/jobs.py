@@ -92,10 +92,10 @@ class JobService:
     def _check(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure]) -> None:
         failures = [*faults, *self._integration_failures(environment_id, fields.get("integration_name"))]
         if "args_schema" in fields:
-            failures += args.schema_failures(fields["args_schema"])
+            failures += args.check_schema(fields["args_schema"])
         failures += args.check_rule(fields.get("args_validation"))
         for key in (run_keys.MUTEX_KEY, run_keys.STATE_KEY):
-            failures += run_keys.failures(key, fields.get(key))
+            failures += run_keys.check_template(key, fields.get(key))
         if "resources" in fields:
             items, item_failures = definition.parse_resources(fields["resources"])
             failures += item_failures or self._unified.model_failures(environment_id, items)

@@ -14,7 +14,7 @@ from app.services.ports import PageCall
 
 def page_call(context: RunContext, item: ResourceItem, element: scope.Element, cursor: JSON) -> PageCall:
     """Resolve an element's request; raise PlaceholderError when a value is missing, MappingError for a mapping."""
-    values = scope.element_scope(item, context.plan, element, context.scope_of(item))
+    values = scope.build_element_scope(item, context.plan, element, context.scope_of(item))
     id, body = _text(_resolve(item.id, values)), _body(item, values, context.plain_paths)
     plain = context.plain_paths
     query = (

@@ -41,8 +41,8 @@ class LogService:
         source, now = self._sources[kind], self._clock.now()
         failures = [*_unknown_filters(kind, source, filters), *_size_failures(kind, source, filters.limit)]
         if source.is_bounded:
-            failures += log_range.failures(filters.times, now)
-            filters = replace(filters, times=log_range.bounded(filters.times, now))
+            failures += log_range.check_range(filters.times, now)
+            filters = replace(filters, times=log_range.bound_range(filters.times, now))
         if failures:
             raise InvalidInputError(failures)
         elsewhere = any(environment_id not in values for values in _values(filters, _ENVIRONMENT))

@@ -56,9 +56,11 @@ def keys(
     if not any(templates.values()):
         return resolved, faults
     if job is None or account is None:
-        return resolved, [fault for name, template in templates.items() for fault in run_keys.failures(name, template)]
+        return resolved, [
+            fault for name, template in templates.items() for fault in run_keys.check_template(name, template)
+        ]
     whole, masked = (
-        scope.run_scope(
+        scope.build_run_scope(
             args=args,
             context=context,
             tenant_id=account.tenant_id,
@@ -83,7 +85,7 @@ def destination_failures(request: RunRequest) -> list[Failure]:
     if request.daemon_group_key and not daemons.GROUP_KEY.fullmatch(request.daemon_group_key):
         message = "expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit"
         failures.append(Failure("daemon_group_key", message))
-    return [*failures, *events.choice_failures(request.events_to_send)]
+    return [*failures, *events.check_events(request.events_to_send)]
 
 
 def _account_failures(request: RunRequest, job: SyncJob | None, account: IntegratedAccount | None) -> Sequence[Failure]:

@@ -83,7 +83,7 @@ class Deletions:
             return decision
         items, _ = definition.parse_resources(run.resources)
         plan = planning.plan(items)
-        tracked = deletes.tracked(plan)
+        tracked = deletes.list_tracked(plan)
         if not (tracked or locked.is_rekeying):
             return decision
         states = locked.progress().resources
@@ -134,7 +134,7 @@ class Deletions:
 
         def tell(ids: Sequence[str]) -> Sequence[EventDraft]:
             told = {remote_id: {"id": remote_id} for remote_id in ids}
-            return events.changes(envelope, origin, Change.DELETED, told, limit_bytes=self._batch_bytes)
+            return events.draft_changes(envelope, origin, Change.DELETED, told, limit_bytes=self._batch_bytes)
 
         return tell
 

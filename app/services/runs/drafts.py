@@ -21,8 +21,8 @@ from app.engine.records.rows import encode
 from app.engine.runs import books
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import RunStatus
-from app.engine.times import iso_utc
-from app.engine.unified.model import unified_name
+from app.engine.times import format_utc
+from app.engine.unified.model import parse_unified_name
 from app.services.contexts.shown_contexts import ShownContexts
 from app.services.runs import checks
 from app.services.runs.job_cache import CachedJob, JobCache
@@ -75,7 +75,7 @@ class RunDraft:
             version=self.version,
             previous_run_date=bounds.run,
             overlap_seconds=self.overlap_seconds,
-            resource_stats=books.first_stats(self.items, bounds),
+            resource_stats=books.show_first_stats(self.items, bounds),
             mutex_key=self.mutex_key,
             force=request.force,
             state_key=self.state_key,
@@ -178,7 +178,7 @@ class RunDrafts:
     def _note(self, known: CachedJob) -> None:
         """Remember a job, unless its runs need more than itself: their account's context, or mappings."""
         job = known.job
-        if not (job.mutex_key or job.state_key or any(unified_name(item.resource) for item in known.items)):
+        if not (job.mutex_key or job.state_key or any(parse_unified_name(item.resource) for item in known.items)):
             self._known.note(known)
 
     def _made(
@@ -230,6 +230,6 @@ def _snapshot(job: SyncJob) -> JsonObject:
         "args_schema": job.args_schema,
         "resources": job.resources,
         "environment_id": job.environment_id,
-        "created_at": iso_utc(job.created_at),
-        "updated_at": iso_utc(job.updated_at),
+        "created_at": format_utc(job.created_at),
+        "updated_at": format_utc(job.updated_at),
     }

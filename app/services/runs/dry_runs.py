@@ -99,7 +99,7 @@ class DryRuns:
     def _ask(self, context: RunContext, look: _Look) -> None:
         """Resolve a root's first request, and send it if it only reads."""
         try:
-            elements = scope.root_elements(look.item, context.scope_of(look.item))
+            elements = scope.list_root_elements(look.item, context.scope_of(look.item))
             look.elements = len(elements)
             if not elements:
                 return
@@ -118,7 +118,9 @@ class DryRuns:
         try:
             seen = context.scope_of(look.item)
             for record in parent.page.records:
-                found = scope.child_elements(look.item, context.plan, parent.item, parent.first_element, record, seen)
+                found = scope.list_child_elements(
+                    look.item, context.plan, parent.item, parent.first_element, record, seen
+                )
                 look.elements += len(found)
                 if found and look.request is None:
                     look.request = self._source.preview(page_call(context, look.item, found[0], None))

@@ -100,4 +100,4 @@ class Resumption:
     def _updated(self, run: SyncJobRun) -> EventDraft:
         """Return the webhook, which has heard of the run's end, that it goes on."""
         changed = replace(run, status=RunStatus.CREATED, error=None, finished_at=None, resumes=run.resumes + 1)
-        return events.lifecycle(changed, events.UPDATED, envelope_of(run, self._clock))
+        return events.draft_lifecycle(changed, events.UPDATED, envelope_of(run, self._clock))

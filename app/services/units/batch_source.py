@@ -41,7 +41,7 @@ class BatchSource:
     def _records(self, context: RunContext, item: ResourceItem, element: scope.Element) -> list[JSON]:
         match item.kind:
             case NodeKind.TRANSFORM:
-                seen = scope.batch_scope(item, context.plan, element, context.scope_of(item))
+                seen = scope.build_batch_scope(item, context.plan, element, context.scope_of(item))
                 return computations.transform_records(item, seen, context.plain_paths)
             case NodeKind.SPOOL:
                 return list(self._spools.read(element["spool"], limit_bytes=self._spool_bytes))

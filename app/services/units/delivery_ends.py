@@ -152,7 +152,7 @@ class DeliveryEnds:
 
     def _shrink(self, claim: Claim, run: SyncJobRun, event: PendingEvent, error: DeliveryError) -> None:
         """Send in parts what a receiver refuses as too large; what can not be parted gets out of the others' way."""
-        if parts := event_parts.halves(event):
+        if parts := event_parts.split_event(event):
             self._queue.split(
                 claim,
                 event,
@@ -164,7 +164,7 @@ class DeliveryEnds:
             return
         message = f"one {event.event} of {len(event.body)} bytes is more than its receiver takes: {error.message}"
         end = DeliveryStatus.QUARANTINED if event.records else DeliveryStatus.DEAD_LETTERED
-        details = {"delivery_id": event.id, "bytes": len(event.body), **event_parts.origin(event)}
+        details = {"delivery_id": event.id, "bytes": len(event.body), **event_parts.read_origin(event)}
         self._give_up(claim, run, event, error, "too_large", message, end=end, details=details)
 
     def _give_up(

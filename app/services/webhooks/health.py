@@ -71,7 +71,9 @@ class WebhookHealth:
             webhook.id,
             error.message,
             disable_after_seconds=patience,
-            announce=lambda others: events.webhook_disabled(webhook, error.message, to=others, at=self._clock.now()),
+            announce=lambda others: events.draft_webhook_disabled(
+                webhook, error.message, to=others, at=self._clock.now()
+            ),
         )
         if is_disabled:
             logger.warning("a webhook was disabled", extra={"webhook_id": webhook.id, "status": error.status})

@@ -68,7 +68,7 @@ class WebhookService:
         """Make a webhook with a fresh secret; raise InvalidInputError with ``faults``, which the caller found."""
         if faults:
             raise InvalidInputError(faults)
-        return self._webhooks.create(environment_id, new_id(), fields, secret=signatures.new_secret())
+        return self._webhooks.create(environment_id, new_id(), fields, secret=signatures.make_secret())
 
     def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook:
         """Read one webhook; raise NotFoundError."""
@@ -101,7 +101,7 @@ class WebhookService:
     ) -> Webhook:
         """Return a webhook a fresh secret; the present one signs beside it for so long. Raises as ``get`` does."""
         webhook = self._webhooks.replace_secret(
-            environment_id, webhook_id, signatures.new_secret(), overlap_seconds=overlap_seconds
+            environment_id, webhook_id, signatures.make_secret(), overlap_seconds=overlap_seconds
         )
         return _found(webhook, webhook_id)
 

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final
 
 from app.engine.config.paths import MarkedPath
-from app.engine.config.reader import type_name
+from app.engine.config.reader import name_type
 from app.engine.integrations.request_formats import ResponseFormat
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata.expressions import Expression
@@ -184,4 +184,4 @@ def _at(place: RecordPlace) -> str:
 
 
 def _name(value: JSON) -> str:
-    return "null" if value is None else "nothing" if value is UNDEFINED else type_name(value)
+    return "null" if value is None else "nothing" if value is UNDEFINED else name_type(value)

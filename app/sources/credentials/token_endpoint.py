@@ -67,7 +67,7 @@ class HttpTokenEndpoint:
         except OverLimitError as error:
             raise _fault(request, f"answered more than {_ANSWER_LIMIT_BYTES} bytes") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            if (blocked := guarded_connections.blocked_in(error)) is not None:
+            if (blocked := guarded_connections.find_block_error(error)) is not None:
                 raise SourceError("blocked_address", f"the token endpoint was not asked: {blocked}") from error
             retryable = not isinstance(error, aiohttp.InvalidURL)
             raise _fault(request, f"can not be reached ({type(error).__name__})", retryable=retryable) from error
@@ -77,7 +77,7 @@ class HttpTokenEndpoint:
         # A session for each call: there is one per account and hour, and none is left over at a fork.
         async with (
             aiohttp.ClientSession(
-                connector=guarded_connections.connector(self._allowed, limit=_CONNECTIONS),
+                connector=guarded_connections.make_connector(self._allowed, limit=_CONNECTIONS),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=self._attempt_seconds),

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from app.engine.config.reader import type_name
+from app.engine.config.reader import name_type
 from app.engine.integrations.pagination import CursorPagination, DynamicPagination, Led, LinkHeaderPagination, NextIs
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED
@@ -165,7 +165,7 @@ def _cursor(pagination: CursorPagination, document: JSON, *, is_due: bool, is_fu
         return _NOWHERE
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise SourceError(
-            "pagination", f"expected a text or an integer as the cursor at '{path}', found {type_name(value)}"
+            "pagination", f"expected a text or an integer as the cursor at '{path}', found {name_type(value)}"
         )
     return NextPageLead(value=value)
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.engine.config.paths import MarkedPath
-from app.engine.config.reader import type_name
+from app.engine.config.reader import name_type
 from app.engine.integrations.pagination import EndSigns
 from app.engine.json_types import JSON
 from app.engine.json_values import is_true
-from app.engine.jsonata.exact_integers import with_long_integers_as_texts
+from app.engine.jsonata.exact_integers import write_long_integers_as_texts
 from app.engine.paths import UNDEFINED
 from app.engine.record_errors import ExpressionError, SourceError
 
@@ -49,7 +49,7 @@ def is_over(signs: EndSigns, document: JSON, headers: Mapping[str, str], *, stat
     if signs.stop_when is None:
         return False
     # To hand a page over to an expression costs more than to ask it.
-    body = with_long_integers_as_texts(document) if _MAY_READ_BODY.search(signs.stop_when.text) else None
+    body = write_long_integers_as_texts(document) if _MAY_READ_BODY.search(signs.stop_when.text) else None
     scope = {"status": status, "headers": dict(headers), "body": body}
     try:
         return is_true(signs.stop_when.evaluate(scope))
@@ -88,7 +88,7 @@ def _whole(told: JSON, where: str) -> int | None:
             return int(match[1])
         case str() if told.strip() in ("", "-1", "*"):
             return None
-    raise SourceError("pagination", f"expected a number of records or pages at {where}, found {type_name(told)}")
+    raise SourceError("pagination", f"expected a number of records or pages at {where}, found {name_type(told)}")
 
 
 def _found(key: str, path: MarkedPath, document: JSON, *, is_first: bool) -> JSON:

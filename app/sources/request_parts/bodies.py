@@ -53,7 +53,7 @@ def json_bytes(value: JSON) -> bytes:
 
 def plain(value: JSON) -> str:
     """Write a single value as text; a whole number has no ``.0``, as within a placeholder's text."""
-    return casts.text_of(value) if isinstance(value, bool | float) else str(value)
+    return casts.write_text(value) if isinstance(value, bool | float) else str(value)
 
 
 def _bytes(text: str) -> bytes:

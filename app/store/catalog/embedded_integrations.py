@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Engine, and_, select
 
-from app.engine.integrations.embedding import READ, EmbeddedIntegration, Embedding, Embeddings, face
+from app.engine.integrations.embedding import READ, EmbeddedIntegration, Embedding, Embeddings, show_face
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import EnvironmentIntegration
 from app.services.runs.conflicts import repeats_conflicts
@@ -57,7 +57,7 @@ class EmbeddedIntegrationStore:
             category=row["category"],
             is_beta=row["is_beta"],
             sharing=row["sharing"],
-            config=face(sealed_config.shown(parts, self._cipher, place)),
+            config=show_face(sealed_config.shown(parts, self._cipher, place)),
             version=row["version"],
             created_at=row["created_at"],
             updated_at=row["updated_at"],

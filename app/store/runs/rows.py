@@ -49,7 +49,7 @@ def read_run(singles: Autocommit, run_id: str, *, with_stats: bool) -> SyncJobRu
 def _stats(rows: Iterable[Row]) -> dict[str, JsonObject]:
     stats: dict[str, JsonObject] = {}
     for row in rows:
-        shown = books.stats(
+        shown = books.show_stats(
             Counters(**{name: row[name] for name in tables.COUNTERS}),
             status=row["status"],
             started_at=row["started_at"],

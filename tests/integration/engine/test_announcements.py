@@ -62,7 +62,7 @@ class Place:
         store = CredentialStore(self.engine, Cipher(self.world.settings.encryption_key, KeyStore(self.engine)))
 
         def announce(account: object, to: object) -> list[events.EventDraft]:
-            return events.authentication_error(account, "401", to=to, at=self.account.created_at)  # type: ignore[arg-type]
+            return events.draft_authentication_error(account, "401", to=to, at=self.account.created_at)  # type: ignore[arg-type]
 
         return store.refuse(self.account.id, token=None, reason="401", announce=announce)
 

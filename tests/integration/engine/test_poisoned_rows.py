@@ -174,7 +174,7 @@ def test_event_of_no_run_that_can_not_be_sent(place: LedPlace, poison: str) -> N
     )
     with place.engine.begin() as connection:
         account = place.services.accounts.get(place.environment, place.sound)
-        drafts = events.reactivated(account, to=[poisoned, sound], at=account.updated_at)
+        drafts = events.draft_reactivated(account, to=[poisoned, sound], at=account.updated_at)
         insert_announcements(connection, drafts)
     if poison == "webhook-deleted":
         place.services.webhooks.delete(place.environment, poisoned)

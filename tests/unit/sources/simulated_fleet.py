@@ -195,7 +195,7 @@ class Fleet:
                 continue
             status, headers = await api.ask()
             now = datetime.fromtimestamp(EPOCH + self.loop.time(), UTC)
-            signs = rate_signs.read(headers, now=now, server_date=None)
+            signs = rate_signs.read_headers(headers, now=now, server_date=None)
             if status == 200:
                 gate.leave_served(passage, signs)
                 return

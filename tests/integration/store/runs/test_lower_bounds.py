@@ -99,7 +99,7 @@ class History:
     def hold(self, run: SyncJobRun, parents: Mapping[str, str | None]) -> None:
         """Do what completes a run, as far as it is about bounds."""
         with self.engine.begin() as connection:
-            stored.hold(connection, run.id, increments.held(parents, stored.unread(connection, run.id)))
+            stored.hold(connection, run.id, increments.find_held(parents, stored.unread(connection, run.id)))
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def held(*keys: JsonObject, is_noted: bool = True) -> dict[str, HeldKeys]:
     ids=["nothing held", "the same key", "other args", "another key", "two keys"],
 )
 def test_run_notes_what_is_not_known_yet(known: dict[str, HeldKeys], noted: dict[str, Any]) -> None:
-    found = item_keys.notes([(ITEM, BY_ID)], known)
+    found = item_keys.plan_key_notes([(ITEM, BY_ID)], known)
 
     assert found == [
         KeyNote(

@@ -35,7 +35,7 @@ def test_a_transform_of_the_page_gives_records(name: str, given: JSON) -> None:
     items, _ = parse_resources(next(one for one in LISTS if any(item.get("name") == name for item in one)))
     item = next(item for item in items if item.name == name)
 
-    seen = scope.batch_scope(item, planning.plan(items), scope.batch_element({}, TEAMS), {"resources": {}})
+    seen = scope.build_batch_scope(item, planning.plan(items), scope.make_batch_element({}, TEAMS), {"resources": {}})
 
     assert computations.transform_records(item, seen) == given
 

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.engine.limits.constants import LONGEST_BELIEVED_SECONDS
-from app.engine.limits.retry import compute_backoff, draw_backoff, retry_after_seconds
+from app.engine.limits.retry import compute_backoff, draw_backoff, read_retry_after
 
 NOW = datetime(2026, 1, 5, 10, 0, 0, tzinfo=UTC)
 
@@ -49,20 +49,20 @@ def test_pause_is_drawn_from_all_up_to_the_backoff(attempt: int, longest: float)
     ],
 )
 def test_both_forms_of_retry_after_are_read(header: str | None, seconds: float | None) -> None:
-    assert retry_after_seconds(header, NOW) == seconds
+    assert read_retry_after(header, NOW) == seconds
 
 
 @given(st.integers(min_value=0, max_value=86_400))
 def test_a_date_is_as_far_away_as_it_says(seconds: int) -> None:
     header = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
 
-    assert retry_after_seconds(header, NOW) == seconds
+    assert read_retry_after(header, NOW) == seconds
 
 
 @given(st.text() | st.from_regex(r"Mon, [0-9]{1,30} Jan [0-9]{1,30} [0-9:]{1,30} [+-][0-9]{1,30}", fullmatch=True))
 @example("Mon, 05 Jan 2026 10:00:00 +99999999999999999999")
 @example("Mon, 05 Jan 0001 00:00:00 +2359")
 def test_no_header_breaks_the_reader(header: str) -> None:
-    found = retry_after_seconds(header, NOW)
+    found = read_retry_after(header, NOW)
 
     assert found is None or 0.0 <= found <= LONGEST_BELIEVED_SECONDS

@@ -7,9 +7,9 @@ import pytest
 from app.engine.json_types import JSON, JsonObject
 from app.engine.record_errors import MappingError, ProviderAnswer, SourceError
 from app.engine.records.keys import BY_ID
-from app.engine.unified.calls import CallMapping, UnifiedRequest, call_mapping
-from app.engine.unified.mapping import UnifiedMapping, override_failures, parse_mapping
-from app.engine.unified.requests import integration_request
+from app.engine.unified.calls import CallMapping, UnifiedRequest, prepare_call
+from app.engine.unified.mapping import UnifiedMapping, check_overrides, parse_mapping
+from app.engine.unified.requests import build_integration_request
 
 ID = BY_ID
 
@@ -34,13 +34,13 @@ def mapping(**config: JSON) -> UnifiedMapping:
 
 def call(config: JsonObject | None = None, *, clock: Clock | None = None, **asked: Any) -> CallMapping:
     context = {"subdomain": "acme"}
-    return call_mapping(mapping(**(config or {})), UnifiedRequest(**asked), context, monotonic=clock or Clock())
+    return prepare_call(mapping(**(config or {})), UnifiedRequest(**asked), context, monotonic=clock or Clock())
 
 
 def test_without_a_mapping_request_and_records_stay_as_they_are() -> None:
     made = call(id="7", query={"a": 1}, body={"b": 2})
 
-    request = integration_request(made)
+    request = build_integration_request(made)
 
     assert (request.resource, request.method, request.path, request.id) == ("contacts", "list", None, "7")
     assert (request.query, request.body) == ({"a": 1}, {"b": 2})
@@ -59,7 +59,7 @@ def test_request_is_mapped_from_what_was_asked() -> None:
     }
     query = {"after": "2024", "remote_query": {"raw": 1}, "truto_exclude_fields": "x"}
 
-    request = integration_request(call(config, id="7", query=query, body={"id": 5}))
+    request = build_integration_request(call(config, id="7", query=query, body={"id": 5}))
 
     assert (request.resource, request.method, request.path) == ("people", "search", "/of/acme/7")
     assert request.query == {"page_of": "acme", "since": "2024", "size": 20, "seen": False, "raw": 1}
@@ -69,7 +69,7 @@ def test_request_is_mapped_from_what_was_asked() -> None:
 def test_a_mapping_that_gives_nothing_asks_for_nothing() -> None:
     config = {"path_mapping": "missing", "query_mapping": "missing", "request_body_mapping": "missing"}
 
-    request = integration_request(call(config, query={"a": 1}, body={}))
+    request = build_integration_request(call(config, query={"a": 1}, body={}))
 
     assert (request.path, request.query, request.body) == (None, {}, None)
 
@@ -93,7 +93,7 @@ def test_a_mapping_that_gives_nothing_asks_for_nothing() -> None:
 )
 def test_a_request_that_can_not_be_mapped_names_the_part(config: JsonObject, query: JsonObject, path: str) -> None:
     with pytest.raises(MappingError) as raised:
-        integration_request(call(config, query=query))
+        build_integration_request(call(config, query=query))
 
     assert raised.value.path == path
     assert raised.value.message.startswith(f"{path}: ")
@@ -237,7 +237,7 @@ def test_every_fault_of_a_mapping_is_told(config: JSON, paths: list[str]) -> Non
 def test_overrides_are_checked_down_to_their_expressions() -> None:
     raw = {"crm": {"contacts": {"list": {"query_mapping": "1 +"}}, "deals": 5}, "hr": []}
 
-    assert [fault.path for fault in override_failures(raw, "o")] == [
+    assert [fault.path for fault in check_overrides(raw, "o")] == [
         "o.crm.contacts.list.query_mapping",
         "o.crm.deals",
         "o.hr",

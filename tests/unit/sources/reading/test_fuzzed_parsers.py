@@ -163,7 +163,7 @@ TARGETS: dict[str, tuple[st.SearchStrategy[Any], Parser, type[Exception] | tuple
         follow,
         (),
     ),
-    "headers of limits": (HEADERS, lambda headers: rate_signs.read(headers, now=NOW, server_date=None), ()),
+    "headers of limits": (HEADERS, lambda headers: rate_signs.read_headers(headers, now=NOW, server_date=None), ()),
     "content ranges": (HEADERS, positions.content_range, ()),
     "tokens' answers": (
         st.dictionaries(st.sampled_from(["access_token", "expires_in", "expires_at", "data", "x"]), json_values),
