@@ -63,7 +63,7 @@ class HttpWebhookSender:
     async def _post(self, webhook: Webhook, event_id: str, body: bytes) -> int:
         now = self._clock.now()
         signed = signatures.sign_headers(
-            webhook.valid_secrets(now),
+            webhook.list_valid_secrets(now),
             encoding=webhook.signature_encoding,
             event_id=event_id,
             timestamp_seconds=int(now.timestamp()),

@@ -98,15 +98,15 @@ class AllowedNetworks:
         """Read networks such as ``10.0.0.0/8,::1``, parted by commas; raise ValueError that names what is wrong."""
         return cls(tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()))
 
-    def allow(self, address_text: str) -> bool:
+    def is_allowed(self, address_text: str) -> bool:
         """Whether an address may be connected to; one that does not parse may not."""
         try:
             address = ipaddress.ip_address(address_text.partition("%")[0])
         except ValueError:
             return False
-        return all(is_public(one) or self._lists(one) for one in _list_targets(address))
+        return all(is_public(one) or self._is_listed(one) for one in _list_targets(address))
 
-    def _lists(self, address: Address) -> bool:
+    def _is_listed(self, address: Address) -> bool:
         return any(address in network for network in self.networks)
 
 
@@ -148,7 +148,7 @@ class TrustedProxies:
         """Read networks such as ``10.0.0.0/8,::1``, parted by commas; raise ValueError that names what is wrong."""
         return cls(tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()))
 
-    def trust(self, address_text: str) -> bool:
+    def is_trusted(self, address_text: str) -> bool:
         """Whether an address is that of a proxy of one's own; a text that is no address is not."""
         address = parse_address(address_text) if self.networks else None
         return address is not None and any(address in network for network in self.networks)

@@ -64,7 +64,7 @@ class GuardedResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         """Resolve a name; raise BlockedAddressError when nothing is left of its addresses."""
         found = await self._inner.resolve(host, port, family)
-        usable = [result for result in found if self._allowed.allow(result["host"])]
+        usable = [result for result in found if self._allowed.is_allowed(result["host"])]
         if found and not usable:
             raise BlockedAddressError(host)
         return usable
@@ -77,7 +77,7 @@ class GuardedResolver(AbstractResolver):
 def _make_socket_factory(allowed: AllowedNetworks) -> SocketFactoryType:
     def make(address_info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = address_info
-        if not allowed.allow(str(address[0])):
+        if not allowed.is_allowed(str(address[0])):
             raise BlockedAddressError(str(address[0]))
         return socket.socket(family=family, type=kind, proto=protocol)
 

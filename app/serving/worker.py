@@ -63,7 +63,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
             return
         self.nr_conns += 1
         conn = Connection(self.cfg, sock, client, listener.getsockname(), self._patience)
-        conn.is_of_proxy = isinstance(client, tuple) and self._proxies.trust(str(client[0]))
+        conn.is_of_proxy = isinstance(client, tuple) and self._proxies.is_trusted(str(client[0]))
         self._await_request(conn, seconds=self._patience.head_seconds)
         self._read(conn)
         self._give_way(conn)

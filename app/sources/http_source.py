@@ -74,7 +74,7 @@ class HttpSource:
 
     def preview(self, call: PageCall) -> JsonObject:
         """Show the request of a call with its secrets masked, and send nothing; raise as ``submit``'s future does."""
-        config = call.config.method(call.resource, call.method)
+        config = call.config.find_method(call.resource, call.method)
         drafted = requests.draft(call, config)
         with _masking(drafted):
             ask = _listing(call, config, drafted).ask()
@@ -99,7 +99,7 @@ class HttpSource:
 
     async def _signed_in(self, call: PageCall, once: Callable[[PageCall], Awaitable[T]]) -> T:
         """Ask with a token that is fresh; when it is refused, once more with another one."""
-        if self._credentials is None or call.config.method(call.resource, call.method).authorization is None:
+        if self._credentials is None or call.config.find_method(call.resource, call.method).authorization is None:
             return await self._allowed(call, once)
         call = await self._credentials.fresh(call)
         try:
@@ -139,7 +139,7 @@ class HttpSource:
             raise
 
     async def _pass_on_once(self, call: PageCall) -> PlainAnswer:
-        config = call.config.method(call.resource, call.method)
+        config = call.config.find_method(call.resource, call.method)
         timeout_seconds = config.timeout_seconds or self._timeout_seconds
         request = await self._aside(
             call,
@@ -170,7 +170,7 @@ class HttpSource:
         )
 
     async def _fetch_once(self, call: PageCall, *, ahead: ReadAhead | None = None) -> FetchedPage:
-        config = call.config.method(call.resource, call.method)
+        config = call.config.find_method(call.resource, call.method)
         is_computed = computed_parts.are_in(config)
         drafted, listing, request = await self._aside(call, partial(self._asked, call, config), is_long=is_computed)
         ask = partial(self._answer, call, config, request)

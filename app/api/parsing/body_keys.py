@@ -23,7 +23,7 @@ def judge_body(schema: Input, body: JsonObject, known: Set[str], *, is_strict: b
         found.failures.extend(judged.failures)
         found.notes.extend(judged.notes)
     if is_strict:
-        found.failures.extend(one.as_failure() for one in found.notes)
+        found.failures.extend(one.make_failure() for one in found.notes)
         found.notes.clear()
     return found
 

@@ -9,7 +9,7 @@ from app.engine.json_types import JsonObject
 
 def tools(offering: Offering, query: JsonObject) -> JsonObject:
     """Show its tools."""
-    return _whole(offering.tools(methods=_either(query, "methods"), tags=_either(query, "tags")))
+    return _whole(offering.describe_tools(methods=_either(query, "methods"), tags=_either(query, "tags")))
 
 
 def capabilities(offering: Offering, query: JsonObject) -> JsonObject:
@@ -25,7 +25,7 @@ def capabilities(offering: Offering, query: JsonObject) -> JsonObject:
 
 def unified_apis(offering: Offering) -> JsonObject:
     """Show the unified models that are mapped to it."""
-    return _whole(offering.unified_apis())
+    return _whole(offering.list_unified_apis())
 
 
 def _either(query: JsonObject, name: str) -> Sequence[str]:

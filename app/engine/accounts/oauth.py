@@ -117,7 +117,7 @@ def build_token_url(grant: OAuthGrant, context: JsonObject) -> str:
     """Return the token endpoint's address; raise SourceError for one that may not get what is sent there."""
     scope = build_scope(context)
     path, path_query = "", ""
-    if (address := grant.address_in(scope)) is None:
+    if (address := grant.find_address(scope)) is None:
         address = grant.token_host
         path, path_query = request_paths.resolve_path(grant.token_path, scope)
     host, query = base_urls.resolve_base_url(address, scope, key="the token endpoint's address")

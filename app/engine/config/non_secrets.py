@@ -54,21 +54,21 @@ def check(reader: ConfigReader) -> None:
     """Note what is wrong with ``non_secret``, and with ``secret`` of fields."""
     entries = reader.value.get(KEY, [])
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-        reader.fault(KEY, f"expected an array of names, found {show_value(entries)}")
+        reader.report(KEY, f"expected an array of names, found {show_value(entries)}")
         return
     has_names = not all(entry.startswith(_CONTEXT) for entry in entries)
     known = frozenset(name.lower() for name in _list_names(reader.value)) if has_names else frozenset()
     for position, entry in enumerate(entries):
         if entry.startswith(_CONTEXT):
             if not all(_read_path(entry)):
-                reader.fault(f"{KEY}.{position}", f"expected a path such as 'context.site', found {show_value(entry)}")
+                reader.report(f"{KEY}.{position}", f"expected a path such as 'context.site', found {show_value(entry)}")
         elif entry.lower() not in known:
             message = f"'{entry}' is the name of no header, parameter or field here; expected one, or 'context.<path>'"
-            reader.fault(f"{KEY}.{position}", message)
+            reader.report(f"{KEY}.{position}", message)
     for field in list_form_fields(reader.value.get("credentials")):
         if not isinstance(field.get("secret", False), bool):
             message = f"secret of field '{field['name']}': expected true or false, found {show_value(field['secret'])}"
-            reader.fault("credentials", message)
+            reader.report("credentials", message)
 
 
 def _is_open(field: JsonObject) -> bool:

@@ -37,7 +37,7 @@ class MarkedPath:
         """Return what is at the path, or UNDEFINED."""
         return lookup(value, self.keys)
 
-    def missing_at(self, value: JSON) -> int | None:
+    def find_missing(self, value: JSON) -> int | None:
         """Return the position of the first key that is absent; None where the path leads on, if only to a null."""
         for position, key in enumerate(self.keys):
             if value is None:

@@ -103,7 +103,7 @@ def change_secrets(
     config: JsonObject, change: Change, *, is_secret: Callable[[JSON], bool] = lambda _value: False
 ) -> JsonObject:
     """Copy a config with every literal secret changed, and each value that ``is_secret`` claims."""
-    return _Walk(change, is_secret, non_secrets.read_plain_names(config)).config(config)
+    return _Walk(change, is_secret, non_secrets.read_plain_names(config)).change_config(config)
 
 
 def redact_config(config: JsonObject) -> JsonObject:
@@ -162,19 +162,21 @@ class _Walk:
     plain: frozenset[str]
     """Names that are declared to hold none, in lower case."""
 
-    def config(self, config: JsonObject) -> JsonObject:
+    def change_config(self, config: JsonObject) -> JsonObject:
         return {
-            key: self._resources(value) if key == "resources" else self._entry(key, value, (key,), _Part.SETTINGS)
+            key: self._change_resources(value)
+            if key == "resources"
+            else self._change_entry(key, value, (key,), _Part.SETTINGS)
             for key, value in config.items()
         }
 
-    def _resources(self, resources: JSON) -> JSON:
+    def _change_resources(self, resources: JSON) -> JSON:
         """Go through methods: the names of these and of resources are names of no setting."""
         if not isinstance(resources, dict):
             return resources
         return {
             name: {
-                method: self._value(method, one, ("resources", name, method), _Part.SETTINGS)
+                method: self._change_value(method, one, ("resources", name, method), _Part.SETTINGS)
                 for method, one in methods.items()
             }
             if isinstance(methods, dict)
@@ -182,32 +184,32 @@ class _Walk:
             for name, methods in resources.items()
         }
 
-    def _entry(self, key: str, value: JSON, path: Path, part: _Part) -> JSON:
+    def _change_entry(self, key: str, value: JSON, path: Path, part: _Part) -> JSON:
         is_branch = isinstance(value, dict | list)
         if part is _Part.SENT:
-            return self._value(key, value, path, part)
+            return self._change_value(key, value, path, part)
         if key in _SENT_KEYS and (is_branch or key == "body"):
-            return self._value(key, value, path, _Part.SENT)
+            return self._change_value(key, value, path, _Part.SENT)
         if key == "authorization" and is_branch:
-            return self._value(key, value, path, _Part.AUTHORIZATION)
+            return self._change_value(key, value, path, _Part.AUTHORIZATION)
         if is_branch and (key in _READABLE_KEYS or key.endswith(_SCHEMA)):
             return value
-        return self._value(key, value, path, part)
+        return self._change_value(key, value, path, part)
 
-    def _value(self, key: str, value: JSON, path: Path, part: _Part) -> JSON:
+    def _change_value(self, key: str, value: JSON, path: Path, part: _Part) -> JSON:
         match value:
             case dict():
-                return {name: self._entry(name, one, (*path, name), part) for name, one in value.items()}
+                return {name: self._change_entry(name, one, (*path, name), part) for name, one in value.items()}
             case list():
-                return [self._value(key, one, (*path, str(at)), part) for at, one in enumerate(value)]
+                return [self._change_value(key, one, (*path, str(at)), part) for at, one in enumerate(value)]
             case _ if self.is_secret(value):
                 return self.change(LiteralSecret(path, value, frozenset()))
-            case _ if texts := self._secrets_of(key, value, part):
+            case _ if texts := self._find_secrets(key, value, part):
                 return self.change(LiteralSecret(path, value, texts))
             case _:
                 return value
 
-    def _secrets_of(self, key: str, value: JSON, part: _Part) -> frozenset[str]:
+    def _find_secrets(self, key: str, value: JSON, part: _Part) -> frozenset[str]:
         if key.lower() in self.plain:
             return frozenset()
         match part:

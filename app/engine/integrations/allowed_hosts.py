@@ -54,7 +54,7 @@ class AllowedHosts:
         if self.guards_tokens:
             self._check(url)
 
-    def failures(self, path: str) -> list[Failure]:
+    def list_failures(self, path: str) -> list[Failure]:
         """Return what a config lacks before it is stored."""
         if not self.lacks_patterns:
             return []
@@ -132,12 +132,12 @@ def _read_patterns(reader: ConfigReader) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not value:
-        reader.fault(KEY, f"expected a list of hosts such as '*.example.com', found {show_value(value)}")
+        reader.report(KEY, f"expected a list of hosts such as '*.example.com', found {show_value(value)}")
         return ()
     for position, pattern in enumerate(value):
         if not isinstance(pattern, str) or not _PATTERN.fullmatch(pattern):
             expected = (
                 "expected a host such as 'api.example.com', '*.example.com', '10.0.0.1:8443' or 'http://intranet'"
             )
-            reader.fault(f"{KEY}.{position}", f"{expected}, found {show_value(pattern)}")
+            reader.report(f"{KEY}.{position}", f"{expected}, found {show_value(pattern)}")
     return tuple(pattern.lower() for pattern in value if isinstance(pattern, str))

@@ -58,16 +58,16 @@ def describe_capabilities(offering: Offering, wish: CapabilityFilter) -> JsonObj
 
 def _describe_proxy(offering: Offering, wish: CapabilityFilter) -> list[JSON]:
     resources: dict[str, list[JSON]] = {}
-    for tool in offering.tools(methods=wish.methods):
+    for tool in offering.describe_tools(methods=wish.methods):
         resource, method = tool["resource"], tool["method"]
-        said = _text_or_none(offering.raw(resource, method).get("description"))
+        said = _text_or_none(offering.read_raw(resource, method).get("description"))
         if wish.resource in (None, resource) and (said or not wish.is_described):
             resources.setdefault(resource, []).append(_describe_method(offering, tool, said))
     return [{"resource": resource, "methods": methods} for resource, methods in resources.items()]
 
 
 def _describe_method(offering: Offering, tool: JsonObject, said: str | None) -> JsonObject:
-    raw = offering.raw(tool["resource"], tool["method"])
+    raw = offering.read_raw(tool["resource"], tool["method"])
     return {
         "method": tool["method"],
         "name": tool["name"],
@@ -83,7 +83,7 @@ def _describe_method(offering: Offering, tool: JsonObject, said: str | None) -> 
 def _describe_unified(offering: Offering, wish: CapabilityFilter) -> Iterator[JsonObject]:
     for model in offering.models:
         resources: dict[str, JsonObject] = {}
-        for one in offering.mapped(model):
+        for one in offering.list_mapped(model):
             if wish.resource in (None, one.resource) and is_among(one.method, wish.methods):
                 shown = resources.setdefault(one.resource, _describe_resource(offering, model, one.resource))
                 shown["methods"].append(one.method)
@@ -139,7 +139,7 @@ def _list_forms(credentials: JSON) -> Iterator[JsonObject]:
 
 
 def _rate_readiness(offering: Offering) -> JsonObject:
-    told = [_text_or_none(offering.raw(*at).get("description")) is not None for at in offering.config.methods]
+    told = [_text_or_none(offering.read_raw(*at).get("description")) is not None for at in offering.config.methods]
     count, described_count = len(told), sum(told)
     return {
         "proxy_methods": count,

@@ -141,21 +141,21 @@ class IntegrationConfig:
     _unlisted: dict[tuple[str, str], MethodConfig] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Usual methods that the config does not list, as they were asked for: each page asks again."""
 
-    def method(self, resource: str, method: str) -> MethodConfig:
+    def find_method(self, resource: str, method: str) -> MethodConfig:
         """Find how to call a method; raise SourceError when a custom one is not in the config."""
         asked = (resource, method)
         found = self.methods.get(asked) or self._unlisted.get(asked)
         if found is None:
-            found = self._unlisted[asked] = self._usual(resource, method)
+            found = self._unlisted[asked] = self._build_usual(resource, method)
         return found
 
-    def passing_on(self, http_method: str) -> "IntegrationConfig":
+    def pass_on(self, http_method: str) -> "IntegrationConfig":
         """Return the config of a call to the caller's own path: base_url, query, headers and credentials count."""
         formats = replace(self.defaults.formats, arrays=ArrayFormat.REPEAT, body=BodyFormat.JSON)
         method = replace(self.defaults, http_method=http_method, formats=formats, pagination=None)
         return replace(self, methods={(PASSED_ON, http_method.lower()): method})
 
-    def given_for(self, *origins: Sequence[str] | None) -> "IntegrationConfig":
+    def restrict_to(self, *origins: Sequence[str] | None) -> "IntegrationConfig":
         """Return the config with the hosts that its own secrets, and its overrides', were entered for."""
         given = tuple(tuple(patterns) for patterns in origins if patterns is not None)
         if not given:
@@ -163,7 +163,7 @@ class IntegrationConfig:
         hosts = replace(self.hosts, given=given)
         return replace(self, hosts=hosts, grants=tuple(replace(grant, hosts=hosts) for grant in self.grants))
 
-    def _usual(self, resource: str, method: str) -> MethodConfig:
+    def _build_usual(self, resource: str, method: str) -> MethodConfig:
         if method not in _REST_ROUTES:
             raise SourceError("unknown_method", f"resource '{resource}' has no method '{method}' in the integration")
         if "{{" in resource:
@@ -179,7 +179,7 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
     reader = ConfigReader(raw, path, failures)
     if not reader.is_object():
         return None, failures
-    defaults, grants = _read_defaults(reader), read_grants(reader.child("credentials"))
+    defaults, grants = _read_defaults(reader), read_grants(reader.enter("credentials"))
     methods = _read_resources(reader, defaults)
     addresses = frozenset(method.base_url for method in (defaults, *methods.values()))
     secrets = list_literal_secrets(reader.value)
@@ -188,10 +188,10 @@ def parse_config(raw: JSON, path: str = "config") -> tuple[IntegrationConfig | N
     non_secrets.check(reader)
     config = IntegrationConfig(
         base_url=defaults.base_url,
-        query=reader.object_template("query"),
+        query=reader.read_object_template("query"),
         defaults=defaults,
         methods=methods,
-        rate_limit=read_rate_limit(reader.child("rate_limit")),
+        rate_limit=read_rate_limit(reader.enter("rate_limit")),
         grants=tuple(replace(grant, hosts=hosts, base_urls=addresses) for grant in grants),
         hosts=hosts,
         addresses=addresses,
@@ -206,7 +206,7 @@ def check_new_config(raw: JSON, path: str = "config") -> list[Failure]:
     """Return every fault of a config that is to be stored; those that are stored already need not name their hosts."""
     config, failures = parse_config(raw, path)
     failures += response_paths.check_paths(raw, path)
-    return failures if config is None else [*failures, *config.hosts.failures(path)]
+    return failures if config is None else [*failures, *config.hosts.list_failures(path)]
 
 
 def _read_defaults(reader: ConfigReader) -> MethodConfig:
@@ -214,27 +214,27 @@ def _read_defaults(reader: ConfigReader) -> MethodConfig:
         path=placeholders.parse(""),
         http_method="GET",
         base_url=request_formats.read_base_url(reader),
-        headers=reader.object_template("headers"),
+        headers=reader.read_object_template("headers"),
         query=None,
         body=None,
         response_path=read_response_path(reader),
-        pagination=read_pagination(reader.child("pagination")),
-        authorization=read_authorization(reader.child("authorization")),
+        pagination=read_pagination(reader.enter("pagination")),
+        authorization=read_authorization(reader.enter("authorization")),
         key=read_key(reader),
         formats=read_formats(reader, RequestFormats()),
-        error_expression=reader.expression("error_expression"),
+        error_expression=reader.read_expression("error_expression"),
     )
 
 
 def _read_resources(reader: ConfigReader, defaults: MethodConfig) -> dict[tuple[str, str], MethodConfig]:
-    resources = reader.child("resources")
+    resources = reader.enter("resources")
     if resources.value is None or not resources.is_object():
         return {}
     methods: dict[tuple[str, str], MethodConfig] = {}
     for name in resources.value:
-        resource = resources.child(name)
+        resource = resources.enter(name)
         for method in resource.value if resource.is_object() else ():
-            one = resource.child(method)
+            one = resource.enter(method)
             if one.is_object():
                 headers = _read_headers(one, inherited=reader.value.get("headers"))
                 methods[name, method] = _read_method(one, defaults, headers=headers, name=name, method=method)
@@ -251,17 +251,19 @@ def _read_method(
         http_method=_read_http_method(reader, http_method),
         base_url=request_formats.read_base_url(reader) if own.get("base_url") else defaults.base_url,
         headers=headers,
-        query=reader.expression("query") if isinstance(own.get("query"), str) else reader.object_template("query"),
-        body=reader.any_template("body"),
+        query=reader.read_expression("query")
+        if isinstance(own.get("query"), str)
+        else reader.read_object_template("query"),
+        body=reader.read_any_template("body"),
         sent_body=read_sent_body(reader),
         response_path=read_response_path(reader) if "response_path" in own else defaults.response_path,
-        pagination=read_pagination(reader.child("pagination")) if "pagination" in own else defaults.pagination,
+        pagination=read_pagination(reader.enter("pagination")) if "pagination" in own else defaults.pagination,
         authorization=_read_authorization(reader, defaults),
         key=read_key(reader, defaults.key),
-        timeout_seconds=reader.integer("timeout_seconds", default=None, least=1),
-        is_read=reader.flag("is_read"),
+        timeout_seconds=reader.read_integer("timeout_seconds", default=None, least=1),
+        is_read=reader.read_flag("is_read"),
         formats=read_formats(reader, defaults.formats),
-        error_expression=reader.expression("error_expression")
+        error_expression=reader.read_expression("error_expression")
         if "error_expression" in own
         else defaults.error_expression,
     )
@@ -269,10 +271,10 @@ def _read_method(
 
 def _read_headers(reader: ConfigReader, *, inherited: JSON) -> Template | None:
     """Read a method's headers over the inherited ones, whose own faults were noted where they stand."""
-    reader.object_template("headers")
+    reader.read_object_template("headers")
     merged = [headers for headers in (inherited, reader.value.get("headers")) if isinstance(headers, dict)]
     value = {"headers": {name: text for headers in merged for name, text in headers.items()}}
-    return ConfigReader(value, reader.at, []).object_template("headers")
+    return ConfigReader(value, reader.at, []).read_object_template("headers")
 
 
 def _read_http_method(reader: ConfigReader, default: str) -> str:
@@ -280,14 +282,14 @@ def _read_http_method(reader: ConfigReader, default: str) -> str:
     if value is None:
         return default
     if not isinstance(value, str) or value.upper() not in _HTTP_METHODS:
-        reader.fault("method", f"expected get, post, put, patch or delete, found {show_value(value)}")
+        reader.report("method", f"expected get, post, put, patch or delete, found {show_value(value)}")
         return default
     return value.upper()
 
 
 def _read_authorization(reader: ConfigReader, defaults: MethodConfig) -> Authorization | None:
-    if reader.flag("no_auth"):
+    if reader.read_flag("no_auth"):
         return None
     if "authorization" in reader.value:
-        return read_authorization(reader.child("authorization"))
+        return read_authorization(reader.enter("authorization"))
     return defaults.authorization

@@ -162,31 +162,31 @@ def read_pagination(reader: ConfigReader) -> Pagination | None:
 
 def _read_page(reader: ConfigReader) -> Pagination:
     return PagePagination(
-        page_param=reader.text("page_param", default="page"),
-        limit_param=reader.optional_text("limit_param"),
+        page_param=reader.read_text("page_param", default="page"),
+        limit_param=reader.read_optional_text("limit_param"),
         limit=_read_limit(reader),
         first_page=_read_first_page(reader),
-        place=reader.choice("cursor_in", CursorPlace, CursorPlace.QUERY),
-        short_page_ends=reader.flag("short_page_ends"),
+        place=reader.read_choice("cursor_in", CursorPlace, CursorPlace.QUERY),
+        short_page_ends=reader.read_flag("short_page_ends"),
         signs=_read_signs(reader),
         is_parallel=_read_parallel(reader),
     )
 
 
 def _read_first_page(reader: ConfigReader) -> int:
-    number = reader.integer("first_page", default=1, least=0)
+    number = reader.read_integer("first_page", default=1, least=0)
     return 1 if number is None else number
 
 
 def _read_cursor(reader: ConfigReader) -> Pagination:
     return CursorPagination(
-        cursor_path=reader.marked_path("cursor_path") or MarkedPath(("next_cursor",)),
-        cursor_param=reader.text("cursor_param", default="cursor"),
-        limit_param=reader.optional_text("limit_param"),
+        cursor_path=reader.read_marked_path("cursor_path") or MarkedPath(("next_cursor",)),
+        cursor_param=reader.read_text("cursor_param", default="cursor"),
+        limit_param=reader.read_optional_text("limit_param"),
         limit=_read_limit(reader),
         end_cursors=_read_end_cursors(reader),
-        next_is=reader.choice("next_is", NextIs, NextIs.AUTO),
-        place=reader.choice("cursor_in", CursorPlace, CursorPlace.QUERY),
+        next_is=reader.read_choice("next_is", NextIs, NextIs.AUTO),
+        place=reader.read_choice("cursor_in", CursorPlace, CursorPlace.QUERY),
         signs=_read_signs(reader),
         is_parallel=_read_parallel(reader),
     )
@@ -194,7 +194,7 @@ def _read_cursor(reader: ConfigReader) -> Pagination:
 
 def _read_link_header(reader: ConfigReader) -> Pagination:
     return LinkHeaderPagination(
-        limit_param=reader.optional_text("limit_param"),
+        limit_param=reader.read_optional_text("limit_param"),
         limit=_read_limit(reader),
         signs=_read_signs(reader),
         is_parallel=_read_parallel(reader),
@@ -203,11 +203,11 @@ def _read_link_header(reader: ConfigReader) -> Pagination:
 
 def _read_offset(reader: ConfigReader) -> Pagination:
     return OffsetPagination(
-        offset_param=reader.text("offset_param", default="offset"),
-        limit_param=reader.text("limit_param", default="limit"),
+        offset_param=reader.read_text("offset_param", default="offset"),
+        limit_param=reader.read_text("limit_param", default="limit"),
         limit=_read_limit(reader),
-        place=reader.choice("cursor_in", CursorPlace, CursorPlace.QUERY),
-        short_page_ends=reader.flag("short_page_ends"),
+        place=reader.read_choice("cursor_in", CursorPlace, CursorPlace.QUERY),
+        short_page_ends=reader.read_flag("short_page_ends"),
         signs=_read_signs(reader),
         is_parallel=_read_parallel(reader),
     )
@@ -215,20 +215,20 @@ def _read_offset(reader: ConfigReader) -> Pagination:
 
 def _read_range(reader: ConfigReader) -> Pagination:
     return RangePagination(
-        range_unit=reader.text("range_unit", default="items"),
-        limit=reader.integer("limit", "page_size", default=100, least=1) or 100,
-        short_page_ends=reader.flag("short_page_ends"),
+        range_unit=reader.read_text("range_unit", default="items"),
+        limit=reader.read_integer("limit", "page_size", default=100, least=1) or 100,
+        short_page_ends=reader.read_flag("short_page_ends"),
         signs=_read_signs(reader),
         is_parallel=_read_parallel(reader),
     )
 
 
 def _read_dynamic(reader: ConfigReader) -> Pagination | None:
-    first = reader.expression("get_initial_pagination_values_expression")
-    following = reader.expression("get_pagination_values_expression")
-    cursor = reader.expression("get_cursor_from_response_expression")
+    first = reader.read_expression("get_initial_pagination_values_expression")
+    following = reader.read_expression("get_pagination_values_expression")
+    cursor = reader.read_expression("get_cursor_from_response_expression")
     if reader.value.get("get_pagination_values_expression") in (None, ""):
-        reader.fault("get_pagination_values_expression", "expected a JSONata expression, found nothing")
+        reader.report("get_pagination_values_expression", "expected a JSONata expression, found nothing")
     signs = _read_signs(reader)
     if following is None:
         return None
@@ -239,31 +239,31 @@ def _read_dynamic(reader: ConfigReader) -> Pagination | None:
 
 def _read_signs(reader: ConfigReader) -> EndSigns:
     return EndSigns(
-        total_path=reader.marked_path("total_path"),
+        total_path=reader.read_marked_path("total_path"),
         total_header=_read_header(reader, "total_header"),
         is_estimate=_read_estimate(reader),
-        total_pages_path=reader.marked_path("total_pages_path"),
+        total_pages_path=reader.read_marked_path("total_pages_path"),
         total_pages_header=_read_header(reader, "total_pages_header"),
-        has_more_path=reader.marked_path("has_more_path"),
-        stop_when=reader.expression("stop_when"),
-        most_empty_pages=reader.integer("max_empty_pages", default=MOST_EMPTY_PAGES, least=1) or MOST_EMPTY_PAGES,
+        has_more_path=reader.read_marked_path("has_more_path"),
+        stop_when=reader.read_expression("stop_when"),
+        most_empty_pages=reader.read_integer("max_empty_pages", default=MOST_EMPTY_PAGES, least=1) or MOST_EMPTY_PAGES,
     )
 
 
 def _read_parallel(reader: ConfigReader) -> bool:
     """Read whether pages may be asked for before the page before them is stored; they may unless it says no."""
-    return reader.value.get("parallel") is None or reader.flag("parallel")
+    return reader.value.get("parallel") is None or reader.read_flag("parallel")
 
 
 def _read_header(reader: ConfigReader, key: str) -> str | None:
-    name = reader.optional_text(key)
+    name = reader.read_optional_text(key)
     return None if name is None else name.lower()
 
 
 def _read_estimate(reader: ConfigReader) -> bool:
     value = reader.value.get("total")
     if value not in (None, "exact", "estimate"):
-        reader.fault("total", f"expected 'exact' or 'estimate', found {show_value(value)}")
+        reader.report("total", f"expected 'exact' or 'estimate', found {show_value(value)}")
     return bool(value == "estimate")
 
 
@@ -272,7 +272,7 @@ def _read_end_cursors(reader: ConfigReader) -> tuple[JSON, ...]:
     if value is None:
         return _END_CURSORS
     if not isinstance(value, list) or any(isinstance(one, dict | list) for one in value):
-        reader.fault("end_cursors", f"expected a list of texts, numbers, booleans and null, found {show_value(value)}")
+        reader.report("end_cursors", f"expected a list of texts, numbers, booleans and null, found {show_value(value)}")
         return _END_CURSORS
     return tuple(value)
 
@@ -280,7 +280,7 @@ def _read_end_cursors(reader: ConfigReader) -> tuple[JSON, ...]:
 def _read_limit(reader: ConfigReader) -> int | None:
     """Read the page size; 100 where the API takes one and none is named."""
     has_param = reader.value.get("limit_param") is not None
-    return reader.integer("limit", "page_size", default=100 if has_param else None, least=1)
+    return reader.read_integer("limit", "page_size", default=100 if has_param else None, least=1)
 
 
 _FORMATS: Final[Mapping[str, Callable[[ConfigReader], JSON]]] = {

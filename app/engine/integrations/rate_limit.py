@@ -89,7 +89,7 @@ def read_rate_limit(reader: ConfigReader) -> RateLimitConfig:
     if reader.value is None or not reader.is_object():
         return RateLimitConfig()
     return RateLimitConfig(
-        requests=reader.integer("requests", default=None, least=1),
+        requests=reader.read_integer("requests", default=None, least=1),
         per_seconds=_read_seconds(reader, "per_seconds", least=0.001, most=86400) or 1.0,
         limited_when=_read_condition(reader, "is_rate_limited") or (),
         limited_if=_read_other_condition(reader, "is_rate_limited"),
@@ -106,7 +106,7 @@ def _read_seconds(reader: ConfigReader, name: str, *, least: float, most: int) -
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        reader.fault(name, f"expected a number of seconds up to {most}, found {show_value(value)}")
+        reader.report(name, f"expected a number of seconds up to {most}, found {show_value(value)}")
         return None
     return float(value)
 
@@ -127,7 +127,7 @@ def _evaluate(expression: Expression, status: int, headers: Mapping[str, str]) -
 
 
 def _read_header(reader: ConfigReader, name: str) -> str | Expression | None:
-    text = reader.optional_text(name)
+    text = reader.read_optional_text(name)
     if not text:
         return None
     text = text.strip()
@@ -135,12 +135,12 @@ def _read_header(reader: ConfigReader, name: str) -> str | Expression | None:
         return _name_header(match.groups())
     if _BARE_HEADER.fullmatch(text):
         return text.lower()
-    return reader.expression(name)
+    return reader.read_expression(name)
 
 
 def _read_other_condition(reader: ConfigReader, name: str) -> Expression | None:
     value = reader.value.get(name)
-    return None if value is False or _read_condition(reader, name) is not None else reader.expression(name)
+    return None if value is False or _read_condition(reader, name) is not None else reader.read_expression(name)
 
 
 def _read_condition(reader: ConfigReader, name: str) -> tuple[tuple[Term, ...], ...] | None:

@@ -17,15 +17,15 @@ def read_base_url(reader: ConfigReader) -> Template:
     """Read an address that paths stand behind."""
     url = reader.value.get("base_url")
     if isinstance(url, str) and url and not _ADDRESS.match(url):
-        reader.fault("base_url", f"expected an address such as https://api.example.com, found {show_value(url)}")
+        reader.report("base_url", f"expected an address such as https://api.example.com, found {show_value(url)}")
     _check_braces(reader, "base_url")
-    return reader.template("base_url")
+    return reader.read_template("base_url")
 
 
 def read_path(reader: ConfigReader, *, default: str) -> Template:
     """Read a path behind it."""
     _check_braces(reader, "path")
-    return reader.template("path", default=default)
+    return reader.read_template("path", default=default)
 
 
 def _check_braces(reader: ConfigReader, key: str) -> None:
@@ -33,7 +33,7 @@ def _check_braces(reader: ConfigReader, key: str) -> None:
     text = reader.value.get(key)
     left = placeholders.remove_placeholders(text) if isinstance(text, str) else ""
     if set("{}") & set(left) and "{{" not in left:  # Two in a row are no placeholder anywhere.
-        reader.fault(key, f"expected placeholders such as '{{{{id}}}}' and no other braces, found {show_value(text)}")
+        reader.report(key, f"expected placeholders such as '{{{{id}}}}' and no other braces, found {show_value(text)}")
 
 
 class ArrayFormat(StrEnum):
@@ -87,14 +87,14 @@ class RequestFormats:
 
 def read_formats(reader: ConfigReader, inherited: RequestFormats) -> RequestFormats:
     """Read the formats of an integration, or of a method, which inherits what it does not say."""
-    options = reader.child("body_format_config")
+    options = reader.enter("body_format_config")
     has_options = options.value is not None and options.is_object()
     return RequestFormats(
-        arrays=reader.choice("query_array_format", ArrayFormat, inherited.arrays),
-        body=reader.choice("body_format", BodyFormat, inherited.body),
-        xml_root=options.text("root", default=inherited.xml_root) if has_options else inherited.xml_root,
-        answer=reader.choice("api_response_format", AnswerFormat, inherited.answer),
-        response=reader.choice("response_format", ResponseFormat, inherited.response),
+        arrays=reader.read_choice("query_array_format", ArrayFormat, inherited.arrays),
+        body=reader.read_choice("body_format", BodyFormat, inherited.body),
+        xml_root=options.read_text("root", default=inherited.xml_root) if has_options else inherited.xml_root,
+        answer=reader.read_choice("api_response_format", AnswerFormat, inherited.answer),
+        response=reader.read_choice("response_format", ResponseFormat, inherited.response),
     )
 
 
@@ -112,5 +112,5 @@ class SentBody(StrEnum):
 
 def read_sent_body(reader: ConfigReader) -> SentBody:
     """Read the flags of a method; of several the one that leaves least counts."""
-    set_flags = [one for one in (SentBody.NOTHING, SentBody.NULL, SentBody.WITH_QUERY) if reader.flag(one.value)]
+    set_flags = [one for one in (SentBody.NOTHING, SentBody.NULL, SentBody.WITH_QUERY) if reader.read_flag(one.value)]
     return set_flags[0] if set_flags else SentBody.AS_IT_IS

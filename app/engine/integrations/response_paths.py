@@ -27,7 +27,7 @@ def read_response_path(reader: ConfigReader) -> ResponsePath | None:
     """Read where the records are; None where the answer is the records."""
     value = reader.value.get(_KEY)
     expression, _ = _parse_expression(value)
-    return reader.marked_path(_KEY) if expression is None else expression
+    return reader.read_marked_path(_KEY) if expression is None else expression
 
 
 def check_paths(config: JSON, at: str) -> Iterator[Failure]:

@@ -91,10 +91,10 @@ def find_key(item: ResourceItem, plan: RunPlan, config: IntegrationConfig) -> Re
     line = [item, *plan.ancestors_of(item.name)]
     place = next(position for position, one in enumerate(line) if one.is_request)
     origin = line[place]
-    own = BY_ID if parse_unified_name(origin.resource) else config.method(origin.resource, origin.method).key
+    own = BY_ID if parse_unified_name(origin.resource) else config.find_method(origin.resource, origin.method).key
     is_mixed = any(one.kind is NodeKind.SPOOL for one in line[:place])
-    key = own.within((field.name for field in item.included), may_lack_them=is_mixed)
-    return key if item.is_request else key.undeclared()
+    key = own.add_parents((field.name for field in item.included), may_lack_them=is_mixed)
+    return key if item.is_request else key.make_undeclared()
 
 
 def list_job_keys(resources: JSON, config: IntegrationConfig) -> dict[str, list[JsonObject]]:

@@ -38,7 +38,7 @@ def read_included(reader: ConfigReader) -> tuple[IncludedField, ...]:
     elif isinstance(value, dict):
         named = [(name, name, path) for name, path in value.items()]
     else:
-        reader.fault(INCLUDE, f"expected an array of paths, or an object of paths by name, found {show_value(value)}")
+        reader.report(INCLUDE, f"expected an array of paths, or an object of paths by name, found {show_value(value)}")
         return ()
     within = ConfigReader({key: path for _, key, path in named}, f"{reader.at}.{INCLUDE}", reader.failures)
     fields = [_read_field(within, name, key) for name, key, _ in named]
@@ -48,20 +48,20 @@ def read_included(reader: ConfigReader) -> tuple[IncludedField, ...]:
 def _read_field(within: ConfigReader, name: str, key: str) -> IncludedField | None:
     value = within.value[key]
     if len(name) > _MAX_NAME_LENGTH:
-        within.fault("", f"expected names of at most {_MAX_NAME_LENGTH} characters, found {len(name)}")
+        within.report("", f"expected names of at most {_MAX_NAME_LENGTH} characters, found {len(name)}")
         return None
     if isinstance(value, str) and "{{" in value and name:
         found = _PLACEHOLDER.fullmatch(value.strip())
         if found is None:
-            within.fault(
+            within.report(
                 key, f"expected one placeholder of 'args' or 'resources' and no cast, found {show_value(value)}"
             )
             return None
         return IncludedField(name, tuple(found[1].split(".")), is_of_parent=False)
     if value in (None, ""):
-        within.fault(key, f"expected the path of a field of the parent, found {show_value(value)}")
+        within.report(key, f"expected the path of a field of the parent, found {show_value(value)}")
         return None
-    path = within.path(key)
+    path = within.read_path(key)
     return IncludedField(name, path) if path is not None else None
 
 

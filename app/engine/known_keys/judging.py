@@ -46,7 +46,7 @@ class KeyNote:
         """Return it as an answer shows it."""
         return {"code": str(self.code), "path": self.path, "message": self.message}
 
-    def as_failure(self) -> Failure:
+    def make_failure(self) -> Failure:
         """Return the fault that it is where nothing unknown is let pass."""
         return Failure(self.path, self.message)
 
@@ -132,7 +132,7 @@ def _judge_formatted(
     if not isinstance(value, dict):
         return
     told = [one.get(shapes.FORMAT) for one in (value, *stored) if _has_format(one)]
-    fields = shape.fields_of(told[0] if told else name)
+    fields = shape.find_fields(told[0] if told else name)
     outer = {shapes.FORMAT: shapes.reading("What it is."), shapes.CONFIG: shapes.within("What it needs.", fields)}
     is_wrapped = value.get(shapes.CONFIG) is not None
     _judge_fields(value, Fields(keys=outer if is_wrapped else {**fields.keys, **outer}), path, stored, found)

@@ -113,7 +113,7 @@ class Formatted:
 
     formats: Mapping[str, Fields]
 
-    def fields_of(self, name: JSON) -> Fields:
+    def find_fields(self, name: JSON) -> Fields:
         """Return the fields of a format; of one that is not told or known, those of all."""
         known = self.formats.get(name) if isinstance(name, str) else None
         return known or Fields(keys={key: one for fields in self.formats.values() for key, one in fields.keys.items()})
@@ -210,7 +210,7 @@ def _walk_fields(value: JSON, keys: Mapping[str, Key], path: str) -> Iterator[Le
 def _walk_formatted(value: JSON, shape: Formatted, path: str, *, name: str = "") -> Iterator[Leaf]:
     if not isinstance(value, dict):
         return
-    fields = shape.fields_of(value.get(FORMAT, name))
+    fields = shape.find_fields(value.get(FORMAT, name))
     if value.get(CONFIG) is not None:
         yield from walk_leaves(value[CONFIG], fields, f"{path}.{CONFIG}")
     else:

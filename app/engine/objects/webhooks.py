@@ -31,7 +31,7 @@ class Webhook:
     created_at: datetime
     updated_at: datetime
 
-    def valid_secrets(self, at: datetime) -> list[str]:
+    def list_valid_secrets(self, at: datetime) -> list[str]:
         """List the secrets that sign at a moment, the newest first."""
         is_previous_valid = self.previous_secret_expires_at is not None and at < self.previous_secret_expires_at
         return [self.secret, *([self.previous_secret] if self.previous_secret and is_previous_valid else [])]

@@ -41,12 +41,12 @@ class RecordKey:
         object.__setattr__(self, "is_array", is_array)
         object.__setattr__(self, "name", self.paths[0][0] if is_simple else None)
 
-    def within(self, parents: Iterable[str], *, may_lack_them: bool = False) -> "RecordKey":
+    def add_parents(self, parents: Iterable[str], *, may_lack_them: bool = False) -> "RecordKey":
         """Return the key of records that have these fields from their parents."""
         names = tuple(parents) if self.paths else ()
         return replace(self, parents=names, may_lack_parents=bool(names) and may_lack_them)
 
-    def undeclared(self) -> "RecordKey":
+    def make_undeclared(self) -> "RecordKey":
         """Return the same key of records that may rightly lack it."""
         return replace(self, is_declared=False)
 
@@ -80,7 +80,7 @@ def read_key(reader: ConfigReader, inherited: RecordKey | None = None) -> Record
     value = reader.value.get(_ID_PATH)
     if isinstance(value, list):
         return RecordKey(paths=_read_parts(reader, value), is_list=bool(value), is_declared=inherited is not None)
-    path = reader.path(_ID_PATH)
+    path = reader.read_path(_ID_PATH)
     if path is None:
         return replace(inherited or BY_ID, is_declared=False)
     return RecordKey(paths=(path,), is_declared=inherited is not None)
@@ -91,9 +91,9 @@ def _read_parts(reader: ConfigReader, value: list[JSON]) -> tuple[Path, ...]:
     within = ConfigReader(parts, f"{reader.at}.{_ID_PATH}", reader.failures)
     paths: list[Path] = []
     for name, part in parts.items():
-        path = within.path(name)
+        path = within.read_path(name)
         if path is not None:
             paths.append(path)
         elif part in (None, ""):
-            within.fault(name, f"expected a dotted path such as 'order.id', found {show_value(part)}")
+            within.report(name, f"expected a dotted path such as 'order.id', found {show_value(part)}")
     return tuple(paths)

@@ -137,7 +137,7 @@ def show_first_stats(items: Iterable[ResourceItem], bounds: LowerBounds) -> Json
             status=ResourceStatus.WAITING,
             started_at=None,
             finished_at=None,
-            lists=ListFacts(previous_run_date=bounds.of(item.name)),
+            lists=ListFacts(previous_run_date=bounds.find(item.name)),
         )
     return first
 

@@ -50,7 +50,7 @@ class Frontier:
         still_open = {key: other for key, other in self.open.items() if key != index}
         return replace(self, open=still_open, failed={**self.failed, index: cursor})
 
-    def next_to_ask(self, asked: Collection[int], total: int) -> int | None:
+    def choose_next(self, asked: Collection[int], total: int) -> int | None:
         """Choose the element to ask for: one that is open and not asked for yet, else the next new one."""
         for index in self.open:
             if index not in asked:

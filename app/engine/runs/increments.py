@@ -16,7 +16,7 @@ class LowerBounds:
     own: Mapping[str, datetime | None] = field(default_factory=dict)
     """By name, of the resources that ask from later on than the run."""
 
-    def of(self, name: str) -> datetime | None:
+    def find(self, name: str) -> datetime | None:
         """Return the lower bound of a resource."""
         return self.own.get(name) or self.run
 

@@ -44,10 +44,10 @@ class _Marked:
     parts: re.Match[str]
     tokens: Iterator[Token]
 
-    def filled(self, part: str, scope: JsonObject, written: Writing) -> str:
+    def fill(self, part: str, scope: JsonObject, written: Writing) -> str:
         """Return a part with its placeholders resolved; parts are asked for from left to right."""
         texts = (self.parts[part] or "").split(_HOLE)
-        return texts[0] + "".join(next(self.tokens).text(scope, written) + text for text in texts[1:])
+        return texts[0] + "".join(next(self.tokens).resolve_text(scope, written) + text for text in texts[1:])
 
 
 def resolve_base_url(template: Template, scope: JsonObject, *, key: str) -> tuple[str, str]:
@@ -97,8 +97,8 @@ def _mark(template: Template) -> _Marked | None:
 def _write(marked: _Marked, scope: JsonObject, key: str) -> str:
     parts = marked.parts
     if parts["origin"]:
-        origin = marked.filled("origin", scope, _accept_only(_ORIGIN, "an http or https address, without a query", key))
-        return origin.rstrip("/") + marked.filled("tail", scope, request_paths.write_value)
+        origin = marked.fill("origin", scope, _accept_only(_ORIGIN, "an http or https address, without a query", key))
+        return origin.rstrip("/") + marked.fill("tail", scope, request_paths.write_value)
     host = (_HOST, "a host's name") if _is_whole(marked) else (_LABEL, "one DNS label")
     places = (
         ("", "scheme", "://", _accept_only(_SCHEME, "http or https", key)),
@@ -108,7 +108,7 @@ def _write(marked: _Marked, scope: JsonObject, key: str) -> str:
         ("", "tail", "", request_paths.write_value),
     )
     return "".join(
-        before + marked.filled(part, scope, written) + after
+        before + marked.fill(part, scope, written) + after
         for before, part, after, written in places
         if parts[part] is not None
     )

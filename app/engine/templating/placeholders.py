@@ -199,9 +199,9 @@ def _list_paths(node: _Node) -> Iterator[Path]:
 def _resolve(node: _Node, scope: Scope) -> JSON:
     match node:
         case Token():
-            return node.value(scope)
+            return node.resolve_value(scope)
         case _Text(parts):
-            return "".join(part if isinstance(part, str) else part.text(scope) for part in parts)
+            return "".join(part if isinstance(part, str) else part.resolve_text(scope) for part in parts)
         case _Array(items):
             return [item for item in (_resolve(item, scope) for item in items) if item is not UNDEFINED]
         case _Object(fields):

@@ -43,7 +43,7 @@ def encode_address(address: str) -> str:
 def resolve_path(template: Template, scope: JsonObject) -> tuple[str, str]:
     """Return a path and its query; raise PlaceholderError, or SourceError for a value that leads elsewhere."""
     pieces = template.pieces
-    texts = [piece if isinstance(piece, str) else piece.text(scope, write_value) for piece in pieces]
+    texts = [piece if isinstance(piece, str) else piece.resolve_text(scope, write_value) for piece in pieces]
     for position, piece in enumerate(pieces):
         if isinstance(piece, Token) and not texts[position] and "undefined" not in piece.flags:
             _check_empty(texts, position, piece)

@@ -130,28 +130,30 @@ class Token:
         """Every path that it may read."""
         return frozenset(path for path, _ in self.readings)
 
-    def value(self, scope: Scope) -> JSON:
+    def resolve_value(self, scope: Scope) -> JSON:
         """Return the typed value of a token that stands alone; raise PlaceholderError."""
         value, cast = self._find(scope)
         try:
             return cast_whole(value, cast)
         except ValueError as error:
-            raise self._error(str(error)) from error
+            raise self._make_error(str(error)) from error
 
-    def text(self, scope: Scope, written: Writing | None = None) -> str:
+    def resolve_text(self, scope: Scope, written: Writing | None = None) -> str:
         """Return the text of a token within other text; raise PlaceholderError."""
         value, cast = self._find(scope, written)
         try:
             return cast_within_text(value, cast)
         except ValueError as error:
-            raise self._error(str(error)) from error
+            raise self._make_error(str(error)) from error
 
     def _find(self, scope: Scope, written: Writing | None = None) -> tuple[JSON, str]:
         for path, cast in self.readings:
             value = lookup(scope, path)
             if value == MASK and path[0] not in _OF_CALLERS:
                 # Sent as it is, a mask would be a value that nobody meant: a filter that finds nothing, say.
-                raise self._error("holds a value of the account's context that no non_secret of its integration lists")
+                raise self._make_error(
+                    "holds a value of the account's context that no non_secret of its integration lists"
+                )
             if value is not UNDEFINED and not (value == "" and _IGNORE_EMPTY in self.flags):
                 return value if written is None else written(path, cast, value), cast
         if self.default is not None:
@@ -160,15 +162,15 @@ class Token:
             return UNDEFINED, "any"
         if "null" in self.flags:
             return None, "any"
-        raise UnresolvedPlaceholderError(self._path(), self._said("does not resolve: nothing is there"))
+        raise UnresolvedPlaceholderError(self._name_path(), self._describe("does not resolve: nothing is there"))
 
-    def _error(self, message: str) -> PlaceholderError:
-        return PlaceholderError(self._path(), self._said(message))
+    def _make_error(self, message: str) -> PlaceholderError:
+        return PlaceholderError(self._name_path(), self._describe(message))
 
-    def _path(self) -> str:
+    def _name_path(self) -> str:
         return ".".join(self.readings[0][0])
 
-    def _said(self, message: str) -> str:
+    def _describe(self, message: str) -> str:
         return f"placeholder '{{{{{self.source}}}}}' {message}"
 
 

@@ -69,7 +69,7 @@ class CallMapping:
             expression is not None and _reads_headers(expression) for expression in expressions
         )
 
-    def page(
+    def map_page(
         self,
         records: list[JSON],
         key: RecordKey,
@@ -87,10 +87,10 @@ class CallMapping:
         if expression is not None and _reads_headers(expression):
             scope = {**scope, "headers": dict(headers)}
         if expression is not None and self.mapping.maps_pages:
-            return self._whole_page(expression, exact, scope)
-        return self._each_record(zip(records, self._found(expression, exact, scope), strict=True), key)
+            return self._map_whole_page(expression, exact, scope)
+        return self._collect(zip(records, self._map_records(expression, exact, scope), strict=True), key)
 
-    def headers(self, page: Sequence[JSON], headers: Mapping[str, str]) -> dict[str, str]:
+    def map_headers(self, page: Sequence[JSON], headers: Mapping[str, str]) -> dict[str, str]:
         """Make the headers that a caller is answered with; raise MappingError."""
         expression = self.mapping.response_header_mapping
         if expression is None:
@@ -110,7 +110,7 @@ class CallMapping:
         found = evaluate_part(expression, "is_partial_expression", scope)
         return found is not UNDEFINED and bool(found)
 
-    def error(self, error: SourceError) -> SourceError:
+    def map_error(self, error: SourceError) -> SourceError:
         """Put an upstream's error into the words of the mapping, when it has some."""
         expression, answer = self.mapping.error_mapping, error.answer
         if expression is None or answer is None:
@@ -130,17 +130,17 @@ class CallMapping:
             error.status = status
         return error
 
-    def _each_record(self, mapped: Iterable[tuple[JSON, JSON | ExpressionError]], key: RecordKey) -> MappedPage:
+    def _collect(self, mapped: Iterable[tuple[JSON, JSON | ExpressionError]], key: RecordKey) -> MappedPage:
         made: list[JSON] = []
         errors: list[MappingError] = []
         for record, found in mapped:
             if type(found) is dict:
-                made.append(self._finished(found, record, key))
+                made.append(self._finish(found, record, key))
             else:
                 errors.append(_make_mapping_error(found, read_id(record, key)))
         return MappedPage(records=made, errors=errors, quarantined=len(errors))
 
-    def _found(self, expression: Expression | None, records: list[JSON], scope: JsonObject) -> Iterator[JSON]:
+    def _map_records(self, expression: Expression | None, records: list[JSON], scope: JsonObject) -> Iterator[JSON]:
         """Give what the mapping makes of each record: anything that is no object can not be kept."""
         if expression is None:
             yield from records
@@ -153,12 +153,12 @@ class CallMapping:
                 return
             yield next(found)
 
-    def _finished(self, found: JsonObject, record: JSON, key: RecordKey) -> JsonObject:
+    def _finish(self, found: JsonObject, record: JSON, key: RecordKey) -> JsonObject:
         if found.get("id") is None and (id := read_id(record, key)) is not None:
             found = {"id": id, **{key: value for key, value in found.items() if key != "id"}}
-        return self.wanted.of(found, remote=record) if self.wanted.is_special else found
+        return self.wanted.finish(found, remote=record) if self.wanted.is_special else found
 
-    def _whole_page(self, expression: Expression, records: list[JSON], scope: JsonObject) -> MappedPage:
+    def _map_whole_page(self, expression: Expression, records: list[JSON], scope: JsonObject) -> MappedPage:
         try:
             found = expression.evaluate({**scope, "response": records})
         except ExpressionError as error:
@@ -169,7 +169,7 @@ class CallMapping:
             message = f"expected an array of objects, the mapping gives {name_kind(other[0])} in it"
             failure = MappingError("response_mapping", message)
             return MappedPage(records=[], errors=[failure], quarantined=len(records))
-        return MappedPage(records=[self.wanted.of(one, remote=UNDEFINED) for one in made])
+        return MappedPage(records=[self.wanted.finish(one, remote=UNDEFINED) for one in made])
 
 
 def _reword(error: SourceError, message: str) -> SourceError:

@@ -58,17 +58,17 @@ def parse_mapping(
     mapping = UnifiedMapping(
         resource=_read_choice(reader, "resource", default=resource, names="resources"),
         method=_read_choice(reader, "method", default=method, names="methods"),
-        response_mapping=reader.expression("response_mapping"),
+        response_mapping=reader.read_expression("response_mapping"),
         maps_pages=_read_maps_pages(reader),
         query=_read_query(reader),
-        query_mapping=reader.expression("query_mapping"),
-        body=reader.object_template("body"),
-        request_body_mapping=reader.expression("request_body_mapping"),
-        path_mapping=reader.expression("path_mapping"),
-        error_mapping=reader.expression("error_mapping"),
-        request_header_mapping=reader.expression("request_header_mapping"),
-        response_header_mapping=reader.expression("response_header_mapping"),
-        is_partial_expression=reader.expression("is_partial_expression"),
+        query_mapping=reader.read_expression("query_mapping"),
+        body=reader.read_object_template("body"),
+        request_body_mapping=reader.read_expression("request_body_mapping"),
+        path_mapping=reader.read_expression("path_mapping"),
+        error_mapping=reader.read_expression("error_mapping"),
+        request_header_mapping=reader.read_expression("request_header_mapping"),
+        response_header_mapping=reader.read_expression("response_header_mapping"),
+        is_partial_expression=reader.read_expression("is_partial_expression"),
     )
     return (None if failures else mapping), failures
 
@@ -84,33 +84,37 @@ def check_overrides(raw: JSON, path: str) -> list[Failure]:
 
 
 def _list_children(reader: ConfigReader) -> list[ConfigReader]:
-    return [reader.child(name) for name in reader.value] if reader.is_object() else []
+    return [reader.enter(name) for name in reader.value] if reader.is_object() else []
 
 
 def _read_query(reader: ConfigReader) -> Template | Expression | None:
     """Read an object with placeholders, or a JSONata expression that gives one."""
-    return reader.expression("query") if isinstance(reader.value.get("query"), str) else reader.object_template("query")
+    return (
+        reader.read_expression("query")
+        if isinstance(reader.value.get("query"), str)
+        else reader.read_object_template("query")
+    )
 
 
 def _read_maps_pages(reader: ConfigReader) -> bool:
     value = reader.value.get("response_mapping_method")
     if value not in (None, "item", "array"):
-        reader.fault("response_mapping_method", f"expected 'item' or 'array', found {show_value(value)}")
+        reader.report("response_mapping_method", f"expected 'item' or 'array', found {show_value(value)}")
     return bool(value == "array")
 
 
 def _read_choice(reader: ConfigReader, key: str, *, default: str, names: str) -> str | Choice:
     value = reader.value.get(key)
     if not isinstance(value, dict):
-        return reader.text(key, default=default)
-    choice = reader.child(key)
-    expression = choice.expression("expression")
+        return reader.read_text(key, default=default)
+    choice = reader.enter(key)
+    expression = choice.read_expression("expression")
     if expression is None:
         if not choice.value.get("expression"):
-            choice.fault("expression", "expected a JSONata expression that gives a name")
+            choice.report("expression", "expected a JSONata expression that gives a name")
         return default
     listed = choice.value.get(names, choice.value.get("resources"))
     if listed is not None and not (isinstance(listed, list) and all(isinstance(name, str) for name in listed)):
-        choice.fault(names, "expected a list of names")
+        choice.report(names, "expected a list of names")
         listed = None
     return Choice(expression=expression, names=frozenset(listed or ()))

@@ -40,9 +40,9 @@ def check_resources(raw: JSON, path: str = "resources") -> list[Failure]:
     if not reader.is_object():
         return failures
     for name in raw:
-        resource = reader.child(name)
+        resource = reader.enter(name)
         if not _SLUG.fullmatch(name):
-            reader.fault(name, _NAME)
+            reader.report(name, _NAME)
         if resource.is_object():
             _check_resource(resource)
     return failures
@@ -62,20 +62,20 @@ def _check_resource(resource: ConfigReader) -> None:
         _check_schema(resource, schema)
     methods = resource.value.get("methods")
     if methods is not None and not isinstance(methods, list):
-        resource.fault("methods", f"expected a list of names, found {show_value(methods)}")
+        resource.report("methods", f"expected a list of names, found {show_value(methods)}")
         return
     for position, method in enumerate(methods or ()):
         if not _SLUG.fullmatch(_read_method_name(method)):
-            resource.fault(f"methods.{position}", _NAME)
+            resource.report(f"methods.{position}", _NAME)
 
 
 def _check_schema(resource: ConfigReader, schema: JSON) -> None:
     if not isinstance(schema, dict):
-        resource.fault("schema", f"expected a JSON Schema, found {show_value(schema)}")
+        resource.report("schema", f"expected a JSON Schema, found {show_value(schema)}")
         return
     if fault := find_schema_fault(schema):
         at, message = fault
-        resource.fault(".".join(["schema", *map(str, at)]), message)
+        resource.report(".".join(["schema", *map(str, at)]), message)
 
 
 def _read_method_name(method: JSON) -> str:

@@ -28,7 +28,7 @@ class WantedFields:
         """Whether a mapped record does not stay as it is."""
         return self.has_remote_data or bool(self.excluded)
 
-    def of(self, record: JsonObject, *, remote: JSON) -> JsonObject:
+    def finish(self, record: JsonObject, *, remote: JSON) -> JsonObject:
         """Finish a mapped record; ``remote`` is UNDEFINED where records have no one counterpart."""
         if self.has_remote_data and remote is not UNDEFINED:
             record = {**record, REMOTE_DATA: remote}

@@ -34,7 +34,7 @@ class MergeBounds:
         """Whether anything is merged."""
         return self.records > 1
 
-    def take(self, records: int, size: int) -> bool:
+    def has_room(self, records: int, size: int) -> bool:
         """Whether a batch of so many records and bytes may grow."""
         return self.is_merging and records < self.records and size < self.bytes
 
@@ -71,7 +71,7 @@ class Line:
         """Whether the first batch may still get company: it has room, and nothing behind it ends the line for it."""
         head = self.waiting[0]
         same = [one for one in self.waiting if one.resource_id == head.resource_id]
-        has_room = bounds.take(sum(one.records for one in same), sum(one.size for one in same))
+        has_room = bounds.has_room(sum(one.records for one in same), sum(one.size for one in same))
         return self.is_fetched and has_room and all(one.is_open for one in self.waiting)
 
 

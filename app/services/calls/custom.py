@@ -42,7 +42,7 @@ class CustomCalls:
         config = self._called.config(account)
         call = PageCall(
             account_id=account.id,
-            config=config.passing_on(request.http_method),
+            config=config.pass_on(request.http_method),
             context=account.context,
             origins=account.origins,
             is_refused=account.is_refused,

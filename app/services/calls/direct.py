@@ -91,7 +91,7 @@ class DirectCalls:
             next_cursor=self._sealed(request, page.next_cursor if page.leads_on else None),
             errors=page.errors,
             is_list=_is_list(call),
-            headers=call.mapping.headers(page.records, page.headers) if call.mapping else {},
+            headers=call.mapping.map_headers(page.records, page.headers) if call.mapping else {},
             is_partial=bool(page.errors)
             or (call.mapping is not None and call.mapping.is_partial(answer.records, answer.headers)),
         )
@@ -157,7 +157,7 @@ class DirectCalls:
 
 def _is_list(call: PageCall) -> bool:
     """Whether a method lists: by its name, or since its config says how it is paged."""
-    pagination = call.config.method(call.resource, call.method).pagination
+    pagination = call.config.find_method(call.resource, call.method).pagination
     return call.method == "list" or (pagination is not None and pagination is not call.config.defaults.pagination)
 
 
@@ -184,7 +184,7 @@ def _place(request: DirectRequest) -> list[str]:
 def _limited(call: PageCall, limit: int | None) -> PageCall:
     """Ask for so many records, where the integration says how."""
     try:
-        pagination = call.config.method(call.resource, call.method).pagination
+        pagination = call.config.find_method(call.resource, call.method).pagination
     except SourceError as error:
         raise MappingError("method", error.message) from error
     name = getattr(pagination, "limit_param", None)

@@ -15,7 +15,7 @@ def config_of(account: IntegratedAccount, integrations: IntegrationReader) -> In
     if integration is None:
         raise NotFoundError("integration", account.integration_name)
     config = kept_config(apply_override(integration.config, account.integration_override))
-    return config.given_for(integration.origins, integration.override_origins, account.override_origins)
+    return config.restrict_to(integration.origins, integration.override_origins, account.override_origins)
 
 
 def kept_config(raw: JsonObject) -> IntegrationConfig:

@@ -253,7 +253,7 @@ def _config(account: IntegratedAccount, integration: Integration | None) -> Inte
     config, faults = _parse(apply_override(integration.config, account.integration_override))
     if config is None:
         raise RunUnworkableError(f"integration '{integration.name}': {faults[0].path}: {faults[0].message}")
-    return config.given_for(integration.origins, integration.override_origins, account.override_origins)
+    return config.restrict_to(integration.origins, integration.override_origins, account.override_origins)
 
 
 def _parse(raw: JSON) -> tuple[IntegrationConfig | None, Sequence[Failure]]:

@@ -64,7 +64,7 @@ class Slice:
     def next_to_ask(self, asked: Collection[int]) -> int | None:
         """Choose the element to ask for."""
         if not self.is_over:
-            return self.frontier.next_to_ask(asked, self.total)
+            return self.frontier.choose_next(asked, self.total)
         waiting = (index for index, ahead in self.ahead.items() if ahead.is_under_way)
         return next((index for index in waiting if index in self.frontier.open and index not in asked), None)
 

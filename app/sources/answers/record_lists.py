@@ -175,7 +175,7 @@ def _no_records(document: JSON, found: JSON, place: RecordPlace, *, note: str = 
 
 
 def _optional(path: MarkedPath, document: JSON) -> str:
-    missing = path.missing_at(document)
+    missing = path.find_missing(document)
     return ".".join(f"{key}?" if at == missing else key for at, key in enumerate(path.keys))
 
 

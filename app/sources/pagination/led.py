@@ -154,7 +154,7 @@ def _cursor(pagination: CursorPagination, document: JSON, *, is_due: bool, is_fu
     path = pagination.cursor_path
     value = path.find(document)
     if value is UNDEFINED:
-        missing = path.missing_at(document)
+        missing = path.find_missing(document)
         if not is_due or missing is None or missing in path.optional or _is_index(path.keys[missing]):
             return _NOWHERE
         error = SourceError("pagination", signs.lost("cursor_path", path, missing))

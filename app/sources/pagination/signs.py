@@ -94,7 +94,7 @@ def _whole(told: JSON, where: str) -> int | None:
 def _found(key: str, path: MarkedPath, document: JSON, *, is_first: bool) -> JSON:
     """Look a path up; an answer without it says nothing, but where its object is missing the path is wrong."""
     value = path.find(document)
-    missing = path.missing_at(document) if value is UNDEFINED and is_first and document is not None else None
+    missing = path.find_missing(document) if value is UNDEFINED and is_first and document is not None else None
     if missing is not None and missing < len(path.keys) - 1 and missing not in path.optional:
         raise SourceError("pagination", lost(key, path, missing))
     return value

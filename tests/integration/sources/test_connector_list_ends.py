@@ -43,7 +43,7 @@ def place(one: ConnectorList, upstream: Upstream) -> dict[str, Any]:
     config, _ = parse_config(read(CONNECTORS / one.connector / "integration.json")["config"])
     assert config is not None
     pages = read(CONNECTORS / one.connector / "pages" / f"{one.resource}.list.json")
-    path = str(config.method(one.resource, "list").response_path or "")
+    path = str(config.find_method(one.resource, "list").response_path or "")
     return {"first": {"method": "GET", "body": None, **pages[0]["request"]}, "path": path, "url": upstream.url}
 
 

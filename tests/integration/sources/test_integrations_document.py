@@ -40,7 +40,7 @@ def said(pages: list[FetchedPage]) -> list[str]:
 
 def ids_of(pages: list[FetchedPage], config: IntegrationConfig) -> list[str]:
     """What the page prints of the ids that records are known by."""
-    key = config.method("tickets", "list").key
+    key = config.find_method("tickets", "list").key
     return [f"# {[read_id(record, key) for page in pages for record in page.records]}"]
 
 

@@ -239,7 +239,7 @@ def test_a_try_asks_from_when_the_run_would(history: History) -> None:
 
     bounds = history.store.lower_bounds(history.draft(TREE))
 
-    assert [bounds.of(name) for name in TREE] == [at, at, None]
+    assert [bounds.find(name) for name in TREE] == [at, at, None]
 
 
 def test_a_slice_knows_the_bounds_of_its_run(history: History, engine: Engine) -> None:
@@ -251,4 +251,4 @@ def test_a_slice_knows_the_bounds_of_its_run(history: History, engine: Engine) -
     material = ContextRowStore(engine, None).read(history.create(TREE).id)  # type: ignore[arg-type]
 
     assert material is not None
-    assert [material.bounds.of(name) for name in TREE] == [at, at, None]
+    assert [material.bounds.find(name) for name in TREE] == [at, at, None]

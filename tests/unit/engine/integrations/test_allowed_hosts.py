@@ -106,7 +106,7 @@ def parsed(raw: JsonObject) -> IntegrationConfig:
 def draft(raw: JsonObject, context: JsonObject = CONTEXT) -> str:
     config = parsed(raw)
     call = PageCall(account_id="a", config=config, context=context, resource="r", method="list")
-    return requests.draft(call, config.method("r", "list")).url
+    return requests.draft(call, config.find_method("r", "list")).url
 
 
 @pytest.mark.parametrize("base", OPEN)
@@ -159,10 +159,10 @@ def test_a_client_secret_is_no_secret_of_requests() -> None:
     auth = {"tokenHost": "https://login.example.com"}
     credentials = {"oauth2": {"client": {"id": "c", "secret": "literal-secret"}, "auth": auth}}
     raw: JsonObject = {"base_url": "{{context.url}}", "credentials": credentials}
-    config = parsed(raw).given_for(["login.example.com"])
+    config = parsed(raw).restrict_to(["login.example.com"])
     call = PageCall(account_id="a", config=config, context=CONTEXT, resource="r", method="list")
 
-    assert requests.draft(call, config.method("r", "list")).url == "https://evil.test/r"
+    assert requests.draft(call, config.find_method("r", "list")).url == "https://evil.test/r"
     assert integration_config.check_new_config(raw) == []
 
 

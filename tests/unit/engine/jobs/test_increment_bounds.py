@@ -82,5 +82,5 @@ def test_each_resource_knows_where_its_descendants_end(parents: dict[str, str | 
 def test_a_resource_asks_from_where_its_run_does_unless_it_asks_from_later_on() -> None:
     bounds = LowerBounds(run=None, own={"logs": NOON})
 
-    assert (bounds.of("teams"), bounds.of("logs")) == (None, NOON)
-    assert LowerBounds(run=NOON).of("teams") == NOON
+    assert (bounds.find("teams"), bounds.find("logs")) == (None, NOON)
+    assert LowerBounds(run=NOON).find("teams") == NOON

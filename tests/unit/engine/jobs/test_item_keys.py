@@ -44,6 +44,6 @@ def test_run_notes_what_is_not_known_yet(known: dict[str, HeldKeys], noted: dict
 
 
 def test_rekeying_comes_back_as_it_was_written() -> None:
-    one = Rekeying(key=BY_ID.within(["of"]), former=(BY_UID, BY_ID))
+    one = Rekeying(key=BY_ID.add_parents(["of"]), former=(BY_UID, BY_ID))
 
     assert Rekeying.from_json(one.to_json()) == one

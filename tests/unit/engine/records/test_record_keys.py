@@ -25,7 +25,7 @@ def key(id_path: JSON, default: JSON = None) -> RecordKey:
     config, failures = parse_config(raw if default is None else {**raw, "id_path": default})
     assert failures == []
     assert config is not None
-    return config.method("a", "list").key
+    return config.find_method("a", "list").key
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_faulty_part_is_told_with_its_place(id_path: JSON, faults: list[str]) ->
 
 @pytest.mark.parametrize(
     "one",
-    [BY_ID, key(["a", "b.c"]), key([]), BY_ID.within(["x"]), BY_ID.within(["x"], may_lack_them=True)],
+    [BY_ID, key(["a", "b.c"]), key([]), BY_ID.add_parents(["x"]), BY_ID.add_parents(["x"], may_lack_them=True)],
 )
 def test_key_comes_back_as_it_was_written(one: RecordKey) -> None:
-    assert RecordKey.from_json(json.loads(json.dumps(one.to_json()))) == one.undeclared()
+    assert RecordKey.from_json(json.loads(json.dumps(one.to_json()))) == one.make_undeclared()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_key_comes_back_as_it_was_written(one: RecordKey) -> None:
         (BY_ID, "'id'"),
         (key(["a", "b.c"]), "['a', 'b.c']"),
         (key([]), "its content"),
-        (BY_ID.within("x"), "['x', 'id']"),
+        (BY_ID.add_parents("x"), "['x', 'id']"),
     ],
 )
 def test_key_is_shown_as_it_is_configured(one: RecordKey, shown: str) -> None:

@@ -165,7 +165,7 @@ def url_of(place: str, text: str) -> str:
     resource, method = "r", "list"
     match place:
         case "path":
-            config, resource, method = config.passing_on("GET"), PASSED_ON, "get"
+            config, resource, method = config.pass_on("GET"), PASSED_ON, "get"
             call["path"] = request_paths.check_caller(text, "path")
         case "resource":
             request_paths.check_resource(text)
@@ -177,7 +177,9 @@ def url_of(place: str, text: str) -> str:
         case "encoded":
             call["query"] = {"y": text}
     page_call = PageCall(account_id="a", config=config, resource=resource, method=method, **call)
-    return requests.finish(requests.draft(page_call, config.method(resource, method)), PageAsk(), timeout_seconds=1).url
+    return requests.finish(
+        requests.draft(page_call, config.find_method(resource, method)), PageAsk(), timeout_seconds=1
+    ).url
 
 
 @pytest.mark.parametrize("place", _PLACES)

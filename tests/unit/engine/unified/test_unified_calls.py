@@ -44,7 +44,7 @@ def test_without_a_mapping_request_and_records_stay_as_they_are() -> None:
 
     assert (request.resource, request.method, request.path, request.id) == ("contacts", "list", None, "7")
     assert (request.query, request.body) == ({"a": 1}, {"b": 2})
-    assert made.page([{"id": 2**60}, {"name": "x"}], ID).records == [{"id": 2**60}, {"name": "x"}]
+    assert made.map_page([{"id": 2**60}, {"name": "x"}], ID).records == [{"id": 2**60}, {"name": "x"}]
 
 
 def test_request_is_mapped_from_what_was_asked() -> None:
@@ -102,7 +102,7 @@ def test_a_request_that_can_not_be_mapped_names_the_part(config: JsonObject, que
 def test_records_that_can_not_be_mapped_are_errors_and_the_others_go_on() -> None:
     made = call({"response_mapping": "response.x = 'none' ? missing : response.{'id': key, 'x': $uppercase(x)}"})
 
-    page = made.page([{"id": 1, "key": "k1", "x": "a"}, {"id": 2, "x": 5}, {"id": 3, "x": "none"}, {"id": 4}], ID)
+    page = made.map_page([{"id": 1, "key": "k1", "x": "a"}, {"id": 2, "x": 5}, {"id": 3, "x": "none"}, {"id": 4}], ID)
 
     assert page.records == [{"id": "k1", "x": "A"}, {"id": "4"}]
     assert [error.record_id for error in page.errors] == ["2", "3"]
@@ -111,7 +111,7 @@ def test_records_that_can_not_be_mapped_are_errors_and_the_others_go_on() -> Non
 
 
 def test_a_record_that_is_no_object_is_an_error_without_an_id() -> None:
-    page = call().page(["text", {"id": 1}], ID)
+    page = call().map_page(["text", {"id": 1}], ID)
 
     assert (page.records, [error.record_id for error in page.errors]) == ([{"id": 1}], [None])
 
@@ -119,7 +119,7 @@ def test_a_record_that_is_no_object_is_an_error_without_an_id() -> None:
 def test_a_page_whose_time_is_used_up_quarantines_the_rest() -> None:
     made = call({"response_mapping": "response"}, clock=Clock(5.0))
 
-    page = made.page([{"id": 1}, {"id": 2}, {"id": 3}], ID)
+    page = made.map_page([{"id": 1}, {"id": 2}, {"id": 3}], ID)
 
     assert [record["id"] for record in page.records] == [1]
     assert [error.record_id for error in page.errors] == ["2", "3"]
@@ -129,16 +129,16 @@ def test_a_page_whose_time_is_used_up_quarantines_the_rest() -> None:
 def test_a_whole_page_may_become_fewer_records() -> None:
     made = call({"response_mapping": "response[n > 1].{'id': n}", "response_mapping_method": "array"})
 
-    assert made.page([{"n": 1}, {"n": 2}, {"n": 3}], ID).records == [{"id": 2}, {"id": 3}]
-    assert made.page([{"n": 2}], ID).records == [{"id": 2}]
-    assert made.page([{"n": 1}], ID).records == []
+    assert made.map_page([{"n": 1}, {"n": 2}, {"n": 3}], ID).records == [{"id": 2}, {"id": 3}]
+    assert made.map_page([{"n": 2}], ID).records == [{"id": 2}]
+    assert made.map_page([{"n": 1}], ID).records == []
 
 
 @pytest.mark.parametrize("expression", ["$error('no')", "['text']"])
 def test_a_whole_page_that_fails_is_one_error(expression: str) -> None:
     made = call({"response_mapping": expression, "response_mapping_method": "array"})
 
-    page = made.page([{"n": 1}, {"n": 2}], ID)
+    page = made.map_page([{"n": 1}, {"n": 2}], ID)
 
     assert (page.records, len(page.errors), page.quarantined) == ([], 1, 2)
 
@@ -147,7 +147,7 @@ def test_a_whole_page_that_fails_is_one_error(expression: str) -> None:
 def test_an_id_of_many_digits_stays_whole(method: str) -> None:
     config = {"response_mapping": "response.{'id': $string(id), 'same': id}", "response_mapping_method": method}
 
-    assert call(config).page([{"id": 2**63 - 1}], ID).records == [
+    assert call(config).map_page([{"id": 2**63 - 1}], ID).records == [
         {"id": "9223372036854775807", "same": "9223372036854775807"}
     ]
 
@@ -156,8 +156,8 @@ def test_wanted_fields_are_added_and_left_out() -> None:
     query = {"truto_ignore_remote_data": "false", "truto_exclude_fields": "b, c"}
     mapped = {"response_mapping": "{'a': response.x, 'b': 2, 'c': 3}"}
 
-    item = call(mapped, query=query).page([{"id": 1, "x": 5}], ID)
-    array = call({**mapped, "response_mapping_method": "array"}, query=query).page([{"id": 1, "x": 5}], ID)
+    item = call(mapped, query=query).map_page([{"id": 1, "x": 5}], ID)
+    array = call({**mapped, "response_mapping_method": "array"}, query=query).map_page([{"id": 1, "x": 5}], ID)
 
     assert item.records == [{"id": "1", "a": 5, "remote_data": {"id": 1, "x": 5}}]
     assert array.records == [{"a": 5}]
@@ -203,7 +203,7 @@ def refused(body: str) -> SourceError:
     ],
 )
 def test_an_error_is_put_into_the_mappings_words(expression: JSON, message: str, code: str, status: int) -> None:
-    error = call({"error_mapping": expression}).error(refused('{"why": "taken"}'))
+    error = call({"error_mapping": expression}).map_error(refused('{"why": "taken"}'))
 
     assert (error.message, error.code, error.status) == (message, code, status)
 
@@ -211,9 +211,9 @@ def test_an_error_is_put_into_the_mappings_words(expression: JSON, message: str,
 def test_an_error_that_is_no_json_is_seen_as_text_and_one_without_an_answer_is_not_mapped() -> None:
     made = call({"error_mapping": "$uppercase(response)"})
 
-    assert made.error(refused("<html>")).message == "<HTML>"
-    assert call({"error_mapping": "response.why"}).error(refused(r'{"why": "a\u0000"}')).message == "a\ufffd"
-    assert made.error(SourceError("timeout", "too late")).message == "too late"
+    assert made.map_error(refused("<html>")).message == "<HTML>"
+    assert call({"error_mapping": "response.why"}).map_error(refused(r'{"why": "a\u0000"}')).message == "a\ufffd"
+    assert made.map_error(SourceError("timeout", "too late")).message == "too late"
 
 
 @pytest.mark.parametrize(

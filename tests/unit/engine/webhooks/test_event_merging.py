@@ -118,7 +118,7 @@ def test_bounds_are_kept_and_large_batches_travel_alone() -> None:
     assert shown(merge_line(line, MergeBounds(records=3, bytes=10_000), KIN)) == "c1+2+3 c4"
     assert shown(merge_line(line, MergeBounds(records=9, bytes=2 * line[0].size), KIN)) == "c1+2 c3+4"
     assert shown(merge_line([line[0], large, *line[2:]], BOUNDS, KIN)) == "c1 c2 c3+4"
-    assert MergeBounds(records=1, bytes=10).take(0, 0) is False
+    assert MergeBounds(records=1, bytes=10).has_room(0, 0) is False
 
 
 def test_nothing_is_merged_over_an_event_that_was_sent_or_is_no_batch() -> None:

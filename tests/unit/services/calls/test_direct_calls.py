@@ -237,7 +237,7 @@ def test_a_call_of_any_path_goes_as_it_is() -> None:
         {"b": 1},
         {"subdomain": "acme"},
     )
-    assert call.config.method(call.resource, call.method).http_method == "PUT"
+    assert call.config.find_method(call.resource, call.method).http_method == "PUT"
 
 
 def test_a_text_as_body_is_sent_as_json() -> None:

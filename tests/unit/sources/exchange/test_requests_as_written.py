@@ -35,7 +35,7 @@ def drafted(method: Mapping[str, Any], *, base: Mapping[str, Any] | None = None,
     assert integration is not None
     defaults: dict[str, Any] = {"account_id": "a", "context": {}, "resource": "r", "method": "list"}
     page_call = PageCall(config=integration, **{**defaults, **call})
-    return requests.draft(page_call, integration.method("r", page_call.method))
+    return requests.draft(page_call, integration.find_method("r", page_call.method))
 
 
 def finished(draft: RequestDraft, **ask: Any) -> HttpRequest:
