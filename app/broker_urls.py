@@ -1,4 +1,4 @@
-"""What BROKER_URL and FERRYMAN_BUDGET_URL say: read here once, for kombu and for our own clients of Redis alike.
+"""Read BROKER_URL and FERRYMAN_BUDGET_URL, for kombu and for our own clients of Redis alike.
 
 Kombu and redis-py each read such a URL in their own way (``ssl_cert_reqs=CERT_REQUIRED`` is kombu's word alone, and
 ``rediss://`` is unverified to kombu and verified to redis-py), so neither is given one with a query.
@@ -99,7 +99,7 @@ def _read_redis(url: str) -> BrokerAddress:
 
 
 def _read_rabbitmq(url: str) -> BrokerAddress:
-    """Read one URL or several of a cluster, parted by ``;``, which all have the same options."""
+    """Read one URL or several of a cluster, separated by ``;``, which all have the same options."""
     each = [_split(one) for one in url.split(";")]
     is_encrypted = each[0].scheme in _TLS
     queries = [_read_query(parts, _TLS_PARAMETERS if is_encrypted else ()) for parts in each]

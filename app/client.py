@@ -1,4 +1,4 @@
-"""Talks to Ferryman's HTTP API: JSON in, JSON out, one sentence when it goes wrong."""
+"""A client of Ferryman's HTTP API: JSON in, JSON out, one sentence for an error."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ _USUAL_DIRECTORY = ".ferryman"
 
 
 class ApiError(FerrymanError):
-    """The API did not do what was asked; ``status`` is None when it gave no answer at all."""
+    """The API refused a request; ``status`` is None when it did not answer at all."""
 
     code = "api"
 
@@ -135,7 +135,7 @@ def _explain(answer: JSON) -> str:
     details = answer.get("details")
     failures = details.get("failures", []) if isinstance(details, dict) else []
     message = str(answer.get("message") or answer.get("error") or "no reason given")
-    told = (f"{failure.get('path')}: {failure.get('message')}" for failure in failures)
-    # Most messages are made of the failures: what stands there already is not told twice.
-    faults = "; ".join(fault for fault in told if fault not in message)
+    shown = (f"{failure.get('path')}: {failure.get('message')}" for failure in failures)
+    # Most messages are made of the failures: none is shown twice.
+    faults = "; ".join(fault for fault in shown if fault not in message)
     return f"{message} ({faults})" if faults else message

@@ -1,4 +1,4 @@
-"""Signs of life that daemons leave on their machine: a file each, so that a health check asks neither server."""
+"""Liveness files of daemons on their machine, so that a health check needs neither server."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ class LivenessFiles:
         self._database = hashlib.sha256(database_url.encode()).hexdigest()
 
     def write(self, daemon_id: str, *, group: str, silent_seconds: float) -> None:
-        """Note that this process took a message so long ago; raises OSError."""
+        """Write that this process took a message so long ago; raise OSError."""
         self._directory.mkdir(mode=0o700, exist_ok=True)
         if self._directory.stat().st_uid != os.getuid():
             raise PermissionError(f"{self._directory} belongs to another user")
@@ -29,9 +29,9 @@ class LivenessFiles:
         draft.rename(file)
 
     def remove(self, daemon_id: str) -> None:
-        """Take a daemon's sign away, and the directory with the last one."""
+        """Remove a daemon's file, and the directory with the last one."""
         self._find_file(daemon_id).unlink(missing_ok=True)
-        # Another daemon's sign is in it, or comes at this moment.
+        # Another daemon's file is in it, or is written at this moment.
         with suppress(OSError):
             self._directory.rmdir()
 

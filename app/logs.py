@@ -31,6 +31,6 @@ def configure_logging(level: int = logging.INFO) -> None:
 
 
 def format_facts(logger: logging.Logger) -> None:
-    """Have the handlers of a logger write facts behind their messages, whoever has made them."""
+    """Set the formatter of all of a logger's handlers, so that they write facts behind messages."""
     for handler in logger.handlers:
         handler.setFormatter(FactsFormatter(_FORMAT))

@@ -1,4 +1,4 @@
-"""What values settings may have, and how a wrong one is told: by its variable, and never with the secret in it."""
+"""Check the values of settings; a message names the variable, and never repeats a secret."""
 
 import base64
 import binascii

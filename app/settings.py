@@ -1,4 +1,4 @@
-"""The only reader of the environment: every setting of a Ferryman process, checked at start."""
+"""Every setting of a Ferryman process, read from the environment and checked at start."""
 
 import os
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from app.setting_errors import MissingSettingError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a process is told from outside; docs/settings.md and dotenv-sample describe each."""
+    """The settings of a process; docs/settings.md and dotenv-sample describe each."""
 
     database_url: str = field(repr=False)
     broker_url: str = field(repr=False)
@@ -23,13 +23,13 @@ class Settings:
     """Signs Celery messages, and has those refused that it has not signed; empty: none is signed."""
     publish_timeout_seconds: float = 2.0
     spool_bytes: int = 32 * 1024 * 1024
-    """The JSON that one spool may give on as one batch: a daemon holds all of it at once."""
+    """The JSON that one spool may pass on as one batch: a daemon holds all of it at once."""
     slice_seconds: float = 5.0
     slice_pages: int = 0
     """After how many pages, or webhook events, a slice ends too; 0: only time ends it."""
     lease_seconds: float = 15.0
     stop_grace_seconds: float = 5.0
-    """How long a slice waits for answers under way once its daemon was told to go."""
+    """How long a slice waits for answers in flight once its daemon is to stop."""
     children_per_unit: int = 500
     budget_url: str = field(default="", repr=False)
     """The Redis of the shared rate budgets; empty is the broker, when that is a Redis."""
@@ -44,7 +44,7 @@ class Settings:
     request_attempts: int = 5
     retry_base_seconds: float = 0.5
     allowed_networks: str = ""
-    """Networks such as ``10.0.0.0/8``, parted by commas, that may be connected to although they are not public."""
+    """Networks such as ``10.0.0.0/8``, separated by commas, that may be connected to although they are not public."""
     response_limit_bytes: int = 100 * 1024 * 1024
     answers_memory_bytes: int = 256 * 1024 * 1024
     """What all upstream answers of a process may take while they are read; beyond it the next one waits."""
@@ -78,9 +78,9 @@ class Settings:
     calls_window_seconds: float = 10.0
     request_limit_bytes: int = setting_values.LARGEST_REQUEST_BYTES
     trusted_proxies: str = ""
-    """Networks, parted by commas, whose machines are believed when they tell of the client that they ask for."""
+    """Networks, separated by commas, of proxies whose forwarded client addresses are trusted."""
     cors_origins: str = ""
-    """Origins, parted by commas, whose pages may call the API from a browser; ``*`` is every page."""
+    """Origins, separated by commas, whose pages may call the API from a browser; ``*`` is every page."""
     heartbeat_seconds: float = 10.0
     """How often a daemon calls itself through the broker, and reports to the leader."""
     daemon_silence_seconds: float = 40.0

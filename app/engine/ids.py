@@ -1,4 +1,4 @@
-"""Ids: one function makes them all."""
+"""Make ids, and read them."""
 
 import os
 import time
@@ -12,7 +12,7 @@ def new_id() -> str:
 
 
 def new_timed_id() -> str:
-    """Make a UUID that tells when it was made (RFC 9562, version 7)."""
+    """Make a UUID that holds the time at which it was made (RFC 9562, version 7)."""
     milliseconds = time.time_ns() // 1_000_000
     random = int.from_bytes(os.urandom(10))
     value = milliseconds << 80 | 7 << 76 | (random >> 64 & 0xFFF) << 64 | 2 << 62 | random & (1 << 62) - 1
@@ -20,7 +20,7 @@ def new_timed_id() -> str:
 
 
 def read_time(id: str) -> datetime | None:
-    """Return when a timed id was made; None for any other text."""
+    """Return the time at which a timed id was made; None for any other text."""
     try:
         found = uuid.UUID(id)
         return datetime.fromtimestamp((found.int >> 80) / 1000, UTC) if found.version == 7 else None

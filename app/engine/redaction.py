@@ -1,6 +1,6 @@
 """Mask an account's context for everybody who may see the account, and keep what the masks stand for.
 
-Whatever nobody has declared to be no secret is masked: a name tells too little of a value.
+Whatever is not declared to be no secret is masked: a name says too little about a value.
 """
 
 from collections.abc import Iterator

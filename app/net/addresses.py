@@ -95,7 +95,7 @@ class AllowedNetworks:
 
     @classmethod
     def parse(cls, text: str) -> "AllowedNetworks":
-        """Read networks such as ``10.0.0.0/8,::1``, parted by commas; raise ValueError that names what is wrong."""
+        """Read networks such as ``10.0.0.0/8,::1``, separated by commas; raise ValueError that names what is wrong."""
         return cls(tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()))
 
     def is_allowed(self, address_text: str) -> bool:
@@ -118,7 +118,7 @@ def is_public(address: Address) -> bool:
 
 
 def _list_targets(address: Address) -> Iterator[Address]:
-    """Give the addresses that packets to this one end at: an IPv6 address may carry an IPv4 one."""
+    """Yield the addresses that packets to this one reach: an IPv6 address may carry an IPv4 one."""
     if isinstance(address, ipaddress.IPv4Address):
         yield address
         return
@@ -139,17 +139,17 @@ TRUSTED_PROXIES_SETTING: Final = "FERRYMAN_TRUSTED_PROXIES"
 
 @dataclass(frozen=True, slots=True)
 class TrustedProxies:
-    """The networks that one's own proxies lie in."""
+    """The networks of trusted proxies."""
 
     networks: tuple[Network, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "TrustedProxies":
-        """Read networks such as ``10.0.0.0/8,::1``, parted by commas; raise ValueError that names what is wrong."""
+        """Read networks such as ``10.0.0.0/8,::1``, separated by commas; raise ValueError that names what is wrong."""
         return cls(tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()))
 
     def is_trusted(self, address_text: str) -> bool:
-        """Whether an address is that of a proxy of one's own; a text that is no address is not."""
+        """Whether an address is that of a trusted proxy; a text that is no address is not."""
         address = parse_address(address_text) if self.networks else None
         return address is not None and any(address in network for network in self.networks)
 

@@ -32,7 +32,7 @@ class BlockedAddressError(OSError):
 
 
 def explain_block(host: str) -> str:
-    """Return why a host is not connected to, and what would allow it. Where it leads stays untold: names are probes."""
+    """Explain why a host is not connected to, and what would allow it; its address is not shown: names are probes."""
     return f"the host '{host}' leads to an address that is not public, and {ALLOWED_NETWORKS_SETTING} does not list it"
 
 

@@ -1,4 +1,4 @@
-"""OAuth 2 tokens within an account's context: which one is used, when it is renewed, and where a new one goes.
+"""OAuth 2 tokens within an account's context: which one is used, when it is renewed, and where a new one is kept.
 
 A context keeps its token at ``oauth.token`` (``access_token``, ``refresh_token``, ``expires_at``), or the same keys at
 its top level.
@@ -171,7 +171,7 @@ def list_missing_scopes(grants: Sequence[OAuthGrant], context: JsonObject) -> li
 
 
 def _read_scopes(value: JSON) -> set[str]:
-    """Read scopes as servers write them: a text, parted by spaces or commas, or a list."""
+    """Read scopes as servers write them: a text, separated by spaces or commas, or a list."""
     if isinstance(value, str):
         return set(_split_scopes(value))
     return {scope for scope in value if isinstance(scope, str)} if isinstance(value, list) else set()

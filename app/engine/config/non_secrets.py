@@ -51,7 +51,7 @@ def list_form_fields(credentials: JSON, method: str = "") -> Iterator[JsonObject
 
 
 def check(reader: ConfigReader) -> None:
-    """Note what is wrong with ``non_secret``, and with ``secret`` of fields."""
+    """Report what is wrong with ``non_secret``, and with ``secret`` of fields."""
     entries = reader.value.get(KEY, [])
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
         reader.report(KEY, f"expected an array of names, found {show_value(entries)}")

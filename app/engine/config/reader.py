@@ -1,4 +1,4 @@
-"""Read a JSON object field by field, gathering every fault with its path."""
+"""Read a JSON object field by field, and collect every failure with its path."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -22,29 +22,29 @@ E = TypeVar("E", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class ConfigReader:
-    """One object of a configuration, where it stands, and the list that faults go to."""
+    """One object of a configuration, its path, and the list that failures are added to."""
 
     value: JSON
     at: str
     failures: list[Failure]
 
     def report(self, key: str, message: str) -> None:
-        """Note a fault; an empty key means the object itself."""
+        """Add a failure; an empty key means the object itself."""
         self.failures.append(Failure(f"{self.at}.{key}" if key else self.at, message))
 
     def enter(self, key: str) -> "ConfigReader":
-        """Read on inside a field."""
+        """Return the reader of a field's value."""
         return ConfigReader(self.value.get(key), f"{self.at}.{key}", self.failures)
 
     def is_object(self) -> bool:
-        """Whether the value is an object; note a fault when it is not."""
+        """Whether the value is an object; add a failure when it is not."""
         if isinstance(self.value, dict):
             return True
         self.report("", f"expected an object, found {name_type(self.value)}")
         return False
 
     def read_format(self, formats: Mapping[str, Callable[["ConfigReader"], T]]) -> T | None:
-        """Read a value whose ``format`` says what else it holds, beside it or under ``config``."""
+        """Read a value whose ``format`` decides its other keys, beside it or under ``config``."""
         if not self.is_object():
             return None
         name = self.value.get("format")

@@ -2,7 +2,7 @@
 
 A pattern is a host with or without a port: ``api.example.com``, ``*.example.com`` (any name below it), ``10.0.0.1:80``;
 ``:*`` is any port. One without a scheme and a port is that host by https; ``http://intranet`` is it by http. Where an
-address begins with a placeholder, the account chooses the host, so that only ``allowed_hosts`` can tell which are the
+address begins with a placeholder, the account chooses the host, so that only ``allowed_hosts`` says which are the
 integration's.
 """
 
@@ -50,7 +50,7 @@ class AllowedHosts:
             self._check(url)
 
     def check_token_request(self, url: str) -> None:
-        """Raise SourceError for a token endpoint that would be told a secret of the config, and is elsewhere."""
+        """Raise SourceError for a token endpoint elsewhere that would be sent a secret of the config."""
         if self.guards_tokens:
             self._check(url)
 

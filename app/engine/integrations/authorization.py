@@ -38,7 +38,7 @@ class ComputedAuthorization:
     """Headers that an expression makes of each request, such as a signature of its address."""
 
     expression: Expression
-    """JSONata over ``url``, ``requestOptions`` (method, headers, body, query) and ``context``; gives an object."""
+    """JSONata over ``url``, ``requestOptions`` (method, headers, body, query) and ``context``; returns an object."""
 
 
 Authorization: TypeAlias = BearerAuthorization | HeaderAuthorization | BasicAuthorization | ComputedAuthorization

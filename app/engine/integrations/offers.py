@@ -90,7 +90,7 @@ class Offering:
         return shown
 
     def _list_methods(self) -> Sequence[tuple[str, str]]:
-        """Return resources by name, their usual methods first: how a config is stored tells no order."""
+        """Return resources by name, their usual methods first: since a stored config has no order."""
         return sorted(self.config.methods, key=lambda at: (at[0], _USUAL_PLACE.get(at[1], len(_USUAL_PLACE)), at[1]))
 
     def _describe_tool(self, resource: str, method: str, names: set[str]) -> JsonObject:

@@ -26,7 +26,7 @@ class NextIs(StrEnum):
     """What a next cursor is."""
 
     AUTO = "auto"
-    """How it is written tells."""
+    """Decided by how it is written."""
     LINK = "link"
     """An address to follow, relative to the page that named it."""
     VALUE = "value"
@@ -74,7 +74,7 @@ class PagePagination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CursorPagination:
-    """Each page tells the cursor of the next one."""
+    """Each page holds the cursor of the next one."""
 
     cursor_path: MarkedPath
     """Where the next cursor is; ``data.-1.id`` is the last record's id."""
@@ -129,7 +129,7 @@ class RangePagination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DynamicPagination:
-    """Expressions tell what each page is asked with.
+    """Expressions make the request of each page.
 
     A result is an object: its ``query``, ``headers`` and ``body`` are added to the request and its ``url`` is asked
     instead; one with none of these is a query. The scope has ``query``, ``url`` and ``requestOptions`` of the request
@@ -137,7 +137,7 @@ class DynamicPagination:
     """
 
     first: Expression | None
-    """Makes the values of the first page; none when it gives nothing."""
+    """Makes the values of the first page; none when it returns nothing."""
     following: Expression
     """Makes the values of the next page; nothing or null ends."""
     cursor: Expression | None

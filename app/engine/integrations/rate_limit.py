@@ -1,4 +1,4 @@
-"""The ``rate_limit`` part of an integration's config (wire.md A9): a known pace, and where an API tells of its limit.
+"""The ``rate_limit`` part of an integration's config (wire.md A9): a known pace, and where an API reports its limit.
 
 Expressions are JSONata over ``headers`` (names in lower case) and ``status``. The usual forms are read without it,
 since every answer is judged: an expression that names a header (``headers.`x-reset```, or the bare name), and a
@@ -62,7 +62,7 @@ class RateLimitConfig:
     reset_header: str | Expression | None = None
     """Says when the limit is lifted."""
     default_wait_seconds: float | None = None
-    """The first wait where an answer tells none; each further refusal doubles it."""
+    """The first wait where an answer names none; each further refusal doubles it."""
 
     @property
     def pace(self) -> float | None:
@@ -77,11 +77,11 @@ class RateLimitConfig:
         return isinstance(found, str | int | float) and is_true(found)
 
     def wait_seconds(self, headers: Mapping[str, str], clock: datetime, *, status: int = 429) -> float | None:
-        """Return the longer of the waits that the configured headers ask for."""
+        """Return the longer of the waits in the configured headers."""
         sources = [source for source in (self.retry_after_header, self.reset_header) if source is not None]
         texts = [_find_text(source, status, headers) for source in sources]
-        told = [seconds for text in texts if (seconds := rate_signs.read_seconds(text, clock)) is not None]
-        return min(max(told), constants.LONGEST_WAIT_SECONDS) if told else None
+        named = [seconds for text in texts if (seconds := rate_signs.read_seconds(text, clock)) is not None]
+        return min(max(named), constants.LONGEST_WAIT_SECONDS) if named else None
 
 
 def read_rate_limit(reader: ConfigReader) -> RateLimitConfig:

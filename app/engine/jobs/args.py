@@ -38,7 +38,7 @@ def check_schema(schema: JSON, path: str = "args_schema") -> list[Failure]:
 
 
 def bind(schema: JsonObject, args: JsonObject) -> tuple[JsonObject, list[Failure]]:
-    """Fill defaults in and check; give the arguments beside every fault.
+    """Fill defaults in and check; return the arguments and every failure.
 
     The schema is one that schema_failures finds nothing wrong with.
     """
@@ -71,7 +71,7 @@ def _find_faults(plain: JsonObject) -> list[Fault]:
 
 
 def _place_as_written(schema: JsonObject, faults: Iterable[Fault]) -> Iterator[Fault]:
-    """Tell of faults where their author wrote them: a flat map was wrapped in ``properties``."""
+    """Move faults to where their author wrote them: a flat map was wrapped in ``properties``."""
     is_wrapped = is_flat(schema)
     return ((list(at)[1:] if is_wrapped else at, message) for at, message in faults)
 
@@ -138,8 +138,8 @@ def _fill_defaults(schema: JSON, value: JSON) -> JSON:
 
 def _sort_faults(root: str, faults: Iterable[Fault]) -> list[Failure]:
     """Return faults in the order of their paths, each once."""
-    told = {(".".join([root, *map(str, path)]), message) for path, message in faults}
-    return [Failure(path, message) for path, message in sorted(told)]
+    failures = {(".".join([root, *map(str, path)]), message) for path, message in faults}
+    return [Failure(path, message) for path, message in sorted(failures)]
 
 
 _LONGEST_MESSAGE: Final = 1000
@@ -157,7 +157,7 @@ def check_rule(rule: str | None, path: str = "args_validation") -> list[Failure]
 
 
 def apply_rule(rule: str | None, args: JsonObject) -> list[Failure]:
-    """Ask a rule about arguments: what is falsy lets them pass; a rule that fails lets none pass."""
+    """Evaluate a rule on arguments: a falsy result accepts them; a rule that fails accepts none."""
     if not rule:
         return []
     try:

@@ -18,7 +18,7 @@ class RunPlan:
     children: Mapping[str, Sequence[ResourceItem]]
     kept: Mapping[str, frozenset[Path] | None]
     decide_deletions: frozenset[str] = frozenset()
-    """The names of items whose lists, or those of a descendant, tell which records have vanished."""
+    """The names of items whose lists, or those of a descendant, show which records have vanished."""
 
     @property
     def roots(self) -> Sequence[ResourceItem]:

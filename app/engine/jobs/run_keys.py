@@ -1,6 +1,6 @@
 """A run's keys: templates of the job or the run, resolved once, when the run is created.
 
-Runs of one job with the same ``mutex_key`` are carried out one at a time; ``state_key`` names the states of a run.
+Runs of one job with the same ``mutex_key`` run one at a time; ``state_key`` names the states of a run.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def resolve(
         return None, [Failure(field, error.message)]
     if value is None or value is UNDEFINED or value == "":
         return None, []
-    # A cast may give any JSON.
+    # A cast may return any JSON.
     key = value if isinstance(value, str) else encode(value).decode()
     return (key, []) if len(key) <= LONGEST else (None, [_make_length_failure(field)])
 

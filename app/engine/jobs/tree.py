@@ -9,7 +9,7 @@ from app.engine.paths import Path
 
 
 def build_tree(items: Sequence[ResourceItem], path: str) -> tuple[list[ResourceItem], list[Failure]]:
-    """Point every item at its parent's name; give what keeps the items from being a tree."""
+    """Point every item at its parent's name; return also what keeps the items from being a tree."""
     failures = _check_names(items, path)
     parents: dict[int, str | None] = {}
     for item in items:
@@ -40,7 +40,7 @@ def _inherit_resources(items: Sequence[ResourceItem], path: str) -> tuple[list[R
 
 
 def _list_parents(item: ResourceItem, by_name: Mapping[str, ResourceItem]) -> Iterator[ResourceItem]:
-    """Give an item's parent, its parent, and so on."""
+    """Yield an item's parent, its parent, and so on."""
     parent = item.depends_on
     while parent is not None:
         yield by_name[parent]

@@ -1,4 +1,4 @@
-"""JSON Schema for arguments: the formats that Ferryman knows, and faults told in words that name no value.
+"""JSON Schema for arguments: the formats that Ferryman knows, and messages that repeat no value.
 
 Arguments may hold secrets, so no message repeats what was sent.
 """
@@ -56,14 +56,14 @@ def _is_regex(value: object) -> bool:
 
 
 def find_schema_faults(schema: JsonObject) -> Iterator[Fault]:
-    """Give every fault of a plain schema, its path and what is wrong; raise UncheckableError."""
+    """Yield every fault of a plain schema, its path and what is wrong; raise UncheckableError."""
     allowance = Allowance(_FORMATS, seconds=SECONDS_FOR_A_SCHEMA)
     validator = _SchemaValidator(Draft202012Validator.META_SCHEMA, format_checker=allowance)
     return _find_faults(validator, schema, allowance)
 
 
 def find_value_faults(schema: JsonObject, value: JSON) -> Iterator[Fault]:
-    """Give every fault of a value.
+    """Yield every fault of a value.
 
     Raise RecursionError where value and schema go too deep, or without end; UncheckableError where they take too long.
     """

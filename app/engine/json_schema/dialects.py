@@ -25,7 +25,7 @@ _MAPS_OF_SCHEMAS: Final = frozenset({"properties", "patternProperties", "depende
 
 
 def is_flat(schema: JsonObject) -> bool:
-    """Return the dialects apart; an argument may well be called ``type`` or ``properties``."""
+    """Whether a schema is of the flat dialect; an argument may be called ``type`` or ``properties``."""
     if any(name in _TOP_KEYWORDS and not isinstance(value, dict) for name, value in schema.items()):
         return False
     properties = schema.get("properties")

@@ -139,7 +139,7 @@ def _unify_numbers(value: JSON) -> JSON:
 def _check_unevaluated(
     validator: Draft202012Validator, described: JSON, value: JSON, schema: JsonObject
 ) -> Iterator[ValidationError]:
-    """Ask of what no other keyword has looked at; the library does so by Python's patterns, in square time."""
+    """Check what no other keyword has looked at; the library does so by Python's patterns, in quadratic time."""
     if isinstance(value, dict | list):
         keys = set(value if isinstance(value, dict) else range(len(value)))
         if keys - _find_evaluated(validator, value):
@@ -173,7 +173,7 @@ def _find_taken(validator: Any, entries: Any, schema: JsonObject, *keywords: str
 
 
 def _list_satisfied(validator: Any, value: JSON, schema: JsonObject) -> Iterator[Any]:
-    """Give the validators of the subschemas that a value satisfies as a whole."""
+    """Yield the validators of the subschemas that a value satisfies as a whole."""
     for keyword in ("$ref", "$dynamicRef"):
         if keyword in schema:
             target = validator._resolver.lookup(schema[keyword])

@@ -17,7 +17,7 @@ _NEEDS_ITS_ROOT: Final = ("$$", "%", "$eval")
 
 
 def evaluate_each(expression: Expression, inputs: Sequence[JsonObject]) -> Iterator[JSON | ExpressionError]:
-    """Give each input's result in order, or the error that its evaluation raises."""
+    """Yield each input's result in order, or the error that its evaluation raises."""
     bulk = _compile_bulk(expression)
     for start in range(0, len(inputs), _AT_ONCE):
         some = inputs[start : start + _AT_ONCE]
@@ -43,7 +43,7 @@ def _evaluate_bulk(bulk: Expression, inputs: Sequence[JsonObject]) -> list[JSON]
         found = bulk.evaluate({"each": inputs})
     except ExpressionError:
         return None
-    # Each input gives one object: a count that differs is a fault of the engine's, and no page may be written by it.
+    # Each input has one object: a count that differs is an error of the engine's, by which no page may be written.
     return [one.get(_RESULT, UNDEFINED) for one, _ in zip(found, inputs, strict=True)]
 
 

@@ -124,7 +124,7 @@ class Expression:
     def evaluate(self, data: JSON, bindings: Mapping[str, JSON] | None = None) -> JSON:
         """Evaluate against ``data`` (UNDEFINED is no input) with ``bindings`` as ``$name``; UNDEFINED is no result.
 
-        What it gives is storable. Raises ExpressionError, at the latest some 1.2 seconds after the call.
+        The result is storable. Raises ExpressionError, at the latest some 1.2 seconds after the call.
         """
         given = dict(bindings) if bindings else None
         if self._calls_ours:
@@ -151,7 +151,7 @@ class Expression:
 
 
 def _compile(text: str) -> tuple[jlens.Expression, int, bool]:
-    """Compile a text with what it calls; give also how many characters stand before it, and whether it calls ours."""
+    """Compile a text with what it calls; return also the characters before it, and whether it calls our functions."""
     names = _find_called_names(text)
     try:
         compiled, offset = jlens.Expression(text), 0
@@ -216,7 +216,7 @@ def _run_with_enough_stack(evaluation: Callable[[], JSON]) -> JSON:
 
 
 def _catch(evaluation: Callable[[], JSON]) -> Callable[[], JSON]:
-    """Return a function that gives, or raises, what the evaluation does."""
+    """Return a function that returns, or raises, what the evaluation does."""
     try:
         result = evaluation()
     except BaseException as error:

@@ -109,12 +109,12 @@ class ListOf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Formatted:
-    """An object whose ``format`` tells what else it has, beside it or under ``config``."""
+    """An object whose ``format`` decides its other keys, beside it or under ``config``."""
 
     formats: Mapping[str, Fields]
 
     def find_fields(self, name: JSON) -> Fields:
-        """Return the fields of a format; of one that is not told or known, those of all."""
+        """Return the fields of a format; of one that is absent or unknown, those of all."""
         known = self.formats.get(name) if isinstance(name, str) else None
         return known or Fields(keys={key: one for fields in self.formats.values() for key, one in fields.keys.items()})
 

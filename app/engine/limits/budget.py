@@ -17,7 +17,7 @@ from app.engine.limits.budget_state import Budget, BudgetLimits, Grant, Holder, 
 
 
 def exchange(budget: Budget, report: Report, *, process: str, now: float, limits: BudgetLimits) -> tuple[Budget, Grant]:
-    """Take a process's report in and give it its part."""
+    """Apply a process's report, and grant its part of the budget."""
     if budget.saved_at > now + constants.CLOCK_JUMP_SECONDS:
         budget = new_budget(limits)
     budget = _drop_expired(budget, report, process, now)
@@ -59,7 +59,7 @@ def _drop_expired(budget: Budget, report: Report, process: str, now: float) -> B
     }
     quota = budget.quota
     if quota is not None and quota.until <= now:
-        # Made up again; when that goes on is told by the next answer, and if none tells, it is over.
+        # Full again; the next answer says until when, and without such an answer it has ended.
         quota = None if quota.size is None else Quota(left=quota.size, size=None, until=now + 1.0)
     budget = replace(budget, holders=holders, quota=quota, epoch_at=budget.epoch_at or now)
     if budget.pace is None and report.was_idle and not budget.is_probing and not holders.keys() - {process}:
@@ -105,7 +105,7 @@ def _apply_refusals(budget: Budget, report: Report, now: float) -> Budget:
 
 
 def _choose_wait(default: float | None, pace: float | None, strikes: int) -> float:
-    """Choose the wait that the upstream did not tell: one beat of a known pace, else longer each time."""
+    """Choose the wait where the upstream names none: one beat of a known pace, else longer each time."""
     if default is not None:
         return retry.compute_backoff(strikes + 1, default, max(default, constants.LONGEST_DEFAULT_WAIT_SECONDS))
     if pace is not None and strikes == 0:
@@ -169,7 +169,7 @@ def _grow(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> B
     if report.is_full:
         window += report.served if window < budget.threshold else report.served / window
     budget = replace(budget, window=min(float(limits.most), window))
-    # Who asks one by one never wants more than it has been given a start for: that it had to wait tells.
+    # A process that sends one by one never wants more than its grant: that it had to wait shows more demand.
     is_held_back = report.is_full or report.wanted > report.in_flight
     if budget.pace is None or now <= budget.grow_at or not is_held_back:
         return budget
@@ -210,7 +210,7 @@ def _compute_share(budget: Budget, report: Report, process: str, window: int, no
 
 
 def _split_window(wanted: Mapping[str, int], window: int, now: float) -> dict[str, int]:
-    """Part a window: none gets more than it wants, and what some leave over goes to those who want most.
+    """Split a window: no process gets more than it wants, and the rest goes to those that want most.
 
     When there are fewer places than processes, the places go round, a second each.
     """

@@ -64,7 +64,7 @@ class Budget:
     grow_at: float = 0.0
     epoch_at: float = 0.0
     served: float = 0.0
-    """Since the epoch began; what was served long ago is forgotten."""
+    """Since the epoch began; what was served long ago no longer counts."""
     refused: int = 0
     quota: Quota | None = None
     holders: Mapping[str, Holder] = field(default_factory=dict)
@@ -86,9 +86,9 @@ class Report:
     trouble_sent_at: float = 0.0
     """When the last request was sent that was refused, or met a busy upstream."""
     wait_seconds: float | None = None
-    """What the upstream told; None when it told nothing."""
+    """What the upstream named; None where it named none."""
     default_wait_seconds: float | None = None
-    """The first wait that the integration's config asks for where the upstream tells none."""
+    """The first wait that the integration's config asks for where the upstream names none."""
     is_slow: bool = False
     """Answers take much longer than they did."""
     is_full: bool = False
@@ -120,21 +120,21 @@ class Grant:
 
 
 def new_budget(limits: BudgetLimits) -> Budget:
-    """Begin with nothing known."""
+    """Return a budget of which nothing is known."""
     start = min(limits.start, limits.most)
     return Budget(window=float(start), threshold=float(limits.most))
 
 
 def reopen(budget: Budget) -> Budget:
-    """End a pause: one request tries whether the upstream serves again; what was learned stays."""
+    """End a pause: one request tests whether the upstream serves again; what was learned stays."""
     return replace(budget, not_before=0.0, next_at=0.0, quota=None, is_probing=True)
 
 
-def merge_quota(known: Quota | None, told: Quota) -> Quota:
+def merge_quota(known: Quota | None, reported: Quota) -> Quota:
     """Keep the least that remains of one window: answers overtake each other."""
-    if known is None or told.until > known.until + constants.SAME_RESET_SECONDS:
-        return told
-    return replace(told, left=min(known.left, told.left))
+    if known is None or reported.until > known.until + constants.SAME_RESET_SECONDS:
+        return reported
+    return replace(reported, left=min(known.left, reported.left))
 
 
 def write_budget(budget: Budget) -> str:

@@ -1,7 +1,7 @@
-"""Read what an upstream tells of its rate limit: Retry-After, RateLimit and the many X-RateLimit headers.
+"""Read the rate limit in an upstream's headers: Retry-After, RateLimit and the many X-RateLimit headers.
 
-Resets come as epoch seconds, epoch milliseconds or seconds from now; their size tells them apart. A wait that is
-negative, zero, past, or more than a day away is not believed: it counts as not told. RFC 9110 10.2.3;
+Resets come as epoch seconds, epoch milliseconds or seconds from now; their size tells which. A wait that is
+negative, zero, past, or more than a day away is ignored. RFC 9110 10.2.3;
 draft-ietf-httpapi-ratelimit-headers (structured fields, and the three older names).
 """
 
@@ -45,7 +45,7 @@ _PARAMETER = re.compile(r"(?:^|[;,\s])\s*(r|t|q|w|limit|remaining|reset)\s*=\s*(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitHeaders:
-    """What one answer tells; None is not told, or not believed."""
+    """What one answer says; None where it says nothing, or nothing that can be true."""
 
     retry_after_seconds: float | None = None
     reset_seconds: float | None = None
@@ -54,7 +54,7 @@ class RateLimitHeaders:
     limit: int | None = None
 
     def wait_seconds(self, configured: float | None = None, *, has_default: bool = False) -> float | None:
-        """Return how long a request that was refused should wait: the longest of what was told.
+        """Return how long a request that was refused should wait: the longest wait that was named.
 
         A reset beside requests that remain is another limit's than the one that refused (GitHub's hour, while its
         secondary limit asks for a minute): it counts only where nothing else is known.
@@ -97,7 +97,7 @@ def believe(seconds: float | None) -> float | None:
 
 
 def _choose_clock(now: datetime, server_date: datetime | None) -> datetime:
-    """Choose the clock that a moment is told by: the upstream's own, when ours is clearly another."""
+    """Choose the clock for moments: the upstream's own, when ours clearly differs."""
     if server_date is None or abs((server_date - now).total_seconds()) <= constants.SAME_CLOCK_SECONDS:
         return now
     return server_date

@@ -13,7 +13,7 @@ _TO: Final = ("lt", "lte")
 
 
 def bound_range(times: Mapping[tuple[str, str], object], now: datetime) -> Mapping[tuple[str, str], object]:
-    """Have a range that nobody gave a beginning begin a month before its end."""
+    """Return a range that begins a month before its end, where it has no beginning."""
     if any((_COLUMN, operator) in times for operator in (*_FROM, "eq", "in")):
         return times
     ends = _find_times(times, _TO)

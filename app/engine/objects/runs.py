@@ -32,7 +32,7 @@ class SyncJobRun:
     previous_run_date: datetime | None = None
     """The earliest date that an increment of it asks from; that of each resource is in its stats."""
     upper_bound: datetime | None = None
-    """The run's start on the upstream's clock; None before its first answer, and when that has no Date."""
+    """The start of the run by the upstream's clock; None before its first answer, and when that has no Date."""
     overlap_seconds: int = 120
     resource_stats: JsonObject = field(default_factory=dict)
     """``{resource: {method: {fetched, persisted, errors, status, ...}}}``, derived from the run's resource rows."""
@@ -41,7 +41,7 @@ class SyncJobRun:
     retry_after: datetime | None = None
     """When a rate-limited run goes on."""
     mutex_key: str | None = None
-    """Resolved: runs of one job with one key are carried out one at a time."""
+    """Resolved: runs of one job with one key run one at a time."""
     force: bool = False
     """Starts in spite of its mutex."""
     state_key: str | None = None
@@ -49,7 +49,7 @@ class SyncJobRun:
     events_to_send: list[str] | None = None
     """The only events that its webhook gets; None is every one."""
     changes_only: bool = False
-    """Its webhook gets the records that have changed since it was last told of them."""
+    """Its webhook gets only records that have changed since they were last sent to it."""
     waiting_on: str | None = None
     """The run that a created one waits for, since both have the same mutex."""
     resumes: int = 0

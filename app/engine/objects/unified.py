@@ -37,7 +37,7 @@ class EnvironmentUnifiedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnifiedModelMethod:
-    """How an integration carries out one method of a unified model: the base, or an environment's layer over it."""
+    """How an integration implements one method of a unified model: the base, or an environment's layer over it."""
 
     id: str
     environment_id: EnvironmentId

@@ -1,4 +1,4 @@
-"""Webhooks, and the events on their way to them."""
+"""Webhooks, and the deliveries of events to them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +19,7 @@ class Webhook:
     signature_encoding: str = "hex"
     """How ``v`` of X-Truto-Signature is written: ``hex`` or ``base64``."""
     changes_only: bool = False
-    """Its runs send the records that have changed since it was last told of them, and no others."""
+    """Its runs send only records that have changed since they were last sent to it."""
     failing_since: datetime | None = None
     """Its first failure after its last success."""
     disabled_reason: str | None = None
@@ -39,7 +39,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One event on its way to a webhook, or at its end."""
+    """One event for a webhook, and its state."""
 
     id: str
     webhook_id: str

@@ -1,4 +1,4 @@
-"""What tells the records of a resource apart: where a record's id is, or the values that are its id together."""
+"""The key of a resource's records: where a record's id is, or the values that together are its id."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -16,13 +16,13 @@ class RecordKey:
     """Where the parts of a record's id are."""
 
     paths: tuple[Path, ...]
-    """In the record; none when its records are known by their content."""
+    """In the record; none when its records are identified by their content."""
     is_list: bool = False
     """The id is the JSON array of the values, even of one."""
     parents: tuple[str, ...] = ()
     """The fields that the record has from its parents, whose values come before its own."""
     may_lack_parents: bool = False
-    """A record that has none of these is known without them: a transform may have made one of many parents' records."""
+    """A record that has none of these is identified without them: a transform may join records of many parents."""
     is_declared: bool = False
     """The method's own config names it: a page of records without it is a mistake."""
 
@@ -51,7 +51,7 @@ class RecordKey:
         return replace(self, is_declared=False)
 
     def to_json(self) -> JsonObject:
-        """Return what two keys have in common exactly when they give the same ids."""
+        """Return what two keys have in common exactly when they return the same ids."""
         code = {"paths": [list(path) for path in self.paths], "list": self.is_list, "parents": list(self.parents)}
         return {**code, "may_lack_parents": True} if self.may_lack_parents else code
 
@@ -72,7 +72,7 @@ class RecordKey:
 
 
 BY_ID: Final = RecordKey(paths=(("id",),))
-"""What a record is known by unless its integration says otherwise."""
+"""The key of records unless their integration declares another."""
 
 
 def read_key(reader: ConfigReader, inherited: RecordKey | None = None) -> RecordKey:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class ListEnd:
-    """The end of one list: a fact that the upstream told, or a guess."""
+    """The end of one list: a fact that the upstream stated, or a guess."""
 
     reason: str
     """A short code, such as ``no_cursor``, ``empty_page`` or ``total``."""
@@ -24,11 +24,11 @@ class PageWarning:
 
 
 class Change(StrEnum):
-    """How a record differs from what the webhook was told."""
+    """How a record differs from what the webhook was sent."""
 
     CREATED = "created"
-    """It was told nothing of it, or that it has vanished."""
+    """It was sent nothing of it, or its deletion."""
     UPDATED = "updated"
     """Its content is another."""
     DELETED = "deleted"
-    """A run that has seen all there is has not seen it."""
+    """A run that has seen all records has not seen it."""

@@ -1,4 +1,4 @@
-"""Shape records for the records table: their ids, their JSON text and the hash that tells whether one has changed."""
+"""Make rows of the records table: ids, JSON text, and the hash by which a change is found."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from app.engine.records.keys import BY_ID, RecordKey
 HASH_BYTES = 16
 # A longer id would not fit into the primary key's index: it is known by its hash.
 _LONGEST_ID = 500
-# A row that is kept takes some 4 KB, however short it is: orjson writes into that much, and what it gives back is in
+# A row that is kept takes some 4 KB, however short it is: orjson writes into that much, and what it frees is in
 # pieces that are too small for the next row.
 _MOST_ROWS_KEPT = 5_000
 
@@ -30,9 +30,9 @@ class RecordRow(NamedTuple):
 
 
 class RecordBatch:
-    """Records on their way into the table, each id once: of several with one id the last is kept.
+    """Records that are about to be written, each id once: of several with one id the last is kept.
 
-    To write a record as text and to hash it is the dearest part of the way, and Postgres needs only the ids to look for
+    Writing a record as text and hashing it is the most expensive part, and Postgres needs only the ids to look for
     what it holds. So ids are read at once, and rows are made when they are asked for: while Postgres is busy.
     """
 
@@ -42,7 +42,7 @@ class RecordBatch:
         self._drafts = drafts
         self.given = 0
         self.without_id = 0
-        """How many are known by their content, beside texts and numbers, which are what they are."""
+        """How many are identified by their content; texts and numbers, which are their own ids, do not count."""
         for record in records:
             self.given += 1
             # Usual ids on the shortest way: there are a thousand per page.
@@ -89,7 +89,7 @@ class RecordBatch:
 
 
 def make_row(record: JSON, key: RecordKey) -> RecordRow:
-    """Shape one record; one without an id is known by its content, so that none is ever lost.
+    """Make the row of one record; one without an id is identified by its content, so that none is lost.
 
     The text has its keys sorted: the same content in another key order is the same record.
     """

@@ -1,4 +1,4 @@
-"""Records that an upstream itself tells as deleted: a job item's ``deleted_when`` parts them from the living."""
+"""Records that an upstream itself marks as deleted, found by a job item's ``deleted_when``."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _WORDS: Final = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parted:
-    """A page's records in two parts, and why others belong to neither."""
+    """A page's records in two parts, and the errors of those that are in neither."""
 
     living: list[JSON] = field(default_factory=list)
     deleted: list[tuple[int, JSON]] = field(default_factory=list)
@@ -47,7 +47,7 @@ def split_deleted(
     has_short_integers: bool,
     monotonic: Callable[[], float],
 ) -> Parted:
-    """Part a page's records; one for which the expression fails, or takes too long, is an error."""
+    """Split a page's records; one for which the expression fails, or takes too long, is an error."""
     parted = Parted()
     deadline = monotonic() + _MOST_SECONDS_PER_PAGE
     answers = evaluate_each(deleted_when, _build_inputs(records, has_short_integers=has_short_integers))
@@ -87,7 +87,7 @@ def _build_inputs(records: Sequence[JSON], *, has_short_integers: bool) -> list[
 
 
 def _is_true(found: JSON | ExpressionError) -> bool:
-    """Whether an answer is true; raise ExpressionError for one that is no answer to that question."""
+    """Whether a result is true; raise ExpressionError for one that is neither true nor false."""
     if isinstance(found, ExpressionError):
         raise found
     if found is UNDEFINED or found is None:

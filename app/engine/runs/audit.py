@@ -85,7 +85,7 @@ def audit(run: RunRecount, plan: RunPlan) -> list[Check]:
     """Check every resource of a run, live or ended."""
     by_name = {resource.name: resource for resource in run.resources}
     uncounted = {item.name for item in plan.order if item.loop_on or item.recursion or not item.is_request}
-    # How many of a parent's records were told as deleted is known only as far as they were held.
+    # How many of a parent's records were marked as deleted is known only as far as they were held.
     uncounted |= {child.name for item in plan.order if item.deleted_when for child in plan.children_of(item.name)}
     checks: list[Check] = []
     for resource in run.resources:

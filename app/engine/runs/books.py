@@ -1,4 +1,4 @@
-"""The books of a run: what each resource counted, and the equations that must hold before it says completed."""
+"""The counters of a run's resources, and the equations that must hold before it is completed: its books balance."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
@@ -13,17 +13,17 @@ from app.engine.times import format_utc_or_none
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """What one resource of one run has come to."""
+    """What one resource of one run has counted."""
 
     pages: int = 0
     fetched: int = 0
-    """Records that the upstream gave."""
+    """Records that the upstream returned."""
     created: int = 0
     updated: int = 0
     unchanged: int = 0
     """Records that were held as they are; with ``changes_only``, those that the webhook knows as they are."""
     deleted: int = 0
-    """Records that have vanished upstream, and those that it told as deleted."""
+    """Records that have vanished upstream, and those that it marks as deleted."""
     quarantined: int = 0
     """Records that could not be kept, or are larger than their receiver takes; each has an error."""
     queued: int = 0
@@ -41,7 +41,7 @@ class Counters:
     unproven: int = 0
     """Lists whose end is a guess: the upstream did not say that there is no more."""
     tombstones: int = 0
-    """Those of the deleted records that came as records: ``deleted_when`` told them."""
+    """Those of the deleted records that came as records: ``deleted_when`` found them."""
     repeated: int = 0
     """Records that came again: with one write, or after the run itself has written them. The last one is kept."""
 
@@ -58,7 +58,7 @@ _NAMES = tuple(one.name for one in fields(Counters))
 
 
 def find_imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> str | None:
-    """Return which equation does not hold; None when the books balance."""
+    """Return the equation that does not hold; None when the books balance."""
     negative = [name for name, count in asdict(counters).items() if count < 0]
     if negative:
         return f"{negative[0]} is below zero"
@@ -78,7 +78,7 @@ class ListFacts:
     """What is known of a resource's lists beside their books."""
 
     expected: int | None = None
-    """The records that the upstream's totals declare; None where it told none."""
+    """The records that the upstream's totals declare; None where it declares none."""
     warnings: JsonObject = field(default_factory=dict)
     """By code: how often, and the first message."""
     previous_run_date: datetime | None = None

@@ -1,8 +1,8 @@
 """Base URLs, whose placeholders can not lead to another host than the one that is written.
 
-Within a host a placeholder gives letters, digits and hyphens of one DNS label; as a whole host it gives a host's name,
-as a port digits. At the beginning it gives ``http`` or ``https`` where ``://`` follows, else an origin, with a path or
-without. Behind the host it gives a part of the path, as in every path.
+Within a host a placeholder stands for letters, digits and hyphens of one DNS label; as a whole host for a host's name,
+as a port for digits. At the beginning it stands for ``http`` or ``https`` before ``://``, else for an origin, with or
+without a path. Behind the host it stands for a part of the path, as in every path.
 """
 
 import re
@@ -138,7 +138,7 @@ def _write_text(value: JSON) -> str:
 
 
 def _find_default_host(marked: _Marked) -> str | None:
-    """Return the host that stands behind ``?:``, for where the account tells none."""
+    """Return the host behind ``?:``, the default for accounts that name none."""
     default = next(marked.tokens).default
     scheme = "http" if (marked.parts["scheme"] or "").lower() == "http" else "https"
     address = "" if default is None else default[0] if marked.parts["origin"] else f"{scheme}://{default[0]}"
@@ -150,7 +150,7 @@ def _find_default_host(marked: _Marked) -> str | None:
 
 
 def _is_registrable(domain: str) -> bool:
-    """Whether the names below a domain are all of one owner, as far as its form tells."""
+    """Whether the names below a domain all have one owner, judged by its form."""
     *_, second, top = ["", "", *domain.split(".")]
     is_registry = second in _REGISTRIES and len(top) == 2 and domain.count(".") == 1
     return bool(second and top) and not is_registry

@@ -1,7 +1,7 @@
-"""What a placeholder's cast makes of a value (wire.md C5: JavaScript's rules, without what JSON can not hold).
+"""The casts of placeholders (wire.md C5: JavaScript's rules, without what JSON can not hold).
 
 Every cast but ``str``, ``segment`` and ``encoded`` takes away the whitespace around a text, and leaves what it can not
-read; only text for an object is an error, told by ValueError.
+read; only text of an object is an error, a ValueError.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Placeholders such as ``{{args.user_id:int}}`` in any JSON value, parsed once and resolved many times (wire.md C5).
 
-A value that is one placeholder gives a typed value; placeholders within text give text. What one gives is never read
-again. What is meant as one and can not be read is refused; ``{{"{{"}}`` gives two braces as they are.
+A value that is one placeholder resolves to a typed value; placeholders within text resolve to text, which is not parsed
+again. Text that looks like a placeholder and is none is refused; ``{{"{{"}}`` stands for two braces.
 """
 
 import re
@@ -70,7 +70,7 @@ class Template:
     def resolve(self, scope: Scope) -> JSON:
         """Fill the placeholders in; raise PlaceholderError for one that has no value.
 
-        A key or item whose value is undefined is left out; a template that is undefined as a whole gives UNDEFINED.
+        A key or item whose value is undefined is left out; an undefined template resolves to UNDEFINED.
         """
         try:
             return _resolve(self.root, scope)
@@ -159,7 +159,7 @@ def _parse_part(found: re.Match[str], at: Path, failures: list[Failure]) -> str 
 
 
 def _check_braces(text: str, at: Path, failures: list[Failure]) -> str:
-    """Refuse braces that no placeholder came of: they would be sent as they are."""
+    """Refuse braces outside of placeholders: they would be sent as they are."""
     begin = text.find("{{")
     if begin >= 0:
         shown = text[begin : begin + _SHOWN_CHARACTERS]

@@ -9,8 +9,8 @@
     cast         = str | int | num | bool | json | any | null | undefined | segment | encoded
     flag         = null | undefined | ignore-empty-str
 
-The first path where something is gives the value; null and "" are something. Flags count for the whole token, of both
-undefined before null; ignore-empty-str without a cast gives the value as it is.
+The first path with a value is read; null and "" are values. Flags apply to the whole token, undefined before null;
+ignore-empty-str without a cast leaves the value as it is.
 
 A path is such as ``users.id``, ``x[0].id``, ``a.@odata.id``, ``a["b c"]`` or ``a.`dc:title` ``. A key that begins with
 ``@`` takes the rest of its path, since nothing is below an XML attribute and OData's own keys have dots. A key of any
@@ -61,7 +61,7 @@ def mask(source: str) -> tuple[str, tuple[str, ...]]:
 
 
 def read_paths(text: str, keys: Iterator[str]) -> list[Path]:
-    """Read the paths of a masked text, parted by spaces, taking its marks' keys; raise ValueError."""
+    """Read the paths of a masked text, separated by spaces, with its marks' keys; raise ValueError."""
     paths = [_read_path(path, keys) for path in text.split()]
     if not paths or None in paths:
         raise ValueError(f"holds no dotted path where '{show_masked(text)}' stands; other keys are put in backticks")

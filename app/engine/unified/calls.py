@@ -1,4 +1,4 @@
-"""Carry out one call of a unified API by a mapping: what its records and its error become.
+"""Map one call of a unified API: its records and its error.
 
 What mappings see: ``query`` (what the caller asks, without what is meant for the integration alone), ``rawQuery`` (all
 of it), ``context`` (the account's, secrets masked), ``id``, ``body``, and ``response``: a record, or a page's records.
@@ -111,7 +111,7 @@ class CallMapping:
         return found is not UNDEFINED and bool(found)
 
     def map_error(self, error: SourceError) -> SourceError:
-        """Put an upstream's error into the words of the mapping, when it has some."""
+        """Replace an upstream's error by that of the mapping, where it has one."""
         expression, answer = self.mapping.error_mapping, error.answer
         if expression is None or answer is None:
             return error
@@ -141,7 +141,7 @@ class CallMapping:
         return MappedPage(records=made, errors=errors, quarantined=len(errors))
 
     def _map_records(self, expression: Expression | None, records: list[JSON], scope: JsonObject) -> Iterator[JSON]:
-        """Give what the mapping makes of each record: anything that is no object can not be kept."""
+        """Yield the mapping's result for each record: anything that is no object can not be kept."""
         if expression is None:
             yield from records
             return

@@ -1,4 +1,4 @@
-"""How one method of a unified API is carried out by one integration (wire.md A10): read, and checked whole.
+"""How one integration implements one method of a unified API (wire.md A10): read, and checked whole.
 
 Its keys are those of ``known_keys.of_unified``; others are refused where it is saved.
 """
@@ -23,14 +23,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnifiedMapping:
-    """One method of one resource of a unified model, as one integration carries it out."""
+    """One method of one resource of a unified model, as one integration implements it."""
 
     resource: str | Choice
     method: str | Choice
     response_mapping: Expression | None
     """None leaves records as they are."""
     maps_pages: bool
-    """The response mapping takes all records of a page at once, and may give fewer or more."""
+    """The response mapping takes all records of a page at once, and may return fewer or more."""
     query: Template | Expression | None
     """Sent with each request, whatever the caller asks."""
     query_mapping: Expression | None
@@ -41,7 +41,7 @@ class UnifiedMapping:
     request_header_mapping: Expression | None = None
     response_header_mapping: Expression | None = None
     is_partial_expression: Expression | None = None
-    """Tells of a page that a direct call gives whether something is missing in it."""
+    """True of a page of a direct call in which something is missing."""
 
 
 def parse_mapping(
@@ -49,7 +49,7 @@ def parse_mapping(
 ) -> tuple[UnifiedMapping | None, list[Failure]]:
     """Read a mapping, which speaks of ``resource`` and ``method`` unless it names others.
 
-    Gives None beside every fault when it has one; an expression's fault has its position. Never raises.
+    Returns None and every failure when it has one; an expression's fault has its position. Never raises.
     """
     failures: list[Failure] = []
     reader = ConfigReader(raw, path, failures)
@@ -88,7 +88,7 @@ def _list_children(reader: ConfigReader) -> list[ConfigReader]:
 
 
 def _read_query(reader: ConfigReader) -> Template | Expression | None:
-    """Read an object with placeholders, or a JSONata expression that gives one."""
+    """Read an object with placeholders, or a JSONata expression that returns one."""
     return (
         reader.read_expression("query")
         if isinstance(reader.value.get("query"), str)

@@ -23,13 +23,13 @@ class UnifiedName(NamedTuple):
 
 
 def parse_unified_name(resource: str) -> UnifiedName | None:
-    """Part a sync job's resource; None when it is one of the integration's own."""
+    """Split a sync job's resource; None when it is one of the integration's own."""
     model, separator, name = resource.partition("/")
     return UnifiedName(model, name) if separator else None
 
 
 def are_names(*texts: str) -> bool:
-    """Whether each text could name a model, a resource or a method; what could not names nothing that exists."""
+    """Whether each text is a valid name of a model, a resource or a method."""
     return all(_SLUG.fullmatch(text) for text in texts)
 
 

@@ -32,7 +32,7 @@ CREATED = "sync_job_run:created"
 DELETED = "sync_job_run:deleted"
 
 OF_RUNS = (CREATED, UPDATED, STARTED, RECORD, RECORD_ERROR, RATE_LIMITED, COMPLETED, FAILED, DELETED)
-"""What a run may be told to send."""
+"""What ``events_to_send`` of a run may name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Envelope:
 
 
 def check_events(chosen: Sequence[str] | None) -> list[Failure]:
-    """Return which of the events that a run is told to send are none."""
+    """Return the failures of ``events_to_send``: names that are no event of a run."""
     return [
         Failure(f"events_to_send[{position}]", f"'{name}' is no event of a run: expected one of {', '.join(OF_RUNS)}")
         for position, name in enumerate(chosen or ())
@@ -70,7 +70,7 @@ def is_sent(run: SyncJobRun, name: str) -> bool:
 
 
 def draft_webhook_disabled(webhook: Webhook, reason: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
-    """Return other webhooks of the environment that one was disabled."""
+    """Draft for other webhooks of the environment that one was disabled."""
     payload = {"id": webhook.id, "target_url": webhook.target_url, "disabled_reason": reason}
     return draft_for_each(to, WEBHOOK_DISABLED, payload, environment_id=webhook.environment_id, at=at)
 
@@ -78,13 +78,13 @@ def draft_webhook_disabled(webhook: Webhook, reason: str, *, to: Sequence[str], 
 def draft_authentication_error(
     account: IntegratedAccount, reason: str, *, to: Sequence[str], at: datetime
 ) -> list[EventDraft]:
-    """Return webhooks that an account has to be connected anew."""
+    """Draft for webhooks that an account has to be reconnected."""
     payload = {**build_account_payload(account), "last_error": reason}
     return draft_for_each(to, AUTHENTICATION_ERROR, payload, environment_id=account.environment_id, at=at)
 
 
 def build_account_payload(account: IntegratedAccount) -> JsonObject:
-    """Return what may be told of an account: no credentials."""
+    """Return what an event shows of an account: no credentials."""
     return {
         "id": account.id,
         "tenant_id": account.tenant_id,
@@ -128,7 +128,7 @@ def draft_event(
 
 
 def number_batch(batch: EventDraft, account_id: str, sequence: int, previous: int | None) -> EventDraft:
-    """Return a batch of records its number in its account's log, and that of the batch before it to the same webhook.
+    """Give a batch of records its number in its account's log, and that of the batch before it to the same webhook.
 
     A receiver whose last number is not ``previous_sequence`` has missed something: ``GET /record?after_seq=`` has it.
     """
@@ -149,7 +149,7 @@ def build_run_payload(run: JsonObject) -> JsonObject:
 
 
 def draft_lifecycle(run: SyncJobRun, name: str, envelope: Envelope) -> EventDraft:
-    """Make an event that tells of a run as it is now."""
+    """Draft an event with the present state of a run."""
     return draft_event(envelope, id=new_id(), event=name, payload=build_run_payload(show_run(run)))
 
 
@@ -185,7 +185,7 @@ def draft_changes(
     limit_bytes: int,
     shows_ids: bool = False,
 ) -> list[EventDraft]:
-    """Return of records, by id, that have changed in the same way."""
+    """Draft events of records, by id, that have changed in the same way."""
     following = iter(told)
     drafts: list[EventDraft] = []
     for batch in split_batches(list(told.values()), limit_bytes=limit_bytes):
@@ -211,7 +211,7 @@ def build_error_payload(run: SyncJobRun, errors: Sequence[ErrorDraft], *, as_bat
 
 
 def split_batches(records: Sequence[JSON], *, limit_bytes: int) -> Iterator[list[JSON]]:
-    """Cut records into batches whose JSON stays under a size; a record that is larger by itself travels alone."""
+    """Split records into batches whose JSON stays under a size; a record that is larger has a batch of its own."""
     batch: list[JSON] = []
     size = 0
     for record in records:
@@ -242,7 +242,7 @@ REACTIVATED: Final = "integrated_account:reactivated"
 def draft_trigger_failed(
     due: DueTrigger, error: str, *, next_run_at: datetime | None, to: Sequence[str]
 ) -> list[EventDraft]:
-    """Return webhooks that a trigger's due time has made no run."""
+    """Draft for webhooks that a trigger's due time has created no run."""
     trigger = due.trigger
     payload = {
         "id": trigger.id,
@@ -259,17 +259,17 @@ def draft_trigger_failed(
 
 
 def draft_run_event(run: SyncJobRun, event: str, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
-    """Return webhooks that are not the run's what has become of it."""
+    """Draft a run's event for webhooks that are not its own."""
     return draft_for_each(to, event, build_run_payload(show_run(run)), environment_id=run.environment_id, at=at)
 
 
 def draft_run_deleted(run: SyncJobRun, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
-    """Return webhooks that a run was removed, but not its own where the run sends it no such events."""
-    told = [id for id in to if id != run.webhook_id or is_sent(run, DELETED)]
-    return draft_for_each(told, DELETED, {"id": run.id}, environment_id=run.environment_id, at=at)
+    """Draft for webhooks that a run was deleted, but not for its own where ``events_to_send`` leaves it out."""
+    receivers = [id for id in to if id != run.webhook_id or is_sent(run, DELETED)]
+    return draft_for_each(receivers, DELETED, {"id": run.id}, environment_id=run.environment_id, at=at)
 
 
 def draft_reactivated(account: IntegratedAccount, *, to: Sequence[str], at: datetime) -> list[EventDraft]:
-    """Return webhooks that an account which had to be connected anew has new credentials."""
+    """Draft for webhooks that an account which had to be reconnected has new credentials."""
     payload = build_account_payload(account)
     return draft_for_each(to, REACTIVATED, payload, environment_id=account.environment_id, at=at)

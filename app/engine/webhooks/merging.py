@@ -129,7 +129,7 @@ def _list_line(node: Node, by_name: Mapping[str, Node]) -> frozenset[str]:
 
 
 def merge_line(line: Sequence[Waiting], bounds: MergeBounds, kinship: RelatedResources) -> list[Merged]:
-    """Merge what stands in line before the first event that is no open batch; give what is to be sent, in order."""
+    """Merge the batches before the first event that is no open batch; return what is to be sent, in order."""
     groups: list[_Group] = []
     for batch in _open_head(line):
         place = _find_place(batch, groups, bounds, kinship)

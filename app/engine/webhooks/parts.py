@@ -1,4 +1,4 @@
-"""Cut a webhook event that its receiver refuses as too large: records, or errors, travel in two events then."""
+"""Split a webhook event that its receiver refuses as too large: its records, or errors, are sent in two events."""
 
 import json
 from typing import Any, Final
@@ -15,7 +15,7 @@ _NUMBER_BEFORE: Final = "previous_sequence"
 
 
 def split_event(event: PendingEvent) -> list[EventDraft]:
-    """Cut an event in two, in the order of what it holds; nothing when it holds nothing that can be parted.
+    """Split an event in two, in the order of its items; return nothing when it can not be split.
 
     Both halves bear the number of their batch, and the second names it as the one before its own: who looks whether
     each event follows the one before finds no gap.
@@ -34,7 +34,7 @@ def split_event(event: PendingEvent) -> list[EventDraft]:
 
 
 def read_origin(event: PendingEvent) -> JsonObject:
-    """Return which resource an event tells of, and by which ids its records are known, where it says so."""
+    """Return an event's resource, and the ids of its records where it names them."""
     if event.event not in _LISTS:
         return {}
     payload: JsonObject = json.loads(event.body)["payload"]

@@ -33,12 +33,12 @@ class Bound:
 
 
 def begin_evaluation(*, seconds: float) -> None:
-    """Let this thread's calls fail from so many seconds on."""
+    """Bound the time of this thread's calls: they fail after so many seconds."""
     _ends_at.set(time.monotonic() + seconds)
 
 
 def end_evaluation() -> None:
-    """Let this thread's calls take their time again, outside of an evaluation."""
+    """Remove the bound, outside of an evaluation."""
     _ends_at.set(math.inf)
 
 
@@ -134,4 +134,4 @@ FUNCTIONS: Final[Mapping[str, Callable[..., JSON]]] = {
 """By name, without the ``$``."""
 
 PRELUDES: Final[Mapping[str, str]] = {**moments.PRELUDES, **guarded.PRELUDES}
-"""Functions written in JSONata, because what they give has methods or they take some; by name, without the ``$``."""
+"""Functions written in JSONata, because they return methods or take some; by name, without the ``$``."""

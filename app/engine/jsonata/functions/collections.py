@@ -67,7 +67,7 @@ def flatten_depth(values: JSON = None, depth: JSON = 1) -> JSON:
 
 
 def group_by(values: JSON = None, by: JSON = None) -> JSON:
-    """Put the items under what a path or a function gives of them; an array each."""
+    """Put the items by the value of a path or a function; an array each."""
     if values is None:
         return None
     groups: dict[str, list[JSON]] = {}
@@ -77,7 +77,7 @@ def group_by(values: JSON = None, by: JSON = None) -> JSON:
 
 
 def key_by(values: JSON = None, by: JSON = None) -> JSON:
-    """Put the items under what a path or a function gives of them; of several the last."""
+    """Put the items by the value of a path or a function; of several the last."""
     return None if values is None else {write_name(take(item, by)): item for item in make_list(values)}
 
 

@@ -76,7 +76,7 @@ def stringify_query(value: JSON = None) -> JSON:
 
 
 def parse_url(text: JSON = None) -> JSON:
-    """Part an address as JavaScript's URL does."""
+    """Split an address as JavaScript's URL does."""
     if text is None:
         return None
     parts = urlsplit(str(text))
