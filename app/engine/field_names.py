@@ -65,7 +65,7 @@ def is_secret_name(name: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _is_secret(name: str) -> bool:
-    words = _words(name)
+    words = _split_words(name)
     if not _SECRET_WORDS.isdisjoint(words):
         return True
     is_position = words[-1] in _POSITIONS and not _PAGING_WORDS.isdisjoint(words)
@@ -79,11 +79,11 @@ def is_plain_name(name: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _is_plain(name: str) -> bool:
-    words = _words(name)
+    words = _split_words(name)
     if "_".join(words) in _PLAIN_NAMES or words[-1] in _PLAIN_LAST_WORDS:
         return True
     return "[" in name and words[0] in _PLAIN_FAMILIES and not is_secret_name(name)
 
 
-def _words(name: str) -> list[str]:
+def _split_words(name: str) -> list[str]:
     return [word.lower() for word in _WORD_BORDER.split(name) if word] or [""]

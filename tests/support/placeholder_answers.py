@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from app.engine.errors import InvalidInputError, PlaceholderError, UnresolvedPlaceholderError
+from app.engine.errors import InvalidInputError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.record_errors import PlaceholderError, UnresolvedPlaceholderError
 from app.engine.templating import placeholders
 from tests.support.placeholder_cases import CONTEXT, Maker
 

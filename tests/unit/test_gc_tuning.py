@@ -6,10 +6,10 @@ import sys
 _PROGRAM = """
 import gc, orjson
 import celery, flask, sqlalchemy
-import app.gc_tuning
+import app.interpreter
 collections = []
 gc.callbacks.append(lambda phase, _: collections.append(phase))
-app.gc_tuning.calm()
+app.interpreter.tune_garbage_collection()
 collections.clear()
 orjson.loads(b'[' + b','.join([b'{"requester":{},"tags":[]}'] * 5000) + b']')
 print(len(collections), gc.get_freeze_count() > 1000)

@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from app import recursion_limit
+from app import interpreter
 
 _PROGRAM = """
-from app import recursion_limit
-recursion_limit.allow()
+from app import interpreter
+interpreter.raise_recursion_limit()
 import flask, orjson
 from app.api.application import ExactJson
-from app.engine.jsonata.exact_integers import with_long_integers_as_texts
+from app.engine.jsonata.exact_integers import write_long_integers_as_texts
 from app.engine.records.rows import RecordBatch
-from app.engine.storable import storable
-levels = recursion_limit.MOST_LEVELS - 2
+from app.engine.json_values import make_storable
+levels = interpreter.MOST_LEVELS - 2
 text = b"[" * levels + b"12345678901234567" + b"]" * levels
 record = {"id": 1, "v": orjson.loads(text)}
 (row,) = RecordBatch([record]).rows(["1"])
 shown = ExactJson(flask.Flask("shown")).dumps({"result": [{"data": record}]})
-exact = with_long_integers_as_texts(storable(record))
+exact = write_long_integers_as_texts(make_storable(record))
 print(len(row.data) == levels * 2 + 30, shown.count("[") == levels + 1, exact != record)
 """
 
@@ -37,4 +37,4 @@ def test_record_as_deep_as_can_be_read_is_written_and_shown() -> None:
     [(1, 0, False), ([], 1, False), ([], 0, True), ({"a": [1]}, 2, False), ({"a": [1], "b": 1}, 1, True)],
 )
 def test_levels_are_counted(value: Any, levels: int, is_deeper: bool) -> None:
-    assert recursion_limit.is_deeper(value, levels) is is_deeper
+    assert interpreter.is_deeper(value, levels) is is_deeper

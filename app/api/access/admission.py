@@ -5,7 +5,7 @@ import flask
 from app.api.resources import roles
 from app.api.resources.services import enter, enter_for_account, services
 from app.engine.errors import TooManyRequestsError, UnauthorizedError
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 
 
 def admit() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from app.engine.json_types import JsonObject
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
 
 _USUAL: Final[Mapping[tuple[str, str], str]] = {
     ("GET", ""): "list",

@@ -4,7 +4,7 @@ from typing import Final
 
 from app.api.resources.services import own_account
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
-from app.engine.ids import canonical_id
+from app.engine.ids import parse_id
 from app.engine.json_types import JsonObject
 
 ACCOUNT: Final = "integrated_account_id"
@@ -18,6 +18,6 @@ def taken_account(query: JsonObject) -> str:
     own = own_account()
     if own is None:
         return asked
-    if asked and canonical_id(asked) != own:
+    if asked and parse_id(asked) != own:
         raise NotFoundError("integrated account", asked[:100])
     return own

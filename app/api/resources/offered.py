@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from app.engine.integrations.capabilities import CapabilityFilter, Surface, described
+from app.engine.integrations.capabilities import CapabilityFilter, Surface, describe_capabilities
 from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
 
 
 def tools(offering: Offering, query: JsonObject) -> JsonObject:
     """Show its tools."""
-    return _whole(offering.tools(methods=_either(query, "methods"), tags=_either(query, "tags")))
+    return _whole(offering.describe_tools(methods=_either(query, "methods"), tags=_either(query, "tags")))
 
 
 def capabilities(offering: Offering, query: JsonObject) -> JsonObject:
@@ -20,12 +20,12 @@ def capabilities(offering: Offering, query: JsonObject) -> JsonObject:
         resource=query.get("resource"),
         is_described=query.get("has_description", False),
     )
-    return described(offering, wish)
+    return describe_capabilities(offering, wish)
 
 
 def unified_apis(offering: Offering) -> JsonObject:
     """Show the unified models that are mapped to it."""
-    return _whole(offering.unified_apis())
+    return _whole(offering.list_unified_apis())
 
 
 def _either(query: JsonObject, name: str) -> Sequence[str]:

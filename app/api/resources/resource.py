@@ -19,10 +19,10 @@ from app.api.resources import roles
 from app.api.resources.services import environment, services
 from app.api.schemas.fields import Input, ShownOnce
 from app.api.schemas.warned import take_warned, with_notes
-from app.engine.ids import canonical_id
+from app.engine.ids import parse_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import RowVersion
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
+from app.engine.objects.lists import RowVersion
 
 View = TypeVar("View", bound=Callable[..., Any])
 SchemaLike = Schema | type[Schema]
@@ -273,7 +273,7 @@ def _headers_of(method: str, rule: str) -> list[JsonObject]:
 
 def _by_id(id: str) -> Mapping[str, str]:
     """Find a thing by its id; a text that is none finds nothing."""
-    canonical = canonical_id(id)
+    canonical = parse_id(id)
     return {"id": canonical} if canonical else {}
 
 

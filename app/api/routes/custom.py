@@ -14,7 +14,7 @@ from app.api.resources.services import environment, services
 from app.api.schemas import direct as schemas
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
 from app.services.calls.custom import CustomRequest
 
 custom = Resource(

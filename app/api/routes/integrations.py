@@ -12,11 +12,11 @@ from app.api.schemas import catalog as schemas
 from app.api.schemas import offers
 from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.warned import warned
-from app.engine.config.secrets import redacted_config
+from app.engine.config.secrets import redact_config
 from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Integration
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
+from app.engine.objects.integrations import Integration
 from app.services.catalog import known_names
 
 integrations = Resource("integration", description="How third-party APIs are spoken to", changes=Role.ADMIN)
@@ -85,5 +85,5 @@ def _offering(id: str) -> Offering:
 
 
 def _view(integration: Integration) -> JsonObject:
-    shown = {"config": redacted_config(integration.config), "installed_environment": [integration.environment_id]}
+    shown = {"config": redact_config(integration.config), "installed_environment": [integration.environment_id]}
     return {**asdict(integration), **shown}

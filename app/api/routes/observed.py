@@ -10,8 +10,8 @@ from app.api.schemas import observed as schemas
 from app.api.schemas.fields import page_of, taken_times
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Daemon
-from app.engine.roles import Role
+from app.engine.objects.daemons import Daemon
+from app.engine.objects.environments import Role
 from app.services.reading.records import LogFilters, RecordFilters
 
 records = Resource("record", description="What was persisted", changes=Role.ADMIN)

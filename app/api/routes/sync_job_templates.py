@@ -13,8 +13,8 @@ from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.templates import NewTemplate, Template, TemplatePatch, TemplateQuery
 from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
-from app.engine.objects.templates import JobTemplate
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
+from app.engine.objects.jobs import JobTemplate
 
 sync_job_templates = Resource("sync-job-template", description="What sync jobs begin with", changes=Role.ADMIN)
 

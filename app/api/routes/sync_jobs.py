@@ -12,8 +12,8 @@ from app.api.schemas.fields import Deleted, page_of
 from app.api.schemas.warned import warned
 from app.engine.errors import Failure
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJob
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
+from app.engine.objects.jobs import SyncJob
 
 sync_jobs = Resource("sync-job", description="What to pull, described once", changes=Role.ADMIN, actions=("validate",))
 

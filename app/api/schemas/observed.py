@@ -5,7 +5,7 @@ from marshmallow import Schema, fields, validate
 from app.api.schemas.fields import Id, Input, JsonObjectField, Listing, Query, SortedListing, Time, narrowed, order
 from app.api.schemas.json_kinds import MAY_LACK
 from app.api.schemas.warned import Warned
-from app.engine.objects.erasures import ErasureStatus
+from app.engine.objects.accounts import ErasureStatus
 
 
 class Record(Schema):

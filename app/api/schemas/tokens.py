@@ -8,7 +8,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from app.api.schemas.fields import Id, Input, ShownOnce, SortedListing, Time, narrowed
 from app.api.schemas.warned import Warned
-from app.engine.roles import Role
+from app.engine.objects.environments import Role
 
 _ROLES: Final = validate.OneOf(list(Role), error=f"expected one of: {', '.join(Role)}")
 _TIMES: Final = ("created_at", "updated_at")

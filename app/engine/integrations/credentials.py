@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
-from app.engine.config.non_secrets import form_fields
-from app.engine.config.reader import ConfigReader, shown
+from app.engine.config.non_secrets import list_form_fields
+from app.engine.config.reader import ConfigReader, show_value
 from app.engine.integrations.allowed_hosts import AllowedHosts
 from app.engine.integrations.token_answers import TokenPlaces
 from app.engine.json_types import JSON, JsonObject
@@ -74,7 +74,7 @@ class OAuthGrant:
             return (self.token_path,)
         return (self.token_host,) if more or isinstance(first, str) else (self.token_host, self.token_path)
 
-    def address_in(self, scope: JsonObject) -> Template | None:
+    def find_address(self, scope: JsonObject) -> Template | None:
         """Return the path where it is an address of its own, as it is written or by its only placeholder."""
         first, *more = self.token_path.pieces
         is_address = _is_address(first) or (not more and _is_address(self.token_path.resolve(scope)))
@@ -87,21 +87,21 @@ def read_grants(reader: ConfigReader) -> tuple[OAuthGrant, ...]:
         return ()
     if "format" in reader.value:
         name = reader.value["format"]
-        body = reader.child("config") if reader.value.get("config") is not None else reader
+        body = reader.enter("config") if reader.value.get("config") is not None else reader
         return _read_format(reader, "format", name, body)
     return tuple(
-        grant for name in reader.value for grant in _read_format(reader, name, name, _inner(reader.child(name)))
+        grant for name in reader.value for grant in _read_format(reader, name, name, _unwrap(reader.enter(name)))
     )
 
 
-def field_names(credentials: JSON, method: str) -> frozenset[str]:
+def list_field_names(credentials: JSON, method: str) -> frozenset[str]:
     """Name the values that a person is asked for who connects an account by a method, or by any where that is none."""
-    return frozenset(field["name"] for field in form_fields(credentials, method))
+    return frozenset(field["name"] for field in list_form_fields(credentials, method))
 
 
-def _inner(reader: ConfigReader) -> ConfigReader:
+def _unwrap(reader: ConfigReader) -> ConfigReader:
     is_wrapped = isinstance(reader.value, dict) and reader.value.get("config") is not None
-    return reader.child("config") if is_wrapped else reader
+    return reader.enter("config") if is_wrapped else reader
 
 
 def _read_format(reader: ConfigReader, key: str, name: JSON, body: ConfigReader) -> tuple[OAuthGrant, ...]:
@@ -109,7 +109,7 @@ def _read_format(reader: ConfigReader, key: str, name: JSON, body: ConfigReader)
         return ()
     if not isinstance(name, str) or name not in _GRANTS:
         expected = ", ".join([*sorted(_PLAIN_FORMATS), *_GRANTS])
-        reader.fault(key, f"expected one of {expected}; found {shown(name)}")
+        reader.report(key, f"expected one of {expected}; found {show_value(name)}")
         return ()
     if not body.is_object() or body.value.get("auth") is None:
         # Somebody else renews the tokens, and hands them over by PATCH.
@@ -126,49 +126,50 @@ def _read_client_credentials(reader: ConfigReader) -> OAuthGrant:
 
 
 def _read_grant(reader: ConfigReader, *, kind: GrantKind, path_names: tuple[str, ...]) -> OAuthGrant:
-    client, auth = _object(reader, "client"), _object(reader, "auth")
-    options = _object(reader, "options")
+    client, auth = _read_object(reader, "client"), _read_object(reader, "auth")
+    options = _read_object(reader, "options")
     return OAuthGrant(
         kind=kind,
-        token_host=auth.template("tokenHost"),
-        token_path=auth.template(*path_names, default=_TOKEN_PATH),
-        client_id=client.template("id", default="{{context.client_id}}"),
-        client_secret=client.template("secret", default="{{context.client_secret:any:undefined}}"),
-        scope=_scope(reader),
-        is_client_in_header=options.choice("authorizationMethod", _ClientPlace, _ClientPlace.BODY)
+        token_host=auth.read_template("tokenHost"),
+        token_path=auth.read_template(*path_names, default=_TOKEN_PATH),
+        client_id=client.read_template("id", default="{{context.client_id}}"),
+        client_secret=client.read_template("secret", default="{{context.client_secret:any:undefined}}"),
+        scope=_read_scope(reader),
+        is_client_in_header=options.read_choice("authorizationMethod", _ClientPlace, _ClientPlace.BODY)
         is _ClientPlace.HEADER,
-        is_json=options.choice("bodyFormat", _TokenBody, _TokenBody.FORM) is _TokenBody.JSON,
-        id_param=client.text("idParamName", default="client_id"),
-        secret_param=client.text("secretParamName", default="client_secret"),
-        scope_separator=options.text("scopeSeparator", default=" "),
-        is_loosely_encoded=options.choice("credentialsEncodingMode", _Encoding, _Encoding.STRICT) is _Encoding.LOOSE,
-        params=reader.object_template("tokenParams"),
-        answer=_read_places(_object(reader, "tokenResponse")),
+        is_json=options.read_choice("bodyFormat", _TokenBody, _TokenBody.FORM) is _TokenBody.JSON,
+        id_param=client.read_text("idParamName", default="client_id"),
+        secret_param=client.read_text("secretParamName", default="client_secret"),
+        scope_separator=options.read_text("scopeSeparator", default=" "),
+        is_loosely_encoded=options.read_choice("credentialsEncodingMode", _Encoding, _Encoding.STRICT)
+        is _Encoding.LOOSE,
+        params=reader.read_object_template("tokenParams"),
+        answer=_read_places(_read_object(reader, "tokenResponse")),
     )
 
 
 def _read_places(reader: ConfigReader) -> TokenPlaces:
     return TokenPlaces(
-        token=reader.path("path"),
-        access=reader.path("access"),
-        refresh=reader.path("refresh"),
-        expiry=reader.path("expires"),
+        token=reader.read_path("path"),
+        access=reader.read_path("access"),
+        refresh=reader.read_path("refresh"),
+        expiry=reader.read_path("expires"),
     )
 
 
-def _object(reader: ConfigReader, key: str) -> ConfigReader:
+def _read_object(reader: ConfigReader, key: str) -> ConfigReader:
     """Read an object that may be absent."""
-    child = reader.child(key)
+    child = reader.enter(key)
     if child.value is not None and child.is_object():
         return child
     return ConfigReader({}, child.at, child.failures)
 
 
-def _scope(reader: ConfigReader) -> str:
+def _read_scope(reader: ConfigReader) -> str:
     value = reader.value.get("scope")
     parts = [value] if isinstance(value, str) else value or []
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-        reader.fault("scope", f"expected an array of texts, found {shown(value)}")
+        reader.report("scope", f"expected an array of texts, found {show_value(value)}")
         return ""
     return " ".join(parts)
 
@@ -184,4 +185,4 @@ _GRANTS: Final[Mapping[str, Callable[[ConfigReader], OAuthGrant]]] = {
 
 
 def _is_client_in_header(options: ConfigReader) -> bool:
-    return options.choice("authorizationMethod", _ClientPlace, _ClientPlace.BODY) is _ClientPlace.HEADER
+    return options.read_choice("authorizationMethod", _ClientPlace, _ClientPlace.BODY) is _ClientPlace.HEADER

@@ -26,7 +26,7 @@ class NodeKind(StrEnum):
     TRANSFORM = "transform"
     """Makes other records of each batch of its parent's."""
     SPOOL = "spool"
-    """Gathers all batches of its parent and gives them on as one."""
+    """Gathers all batches of its parent and passes them on as one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +80,14 @@ class ResourceItem:
     """What becomes of records that a complete pass did not see; None keeps them."""
     kind: NodeKind = NodeKind.REQUEST
     expression: Expression | None = None
-    """A transform's, or what gives a request's query."""
+    """A transform's, or the expression of a request's query."""
     body_expression: Expression | None = None
-    """What gives a request's body."""
+    """The expression of a request's body."""
     recursion: Recursion | None = None
     included: tuple[IncludedField, ...] = ()
     """What its records have from their parents, those of the parent's own included first; it is part of their ids."""
     deleted_when: Expression | None = None
-    """Tells of a record that it is deleted upstream; it sees nothing but the record."""
+    """True of a record that is deleted upstream; it sees nothing but the record."""
 
     @property
     def templates(self) -> Sequence[Template]:

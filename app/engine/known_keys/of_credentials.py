@@ -3,18 +3,6 @@
 from typing import Final
 
 from app.engine.known_keys.shapes import (
-    ByFormat,
-    Fields,
-    Formatted,
-    Key,
-    ListOf,
-    kept,
-    reading,
-    spelling_of,
-    unserved,
-    within,
-)
-from app.engine.known_keys.values import (
     ANY_TEXT_OR_NULL,
     ANYTHING,
     EXPRESSION,
@@ -22,7 +10,17 @@ from app.engine.known_keys.values import (
     PATH,
     TEXT,
     TEXT_OR_NULL,
+    ByFormat,
+    Fields,
+    Formatted,
+    Key,
+    ListOf,
     choice,
+    kept,
+    reading,
+    spelling_of,
+    unserved,
+    within,
 )
 
 _NAME: Final = reading("The header's name; may hold placeholders.", TEXT_OR_NULL)

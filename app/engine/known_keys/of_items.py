@@ -2,8 +2,19 @@
 
 from typing import Final
 
-from app.engine.known_keys.shapes import Fields, ListOf, reading, unserved, within
-from app.engine.known_keys.values import ANYTHING, EXPRESSION, FLAG, OBJECT, TEXT, choice
+from app.engine.known_keys.shapes import (
+    ANYTHING,
+    EXPRESSION,
+    FLAG,
+    OBJECT,
+    TEXT,
+    Fields,
+    ListOf,
+    choice,
+    reading,
+    unserved,
+    within,
+)
 
 LONGEST_NAME: Final = 200
 _NAME: Final = {"type": ["string", "null"], "minLength": 1, "maxLength": LONGEST_NAME, "pattern": "^[^{}]+$"}

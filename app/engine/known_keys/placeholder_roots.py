@@ -12,10 +12,8 @@ from app.engine.config import non_secrets
 from app.engine.errors import InvalidInputError
 from app.engine.json_types import JSON, JsonObject
 from app.engine.known_keys.judging import KeyNote, WarningCode
-from app.engine.known_keys.leaves import Leaf, leaves
-from app.engine.known_keys.shapes import Shape, Use
-from app.engine.known_keys.suggestions import closest
-from app.engine.known_keys.values import holds_placeholders
+from app.engine.known_keys.shapes import Leaf, Shape, Use, holds_placeholders, walk_leaves
+from app.engine.known_keys.suggestions import find_closest
 from app.engine.paths import Path
 from app.engine.templating import placeholders
 
@@ -42,7 +40,7 @@ class Roots:
         root = reference[0]
         if root in self.known or root in (self.context or ()):
             return None
-        close = closest(root, [*self.known, *(self.context or ())])
+        close = find_closest(root, [*self.known, *(self.context or ())])
         if self.context is None and close is None:
             return None
         hint = f"did you mean '{close}'?" if close else f"a value of the account's context is '{_CONTEXT}.{root}'"
@@ -58,20 +56,20 @@ OF_ITEMS: Final = frozenset({"args", "resources", "sync_job_run", "tenant_id", "
 OF_MAPPINGS: Final = frozenset({"id", "query", "rawQuery", "body", _CONTEXT})
 
 
-def context_names(config: JsonObject) -> frozenset[str]:
+def list_context_names(config: JsonObject) -> frozenset[str]:
     """Name the keys that the contexts of an integration's accounts are known to have."""
-    asked = {field["name"] for field in non_secrets.form_fields(config.get("credentials"))}
-    return frozenset(asked | {path[0] for path in non_secrets.plain_paths(config)} | _USUAL_CONTEXT)
+    asked = {field["name"] for field in non_secrets.list_form_fields(config.get("credentials"))}
+    return frozenset(asked | {path[0] for path in non_secrets.read_plain_paths(config)} | _USUAL_CONTEXT)
 
 
-def notes(value: JSON, shape: Shape, path: str, roots: Roots) -> Iterator[KeyNote]:
+def find_notes(value: JSON, shape: Shape, path: str, roots: Roots) -> Iterator[KeyNote]:
     """Yield what there is to say of the placeholders that a configured value holds."""
-    for leaf in leaves(value, shape, path):
+    for leaf in walk_leaves(value, shape, path):
         if _is_template(leaf):
-            yield from notes_of(leaf.value, leaf.path, roots)
+            yield from check_value(leaf.value, leaf.path, roots)
 
 
-def notes_of(value: JSON, path: str, roots: Roots) -> Iterator[KeyNote]:
+def check_value(value: JSON, path: str, roots: Roots) -> Iterator[KeyNote]:
     """Yield what there is to say of the placeholders of one value; one that can not be read is its reader's fault."""
     try:
         references = placeholders.parse(value).references

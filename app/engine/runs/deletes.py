@@ -9,7 +9,7 @@ from app.engine.runs.settling import ResourceState
 _INCREMENT = ("previous_run_date",)
 
 
-def tracked(plan: RunPlan) -> list[str]:
+def list_tracked(plan: RunPlan) -> list[str]:
     """List the resources whose records may be deleted: all items that write them keep track."""
     writers: dict[str, list[ResourceItem]] = {}
     for item in plan.order:

@@ -16,12 +16,12 @@ class LowerBounds:
     own: Mapping[str, datetime | None] = field(default_factory=dict)
     """By name, of the resources that ask from later on than the run."""
 
-    def of(self, name: str) -> datetime | None:
+    def find(self, name: str) -> datetime | None:
         """Return the lower bound of a resource."""
         return self.own.get(name) or self.run
 
 
-def held(parents: Mapping[str, str | None], unread: Collection[str]) -> frozenset[str]:
+def find_held(parents: Mapping[str, str | None], unread: Collection[str]) -> frozenset[str]:
     """Name the resources that ask from where they did, since something of them or around them was not read.
 
     ``parents`` are by name, and stand before their children. All ancestors of an unread page are asked again, since
@@ -36,7 +36,7 @@ def held(parents: Mapping[str, str | None], unread: Collection[str]) -> frozense
     return frozenset(names)
 
 
-def last_below(items: Sequence[ResourceItem]) -> Sequence[int]:
+def find_last_descendants(items: Sequence[ResourceItem]) -> Sequence[int]:
     """Return the position of the last descendant of each item, or its own, of a plan's order."""
     last = list(range(len(items)))
     positions = {item.name: position for position, item in enumerate(items)}

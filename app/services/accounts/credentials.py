@@ -13,13 +13,14 @@ from typing import Final, Protocol
 
 from app.engine.accounts import oauth, secret_origins
 from app.engine.accounts.oauth import TokenRequest
-from app.engine.errors import InvalidGrantError, SourceError, StoreUnavailableError
+from app.engine.errors import StoreUnavailableError
 from app.engine.integrations import token_answers
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.record_errors import InvalidGrantError, SourceError
 from app.engine.runs.work import EventDraft
-from app.engine.times import iso_utc
+from app.engine.times import format_utc
 from app.engine.webhooks import events
 from app.services.ports import Clock
 
@@ -94,7 +95,7 @@ class CredentialService:
         """Return a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
         try:
             with self.store.locked(account_id) as account:
-                if oauth.access_token(account.context) != stale:
+                if oauth.find_access_token(account.context) != stale:
                     return account.context
                 fresh = self._asked(account, grant)
                 self._write(account_id, account, fresh, _led_to(grant, account, fresh), stale=stale)
@@ -102,7 +103,7 @@ class CredentialService:
         except InvalidGrantError:
             # Somebody who did not wait for the lock may have been first, such as a person who has signed in again.
             context = self.store.context(account_id)
-            if oauth.access_token(context) != stale:
+            if oauth.find_access_token(context) != stale:
                 return context
             raise
 
@@ -130,15 +131,15 @@ class CredentialService:
             "resource": resource,
             "method": method,
             "missing_scopes": list(missing_scopes),
-            "occurred_at": iso_utc(self.clock.now()),
+            "occurred_at": format_utc(self.clock.now()),
         }
         self.store.note_forbidden(account_id, error)
 
     def _asked(self, account: LockedCredentials, grant: OAuthGrant) -> JsonObject:
-        request = oauth.token_request(grant, account.context)
+        request = oauth.build_token_request(grant, account.context)
         secret_origins.check(account.origins, request.url)
         answer = self.endpoint.ask(request)
-        return oauth.renewed(account.context, token_answers.read(answer, grant.answer), self.clock.now())
+        return oauth.merge_token(account.context, token_answers.read(answer, grant.answer), self.clock.now())
 
     def _write(
         self,
@@ -162,7 +163,7 @@ class CredentialService:
             self.pause(_SAVE_PAUSE_SECONDS * (attempt + 1))
             try:
                 with self.store.locked(account_id) as account:
-                    if oauth.access_token(account.context) == stale:
+                    if oauth.find_access_token(account.context) == stale:
                         account.write(fresh, origins)
                     return
             except StoreUnavailableError:
@@ -170,12 +171,14 @@ class CredentialService:
         raise SourceError("token_endpoint", "the new token could not be stored: the database is away", retryable=True)
 
     def _announcement(self, reason: str) -> Announcement:
-        return lambda account, webhook_ids: events.authentication_error(
+        return lambda account, webhook_ids: events.draft_authentication_error(
             account, reason, to=webhook_ids, at=self.clock.now()
         )
 
 
 def _led_to(grant: OAuthGrant, account: LockedCredentials, fresh: JsonObject) -> frozenset[str] | None:
     """Return the origins of an account whose new token is for another one, as the token endpoint tells; else None."""
-    before, after = (frozenset(secret_origins.of_addresses(grant.base_urls, one)) for one in (account.context, fresh))
+    before, after = (
+        frozenset(secret_origins.list_address_origins(grant.base_urls, one)) for one in (account.context, fresh)
+    )
     return None if account.origins is None or after <= before else account.origins | (after - before)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from app.engine.errors import ConflictError, Failure, InvalidInputError, NotFoundError
-from app.engine.objects.objects import EnvironmentId, RowVersion
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import RowVersion
 
 
 class PresentAccounts(Protocol):

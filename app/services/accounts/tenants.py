@@ -5,8 +5,8 @@ from typing import Final, Protocol
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
-from app.engine.objects.tenants import Tenant, is_id
+from app.engine.objects.environments import EnvironmentId, Tenant, is_tenant_id
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 
 MOST_AT_ONCE: Final = 1000
 _KIND: Final = "tenant"
@@ -131,7 +131,7 @@ def _failures(one: JSON, path: str) -> list[Failure]:
 
 
 def _id_failures(id: JSON, path: str) -> list[Failure]:
-    return [] if isinstance(id, str) and is_id(id) else [Failure(path, _ID)]
+    return [] if isinstance(id, str) and is_tenant_id(id) else [Failure(path, _ID)]
 
 
 def _found(tenant: Tenant | None, id: str) -> Tenant:

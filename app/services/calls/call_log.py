@@ -4,8 +4,8 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from app.engine.ids import canonical_id, new_id
-from app.engine.objects.objects import EnvironmentId
+from app.engine.ids import new_id, parse_id
+from app.engine.objects.environments import EnvironmentId
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def _storable(call: AnsweredCall) -> AnsweredCall:
     """Leave out what a row can not hold, and what none should."""
     return replace(
         call,
-        integrated_account_id=canonical_id(call.integrated_account_id or ""),
+        integrated_account_id=parse_id(call.integrated_account_id or ""),
         resource=None if call.resource is None else _text(call.resource),
         method=_text(call.method),
         error=None if call.error is None else _text(call.error),

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Protocol
 
 from app.engine.integrations.embedding import Embeddings
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 
 
 class EmbeddingReader(Protocol):

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import Environment, EnvironmentId, ListFilters, Page, RowVersion
+from app.engine.objects.environments import Environment, EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 
 _KIND = "environment"
 

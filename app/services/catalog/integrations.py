@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from app.engine.accounts import secret_origins
-from app.engine.config.secrets import left_unreadable, redacted_config, revelations
+from app.engine.config.secrets import find_revelations, find_unreadable, redact_config
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.integrations import config as integration_config
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
-from app.engine.objects.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion
-from app.engine.redaction import restored
+from app.engine.json_values import merge
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.redaction import restore_masked
 
 
 class IntegrationStore(Protocol):
@@ -59,7 +61,7 @@ class IntegrationService:
         if failures:
             raise InvalidInputError(failures)
         values = (
-            {**fields, "origins": secret_origins.given_for(fields["config"], fields["config"])}
+            {**fields, "origins": secret_origins.list_given_hosts(fields["config"], fields["config"])}
             if "config" in fields
             else fields
         )
@@ -106,11 +108,11 @@ def _checked_changes(current: Integration, changes: JsonObject, faults: Sequence
     """Return the new values of the fields that change; raise InvalidInputError with every fault."""
     fields = dict(changes)
     if "config" in fields:
-        fields["config"] = merged(current.config, restored(fields["config"], current.config))
+        fields["config"] = merge(current.config, restore_masked(fields["config"], current.config))
     failures = [*faults, *_config_failures(fields)]
     if "config" in fields and not failures:
-        failures += revelations(current.config, fields["config"], changes["config"], "config")
-        failures += left_unreadable(current.unreadable, current.config, fields["config"], "config")
+        failures += find_revelations(current.config, fields["config"], changes["config"], "config")
+        failures += find_unreadable(current.unreadable, current.config, fields["config"], "config")
     if changes.get("name", current.name) != current.name:
         message = f"can not be changed: sync jobs refer to this integration as '{current.name}'"
         failures.append(Failure("name", message))
@@ -123,10 +125,10 @@ def _checked_changes(current: Integration, changes: JsonObject, faults: Sequence
 
 def _origins(current: Integration, config: JsonObject, sent: JSON) -> Sequence[str] | None:
     """Return the hosts that a changed config's own secrets are for: as before, unless all of them are entered again."""
-    if secret_origins.keeps_secrets(config, redacted_config(config), sent):
+    if secret_origins.keeps_secrets(config, redact_config(config), sent):
         known = current.origins
-        return secret_origins.given_for(current.config, current.config) if known is None else known
-    return secret_origins.given_for(config, config)
+        return secret_origins.list_given_hosts(current.config, current.config) if known is None else known
+    return secret_origins.list_given_hosts(config, config)
 
 
 def _outdated(version: int) -> Failure:
@@ -134,7 +136,7 @@ def _outdated(version: int) -> Failure:
 
 
 def _config_failures(fields: JsonObject) -> list[Failure]:
-    return integration_config.failures_of_new(fields["config"]) if "config" in fields else []
+    return integration_config.check_new_config(fields["config"]) if "config" in fields else []
 
 
 def _found(integration: Integration | None, integration_id: str) -> Integration:

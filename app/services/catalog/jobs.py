@@ -5,9 +5,12 @@ from typing import Protocol
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
-from app.engine.jobs import args, args_rule, definition, run_keys
+from app.engine.jobs import args, definition, run_keys
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, Integration, ListFilters, Page, RowVersion, SyncJob
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.objects.jobs import SyncJob
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.services.unified.mappings import UnifiedMappings
 
 _DEFAULTS: JsonObject = {"label": "Untitled", "args_schema": {}, "resources": [], "default_runtime_version": 3}
@@ -89,10 +92,10 @@ class JobService:
     def _check(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure]) -> None:
         failures = [*faults, *self._integration_failures(environment_id, fields.get("integration_name"))]
         if "args_schema" in fields:
-            failures += args.schema_failures(fields["args_schema"])
-        failures += args_rule.rule_failures(fields.get("args_validation"))
+            failures += args.check_schema(fields["args_schema"])
+        failures += args.check_rule(fields.get("args_validation"))
         for key in (run_keys.MUTEX_KEY, run_keys.STATE_KEY):
-            failures += run_keys.failures(key, fields.get(key))
+            failures += run_keys.check_template(key, fields.get(key))
         if "resources" in fields:
             items, item_failures = definition.parse_resources(fields["resources"])
             failures += item_failures or self._unified.model_failures(environment_id, items)

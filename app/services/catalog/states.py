@@ -5,8 +5,9 @@ from typing import Protocol
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
-from app.engine.objects.states import RunState
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.runs import RunState
 
 
 class StateStore(Protocol):

@@ -6,8 +6,9 @@ from typing import Final, Protocol
 from app.engine.errors import Failure, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion, SyncJob
-from app.engine.objects.templates import JobTemplate
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.jobs import JobTemplate, SyncJob
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 
 _DEFAULTS: Final[JsonObject] = {"args_schema": {}, "resources": [], "default_runtime_version": 3, "sharing": "deny"}
 _OF_JOBS: Final = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from app.engine.objects.objects import SyncJobRun
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.settling import Exchanges
 from app.engine.status import ResourceStatus
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.engine.errors import Failure, InvalidInputError
-from app.engine.objects.erasures import Erasure
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, ListFilters, Page
+from app.engine.objects.accounts import Erasure, IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
 from app.engine.objects.records import LogPage, StoredRecord
 
 

@@ -7,16 +7,11 @@ from typing import Protocol, TypeAlias
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
-from app.engine.objects.objects import (
-    EnvironmentId,
-    Integration,
-    ListFilters,
-    Page,
-    RowVersion,
-    UnifiedModel,
-    UnifiedModelMethod,
-)
+from app.engine.json_values import merge
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.unified import UnifiedModel, UnifiedModelMethod
 from app.engine.unified import mapping as unified_mapping
 from app.engine.unified import model as unified_model
 from app.services.unified.models import (
@@ -127,7 +122,7 @@ class MappingService:
         """Change the config, which is merged deeply: a null takes a key away. The place can not be changed."""
         current = self.get(environment_id, id)
         moved = [name for name in _PLACE if changes.get(name, getattr(current, name)) != getattr(current, name)]
-        config = merged(current.config, changes.get("config", {}))
+        config = merge(current.config, changes.get("config", {}))
         checked(
             [
                 *faults,
@@ -176,7 +171,7 @@ class MappingService:
 def _name_failures(model: UnifiedModel, resource: str, method: str) -> Faults:
     if not resource:
         return []
-    methods = unified_model.methods_of(model.resources, resource)
+    methods = unified_model.list_methods(model.resources, resource)
     if methods is None:
         known = ", ".join(sorted(model.resources)) or "none"
         return [Failure("resource_name", f"'{resource}' is no resource of '{model.name}', which has: {known}")]

@@ -6,15 +6,10 @@ from typing import Protocol
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
-from app.engine.objects.objects import (
-    EnvironmentId,
-    EnvironmentUnifiedModel,
-    ListFilters,
-    Page,
-    RowVersion,
-    UnifiedModel,
-)
+from app.engine.json_values import merge
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.unified import EnvironmentUnifiedModel, UnifiedModel
 from app.engine.unified import model as unified_model
 
 MODEL_KIND = "unified model"
@@ -112,7 +107,7 @@ class UnifiedModelService:
         current = self.get(environment_id, model_id)
         fields = dict(changes)
         if "resources" in fields:
-            fields["resources"] = merged(current.resources, fields["resources"])
+            fields["resources"] = merge(current.resources, fields["resources"])
         if fields.get("name", current.name) != current.name:
             message = f"can not be changed: sync jobs refer to this model as '{current.name}'"
             faults = [*faults, Failure("name", message)]
@@ -180,7 +175,7 @@ class InstalledModelService:
 
 
 def _resource_failures(fields: JsonObject) -> list[Failure]:
-    return unified_model.resource_failures(fields["resources"]) if "resources" in fields else []
+    return unified_model.check_resources(fields["resources"]) if "resources" in fields else []
 
 
 def version_failures(given: int | None, present: int) -> list[Failure]:

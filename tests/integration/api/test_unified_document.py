@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.engine.jsonata.function_table import FUNCTIONS, PRELUDES
+from app.engine.jsonata.functions.bounds import FUNCTIONS, PRELUDES
 from tests.integration.api.calling import Caller
 from tests.support.upstream import Upstream, reply
 

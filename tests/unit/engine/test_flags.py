@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.engine.flags import is_true
 from app.engine.json_types import JSON
+from app.engine.json_values import is_true
 from app.engine.paths import UNDEFINED
 
 

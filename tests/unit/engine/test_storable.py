@@ -2,11 +2,11 @@
 
 import pytest
 
-from app.engine.errors import ExpressionError
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import make_storable
 from app.engine.jsonata import expressions
 from app.engine.jsonata.bulk import evaluate_each
-from app.engine.storable import storable
+from app.engine.record_errors import ExpressionError
 from app.engine.templating.casts import cast_whole
 
 SEEN: JsonObject = {"percent": "%00", "query": "a=%00"}
@@ -21,7 +21,7 @@ SEEN: JsonObject = {"percent": "%00", "query": "a=%00"}
     ],
 )
 def test_storable_has_no_character_that_postgres_refuses(value: JSON, expected: JSON) -> None:
-    assert storable(value) == expected
+    assert make_storable(value) == expected
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.engine.accounts import status
+from app.engine.accounts import validation
 from app.engine.json_types import JsonObject
 from app.engine.status import AccountStatus
 from tests.unit.services.service_tables import account
@@ -24,7 +24,7 @@ ACTIVE, INACTIVE, NEEDY = AccountStatus.ACTIVE, AccountStatus.INACTIVE, AccountS
     ],
 )
 def test_status_that_is_sent_changes_what_it_may(sent: JsonObject, stored: str, shown: str, left: JsonObject) -> None:
-    values, faults = status.changed({"a": 1, **sent}, account(status=stored), shown, has_context=False)
+    values, faults = validation.resolve_status({"a": 1, **sent}, account(status=stored), shown, has_context=False)
 
     assert (values, faults) == ({"a": 1, **left}, [])
 
@@ -38,16 +38,16 @@ def test_status_that_is_sent_changes_what_it_may(sent: JsonObject, stored: str, 
     ],
 )
 def test_status_that_nobody_decides_is_refused(sent: str, stored: str, message: str) -> None:
-    values, (fault,) = status.changed({"status": sent}, account(status=stored), stored, has_context=False)
+    values, (fault,) = validation.resolve_status({"status": sent}, account(status=stored), stored, has_context=False)
 
     assert (values, fault.path) == ({}, "status")
     assert fault.message.startswith(message)
 
 
 def test_new_credentials_make_an_account_active_whatever_is_sent_with_them() -> None:
-    assert status.changed({"status": "active"}, account(status=NEEDY), NEEDY, has_context=True) == ({}, [])
+    assert validation.resolve_status({"status": "active"}, account(status=NEEDY), NEEDY, has_context=True) == ({}, [])
 
 
 @pytest.mark.parametrize(("fields", "count"), [({}, 0), ({"status": "inactive"}, 0), ({"status": "needs_reauth"}, 1)])
 def test_new_account_is_active_or_at_rest(fields: JsonObject, count: int) -> None:
-    assert len(status.failures_of_new(fields)) == count
+    assert len(validation.check_new_status(fields)) == count

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.engine.integrations.capabilities import CapabilityFilter, Surface, described
+from app.engine.integrations.capabilities import CapabilityFilter, Surface, describe_capabilities
 from app.engine.integrations.config import parse_config
 from app.engine.integrations.offers import MappedModel, Offering
 from app.engine.json_types import JSON, JsonObject
@@ -43,7 +43,7 @@ def methods_of(shown: JsonObject) -> list[tuple[str, list[str]]]:
 
 
 def test_integration_is_described_with_all_that_can_be_called() -> None:
-    shown = described(offering(category="crm"), CapabilityFilter())
+    shown = describe_capabilities(offering(category="crm"), CapabilityFilter())
 
     assert shown["integration"] == {"id": "i", "name": "acme", "label": "acme", "category": "crm"}
     assert methods_of(shown) == [("notes", ["pin"]), ("people", ["list", "create"])]
@@ -77,7 +77,7 @@ def test_integration_is_described_with_all_that_can_be_called() -> None:
 def test_account_is_told_of_with_what_is_laid_over_its_mappings() -> None:
     override = {"crm": {"deals": {"list": {}}}}
 
-    shown = described(offering(account=account(), unified_model_override=override), CapabilityFilter())
+    shown = describe_capabilities(offering(account=account(), unified_model_override=override), CapabilityFilter())
 
     assert shown["account"] == {
         "id": "account",
@@ -87,12 +87,14 @@ def test_account_is_told_of_with_what_is_laid_over_its_mappings() -> None:
     }
     assert shown["environment_id"] == "environment"
     assert [one["env_overridden"] for one in shown["unified"]] == [True, True]
-    without = described(offering(account=account()), CapabilityFilter())
+    without = describe_capabilities(offering(account=account()), CapabilityFilter())
     assert [one["env_overridden"] for one in without["unified"]] == [True, False]
 
 
 def test_account_at_rest_is_blocked() -> None:
-    assert described(offering(account=account(status="inactive")), CapabilityFilter())["account"]["is_blocked"]
+    assert describe_capabilities(offering(account=account(status="inactive")), CapabilityFilter())["account"][
+        "is_blocked"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def test_account_at_rest_is_blocked() -> None:
     ],
 )
 def test_capabilities_are_narrowed(wish: CapabilityFilter, proxy: list[Any], unified: list[str]) -> None:
-    shown = described(offering(), wish)
+    shown = describe_capabilities(offering(), wish)
 
     assert (methods_of(shown), [one["resource"] for one in shown["unified"]]) == (proxy, unified)
     assert shown["ai_readiness"]["proxy_methods"] == 3
@@ -140,7 +142,7 @@ def test_ways_to_sign_in_are_shown(credentials: JSON, formats: list[str], fields
     # As it is shown: a config that can not be read is no reason to show nothing of it.
     shown_config = {"base_url": "https://up.test", "resources": RESOURCES, "credentials": credentials}
 
-    auth = described(offering(shown_config=shown_config), CapabilityFilter())["auth"]
+    auth = describe_capabilities(offering(shown_config=shown_config), CapabilityFilter())["auth"]
 
     assert (auth["formats"], [field["name"] for field in auth["fields"]]) == (formats, fields)
     assert auth.get("documentation_link") == link
@@ -150,4 +152,6 @@ def test_ways_to_sign_in_are_shown(credentials: JSON, formats: list[str], fields
 
 
 def test_integration_without_methods_is_not_ready_at_all() -> None:
-    assert described(offering({"resources": {}}), CapabilityFilter())["ai_readiness"]["ai_ready_score"] == 0.0
+    assert (
+        describe_capabilities(offering({"resources": {}}), CapabilityFilter())["ai_readiness"]["ai_ready_score"] == 0.0
+    )

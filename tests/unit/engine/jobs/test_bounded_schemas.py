@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.engine.jobs.args import bind, schema_failures
-from app.engine.json_schema.patterns import is_match, is_regex, pattern_fault
+from app.engine.jobs.args import bind, check_schema
+from app.engine.json_schema.patterns import find_pattern_fault, is_match, is_regex
 from app.engine.json_types import JSON
-from app.engine.unified.model import resource_failures
+from app.engine.unified.model import check_resources
 
 # The bounds are half a second for arguments, 3 for schemas; what is slower than that by far is no bound.
 AT_MOST_SECONDS = 5.0
@@ -94,8 +94,8 @@ def test_arguments_are_judged_within_the_bound(schema: dict[str, Any], value: JS
 def test_a_schema_is_judged_within_the_bound(schema: dict[str, Any]) -> None:
     before = time.process_time()
 
-    schema_failures(schema)
-    resource_failures({"a": {"schema": schema}})
+    check_schema(schema)
+    check_resources({"a": {"schema": schema}})
 
     assert time.process_time() - before < 2 * AT_MOST_SECONDS
 
@@ -114,7 +114,7 @@ def test_what_takes_too_long_is_told() -> None:
 def test_a_schema_that_doubles_is_refused_at_once() -> None:
     schema = {"type": "object", **all_of("#/$defs/a0"), "$defs": doubling(all_of)["$defs"]}
 
-    (failure,) = schema_failures(schema)
+    (failure,) = check_schema(schema)
 
     assert failure.message == "can not be checked: it takes more than 0.5 seconds of computing"
 
@@ -132,10 +132,10 @@ def test_a_schema_that_doubles_is_refused_at_once() -> None:
 def test_a_pattern_without_linear_time_is_refused_with_its_path(
     schema_of: Callable[[str], dict[str, Any]], path: str, pattern: str
 ) -> None:
-    failures = {failure.path: failure.message for failure in schema_failures(schema_of(pattern))}
+    failures = {failure.path: failure.message for failure in check_schema(schema_of(pattern))}
 
     if len(pattern) <= 1000:
-        assert failures == {f"args_schema.{path.format(pattern)}": pattern_fault(pattern)}
+        assert failures == {f"args_schema.{path.format(pattern)}": find_pattern_fault(pattern)}
     assert failures
 
 
@@ -166,7 +166,7 @@ def test_a_stored_pattern_without_linear_time_refuses_only_what_it_would_judge(
     ],
 )
 def test_patterns_are_those_of_json_schema(pattern: str, good: str, bad: str) -> None:
-    assert pattern_fault(pattern) is None
+    assert find_pattern_fault(pattern) is None
     assert (is_match(pattern, good), is_match(pattern, bad)) == (True, False)
 
 
@@ -207,7 +207,7 @@ def test_texts_may_be_asked_to_be_patterns(text: str, expected: bool) -> None:
 def test_replaced_keywords_mean_what_json_schema_says(described: dict[str, Any], good: JSON, bad: JSON) -> None:
     schema = {**of_x(**described), "$defs": {"d": {"properties": {"d": {}}}}}
 
-    assert schema_failures(schema) == []
+    assert check_schema(schema) == []
     assert bind(schema, {"x": good})[1] == []
     assert bad is None or bind(schema, {"x": bad})[1]
 
@@ -215,7 +215,7 @@ def test_replaced_keywords_mean_what_json_schema_says(described: dict[str, Any],
 def test_an_id_that_is_no_uri_is_refused() -> None:
     schema = {"type": "object", "$id": "http://a/", "properties": {"a": {"$id": "http://["}}}
 
-    assert [failure.path for failure in schema_failures(schema)] == ["args_schema.$id"]
+    assert [failure.path for failure in check_schema(schema)] == ["args_schema.$id"]
 
 
 def test_a_model_schema_that_can_not_be_judged_is_refused() -> None:
@@ -223,16 +223,16 @@ def test_a_model_schema_that_can_not_be_judged_is_refused() -> None:
     for _ in range(3000):
         deep = {"not": deep}
 
-    failures = resource_failures({"deep": {"schema": deep}, "large": {"schema": {"enum": [0] * 10_000}}})
+    failures = check_resources({"deep": {"schema": deep}, "large": {"schema": {"enum": [0] * 10_000}}})
 
     assert [failure.path for failure in failures] == ["resources.deep.schema", "resources.large.schema"]
     assert [failure.message for failure in failures] == [
         "is nested too deeply",
         "has 10002 parts: expected at most 10000",
     ]
-    resource_failures({"a": {"schema": {"$schema": 5}}})
+    check_resources({"a": {"schema": {"$schema": 5}}})
 
 
 def test_a_pattern_is_not_too_long() -> None:
-    assert pattern_fault("a" * 1001) == "is longer than 1000 characters"
-    assert pattern_fault("a" * 1000) is None
+    assert find_pattern_fault("a" * 1001) == "is longer than 1000 characters"
+    assert find_pattern_fault("a" * 1000) is None

@@ -2,11 +2,11 @@
 
 import pytest
 
-from app.engine.errors import ComputedQueryError, ExpressionError
-from app.engine.jobs import computed_queries, planning
+from app.engine.jobs import computations, planning
 from app.engine.jobs.definition import parse_resources
 from app.engine.json_types import JSON, JsonObject
 from app.engine.jsonata import expressions
+from app.engine.record_errors import ComputedQueryError, ExpressionError
 from app.engine.runs import deletes
 
 TEAMS: JsonObject = {"resource": "teams", "method": "list", "persist": True, "delete_tracking": "soft"}
@@ -28,14 +28,14 @@ SEEN: JsonObject = {
     ],
 )
 def test_query_is_what_the_expression_gives_and_no_secret_is_seen(expression: str, query: JSON) -> None:
-    assert computed_queries.evaluated(expressions.parse(expression), SEEN, frozenset({("region",)})) == query
+    assert computations.compute_query(expressions.parse(expression), SEEN, frozenset({("region",)})) == query
 
 
 def test_expression_that_gives_no_object_or_fails_is_an_error() -> None:
     with pytest.raises(ComputedQueryError, match="found a text"):
-        computed_queries.evaluated(expressions.parse("'text'"), SEEN)
+        computations.compute_query(expressions.parse("'text'"), SEEN)
     with pytest.raises(ExpressionError):
-        computed_queries.evaluated(expressions.parse("$error('no')"), SEEN)
+        computations.compute_query(expressions.parse("$error('no')"), SEEN)
 
 
 def test_objects_that_an_expression_may_read_are_kept_whole() -> None:
@@ -70,7 +70,7 @@ def test_expression_that_reads_the_previous_run_makes_an_increment() -> None:
     ],
 )
 def test_body_is_what_the_expression_gives_and_no_secret_is_seen(expression: str, body: JSON) -> None:
-    assert computed_queries.body(expressions.parse(expression), SEEN) == body
+    assert computations.compute_body(expressions.parse(expression), SEEN) == body
 
 
 @pytest.mark.parametrize(

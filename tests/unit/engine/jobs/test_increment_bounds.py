@@ -32,7 +32,7 @@ PARENTS = {"teams": None, "members": "teams", "notes": "members", "roles": "team
 def test_an_unread_page_holds_all_that_leads_to_it_and_all_that_would_have_come_of_it(
     unread: list[str], held: str
 ) -> None:
-    assert increments.held(PARENTS, unread) == frozenset(held.split())
+    assert increments.find_held(PARENTS, unread) == frozenset(held.split())
 
 
 @some.composite
@@ -55,7 +55,7 @@ def test_a_resource_is_held_exactly_by_what_is_on_its_line(
 ) -> None:
     unread = data.draw(some.sets(some.sampled_from(sorted(parents))))
 
-    held = increments.held(parents, unread)
+    held = increments.find_held(parents, unread)
 
     assert held == {
         name
@@ -72,7 +72,7 @@ def test_each_resource_knows_where_its_descendants_end(parents: dict[str, str | 
     ]
     order = planning.plan(parse_resources(raw)[0]).order
 
-    last = increments.last_below(order)
+    last = increments.find_last_descendants(order)
 
     for position, item in enumerate(order):
         below = {other.name for other in order if item.name in line(parents, other.name)}
@@ -82,5 +82,5 @@ def test_each_resource_knows_where_its_descendants_end(parents: dict[str, str | 
 def test_a_resource_asks_from_where_its_run_does_unless_it_asks_from_later_on() -> None:
     bounds = LowerBounds(run=None, own={"logs": NOON})
 
-    assert (bounds.of("teams"), bounds.of("logs")) == (None, NOON)
-    assert LowerBounds(run=NOON).of("teams") == NOON
+    assert (bounds.find("teams"), bounds.find("logs")) == (None, NOON)
+    assert LowerBounds(run=NOON).find("teams") == NOON

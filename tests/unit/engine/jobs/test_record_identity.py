@@ -26,7 +26,7 @@ BY_TWO = RecordKey(paths=(("order", "id"), ("no",)), is_list=True)
     ],
 )
 def test_fault_names_what_is_there_and_what_could_be_meant(record: JSON, key: RecordKey, words: str) -> None:
-    assert words in identity.fault_of(record, key)
+    assert words in identity.explain_missing_id(record, key)
 
 
 def test_texts_and_numbers_need_no_id() -> None:
@@ -37,6 +37,6 @@ def test_texts_and_numbers_need_no_id() -> None:
 def test_only_other_content_of_another_origin_collides() -> None:
     records: list[JSON] = [{"id": 1, "a": 1}, {"id": 2}, {"id": 1, "a": 2}, {"id": 2}, {"id": 1, "a": 3}, {"id": 3}]
 
-    assert identity.collisions(records, BY_ID, [(0, 0)]) == 0
-    assert identity.collisions(records, BY_ID, [(0, 0), (3, 1)]) == 1
-    assert identity.collisions(records, BY_ID, [(0, 0), (2, 1), (4, 0)]) == 2
+    assert identity.count_collisions(records, BY_ID, [(0, 0)]) == 0
+    assert identity.count_collisions(records, BY_ID, [(0, 0), (3, 1)]) == 1
+    assert identity.count_collisions(records, BY_ID, [(0, 0), (2, 1), (4, 0)]) == 2

@@ -55,7 +55,7 @@ def test_asking_for_a_few_at_a_time_comes_to_an_end(pages: list[int], at_once: i
 
     while not frontier.is_done(len(pages)):
         asked: list[int] = []
-        while len(asked) < at_once and (index := frontier.next_to_ask(asked, len(pages))) is not None:
+        while len(asked) < at_once and (index := frontier.choose_next(asked, len(pages))) is not None:
             frontier = frontier.start(index)
             asked.append(index)
         for index in asked:
@@ -70,7 +70,7 @@ def test_a_unit_that_was_never_begun_is_an_empty_object() -> None:
 
 def test_a_unit_without_elements_is_done() -> None:
     assert Frontier().is_done(0)
-    assert Frontier().next_to_ask((), 0) is None
+    assert Frontier().choose_next((), 0) is None
 
 
 def test_an_open_element_is_not_begun_again() -> None:

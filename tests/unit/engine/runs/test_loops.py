@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.errors import SourceError
-from app.engine.runs.loops import CursorTrail
+from app.engine.record_errors import SourceError
+from app.engine.runs.frontier import CursorTrail
 
 
 def pages_until_noticed(lead: int, cycle: int, *, at_most: int) -> int | None:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.errors import InvalidInputError, PlaceholderError
+from app.engine.errors import InvalidInputError
 from app.engine.json_types import JSON
+from app.engine.record_errors import PlaceholderError
 from app.engine.templating.placeholders import MAX_DEPTH, UNDEFINED, parse
 
 SCOPE: dict[str, JSON] = {"args": {"id": 7, "name": "Ann", "list": [1, 2], "object": {"k": [1]}}, "url": "https://x"}

@@ -12,10 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.json_types import JSON
-from app.engine.records.changes import Change
+from app.engine.records.outcomes import Change
 from app.engine.webhooks import events
 from app.engine.webhooks.events import Envelope
-from app.engine.webhooks.merging import Line, MergeBounds, Merged, Node, RelatedResources, Waiting, merge, merged_body
+from app.engine.webhooks.merging import (
+    Line,
+    MergeBounds,
+    Merged,
+    Node,
+    RelatedResources,
+    Waiting,
+    merge_line,
+    write_merged_body,
+)
 
 BOUNDS = MergeBounds(records=500, bytes=10_000)
 # Two kinds of children, one of which has children, and a stranger.
@@ -47,8 +56,10 @@ def batch(
         **{"sync_job_run_id": "run", "sync_job_id": "job", "integrated_account_id": "account"},
         **{"resource": node.resource, "method": "list", "records": list(records), "meta": meta},
     }
-    draft = events.event(ENVELOPE, id=f"id-{sequence}", event=events.RECORD, payload=payload, records=len(records))
-    body = events.numbered(draft, "account", sequence, sequence - 1).body
+    draft = events.draft_event(
+        ENVELOPE, id=f"id-{sequence}", event=events.RECORD, payload=payload, records=len(records)
+    )
+    body = events.number_batch(draft, "account", sequence, sequence - 1).body
     return Waiting(
         id=f"id-{sequence}",
         resource_id=resource_id,
@@ -88,7 +99,7 @@ def shown(merged: Sequence[Merged]) -> str:
     ],
 )
 def test_batches_of_one_resource_are_merged_unless_they_would_jump_over_relatives(line: str, expected: str) -> None:
-    assert shown(merge(line_of(line), BOUNDS, KIN)) == expected
+    assert shown(merge_line(line_of(line), BOUNDS, KIN)) == expected
 
 
 def test_other_changes_and_other_shapes_of_ids_stay_apart() -> None:
@@ -96,32 +107,32 @@ def test_other_changes_and_other_shapes_of_ids_stay_apart() -> None:
     line = [batch("c", place, records, change=change) for place, (records, change) in enumerate([created, updated], 1)]
     mixed = [batch("c", 1, [{"k": 1}], ids=["1"]), batch("c", 2, [{"k": 2}])]
 
-    assert shown(merge([*line, *line_of("ccc")[2:]], BOUNDS, KIN)) == "c1 c2 c3"
-    assert shown(merge(mixed, BOUNDS, KIN)) == "c1 c2"
+    assert shown(merge_line([*line, *line_of("ccc")[2:]], BOUNDS, KIN)) == "c1 c2 c3"
+    assert shown(merge_line(mixed, BOUNDS, KIN)) == "c1 c2"
 
 
 def test_bounds_are_kept_and_large_batches_travel_alone() -> None:
     line = line_of("cccc")
     large = replace(line[1], body=None)
 
-    assert shown(merge(line, MergeBounds(records=3, bytes=10_000), KIN)) == "c1+2+3 c4"
-    assert shown(merge(line, MergeBounds(records=9, bytes=2 * line[0].size), KIN)) == "c1+2 c3+4"
-    assert shown(merge([line[0], large, *line[2:]], BOUNDS, KIN)) == "c1 c2 c3+4"
-    assert MergeBounds(records=1, bytes=10).take(0, 0) is False
+    assert shown(merge_line(line, MergeBounds(records=3, bytes=10_000), KIN)) == "c1+2+3 c4"
+    assert shown(merge_line(line, MergeBounds(records=9, bytes=2 * line[0].size), KIN)) == "c1+2 c3+4"
+    assert shown(merge_line([line[0], large, *line[2:]], BOUNDS, KIN)) == "c1 c2 c3+4"
+    assert MergeBounds(records=1, bytes=10).has_room(0, 0) is False
 
 
 def test_nothing_is_merged_over_an_event_that_was_sent_or_is_no_batch() -> None:
     line = line_of("cccc")
     line[2] = replace(line[2], is_open=False)
 
-    assert shown(merge(line, BOUNDS, KIN)) == "c1+2"
-    assert merge([line[2]], BOUNDS, KIN) == []
+    assert shown(merge_line(line, BOUNDS, KIN)) == "c1+2"
+    assert merge_line([line[2]], BOUNDS, KIN) == []
 
 
 def test_batches_of_resources_that_are_not_known_stay_in_their_order() -> None:
     line = [replace(one, resource_id=id) for one, id in zip(line_of("ccc"), ["c", None, "c"], strict=True)]
 
-    assert shown(merge(line, BOUNDS, KIN)) == "c1 None2 c3"
+    assert shown(merge_line(line, BOUNDS, KIN)) == "c1 None2 c3"
 
 
 def test_merged_batch_is_what_one_page_would_have_made_of_its_records() -> None:
@@ -136,16 +147,16 @@ def test_merged_batch_is_what_one_page_would_have_made_of_its_records() -> None:
     ]
     whole = batch("c", 7, [*tricky, {"é": "\\"}], ids=[',"method":', "2", "3"])
 
-    (merged,) = merge(parts, BOUNDS, KIN)
+    (merged,) = merge_line(parts, BOUNDS, KIN)
 
     expected = json.loads(whole.body or b"") | {"previous_sequence": 4}
-    assert json.loads(merged_body(merged)) == expected
-    assert merged_body(merged) == (whole.body or b"").replace(b'"previous_sequence":6', b'"previous_sequence":4')
+    assert json.loads(write_merged_body(merged)) == expected
+    assert write_merged_body(merged) == (whole.body or b"").replace(b'"previous_sequence":6', b'"previous_sequence":4')
 
 
 @given(st.text("tcnruw", min_size=1, max_size=14), st.integers(2, 5))
 def test_any_line_keeps_its_records_its_order_and_the_chain_of_its_numbers(letters: str, most: int) -> None:
-    merged = merge(line_of(letters), MergeBounds(records=most, bytes=100_000), KIN)
+    merged = merge_line(line_of(letters), MergeBounds(records=most, bytes=100_000), KIN)
 
     sent = [part.sequence or 0 for group in merged for part in group.parts]
     assert sorted(sent) == list(range(1, len(letters) + 1))

@@ -35,7 +35,7 @@ def again(half: EventDraft) -> PendingEvent:
 def leaves(event: PendingEvent) -> list[EventDraft]:
     """Cut until nothing can be cut any more."""
     found: list[EventDraft] = []
-    for half in event_parts.halves(event):
+    for half in event_parts.split_event(event):
         found += leaves(again(half)) or [half]
     return found
 
@@ -63,7 +63,7 @@ def test_records_come_in_their_order_each_with_its_id_and_without_a_gap(count: i
 def test_errors_of_a_batch_are_parted_and_count_no_records() -> None:
     payload = {"resource": "r", "errors": [{"error": "a"}, {"error": "b"}]}
 
-    parts = event_parts.halves(pending(events.RECORD_ERROR, payload))
+    parts = event_parts.split_event(pending(events.RECORD_ERROR, payload))
 
     assert [json.loads(part.body)["payload"]["errors"] for part in parts] == [[{"error": "a"}], [{"error": "b"}]]
     assert [part.records for part in parts] == [0, 0]
@@ -80,7 +80,7 @@ def test_errors_of_a_batch_are_parted_and_count_no_records() -> None:
     ids=["one record", "one error", "no batch"],
 )
 def test_event_that_holds_one_thing_is_not_parted(name: str, payload: dict[str, Any]) -> None:
-    assert event_parts.halves(pending(name, payload)) == []
+    assert event_parts.split_event(pending(name, payload)) == []
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_event_that_holds_one_thing_is_not_parted(name: str, payload: dict[str, 
     ids=["by its field", "by its key"],
 )
 def test_origin_names_what_a_record_is_known_by(event: PendingEvent, told: tuple[str, list[object]]) -> None:
-    assert event_parts.origin(event) == {"resource": told[0], "ids": told[1]}
+    assert event_parts.read_origin(event) == {"resource": told[0], "ids": told[1]}
 
 
 def test_event_of_no_resource_has_no_origin() -> None:
-    assert event_parts.origin(pending(events.COMPLETED, {})) == {}
+    assert event_parts.read_origin(pending(events.COMPLETED, {})) == {}

@@ -8,7 +8,8 @@ import pytest
 
 from app.engine.errors import InvalidInputError, StoreUnavailableError
 from app.engine.logs.entries import LogType
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
 from app.services.calls.call_log import AnsweredCall, CallLog
 from app.services.reading.logs import LogService, LogSource
 from tests.unit.services.service_fakes import FakeClock

@@ -1,11 +1,12 @@
-"""What an upstream's list came to: how its end is known, and what was odd about it (docs/completeness.md)."""
+"""What became of a page and its records: the end of its list, warnings, changes (docs/completeness.md)."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
 class ListEnd:
-    """The end of one list: a fact that the upstream told, or a guess."""
+    """The end of one list: a fact that the upstream stated, or a guess."""
 
     reason: str
     """A short code, such as ``no_cursor``, ``empty_page`` or ``total``."""
@@ -20,3 +21,14 @@ class PageWarning:
     code: str
     message: str
     count: int = 1
+
+
+class Change(StrEnum):
+    """How a record differs from what the webhook was sent."""
+
+    CREATED = "created"
+    """It was sent nothing of it, or its deletion."""
+    UPDATED = "updated"
+    """Its content is another."""
+    DELETED = "deleted"
+    """A run that has seen all records has not seen it."""

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.engine.jobs import rekeying
+from app.engine.jobs import item_keys
 from app.engine.jobs.definition import parse_resources
-from app.engine.jobs.rekeying import HeldKeys, KeyNote, Rekeying
+from app.engine.jobs.item_keys import HeldKeys, KeyNote, Rekeying
 from app.engine.json_types import JsonObject
 from app.engine.records.keys import BY_ID, RecordKey
 
@@ -31,7 +31,7 @@ def held(*keys: JsonObject, is_noted: bool = True) -> dict[str, HeldKeys]:
     ids=["nothing held", "the same key", "other args", "another key", "two keys"],
 )
 def test_run_notes_what_is_not_known_yet(known: dict[str, HeldKeys], noted: dict[str, Any]) -> None:
-    found = rekeying.notes([(ITEM, BY_ID)], known)
+    found = item_keys.plan_key_notes([(ITEM, BY_ID)], known)
 
     assert found == [
         KeyNote(
@@ -44,6 +44,6 @@ def test_run_notes_what_is_not_known_yet(known: dict[str, HeldKeys], noted: dict
 
 
 def test_rekeying_comes_back_as_it_was_written() -> None:
-    one = Rekeying(key=BY_ID.within(["of"]), former=(BY_UID, BY_ID))
+    one = Rekeying(key=BY_ID.add_parents(["of"]), former=(BY_UID, BY_ID))
 
     assert Rekeying.from_json(one.to_json()) == one

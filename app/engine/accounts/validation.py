@@ -1,24 +1,54 @@
-"""How the status of an account may be changed by hand: it is put to rest, and woken."""
+"""What may be changed about an account by hand: the size of its context, and its status."""
 
+import json
 from collections.abc import Sequence
 from typing import Final
 
-from app.engine.errors import Failure
-from app.engine.json_types import JsonObject
-from app.engine.objects.objects import IntegratedAccount
+from app.engine.errors import Failure, InvalidInputError
+from app.engine.json_types import JSON, JsonObject
+from app.engine.objects.accounts import IntegratedAccount
 from app.engine.status import AccountStatus
+
+MOST_VALUES: Final = 5000
+MOST_CHARACTERS: Final = 256 * 1024
+
+
+def check_context_size(context: JsonObject) -> JsonObject:
+    """Return a context as it may be kept; raise InvalidInputError for one that holds too much."""
+    values, characters = _count(context), len(json.dumps(context, ensure_ascii=False))
+    if values > MOST_VALUES or characters > MOST_CHARACTERS:
+        message = (
+            f"would hold {values} values, {characters} characters as JSON:"
+            f" expected at most {MOST_VALUES} and {MOST_CHARACTERS}"
+        )
+        raise InvalidInputError([Failure("context", message)])
+    return context
+
+
+def _count(value: JSON) -> int:
+    waiting, count = [value], 0
+    while waiting:
+        match waiting.pop():
+            case dict() as inner:
+                waiting += inner.values()
+            case list() as inner:
+                waiting += inner
+            case _:
+                count += 1
+    return count
+
 
 _PATH: Final = "status"
 _CHOSEN: Final = (AccountStatus.ACTIVE, AccountStatus.INACTIVE)
 _EXPECTED: Final = "expected active or inactive"
 
 
-def failures_of_new(fields: JsonObject) -> Sequence[Failure]:
+def check_new_status(fields: JsonObject) -> Sequence[Failure]:
     """Return what is wrong with the status that a new account is to have."""
     return [] if fields.get(_PATH, AccountStatus.ACTIVE) in _CHOSEN else [Failure(_PATH, _EXPECTED)]
 
 
-def changed(
+def resolve_status(
     values: JsonObject, current: IntegratedAccount, shown: str, *, has_context: bool
 ) -> tuple[JsonObject, Sequence[Failure]]:
     """Return the values without a status that changes nothing, such as the ``shown`` one that is sent back.
