@@ -33,7 +33,7 @@ SCENARIO ?=
 BROKER ?=
 BENCH_OPTIONS ?=
 PEERS := .venv-peers
-# Every warning ends the build; the variable silences a notice about another major version of MkDocs.
+# Every warning ends the build (with --quiet none would); the variable silences a notice about another major version of MkDocs.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: help install demo up test ecosystem-tools test-ecosystem test-pythons chaos fuzz proofs bench bench-peers check check-static docs wheel format lock clean
@@ -99,7 +99,7 @@ check-static: $(DEV)  ## All of check but the tests
 		--per-rule-ignores DEP003=truto_python_sdk
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/compose-lint docker-compose.yml
-	$(MKDOCS) --quiet --site-dir build/site
+	$(MKDOCS) --site-dir build/site
 
 docs: $(DEV)  ## Build the documentation as a site: site/index.html, to be served by any web server
 	$(MKDOCS)

@@ -94,7 +94,7 @@ def test_words_of_the_glossary_have_one_row_each_and_names_that_exist() -> None:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, as ``make check-static`` builds it."""
     place = tmp_path_factory.mktemp("site")
-    mkdocs = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(place)]
+    mkdocs = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(place)]
     subprocess.run(mkdocs, cwd=PROJECT_ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, check=True, timeout=60)
     return place
 
