@@ -33,8 +33,10 @@ SCENARIO ?=
 BROKER ?=
 BENCH_OPTIONS ?=
 PEERS := .venv-peers
+# Every warning ends the build (with --quiet none would); the variable silences a notice about another major version of MkDocs.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-.PHONY: help install demo up test ecosystem-tools test-ecosystem test-pythons chaos fuzz proofs bench bench-peers check check-static wheel format lock clean
+.PHONY: help install demo up test ecosystem-tools test-ecosystem test-pythons chaos fuzz proofs bench bench-peers check check-static docs wheel format lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +99,11 @@ check-static: $(DEV)  ## All of check but the tests
 		--per-rule-ignores DEP003=truto_python_sdk
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/compose-lint docker-compose.yml
+	$(MKDOCS) --site-dir build/site
+
+docs: $(DEV)  ## Build the documentation as a site: site/index.html, to be served by any web server
+	$(MKDOCS)
+	@echo "Read it at http://127.0.0.1:8001 with: $(BIN)/python -m http.server 8001 --bind 127.0.0.1 --directory site"
 
 wheel: $(DEV)  ## Make the package: dist/ferryman-<version>-py3-none-any.whl
 	@rm -rf build
@@ -121,7 +128,7 @@ lock: $(DEV)  ## Pin the dependencies anew; LOCK_OPTIONS=--upgrade takes newer v
 		--generate-hashes --no-emit-index-url --no-header $(LOCK_OPTIONS) --output-file requirements/official-sdk.txt
 
 clean:  ## Remove .venv and every cache; the data in .ferryman stays
-	rm -rf $(VENV) .venv-pythons .venv-tools .node-tools *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) .venv-pythons .venv-tools .node-tools *.egg-info build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:

@@ -26,6 +26,18 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert missing == []
 
 
+def test_links_of_readme_lead_to_headings() -> None:
+    """README alone is no page of the site, whose build looks at all others."""
+    links = re.findall(r"\]\((docs/[\w-]+\.md)#([\w-]+)\)", (PROJECT_ROOT / "README.md").read_text())
+
+    headings = {path: re.findall(r"^#+ (.+)$", (PROJECT_ROOT / path).read_text(), re.MULTILINE) for path, _ in links}
+    slugs = {
+        path: [re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings[path]] for path in headings
+    }
+    assert [(path, anchor) for path, anchor in links if anchor not in slugs[path]] == []
+    assert links
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
 def test_named_files_exist(document: Path) -> None:
     named = re.findall(r"`((?:app|workers|bench|docs|tests)/[\w./-]+)`", document.read_text())

@@ -1,4 +1,4 @@
-"""The sessions of README and docs/first-steps.md, typed as printed but for the ports, which may be taken here."""
+"""The sessions of README and of the tutorial, typed as printed but for the ports, which may be taken here."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from app.stack.stack import Stack, StackOptions
 
 PROJECT_ROOT = Path(__file__).parents[2]
 README = (PROJECT_ROOT / "README.md").read_text()
-FIRST_STEPS = (PROJECT_ROOT / "docs" / "first-steps.md").read_text()
+TUTORIAL = "".join((PROJECT_ROOT / "docs" / page).read_text() for page in ("first-steps.md", "next-steps.md"))
 OPERATIONS = (PROJECT_ROOT / "docs" / "operations.md").read_text()
 API_URL = "http://127.0.0.1:8000"
 
@@ -83,10 +83,10 @@ def test_session_of_readme_works_as_printed(place: Path) -> None:
     assert [record["resource"] for record in page["result"]] == ["tickets", "tickets"]
 
 
-def test_first_steps_work_and_print_what_the_page_shows(place: Path) -> None:
-    shown = re.findall(r"^```text\n(.*?)^```$", FIRST_STEPS, re.MULTILINE | re.DOTALL)
+def test_tutorial_works_and_prints_what_it_shows(place: Path) -> None:
+    shown = re.findall(r"^```text\n(.*?)^```$", TUTORIAL, re.MULTILINE | re.DOTALL)
 
-    output = typed(with_own_ports("\n".join(blocks(FIRST_STEPS)), place), place)
+    output = typed(with_own_ports("\n".join(blocks(TUTORIAL)), place), place)
 
     left = iter(output.splitlines())
     for line in "".join(shown).splitlines():

@@ -66,7 +66,7 @@ class LastRun(Schema):
     """What a trigger's last due time made."""
 
     due_at = Time()
-    triggered_at = Time()
+    fired_at = Time()
     sync_job_run_id = Id(allow_none=True)
     error = fields.String(allow_none=True, metadata={"description": "Why it made no run."})
 

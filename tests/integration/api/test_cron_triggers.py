@@ -177,6 +177,7 @@ def test_of_two_leaders_one_makes_the_run_of_many_missed_times(
     after = api.get(f"{PATH}/{trigger['id']}").body
     assert [run["id"] for run in runs] == [after["last_run"]["sync_job_run_id"]]
     assert (after["last_run"]["error"], after["enabled"]) == (None, True)
+    assert after["last_run"]["fired_at"] >= after["last_run"]["due_at"]
     assert after["next_run_at"] > datetime.now(UTC).isoformat()
     for engine in engines:
         engine.dispose()

@@ -162,7 +162,7 @@ def test_a_transform_may_tell_deletions_and_a_spool_may_not() -> None:
 
 
 def test_the_page_about_records_says_what_is_so() -> None:
-    section = PAGE.partition("## Deletions that the upstream tells")[2]
+    section = PAGE.partition("## Deletions reported by the upstream")[2]
     (shown,) = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", section, re.DOTALL)]
     items, failures = parse_resources(shown)
     rows = re.findall(r"^\| `(.+?)` \| `(\[.*?\])` \|$", section, re.MULTILINE)
