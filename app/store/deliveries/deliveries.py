@@ -13,9 +13,9 @@ from app.engine.runs.work import Claim, EventDraft, PendingEvent, WakeUp
 from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.webhooks.merging import MergeBounds
 from app.services.runs.conflicts import repeats_conflicts
-from app.store.db.database import reading
-from app.store.records import webhook_changes
-from app.store.units.pages import count
+from app.store.db.database import driver_cursor, reading
+from app.store.records import webhook_records
+from app.store.units import checkpoint
 from app.store.units.units import hold_lease
 
 _NOTHING_MERGED: Final = MergeBounds()
@@ -130,13 +130,14 @@ class DeliveryStore:
         if event.records and end is not DeliveryStatus.DELIVERED:
             # Before, not with it: what webhooks were told is locked before a delivery unit.
             with self._engine.begin() as connection:
-                webhook_changes.take_back(connection, event.id)
+                webhook_records.withdraw(connection, event.id)
         with self._engine.begin() as connection:
             hold_lease(connection, claim, lease_seconds=lease_seconds)
             connection.execute(_PROGRESS, {"unit_id": claim.unit_id})
             connection.execute(_SETTLE, {"id": event.id, "status": end, "status_code": status_code, "error": error})
             if event.resource_id and event.records:
-                count(connection, event.resource_id, counted(end, event.records))
+                with driver_cursor(connection) as cursor:
+                    checkpoint.count(cursor, event.resource_id, counted(end, event.records))
             if self._is_long(connection, claim.run_id, backlog_limit):
                 return []
             rows = connection.execute(_UNBLOCK, {"run_id": claim.run_id}).all()
@@ -154,7 +155,7 @@ class DeliveryStore:
     ) -> None:
         """Put an event's parts into its place in the line; what it has told is told by them."""
         with self._engine.begin() as connection:
-            webhook_changes.lock_told_by(connection, event.id)
+            webhook_records.lock_of_event(connection, event.id)
             hold_lease(connection, claim, lease_seconds=lease_seconds)
             connection.execute(_PROGRESS, {"unit_id": claim.unit_id})
             end = {"status": DeliveryStatus.SPLIT, "status_code": status_code, "error": error}
@@ -165,7 +166,7 @@ class DeliveryStore:
                 values = {"id": part.id, "whole_id": event.id, "part": str(number), "before": before}
                 connection.execute(_INSERT_PART, {**values, "body": part.body, "records": part.records})
                 before += part.records
-            webhook_changes.hand_over(connection, event.id, [part.id for part in parts])
+            webhook_records.hand_over(connection, event.id, [part.id for part in parts])
 
     def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
         """Write down why an attempt failed; the event stays next in line."""

@@ -24,7 +24,7 @@ from app.engine.webhooks.merging import (
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
 from app.store.deliveries.deliveries import IS_OPEN
-from app.store.records import webhook_changes
+from app.store.records import webhook_records
 from app.store.units.units import hold_lease
 
 _MOST: Final = 1000
@@ -57,12 +57,12 @@ _MERGE = text("""
     update delivery
        set body = :body, previous_log_sequence = :previous,
            records = (select sum(part.records) from delivery part where part.id = any(cast(:ids as uuid[]))),
-           remote_ids = (select array_agg(told.remote_id order by part.sequence, told.position)
-                           from delivery part, unnest(part.remote_ids) with ordinality told (remote_id, position)
+           remote_ids = (select array_agg(given.remote_id order by part.sequence, given.position)
+                           from delivery part, unnest(part.remote_ids) with ordinality given (remote_id, position)
                           where part.id = any(cast(:ids as uuid[])))
      where id = :id
 """)
-_FORGET = text("delete from delivery where id = any(cast(:ids as uuid[]))")
+_REMOVE = text("delete from delivery where id = any(cast(:ids as uuid[]))")
 
 _RENUMBER = text("""
     update delivery
@@ -93,7 +93,7 @@ class DeliveryMerger:
     def merge(self, claim: Claim, webhook_id: str, *, lease_seconds: float) -> None:
         """Merge what waits, and mark the first of it as about to be sent; raise LeaseLostError."""
         with self._engine.begin() as connection:
-            webhook_changes.lock_told(connection, claim.run_id)
+            webhook_records.lock_of_run(connection, claim.run_id)
             hold_lease(connection, claim, lease_seconds=lease_seconds)
             line = {"run_id": claim.run_id, "webhook_id": webhook_id}
             bounds = {"most_records": self._bounds.records, "most_bytes": self._bounds.bytes}
@@ -114,8 +114,8 @@ def _write(connection: Connection, batch: Merged) -> None:
         return
     ids = [part.id for part in batch.parts]
     connection.execute(_MERGE, {**values, "id": id, "ids": ids, "body": merged_body(batch)})
-    webhook_changes.take_over(connection, id, ids[:-1])
-    connection.execute(_FORGET, {"ids": ids[:-1]})
+    webhook_records.take_over(connection, id, ids[:-1])
+    connection.execute(_REMOVE, {"ids": ids[:-1]})
 
 
 def _kinship(connection: Connection, run_id: str) -> RelatedResources:

@@ -11,9 +11,9 @@ from app.engine.status import DeliveryStatus
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import paging
-from app.store.db.database import Row, reading
+from app.store.db.database import Row, driver_cursor, reading
 from app.store.deliveries.deliveries import counted
-from app.store.units.pages import count
+from app.store.units import checkpoint
 
 _TABLE = tables.delivery
 LISTED = tuple(column for column in _TABLE.c if column.name != "body")
@@ -124,7 +124,8 @@ class WebhookDeliveryStore:
 
 def _uncount(connection: Connection, row: Row) -> None:
     if row["status"] in _COUNTED and row["resource_id"] and row["records"]:
-        count(connection, str(row["resource_id"]), counted(DeliveryStatus(row["status"]), -row["records"]))
+        with driver_cursor(connection) as cursor:
+            checkpoint.count(cursor, str(row["resource_id"]), counted(DeliveryStatus(row["status"]), -row["records"]))
 
 
 def _dispatch(unit: Any) -> WakeUp:

@@ -21,8 +21,7 @@ from app.store.runs import increments, reopening, status, stuck
 from app.store.runs.outbox import START_RUN_TASK, insert_message
 from app.store.runs.progress import read_progress
 from app.store.runs.rows import SELECT_RUN, find_run, run_of
-from app.store.units import list_warnings, spools
-from app.store.units.pages import insert_errors, insert_events, numbered
+from app.store.units import checkpoint, drafts, spools
 from app.store.units.units import add_delivery_unit
 
 _IS_REKEYING = """
@@ -140,7 +139,8 @@ class LockedRun:
 
     def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
         """Keep errors for ``GET /errors``, in this transaction."""
-        insert_errors(self._connection, self._run_id, errors)
+        with driver_cursor(self._connection) as cursor:
+            drafts.insert_errors(cursor, self._run_id, errors)
         for error in errors:
             self._connection.execute(_COUNT_ERROR, {"run_id": self._run_id, "name": error.resource})
 
@@ -165,7 +165,7 @@ class LockedRun:
     def warn(self, resource_id: str, warning: PageWarning) -> None:
         """Count a warning of one of the run's resources, in this transaction."""
         with driver_cursor(self._connection) as cursor:
-            list_warnings.add(cursor, resource_id, [warning])
+            checkpoint.warn(cursor, resource_id, [warning])
 
     def delete_vanished(self, ended: Pass, *, count: int) -> None:
         """Make tombstones of what was counted, in this transaction."""
@@ -173,12 +173,12 @@ class LockedRun:
 
     def tell_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
         """Queue events that tell of what was counted, once per run; give the delivery unit to ring."""
-        drafts = numbered(
-            self._connection, ended.account_id, webhook_changes.delete_vanished(self._connection, ended, tell)
-        )
+        events = webhook_changes.delete_vanished(self._connection, ended, tell)
+        with driver_cursor(self._connection) as cursor:
+            events = drafts.number_batches(cursor, ended.account_id, events)
         self._connection.execute(_DECIDE_DELETIONS, {"run_id": self._run_id})
-        unit_id = self.queue_events(drafts)
-        count = sum(draft.records for draft in drafts)
+        unit_id = self.queue_events(events)
+        count = sum(event.records for event in events)
         self._connection.execute(_COUNT_DELETED, {"resource_id": ended.resource_ids[0], "count": count})
         return unit_id
 
@@ -187,7 +187,8 @@ class LockedRun:
 
         A run that ends before it began has no such unit yet.
         """
-        unit_id = insert_events(self._connection, self._run_id, events)
+        with driver_cursor(self._connection) as cursor:
+            unit_id = drafts.insert_events(cursor, self._run_id, events)
         return unit_id or (add_delivery_unit(self._connection, self._run_id) if events else None)
 
     def announce(self, events: Sequence[EventDraft]) -> None:

@@ -14,12 +14,11 @@ from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, Wa
 from app.engine.status import RunStatus
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.autocommit import singles_of
-from app.store.db.database import reading
+from app.store.db.database import driver_cursor, reading
 from app.store.records import keys as record_keys
 from app.store.runs import mutexes, reopening, status
 from app.store.runs.locked import LockedRun
-from app.store.units.pages import insert_errors, insert_events
-from app.store.units.units import insert_units
+from app.store.units import drafts
 
 # The log of these is written within some 30 ms, or with the claim of the first unit, whose commit is waited for. Should
 # Postgres die before that, the run is as it was, and the sweeper rings it again.
@@ -121,9 +120,11 @@ class RunMoves:
             if connection.execute(_BEGIN, {"run_id": run_id}).rowcount != 1:
                 return False
             record_keys.write(connection, run_id, keys)
-            insert_units(connection, run_id, _not_yet_there(connection, run_id, units))
-            insert_events(connection, run_id, events)
-            insert_errors(connection, run_id, errors)
+            units = _not_yet_there(connection, run_id, units)
+            with driver_cursor(connection) as cursor:
+                drafts.insert_units(cursor, run_id, units)
+                drafts.insert_events(cursor, run_id, events)
+                drafts.insert_errors(cursor, run_id, errors)
             for error in errors:
                 connection.execute(_COUNT_LOOP_ERROR, {"run_id": run_id, "name": error.resource})
             return True
@@ -147,7 +148,8 @@ class RunMoves:
         """Keep an error of a run that need not be readable; nothing of one that is not there."""
         with self._engine.begin() as connection:
             if connection.execute(_LOCK, {"run_id": run_id}).first() is not None:
-                insert_errors(connection, run_id, [error])
+                with driver_cursor(connection) as cursor:
+                    drafts.insert_errors(cursor, run_id, [error])
 
     def locked(self, run_id: str) -> "LockedRun":
         """Open a transaction that holds the run's row, to decide about its end; use as a context manager."""

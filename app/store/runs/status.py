@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from app.engine.json_types import JsonObject
 from app.engine.runs.work import UnitKind
 from app.engine.status import ResourceStatus, RunStatus, allowed_origins
-from app.store.records import tombstones, webhook_changes
+from app.store.records import tombstones, webhook_records
 
 # clock_timestamp(), not now(): a stop that waited for a page's lock must not end before that page.
 _MOVE = text("""
@@ -77,13 +77,13 @@ def move(
         return None
     if target.is_final:
         if target is RunStatus.STOPPED:
-            webhook_changes.lock_told(connection, run_id)
+            webhook_records.lock_of_run(connection, run_id)
             _cancel_all(connection, run_id, _CANCEL_FETCHING)
-            webhook_changes.take_back_waiting(connection, run_id)
+            webhook_records.withdraw_waiting(connection, run_id)
             _cancel_all(connection, run_id, _CANCEL_DELIVERING)
             connection.execute(_CANCEL_DELIVERIES, {"run_id": run_id})
         if target is RunStatus.COMPLETED:
-            tombstones.forget_seen(connection, run_id)
+            tombstones.remove_seen(connection, run_id)
         _end_work(connection, run_id, ResourceStatus.FAILED if target is RunStatus.FAILED else ResourceStatus.STOPPED)
     return moved.watchers or ()
 

@@ -8,14 +8,13 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import DictRow
-from sqlalchemy import Connection, Engine, insert, text
+from sqlalchemy import Connection, Engine, text
 
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
-from app.engine.runs.work import Claim, ClaimTerms, CrowdedOut, UnitDraft, UnitKind, WakeUp
+from app.engine.runs.work import Claim, ClaimTerms, CrowdedOut, UnitKind, WakeUp
 from app.services.maintenance.queue_heads import LostBefore
 from app.services.runs.conflicts import repeats_conflicts
-from app.store import tables
 from app.store.announcements.webhook_turns import (
     HEADROOM,
     LOCK_WEBHOOK,
@@ -25,13 +24,8 @@ from app.store.announcements.webhook_turns import (
     under_way,
 )
 from app.store.db.autocommit import singles_of, sql_of, transaction
-from app.store.db.chunks import parts
 from app.store.db.database import Row, reading
 from app.store.units import dispatch_pauses
-
-_INSERTED_AT_ONCE = 1000
-_BYTES_PER_ELEMENT = 200
-"""Or so: the record that a child's request is made of."""
 
 _NEXT_OF_RESOURCE = """
     select id from unit
@@ -306,23 +300,6 @@ def add_delivery_unit(connection: Connection, run_id: str) -> str | None:
 def wake_account(connection: Connection, account_id: str) -> None:
     """Let an account's sleeping units be worked on at once, within the caller's transaction."""
     connection.execute(_WAKE_ACCOUNT, {"account_id": account_id})
-
-
-def insert_units(connection: Connection, run_id: str, drafts: Sequence[UnitDraft]) -> None:
-    """Write new units within the caller's transaction."""
-    for part in parts(drafts, lambda draft: _BYTES_PER_ELEMENT * len(draft.elements), most=_INSERTED_AT_ONCE):
-        rows = [
-            {
-                "id": draft.id,
-                "run_id": run_id,
-                "resource_id": draft.resource_id,
-                "kind": draft.kind,
-                "status": draft.status,
-                "elements": list(draft.elements),
-            }
-            for draft in part
-        ]
-        connection.execute(insert(tables.unit), rows)
 
 
 def _lease(claim: Claim, lease_seconds: float) -> dict[str, object]:
