@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, RowMapping, text
 
 from app.engine.runs.work import Claim
+from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.webhooks.merging import (
     Line,
     MergeBounds,
@@ -23,6 +24,7 @@ from app.engine.webhooks.merging import (
 )
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
+from app.store.db.unit_conditions import is_due
 from app.store.deliveries.deliveries import IS_OPEN
 from app.store.records import webhook_records
 from app.store.units.units import hold_lease
@@ -34,7 +36,7 @@ _LINE: Final = f"""
     select d.id, d.resource_id, d.records, octet_length(d.body) as size, {IS_OPEN} as is_open,
            d.log_sequence, d.previous_log_sequence, {{body}} as body
       from delivery d
-     where d.run_id = :run_id and d.webhook_id = :webhook_id and d.status = 'pending'
+     where d.run_id = :run_id and d.webhook_id = :webhook_id and d.status = '{DeliveryStatus.PENDING}'
      order by d.sequence, d.part collate "C" limit {_MOST}
 """
 _LOOK = text(_LINE.format(body="null"))
@@ -43,9 +45,9 @@ _TAKE = text(
 )
 
 # Who is blocked waits for this very line, and who sleeps may do so for long.
-_IS_FETCHED = text("""
+_IS_FETCHED = text(f"""
     select exists (select from unit where run_id = :run_id and kind = 'fetch'
-                          and (status = 'leased' or status = 'ready' and (wake_at is null or wake_at <= now())))
+                          and (status = '{UnitStatus.LEASED}' or {is_due()}))
 """)
 _AGE = text("select extract(epoch from now() - created_at) from delivery where id = :id")
 

@@ -21,6 +21,7 @@ from app.store.runs import increments, reopening, status, stuck
 from app.store.runs.outbox import START_RUN_TASK, insert_message
 from app.store.runs.progress import read_progress
 from app.store.runs.rows import SELECT_RUN, find_run, run_of
+from app.store.tables.statuses import origins
 from app.store.units import checkpoint, drafts, spools
 from app.store.units.units import add_delivery_unit
 
@@ -39,10 +40,10 @@ _COUNT_DELETED = text("""
     update run_resource set deleted = deleted + :count, queued = queued + :count where id = :resource_id
 """)
 
-_END_RESOURCES = text("""
+_END_RESOURCES = text(f"""
     update run_resource set status = ended.status, finished_at = clock_timestamp()
       from unnest(cast(:ids as uuid[]), cast(:statuses as text[])) ended (id, status)
-     where run_resource.id = ended.id
+     where run_resource.id = ended.id and run_resource.status in {origins(ResourceStatus.COMPLETED)}
 """)
 
 _COUNT_ERROR = text("update run_resource set errors = errors + 1 where run_id = :run_id and name = :name")

@@ -18,6 +18,7 @@ from app.store.db.database import driver_cursor, reading
 from app.store.records import keys as record_keys
 from app.store.runs import mutexes, reopening, status
 from app.store.runs.locked import LockedRun
+from app.store.tables.statuses import origins
 from app.store.units import drafts
 
 # The log of these is written within some 30 ms, or with the claim of the first unit, whose commit is waited for. Should
@@ -25,11 +26,11 @@ from app.store.units import drafts
 _NOBODY_WAITS = "set_config('synchronous_commit', 'off', true) is not null"
 
 # A run that waits for another one's mutex stays as it is.
-_SET_RUNNING = """
+_SET_RUNNING = f"""
     update sync_job_run
-       set status = 'running', updated_at = clock_timestamp(), daemon_id = :daemon_id,
+       set status = '{RunStatus.RUNNING}', updated_at = clock_timestamp(), daemon_id = :daemon_id,
            started_at = coalesce(started_at, clock_timestamp())
-     where id = :run_id and status = 'created'
+     where id = :run_id and status in {origins(RunStatus.RUNNING, RunStatus.CREATED)}
 """
 
 # Most runs have no mutex, and nobody to wait for.
@@ -41,17 +42,19 @@ _LOCK = text("select status from sync_job_run where id = :run_id for no key upda
 
 _HAS_DELIVERY_UNIT = text("select exists (select from unit where run_id = :run_id and kind = 'delivery')")
 
-_BEGIN = text("update sync_job_run set begun_at = now() where id = :run_id and status = 'running' and begun_at is null")
+_HAS_NOT_BEGUN = f"id = :run_id and status = '{RunStatus.RUNNING}' and begun_at is null"
+
+_BEGIN = text(f"update sync_job_run set begun_at = now() where {_HAS_NOT_BEGUN}")
 
 # No resume mends them.
 _COUNT_LOOP_ERROR = text("""
     update run_resource set errors = errors + 1, has_gaps = true where run_id = :run_id and name = :name
 """)
 
-_BEGIN_WITH_UNITS = """
+_BEGIN_WITH_UNITS = f"""
     with begun as (
         update sync_job_run set begun_at = now()
-         where id = :run_id and status = 'running' and begun_at is null and {nobody_waits}
+         where {_HAS_NOT_BEGUN} and {{nobody_waits}}
      returning id),
          made as (
         insert into unit (id, run_id, resource_id, kind, status, elements)
@@ -59,7 +62,7 @@ _BEGIN_WITH_UNITS = """
           from begun,
                unnest(cast(:ids as uuid[]), cast(:resource_ids as uuid[]), cast(:kinds as text[]),
                       cast(:statuses as text[]), cast(:elements as jsonb[]))
-               draft (id, resource_id, kind, status, elements)){also}
+               draft (id, resource_id, kind, status, elements)){{also}}
     select count(*) as begun from begun
 """
 
