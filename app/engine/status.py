@@ -1,6 +1,8 @@
-"""The states of runs, resources, units and daemons, and the moves between them that are allowed."""
+"""The states of runs, resources, units, deliveries, daemons and accounts, and the moves that are allowed."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any, Final, TypeAlias, TypeVar
 
 
 class RunStatus(StrEnum):
@@ -15,7 +17,7 @@ class RunStatus(StrEnum):
     COMPLETED = "completed"
     """All is done and the books balance."""
     FAILED = "failed"
-    """Ended by an error, told in ``error``."""
+    """Ended by an error, which ``error`` shows."""
     STOPPED = "stopped"
     """Ended by a user."""
 
@@ -54,7 +56,7 @@ class UnitStatus(StrEnum):
     DONE = "done"
     """Nothing is left to fetch."""
     FAILED = "failed"
-    """Given up; its error is recorded."""
+    """Given up. Nothing moves a unit here: what fails is recorded with its elements, and the unit goes on."""
     CANCELLED = "cancelled"
     """The run ended first."""
 
@@ -96,27 +98,6 @@ class ErrorHandling(StrEnum):
     """As ignore; the errors of one batch travel in one record_error event."""
 
 
-FINAL_RUN_STATUSES = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.STOPPED})
-LIVE_RUN_STATUSES = frozenset(RunStatus) - FINAL_RUN_STATUSES
-FINAL_UNIT_STATUSES = frozenset({UnitStatus.DONE, UnitStatus.FAILED, UnitStatus.CANCELLED})
-FINAL_RESOURCE_STATUSES = frozenset({ResourceStatus.COMPLETED, ResourceStatus.FAILED, ResourceStatus.STOPPED})
-
-# The state machine as data: a status may be entered only from these. A run that has ended is created anew by resume.
-RUN_MOVES: dict[RunStatus, frozenset[RunStatus]] = {
-    RunStatus.CREATED: FINAL_RUN_STATUSES,
-    RunStatus.RUNNING: frozenset({RunStatus.CREATED, RunStatus.RATE_LIMITED}),
-    RunStatus.RATE_LIMITED: frozenset({RunStatus.RUNNING}),
-    RunStatus.COMPLETED: frozenset({RunStatus.RUNNING, RunStatus.RATE_LIMITED}),
-    RunStatus.FAILED: LIVE_RUN_STATUSES,
-    RunStatus.STOPPED: LIVE_RUN_STATUSES,
-}
-
-
-def allowed_origins(target: RunStatus) -> frozenset[RunStatus]:
-    """Return from which statuses a run may move to ``target``."""
-    return RUN_MOVES[target]
-
-
 class AccountStatus(StrEnum):
     """What an account is good for."""
 
@@ -125,3 +106,67 @@ class AccountStatus(StrEnum):
     """Its upstream refuses its credentials: a person has to connect it anew. It is asked all the same."""
     INACTIVE = "inactive"
     """Whoever owns it has put it to rest: nothing is asked of it, by runs or direct calls."""
+
+
+Status: TypeAlias = RunStatus | ResourceStatus | UnitStatus | DeliveryStatus
+"""The statuses of the four state machines."""
+S = TypeVar("S", bound=Status)
+
+FINAL_RUN_STATUSES: Final = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.STOPPED})
+LIVE_RUN_STATUSES: Final = frozenset(RunStatus) - FINAL_RUN_STATUSES
+BEGUN_RUN_STATUSES: Final = LIVE_RUN_STATUSES - {RunStatus.CREATED}
+FINAL_RESOURCE_STATUSES: Final = frozenset({ResourceStatus.COMPLETED, ResourceStatus.FAILED, ResourceStatus.STOPPED})
+LIVE_RESOURCE_STATUSES: Final = frozenset(ResourceStatus) - FINAL_RESOURCE_STATUSES
+FINAL_UNIT_STATUSES: Final = frozenset({UnitStatus.DONE, UnitStatus.FAILED, UnitStatus.CANCELLED})
+LIVE_UNIT_STATUSES: Final = frozenset(UnitStatus) - FINAL_UNIT_STATUSES
+OPEN_UNIT_STATUSES: Final = LIVE_UNIT_STATUSES - {UnitStatus.IDLE}
+"""Something is left to do."""
+ACTIVE_UNIT_STATUSES: Final = OPEN_UNIT_STATUSES - {UnitStatus.BLOCKED}
+"""Somebody works on it, or can."""
+FINAL_DELIVERY_STATUSES: Final = frozenset(DeliveryStatus) - {DeliveryStatus.PENDING}
+
+# The state machines as data: a status may be entered only from these. docs/run-lifecycle.md draws the same arrows.
+_RUN_MOVES: Final[Mapping[RunStatus, frozenset[RunStatus]]] = {
+    # A run that has ended is created anew by a resume.
+    RunStatus.CREATED: FINAL_RUN_STATUSES,
+    RunStatus.RUNNING: frozenset({RunStatus.CREATED, RunStatus.RATE_LIMITED}),
+    RunStatus.RATE_LIMITED: frozenset({RunStatus.RUNNING}),
+    RunStatus.COMPLETED: BEGUN_RUN_STATUSES,
+    RunStatus.FAILED: LIVE_RUN_STATUSES,
+    RunStatus.STOPPED: LIVE_RUN_STATUSES,
+}
+_RESOURCE_MOVES: Final[Mapping[ResourceStatus, frozenset[ResourceStatus]]] = {
+    # A resume opens what had ended: as it was before its first unit, or as it was at work.
+    ResourceStatus.WAITING: FINAL_RESOURCE_STATUSES,
+    ResourceStatus.RUNNING: frozenset({ResourceStatus.WAITING, *FINAL_RESOURCE_STATUSES}),
+    ResourceStatus.COMPLETED: LIVE_RESOURCE_STATUSES,
+    ResourceStatus.FAILED: LIVE_RESOURCE_STATUSES,
+    ResourceStatus.STOPPED: LIVE_RESOURCE_STATUSES,
+}
+_UNIT_MOVES: Final[Mapping[UnitStatus, frozenset[UnitStatus]]] = {
+    UnitStatus.BLOCKED: frozenset({UnitStatus.LEASED, UnitStatus.CANCELLED, UnitStatus.FAILED}),
+    UnitStatus.IDLE: frozenset({UnitStatus.LEASED}),
+    # Of those that had ended, only a delivery unit is ready at once: it has events to send again.
+    UnitStatus.READY: frozenset({UnitStatus.BLOCKED, UnitStatus.IDLE, UnitStatus.LEASED, *FINAL_UNIT_STATUSES}),
+    # A lease that has expired is taken over.
+    UnitStatus.LEASED: frozenset({UnitStatus.READY, UnitStatus.LEASED}),
+    UnitStatus.DONE: frozenset({UnitStatus.LEASED}),
+    UnitStatus.FAILED: frozenset(),
+    UnitStatus.CANCELLED: LIVE_UNIT_STATUSES,
+}
+_DELIVERY_MOVES: Final[Mapping[DeliveryStatus, frozenset[DeliveryStatus]]] = {
+    # Sent again, or opened by a resume; what was split goes on in its parts.
+    DeliveryStatus.PENDING: FINAL_DELIVERY_STATUSES - {DeliveryStatus.SPLIT},
+    **{status: frozenset({DeliveryStatus.PENDING}) for status in FINAL_DELIVERY_STATUSES},
+}
+MOVES: Final[Mapping[type[Any], Mapping[Any, frozenset[Any]]]] = {
+    RunStatus: _RUN_MOVES,
+    ResourceStatus: _RESOURCE_MOVES,
+    UnitStatus: _UNIT_MOVES,
+    DeliveryStatus: _DELIVERY_MOVES,
+}
+
+
+def allowed_origins(target: S) -> frozenset[S]:
+    """Return from which statuses a row may move to ``target``."""
+    return MOVES[type(target)][target]

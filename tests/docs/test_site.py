@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app.engine.status import RUN_MOVES, UnitStatus
+from app.engine.status import MOVES, RunStatus, UnitStatus
 
 PROJECT_ROOT = Path(__file__).parents[2]
 DOCS = PROJECT_ROOT / "docs"
@@ -61,7 +61,9 @@ def test_diagram_of_a_run_has_the_moves_that_are_allowed() -> None:
     paths = ElementTree.parse(DOCS / "diagrams" / "run-states.svg").iter(f"{SVG}path")
     drawn = [move for path in paths for move in path.get("data-moves", "").split()]
 
-    assert sorted(drawn) == sorted(f"{origin}>{target}" for target, origins in RUN_MOVES.items() for origin in origins)
+    assert sorted(drawn) == sorted(
+        f"{origin}>{target}" for target, origins in MOVES[RunStatus].items() for origin in origins
+    )
 
 
 def test_diagram_of_a_unit_has_every_status() -> None:

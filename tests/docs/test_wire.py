@@ -22,7 +22,7 @@ def citations() -> set[tuple[str, str]]:
     return {found for source in sources for found in CITATION.findall(source)}
 
 
-def fields_of(section: str) -> set[str]:
+def find_fields(section: str) -> set[str]:
     """List the fields in the first column of a section's table."""
     text = re.split(r"^##", PAGE.partition(f"### {section}. ")[2], maxsplit=1, flags=re.MULTILINE)[0]
     cells = re.findall(r"^\| (`.+?) \|", text, re.MULTILINE)
@@ -54,8 +54,8 @@ def test_every_citation_leads_to_a_section_or_a_decision() -> None:
     ],
 )
 def test_objects_have_the_fields_that_are_listed(section: str, schema: type[Schema]) -> None:
-    assert fields_of(section) == set(schema().fields) - NOT_LISTED
+    assert find_fields(section) == set(schema().fields) - NOT_LISTED
 
 
 def test_listed_keys_of_items_are_known() -> None:
-    assert fields_of("A2") - set(ITEM.keys) == set()
+    assert find_fields("A2") - set(ITEM.keys) == set()

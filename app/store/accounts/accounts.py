@@ -36,7 +36,7 @@ _ONE = _ALL.where(_TABLE.c.environment_id == bindparam("environment"), _TABLE.c.
 _JOINED: Final = {"integration_name": tables.integration.c.name}
 
 INACTIVE: Final = AccountStatus.INACTIVE.value
-CLEAN: Final = {"status": "active", "last_error": None, "last_forbidden_error": null()}
+CLEAN: Final = {"status": AccountStatus.ACTIVE, "last_error": None, "last_forbidden_error": null()}
 """What an account with new credentials is taken for."""
 
 
@@ -141,7 +141,7 @@ class AccountStore:
             if "tenant_id" in values:
                 tenants.ensure(connection, environment_id, values["tenant_id"])
             account = self._shown(connection.execute(selected).mappings().one())
-            if row["status"] == "needs_reauth" and account.status == "active":
+            if row["status"] == AccountStatus.NEEDS_REAUTH and account.status == AccountStatus.ACTIVE:
                 announce_reactivation(connection, account)
             if row["status"] == INACTIVE and account.status != INACTIVE:
                 wake_account(connection, account_id)
@@ -234,7 +234,7 @@ def shown_account_of(row: Row, cipher: Cipher) -> IntegratedAccount:
         return account
     name, why = next(iter(unreadable.items()))
     told = f"{UnreadableSecretError.code}: send its {name} again: {why}"
-    status = account.status if account.status == INACTIVE else "needs_reauth"
+    status = account.status if account.status == INACTIVE else AccountStatus.NEEDS_REAUTH
     return replace(account, status=status, last_error=told, unreadable=frozenset(unreadable))
 
 

@@ -11,6 +11,7 @@ from app.engine.accounts import oauth
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.record_errors import SourceError
+from app.engine.status import AccountStatus
 from app.engine.webhooks.events import AUTHENTICATION_ERROR
 from app.services.accounts.credentials import Announcement
 from app.services.runs.conflicts import repeats_conflicts
@@ -27,8 +28,10 @@ _LOCK_SECONDS: Final = 40
 """Longer than a token endpoint may take; a process that is frozen meanwhile loses its lock then."""
 
 # A token does not wake what its owner has put to rest.
-_WITH_TOKEN: Final = case((_TABLE.c.status == "inactive", "inactive"), else_="active")
-_REFUSED: Final = "needs_reauth"
+_WITH_TOKEN: Final = case(
+    (_TABLE.c.status == AccountStatus.INACTIVE, AccountStatus.INACTIVE), else_=AccountStatus.ACTIVE
+)
+_REFUSED: Final = AccountStatus.NEEDS_REAUTH
 
 # Of several calls that are refused, the first one stays noted while it is refused on.
 _REFUSED_AGAIN = text("""
@@ -36,10 +39,11 @@ _REFUSED_AGAIN = text("""
      where id = :id and (refused_call is null or refused_call = :call)
 """)
 
-_ACCEPT = text("""
+_ACCEPT = text(f"""
     update integrated_account
-       set status = 'active', last_error = null, refused_call = null, refused_at = null, updated_at = now()
-     where id = :id and status = 'needs_reauth'
+       set status = '{AccountStatus.ACTIVE}', last_error = null, refused_call = null, refused_at = null,
+           updated_at = now()
+     where id = :id and status = '{AccountStatus.NEEDS_REAUTH}'
            and (refused_call is null or refused_call = :call
                 or refused_call <> '' and refused_at < now() - make_interval(secs => :quiet_seconds))
 """)
@@ -140,7 +144,7 @@ class CredentialStore:
         """Note that an account has to be connected anew, with its events, if ``token`` is still its own."""
         with self._engine.begin() as connection:
             row = connection.execute(_selected(account_id).with_for_update(key_share=True)).first()
-            if row is None or row.status == "inactive":
+            if row is None or row.status == AccountStatus.INACTIVE:
                 return False
             if row.status == _REFUSED:
                 connection.execute(_REFUSED_AGAIN, {"id": account_id, "call": call})

@@ -12,11 +12,12 @@ from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.announcements.webhook_turns import lock_key, under_way
 from app.store.db.database import Row
+from app.store.tables.statuses import origins
 
 _DUE_SINCE: Final = "coalesce(wake_at, '-infinity'::timestamp with time zone)"
 
 DUE_ANNOUNCEMENTS: Final = f"""
-    select from delivery where run_id is null and status = 'pending' and {_DUE_SINCE} <= now()
+    select from delivery where run_id is null and status = '{DeliveryStatus.PENDING}' and {_DUE_SINCE} <= now()
 """
 """Events of no run that can be sent now; one that is under way can not before its lease has ended."""
 
@@ -30,17 +31,20 @@ _SUBSCRIBERS = text("""
 # many locks only. Whose lock somebody has is left to the next time, as nobody here may wait.
 WEBHOOKS = text(f"""
     with recursive waiting (webhook_id) as (
-        (select webhook_id from delivery where run_id is null and status = 'pending' order by webhook_id limit 1)
+        (select webhook_id from delivery where run_id is null
+        and status = '{DeliveryStatus.PENDING}' order by webhook_id limit 1)
         union all
         select (select delivery.webhook_id from delivery
-                 where run_id is null and status = 'pending' and delivery.webhook_id > waiting.webhook_id
+                 where run_id is null and status = '{DeliveryStatus.PENDING}'
+                       and delivery.webhook_id > waiting.webhook_id
                  order by delivery.webhook_id limit 1)
           from waiting where waiting.webhook_id is not null),
          first as materialized (
         select waiting.webhook_id from waiting
                cross join lateral (
                select {_DUE_SINCE} as since, sequence from delivery
-                where run_id is null and status = 'pending' and delivery.webhook_id = waiting.webhook_id
+                where run_id is null and status = '{DeliveryStatus.PENDING}'
+                      and delivery.webhook_id = waiting.webhook_id
                       and {_DUE_SINCE} <= now()
                 order by {_DUE_SINCE}, sequence limit 1) oldest
          where :most_of_webhook > {under_way("waiting.webhook_id")}
@@ -57,7 +61,8 @@ _TAKE = text(f"""
                select own.id, {_DUE_SINCE} as since, own.sequence,
                       row_number() over (order by {_DUE_SINCE}, sequence) as turn
                  from delivery own
-                where own.run_id is null and own.status = 'pending' and own.webhook_id = waiting.webhook_id
+                where own.run_id is null and own.status = '{DeliveryStatus.PENDING}'
+                      and own.webhook_id = waiting.webhook_id
                       and {_DUE_SINCE} <= now()
                 order by {_DUE_SINCE}, sequence
                 limit greatest(0, :most_of_webhook - {under_way("waiting.webhook_id")})) d
@@ -65,30 +70,30 @@ _TAKE = text(f"""
          taken as (
         update delivery set lease_expires_at = now() + make_interval(secs => :lease_seconds),
                             wake_at = now() + make_interval(secs => :lease_seconds)
-          from due where delivery.id = due.id and delivery.status = 'pending'
+          from due where delivery.id = due.id and delivery.status = '{DeliveryStatus.PENDING}'
      returning delivery.id, delivery.webhook_id, delivery.event, delivery.body, delivery.attempts,
                delivery.created_at, due.turn)
     select taken.*, w.environment_id from taken left join webhook w on w.id = taken.webhook_id order by taken.turn
 """)
 
-_SETTLE = text("""
+_SETTLE = text(f"""
     update delivery
        set status = :status, attempts = attempts + 1, last_status_code = :status_code, last_error = :error,
-           last_attempt_at = now(), delivered_at = case when :status = 'delivered' then now() end,
+           last_attempt_at = now(), delivered_at = case when :status = '{DeliveryStatus.DELIVERED}' then now() end,
            lease_expires_at = null
-     where id = :id and status = 'pending'
+     where id = :id and status in {origins(DeliveryStatus.DELIVERED)}
 """)
 
-_FAILED_ATTEMPT = text("""
+_FAILED_ATTEMPT = text(f"""
     update delivery
        set attempts = attempts + 1, last_status_code = :status_code, last_error = :error, last_attempt_at = now(),
            wake_at = now() + make_interval(secs => :wake_seconds), lease_expires_at = null
-     where id = :id and status = 'pending'
+     where id = :id and status = '{DeliveryStatus.PENDING}'
 """)
 
-_RELEASE = text("""
+_RELEASE = text(f"""
     update delivery set wake_at = now() + make_interval(secs => :wake_seconds), lease_expires_at = null
-     where id = :id and status = 'pending'
+     where id = :id and status = '{DeliveryStatus.PENDING}'
 """)
 
 

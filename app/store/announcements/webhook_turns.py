@@ -9,6 +9,9 @@ from typing import Final
 
 from sqlalchemy import text
 
+from app.engine.status import UnitStatus
+from app.store.db.unit_conditions import is_due
+
 HEADROOM: Final = 8
 """How far below the bound claims need no lock: fewer daemons than this claim for one webhook within a millisecond."""
 
@@ -19,7 +22,7 @@ def under_way(webhook_id: str) -> str:
     """Write SQL that counts the deliveries under way of a webhook, whose id is given as SQL."""
     return f"""
         ((select count(*) from unit held
-           where held.kind = 'delivery' and held.status = 'leased' and held.webhook_id = {webhook_id}
+           where held.kind = 'delivery' and held.status = '{UnitStatus.LEASED}' and held.webhook_id = {webhook_id}
                  and held.lease_expires_at > now())
          + (select count(*) from delivery told
              where told.run_id is null and told.webhook_id = {webhook_id} and told.lease_expires_at > now()))
@@ -33,8 +36,6 @@ def lock_key(webhook_id: str) -> str:
 
 WEBHOOK_OF_UNIT: Final = "(select of_run.webhook_id from sync_job_run of_run where of_run.id = unit.run_id)"
 
-IS_DUE: Final = "(wake_at is null or wake_at <= now())"
-
 # The unit first, which a page's write may have for long: whoever has the webhook's lock waits for nothing any more.
 LOCK_WEBHOOK: Final = text(f"""
     with own as (select id from unit where id = :unit_id and kind = 'delivery' for no key update skip locked)
@@ -44,15 +45,15 @@ LOCK_WEBHOOK: Final = text(f"""
 # Who is ready and names a webhook waits for its turn there.
 WAIT: Final = text(f"""
     update unit set webhook_id = {WEBHOOK_OF_UNIT}, rung_at = now()
-     where id = :unit_id and kind = 'delivery' and status = 'ready' and {IS_DUE}
+     where id = :unit_id and kind = 'delivery' and {is_due()}
 """)
 
 # Marked as rung, so that two who ask at once get different ones.
 NEXT_OF_WEBHOOK: Final = text(f"""
     with next as (
         select waiting.id from unit waiting
-         where waiting.kind = 'delivery' and waiting.status = 'ready' and waiting.webhook_id = :webhook_id
-               and (waiting.wake_at is null or waiting.wake_at <= now())
+         where waiting.kind = 'delivery' and {is_due("waiting")}
+               and waiting.webhook_id = :webhook_id
          order by waiting.rung_at limit greatest(0, :most_of_webhook - {under_way(":webhook_id")})
            for update skip locked)
     update unit set rung_at = now() from next, sync_job_run r

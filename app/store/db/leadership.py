@@ -13,16 +13,17 @@ from sqlalchemy import Connection, Engine, Row, TextClause, text
 
 from app.engine.errors import StoreUnavailableError
 from app.engine.json_types import JSON
+from app.engine.status import DaemonStatus
 from app.store.db.connections import LONGEST_IDLE
 
 # Any constants that nothing else in this database uses.
 _LOCKS: Final = {"lead": 7_208_113_402, "seat": 7_208_113_403}
 
 # A session that has not kept what was asked of it is a pooler's: it would give the lock away with the session.
-_STAND_BY: Final = text("""
+_STAND_BY: Final = text(f"""
     select case when current_setting('idle_in_transaction_session_timeout') = :kept
                 then pg_try_advisory_lock(:seat) end as stands_by,
-           (select count(*) from daemon where status = 'active') as daemons
+           (select count(*) from daemon where status = '{DaemonStatus.ACTIVE}') as daemons
 """)
 
 # Whoever gets the lead makes the second place free for another.

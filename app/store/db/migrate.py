@@ -14,15 +14,21 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from app.engine.errors import Failure, InvalidInputError, StoreOfLaterVersionError, StoreRightsError
-from app.store.db.database import connect, connections_of
+from app.store.db.database import connect, connections_of, reading
 
 _MIGRATIONS = Path(__file__).parents[1] / "migrations"
 # One migrator at a time; any constant that nothing else in this database uses.
 _LOCK_KEY = 7_208_113_401
+_VALIDATE = text("""
+    select format('alter table %s validate constraint %I', conrelid::regclass, conname) from pg_constraint
+     where not convalidated and connamespace = current_schema()::regnamespace order by 1
+""")
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Apply what is missing, in one transaction; a second caller waits for the first and finds nothing to do.
+    """Apply what is missing, in one transaction, then check rows against new constraints.
+
+    A second caller waits for the first and finds nothing to do.
 
     Raises StoreOfLaterVersionError when there is more than this version knows, StoreRightsError when the database's
     role may not change it.
@@ -45,21 +51,30 @@ def downgrade(database_url: str, revision: str) -> None:
 def _migrate(database_url: str, apply: Callable[[Config], None]) -> None:
     engine = connect(database_url, pool_size=1)
     try:
-        with _rights_told(engine), engine.begin() as connection:
-            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
-            config = Config()
-            # A per cent sign begins what Alembic's file format replaces.
-            config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-            config.attributes["connection"] = connection
-            _refuse_later_version(config, connection)
-            apply(config)
+        with _name_missing_rights(engine):
+            with engine.begin() as connection:
+                connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+                config = Config()
+                # A per cent sign begins what Alembic's file format replaces.
+                config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+                config.attributes["connection"] = connection
+                _refuse_later_version(config, connection)
+                apply(config)
+            _validate_constraints(engine)
     finally:
         engine.dispose()
 
 
+def _validate_constraints(engine: Engine) -> None:
+    """Check the rows that were there before a constraint, under a lock that lets everybody read and write."""
+    with reading(engine) as connection:
+        for statement in connection.execute(_VALIDATE).scalars().all():
+            connection.exec_driver_sql(statement)
+
+
 @contextmanager
-def _rights_told(engine: Engine) -> Iterator[None]:
-    """Tell in one sentence what right the database's role lacks."""
+def _name_missing_rights(engine: Engine) -> Iterator[None]:
+    """Say in one sentence what right the database's role lacks."""
     try:
         yield
     except DBAPIError as error:

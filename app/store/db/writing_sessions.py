@@ -12,6 +12,7 @@ from psycopg import Cursor
 from sqlalchemy import Engine, text
 
 from app.engine.runs.work import Claim
+from app.engine.status import UnitStatus
 from app.store.db.database import reading
 
 # Postgres cuts names at 63 characters; this leaves 12 for the token.
@@ -21,7 +22,9 @@ _UUID: Final = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _SETTINGS: Final = """
     set_config('application_name', %(name)s, true), set_config('idle_in_transaction_session_timeout', '0', true)
 """
-_CLAIM: Final = "from unit where id = %(unit_id)s and fencing_token = %(fencing_token)s and status = 'leased'"
+_CLAIM: Final = (
+    f"from unit where id = %(unit_id)s and fencing_token = %(fencing_token)s and status = '{UnitStatus.LEASED}'"
+)
 
 # Those of a moment ago may just have been committed, and still have their name. Anybody can give a session a name like
 # it: what is no claim, or a session that this role may not end, would keep all others from being ended.
@@ -34,7 +37,7 @@ _END_ORPHANED: Final = text(f"""
     select count(pg_terminate_backend(pid)) from writing
      where not exists (select from unit where id = cast(split_part(claim, ':', 1) as uuid)
                               and fencing_token = cast(split_part(claim, ':', 2) as bigint)
-                              and status = 'leased' and lease_expires_at > now())
+                              and status = '{UnitStatus.LEASED}' and lease_expires_at > now())
 """)
 
 

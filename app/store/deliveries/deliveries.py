@@ -13,9 +13,11 @@ from app.engine.runs.work import Claim, EventDraft, PendingEvent, WakeUp
 from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.webhooks.merging import MergeBounds
 from app.services.runs.conflicts import repeats_conflicts
-from app.store.db.database import reading
-from app.store.records import webhook_changes
-from app.store.units.pages import count
+from app.store.db.database import driver_cursor, reading
+from app.store.db.unit_conditions import IS_HELD
+from app.store.records import webhook_records
+from app.store.tables.statuses import origins
+from app.store.units import checkpoint
 from app.store.units.units import hold_lease
 
 _NOTHING_MERGED: Final = MergeBounds()
@@ -31,15 +33,15 @@ IS_OPEN: Final = """
 _NEXT = text(f"""
     select d.id, d.webhook_id, d.resource_id, d.event, d.body, d.records, d.attempts, d.created_at, {IS_OPEN} as is_open
       from delivery d left join webhook w on w.id = d.webhook_id
-     where d.run_id = :run_id and d.status = 'pending'
+     where d.run_id = :run_id and d.status = '{DeliveryStatus.PENDING}'
      order by coalesce(w.is_active, true) desc, d.sequence, d.part collate "C" limit 1
 """)
 
-_SETTLE = text("""
+_SETTLE = text(f"""
     update delivery
        set status = :status, attempts = attempts + 1, last_status_code = :status_code, last_error = :error,
-           last_attempt_at = now(), delivered_at = case when :status = 'delivered' then now() end
-     where id = :id and status = 'pending'
+           last_attempt_at = now(), delivered_at = case when :status = '{DeliveryStatus.DELIVERED}' then now() end
+     where id = :id and status in {origins(DeliveryStatus.DELIVERED)}
 """)
 
 # As a page does for a fetching unit: who gets events delivered is no poison, however often its daemons die.
@@ -63,29 +65,31 @@ _FAILED_ATTEMPT = text("""
 """)
 
 # In batches that are full, as they will be once they are merged; very many small ones are a backlog too.
-_BACKLOG = text("""
+_BACKLOG = text(f"""
     select count(*) = :most
            or coalesce(sum(least(1, greatest(records::float / :records, size::float / :bytes))), 0) >= :limit
       from (select records, octet_length(body) as size from delivery
-             where run_id = :run_id and status = 'pending' and event = 'sync_job_run:record' limit :most) backlog
+             where run_id = :run_id and status = '{DeliveryStatus.PENDING}'
+                   and event = 'sync_job_run:record' limit :most) backlog
 """)
 
 # Nothing is fetched before the receiver has agreed to the run, whatever else it is told first.
-_UNBLOCK = text("""
-    update unit set status = 'ready', wake_at = null, rung_at = now(), updated_at = now()
+_UNBLOCK = text(f"""
+    update unit set status = '{UnitStatus.READY}', wake_at = null, rung_at = now(), updated_at = now()
       from sync_job_run r
-     where unit.run_id = :run_id and unit.status = 'blocked' and r.id = unit.run_id
-           and not exists (select from delivery d where d.run_id = :run_id and d.status = 'pending'
+     where unit.run_id = :run_id and unit.status in {origins(UnitStatus.READY, UnitStatus.BLOCKED)}
+           and r.id = unit.run_id
+           and not exists (select from delivery d where d.run_id = :run_id and d.status = '{DeliveryStatus.PENDING}'
                                   and d.event = 'sync_job_run:started')
  returning unit.run_id, unit.id, r.queue
 """)
 
 _LOCK_DELIVERY_UNIT = text("select id from unit where run_id = :run_id and kind = 'delivery' for no key update")
 
-_HAND_BACK = text("""
+_HAND_BACK = text(f"""
     update unit set status = :status, lease_owner = null, lease_expires_at = null, wake_at = null, webhook_id = null,
            attempts = 0, rung_at = now(), updated_at = now()
-     where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
+     where {IS_HELD}
 """)
 
 
@@ -130,13 +134,14 @@ class DeliveryStore:
         if event.records and end is not DeliveryStatus.DELIVERED:
             # Before, not with it: what webhooks were told is locked before a delivery unit.
             with self._engine.begin() as connection:
-                webhook_changes.take_back(connection, event.id)
+                webhook_records.withdraw(connection, event.id)
         with self._engine.begin() as connection:
             hold_lease(connection, claim, lease_seconds=lease_seconds)
             connection.execute(_PROGRESS, {"unit_id": claim.unit_id})
             connection.execute(_SETTLE, {"id": event.id, "status": end, "status_code": status_code, "error": error})
             if event.resource_id and event.records:
-                count(connection, event.resource_id, counted(end, event.records))
+                with driver_cursor(connection) as cursor:
+                    checkpoint.count(cursor, event.resource_id, counted(end, event.records))
             if self._is_long(connection, claim.run_id, backlog_limit):
                 return []
             rows = connection.execute(_UNBLOCK, {"run_id": claim.run_id}).all()
@@ -154,7 +159,7 @@ class DeliveryStore:
     ) -> None:
         """Put an event's parts into its place in the line; what it has told is told by them."""
         with self._engine.begin() as connection:
-            webhook_changes.lock_told_by(connection, event.id)
+            webhook_records.lock_of_event(connection, event.id)
             hold_lease(connection, claim, lease_seconds=lease_seconds)
             connection.execute(_PROGRESS, {"unit_id": claim.unit_id})
             end = {"status": DeliveryStatus.SPLIT, "status_code": status_code, "error": error}
@@ -165,7 +170,7 @@ class DeliveryStore:
                 values = {"id": part.id, "whole_id": event.id, "part": str(number), "before": before}
                 connection.execute(_INSERT_PART, {**values, "body": part.body, "records": part.records})
                 before += part.records
-            webhook_changes.hand_over(connection, event.id, [part.id for part in parts])
+            webhook_records.hand_over(connection, event.id, [part.id for part in parts])
 
     def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
         """Write down why an attempt failed; the event stays next in line."""

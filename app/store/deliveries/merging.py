@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, RowMapping, text
 
 from app.engine.runs.work import Claim
+from app.engine.status import DeliveryStatus, UnitStatus
 from app.engine.webhooks.merging import (
     Line,
     MergeBounds,
@@ -23,8 +24,9 @@ from app.engine.webhooks.merging import (
 )
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
+from app.store.db.unit_conditions import is_due
 from app.store.deliveries.deliveries import IS_OPEN
-from app.store.records import webhook_changes
+from app.store.records import webhook_records
 from app.store.units.units import hold_lease
 
 _MOST: Final = 1000
@@ -34,7 +36,7 @@ _LINE: Final = f"""
     select d.id, d.resource_id, d.records, octet_length(d.body) as size, {IS_OPEN} as is_open,
            d.log_sequence, d.previous_log_sequence, {{body}} as body
       from delivery d
-     where d.run_id = :run_id and d.webhook_id = :webhook_id and d.status = 'pending'
+     where d.run_id = :run_id and d.webhook_id = :webhook_id and d.status = '{DeliveryStatus.PENDING}'
      order by d.sequence, d.part collate "C" limit {_MOST}
 """
 _LOOK = text(_LINE.format(body="null"))
@@ -43,9 +45,9 @@ _TAKE = text(
 )
 
 # Who is blocked waits for this very line, and who sleeps may do so for long.
-_IS_FETCHED = text("""
+_IS_FETCHED = text(f"""
     select exists (select from unit where run_id = :run_id and kind = 'fetch'
-                          and (status = 'leased' or status = 'ready' and (wake_at is null or wake_at <= now())))
+                          and (status = '{UnitStatus.LEASED}' or {is_due()}))
 """)
 _AGE = text("select extract(epoch from now() - created_at) from delivery where id = :id")
 
@@ -57,12 +59,12 @@ _MERGE = text("""
     update delivery
        set body = :body, previous_log_sequence = :previous,
            records = (select sum(part.records) from delivery part where part.id = any(cast(:ids as uuid[]))),
-           remote_ids = (select array_agg(told.remote_id order by part.sequence, told.position)
-                           from delivery part, unnest(part.remote_ids) with ordinality told (remote_id, position)
+           remote_ids = (select array_agg(given.remote_id order by part.sequence, given.position)
+                           from delivery part, unnest(part.remote_ids) with ordinality given (remote_id, position)
                           where part.id = any(cast(:ids as uuid[])))
      where id = :id
 """)
-_FORGET = text("delete from delivery where id = any(cast(:ids as uuid[]))")
+_REMOVE = text("delete from delivery where id = any(cast(:ids as uuid[]))")
 
 _RENUMBER = text("""
     update delivery
@@ -93,7 +95,7 @@ class DeliveryMerger:
     def merge(self, claim: Claim, webhook_id: str, *, lease_seconds: float) -> None:
         """Merge what waits, and mark the first of it as about to be sent; raise LeaseLostError."""
         with self._engine.begin() as connection:
-            webhook_changes.lock_told(connection, claim.run_id)
+            webhook_records.lock_of_run(connection, claim.run_id)
             hold_lease(connection, claim, lease_seconds=lease_seconds)
             line = {"run_id": claim.run_id, "webhook_id": webhook_id}
             bounds = {"most_records": self._bounds.records, "most_bytes": self._bounds.bytes}
@@ -114,8 +116,8 @@ def _write(connection: Connection, batch: Merged) -> None:
         return
     ids = [part.id for part in batch.parts]
     connection.execute(_MERGE, {**values, "id": id, "ids": ids, "body": write_merged_body(batch)})
-    webhook_changes.take_over(connection, id, ids[:-1])
-    connection.execute(_FORGET, {"ids": ids[:-1]})
+    webhook_records.take_over(connection, id, ids[:-1])
+    connection.execute(_REMOVE, {"ids": ids[:-1]})
 
 
 def _kinship(connection: Connection, run_id: str) -> RelatedResources:

@@ -8,13 +8,14 @@ from sqlalchemy import Connection, Engine, func, select, text
 from app.engine.objects.lists import ListFilters, Page
 from app.engine.objects.webhooks import Delivery
 from app.engine.runs.work import WakeUp
-from app.engine.status import DeliveryStatus
+from app.engine.status import DeliveryStatus, UnitStatus
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import paging
-from app.store.db.database import Row, reading
+from app.store.db.database import Row, driver_cursor, reading
 from app.store.deliveries.deliveries import counted
-from app.store.units.pages import count
+from app.store.tables.statuses import origins
+from app.store.units import checkpoint
 
 _TABLE = tables.delivery
 LISTED = tuple(column for column in _TABLE.c if column.name != "body")
@@ -23,10 +24,11 @@ LISTED = tuple(column for column in _TABLE.c if column.name != "body")
 _COUNTED = (DeliveryStatus.DELIVERED, DeliveryStatus.DEAD_LETTERED, DeliveryStatus.QUARANTINED)
 
 # A unit that is at work comes to the event by itself; one that sleeps, or that had nothing left to do, has to be woken.
-_WAKE_UNIT = text("""
+_WAKE_UNIT = text(f"""
     update unit
-       set status = case when status = 'leased' then status else 'ready' end, wake_at = null, rung_at = now(),
-           attempts = case when status = 'leased' then attempts else 0 end, updated_at = now()
+       set status = case when status = '{UnitStatus.LEASED}' then status else '{UnitStatus.READY}' end,
+           wake_at = null, rung_at = now(),
+           attempts = case when status = '{UnitStatus.LEASED}' then attempts else 0 end, updated_at = now()
      where run_id = :run_id and kind = 'delivery'
 """)
 
@@ -38,32 +40,34 @@ _UNIT = text("""
 _RUN = text("select run_id from delivery where id = :id and webhook_id = :webhook_id")
 
 # What was split goes on in its parts.
-_LOCK = text("""
+_LOCK = text(f"""
     select status, resource_id, records from delivery
-     where id = :id and octet_length(body) > 0 and status <> 'split' for update
+     where id = :id and octet_length(body) > 0 and status <> '{DeliveryStatus.SPLIT}' for update
 """)
 
 # It has as long again as a new one to be taken.
-_REOPEN = text("""
-    update delivery set status = 'pending', attempts = 0, delivered_at = null, created_at = now(), wake_at = null,
+_REOPEN = text(f"""
+    update delivery set status = '{DeliveryStatus.PENDING}', attempts = 0, delivered_at = null, created_at = now(),
+    wake_at = null,
            lease_expires_at = null
-     where id = :id and status <> 'pending'
+     where id = :id and status in {origins(DeliveryStatus.PENDING)}
 """)
 
 # What is under way is not sent a second time beside that.
-_HURRY: Final = """
+_HURRY: Final = f"""
     update delivery set wake_at = null
-     where {which} and run_id is null and status = 'pending'
+     where {{which}} and run_id is null and status = '{DeliveryStatus.PENDING}'
            and (lease_expires_at is null or lease_expires_at <= now())
 """
 _HURRY_ONE = text(_HURRY.format(which="id = :id"))
 _HURRY_ALL = text(_HURRY.format(which="webhook_id = :webhook_id"))
 
-_WAKE_ALL = text("""
+_WAKE_ALL = text(f"""
     update unit set wake_at = null, rung_at = now(), updated_at = now()
       from sync_job_run r
-     where r.id = unit.run_id and unit.kind = 'delivery' and unit.status = 'ready'
-           and unit.run_id in (select run_id from delivery where webhook_id = :webhook_id and status = 'pending')
+     where r.id = unit.run_id and unit.kind = 'delivery' and unit.status = '{UnitStatus.READY}'
+           and unit.run_id in (select run_id from delivery where webhook_id = :webhook_id
+           and status = '{DeliveryStatus.PENDING}')
  returning unit.id, unit.run_id, r.queue
 """)
 
@@ -125,7 +129,8 @@ class WebhookDeliveryStore:
 
 def _uncount(connection: Connection, row: Row) -> None:
     if row["status"] in _COUNTED and row["resource_id"] and row["records"]:
-        count(connection, str(row["resource_id"]), counted(DeliveryStatus(row["status"]), -row["records"]))
+        with driver_cursor(connection) as cursor:
+            checkpoint.count(cursor, str(row["resource_id"]), counted(DeliveryStatus(row["status"]), -row["records"]))
 
 
 def _dispatch(unit: Any) -> WakeUp:

@@ -18,18 +18,18 @@ from app.store.db import paging
 from app.store.db.database import reading
 
 # A daemon that signed off is not called back by a report that it sent before; one that only fell silent is.
-_NOTE = text("""
+_NOTE = text(f"""
     with pulse as (select * from unnest(cast(:ids as text[]), cast(:silent_seconds as float8[])) as p (id, silent)),
          heard as (
              update daemon d
-                set status = case when d.status = 'stopping'
-                                       or d.status = 'stopped' and d.last_active_at >= d.updated_at
-                                  then d.status else 'active' end,
+                set status = case when d.status = '{DaemonStatus.STOPPING}'
+                                       or d.status = '{DaemonStatus.STOPPED}' and d.last_active_at >= d.updated_at
+                                  then d.status else '{DaemonStatus.ACTIVE}' end,
                     last_active_at = now(), updated_at = now(),
                     consumed_at = coalesce(now() - make_interval(secs => pulse.silent), d.consumed_at)
                from pulse where d.id = pulse.id)
-    update daemon set status = 'stopped', updated_at = now()
-     where status <> 'stopped' and last_active_at < now() - make_interval(secs => :silence)
+    update daemon set status = '{DaemonStatus.STOPPED}', updated_at = now()
+     where status <> '{DaemonStatus.STOPPED}' and last_active_at < now() - make_interval(secs => :silence)
            and not exists (select from pulse where pulse.id = daemon.id)
 """)
 
@@ -46,9 +46,10 @@ _NOTE_FAILING = text("""
      where id = :id
 """)
 
-_FAILING = text("""
+_FAILING = text(f"""
     select metadata -> 'failing_duties' as faults from daemon
-     where status = 'active' and last_active_at > now() - make_interval(secs => :within) and metadata ? 'failing_duties'
+     where status = '{DaemonStatus.ACTIVE}' and last_active_at > now() - make_interval(secs => :within)
+           and metadata ? 'failing_duties'
      order by last_active_at
 """)
 

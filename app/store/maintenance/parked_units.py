@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from sqlalchemy import Engine, text
 
 from app.engine.runs.work import WakeUp
+from app.engine.status import BEGUN_RUN_STATUSES, UnitStatus
 from app.services.accounts.budgets import ParkedRun
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
+from app.store.tables.statuses import any_of
 
-_IS_PARKED = """
-    r.integrated_account_id = :account_id and r.status in ('running', 'rate_limited') and u.kind = 'fetch'
-    and u.status = 'ready' and u.wake_at > now()
+_IS_PARKED = f"""
+    r.integrated_account_id = :account_id and r.status in {any_of(BEGUN_RUN_STATUSES)} and u.kind = 'fetch'
+    and u.status = '{UnitStatus.READY}' and u.wake_at > now()
 """
 
 _OF_ACCOUNT = text(f"""

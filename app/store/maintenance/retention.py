@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Engine, TextClause, column, text
 
 from app.engine.json_types import JSON
+from app.engine.status import DaemonStatus, DeliveryStatus, RunStatus
 from app.services.maintenance.retention import ExpiredRun, PrunedRuns
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
@@ -16,7 +17,7 @@ from app.store.tables.base import uuid_type
 _BODIES: Final = text(f"""
     with old as materialized (
              select id, integrated_account_id, log_sequence as sequence from delivery
-              where status = 'delivered' and octet_length(body) > 0
+              where status = '{DeliveryStatus.DELIVERED}' and octet_length(body) > 0
                     and delivered_at < now() - make_interval(secs => :seconds)
               order by delivered_at, id limit :limit offset :skip),
          {TRIM}
@@ -42,17 +43,19 @@ _KEYS: Final = text("""
      where idempotency_key.environment_id = old.environment_id and idempotency_key.key = old.key
 """)
 
-_MESSAGES: Final = text("""
+_MESSAGES: Final = text(f"""
     delete from outbox where id in (
         select id from outbox o
          where created_at < now() - interval '1 day'
-               and not exists (select from sync_job_run r where r.id::text = o.args ->> 0 and r.status = 'created')
+               and not exists (select from sync_job_run r where r.id::text = o.args ->> 0
+               and r.status = '{RunStatus.CREATED}')
          order by id limit :limit offset :skip for update skip locked)
 """)
 
-_DAEMONS: Final = text("""
+_DAEMONS: Final = text(f"""
     delete from daemon where id in (
-        select id from daemon where status = 'stopped' and updated_at < now() - make_interval(secs => :seconds)
+        select id from daemon where status = '{DaemonStatus.STOPPED}'
+               and updated_at < now() - make_interval(secs => :seconds)
          order by id limit :limit offset :skip for update skip locked)
 """)
 
@@ -68,10 +71,11 @@ _CALLS: Final = text("""
          order by created_at, id limit :limit offset :skip for update skip locked)
 """)
 
-_ANNOUNCEMENTS: Final = text("""
+_ANNOUNCEMENTS: Final = text(f"""
     delete from delivery where id in (
         select id from delivery
-         where run_id is null and created_at < now() - make_interval(secs => :seconds) and status <> 'pending'
+         where run_id is null and created_at < now() - make_interval(secs => :seconds)
+               and status <> '{DeliveryStatus.PENDING}'
          order by created_at, id limit :limit offset :skip for update skip locked)
 """)
 
@@ -83,7 +87,7 @@ _TOLD: Final = text("""
 """)
 
 # The last completed run of a job, an account and the same args stays: the next increment begins where it began.
-_EXPIRED: Final = text("""
+_EXPIRED: Final = text(f"""
     with old as (
         select r.* from environment e cross join lateral (
                select * from sync_job_run ended
@@ -94,20 +98,20 @@ _EXPIRED: Final = text("""
                 order by ended.finished_at, ended.id limit :limit) r
          order by r.finished_at, r.id limit :limit)
     select r.id, r.finished_at,
-           not exists (select from delivery d where d.run_id = r.id and d.status = 'pending')
-           and (r.status <> 'completed' or exists (
+           not exists (select from delivery d where d.run_id = r.id and d.status = '{DeliveryStatus.PENDING}')
+           and (r.status <> '{RunStatus.COMPLETED}' or exists (
                 select from sync_job_run later
                  where later.sync_job_id = r.sync_job_id and later.integrated_account_id = r.integrated_account_id
-                       and later.args_hash = r.args_hash and later.status = 'completed'
+                       and later.args_hash = r.args_hash and later.status = '{RunStatus.COMPLETED}'
                        and later.started_at > r.started_at)) as may_go
       from old r order by r.finished_at, r.id
 """)
 
 # Whoever resumes a run waits, or was first: then it has no end any more. So it is with events that are sent again.
-_LOCK_EXPIRED: Final = text("""
+_LOCK_EXPIRED: Final = text(f"""
     select id from sync_job_run r
      where id = any(cast(:run_ids as uuid[])) and finished_at < now() - make_interval(secs => :seconds)
-           and not exists (select from delivery d where d.run_id = r.id and d.status = 'pending')
+           and not exists (select from delivery d where d.run_id = r.id and d.status = '{DeliveryStatus.PENDING}')
      order by id for update of r skip locked
 """).columns(column("id", uuid_type))
 

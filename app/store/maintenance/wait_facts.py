@@ -6,45 +6,49 @@ from sqlalchemy import Engine, text
 
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.settling import Exchanges
-from app.engine.status import ResourceStatus
+from app.engine.status import OPEN_UNIT_STATUSES, DeliveryStatus, ResourceStatus, RunStatus, UnitStatus
 from app.services.diagnosis.run_facts import DeliveryFacts, ResourceFacts, RunFacts, UnitFacts
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import Row, reading
+from app.store.db.unit_conditions import is_free
 from app.store.maintenance.daemons import DaemonStore
+from app.store.tables.statuses import any_of
 
 _COMPARED_RUNS: Final = 20
 
-_UNITS = text("""
-    select count(*) filter (where status = 'leased' and lease_expires_at > now()) as working,
+_UNITS = text(f"""
+    select count(*) filter (where status = '{UnitStatus.LEASED}' and lease_expires_at > now()) as working,
            count(*) filter (where is_free) as waiting,
-           min(case when status = 'leased' then lease_expires_at else greatest(updated_at, wake_at) end)
+           min(case when status = '{UnitStatus.LEASED}' then lease_expires_at else greatest(updated_at, wake_at) end)
                filter (where is_free) as waiting_since,
-           count(*) filter (where status = 'ready' and not is_free) as parked,
-           min(wake_at) filter (where status = 'ready' and not is_free) as wakes_at,
-           count(*) filter (where status = 'blocked') as blocked
+           count(*) filter (where status = '{UnitStatus.READY}' and not is_free) as parked,
+           min(wake_at) filter (where status = '{UnitStatus.READY}' and not is_free) as wakes_at,
+           count(*) filter (where status = '{UnitStatus.BLOCKED}') as blocked
       from unit cross join lateral (
-           select status = 'ready' and (wake_at is null or wake_at <= now())
-                  or status = 'leased' and lease_expires_at <= now() as is_free) free
-     where run_id = :run_id and kind = 'fetch' and status in ('leased', 'ready', 'blocked')
+           select {is_free()} as is_free) free
+     where run_id = :run_id and kind = 'fetch' and status in {any_of(OPEN_UNIT_STATUSES)}
 """)
 
-_DELIVERIES = text("""
-    select (select count(*) from delivery d where d.run_id = :run_id and d.status = 'pending') as pending,
+_DELIVERIES = text(f"""
+    select (select count(*) from delivery d where d.run_id = :run_id
+           and d.status = '{DeliveryStatus.PENDING}') as pending,
            coalesce(first.attempts, 0) as attempts, first.last_status_code, first.last_error,
            (select min(u.wake_at) from unit u
-             where u.run_id = :run_id and u.kind = 'delivery' and u.status = 'ready' and u.wake_at > now())
+             where u.run_id = :run_id and u.kind = 'delivery' and u.status = '{UnitStatus.READY}' and u.wake_at > now())
                as retries_at,
            (select disabled_reason from webhook w where w.id = :webhook_id) as disabled_reason
       from (select 1) as one left join lateral (
            select attempts, last_status_code, last_error from delivery d
-            where d.run_id = :run_id and d.status = 'pending' order by d.sequence, d.part limit 1) first on true
+            where d.run_id = :run_id
+                  and d.status = '{DeliveryStatus.PENDING}' order by d.sequence, d.part limit 1) first on true
 """)
 
 # Runs of the same job and account that ended well, the newest few: what its resources usually take.
-_RESOURCES = text("""
+_RESOURCES = text(f"""
     with past as (
         select id from sync_job_run
-         where integrated_account_id = :account_id and sync_job_id = :job_id and status = 'completed' and id <> :run_id
+         where integrated_account_id = :account_id and sync_job_id = :job_id and status = '{RunStatus.COMPLETED}'
+               and id <> :run_id
          order by created_at desc, id desc limit :compared),
          usual as (
         select r.name, sum(r.answer_ms)::float8 / sum(r.answered) as answer_ms
@@ -53,14 +57,14 @@ _RESOURCES = text("""
            usual.answer_ms as usual_ms, greatest(r.heard_at, asking.since) as asked_since, asking.units
       from run_resource r left join usual on usual.name = r.name cross join lateral (
            select min(u.rung_at) as since, count(*) as units from unit u
-            where u.resource_id = r.id and u.status = 'leased' and u.lease_expires_at > now()) asking
+            where u.resource_id = r.id and u.status = '{UnitStatus.LEASED}' and u.lease_expires_at > now()) asking
      where r.run_id = :run_id order by r.position
 """)
 
-_USUAL_SECONDS = text("""
+_USUAL_SECONDS = text(f"""
     select percentile_cont(0.5) within group (order by extract(epoch from finished_at - started_at))
       from (select started_at, finished_at from sync_job_run
-             where integrated_account_id = :account_id and sync_job_id = :job_id and status = 'completed'
+             where integrated_account_id = :account_id and sync_job_id = :job_id and status = '{RunStatus.COMPLETED}'
                    and id <> :run_id
              order by created_at desc, id desc limit :compared) past
 """)

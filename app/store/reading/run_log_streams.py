@@ -14,6 +14,7 @@ from app.engine.ids import derive_id
 from app.engine.json_types import JsonObject
 from app.engine.logs.entries import STOPPED, LoggedRun, RunEntry
 from app.engine.objects.environments import EnvironmentId
+from app.engine.status import RunStatus
 from app.engine.webhooks import events
 from app.store import tables
 from app.store.db.database import Row
@@ -22,7 +23,11 @@ from app.store.reading.webhook_log import of_webhooks
 
 _RUN, _ERROR, _DELIVERY, _RESOURCE = tables.sync_job_run.c, tables.run_error.c, tables.delivery.c, tables.run_resource.c
 
-_ENDED: Final = {events.COMPLETED: "completed", events.FAILED: "failed", STOPPED: "stopped"}
+_ENDED: Final = {
+    events.COMPLETED: RunStatus.COMPLETED,
+    events.FAILED: RunStatus.FAILED,
+    STOPPED: RunStatus.STOPPED,
+}
 _INTEGRATION: Final = _RUN.sync_job["integration_name"].astext
 _OF_RUN: Final = (
     _RUN.id.label("run_id"),
@@ -99,7 +104,7 @@ def _end_entries(row: Row) -> Iterator[PlacedEntry]:
 def _waits(question: Question, wanted: Sequence[str]) -> Select[Any]:
     seconds = func.extract("epoch", _RUN.retry_after - _RUN.updated_at)
     statement = _runs(question).add_columns(_RUN.updated_at, func.ceil(seconds).label("seconds"))
-    return question.page(statement.where(_RUN.status == "rate_limited"), _RUN.updated_at, _RUN.id)
+    return question.page(statement.where(_RUN.status == RunStatus.RATE_LIMITED), _RUN.updated_at, _RUN.id)
 
 
 def _wait_entries(row: Row) -> Iterator[PlacedEntry]:

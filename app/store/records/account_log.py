@@ -4,11 +4,14 @@ Whoever takes numbers holds the log's row to the end of the transaction. So numb
 reader that has come to a number will never find a smaller one later.
 """
 
+from typing import Any
+
+from psycopg import Cursor
 from sqlalchemy import Connection, text
 
 
 def allocation(source: str) -> str:
-    """Write SQL that takes numbers, as psycopg takes it: ``source`` gives an account's id and how many it needs."""
+    """Write SQL that takes numbers, as psycopg takes it: ``source`` selects an account's id and how many it needs."""
     return f"""
         insert into account_log (integrated_account_id, last_sequence) {source}
             on conflict (integrated_account_id) do update
@@ -17,13 +20,18 @@ def allocation(source: str) -> str:
     """
 
 
-ALLOCATE = allocation("values (%(account_id)s, %(count)s)")
-"""Take ``count`` numbers; gives the last of them."""
-
-_ALLOCATE = text(ALLOCATE.replace("%(account_id)s", ":account_id").replace("%(count)s", ":count"))
+_ALLOCATE = allocation("values (%(account_id)s, %(count)s)")
+_ALLOCATE_TEXT = text(allocation("values (:account_id, :count)"))
 
 
 def allocate(connection: Connection, account_id: str, count: int) -> int:
-    """Take ``count`` numbers within the caller's transaction; give the first."""
-    last = connection.execute(_ALLOCATE, {"account_id": account_id, "count": count}).scalar_one()
+    """Take ``count`` numbers within the caller's transaction; return the first."""
+    last = connection.execute(_ALLOCATE_TEXT, {"account_id": account_id, "count": count}).scalar_one()
     return int(last) - count + 1
+
+
+def take_numbers(cursor: Cursor[Any], account_id: str, count: int) -> int:
+    """Take ``count`` numbers within the caller's transaction; return the last. Taking 0 locks the log."""
+    row = cursor.execute(_ALLOCATE, {"account_id": account_id, "count": count}).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,10 +1,10 @@
 """Find the records of a page that the table does not hold as they are: ids first, then content hashes.
 
-Most pages of a sync that runs again hold nothing new. So one looks before anything is locked: what comes of it is
-certain only as long as nobody writes to the account, which the last number in the account's log tells.
+Most pages of a sync that runs again hold nothing new, so a page is compared before anything is locked. The result
+holds as long as nobody writes to the account, which the last number in the account's log shows.
 
-Postgres and this process take turns as little as they can: rows are made while Postgres looks for the page's ids. A
-very large page is looked for in parts, and its rows are not kept: it would be held three times.
+Rows are made while Postgres looks for the page's ids. A very large page is compared in parts, and its rows are not
+kept: it would be held three times.
 """
 
 import select
@@ -16,7 +16,7 @@ from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
 from app.engine.records.rows import HASH_BYTES, RecordBatch
-from app.store.db.autocommit import Autocommit
+from app.engine.runs.work import PageWrite
 
 # Not a join with the page: Postgres would read the whole table for it as long as it has no statistics.
 # What the run itself has written is marked by a byte in front of its hash: such a record always differs at first.
@@ -33,22 +33,6 @@ _LAST = "select last_sequence from account_log where integrated_account_id = %(a
 _OWN = b"\0"
 _ASKED_AT_ONCE = 5_000
 _MADE_AT_ONCE = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordPage:
-    """The records of a few pages of one resource, on their way into the table."""
-
-    account_id: str
-    resource: str
-    run_id: str
-    batch: RecordBatch
-    seen_by: str | None = None
-    """The run's resource that keeps track of what it has seen, to find out what has vanished."""
-    former_ids: Sequence[str] = ()
-    """What its records were known by; kept where it keeps track."""
-    counts_repeats: bool = False
-    """Records that the run itself has written before are told from others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +52,17 @@ class Difference:
         return len(self.new) + len(self.changed)
 
 
-def find(singles: Autocommit, page: RecordPage) -> Difference:
+def find(connection: Connection[Any], page: PageWrite) -> Difference:
     """Compare a page with the table, and lock nothing."""
-    return singles.read(lambda connection: find_over(connection, page)) if page.batch else Difference()
+    return _join([_find_part(connection, page, ids) for ids in _parts(page.records.ids)])
 
 
-def find_over(connection: Connection[Any], page: RecordPage) -> Difference:
-    """Compare a page with the table over a connection of the caller's."""
-    return _together([_find_part(connection, page, ids) for ids in _parts(page.batch.ids)])
-
-
-def find_again(cursor: Cursor[Any], page: RecordPage, last_sequence: int) -> Difference:
+def find_again(cursor: Cursor[Any], page: PageWrite, last_sequence: int) -> Difference:
     """Compare a page with the table once the account's log is locked, behind its last number."""
-    return _together(
+    return _join(
         [
-            _compare(page.batch, ids, dict(_ask(cursor, page, ids).fetchall()), last_sequence)
-            for ids in _parts(page.batch.ids)
+            _compare(page.records, ids, dict(_ask(cursor, page, ids).fetchall()), last_sequence)
+            for ids in _parts(page.records.ids)
         ]
     )
 
@@ -92,7 +71,7 @@ def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
     return [ids[start : start + _ASKED_AT_ONCE] for start in range(0, len(ids), _ASKED_AT_ONCE)]
 
 
-def _together(parts: Sequence[Difference]) -> Difference:
+def _join(parts: Sequence[Difference]) -> Difference:
     if len(parts) == 1:
         return parts[0]
     return Difference(
@@ -105,33 +84,33 @@ def _together(parts: Sequence[Difference]) -> Difference:
     )
 
 
-def _find_part(connection: Connection[Any], page: RecordPage, ids: Sequence[str]) -> Difference:
+def _find_part(connection: Connection[Any], page: PageWrite, ids: Sequence[str]) -> Difference:
     with connection.pipeline(), connection.cursor(binary=True, row_factory=tuple_row) as log:
         log.execute(_LAST, {"account_id": page.account_id})
         with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
             _ask(cursor, page, ids)
-            if page.batch.keeps_rows:
+            if page.records.keeps_rows:
                 _make_rows_meanwhile(connection, page, ids)
             held: dict[str, bytes] = dict(cursor.fetchall())
         last = log.fetchone()
-    return _compare(page.batch, ids, held, int(last[0]) if last else 0)
+    return _compare(page.records, ids, held, int(last[0]) if last else 0)
 
 
-def _make_rows_meanwhile(connection: Connection[Any], page: RecordPage, ids: Sequence[str]) -> None:
+def _make_rows_meanwhile(connection: Connection[Any], page: PageWrite, ids: Sequence[str]) -> None:
     connection.pgconn.send_flush_request()
     connection.pgconn.flush()
     for start in range(0, len(ids), _MADE_AT_ONCE):
-        if _has_answered(connection):
+        if _has_answer(connection):
             return
-        page.batch.make_rows(ids[start : start + _MADE_AT_ONCE])
+        page.records.make_rows(ids[start : start + _MADE_AT_ONCE])
 
 
-def _ask(cursor: Cursor[Any], page: RecordPage, ids: Sequence[str]) -> Cursor[Any]:
+def _ask(cursor: Cursor[Any], page: PageWrite, ids: Sequence[str]) -> Cursor[Any]:
     values = {"account_id": page.account_id, "resource": page.resource, "ids": text_array(ids)}
-    return cursor.execute(_HELD, {**values, "repeats": page.counts_repeats, "run_id": page.run_id})
+    return cursor.execute(_HELD, {**values, "repeats": page.counts_repeats, "run_id": page.claim.run_id})
 
 
-def _has_answered(connection: Connection[Any]) -> bool:
+def _has_answer(connection: Connection[Any]) -> bool:
     return bool(select.select([connection.fileno()], [], [], 0)[0])
 
 
@@ -155,7 +134,7 @@ def _compare(batch: RecordBatch, ids: Sequence[str], held: dict[str, bytes], las
 
 
 def text_array(texts: Sequence[str]) -> str:
-    """Write an array as Postgres reads it, in a tenth of the time that the driver takes for each element."""
+    """Return an array as Postgres reads it, in a tenth of the time that the driver takes for each element."""
     joined = '","'.join(texts)
     if "\\" in joined or joined.count('"') > 2 * len(texts) - 2:
         joined = '","'.join(text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)

@@ -1,10 +1,35 @@
 """Records that have vanished upstream: marked as deleted, never removed at once, and brought back on demand."""
 
+from typing import Any, Final
+
+from psycopg import Cursor
 from sqlalchemy import Connection, Engine, text
 
-from app.engine.runs.work import Pass, Vanished
+from app.engine.runs.work import PageWrite, Pass, Vanished
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.records import account_log
+from app.store.records.differences import text_array
+
+_HELD: Final = """
+    from record
+   where integrated_account_id = %(account_id)s and resource = %(resource)s and remote_id = any(%(ids)s::text[])
+         and deleted_at is null
+"""
+_COUNT_HELD: Final = f"select count(*) {_HELD}"
+_DELETE_HELD: Final = f"""
+    with held as (select remote_id, row_number() over (order by remote_id) as position {_HELD})
+    update record
+       set deleted_at = now(), updated_at = now(), synced_at = now(), sync_job_run_id = %(run_id)s,
+           sequence = %(before)s + held.position
+      from held
+     where integrated_account_id = %(account_id)s and resource = %(resource)s and record.remote_id = held.remote_id
+           and record.remote_id = any(%(ids)s::text[])
+"""
+
+_SEE: Final = """
+    insert into record_seen (resource_id, remote_ids, is_former)
+    values (%(resource_id)s, %(ids)s::text[], %(is_former)s)
+"""
 
 _SEEN = """
     with seen as (
@@ -45,7 +70,7 @@ _COUNT_IN_BOOKS = text("""
      where id = :resource_id
 """)
 
-_FORGET = text("""
+_REMOVE_SEEN = text("""
     delete from record_seen using run_resource
      where run_resource.id = record_seen.resource_id and run_resource.run_id = :run_id
 """)
@@ -67,6 +92,35 @@ _RESTORE = text(f"""
 """)
 
 
+def note_seen(cursor: Cursor[Any], page: PageWrite) -> None:
+    """Keep the ids of a page's records, and what they were known by before, with the page."""
+    ids = page.changes.records.ids if page.changes else page.records.ids
+    for seen, is_former in ((ids, False), (page.former_ids, True)):
+        if seen:
+            values = {"resource_id": page.claim.resource_id, "ids": text_array(seen), "is_former": is_former}
+            cursor.execute(_SEE, values)
+
+
+def delete_reported(cursor: Cursor[Any], page: PageWrite) -> range:
+    """Make tombstones of what is held of a page's ``deleted``; return their numbers in the account's log."""
+    place = {"account_id": page.account_id, "resource": page.resource, "run_id": page.claim.run_id}
+    values = {**place, "ids": text_array(page.deleted)}
+    if not _count_held(cursor, values):
+        return range(0)
+    # From here on nobody else writes records of the account.
+    account_log.take_numbers(cursor, page.account_id, 0)
+    count = _count_held(cursor, values)
+    last = account_log.take_numbers(cursor, page.account_id, count)
+    cursor.execute(_DELETE_HELD, {**values, "before": last - count})
+    return range(last - count + 1, last + 1)
+
+
+def _count_held(cursor: Cursor[Any], values: dict[str, Any]) -> int:
+    row = cursor.execute(_COUNT_HELD, values).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def count_vanished(connection: Connection, ended: Pass) -> Vanished:
     """Count what a pass has not seen, within the caller's transaction."""
     # Nobody else may write records of the account until this is decided.
@@ -81,9 +135,9 @@ def delete_vanished(connection: Connection, ended: Pass, *, count: int) -> None:
     connection.execute(_COUNT_IN_BOOKS, {"resource_id": ended.resource_ids[0], "count": count, "first": first})
 
 
-def forget_seen(connection: Connection, run_id: str) -> None:
-    """Forget what a run has seen, once it is over."""
-    connection.execute(_FORGET, {"run_id": run_id})
+def remove_seen(connection: Connection, run_id: str) -> None:
+    """Remove what a run has seen, once it is over."""
+    connection.execute(_REMOVE_SEEN, {"run_id": run_id})
 
 
 def _values(ended: Pass) -> dict[str, object]:

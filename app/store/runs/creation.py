@@ -12,6 +12,7 @@ from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.records.rows import encode
 from app.engine.runs.increments import LowerBounds, find_last_descendants
+from app.engine.status import AccountStatus
 from app.services.runs.drafts import RunDraft
 from app.services.runs.runs import CreatedRun
 from app.store.db.autocommit import Autocommit, sql_of
@@ -42,14 +43,14 @@ _COLUMNS: Final = (
 _VALUES: Final = ", ".join(f"cast(:{name} as {_CASTS[name]})" if name in _CASTS else f":{name}" for name in _COLUMNS)
 
 # The row's xmin is another one after each change of it.
-_AS_SUPPOSED: Final = """
+_AS_SUPPOSED: Final = f"""
     exists (select from sync_job
              where id = cast(:sync_job_id as uuid) and environment_id = cast(:environment_id as uuid)
                    and xmin = cast(:job_version as xid))
     and exists (select from integrated_account account join integration on integration.id = account.integration_id
                  where account.id = cast(:integrated_account_id as uuid)
                        and account.environment_id = cast(:environment_id as uuid)
-                       and integration.name = :integration_name and account.status <> 'inactive')
+                       and integration.name = :integration_name and account.status <> '{AccountStatus.INACTIVE}')
 """
 
 

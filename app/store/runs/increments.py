@@ -11,18 +11,19 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from app.engine.runs.increments import LowerBounds
+from app.engine.status import RunStatus, UnitStatus
 from app.store.db.autocommit import Autocommit
 
 # The last run that completed has seen everything up to its own start, told by the upstream's clock where that is known.
 # A resource that it did not have asks for everything, and so do its ancestors, which lead to it. The limit has each row
 # found by its key: without statistics Postgres would rather read all that the table has.
-LOWER_BOUNDS: Final = """
+LOWER_BOUNDS: Final = f"""
     previous as (
         select id, coalesce(upper_bound, started_at) - make_interval(secs => :overlap_seconds) as next_run_date
           from sync_job_run
          where sync_job_id = cast(:sync_job_id as uuid)
                and integrated_account_id = cast(:integrated_account_id as uuid)
-               and args_hash = :args_hash and status = 'completed' and not :ignore_previous_run
+               and args_hash = :args_hash and status = '{RunStatus.COMPLETED}' and not :ignore_previous_run
          order by started_at desc limit 1),
     own as (
         select item.*, case when previous.id is null then null
@@ -52,13 +53,14 @@ LOWER_BOUNDS: Final = """
 
 _OWN = text("select name, previous_run_date as lower_bound from run_resource where run_id = :run_id")
 
-_UNREAD = text("""
+_UNREAD = text(f"""
     select name from run_resource r
      where r.run_id = :run_id
            and (r.skipped > 0 or r.has_gaps
                 or exists (
                    select from unit u
-                    where u.resource_id = r.id and (u.status = 'cancelled' or u.frontier -> 'failed' is not null)))
+                    where u.resource_id = r.id
+                          and (u.status = '{UnitStatus.CANCELLED}' or u.frontier -> 'failed' is not null)))
 """)
 
 _HOLD = text("""

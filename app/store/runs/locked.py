@@ -21,8 +21,8 @@ from app.store.runs import increments, reopening, status, stuck
 from app.store.runs.outbox import START_RUN_TASK, insert_message
 from app.store.runs.progress import read_progress
 from app.store.runs.rows import SELECT_RUN, find_run, run_of
-from app.store.units import list_warnings, spools
-from app.store.units.pages import insert_errors, insert_events, numbered
+from app.store.tables.statuses import origins
+from app.store.units import checkpoint, drafts, spools
 from app.store.units.units import add_delivery_unit
 
 _IS_REKEYING = """
@@ -40,10 +40,10 @@ _COUNT_DELETED = text("""
     update run_resource set deleted = deleted + :count, queued = queued + :count where id = :resource_id
 """)
 
-_END_RESOURCES = text("""
+_END_RESOURCES = text(f"""
     update run_resource set status = ended.status, finished_at = clock_timestamp()
       from unnest(cast(:ids as uuid[]), cast(:statuses as text[])) ended (id, status)
-     where run_resource.id = ended.id
+     where run_resource.id = ended.id and run_resource.status in {origins(ResourceStatus.COMPLETED)}
 """)
 
 _COUNT_ERROR = text("update run_resource set errors = errors + 1 where run_id = :run_id and name = :name")
@@ -140,7 +140,8 @@ class LockedRun:
 
     def record_errors(self, errors: Sequence[ErrorDraft]) -> None:
         """Keep errors for ``GET /errors``, in this transaction."""
-        insert_errors(self._connection, self._run_id, errors)
+        with driver_cursor(self._connection) as cursor:
+            drafts.insert_errors(cursor, self._run_id, errors)
         for error in errors:
             self._connection.execute(_COUNT_ERROR, {"run_id": self._run_id, "name": error.resource})
 
@@ -165,7 +166,7 @@ class LockedRun:
     def warn(self, resource_id: str, warning: PageWarning) -> None:
         """Count a warning of one of the run's resources, in this transaction."""
         with driver_cursor(self._connection) as cursor:
-            list_warnings.add(cursor, resource_id, [warning])
+            checkpoint.warn(cursor, resource_id, [warning])
 
     def delete_vanished(self, ended: Pass, *, count: int) -> None:
         """Make tombstones of what was counted, in this transaction."""
@@ -173,12 +174,12 @@ class LockedRun:
 
     def tell_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
         """Queue events that tell of what was counted, once per run; give the delivery unit to ring."""
-        drafts = numbered(
-            self._connection, ended.account_id, webhook_changes.delete_vanished(self._connection, ended, tell)
-        )
+        events = webhook_changes.delete_vanished(self._connection, ended, tell)
+        with driver_cursor(self._connection) as cursor:
+            events = drafts.number_batches(cursor, ended.account_id, events)
         self._connection.execute(_DECIDE_DELETIONS, {"run_id": self._run_id})
-        unit_id = self.queue_events(drafts)
-        count = sum(draft.records for draft in drafts)
+        unit_id = self.queue_events(events)
+        count = sum(event.records for event in events)
         self._connection.execute(_COUNT_DELETED, {"resource_id": ended.resource_ids[0], "count": count})
         return unit_id
 
@@ -187,7 +188,8 @@ class LockedRun:
 
         A run that ends before it began has no such unit yet.
         """
-        unit_id = insert_events(self._connection, self._run_id, events)
+        with driver_cursor(self._connection) as cursor:
+            unit_id = drafts.insert_events(cursor, self._run_id, events)
         return unit_id or (add_delivery_unit(self._connection, self._run_id) if events else None)
 
     def announce(self, events: Sequence[EventDraft]) -> None:

@@ -14,23 +14,23 @@ from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, UnitKind, Wa
 from app.engine.status import RunStatus
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.autocommit import singles_of
-from app.store.db.database import reading
+from app.store.db.database import driver_cursor, reading
 from app.store.records import keys as record_keys
 from app.store.runs import mutexes, reopening, status
 from app.store.runs.locked import LockedRun
-from app.store.units.pages import insert_errors, insert_events
-from app.store.units.units import insert_units
+from app.store.tables.statuses import origins
+from app.store.units import drafts
 
 # The log of these is written within some 30 ms, or with the claim of the first unit, whose commit is waited for. Should
 # Postgres die before that, the run is as it was, and the sweeper rings it again.
 _NOBODY_WAITS = "set_config('synchronous_commit', 'off', true) is not null"
 
 # A run that waits for another one's mutex stays as it is.
-_SET_RUNNING = """
+_SET_RUNNING = f"""
     update sync_job_run
-       set status = 'running', updated_at = clock_timestamp(), daemon_id = :daemon_id,
+       set status = '{RunStatus.RUNNING}', updated_at = clock_timestamp(), daemon_id = :daemon_id,
            started_at = coalesce(started_at, clock_timestamp())
-     where id = :run_id and status = 'created'
+     where id = :run_id and status in {origins(RunStatus.RUNNING, RunStatus.CREATED)}
 """
 
 # Most runs have no mutex, and nobody to wait for.
@@ -42,17 +42,19 @@ _LOCK = text("select status from sync_job_run where id = :run_id for no key upda
 
 _HAS_DELIVERY_UNIT = text("select exists (select from unit where run_id = :run_id and kind = 'delivery')")
 
-_BEGIN = text("update sync_job_run set begun_at = now() where id = :run_id and status = 'running' and begun_at is null")
+_HAS_NOT_BEGUN = f"id = :run_id and status = '{RunStatus.RUNNING}' and begun_at is null"
+
+_BEGIN = text(f"update sync_job_run set begun_at = now() where {_HAS_NOT_BEGUN}")
 
 # No resume mends them.
 _COUNT_LOOP_ERROR = text("""
     update run_resource set errors = errors + 1, has_gaps = true where run_id = :run_id and name = :name
 """)
 
-_BEGIN_WITH_UNITS = """
+_BEGIN_WITH_UNITS = f"""
     with begun as (
         update sync_job_run set begun_at = now()
-         where id = :run_id and status = 'running' and begun_at is null and {nobody_waits}
+         where {_HAS_NOT_BEGUN} and {{nobody_waits}}
      returning id),
          made as (
         insert into unit (id, run_id, resource_id, kind, status, elements)
@@ -60,7 +62,7 @@ _BEGIN_WITH_UNITS = """
           from begun,
                unnest(cast(:ids as uuid[]), cast(:resource_ids as uuid[]), cast(:kinds as text[]),
                       cast(:statuses as text[]), cast(:elements as jsonb[]))
-               draft (id, resource_id, kind, status, elements)){also}
+               draft (id, resource_id, kind, status, elements)){{also}}
     select count(*) as begun from begun
 """
 
@@ -121,9 +123,11 @@ class RunMoves:
             if connection.execute(_BEGIN, {"run_id": run_id}).rowcount != 1:
                 return False
             record_keys.write(connection, run_id, keys)
-            insert_units(connection, run_id, _not_yet_there(connection, run_id, units))
-            insert_events(connection, run_id, events)
-            insert_errors(connection, run_id, errors)
+            units = _not_yet_there(connection, run_id, units)
+            with driver_cursor(connection) as cursor:
+                drafts.insert_units(cursor, run_id, units)
+                drafts.insert_events(cursor, run_id, events)
+                drafts.insert_errors(cursor, run_id, errors)
             for error in errors:
                 connection.execute(_COUNT_LOOP_ERROR, {"run_id": run_id, "name": error.resource})
             return True
@@ -147,7 +151,8 @@ class RunMoves:
         """Keep an error of a run that need not be readable; nothing of one that is not there."""
         with self._engine.begin() as connection:
             if connection.execute(_LOCK, {"run_id": run_id}).first() is not None:
-                insert_errors(connection, run_id, [error])
+                with driver_cursor(connection) as cursor:
+                    drafts.insert_errors(cursor, run_id, [error])
 
     def locked(self, run_id: str) -> "LockedRun":
         """Open a transaction that holds the run's row, to decide about its end; use as a context manager."""

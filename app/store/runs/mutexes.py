@@ -5,44 +5,49 @@ Who holds a mutex is read off the runs' own rows, so nothing is left behind by w
 
 from sqlalchemy import Connection, text
 
+from app.engine.status import LIVE_RUN_STATUSES, RunStatus
+from app.store.tables.statuses import any_of
+
 
 def _ahead(of: str) -> str:
     """Return which runs go before a created one: those under way, and created ones that came earlier."""
     return f"""
         from sync_job_run other
        where other.sync_job_id = {of}.sync_job_id and other.mutex_key = {of}.mutex_key and other.id <> {of}.id
-             and other.status in ('created', 'running', 'rate_limited')
-             and (other.status <> 'created'
+             and other.status in {any_of(LIVE_RUN_STATUSES)}
+             and (other.status <> '{RunStatus.CREATED}'
                   or not other.force and (other.created_at, other.id) < ({of}.created_at, {of}.id))
     """
 
 
+def _queues(of: str) -> str:
+    return f"{of}.status = '{RunStatus.CREATED}' and {of}.mutex_key is not null and not {of}.force"
+
+
 def waits(of: str) -> str:
-    """Claim, in SQL, that a run may not start yet; ``of`` is the alias of its row."""
-    return (
-        f"({of}.status = 'created' and {of}.mutex_key is not null and not {of}.force and exists(select {_ahead(of)}))"
-    )
+    """Return the condition that a run may not start yet; ``of`` is the alias of its row."""
+    return f"({_queues(of)} and exists(select {_ahead(of)}))"
 
 
 def waiting_on(of: str) -> str:
-    """Name, in SQL, the run that goes before a created one: the one under way, or else the first in line."""
+    """Return the SQL for the run that goes before a created one: the one under way, or else the first in line."""
     return f"""
-        case when {of}.status = 'created' and {of}.mutex_key is not null and not {of}.force then (
+        case when {_queues(of)} then (
             select other.id {_ahead(of)}
-             order by other.status = 'created', other.created_at, other.id limit 1) end
+             order by other.status = '{RunStatus.CREATED}', other.created_at, other.id limit 1) end
     """
 
 
 # Whoever would start a run waits here for the others who would; the statement that follows sees what they did.
-_LOCK = text("""
+_LOCK = text(f"""
     select pg_advisory_xact_lock(hashtextextended(sync_job_id::text || ':' || mutex_key, 0))
-      from sync_job_run where id = :run_id and status = 'created' and mutex_key is not null
+      from sync_job_run where id = :run_id and status = '{RunStatus.CREATED}' and mutex_key is not null
 """)
 
 _NEXT = text(f"""
     select run.id, run.queue from sync_job_run ended
       join sync_job_run run on run.sync_job_id = ended.sync_job_id and run.mutex_key = ended.mutex_key
-     where ended.id = :run_id and run.status = 'created' and not run.force and not {waits("run")}
+     where ended.id = :run_id and run.status = '{RunStatus.CREATED}' and not run.force and not {waits("run")}
      order by run.created_at, run.id limit 1
 """)
 

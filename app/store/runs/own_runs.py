@@ -1,4 +1,4 @@
-"""The runs that a process carries out by itself."""
+"""The runs that a process runs by itself."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,21 +11,21 @@ from app.engine.status import RunStatus
 from app.engine.times import format_utc_or_none
 from app.services.runs.conflicts import repeats_conflicts
 from app.store.db.database import reading
+from app.store.db.unit_conditions import is_free
 
 _STATUS = text("select status from sync_job_run where id = :run_id")
 
-_DUE = text("""
+_DUE = text(f"""
     select id from unit
      where run_id = :run_id
-           and (status = 'ready' and (wake_at is null or wake_at <= now())
-                or status = 'leased' and lease_expires_at < now())
+           and {is_free()}
      order by created_at, id limit 100
 """)
 
-_SET_BACK = text("""
+_SET_BACK = text(f"""
     with run as (
         update sync_job_run set previous_run_date = :previous_run_date, started_at = :started_at
-         where id = :run_id and status = 'created'
+         where id = :run_id and status = '{RunStatus.CREATED}'
      returning id)
     update run_resource
        set previous_run_date =
@@ -53,7 +53,7 @@ class OwnRunStore:
             return [str(id) for id in connection.execute(_DUE, {"run_id": run_id}).scalars()]
 
     def set_back(self, run_id: str, bounds: LowerBounds, *, started_at: datetime | None) -> None:
-        """Have a created run ask as one did that was carried out before."""
+        """Have a created run ask from where an earlier run did."""
         own = {name: format_utc_or_none(bound) for name, bound in bounds.own.items()}
         values = {"previous_run_date": bounds.run, "own": encode(own).decode(), "started_at": started_at}
         with self._engine.begin() as connection:

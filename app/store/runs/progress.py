@@ -4,8 +4,9 @@ from sqlalchemy import Connection, text
 
 from app.engine.runs.books import Counters
 from app.engine.runs.settling import Exchanges, Progress, ResourceState
-from app.engine.status import ResourceStatus
+from app.engine.status import OPEN_UNIT_STATUSES, DeliveryStatus, ResourceStatus, UnitStatus
 from app.store import tables
+from app.store.tables.statuses import any_of
 
 # One statement, so one snapshot: pages and deliveries are written meanwhile, and each moves several of these.
 _PROGRESS = text(
@@ -13,13 +14,16 @@ _PROGRESS = text(
     + "r.requests, r.answered, r.answer_ms, "
     + "coalesce(r.previous_run_date, run.previous_run_date) as previous_run_date, "
     + ", ".join(f"r.{name}" for name in tables.COUNTERS)
-    + """,
-           count(u.id) filter (where u.status in ('blocked', 'ready', 'leased')) as live_units,
-           count(u.id) filter (where u.status = 'cancelled') as left_out,
-           count(u.id) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as parked_units,
-           min(u.wake_at) filter (where u.status = 'ready' and u.wake_at > now() and u.attempts = 0) as wakes_at,
+    + f""",
+           count(u.id) filter (where u.status in {any_of(OPEN_UNIT_STATUSES)}) as live_units,
+           count(u.id) filter (where u.status = '{UnitStatus.CANCELLED}') as left_out,
+           count(u.id) filter (where u.status = '{UnitStatus.READY}' and u.wake_at > now()
+           and u.attempts = 0) as parked_units,
+           min(u.wake_at) filter (where u.status = '{UnitStatus.READY}' and u.wake_at > now()
+           and u.attempts = 0) as wakes_at,
            (select count(*) from delivery d
-             where d.run_id = :run_id and d.status = 'pending' and d.webhook_id = run.webhook_id) as pending
+             where d.run_id = :run_id and d.status = '{DeliveryStatus.PENDING}'
+                   and d.webhook_id = run.webhook_id) as pending
       from run_resource r join sync_job_run run on run.id = r.run_id left join unit u on u.resource_id = r.id
      where r.run_id = :run_id group by r.id, run.id order by r.position
     """

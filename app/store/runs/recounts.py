@@ -5,16 +5,17 @@ from sqlalchemy import Connection, Engine, RowMapping, text
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.audit import EventCount, Recount, RunRecount
 from app.engine.runs.books import Counters
-from app.engine.status import RunStatus
+from app.engine.status import DeliveryStatus, RunStatus, UnitStatus
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
+from app.store.tables.statuses import any_of
 
 _STATUS = text("select status from sync_job_run where id = :run_id")
 
 _RESOURCES = text(
     "select r.name, r.resource, r.parent_name, r.persist, "
     + ", ".join(f"r.{name}" for name in tables.COUNTERS)
-    + """
+    + f"""
          , coalesce(u.unfinished, 0) as unfinished_units,
            coalesce(u.pages, 0) as unit_pages, coalesce(u.elements, 0) as elements,
            coalesce(u.failed, 0) as failed_elements,
@@ -24,7 +25,9 @@ _RESOURCES = text(
            coalesce(d.quarantined, 0) as event_quarantined
       from run_resource r
       left join (
-           select resource_id, count(*) filter (where status not in ('done', 'failed')) as unfinished,
+           select resource_id, count(*) filter (where status not in {
+        any_of((UnitStatus.DONE, UnitStatus.FAILED))
+    }) as unfinished,
                   sum(pages) as pages, sum(jsonb_array_length(elements)) as elements,
                   sum((select count(*) from jsonb_object_keys(frontier -> 'failed'))) as failed
              from unit where run_id = :run_id and resource_id is not null group by resource_id) u
@@ -33,11 +36,11 @@ _RESOURCES = text(
            select resource, count(*) as listed, count(*) filter (where code = 'loop_on') as loops
              from run_error where run_id = :run_id group by resource) e on e.resource = r.name
       left join (
-           select resource_id, sum(records) filter (where status = 'pending') as pending,
-                  sum(records) filter (where status = 'delivered') as delivered,
-                  sum(records) filter (where status = 'dead_lettered') as dead_lettered,
-                  sum(records) filter (where status = 'cancelled') as cancelled,
-                  sum(records) filter (where status = 'quarantined') as quarantined
+           select resource_id, sum(records) filter (where status = '{DeliveryStatus.PENDING}') as pending,
+                  sum(records) filter (where status = '{DeliveryStatus.DELIVERED}') as delivered,
+                  sum(records) filter (where status = '{DeliveryStatus.DEAD_LETTERED}') as dead_lettered,
+                  sum(records) filter (where status = '{DeliveryStatus.CANCELLED}') as cancelled,
+                  sum(records) filter (where status = '{DeliveryStatus.QUARANTINED}') as quarantined
              from delivery where run_id = :run_id group by resource_id) d on d.resource_id = r.id
      where r.run_id = :run_id order by r.position
     """

@@ -7,12 +7,14 @@ that whoever worked on them before the end stays fenced off.
 from sqlalchemy import Connection, text
 
 from app.engine.runs.work import WakeUp
+from app.engine.status import ACTIVE_UNIT_STATUSES, DeliveryStatus, ResourceStatus, UnitStatus
+from app.store.tables.statuses import any_of, origins
 
 _HAS_FAILED = text("select exists(select from unit where run_id = :run_id and frontier -> 'failed' is not null)")
 
 # The elements that failed move to a unit of their own, each open at the cursor where it failed; the old unit keeps
 # what it has not done, for this resume or a later one.
-_RETRY_FAILED = text("""
+_RETRY_FAILED = text(f"""
     with failed as (
         select unit.id, unit.run_id, unit.resource_id, unit.elements -> entry.key::int as element,
                entry.value as cursor,
@@ -21,7 +23,8 @@ _RETRY_FAILED = text("""
          where unit.run_id = :run_id and unit.frontier -> 'failed' is not null),
     retried as (
         insert into unit (id, run_id, resource_id, kind, status, elements, frontier)
-        select gen_random_uuid(), run_id, resource_id, 'fetch', 'blocked', jsonb_agg(element order by position),
+        select gen_random_uuid(), run_id, resource_id, 'fetch', '{UnitStatus.BLOCKED}',
+               jsonb_agg(element order by position),
                jsonb_build_object('next', count(*), 'open', jsonb_object_agg(position::text, cursor))
           from failed group by id, run_id, resource_id),
     cleared as (
@@ -39,51 +42,57 @@ _COUNT_RETRIED = text("""
            and (id = :resource_id or parent_name = (select name from run_resource where id = :resource_id))
 """)
 
-_REOPEN_UNITS = text("""
+_REOPEN_UNITS = text(f"""
     update unit
-       set status = 'blocked', fencing_token = fencing_token + 1, attempts = 0, idle_slices = 0,
+       set status = '{UnitStatus.BLOCKED}', fencing_token = fencing_token + 1, attempts = 0, idle_slices = 0,
            wake_at = null, rung_at = now(), updated_at = now()
-     where run_id = :run_id and kind = 'fetch' and status in ('cancelled', 'failed')
+     where run_id = :run_id and kind = 'fetch'
+           and status in {origins(UnitStatus.BLOCKED, UnitStatus.CANCELLED, UnitStatus.FAILED)}
 """)
 
-_REOPEN_DELIVERY_UNIT = text("""
+_REOPEN_DELIVERY_UNIT = text(f"""
     update unit
-       set status = case when status in ('ready', 'leased') then status else 'ready' end,
-           fencing_token = fencing_token + case when status in ('ready', 'leased') then 0 else 1 end,
-           attempts = case when status = 'leased' then attempts else 0 end, idle_slices = 0,
+       set status = case when status in {any_of(ACTIVE_UNIT_STATUSES)} then status else '{UnitStatus.READY}' end,
+           fencing_token = fencing_token + case when status in {any_of(ACTIVE_UNIT_STATUSES)} then 0 else 1 end,
+           attempts = case when status = '{UnitStatus.LEASED}' then attempts else 0 end, idle_slices = 0,
            wake_at = null, rung_at = now(), updated_at = now()
      where run_id = :run_id and kind = 'delivery'
 """)
 
 # What a stop kept back, and a started event that the receiver would not take: without it the run must not fetch.
-_REOPEN_DELIVERIES = text("""
-    update delivery set status = 'pending', attempts = 0, created_at = now()
+_REOPEN_DELIVERIES = text(f"""
+    update delivery set status = '{DeliveryStatus.PENDING}', attempts = 0, created_at = now()
      where run_id = :run_id
-           and (status = 'cancelled' or status = 'dead_lettered' and event = 'sync_job_run:started')
+           and (status in {origins(DeliveryStatus.PENDING, DeliveryStatus.CANCELLED)}
+                or status in {origins(DeliveryStatus.PENDING, DeliveryStatus.DEAD_LETTERED)}
+                   and event = 'sync_job_run:started')
 """)
 
-_REOPEN_RESOURCES = text("""
+_REOPEN_RESOURCES = text(f"""
     with recursive open as (
         select r.id, r.name from run_resource r
          where r.run_id = :run_id
                and (r.status = any(:statuses)
-                    or exists (select from unit u where u.resource_id = r.id and u.status = 'blocked'))
+                    or exists (select from unit u where u.resource_id = r.id and u.status = '{UnitStatus.BLOCKED}'))
         union
         select child.id, child.name from run_resource child join open on child.parent_name = open.name
          where child.run_id = :run_id)
     update run_resource
-       set status = case when started_at is null then 'waiting' else 'running' end, finished_at = null
+       set status = case when started_at is null then '{ResourceStatus.WAITING}' else '{ResourceStatus.RUNNING}' end,
+           finished_at = null
       from open where run_resource.id = open.id
 """)
 
-_UNBLOCK = text("""
-    update unit set status = 'ready', wake_at = null, rung_at = now(), updated_at = now()
-     where run_id = :run_id and status = 'blocked'
-           and not exists (select from delivery d where d.run_id = :run_id and d.status = 'pending')
+_UNBLOCK = text(f"""
+    update unit set status = '{UnitStatus.READY}', wake_at = null, rung_at = now(), updated_at = now()
+     where run_id = :run_id and status in {origins(UnitStatus.READY, UnitStatus.BLOCKED)}
+           and not exists (select from delivery d where d.run_id = :run_id and d.status = '{DeliveryStatus.PENDING}')
  returning id
 """)
 
-_DELIVERY_UNIT = text("select id from unit where run_id = :run_id and kind = 'delivery' and status = 'ready'")
+_DELIVERY_UNIT = text(
+    f"select id from unit where run_id = :run_id and kind = 'delivery' and status = '{UnitStatus.READY}'"
+)
 
 
 def has_failed_requests(connection: Connection, run_id: str) -> bool:
@@ -100,7 +109,7 @@ def reopen(connection: Connection, run_id: str, *, errors_only: bool) -> None:
         connection.execute(_REOPEN_UNITS, parameters)
     connection.execute(_REOPEN_DELIVERY_UNIT, parameters)
     connection.execute(_REOPEN_DELIVERIES, parameters)
-    statuses = [] if errors_only else ["failed", "stopped"]
+    statuses = [] if errors_only else [ResourceStatus.FAILED, ResourceStatus.STOPPED]
     connection.execute(_REOPEN_RESOURCES, {**parameters, "statuses": statuses})
 
 

@@ -10,7 +10,13 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.runs import RunError, SyncJobRun
 from app.engine.runs.increments import LowerBounds
-from app.engine.status import FINAL_RUN_STATUSES
+from app.engine.status import (
+    BEGUN_RUN_STATUSES,
+    FINAL_RUN_STATUSES,
+    OPEN_UNIT_STATUSES,
+    DaemonStatus,
+    RunStatus,
+)
 from app.engine.webhooks import events
 from app.services.maintenance.queue_heads import LostBefore
 from app.services.runs.conflicts import repeats_conflicts
@@ -24,11 +30,12 @@ from app.store.db import paging
 from app.store.db.autocommit import singles_of
 from app.store.db.database import reading
 from app.store.db.row_versions import demand, unchanged
-from app.store.records import webhook_changes
+from app.store.records import webhook_records
 from app.store.runs import mutexes
 from app.store.runs.creation import insert_run, insert_run_as_supposed, insert_run_within, lower_bounds
 from app.store.runs.rows import SELECT_RUN, error_of, find_run, read_run, run_of, stats_of
 from app.store.runs.stuck import STUCK_RUNS
+from app.store.tables.statuses import any_of
 from app.store.units import dispatch_pauses
 
 # A second request with the same key waits here for the first one's commit, and then finds its run.
@@ -54,20 +61,22 @@ _FREEZE_UPPER_BOUND = text("""
 
 # A running one that has not begun was lost between its move to running and its first units.
 _NOBODY_CAME = f"""
-           r.status in ('created', 'running') and r.rung_at < now() - make_interval(secs => :ring_after)
+           r.status in {any_of((RunStatus.CREATED, RunStatus.RUNNING))}
+           and r.rung_at < now() - make_interval(secs => :ring_after)
            and (r.daemon_group_key is null
-                or exists (select from daemon d where d.group_key = r.daemon_group_key and d.status = 'active'))
-           and (r.status = 'created' or r.begun_at is null)
+                or exists (select from daemon d where d.group_key = r.daemon_group_key
+                and d.status = '{DaemonStatus.ACTIVE}'))
+           and (r.status = '{RunStatus.CREATED}' or r.begun_at is null)
            and not {mutexes.waits("r")}
 """
 DUE_RUNS = f"select r.id from sync_job_run r where {_NOBODY_CAME}"
 """Runs that nobody came for, though somebody could."""
 
-UNSETTLED_RUNS = """
+UNSETTLED_RUNS = f"""
     select r.id from sync_job_run r
-     where r.status in ('running', 'rate_limited') and r.updated_at < now() - interval '2 seconds'
+     where r.status in {any_of(BEGUN_RUN_STATUSES)} and r.updated_at < now() - interval '2 seconds'
            and r.begun_at is not null
-           and not exists (select from unit u where u.run_id = r.id and u.status in ('blocked', 'ready', 'leased'))
+           and not exists (select from unit u where u.run_id = r.id and u.status in {any_of(OPEN_UNIT_STATUSES)})
 """
 """Runs that have no work left, and that nobody has ended."""
 
@@ -204,7 +213,7 @@ class RunStore:
             unchanged(table, seen),
         )
         with self._engine.begin() as connection:
-            webhook_changes.take_back_waiting(connection, run_id)
+            webhook_records.withdraw_waiting(connection, run_id)
             is_done = connection.execute(statement).rowcount == 1
             demand(is_done, seen)
             if is_done:

@@ -8,19 +8,21 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine.json_types import JsonObject
 from app.engine.runs.work import UnitKind
-from app.engine.status import ResourceStatus, RunStatus, allowed_origins
-from app.store.records import tombstones, webhook_changes
+from app.engine.status import DeliveryStatus, ResourceStatus, RunStatus, UnitStatus, allowed_origins
+from app.store.records import tombstones, webhook_records
+from app.store.tables.statuses import origins
 
 # clock_timestamp(), not now(): a stop that waited for a page's lock must not end before that page.
-_MOVE = text("""
+_MOVE = text(f"""
     update sync_job_run
        set status = :target, updated_at = clock_timestamp(),
-           error = case when :target = 'created' then null else coalesce(:error, error) end,
-           retry_after = case when :target = 'rate_limited' then cast(:retry_after as timestamptz) end,
-           daemon_id = case when :target = 'created' then null else daemon_id end,
-           resumes = resumes + case when :target = 'created' then 1 else 0 end,
-           rung_at = case when :target = 'created' then now() else rung_at end,
-           completed_at = case when :target = 'completed' then coalesce(completed_at, now()) else completed_at end,
+           error = case when :target = '{RunStatus.CREATED}' then null else coalesce(:error, error) end,
+           retry_after = case when :target = '{RunStatus.RATE_LIMITED}' then cast(:retry_after as timestamptz) end,
+           daemon_id = case when :target = '{RunStatus.CREATED}' then null else daemon_id end,
+           resumes = resumes + case when :target = '{RunStatus.CREATED}' then 1 else 0 end,
+           rung_at = case when :target = '{RunStatus.CREATED}' then now() else rung_at end,
+           completed_at = case when :target = '{RunStatus.COMPLETED}' then coalesce(completed_at, now())
+           else completed_at end,
            finished_at = case when :is_final then clock_timestamp() end
      where id = :run_id and status = any(:origins)
  returning case when :is_told then array(
@@ -30,16 +32,19 @@ _MOVE = text("""
                       and w.id is distinct from sync_job_run.webhook_id) end as watchers
 """).bindparams(bindparam("error", type_=JSONB(none_as_null=True)))
 
-_CANCEL = """
-    update unit set status = 'cancelled', fencing_token = fencing_token + 1,
+_CANCEL = f"""
+    update unit set status = '{UnitStatus.CANCELLED}', fencing_token = fencing_token + 1,
            lease_owner = null, lease_expires_at = null, updated_at = now()
-     where run_id = :run_id and kind = '{kind}' and status in ('blocked', 'idle', 'ready', 'leased')
+     where run_id = :run_id and kind = '{{kind}}' and status in {origins(UnitStatus.CANCELLED)}
 """
 _CANCEL_FETCHING = text(_CANCEL.format(kind=UnitKind.FETCH))
 _CANCEL_DELIVERING = text(_CANCEL.format(kind=UnitKind.DELIVERY))
 
 # A stopped run sends nothing more; a failed one still delivers what it had queued, and the failed event.
-_CANCEL_DELIVERIES = text("update delivery set status = 'cancelled' where run_id = :run_id and status = 'pending'")
+_CANCEL_DELIVERIES = text(f"""
+    update delivery set status = '{DeliveryStatus.CANCELLED}'
+     where run_id = :run_id and status in {origins(DeliveryStatus.CANCELLED)}
+""")
 
 # Units before resources, as everybody locks them; the others wait for the count.
 _END_WORK = text(f"""
@@ -47,7 +52,7 @@ _END_WORK = text(f"""
          found as (select count(*) as units from cancelled),
          ended as (
         update run_resource set status = :status, finished_at = clock_timestamp() from found
-         where run_id = :run_id and run_resource.status in ('waiting', 'running') and found.units >= 0)
+         where run_id = :run_id and run_resource.status in {origins(ResourceStatus.STOPPED)} and found.units >= 0)
     select units from found
 """)
 
@@ -77,13 +82,13 @@ def move(
         return None
     if target.is_final:
         if target is RunStatus.STOPPED:
-            webhook_changes.lock_told(connection, run_id)
+            webhook_records.lock_of_run(connection, run_id)
             _cancel_all(connection, run_id, _CANCEL_FETCHING)
-            webhook_changes.take_back_waiting(connection, run_id)
+            webhook_records.withdraw_waiting(connection, run_id)
             _cancel_all(connection, run_id, _CANCEL_DELIVERING)
             connection.execute(_CANCEL_DELIVERIES, {"run_id": run_id})
         if target is RunStatus.COMPLETED:
-            tombstones.forget_seen(connection, run_id)
+            tombstones.remove_seen(connection, run_id)
         _end_work(connection, run_id, ResourceStatus.FAILED if target is RunStatus.FAILED else ResourceStatus.STOPPED)
     return moved.watchers or ()
 

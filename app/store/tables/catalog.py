@@ -16,7 +16,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from app.engine.status import AccountStatus
 from app.store.tables.base import environment_column, id_column, metadata, time_type, times, uuid_type
+from app.store.tables.statuses import known_statuses
 
 environment = Table("environment", metadata, id_column(), Column("name", Text, nullable=False, unique=True), *times())
 
@@ -91,7 +93,7 @@ integrated_account = Table(
     Column("integration_id", uuid_type, ForeignKey("integration.id"), nullable=False),
     Column("tenant_id", Text, nullable=False),
     Column("authentication_method", Text, nullable=False),
-    Column("status", Text, nullable=False, server_default="active"),
+    Column("status", Text, nullable=False, server_default=AccountStatus.ACTIVE.value),
     Column("last_error", Text),  # why it needs_reauth
     Column("refused_call", Text),  # the call that was answered 401, as 'resource.method'; None: none was made
     Column("refused_at", time_type),  # when that was last noted
@@ -103,6 +105,7 @@ integrated_account = Table(
     Column("integration_override", JSONB, nullable=False, server_default=text("'{}'")),  # secrets within are sealed
     Column("override_origins", ARRAY(Text)),  # the hosts that these were entered for
     *times(),
+    known_statuses(AccountStatus, "integrated_account_status"),
     Index("integrated_account_page", "environment_id", "created_at", "id"),
 )
 

@@ -17,7 +17,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from app.engine.status import DeliveryStatus
 from app.store.tables.base import id_column, metadata, time_type, uuid_type
+from app.store.tables.statuses import known_statuses
 
 _DUE_SINCE = text("coalesce(wake_at, '-infinity'::timestamp with time zone)")
 
@@ -40,7 +42,7 @@ delivery = Table(
     Column("body", LargeBinary, nullable=False),  # the exact bytes that are signed and sent
     Column("records", Integer, nullable=False, server_default="0"),
     Column("remote_ids", ARRAY(Text)),  # its records, where the webhook is told of changes only
-    Column("status", Text, nullable=False, server_default="pending"),  # a DeliveryStatus
+    Column("status", Text, nullable=False, server_default=DeliveryStatus.PENDING.value),  # a DeliveryStatus
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_status_code", Integer),
     Column("last_error", Text),
@@ -49,6 +51,7 @@ delivery = Table(
     Column("delivered_at", time_type),
     Column("wake_at", time_type),  # when an event of no run is tried again
     Column("lease_expires_at", time_type),  # until when an event of no run is under way
+    known_statuses(DeliveryStatus, "delivery_status"),
     Index("delivery_by_run", "run_id"),
     Index("delivery_by_webhook", "webhook_id", "created_at", "id"),
     Index(
@@ -60,24 +63,28 @@ delivery = Table(
     Index(
         "delivery_with_body",
         "delivered_at",
-        postgresql_where=text("status = 'delivered' and octet_length(body) > 0"),
+        postgresql_where=text(f"status = '{DeliveryStatus.DELIVERED}' and octet_length(body) > 0"),
     ),
     Index("delivery_announced", "created_at", postgresql_where=text("run_id is null")),
     # Those whose time has come first: whether there are any, and which are a webhook's.
-    Index("delivery_to_announce", _DUE_SINCE, postgresql_where=text("run_id is null and status = 'pending'")),
+    Index(
+        "delivery_to_announce",
+        _DUE_SINCE,
+        postgresql_where=text(f"run_id is null and status = '{DeliveryStatus.PENDING}'"),
+    ),
     Index(
         "delivery_to_announce_by_webhook",
         "webhook_id",
         _DUE_SINCE,
         "sequence",
-        postgresql_where=text("run_id is null and status = 'pending'"),
+        postgresql_where=text(f"run_id is null and status = '{DeliveryStatus.PENDING}'"),
     ),
     Index(
         "delivery_announcing",
         "webhook_id",
         postgresql_where=text("run_id is null and lease_expires_at is not null"),
     ),
-    Index("delivery_pending", "run_id", "sequence", postgresql_where=text("status = 'pending'")),
+    Index("delivery_pending", "run_id", "sequence", postgresql_where=text(f"status = '{DeliveryStatus.PENDING}'")),
 )
 
 # What a webhook that asks for changes only was last told of a record; its data is kept nowhere.

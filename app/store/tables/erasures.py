@@ -3,8 +3,10 @@
 from sqlalchemy import Column, Index, Table, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from app.engine.status import AccountStatus
 from app.store.tables.base import environment_column, id_column, metadata, time_type, uuid_type
 from app.store.tables.catalog import integrated_account
+from app.store.tables.statuses import known_statuses
 
 # Accounts that were deleted, as they were, for as long as that can be undone. No foreign key to the integration, which
 # may be deleted meanwhile.
@@ -15,6 +17,7 @@ deleted_account = Table(
         Column(column.name, column.type, primary_key=column.primary_key, nullable=column.nullable)
         for column in integrated_account.c
     ),
+    known_statuses(AccountStatus, "deleted_account_status"),
 )
 
 # An account that is to be erased with all that is held of it, or the records of one of an account's resources.

@@ -18,7 +18,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from app.engine.status import (
+    ACTIVE_UNIT_STATUSES,
+    LIVE_RUN_STATUSES,
+    DaemonStatus,
+    ResourceStatus,
+    RunStatus,
+    UnitStatus,
+)
 from app.store.tables.base import environment_column, id_column, metadata, time_type, times, uuid_type
+from app.store.tables.statuses import any_of, known_statuses
 
 sync_job_run = Table(
     "sync_job_run",
@@ -28,7 +37,7 @@ sync_job_run = Table(
     # No foreign keys to job, account and webhook: a run outlives them.
     Column("sync_job_id", uuid_type, nullable=False),
     Column("integrated_account_id", uuid_type, nullable=False),
-    Column("status", Text, nullable=False, server_default="created"),
+    Column("status", Text, nullable=False, server_default=RunStatus.CREATED.value),
     Column("args", JSONB, nullable=False),
     Column("args_hash", LargeBinary, nullable=False),  # SHA-256 of the canonical JSON: "the same args"
     Column("resources", JSONB, nullable=False),
@@ -58,6 +67,7 @@ sync_job_run = Table(
     *times(),
     Column("started_at", time_type),
     Column("finished_at", time_type),
+    known_statuses(RunStatus, "sync_job_run_status"),
     Index("sync_job_run_page", "environment_id", "created_at", "id"),
     Index("sync_job_run_by_job", "sync_job_id", "created_at", "id"),
     Index("sync_job_run_by_account", "integrated_account_id", "created_at", "id"),
@@ -67,21 +77,21 @@ sync_job_run = Table(
         "environment_id",
         "created_at",
         "id",
-        postgresql_where=text("status <> 'completed'"),
+        postgresql_where=text(f"status <> '{RunStatus.COMPLETED}'"),
     ),
     # The sweeper and the daemons ask only for live runs, a sliver of the table.
     Index(
         "sync_job_run_live",
         "status",
         "rung_at",
-        postgresql_where=text("status in ('created', 'running', 'rate_limited')"),
+        postgresql_where=text(f"status in {any_of(LIVE_RUN_STATUSES)}"),
     ),
     Index(
         "sync_job_run_mutex",
         "sync_job_id",
         "mutex_key",
         "created_at",
-        postgresql_where=text("mutex_key is not null and status in ('created', 'running', 'rate_limited')"),
+        postgresql_where=text(f"mutex_key is not null and status in {any_of(LIVE_RUN_STATUSES)}"),
     ),
     Index(
         "sync_job_run_ended", "environment_id", "finished_at", "id", postgresql_where=text("finished_at is not null")
@@ -92,7 +102,7 @@ sync_job_run = Table(
         "integrated_account_id",
         "args_hash",
         "started_at",
-        postgresql_where=text("status = 'completed'"),
+        postgresql_where=text(f"status = '{RunStatus.COMPLETED}'"),
     ),
 )
 
@@ -124,7 +134,7 @@ run_resource = Table(
     Column("parent_name", Text),
     Column("persist", Boolean, nullable=False),
     Column("delete_tracking", Text),  # soft, hard, or None: records that vanished upstream stay
-    Column("status", Text, nullable=False, server_default="waiting"),
+    Column("status", Text, nullable=False, server_default=ResourceStatus.WAITING.value),
     *(Column(name, BigInteger, nullable=False, server_default="0") for name in COUNTERS),
     # Where in the account's log the run's changes lie.
     Column("first_sequence", BigInteger),
@@ -145,6 +155,7 @@ run_resource = Table(
     Column("started_at", time_type),
     Column("finished_at", time_type),
     UniqueConstraint("run_id", "name", name="run_resource_name"),
+    known_statuses(ResourceStatus, "run_resource_status"),
     # Counters move with every page: room on the page keeps those updates in place (HOT).
     postgresql_with={"fillfactor": "70"},
 )
@@ -172,22 +183,25 @@ unit = Table(
     # Where a delivery unit's lease counts; of one that is ready, where it waits for its turn.
     Column("webhook_id", uuid_type),
     *times(),
+    known_statuses(UnitStatus, "unit_status"),
     Index("unit_by_run", "run_id", "status"),
     Index("unit_by_resource", "resource_id", "status"),
     # The sweeper's three questions (units.py), a sliver of the table each.
-    Index("unit_parked", "wake_at", postgresql_where=text("status = 'ready' and rung_at < wake_at")),
+    Index("unit_parked", "wake_at", postgresql_where=text(f"status = '{UnitStatus.READY}' and rung_at < wake_at")),
     Index(
         "unit_unheard",
         "rung_at",
-        postgresql_where=text("status = 'ready' and (wake_at is null or wake_at <= rung_at)"),
+        postgresql_where=text(f"status = '{UnitStatus.READY}' and (wake_at is null or wake_at <= rung_at)"),
     ),
     # Not by lease_expires_at, which moves with every page: an index on it would cost each page an index entry.
-    Index("unit_leased", "rung_at", postgresql_where=text("status = 'leased'")),
+    Index("unit_leased", "rung_at", postgresql_where=text(f"status = '{UnitStatus.LEASED}'")),
     Index(
         "unit_of_webhook",
         "webhook_id",
         "status",
-        postgresql_where=text("kind = 'delivery' and status in ('ready', 'leased') and webhook_id is not null"),
+        postgresql_where=text(
+            f"kind = 'delivery' and status in {any_of(ACTIVE_UNIT_STATUSES)} and webhook_id is not null"
+        ),
     ),
     postgresql_with={"fillfactor": "70"},
 )
@@ -254,5 +268,6 @@ daemon = Table(
     *times(),
     Column("last_active_at", time_type),
     Column("consumed_at", time_type),  # when it last took a canary message from its queue
+    known_statuses(DaemonStatus, "daemon_status"),
     Index("daemon_by_group", "group_key", "status", "last_active_at"),
 )

@@ -1,79 +1,89 @@
-"""Write a page: its records, its counters and the cursor behind it, in ONE transaction under the unit's fence.
+"""Write a page: its records, its counters and the frontier behind it, in ONE transaction under the unit's fence.
+
+A page is compared with the table, then ``_STEPS`` carry it top to bottom as one ``_Write``, which each step returns
+with what it has come to. The connection is psycopg's own, and only rows that differ are sent. A small page of records
+alone is one statement instead (small_pages.py).
 
 Locks are always taken in the order account log, unit, delivery unit, resources from parent to child, so that page
-writes, deliveries and stops never wait for each other in a circle. The unit's row is locked behind all that may take
-long: its lease is kept meanwhile, and a stop waits for no page. (A small page's statement locks it first, and is over
-soon; it may only wait for the log.)
+writes, deliveries and stops never wait for each other in a circle. A very large page takes a minute, and another
+session keeps its lease meanwhile. So the unit's row is only looked at first, and locked behind the records, children
+and errors: a stop waits for no page. (A small page's statement locks it first, and is over soon; it may only wait for
+the log.)
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import psycopg
 from psycopg import Cursor
 from psycopg.rows import DictRow, tuple_row
-from sqlalchemy import Connection, Engine, insert, select, text
+from sqlalchemy import Engine
 
 from app import failpoints
 from app.engine.errors import LeaseLostError
 from app.engine.runs.books import Counters
-from app.engine.runs.settling import Exchanges
-from app.engine.runs.work import ErrorDraft, EventDraft, PageWrite
-from app.engine.webhooks import events
+from app.engine.runs.work import EventDraft, PageWrite
 from app.failpoints import Failpoint
 from app.services.runs.conflicts import repeats_conflicts
-from app.store import tables
+from app.store.db import writing_sessions
 from app.store.db.autocommit import singles_of, transaction
 from app.store.db.chunks import parts
-from app.store.db.database import driver_cursor
 from app.store.db.refusals import refusals_of
-from app.store.records import account_log, differences, told_deletions, webhook_changes, writer
-from app.store.records.differences import RecordPage
-from app.store.units import list_warnings, plain_pages, spools
-from app.store.units.units import UnitStore, insert_units
+from app.store.records import account_log, differences, tombstones, webhook_changes
+from app.store.records.differences import Difference, text_array
+from app.store.units import checkpoint, drafts, small_pages, spools
+from app.store.units.units import UnitStore
 
-_INSERTED_AT_ONCE = 1000
-
-# Takes the row's lock even where nothing changes, so that a delivery unit that is about to go idle sees the new events.
-_WAKE_DELIVERY = text("""
-    update unit
-       set status = case when status = 'idle' then 'ready' else status end, updated_at = now()
-     where run_id = :run_id and kind = 'delivery'
- returning id
-""")
-
-# Least and greatest ignore nulls.
-_COUNT = f"""
-    update run_resource
-       set {plain_pages.COUNTED}, first_sequence = least(first_sequence, %(first)s::bigint),
-           last_sequence = greatest(last_sequence, %(last)s::bigint)
-     where id = %(resource_id)s
+_COPY: Final = """
+    copy record (integrated_account_id, resource, remote_id, data, content_hash, sync_job_run_id, sequence) from stdin
 """
 
-# The log is locked by then, so no other batch can come in between.
-_PREVIOUS_BATCH = text("""
-    select log_sequence from delivery
-     where integrated_account_id = :account_id and webhook_id = :webhook_id and log_sequence is not null
-     order by log_sequence desc limit 1
-""")
+_UPDATE: Final = """
+    update record
+       set data = page.data, content_hash = page.content_hash, sync_job_run_id = %(run_id)s,
+           sequence = %(before)s + page.position, updated_at = now(), synced_at = now(), deleted_at = null
+      from unnest(%(ids)s::text[], %(data)s::jsonb[], %(hashes)s::bytea[])
+           with ordinality page (remote_id, data, content_hash, position)
+     where record.integrated_account_id = %(account_id)s and record.resource = %(resource)s
+           and record.remote_id = page.remote_id and record.remote_id = any(%(ids)s::text[])
+"""
 
-_HAS_PAGED = text("""
-    select exists (
-        select from run_resource own join sync_job_run run on run.id = own.run_id
-               join sync_job_run past on past.integrated_account_id = run.integrated_account_id
-               join run_resource other on other.run_id = past.id
-         where own.id = :resource_id and other.resource = own.resource and other.method = own.method
-               and other.has_paged) as has_paged
-""")
-
-_COUNT_CHILD = text(
-    "update run_resource set skipped = skipped + :skipped, errors = errors + :errors where id = :resource_id"
+# One plan for any page, by the table's key: to plan for each page takes Postgres a look at all of its ids, and while it
+# knows little of the table, or knew it empty, it would rather read all of that.
+_PLAN_BY_KEY: Final = (
+    "set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true)"
 )
 
+_COPIED_AT_ONCE = 100
+_UPDATED_AT_ONCE = 5_000
 
-_NOTE_GAPS = text("update run_resource set has_gaps = true where id = :resource_id")
+# What text COPY takes for itself: https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Write:
+    """A page on its way into the database."""
+
+    page: PageWrite
+    cursor: Cursor[Any]
+    found: Difference
+    """The records that differ from the table."""
+    last: int = 0
+    """The last number that was taken in the account's log, for the last of the records that differ."""
+    numbers: tuple[int, ...] = ()
+    """The numbers of the page's records so far, in their order; those between are the page's too."""
+    counters: Counters = field(default_factory=Counters)
+    replaced: int = 0
+    """Records that have taken the place of one that the run itself had written; they are among the repeated."""
+    events: Sequence[EventDraft] = ()
+    delivery_unit_id: str | None = None
+
+    @property
+    def first(self) -> int:
+        return self.last - len(self.found) + 1
 
 
 @repeats_conflicts
@@ -81,204 +91,210 @@ class PageStore:
     """The page writes of all units."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
         self._singles = singles_of(engine)
         self._units = UnitStore(engine)
 
     def write(self, page: PageWrite) -> str | None:
         """Write all of it or nothing; raise LeaseLostError when the unit belongs to somebody else by now.
 
-        Gives the id of the run's delivery unit when there are events for it to send. Raise UnwritablePageError for a
+        Return the id of the run's delivery unit when there are events for it to send. Raise UnwritablePageError for a
         page that Postgres will never take.
         """
         with refusals_of(page):
-            delivery_unit_id = self._write(page)
+            if small_pages.is_small(page) and self._write_small(page):
+                delivery_unit_id = None
+            else:
+                delivery_unit_id = self._singles.lend(lambda connection: _write_in_steps(connection, page))
         failpoints.hit(Failpoint.BEFORE_ACK)
-        return delivery_unit_id
-
-    def _write(self, page: PageWrite) -> str | None:
-        delivery_unit_id = None
-        if not plain_pages.is_plain(page):
-            delivery_unit_id = self._write_any(page)
-        elif plain_pages.is_small(page):
-            failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
-            self._write_small(page)
-        else:
-            self._singles.lend(lambda connection: _write_large(connection, page))
         return delivery_unit_id
 
     def has_paged(self, resource_id: str) -> bool:
         """Whether a list of the resource has ever led to a second page, in any run for the same account."""
-        row = self._singles.one(_HAS_PAGED, {"resource_id": resource_id})
+        row = self._singles.one(checkpoint.HAS_PAGED, {"resource_id": resource_id})
         return row is not None and bool(row["has_paged"])
 
-    def _write_small(self, page: PageWrite) -> None:
+    def _write_small(self, page: PageWrite) -> bool:
+        """Write a small page by one statement; False when somebody else writes the same records."""
+        failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
         began = time.monotonic()
-        try:
-            plain_pages.write(self._singles, page)
-        except plain_pages.OvertakenError:
-            self._singles.lend(lambda connection: _write_large(connection, page))
-        if page.end is None and time.monotonic() > began + page.lease_seconds / 2:
+        is_written = small_pages.write(self._singles, page)
+        if is_written and page.end is None and time.monotonic() > began + page.lease_seconds / 2:
             # It has waited for the account's log, with its unit's row locked: nobody could keep its lease meanwhile.
             self._units.keep(page.claim, lease_seconds=page.lease_seconds)
-
-    def _write_any(self, page: PageWrite) -> str | None:
-        records = _record_page(page)
-        found = differences.find(self._singles, records)
-        with self._engine.begin() as connection:
-            with driver_cursor(connection) as cursor:
-                written = writer.write_records(cursor, records, found, claim=page.claim)
-                if page.deleted:
-                    written += told_deletions.write(cursor, page)
-            failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
-            insert_units(connection, page.claim.run_id, page.children)
-            if page.gathered or page.given_on:
-                spools.write(connection, page)
-            insert_errors(connection, page.claim.run_id, page.errors)
-            told = webhook_changes.compare(connection, page) if page.changes else None
-            drafts = numbered(connection, page.account_id, [*told.events, *page.events] if told else page.events)
-            with driver_cursor(connection) as cursor:
-                _advance(cursor, page)
-            delivery_unit_id = insert_events(connection, page.claim.run_id, drafts)
-            counters = written.counters + told.counters if told else written.counters
-            replaced = written.replaced + (told.collisions if told else 0)
-            _count(connection, page, counters, written.sequences, replaced)
-        return delivery_unit_id
+        return is_written
 
 
-def _write_large(connection: psycopg.Connection[DictRow], page: PageWrite) -> None:
-    """Write a page of records alone, past SQLAlchemy: a trip to compare, and one or four to write.
-
-    Once there is something to write the account's log is locked before what is held is compared for certain.
-    """
-    records = _record_page(page)
-    found = differences.find_over(connection, records)
-    if not found:
-        failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
-        plain_pages.move_on(connection, page, writer.counted(records, found))
-        return
+def _write_in_steps(connection: psycopg.Connection[DictRow], page: PageWrite) -> str | None:
+    found = differences.find(connection, page)
     with transaction(connection), connection.cursor(binary=True, row_factory=tuple_row) as cursor:
-        written = writer.write_records(cursor, records, found, claim=page.claim)
-        failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
-        _advance(cursor, page)
+        write = _Write(page=page, cursor=cursor, found=found)
+        for step in _STEPS:
+            write = step(write)
+    return write.delivery_unit_id
+
+
+def _take_numbers(write: _Write) -> _Write:
+    """Name the session for its claim, look at the lease and take numbers in the account's log, in one trip."""
+    page, last, connection = write.page, 0, write.cursor.connection
+    with connection.cursor() as guard:
         with connection.pipeline():
-            _add(cursor, page, written.counters, written.sequences, written.replaced)
-            connection.commit()
+            writing_sessions.begin(guard, page.claim, settings=_PLAN_BY_KEY if write.found or page.deleted else "")
+            if write.found:
+                last = account_log.take_numbers(write.cursor, page.account_id, len(write.found))
+        if guard.rowcount != 1:
+            raise LeaseLostError
+    return replace(write, last=last)
 
 
-def insert_errors(connection: Connection, run_id: str, errors: Sequence[ErrorDraft]) -> None:
-    """Record errors within the caller's transaction."""
-    if not errors:
-        return
-    rows = [
-        {
-            "id": error.id,
-            "run_id": run_id,
-            "resource": error.resource,
-            "method": error.method,
-            "code": error.code,
-            "message": error.message,
-            "details": error.details,
-            "created_at": error.at,
+def _compare_again(write: _Write) -> _Write:
+    """Compare once more where somebody has written to the account in between; nobody can any more."""
+    found, last = write.found, write.last
+    if not found or write.first == found.last_sequence + 1:
+        return write
+    again = differences.find_again(write.cursor, write.page, last)
+    # A number too many is only a gap.
+    if len(again) > len(found):
+        last = account_log.take_numbers(write.cursor, write.page.account_id, len(again))
+    return replace(write, found=again, last=last)
+
+
+def _copy_new(write: _Write) -> _Write:
+    """Copy the records that the table does not hold, in parts: Postgres takes one in while the next is made.
+
+    The lines are made by hand, which takes half the driver's time.
+    """
+    page, ids = write.page, write.found.new
+    if not ids:
+        return write
+    head = f"{page.account_id}\t{page.resource.translate(_ESCAPES)}\t".encode()
+    run_id = page.claim.run_id.encode()
+    with write.cursor.copy(_COPY) as copy:
+        for start in range(0, len(ids), _COPIED_AT_ONCE):
+            lines = [
+                b"%b%b\t%b\t\\\\x%b\t%b\t%d\n"
+                % (
+                    head,
+                    row.remote_id.translate(_ESCAPES).encode(),
+                    row.data.replace(b"\\", b"\\\\"),
+                    row.content_hash.hex().encode(),
+                    run_id,
+                    number,
+                )
+                for number, row in enumerate(
+                    page.records.rows(ids[start : start + _COPIED_AT_ONCE]), write.first + start
+                )
+            ]
+            copy.write(b"".join(lines))
+    return write
+
+
+def _update_changed(write: _Write) -> _Write:
+    """Update the records that the table holds otherwise."""
+    page, before = write.page, write.first + len(write.found.new) - 1
+    for rows in parts(page.records.rows(write.found.changed), lambda row: len(row.data), most=_UPDATED_AT_ONCE):
+        values = {
+            "account_id": page.account_id,
+            "resource": page.resource,
+            "run_id": page.claim.run_id,
+            "before": before,
+            "ids": text_array([row.remote_id for row in rows]),
+            "data": [row.data.decode() for row in rows],
+            "hashes": [row.content_hash for row in rows],
         }
-        for error in errors
-    ]
-    run = tables.sync_job_run.c
-    environment_id = select(run.environment_id).where(run.id == run_id).scalar_subquery()
-    connection.execute(insert(tables.run_error).values(environment_id=environment_id), rows)
+        write.cursor.execute(_UPDATE, values)
+        before += len(rows)
+    return write
 
 
-def insert_events(connection: Connection, run_id: str, drafts: Sequence[EventDraft]) -> str | None:
-    """Queue events for delivery within the caller's transaction and wake the run's delivery unit; give its id."""
-    if not drafts:
-        return None
-    for part in parts(drafts, lambda event: len(event.body), most=_INSERTED_AT_ONCE):
-        connection.execute(insert(tables.delivery), [_event_row(run_id, event) for event in part])
-    unit_id = connection.execute(_WAKE_DELIVERY, {"run_id": run_id}).scalar_one_or_none()
-    return str(unit_id) if unit_id else None
-
-
-def _event_row(run_id: str, event: EventDraft) -> dict[str, object]:
-    return {
-        "id": event.id,
-        "run_id": run_id,
-        "resource_id": event.resource_id,
-        "webhook_id": event.webhook_id,
-        "event": event.event,
-        "body": event.body,
-        "records": event.records,
-        "remote_ids": list(event.remote_ids) if event.remote_ids is not None else None,
-        "integrated_account_id": event.integrated_account_id,
-        "log_sequence": event.log_sequence,
-        "previous_log_sequence": event.previous_log_sequence,
-    }
-
-
-def count(connection: Connection, resource_id: str, counters: Counters) -> None:
-    """Add to a resource's counters within the caller's transaction."""
-    nothing = {"first": None, "last": None, "expected": None, "has_paged": False, **asdict(Exchanges())}
-    with driver_cursor(connection) as cursor:
-        _execute_count(cursor, resource_id, counters, nothing)
-
-
-def _add(
-    cursor: Cursor[Any], page: PageWrite, counters: Counters, sequences: tuple[int, int] | None, replaced: int
-) -> None:
-    """Add a page to its resource's books: what it counts, what is known of its list, its part of the account's log."""
-    assert page.claim.resource_id is not None
-    first, last = sequences or (None, None)
-    values = {**plain_pages.list_values(page), "first": first, "last": last}
-    _execute_count(cursor, page.claim.resource_id, page.counters + counters, values)
-    list_warnings.add(cursor, page.claim.resource_id, page.warnings)
-    if replaced and page.collision is not None:
-        list_warnings.add(cursor, page.claim.resource_id, [replace(page.collision, count=replaced)])
-
-
-def _execute_count(cursor: Cursor[Any], resource_id: str, counters: Counters, values: dict[str, object]) -> None:
-    counted = {name: getattr(counters, name) for name in tables.COUNTERS}
-    cursor.execute(_COUNT, {**counted, **values, "resource_id": resource_id})
-
-
-def _advance(cursor: Cursor[Any], page: PageWrite) -> None:
-    """Move the unit on: only who holds its lease can."""
-    if cursor.execute(plain_pages.ADVANCE, plain_pages.fence_values(page)).rowcount != 1:
-        raise LeaseLostError
-
-
-def _record_page(page: PageWrite) -> RecordPage:
-    return RecordPage(
-        account_id=page.account_id,
-        resource=page.resource,
-        run_id=page.claim.run_id,
-        batch=page.records,
-        seen_by=page.claim.resource_id if page.tracks_deletes else None,
-        former_ids=() if page.changes else page.former_ids,
-        counts_repeats=page.counts_repeats,
+def _count_records(write: _Write) -> _Write:
+    """Count what has become of the page's records: each is created, updated, unchanged or repeated."""
+    records, found = write.page.records, write.found
+    counters = Counters(
+        created=len(found.new),
+        updated=len(found.changed) - found.replaced,
+        unchanged=len(records) - len(found) - found.own,
+        repeated=records.given - len(records) + found.own + found.replaced,
     )
+    numbers = (write.first, write.last) if found else ()
+    return replace(write, counters=write.page.counters + counters, numbers=numbers, replaced=found.replaced)
 
 
-def numbered(connection: Connection, account_id: str, drafts: Sequence[EventDraft]) -> Sequence[EventDraft]:
-    """Return each batch of records its number in the account's log; other events have none."""
-    batches = [event for event in drafts if event.records]
-    if not batches:
-        return drafts
-    sequence = account_log.allocate(connection, account_id, len(batches))
-    parameters = {"account_id": account_id, "webhook_id": batches[0].webhook_id}
-    previous = connection.execute(_PREVIOUS_BATCH, parameters).scalar_one_or_none()
-    changed: dict[str, EventDraft] = {}
-    for batch in batches:
-        changed[batch.id] = events.number_batch(batch, account_id, sequence, previous)
-        sequence, previous = sequence + 1, sequence
-    return [changed.get(event.id, event) for event in drafts]
+def _delete_records(write: _Write) -> _Write:
+    """Make tombstones of what the upstream reports as deleted, and keep what it has brought, to know what vanished."""
+    page = write.page
+    if page.tracks_deletes:
+        tombstones.note_seen(write.cursor, page)
+    if not page.deleted:
+        return write
+    numbers = tombstones.delete_reported(write.cursor, page)
+    counters = Counters(deleted=len(numbers), tombstones=len(numbers), unchanged=len(page.deleted) - len(numbers))
+    ends = (numbers[0], numbers[-1]) if numbers else ()
+    return replace(write, counters=write.counters + counters, numbers=(*write.numbers, *ends))
 
 
-def _count(
-    connection: Connection, page: PageWrite, counters: Counters, sequences: tuple[int, int] | None, replaced: int
-) -> None:
-    with driver_cursor(connection) as cursor:
-        _add(cursor, page, counters, sequences, replaced)
-    if page.has_gaps:
-        connection.execute(_NOTE_GAPS, {"resource_id": page.claim.resource_id})
-    for resource_id, skipped in page.skipped.items():
-        errors = page.child_errors.get(resource_id, 0)
-        connection.execute(_COUNT_CHILD, {"resource_id": resource_id, "skipped": skipped, "errors": errors})
+def _insert_work(write: _Write) -> _Write:
+    """Write the units of children, what spools keep, and errors."""
+    page, run_id = write.page, write.page.claim.run_id
+    drafts.insert_units(write.cursor, run_id, page.children)
+    spools.write(write.cursor, page)
+    drafts.insert_errors(write.cursor, run_id, page.errors)
+    return write
+
+
+def _make_events(write: _Write) -> _Write:
+    """Make events of what a webhook does not know yet, and give each batch its number in the account's log."""
+    page = write.page
+    if page.changes:
+        compared = webhook_changes.compare(write.cursor, page)
+        write = replace(
+            write,
+            counters=write.counters + compared.counters,
+            replaced=write.replaced + compared.collisions,
+            events=compared.events,
+        )
+    batches = drafts.number_batches(write.cursor, page.account_id, [*write.events, *page.events])
+    return replace(write, events=batches)
+
+
+def _move_frontier(write: _Write) -> _Write:
+    """Move the unit on: only who holds its lease can."""
+    failpoints.hit(Failpoint.BEFORE_CHECKPOINT)
+    if write.cursor.execute(checkpoint.MOVE_FRONTIER, checkpoint.fence_values(write.page)).rowcount != 1:
+        raise LeaseLostError
+    return write
+
+
+def _queue_events(write: _Write) -> _Write:
+    return replace(write, delivery_unit_id=drafts.insert_events(write.cursor, write.page.claim.run_id, write.events))
+
+
+def _count_and_commit(write: _Write) -> _Write:
+    """Add the page to its resource's counters, then to its children's, and commit, in one trip."""
+    page, cursor, resource_id = write.page, write.cursor, write.page.claim.resource_id
+    assert resource_id is not None
+    first, last = (write.numbers[0], write.numbers[-1]) if write.numbers else (None, None)
+    with cursor.connection.pipeline():
+        checkpoint.count(
+            cursor, resource_id, write.counters, {**checkpoint.list_values(page), "first": first, "last": last}
+        )
+        checkpoint.warn(cursor, resource_id, page.warnings)
+        if write.replaced and page.collision is not None:
+            checkpoint.warn(cursor, resource_id, [replace(page.collision, count=write.replaced)])
+        checkpoint.count_skipped(cursor, page)
+        cursor.connection.commit()
+    return write
+
+
+_STEPS: Final[tuple[Callable[[_Write], _Write], ...]] = (
+    _take_numbers,
+    _compare_again,
+    _copy_new,
+    _update_changed,
+    _count_records,
+    _delete_records,
+    _insert_work,
+    _make_events,
+    _move_frontier,
+    _queue_events,
+    _count_and_commit,
+)

@@ -1,10 +1,11 @@
 """What spools gather in Postgres: written with the pages that it comes of, read and removed with what it becomes."""
 
 import json
-import uuid
 from collections.abc import Sequence
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, text
+from psycopg import Cursor
+from sqlalchemy import Connection, Engine, func, select, text
 
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
@@ -12,8 +13,8 @@ from app.engine.record_errors import SpoolError
 from app.engine.runs.work import PageWrite, UnitDraft
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
-from app.store.db.database import reading
-from app.store.units.units import insert_units
+from app.store.db.database import driver_cursor, reading
+from app.store.units.drafts import insert_units
 
 _IS_DUE = text("""
     select not exists(select from unit where resource_id = :resource_id)
@@ -23,6 +24,9 @@ _IS_DUE = text("""
 _CLOSE = text("""
     update spool_batch set closed_as = cast(:closed_as as uuid) where resource_id = :resource_id and closed_as is null
 """)
+
+_INSERT: Final = "insert into spool_batch (resource_id, bytes, records) values (%s, %s, %s)"
+_REMOVE: Final = "delete from spool_batch where closed_as = any(%s::uuid[])"
 
 _BATCH = tables.spool_batch
 
@@ -45,21 +49,17 @@ class SpoolStore:
         return [record for batch in batches for record in json.loads(batch)]
 
 
-def write(connection: Connection, page: PageWrite) -> None:
-    """Keep what a page gives to spools, and forget what one has given on, within the caller's transaction."""
-    rows = [
-        {"resource_id": batch.resource_id, "bytes": len(batch.records), "records": batch.records}
-        for batch in page.gathered
-    ]
-    if rows:
-        connection.execute(insert(_BATCH), rows)
+def write(cursor: Cursor[Any], page: PageWrite) -> None:
+    """Keep what a page gives to spools, and remove what one has given on, within the caller's transaction."""
+    if page.gathered:
+        rows = ((batch.resource_id, len(batch.records), batch.records) for batch in page.gathered)
+        cursor.executemany(_INSERT, rows)
     if page.given_on:
-        wanted = [uuid.UUID(closed_as) for closed_as in page.given_on]
-        connection.execute(delete(_BATCH).where(_BATCH.c.closed_as.in_(wanted)))
+        cursor.execute(_REMOVE, [list(page.given_on)])
 
 
 def close(connection: Connection, run_id: str, resource_id: str) -> str | None:
-    """Make a unit of what a spool has gathered, unless all of it was given on; give the unit's id.
+    """Make a unit of what a spool has gathered, unless all of it was given on; return the unit's id.
 
     The caller holds the run's lock, and the spool's parent has ended.
     """
@@ -67,5 +67,6 @@ def close(connection: Connection, run_id: str, resource_id: str) -> str | None:
         return None
     draft = UnitDraft(id=new_id(), resource_id=resource_id, elements=[{"spool": new_id()}])
     connection.execute(_CLOSE, {"resource_id": resource_id, "closed_as": draft.elements[0]["spool"]})
-    insert_units(connection, run_id, [draft])
+    with driver_cursor(connection) as cursor:
+        insert_units(cursor, run_id, [draft])
     return draft.id

@@ -8,14 +8,14 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import DictRow
-from sqlalchemy import Connection, Engine, insert, text
+from sqlalchemy import Connection, Engine, text
 
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
-from app.engine.runs.work import Claim, ClaimTerms, CrowdedOut, UnitDraft, UnitKind, WakeUp
+from app.engine.runs.work import Claim, ClaimTerms, CrowdedOut, UnitKind, WakeUp
+from app.engine.status import BEGUN_RUN_STATUSES, UnitStatus
 from app.services.maintenance.queue_heads import LostBefore
 from app.services.runs.conflicts import repeats_conflicts
-from app.store import tables
 from app.store.announcements.webhook_turns import (
     HEADROOM,
     LOCK_WEBHOOK,
@@ -25,35 +25,31 @@ from app.store.announcements.webhook_turns import (
     under_way,
 )
 from app.store.db.autocommit import singles_of, sql_of, transaction
-from app.store.db.chunks import parts
 from app.store.db.database import Row, reading
+from app.store.db.unit_conditions import IS_HELD, is_due, is_free
+from app.store.tables.statuses import any_of
 from app.store.units import dispatch_pauses
 
-_INSERTED_AT_ONCE = 1000
-_BYTES_PER_ELEMENT = 200
-"""Or so: the record that a child's request is made of."""
-
-_NEXT_OF_RESOURCE = """
+_NEXT_OF_RESOURCE = f"""
     select id from unit
-     where resource_id = :resource_id and status = 'ready' and (wake_at is null or wake_at <= now())
+     where resource_id = :resource_id and {is_due()}
      order by created_at limit 1
 """
 
-_CLAIM = """
+_CLAIM = f"""
     update unit
-       set status = 'leased', lease_owner = :owner, fencing_token = fencing_token + 1,
+       set status = '{UnitStatus.LEASED}', lease_owner = :owner, fencing_token = fencing_token + 1,
            lease_expires_at = now() + make_interval(secs => :lease_seconds),
            attempts = attempts + 1, slices = slices + 1, wake_at = null, updated_at = now(),
-           webhook_id = case when kind = 'delivery' then {webhook_id} end
-     where id = {which}
-       and (status = 'ready' and (wake_at is null or wake_at <= now())
-            or status = 'leased' and lease_expires_at < now())
+           webhook_id = case when kind = 'delivery' then {{webhook_id}} end
+     where id = {{which}}
+       and {is_free()}
        and exists (select from sync_job_run r where r.id = unit.run_id
-                    and (r.status in ('running', 'rate_limited') or unit.kind = 'delivery'))
-       and case when kind = 'delivery' then :most_of_webhook > :headroom + {under_way}
+                    and (r.status in {any_of(BEGUN_RUN_STATUSES)} or unit.kind = 'delivery'))
+       and case when kind = 'delivery' then :most_of_webhook > :headroom + {{under_way}}
                 else :most_of_account > (
                      select count(*) from unit held join sync_job_run h on h.id = held.run_id
-                      where held.status = 'leased' and held.lease_owner = :owner and held.kind = 'fetch'
+                      where held.status = '{UnitStatus.LEASED}' and held.lease_owner = :owner and held.kind = 'fetch'
                         and held.lease_expires_at > now() and h.integrated_account_id =
                             (select integrated_account_id from sync_job_run where id = unit.run_id)) end
  returning id, run_id, resource_id, kind, fencing_token, attempts, idle_slices, elements, frontier, webhook_id
@@ -64,81 +60,76 @@ _CLAIM_UNIT = text(_CLAIM.format(which=":unit_id", **_OF_WEBHOOK))
 _CLAIM_NEXT_OF_RESOURCE = text(_CLAIM.format(which=f"({_NEXT_OF_RESOURCE})", **_OF_WEBHOOK))
 _FIND_NEXT_OF_RESOURCE = text(_NEXT_OF_RESOURCE)
 
-# A unit whose worker is gone waits for room as well as one that nobody has taken yet.
-_IS_FREE = """
-    (u.status = 'ready' and (u.wake_at is null or u.wake_at <= now())
-     or u.status = 'leased' and u.lease_expires_at < now())
-"""
-
 _CROWDED_OUT = text(f"""
     select u.run_id, u.id, r.queue, u.kind, r.integrated_account_id from unit u join sync_job_run r on r.id = u.run_id
-     where u.id = :unit_id and {_IS_FREE} and (u.kind = 'delivery' or r.status in ('running', 'rate_limited'))
+     where u.id = :unit_id and {is_free("u")} and (u.kind = 'delivery' or r.status in {any_of(BEGUN_RUN_STATUSES)})
 """)
 
 # Marked as rung, so that two who ask at once get two different ones.
 _NEXT_OF_ACCOUNT = text(f"""
     with next as (
         select u.id, u.run_id, r.queue from unit u join sync_job_run r on r.id = u.run_id
-         where r.status in ('running', 'rate_limited') and r.integrated_account_id = :account_id
-               and u.kind = 'fetch' and {_IS_FREE}
+         where r.status in {any_of(BEGUN_RUN_STATUSES)} and r.integrated_account_id = :account_id
+               and u.kind = 'fetch' and {is_free("u")}
          order by u.rung_at limit 1 for update of u skip locked)
     update unit set rung_at = now() from next where unit.id = next.id
  returning next.run_id, next.id, next.queue
 """)
 
-_HOLD = text("""
+_HOLD = text(f"""
     update unit
        set lease_expires_at = now() + make_interval(secs => :lease_seconds), updated_at = now()
-     where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
+     where {IS_HELD}
 """)
 
 # Who has locked the row is this claim's own page, or ends the run: neither is waited for.
-_KEEP = text("""
+_KEEP = text(f"""
     with held as (
         select id from unit
-         where id = :unit_id and fencing_token = :fencing_token and status = 'leased' for no key update skip locked),
+         where {IS_HELD} for no key update skip locked),
          kept as (
         update unit
            set lease_expires_at = clock_timestamp() + make_interval(secs => :lease_seconds), updated_at = now()
           from held where unit.id = held.id)
     select count(*) as own from unit
-     where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
+     where {IS_HELD}
 """)
 
-_HAND_BACK = text("""
+_HAND_BACK = text(f"""
     update unit
-       set status = 'ready', lease_owner = null, lease_expires_at = null, updated_at = now(), webhook_id = null,
+       set status = '{UnitStatus.READY}', lease_owner = null, lease_expires_at = null, webhook_id = null,
+           updated_at = now(),
            attempts = case when :has_failed then attempts else 0 end,
            idle_slices = idle_slices + case when :is_idle then 1 else 0 end,
            wake_at = now() + make_interval(secs => :wake_seconds), rung_at = now()
-     where id = :unit_id and fencing_token = :fencing_token and status = 'leased'
+     where {IS_HELD}
 """)
 
 # Whoever sleeps for another reason finds that it still holds, and sleeps again.
-_WAKE_ACCOUNT = text("""
+_WAKE_ACCOUNT = text(f"""
     update unit set wake_at = now(), updated_at = now() from sync_job_run r
-     where r.id = unit.run_id and r.integrated_account_id = :account_id and r.status in ('running', 'rate_limited')
-           and unit.kind = 'fetch' and unit.status = 'ready' and unit.wake_at > now()
+     where r.id = unit.run_id and r.integrated_account_id = :account_id and r.status in {any_of(BEGUN_RUN_STATUSES)}
+           and unit.kind = 'fetch' and unit.status = '{UnitStatus.READY}' and unit.wake_at > now()
 """)
 
 # Rung at once by whoever looks, since its events wait already.
-_ADD_DELIVERY_UNIT = text("""
+_ADD_DELIVERY_UNIT = text(f"""
     insert into unit (id, run_id, kind, status, rung_at)
-    select :id, :run_id, 'delivery', 'ready', now() - interval '1 hour'
+    select :id, :run_id, 'delivery', '{UnitStatus.READY}', now() - interval '1 hour'
      where not exists (select from unit where run_id = :run_id and kind = 'delivery')
 """)
 
 # Each has its own partial index (tables/runs.py), so that looking is cheap however many units are done or parked.
-PARKED_UNITS = "select id from unit where status = 'ready' and rung_at < wake_at and wake_at <= now()"
+PARKED_UNITS = f"select id from unit where status = '{UnitStatus.READY}' and rung_at < wake_at and wake_at <= now()"
 """The timer is due, and nobody was rung since it was set."""
-UNHEARD_UNITS = """
-    select id from unit where status = 'ready' and (wake_at is null or wake_at <= rung_at)
+UNHEARD_UNITS = f"""
+    select id from unit where status = '{UnitStatus.READY}' and (wake_at is null or wake_at <= rung_at)
            and rung_at < now() - make_interval(secs => :ring_after)
 """
 """Somebody was rung, and nobody came."""
-EXPIRED_UNITS = """
+EXPIRED_UNITS = f"""
     select id from unit
-     where status = 'leased' and rung_at < now() - interval '5 seconds' and lease_expires_at < now()
+     where status = '{UnitStatus.LEASED}' and rung_at < now() - interval '5 seconds' and lease_expires_at < now()
            and (rung_at < lease_expires_at or rung_at < now() - make_interval(secs => :ring_after))
 """
 """Their worker is gone, and nobody was rung since, or nobody came."""
@@ -306,23 +297,6 @@ def add_delivery_unit(connection: Connection, run_id: str) -> str | None:
 def wake_account(connection: Connection, account_id: str) -> None:
     """Let an account's sleeping units be worked on at once, within the caller's transaction."""
     connection.execute(_WAKE_ACCOUNT, {"account_id": account_id})
-
-
-def insert_units(connection: Connection, run_id: str, drafts: Sequence[UnitDraft]) -> None:
-    """Write new units within the caller's transaction."""
-    for part in parts(drafts, lambda draft: _BYTES_PER_ELEMENT * len(draft.elements), most=_INSERTED_AT_ONCE):
-        rows = [
-            {
-                "id": draft.id,
-                "run_id": run_id,
-                "resource_id": draft.resource_id,
-                "kind": draft.kind,
-                "status": draft.status,
-                "elements": list(draft.elements),
-            }
-            for draft in part
-        ]
-        connection.execute(insert(tables.unit), rows)
 
 
 def _lease(claim: Claim, lease_seconds: float) -> dict[str, object]:

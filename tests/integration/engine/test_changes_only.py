@@ -109,7 +109,7 @@ def test_very_large_page_is_compared_and_told_in_parts(
 ) -> None:
     monkeypatch.setattr(MemoryApi, "page_size", 100)
     monkeypatch.setattr(webhook_changes, "_COMPARED_AT_ONCE", 2)
-    monkeypatch.setattr(webhook_changes, "_TOLD_AT_ONCE", 3)
+    monkeypatch.setattr(webhook_changes, "_SENT_AT_ONCE", 3)
     customer = Customer(pump_database)
     customer.run(users(a="Ann", b="Bob", c="Cid", d="Dan"))
     assert told(customer.world.receiver) == [("created", ["a", "b", "c"]), ("created", ["d"])]

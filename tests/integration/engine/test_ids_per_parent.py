@@ -270,7 +270,7 @@ COLLIDING = [listed("orders"), child_of("orders", "lines")]
 def test_other_content_under_one_id_is_counted_and_warned_of(
     pump_database: PumpDatabase, monkeypatch: pytest.MonkeyPatch, children_per_unit: int, most: int, to_webhook: bool
 ) -> None:
-    monkeypatch.setattr("app.store.units.plain_pages._MOST_RECORDS", most)
+    monkeypatch.setattr("app.store.units.small_pages._MOST_RECORDS", most)
     limits = {"children_per_unit": children_per_unit}
     customer = Customer(pump_database, COLLIDING, to_webhook=to_webhook, limits=limits)
 

@@ -86,7 +86,7 @@ def stats_of(customer: Customer, resource: str) -> JsonObject:
 def test_a_run_has_persisted_as_many_records_as_it_has_written_rows(
     pump_database: PumpDatabase, monkeypatch: pytest.MonkeyPatch, way: Repeating, most: int
 ) -> None:
-    monkeypatch.setattr("app.store.units.plain_pages._MOST_RECORDS", most)
+    monkeypatch.setattr("app.store.units.small_pages._MOST_RECORDS", most)
     customer = Customer(pump_database, way.resources, limits={"children_per_unit": 1})
 
     outcome = customer.run(way.api)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.store.units import plain_pages
+from app.store.units import small_pages
 from tests.support.pump import Pump, World
 from tests.support.pump_database import PumpDatabase
 from tests.support.pump_jobs import Job
@@ -17,7 +17,7 @@ USERS = [*numbered("user", 2), NO_TEXT, *numbered("late", 3)]
 def test_page_that_postgres_refuses_is_asked_for_once_and_told(
     pump_database: PumpDatabase, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    monkeypatch.setattr(plain_pages, "_MOST_RECORDS", 0 if way == "large page" else 200)
+    monkeypatch.setattr(small_pages, "_MOST_RECORDS", 0 if way == "large page" else 200)
     resources = [listed("users"), *([child_of("users", "notes")] if way == "page with children" else [])]
     notes = {user["id"]: numbered(f"note-{user['id']}", 1) for user in USERS}
     world = World(pump_database, Job(name=way, resources=resources, api={"users": {None: USERS}, "notes": notes}))

@@ -22,6 +22,7 @@ from app.engine.errors import (
     StoreRightsError,
 )
 from app.engine.json_types import JSON
+from app.engine.status import AccountStatus, DaemonStatus, DeliveryStatus, ResourceStatus, RunStatus, UnitStatus
 from app.store import tables
 from app.store.db import migrate
 from tests.support.servers import PostgresServer
@@ -58,6 +59,16 @@ _SAMPLES: Mapping[type, JSON | bytes | datetime] = {
     Boolean: True,
     Integer: 7,
     Text: "a text",
+}
+
+_STATUSES = {
+    "sync_job_run": RunStatus.COMPLETED,
+    "run_resource": ResourceStatus.COMPLETED,
+    "unit": UnitStatus.DONE,
+    "delivery": DeliveryStatus.DELIVERED,
+    "daemon": DaemonStatus.STOPPED,
+    "integrated_account": AccountStatus.ACTIVE,
+    "deleted_account": AccountStatus.ACTIVE,
 }
 
 
@@ -268,6 +279,8 @@ def _sample(table: Table) -> dict[str, JSON | bytes | datetime]:
 
 
 def _value(column: Column[object]) -> JSON | bytes | datetime:
+    if column.name == "status" and column.table.name in _STATUSES:
+        return _STATUSES[column.table.name]
     return next(value for kind, value in _SAMPLES.items() if isinstance(column.type, kind))
 
 

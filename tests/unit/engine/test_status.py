@@ -3,15 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.status import FINAL_RUN_STATUSES, LIVE_RUN_STATUSES, RUN_MOVES, RunStatus, allowed_origins
+from app.engine.status import FINAL_RUN_STATUSES, LIVE_RUN_STATUSES, MOVES, RunStatus, allowed_origins
 
 
 def test_every_status_says_where_it_can_be_entered_from():
-    assert set(RUN_MOVES) == set(RunStatus)
+    assert set(MOVES[RunStatus]) == set(RunStatus)
 
 
 def test_only_a_resume_leaves_a_final_status():
-    leaving = {target for target, origins in RUN_MOVES.items() if origins & FINAL_RUN_STATUSES}
+    leaving = {target for target, origins in MOVES[RunStatus].items() if origins & FINAL_RUN_STATUSES}
 
     assert leaving == {RunStatus.CREATED}
     assert allowed_origins(RunStatus.CREATED) == FINAL_RUN_STATUSES

@@ -178,7 +178,7 @@ def test_run_whose_events_are_sent_again_is_left_alone(engine: Engine, store: Re
     assert rows(engine, "sync_job_run") == [waiting]
 
 
-def test_turn_forgets_more_runs_than_a_fleet_of_100_000_accounts_ends(engine: Engine, store: RetentionStore) -> None:
+def test_turn_prunes_more_runs_than_a_fleet_of_100_000_accounts_ends(engine: Engine, store: RetentionStore) -> None:
     """28 a second (docs/scaling.md), in one turn of at most two seconds and those batches that begin within it."""
     with engine.begin() as connection:
         connection.execute(text(_MANY_RUNS), {"id": ACCOUNT, "job": JOB})
@@ -194,13 +194,13 @@ def test_turn_forgets_more_runs_than_a_fleet_of_100_000_accounts_ends(engine: En
 
 
 @pytest.mark.parametrize(
-    "forget", ["bodies", "tombstones", "told", "keys", "messages", "daemons", "fires", "calls", "announcements"]
+    "what", ["bodies", "tombstones", "told", "keys", "messages", "daemons", "occurrences", "calls", "announcements"]
 )
-def test_what_can_not_be_removed_is_passed_over(engine: Engine, store: RetentionStore, forget: str) -> None:
+def test_what_can_not_be_removed_is_passed_over(engine: Engine, store: RetentionStore, what: str) -> None:
     """Each statement takes the place to begin at: one row is left when one is skipped."""
     fill_old(engine)
-    aged = {} if forget in ("keys", "messages") else {"seconds": 7 * DAY}
-    method = getattr(store, f"forget_{forget}")
+    aged = {} if what in ("keys", "messages") else {"seconds": 7 * DAY}
+    method = getattr(store, f"prune_{what}")
 
     assert [method(limit=10, skip=1, **aged), method(limit=10, skip=0, **aged)] == [1, 1]
 

@@ -21,7 +21,7 @@ from app.engine.status import RunStatus, UnitStatus
 from app.store.db.database import connect
 from app.store.db.writing_sessions import WritingSessions
 from app.store.runs.moves import RunMoves
-from app.store.units import plain_pages
+from app.store.units import small_pages
 from app.store.units.pages import PageStore
 from app.store.units.units import UnitStore
 from tests.support.claiming import terms
@@ -49,7 +49,7 @@ _LAPSE = "update unit set lease_expires_at = now() - interval '1 s' where id = :
 _FROZEN = """
 import sys, psycopg
 from app.store.db.writing_sessions import begin
-from app.store.records.writer import _COPY
+from app.store.units.pages import _COPY
 from app.engine.runs.work import Claim, UnitKind
 url, id = sys.argv[1:]
 claim = Claim(unit_id=id, run_id=id, resource_id=id, kind=UnitKind.FETCH, fencing_token=1, attempts=1, elements=[],
@@ -98,7 +98,7 @@ def claim(engine: Engine) -> Claim:
 
 @pytest.fixture(params=["records alone", "with children"])
 def page(request: pytest.FixtureRequest, claim: Claim, monkeypatch: pytest.MonkeyPatch) -> PageWrite:
-    monkeypatch.setattr(plain_pages, "_MOST_RECORDS", 0)
+    monkeypatch.setattr(small_pages, "_MOST_RECORDS", 0)
     child = UnitDraft(id=new_id(), resource_id=claim.resource_id)
     return page_of(claim, children=[] if request.param == "records alone" else [child])
 
@@ -248,6 +248,6 @@ def test_sessions_of_other_names_are_left_alone(engine: Engine, database_url: st
 def test_page_of_few_but_large_records_is_no_small_one(claim: Claim) -> None:
     text = "x" * 1_000_000
 
-    assert plain_pages.is_small(page_of(claim))
+    assert small_pages.is_small(page_of(claim))
     large = RecordBatch([{"id": number, "text": text} for number in range(5)])
-    assert not plain_pages.is_small(dataclasses.replace(page_of(claim), records=large))
+    assert not small_pages.is_small(dataclasses.replace(page_of(claim), records=large))

@@ -1,45 +1,27 @@
-"""Write a page that holds nothing but records by one statement, which is a transaction of its own.
+"""Write a small page of records alone by one statement, which is a transaction of its own.
 
-It does what ``PageStore.write`` does in five trips for pages of any kind: move the unit on under its fence, number and
-write what differs, count. A run of many small pages waits for Postgres most of its time beside the upstream's, and so
-does one that finds nothing new.
+It does what the steps of pages.py do in five trips for pages of any kind: move the frontier under the fence, number and
+write what differs, count. A run of many small pages waits for Postgres most of its time beside the upstream's.
 
 All of the statement sees the table as it was when it began. What somebody else has persisted of the page's records
-since then it does not overwrite, which it could not count rightly: then nothing of it counts (OvertakenError).
+since then it does not overwrite, which it could not count rightly: then it fails as a whole (DivisionByZero).
 """
 
-from dataclasses import asdict
 from typing import Final
 
-from psycopg import Connection
 from psycopg.errors import DivisionByZero
-from psycopg.rows import DictRow
 
-from app.engine.errors import FerrymanError, LeaseLostError
-from app.engine.records.rows import encode
-from app.engine.runs.books import Counters
+from app.engine.errors import LeaseLostError
 from app.engine.runs.work import PageWrite
 from app.store import tables
 from app.store.db.autocommit import Autocommit
-from app.store.db.database import Row
 from app.store.records.account_log import allocation
-from app.store.units import list_warnings
+from app.store.units import checkpoint
 
 # From here on Postgres takes more time to look each record up than the daemon saves.
 _MOST_RECORDS: Final = 200
 # A statement that takes long would keep its unit's row locked for as long.
 _MOST_BYTES: Final = 4 * 1024 * 1024
-
-ADVANCE: Final = """
-    update unit
-       set frontier = %(frontier)s::jsonb, pages = pages + %(pages)s, attempts = 0, updated_at = now(),
-           idle_slices = case when %(has_progress)s then 0 else idle_slices end,
-           status = coalesce(%(end)s::text, status),
-           lease_expires_at = case when %(end)s::text is null
-                                   then clock_timestamp() + make_interval(secs => %(lease_seconds)s) end
-     where id = %(unit_id)s and fencing_token = %(fencing_token)s and status = 'leased'
-"""
-"""Move a unit on past a page, which may have taken a minute: it changes one row, or none when its lease is gone."""
 
 _OWN_COUNTERS: Final = {
     "created": "totals.new",
@@ -47,24 +29,13 @@ _OWN_COUNTERS: Final = {
     "unchanged": "%(distinct)s - totals.written - totals.own",
     "repeated": "%(given)s - %(distinct)s + totals.own + totals.replaced",
 }
-_BEGUN: Final = """
-    status = case when status = 'waiting' then 'running' else status end, started_at = coalesce(started_at, now())
-"""
-_LISTED: Final = """
-    expected = case when %(expected)s::bigint is null then expected else coalesce(expected, 0) + %(expected)s end,
-    has_paged = has_paged or %(has_paged)s, requests = requests + %(requests)s, answered = answered + %(answered)s,
-    answer_ms = answer_ms + %(answer_ms)s, heard_at = now()
-"""
-_COUNTED: Final = ", ".join(f"{name} = {name} + {_OWN_COUNTERS.get(name, f'%({name})s')}" for name in tables.COUNTERS)
-COUNTED: Final = ", ".join(f"{name} = {name} + %({name})s" for name in tables.COUNTERS) + f", {_BEGUN}, {_LISTED}"
-"""Add to a resource's counters, which has begun by then."""
 
 
 # The limit has each record found by its key: without statistics Postgres would rather read all that the account has.
 # A number above the last that was seen is that of a row which somebody has written since.
 def _writing(*, also: str = "") -> bytes:
     return f"""
-    with fenced as ({ADVANCE} returning id),
+    with fenced as ({checkpoint.MOVE_FRONTIER} returning id),
          page as (
         select remote_id, data, content_hash, position
           from unnest(%(ids)b::text[], %(data)b::text[], %(hashes)b::bytea[])
@@ -100,7 +71,7 @@ def _writing(*, also: str = "") -> bytes:
           from compared),
          counted as (
         update run_resource
-           set {_COUNTED}, {_BEGUN}, {_LISTED}, first_sequence = least(first_sequence, before + 1),
+           set {checkpoint.adding(_OWN_COUNTERS)}, first_sequence = least(first_sequence, before + 1),
                last_sequence = greatest(last_sequence, last){also}
           from fenced, totals left join taken on true
          where run_resource.id = %(resource_id)s)
@@ -112,26 +83,13 @@ _WRITE: Final = _writing()
 
 # A record that takes the place of one of its own run with another content: they may be two that have one id.
 _WRITE_COUNTING_COLLISIONS: Final = _writing(
-    also=", warnings = " + list_warnings.counted("%(code)s::text", "totals.replaced", "%(message)s::text"),
+    also=", warnings = " + checkpoint.adding_warning("%(code)s::text", "totals.replaced", "%(message)s::text"),
 )
 
 
-class OvertakenError(FerrymanError):
-    """Somebody else has persisted records of the page since the statement began; nothing of it is written."""
-
-
-_MOVE_ON: Final = f"""
-    with fenced as ({ADVANCE} returning id),
-         counted as (
-        update run_resource set {COUNTED}
-         where id = %(resource_id)s and exists (select from fenced))
-    select count(*) as fenced from fenced
-""".encode()
-
-
-def is_plain(page: PageWrite) -> bool:
-    """Whether a page is nothing but records."""
-    return not (
+def is_small(page: PageWrite) -> bool:
+    """Whether a page is nothing but a few records, best written without a look at the table beforehand."""
+    is_more = (
         page.children
         or page.events
         or page.errors
@@ -143,56 +101,26 @@ def is_plain(page: PageWrite) -> bool:
         or page.skipped
         or page.warnings
     )
-
-
-def is_small(page: PageWrite) -> bool:
-    """Whether a plain page is best written without a look at it beforehand."""
-    return len(page.records) <= _MOST_RECORDS and (
-        sum(len(row.data) for row in page.records.rows(page.records.ids)) <= _MOST_BYTES
+    return (
+        not is_more
+        and len(page.records) <= _MOST_RECORDS
+        and (sum(len(row.data) for row in page.records.rows(page.records.ids)) <= _MOST_BYTES)
     )
 
 
-def write(singles: Autocommit, page: PageWrite) -> None:
-    """Write a small page; raise LeaseLostError, with nothing written, when the unit belongs to somebody else by now.
+def write(singles: Autocommit, page: PageWrite) -> bool:
+    """Write a small page; False, with nothing written, when somebody else writes the same records.
 
-    Raise OvertakenError, with nothing written either, when somebody else writes the same records.
+    Raise LeaseLostError, with nothing written either, when the unit belongs to somebody else by now.
     """
     statement = _WRITE if page.collision is None else _WRITE_COUNTING_COLLISIONS
     try:
-        _check(singles.one(statement, written_values(page)))
-    except DivisionByZero as error:
-        raise OvertakenError from error
-
-
-def move_on(connection: Connection[DictRow], page: PageWrite, found: Counters) -> None:
-    """Count a page of which the table holds all as it is; raise LeaseLostError as ``write`` does."""
-    counters = page.counters + found
-    values = {name: getattr(counters, name) for name in tables.COUNTERS}
-    values = {**fence_values(page), **values, **list_values(page), "resource_id": page.claim.resource_id}
-    _check(connection.execute(_MOVE_ON, values).fetchone())
-
-
-def _check(row: Row | None) -> None:
+        row = singles.one(statement, written_values(page))
+    except DivisionByZero:
+        return False
     if row is None or row["fenced"] != 1:
         raise LeaseLostError
-
-
-def fence_values(page: PageWrite) -> dict[str, object]:
-    """Return what ``ADVANCE`` takes."""
-    return {
-        "frontier": encode(page.frontier).decode(),
-        "pages": page.counters.pages,
-        "end": page.end,
-        "has_progress": page.has_progress,
-        "lease_seconds": page.lease_seconds,
-        "unit_id": page.claim.unit_id,
-        "fencing_token": page.claim.fencing_token,
-    }
-
-
-def list_values(page: PageWrite) -> dict[str, object]:
-    """Return what ``COUNTED`` takes of the page's list and of its requests."""
-    return {"expected": page.expected, "has_paged": page.has_paged, **asdict(page.exchanges)}
+    return True
 
 
 def written_values(page: PageWrite) -> dict[str, object]:
@@ -200,10 +128,10 @@ def written_values(page: PageWrite) -> dict[str, object]:
     rows = list(page.records.rows(page.records.ids))
     warning = {"code": page.collision.code, "message": page.collision.message} if page.collision is not None else {}
     return {
-        **fence_values(page),
+        **checkpoint.fence_values(page),
         **warning,
         **{name: getattr(page.counters, name) for name in tables.COUNTERS if name not in _OWN_COUNTERS},
-        **list_values(page),
+        **checkpoint.list_values(page),
         "account_id": page.account_id,
         "resource": page.resource,
         "resource_id": page.claim.resource_id,
