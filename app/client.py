@@ -26,7 +26,7 @@ class ApiError(FerrymanError):
 
 
 class ApiClient:
-    """A client of one API; an environment's proxies are passed by, since a self-hosted API is near."""
+    """A client of one API; the environment's proxies are not used, since a self-hosted API is near."""
 
     def __init__(self, url: str, token: str = "") -> None:
         self._url = _parse_url(url)
@@ -75,7 +75,7 @@ class ApiClient:
 
 
 def open_client(url: str | None, token: str | None, data_dir: Path) -> ApiClient:
-    """Make a client; what is not given is read from the stack on a data directory."""
+    """Make a client; a missing URL or token is read from the stack on a data directory."""
     data = DataDirectory(data_dir)
     return ApiClient(url or _find_running_url(data), find_token(token, data_dir))
 
@@ -87,7 +87,7 @@ def find_token(token: str | None, data_dir: Path) -> str:
 
 
 def _find_running_url(data: DataDirectory) -> str:
-    """Return the address of the stack that runs on a directory; what a copy brought of another stack's is none."""
+    """Return the address of the stack that runs on a directory; those of a copied directory do not count."""
     message = f"no stack runs on {{}}; start 'ferryman up{_name_directory_option(data)}', or give --url"
     if not data.is_in_use():
         raise ApiError(None, message.format(data.root))

@@ -21,7 +21,7 @@ _SHIPPED: Final = CATALOG / "connectors"
 
 @dataclass(frozen=True, slots=True)
 class ConnectorMapping:
-    """How one unified method is made of the connector's API: the config of a unified-model-resource-method."""
+    """The mapping of one unified method: the config of a unified-model-resource-method."""
 
     model: str
     resource: str
@@ -57,7 +57,7 @@ class ConnectorError(FerrymanError):
 
 
 def list_shipped() -> Sequence[str]:
-    """Name the connectors that come with Ferryman."""
+    """List the names of the connectors that come with Ferryman."""
     return sorted(path.parent.name for path in _SHIPPED.glob("*/integration.json"))
 
 
@@ -107,7 +107,7 @@ def _read_mappings(folder: Path, faults: list[str]) -> Iterator[ConnectorMapping
 
 
 def _read_model(folder: Path, name: str, faults: list[str]) -> JsonObject:
-    """Read a model that the folder brings along, or else a shipped one."""
+    """Read a model from the folder, or else a shipped one."""
     own, common = folder / "models" / f"{name}.json", CATALOG / "models" / f"{name}.json"
     path = own if own.is_file() else common
     if not path.is_file():
@@ -122,7 +122,7 @@ def _read_model(folder: Path, name: str, faults: list[str]) -> JsonObject:
 
 
 def _read_object(path: Path, faults: list[str]) -> JsonObject:
-    """Read a JSON object; what is none is a fault and stands for an empty one."""
+    """Read a JSON object; for anything else, add a fault and return an empty object."""
     try:
         found: JSON = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -26,7 +26,7 @@ _CALLS: Final = 6 * MOST_LEVELS
 
 
 def raise_recursion_limit() -> None:
-    """Let functions of this process recurse as deep as an answer can be nested."""
+    """Allow functions of this process to recurse as deep as an answer can be nested."""
     sys.setrecursionlimit(max(sys.getrecursionlimit(), _CALLS))
 
 

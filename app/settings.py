@@ -17,7 +17,7 @@ class Settings:
     encryption_key: str = field(repr=False)
     """A Fernet key (32 bytes, url-safe base64) that encrypts credentials and webhook secrets."""
     session_database_url: str = field(default="", repr=False)
-    """Postgres itself, where ``database_url`` leads to a pooler: for whatever needs a session of its own."""
+    """Postgres itself, where ``database_url`` leads to a pooler: for work that needs a session of its own."""
     default_group: str = "default"
     message_key: str = field(default="", repr=False)
     """Signs Celery messages, and has those refused that it has not signed; empty: none is signed."""
@@ -34,11 +34,11 @@ class Settings:
     budget_url: str = field(default="", repr=False)
     """The Redis of the shared rate budgets; empty is the broker, when that is a Redis."""
     requests_per_account: int = 64
-    """Requests under way to one account at most, over all daemons."""
+    """Requests in flight to one account at most, over all daemons."""
     units_per_account: int = 3
     """Units of one account that a daemon works on at once: fewer than its workers, so that others find one."""
     requests_at_start: int = 8
-    """What an account begins with; the window grows and shrinks from there."""
+    """The first window of an account, which then grows and shrinks."""
     request_timeout_seconds: float = 30.0
     direct_call_seconds: float = 40.0
     request_attempts: int = 5
@@ -49,7 +49,7 @@ class Settings:
     answers_memory_bytes: int = 256 * 1024 * 1024
     """What all upstream answers of a process may take while they are read; beyond it the next one waits."""
     read_ahead_bytes: int = 0
-    """Answers of one list that may be kept until it is their turn; 0: no page is asked for ahead of its turn."""
+    """Bytes of a list's answers that may wait for their turn; 0: no page is requested ahead of its turn."""
     ask_again_percent: float = 0.0
     """Of an account's requests so many may be sent once more when their answers are late; 0: none."""
     delivery_timeout_seconds: float = 30.0
@@ -57,7 +57,7 @@ class Settings:
     webhook_disable_after_seconds: float = 5 * 24 * 3600.0
     delivery_batch_bytes: int = 1024 * 1024
     deliveries_per_webhook: int = 20
-    """Deliveries to one webhook that are under way at once, over all daemons."""
+    """Deliveries to one webhook that are in flight at once, over all daemons."""
     delivery_merge_records: int = 500
     """Up to how many records, and ``delivery_batch_bytes``, batches that wait are merged into one; 0: none is."""
     delivery_linger_seconds: float = 0.5
@@ -69,12 +69,12 @@ class Settings:
     overlap_seconds: int = 120
     """How far an increment reaches back before the upper bound of the one before."""
     token_requests: int = 500
-    """What one API token may ask in a window, over all API processes; 0: as much as it likes."""
+    """Requests of one API token in a window, over all API processes; 0: no limit."""
     token_window_seconds: float = 10.0
     environment_requests: int = 2000
-    """What all tokens of an environment together may ask in that window; 0: as much as they like."""
+    """Requests of all tokens of an environment in that window; 0: no limit."""
     calls_per_account: int = 50
-    """Direct calls of one account in a window, whoever makes them; 0: as many as anybody likes."""
+    """Direct calls of one account in a window, over all tokens; 0: no limit."""
     calls_window_seconds: float = 10.0
     request_limit_bytes: int = setting_values.LARGEST_REQUEST_BYTES
     trusted_proxies: str = ""
@@ -85,11 +85,11 @@ class Settings:
     """How often a daemon calls itself through the broker, and reports to the leader."""
     daemon_silence_seconds: float = 40.0
     deaf_seconds: float = 60.0
-    """After how long without an answer to its own calls a daemon starts itself anew."""
+    """After how long without an answer to its own calls a daemon restarts itself."""
     sweep_seconds: float = 1.0
     ring_after_seconds: float = 30.0
     stuck_seconds: float = 300.0
-    """After how long a run that nobody can work on is freed, or ended where there is nothing to free."""
+    """After how long a stuck run is freed, or ended where there is nothing to free."""
     stalled_slices: int = 60
     """Slices of a unit in a row that bring no record and end no pagination, after which its run fails."""
     run_retention_seconds: float = 90 * 24 * 3600.0
@@ -101,7 +101,7 @@ class Settings:
     """Seconds after which a deleted account is erased with all that is held of it; 0 is at once."""
     database_pool_size: int = 10
     prepare_statements: int = 1
-    """0: a pooler that keeps no prepared statements stands before Postgres."""
+    """0: for a pooler before Postgres that keeps no prepared statements."""
 
     @property
     def direct_database_url(self) -> str:

@@ -37,5 +37,5 @@ def parse_id(text: str) -> str | None:
 
 
 def derive_id(id: str, name: str) -> str:
-    """Make the UUID that a name has within the thing of an id: the same whenever it is asked for."""
+    """Make a UUID from an id and a name: the same each time."""
     return str(uuid.uuid5(uuid.UUID(id), name))

@@ -1,4 +1,4 @@
-"""Mask an account's context for everybody who may see the account, and keep what the masks stand for.
+"""Mask an account's context wherever it is shown, and restore the values of masks that are sent back.
 
 Whatever is not declared to be no secret is masked: a name says too little about a value.
 """
@@ -118,7 +118,7 @@ def _list_named_secrets(value: JSON) -> Iterator[JSON]:
 
 
 def holds_mask(value: JSON) -> bool:
-    """Whether a mask stands anywhere in a value."""
+    """Whether a value contains a mask."""
     match value:
         case dict():
             return any(map(holds_mask, value.values()))

@@ -24,7 +24,7 @@ DNS_CACHE_SECONDS: Final = 60
 
 
 class BlockedAddressError(OSError):
-    """A host leads to an address that is not to be connected to."""
+    """A host resolves to an address that may not be connected to."""
 
     def __init__(self, host: str) -> None:
         self.host = host

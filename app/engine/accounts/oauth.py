@@ -19,7 +19,7 @@ from app.engine.templating.placeholders import UNDEFINED, Template
 from app.engine.times import format_utc
 
 EARLY_SECONDS: Final = 60.0
-"""A token is renewed so long before it expires: it must outlive the request that carries it."""
+"""A token is renewed this long before it expires: it must outlive the request that carries it."""
 LEAST_LIFE_SECONDS: Final = 30.0
 """A token that is refused sooner after its renewal is not renewed again: that would not help."""
 
@@ -28,7 +28,7 @@ _EPOCH_MILLISECONDS: Final = 1e11
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
-    """What is sent to a token endpoint."""
+    """A request to a token endpoint."""
 
     url: str
     fields: JsonObject = field(repr=False)
@@ -45,7 +45,7 @@ def find_access_token(context: JsonObject) -> str | None:
 
 
 def find_refresh_token(context: JsonObject) -> str | None:
-    """Return the token that a new one is asked for with."""
+    """Return the token by which a new one is requested."""
     return _text_or_none(_find_token(context).get("refresh_token")) or _text_or_none(context.get("refresh_token"))
 
 
@@ -57,7 +57,7 @@ def choose_grant(grants: Sequence[OAuthGrant], context: JsonObject) -> OAuthGran
 
 
 def is_due(grant: OAuthGrant, context: JsonObject, now: datetime) -> bool:
-    """Whether the token should be renewed before it is used again, or asked for the first time."""
+    """Whether the token should be renewed before it is used again, or requested for the first time."""
     if find_access_token(context) is None:
         return True
     moment = read_expiry(context)
@@ -97,7 +97,7 @@ def build_token_request(grant: OAuthGrant, context: JsonObject) -> TokenRequest:
 
 
 def _resolve_client(grant: OAuthGrant, scope: JsonObject, params: JsonObject) -> dict[str, str]:
-    """Resolve the client's id and secret, where the request's own fields do not stand for them."""
+    """Resolve the client's id and secret, unless the request's own fields replace them."""
     client = {grant.id_param: "", grant.secret_param: ""}
     if grant.is_client_in_header or grant.secret_param not in params:
         client[grant.secret_param] = _resolve_text(grant.client_secret, scope)
@@ -157,7 +157,7 @@ def _compute_expiry(now: datetime, seconds: float) -> str | None:
 
 
 def list_missing_scopes(grants: Sequence[OAuthGrant], context: JsonObject) -> list[str]:
-    """List the scopes that an integration asks for and that an account's token was not given.
+    """List the scopes that an integration requests and that an account's token does not have.
 
     The token says what it was given in ``scope`` (RFC 6749, section 5.1); where it does not, none is known to lack.
     """

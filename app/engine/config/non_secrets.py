@@ -38,7 +38,7 @@ def read_secret_fields(config: JsonObject) -> frozenset[str]:
 
 
 def list_form_fields(credentials: JSON, method: str = "") -> Iterator[JsonObject]:
-    """Yield the named fields of a method's form, or of all forms where there is none of it."""
+    """Yield the named fields of a method's form, or of all forms where it has none."""
     if not isinstance(credentials, dict):
         return
     forms = [credentials] if "format" in credentials else [credentials.get(method)]

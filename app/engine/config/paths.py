@@ -49,7 +49,7 @@ class MarkedPath:
 
 
 def parse(value: JSON) -> MarkedPath | None:
-    """Read a path; None for what is none."""
+    """Read a path; return None for anything else."""
     if isinstance(value, list):
         is_path = bool(value) and all(isinstance(key, str) and key for key in value)
         return MarkedPath(tuple(value)) if is_path else None

@@ -100,14 +100,14 @@ class ConfigReader:
         return value is True
 
     def read_path(self, name: str, default: Path | None = None) -> Path | None:
-        """Read a path without marks; an empty one is none."""
+        """Read a path without marks; return None for an empty one."""
         found = self.read_marked_path(name)
         if found is not None and found.optional:
             self.report(name, f"expected a path without '?', found {show_value(self.value.get(name))}")
         return default if found is None else found.keys
 
     def read_marked_path(self, name: str) -> MarkedPath | None:
-        """Read a path whose keys may be marked as optional; an empty one is none."""
+        """Read a path whose keys may be marked as optional; return None for an empty one."""
         value = self.value.get(name)
         if value in (None, "", []):
             return None
@@ -127,7 +127,7 @@ class ConfigReader:
         return self._parse(name, value)
 
     def read_object_template(self, name: str) -> Template | None:
-        """Read an object whose values hold placeholders; null is none."""
+        """Read an object whose values hold placeholders; return None for null."""
         value = self.value.get(name)
         if value is None:
             return None
@@ -137,7 +137,7 @@ class ConfigReader:
         return self._parse(name, value)
 
     def read_expression(self, name: str) -> Expression | None:
-        """Read a JSONata expression; absent is none."""
+        """Read a JSONata expression; return None where it is absent."""
         value = self.value.get(name)
         if value is None or value == "":
             return None
@@ -151,7 +151,7 @@ class ConfigReader:
             return None
 
     def read_any_template(self, name: str) -> Template | None:
-        """Read any JSON with placeholders; absent is none."""
+        """Read any JSON with placeholders; return None where it is absent."""
         value = self.value.get(name)
         return None if value is None else self._parse(name, value)
 

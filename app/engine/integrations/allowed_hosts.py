@@ -38,7 +38,7 @@ class AllowedHosts:
     guards_requests: bool = False
     """The config holds secrets that go with every request."""
     guards_tokens: bool = False
-    """It holds secrets that go to token endpoints, or says itself which may be asked."""
+    """It holds secrets that go to token endpoints, or lists the hosts that may be requested."""
     lacks_patterns: bool = False
     """Accounts alone choose the host of an address that such a secret goes to, so that none is allowed."""
     given: tuple[tuple[str, ...], ...] = ()

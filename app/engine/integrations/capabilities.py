@@ -15,7 +15,7 @@ _FORMAT: Final = "format"
 
 
 class Surface(StrEnum):
-    """What capabilities are asked for."""
+    """Which capabilities are listed."""
 
     ALL = "all"
     PROXY = "proxy"
@@ -35,7 +35,7 @@ class CapabilityFilter:
 
 
 def describe_capabilities(offering: Offering, wish: CapabilityFilter) -> JsonObject:
-    """Describe what can be called, narrowed by a wish; how ready it is for agents counts every method."""
+    """Describe what can be called, filtered; the readiness for agents counts every method."""
     account = offering.account
     integration = {"id": offering.integration_id, "name": offering.name, "label": offering.label}
     shown: JsonObject = {

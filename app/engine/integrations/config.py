@@ -1,4 +1,4 @@
-"""An integration's config (wire.md A9): how one third-party API is spoken to, checked whole and typed."""
+"""An integration's config (wire.md A9): how one third-party API is called, checked whole and typed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -91,7 +91,7 @@ class MethodConfig:
     headers: Template | None
     """Resolves to an object; a null takes an inherited or standing header away."""
     query: Template | Expression | None
-    """An expression makes the whole query out of the call's."""
+    """An expression computes the whole query from the call's."""
     body: Template | None
     """Replaces the call's body when it is set."""
     response_path: ResponsePath | None
@@ -100,7 +100,7 @@ class MethodConfig:
     authorization: Authorization | None
     sent_body: SentBody = SentBody.AS_IT_IS
     key: RecordKey = BY_ID
-    """What its records are known by."""
+    """The key of its records."""
     timeout_seconds: float | None = None
     is_read: bool = False
     """It changes nothing upstream, whatever its HTTP method, so that it may be sent twice."""
@@ -116,7 +116,7 @@ class MethodConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegrationConfig:
-    """How one third-party API is spoken to."""
+    """How one third-party API is called."""
 
     base_url: Template
     query: Template | None
@@ -139,7 +139,7 @@ class IntegrationConfig:
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """Literal ones of the config itself."""
     _unlisted: dict[tuple[str, str], MethodConfig] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """Usual methods that the config does not list, as they were asked for: each page asks again."""
+    """A cache of usual methods that the config does not list: each page needs its method."""
 
     def find_method(self, resource: str, method: str) -> MethodConfig:
         """Find how to call a method; raise SourceError when a custom one is not in the config."""
@@ -270,7 +270,7 @@ def _read_method(
 
 
 def _read_headers(reader: ConfigReader, *, inherited: JSON) -> Template | None:
-    """Read a method's headers over the inherited ones, whose own faults were noted where they stand."""
+    """Read a method's headers over the inherited ones, whose own failures were added where they are read."""
     reader.read_object_template("headers")
     merged = [headers for headers in (inherited, reader.value.get("headers")) if isinstance(headers, dict)]
     value = {"headers": {name: text for headers in merged for name, text in headers.items()}}

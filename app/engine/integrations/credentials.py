@@ -40,7 +40,7 @@ class _Encoding(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuthGrant:
-    """How an access token is asked for."""
+    """How an access token is requested."""
 
     kind: GrantKind
     token_host: Template
@@ -62,7 +62,7 @@ class OAuthGrant:
     """Further fields of the request, such as ``audience``; they win, and a null takes one away."""
     answer: TokenPlaces = field(default_factory=TokenPlaces)
     hosts: AllowedHosts = field(default_factory=AllowedHosts)
-    """Which may be asked."""
+    """The hosts that may be requested."""
     base_urls: frozenset[Template] = frozenset()
     """The addresses that the tokens are for."""
 
@@ -95,7 +95,7 @@ def read_grants(reader: ConfigReader) -> tuple[OAuthGrant, ...]:
 
 
 def list_field_names(credentials: JSON, method: str) -> frozenset[str]:
-    """Name the values that a person is asked for who connects an account by a method, or by any where that is none."""
+    """List the values that a form asks for to connect an account by a method, or by any where it has none."""
     return frozenset(field["name"] for field in list_form_fields(credentials, method))
 
 

@@ -150,7 +150,7 @@ def _name_tool(wish: str, taken: set[str]) -> str:
 
 
 def _build_query_schema(schema: JSON, config: MethodConfig) -> JsonObject:
-    """Return the schema of a method's query, with what its path needs; ``id`` stands in the URL instead."""
+    """Return the schema of a method's query, with what its path needs; ``id`` is in the URL instead."""
     needed = sorted({"id" for path in config.path.references if path == ("id",)} | config.query_keys_in_path)
     given: JsonObject = schema if isinstance(schema, dict) else {}
     if given and given.get("type") != "object" and not isinstance(given.get("properties"), dict):

@@ -1,4 +1,4 @@
-"""How an integration hands out its pages, and how the end of a list is known (docs/completeness.md)."""
+"""The pagination of an integration, and how the end of a list is known (docs/completeness.md)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -118,7 +118,7 @@ class OffsetPagination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangePagination:
-    """Pages are asked for by the header ``Range``, and found by ``Content-Range`` or ``Next-Range``."""
+    """Pages are requested by the header ``Range``, and end as ``Content-Range`` or ``Next-Range`` says."""
 
     range_unit: str
     limit: int
@@ -251,7 +251,7 @@ def _read_signs(reader: ConfigReader) -> EndSigns:
 
 
 def _read_parallel(reader: ConfigReader) -> bool:
-    """Read whether pages may be asked for before the page before them is stored; they may unless it says no."""
+    """Read whether pages may be requested before the page before them is stored; true by default."""
     return reader.value.get("parallel") is None or reader.read_flag("parallel")
 
 

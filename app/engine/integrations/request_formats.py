@@ -14,7 +14,7 @@ _ADDRESS: Final = re.compile(r"(https?://[^/?#\s]|\{\{)", re.IGNORECASE)
 
 
 def read_base_url(reader: ConfigReader) -> Template:
-    """Read an address that paths stand behind."""
+    """Read the address before all paths."""
     url = reader.value.get("base_url")
     if isinstance(url, str) and url and not _ADDRESS.match(url):
         reader.report("base_url", f"expected an address such as https://api.example.com, found {show_value(url)}")
@@ -23,7 +23,7 @@ def read_base_url(reader: ConfigReader) -> Template:
 
 
 def read_path(reader: ConfigReader, *, default: str) -> Template:
-    """Read a path behind it."""
+    """Read a path behind the address."""
     _check_braces(reader, "path")
     return reader.read_template("path", default=default)
 
@@ -75,7 +75,7 @@ class ResponseFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFormats:
-    """How one method speaks."""
+    """The formats of one method."""
 
     arrays: ArrayFormat = ArrayFormat.REPEAT
     body: BodyFormat = BodyFormat.JSON
@@ -99,7 +99,7 @@ def read_formats(reader: ConfigReader, inherited: RequestFormats) -> RequestForm
 
 
 class SentBody(StrEnum):
-    """What becomes of a request's body."""
+    """How a request's body is sent."""
 
     AS_IT_IS = "as_it_is"
     """The method's own, or else the call's."""

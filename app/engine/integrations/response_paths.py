@@ -31,7 +31,7 @@ def read_response_path(reader: ConfigReader) -> ResponsePath | None:
 
 
 def check_paths(config: JSON, at: str) -> Iterator[Failure]:
-    """Yield what of a config is to be a path and looks like JSONata that nothing would evaluate."""
+    """Yield a failure for each path of a config that looks like JSONata, which would not be evaluated."""
     for leaf in walk_leaves(config, INTEGRATION, at):
         if leaf.key.value is not PATH or not _is_suspect(leaf.value):
             continue
@@ -48,7 +48,7 @@ def _is_suspect(value: JSON) -> bool:
 
 
 def _parse_expression(value: JSON) -> tuple[Expression | None, str]:
-    """Read JSONata; None, and why, for what is none."""
+    """Read JSONata; return None, and why, for anything else."""
     if not isinstance(value, str) or not paths.find_expression_signs(value):
         return None, "it has no sign of it"
     if paths.may_be_a_name(value) and _CALL not in value:

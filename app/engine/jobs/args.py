@@ -93,7 +93,7 @@ def _find_reference_faults(plain: JsonObject) -> Iterator[Fault]:
     schemas = {id(schema) for _, schema in walk_subschemas(plain)}
     root = DRAFT202012.create_resource(plain)
     try:
-        # Read whole once: each look for an anchor would read it anew.
+        # Crawled once: each look for an anchor would do it again.
         registry = Registry[JSON]().with_resource("", root).crawl()
     except ValueError:
         yield ["$id"], "expected URIs here and below"

@@ -1,4 +1,4 @@
-"""What is odd about the ids of records: there are none, or several records have one."""
+"""Warnings about the ids of records: there are none, or several records have the same."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -25,14 +25,14 @@ def has_ids(records: Sequence[JSON], key: RecordKey) -> bool:
 
 
 def warn_of_missing_ids(records: Sequence[JSON], key: RecordKey, *, count: int) -> PageWarning:
-    """Warn of records that are known by their content, by the first of them."""
+    """Warn of records that are identified by their content, by the first of them."""
     first = next((record for record in records if _lacks_id(record, key)), None)
     consequence = "they are known by their content: one that changes is kept as another record"
     return PageWarning(NO_ID, f"records without an id: {explain_missing_id(first, key)}; {consequence}", count=count)
 
 
 def explain_missing_id(record: JSON, key: RecordKey) -> str:
-    """Say what a record has in the place of its id, and which of its fields look like one."""
+    """Explain what a record has instead of an id, and which of its fields look like one."""
     if not isinstance(record, dict):
         return f"expected objects with the id at {key}, found {name_type(record)}"
     faults = [f"'{'.'.join(part)}' is {_describe_value(lookup(record, part))}" for part in key.parts]
@@ -50,9 +50,9 @@ def may_collide(item: ResourceItem, plan: RunPlan) -> bool:
 
 
 def is_shared(item: ResourceItem, plan: RunPlan) -> bool:
-    """Whether several items of a run keep records of one resource, such as a list and what it leads to.
+    """Whether several items of a run keep records of one resource, such as a list and its children.
 
-    Each is then meant to write over what the other has written.
+    Each then overwrites what the other has written.
     """
     return any(one.persist and one.resource == item.resource for one in plan.order if one.name != item.name)
 
@@ -84,7 +84,7 @@ def warn_of_collisions(key: RecordKey, count: int) -> PageWarning:
 
 
 def _lacks_id(record: JSON, key: RecordKey) -> bool:
-    """Whether a record is known by its content in the place of an id; a text or a number is both."""
+    """Whether a record is identified by its content instead of an id; a text or a number is both."""
     return isinstance(record, dict | list) and read_id(record, key) is None
 
 

@@ -20,7 +20,7 @@ from app.engine.unified.model import parse_unified_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rekeying:
-    """The key that one item's records have in a run, in the place of others."""
+    """The key that one item's records have in a run, instead of others."""
 
     key: RecordKey
     former: tuple[RecordKey, ...]
@@ -38,22 +38,22 @@ class Rekeying:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldKeys:
-    """By which keys records of a job are held."""
+    """The keys by which records of a job are held."""
 
     keys: Sequence[JsonObject]
     is_noted: bool
-    """It is known already that runs with this one's args bring them."""
+    """It is stored that runs with this one's args write them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyNote:
-    """What is to be noted of a resource's keys as a run begins."""
+    """The keys of a resource that are stored when a run starts."""
 
     resource: str
     keys: Sequence[JsonObject]
-    """By which the run will bring its records."""
+    """By which the run writes its records."""
     rekeyings: Mapping[str, Rekeying]
-    """By item, where they take the place of others."""
+    """By item, where they replace others."""
 
 
 def group_keys(resource_keys: Iterable[tuple[str, RecordKey]]) -> dict[str, list[JsonObject]]:
@@ -67,7 +67,7 @@ def group_keys(resource_keys: Iterable[tuple[str, RecordKey]]) -> dict[str, list
 
 
 def plan_key_notes(writers: Sequence[tuple[ResourceItem, RecordKey]], held: Mapping[str, HeldKeys]) -> list[KeyNote]:
-    """Return what a run that is about to begin must note; nothing, when it brings its records by the keys they have."""
+    """Return the keys that a run must store before it starts; none when its records are held by these keys already."""
     found: list[KeyNote] = []
     for resource, keys in group_keys((item.resource, key) for item, key in writers).items():
         known = held.get(resource)
@@ -84,7 +84,7 @@ def plan_key_notes(writers: Sequence[tuple[ResourceItem, RecordKey]], held: Mapp
 
 
 def find_key(item: ResourceItem, plan: RunPlan, config: IntegrationConfig) -> RecordKey:
-    """Return what an item's records are known by; a transform's are known as those of its origin.
+    """Return the key of an item's records; a transform has that of its origin.
 
     Raises SourceError for a method that the integration does not have.
     """

@@ -22,7 +22,7 @@ class NodeKind(StrEnum):
     """What an item of the flat list does."""
 
     REQUEST = "request"
-    """Asks the upstream."""
+    """Requests the upstream."""
     TRANSFORM = "transform"
     """Makes other records of each batch of its parent's."""
     SPOOL = "spool"
@@ -104,13 +104,13 @@ class ResourceItem:
         """Every path that its placeholders and its loop read."""
         paths = frozenset(path for template in self.templates for path in template.references)
         if self.is_request:
-            # What a batch is made of has its fields already.
+            # The records of a batch have their fields already.
             paths |= {field.path for field in self.included if not field.is_of_parent}
         return paths | {self.loop_on} if self.loop_on else paths
 
     @property
     def is_request(self) -> bool:
-        """Whether the item asks the upstream; others work on what their parent has given."""
+        """Whether the item requests the upstream; others work on their parent's records."""
         return self.kind is NodeKind.REQUEST
 
     @property

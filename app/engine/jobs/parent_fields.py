@@ -19,7 +19,7 @@ from app.engine.records.outcomes import PageWarning
 
 INCLUDE: Final = "include_from_parent"
 _WHOLE: Final = "value"
-"""Where a record that is no object stands in the object that the fields make of it, if not at its id path."""
+"""The key for a record that is no object, in the object that it becomes, if it is not its id path."""
 
 _PLACEHOLDER: Final = re.compile(r"\{\{\s*((?:args|resources)(?:\.[\w\-/]+)+)\s*\}\}")
 _OTHER_THAN_WORD: Final = re.compile(r"\W+")
@@ -87,7 +87,7 @@ def _sort_parents_first(items: Sequence[ResourceItem]) -> list[ResourceItem]:
 
 def _resolve_item(item: ResourceItem, parent: ResourceItem | None, at: str, failures: list[Failure]) -> ResourceItem:
     if not item.is_request:
-        # Its records are its parent's, made anew: they keep what those have.
+        # Its records are made of its parent's, and keep their fields.
         return replace(item, included=parent.included if parent is not None else ())
     if not item.included:
         return item

@@ -25,7 +25,7 @@ Element: TypeAlias = JsonObject
 def build_run_scope(
     *, args: JsonObject, context: JsonObject, tenant_id: str, previous_run_date: str | None, run: JsonObject
 ) -> JsonObject:
-    """Return what requests of a run see; the account's context stands at the top level too, behind the rest."""
+    """Return the scope of a run's requests; the account's context is at the top level too, with the lowest priority."""
     scope = {
         **context,
         "args": args,
@@ -38,7 +38,7 @@ def build_run_scope(
 
 
 def set_previous_run_date(scope: JsonObject, previous_run_date: str | None) -> JsonObject:
-    """Return a scope whose requests ask from this date; None is a date that does not resolve."""
+    """Return the scope with this date; None is a date that does not resolve."""
     others = {name: value for name, value in scope.items() if name != "previous_run_date"}
     return others if previous_run_date is None else {**others, "previous_run_date": previous_run_date}
 
@@ -53,7 +53,7 @@ def list_root_elements(item: ResourceItem, scope: JsonObject) -> list[Element]:
 def list_child_elements(
     item: ResourceItem, plan: RunPlan, parent: ResourceItem, parent_element: Element, record: JSON, scope: JsonObject
 ) -> list[Element]:
-    """List the elements that one object of the parent leads to: one, or one per value of its loop; raise LoopError."""
+    """List the child elements of one object of the parent: one, or one per value of its loop; raise LoopError."""
     parents = {**parent_element.get("parents", {}), parent.name: _project(record, plan.kept_fields(parent.name))}
     if item.loop_on is None:
         return [{"parents": parents}]
@@ -65,11 +65,11 @@ def list_child_elements(
 
 
 def build_element_scope(item: ResourceItem, plan: RunPlan, element: Element, scope: JsonObject) -> JsonObject:
-    """Return what one request sees: the run's scope, the ancestors' objects, and the loop's path bound to its value."""
+    """Return the scope of a request: that of its run, its ancestors' objects, and the value of its loop."""
     seen = scope
     for ancestor in reversed(plan.ancestors_of(item.name)):
         if ancestor.name not in element.get("parents", {}):
-            # A transform or a spool stands between: no one object of it has led here.
+            # A transform or a spool is between: the element has no one object of it.
             continue
         for path in sorted(ancestor.binding_paths):
             seen = _bind(seen, path, element["parents"][ancestor.name])
@@ -81,7 +81,7 @@ def build_element_scope(item: ResourceItem, plan: RunPlan, element: Element, sco
 def build_record_scope(
     item: ResourceItem, plan: RunPlan, element: Element, record: JSON, scope: JsonObject
 ) -> JsonObject:
-    """Return what a recursion sees: all that the request saw, and the record that came of it."""
+    """Return the scope of a recursion: that of the request, and a record of its answer."""
     seen = build_element_scope(item, plan, element, scope)
     for path in sorted(item.binding_paths):
         seen = _bind(seen, path, record)
@@ -89,12 +89,12 @@ def build_record_scope(
 
 
 def make_batch_element(parent_element: Element, records: Sequence[JSON]) -> Element:
-    """Make the element of a transform: a batch of its parent's, and the ancestors that the batch came of."""
+    """Make the element of a transform: a batch of its parent's records, and the objects of its ancestors."""
     return {"parents": parent_element.get("parents", {}), "records": list(records)}
 
 
 def build_batch_scope(item: ResourceItem, plan: RunPlan, element: Element, scope: JsonObject) -> JsonObject:
-    """Return what a transform's expression sees: ``records``, which stand also where its parent's objects would."""
+    """Return the scope of a transform's expression: ``records``, also in the place of its parent's objects."""
     records = element["records"]
     seen = build_element_scope(item, plan, element, scope)
     for path in sorted(plan.ancestors_of(item.name)[0].binding_paths):
@@ -111,7 +111,7 @@ def _read_loop_values(item: ResourceItem, path: Path, scope: JsonObject) -> list
 
 
 def _replace_loop(parents: JsonObject, loop: Path, ancestors: Sequence[ResourceItem], value: JSON) -> JsonObject:
-    """Put a loop's value in the place of its array, which would else be kept with every one of its values."""
+    """Replace a loop's array by one of its values; else the array would be kept with each of them."""
     for ancestor in ancestors:
         for at in ancestor.binding_paths if ancestor.name in parents else ():
             if loop[: len(at)] == at:
@@ -160,7 +160,7 @@ _KEY: Final = "recurse"
 def repeat_for_record(
     item: ResourceItem, plan: RunPlan, element: Element, record: JSON, run_scope: JsonObject
 ) -> Element | None:
-    """Make the element that a record leads to, if it leads to one; raise PlaceholderError or RecursionFaultError."""
+    """Make the element that repeats the request for a record, if any; raise PlaceholderError or RecursionFaultError."""
     recursion = item.recursion
     if recursion is None:
         return None

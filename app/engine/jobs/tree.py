@@ -1,4 +1,4 @@
-"""Tie a job's items into a tree: find parents, refuse cycles, and check what each item may read."""
+"""Build a tree of a job's items: find parents, refuse cycles, and check what each item may read."""
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
@@ -96,7 +96,7 @@ def _check_cycles(items: Sequence[ResourceItem], path: str) -> list[Failure]:
 
 
 def check_references(items: Sequence[ResourceItem], path: str) -> tuple[list[ResourceItem], list[Failure]]:
-    """Check that placeholders read the objects of ancestors only; a loop over one such object is none."""
+    """Check that placeholders read the objects of ancestors only; and remove loops over one such object."""
     by_name = {item.name: item for item in items}
     failures: list[Failure] = []
     checked: list[ResourceItem] = []
@@ -119,7 +119,7 @@ def _is_bound(reference: Path, bound: Set[Path]) -> bool:
 
 
 def _list_bound_paths(item: ResourceItem, by_name: Mapping[str, ResourceItem]) -> set[Path]:
-    """Find where the objects of ancestors stand; whose batch was changed as a whole, no object of it is left."""
+    """Find the paths of ancestors' objects; an ancestor whose batch a transform has replaced has none."""
     bound: set[Path] = set()
     hides_parent = False
     for ancestor in _list_parents(item, by_name):

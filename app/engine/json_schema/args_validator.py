@@ -68,7 +68,7 @@ def find_value_faults(schema: JsonObject, value: JSON) -> Iterator[Fault]:
     Raise RecursionError where value and schema go too deep, or without end; UncheckableError where they take too long.
     """
     allowance = Allowance(_FORMATS)
-    # An empty registry, unlike the default one, knows no way to fetch.
+    # An empty registry, unlike the default one, fetches nothing.
     validator = _ArgsValidator(schema, format_checker=allowance, registry=Registry())
     return _find_faults(validator, value, allowance)
 

@@ -15,7 +15,7 @@ _TOP_KEYWORDS: Final = frozenset(
     | {"$ref", "$schema", "$id", "allOf", "anyOf", "oneOf"}
 )
 
-# Where JSON Schema holds schemas. Elsewhere (default, enum, const, examples) stands data, which must stay untouched.
+# Where JSON Schema holds schemas. Elsewhere (default, enum, const, examples) is data, which must stay unchanged.
 _SCHEMAS: Final = frozenset(
     {"items", "contains", "additionalProperties", "unevaluatedItems", "unevaluatedProperties", "propertyNames"}
     | {"not", "if", "then", "else"}

@@ -21,7 +21,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def find_pattern_fault(pattern: str) -> str | None:
-    """Say what keeps a pattern from being matched in linear time, if anything does."""
+    """Return why a pattern can not be matched in linear time; None when it can."""
     if len(pattern) > LONGEST_PATTERN:
         return f"is longer than {LONGEST_PATTERN} characters"
     compiled = _compile(pattern)
@@ -56,7 +56,7 @@ def is_match(pattern: str, text: str) -> bool:
 
 @lru_cache(maxsize=300)
 def _compile(pattern: str) -> "re2._Regexp | str":
-    """Compile a pattern of JSON Schema, or say what the engine does not know in it."""
+    """Compile a pattern of JSON Schema, or return why the engine can not."""
     options = re2.Options()
     options.log_errors = False
     options.max_mem = 1024 * 1024

@@ -41,7 +41,7 @@ class Allowance(FormatChecker):
 
 
 def find_size_fault(schema: JSON) -> str | None:
-    """Say that a schema has too many parts, if it has."""
+    """Return the fault of a schema with too many parts; None when it has not."""
     waiting, parts = [schema], 0
     while waiting:
         value = waiting.pop()

@@ -16,7 +16,7 @@ _SIXTEEN_DIGITS: Final = b"0" * 16
 
 
 def has_no_long_integers(body: bytes) -> bool:
-    """Whether an answer holds no long integers: much cheaper than to look through what was made of it.
+    """Whether an answer holds no long integers: much cheaper than a look through the parsed value.
 
     A body with zero bytes is in an encoding whose digits do not stand in a row.
     """
@@ -24,7 +24,7 @@ def has_no_long_integers(body: bytes) -> bool:
 
 
 def write_long_integers_as_texts(seen: T) -> T:
-    """Return what an expression is to see, or a copy of it in which integers that a double can not hold are texts."""
+    """Return an expression's input, or a copy of it in which integers that a double can not hold are texts."""
     try:
         is_clear = _SIXTEEN_DIGITS not in orjson.dumps(seen).translate(_DIGITS_AS_ZEROS)
     except TypeError:  # an integer beyond 64 bits

@@ -57,7 +57,7 @@ MAX_LENGTH: Final = 100_000
 _KEPT_CHARACTERS: Final = 500_000
 """Of all compiled expressions: each takes some 400 bytes for a character at most."""
 _ENOUGH_STACK_BYTES: Final = 256 * 1024 * 1024
-# The size of new threads' stacks is the process's: it must be restored by whoever changed it first.
+# The size of new threads' stacks is the process's: it is restored by the thread that changed it first.
 _STACK_SIZE: Final = threading.Lock()
 _VARIABLE: Final = re.compile(r"\$([A-Za-z_]\w*)")
 # What U+0000 can come from, since no input holds it: others are spared a look through their results.
@@ -80,7 +80,7 @@ class _Options(_Sizes):
     max_steps: int
 
 
-# The depth is the deepest that the official suite asks for.
+# The depth is the deepest in the official suite.
 _SIZES: Final[_Sizes] = {
     "max_depth": 302,
     "max_string_length": 10_000_000,
@@ -196,7 +196,7 @@ def _evaluate_long(compiled: jlens.Expression, data: JSON, bindings: dict[str, J
 def _evaluate_exactly(
     compiled: jlens.Expression, data: JSON, bindings: dict[str, JSON] | None, limits: _Options
 ) -> JSON:
-    """Evaluate by way of JSON text: slower, but it parts nothing from null and lets other threads run."""
+    """Evaluate by way of JSON text: slower, but it distinguishes nothing from null, and other threads run meanwhile."""
     text = None if data is UNDEFINED else orjson.dumps(data).decode()
     result = compiled.evaluate_json(text, bindings, **limits)
     return UNDEFINED if result is None else orjson.loads(result)

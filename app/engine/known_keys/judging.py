@@ -36,7 +36,7 @@ class WarningCode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyNote:
-    """What somebody who saves something should know of it."""
+    """A warning for the user who saves a document."""
 
     code: WarningCode
     path: str
@@ -47,27 +47,27 @@ class KeyNote:
         return {"code": str(self.code), "path": self.path, "message": self.message}
 
     def make_failure(self) -> Failure:
-        """Return the fault that it is where nothing unknown is let pass."""
+        """Return the failure that it is where unknown keys are refused."""
         return Failure(self.path, self.message)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFindings:
-    """What is wrong with the keys of a value, and what is only to be known."""
+    """The failures and the warnings of a value's keys."""
 
     failures: list[Failure] = field(default_factory=list)
     notes: list[KeyNote] = field(default_factory=list)
 
 
 def judge(value: JSON, shape: Shape, path: str, *, stored: Sequence[JSON] = ()) -> KeyFindings:
-    """Judge the keys of a value; ``stored`` is what stands at its place already."""
+    """Judge the keys of a value; ``stored`` is what is stored at its place already."""
     judgement = KeyFindings()
     _judge(value, shape, path, tuple(stored), judgement)
     return judgement
 
 
 def _judge(value: JSON, shape: Shape, path: str, stored: tuple[JSON, ...], found: KeyFindings) -> None:
-    """Judge by a shape; a value of another kind than it should be is left to its reader."""
+    """Judge by a shape; a value of a wrong type is left to its reader."""
     match shape:
         case Fields():
             _judge_fields(value, shape, path, stored, found)

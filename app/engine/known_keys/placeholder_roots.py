@@ -22,7 +22,7 @@ _USUAL_CONTEXT: Final = frozenset(
     {"access_token", "api_key", "api_token", "client_id", "client_secret", "oauth", "password", "refresh_token"}
     | {"token", "username"}
 )
-"""What accounts of many integrations have, whatever a form asks for."""
+"""What accounts of many integrations have, even where no form asks for it."""
 _CODE: Final = frozenset({"query"})
 """Keys whose texts are JSONata; objects hold placeholders."""
 
@@ -36,7 +36,7 @@ class Roots:
     """The keys of accounts' contexts; None where any name may be one."""
 
     def note(self, reference: Path, path: str) -> KeyNote | None:
-        """Return what there is to say of a placeholder; None where its root is known."""
+        """Return the warning of a placeholder; None where its root is known."""
         root = reference[0]
         if root in self.known or root in (self.context or ()):
             return None
@@ -57,20 +57,20 @@ OF_MAPPINGS: Final = frozenset({"id", "query", "rawQuery", "body", _CONTEXT})
 
 
 def list_context_names(config: JsonObject) -> frozenset[str]:
-    """Name the keys that the contexts of an integration's accounts are known to have."""
+    """List the keys that the contexts of an integration's accounts are known to have."""
     asked = {field["name"] for field in non_secrets.list_form_fields(config.get("credentials"))}
     return frozenset(asked | {path[0] for path in non_secrets.read_plain_paths(config)} | _USUAL_CONTEXT)
 
 
 def find_notes(value: JSON, shape: Shape, path: str, roots: Roots) -> Iterator[KeyNote]:
-    """Yield what there is to say of the placeholders that a configured value holds."""
+    """Yield the warnings of the placeholders in a configured value."""
     for leaf in walk_leaves(value, shape, path):
         if _is_template(leaf):
             yield from check_value(leaf.value, leaf.path, roots)
 
 
 def check_value(value: JSON, path: str, roots: Roots) -> Iterator[KeyNote]:
-    """Yield what there is to say of the placeholders of one value; one that can not be read is its reader's fault."""
+    """Yield the warnings of the placeholders of one value; one that can not be parsed is left to its reader."""
     try:
         references = placeholders.parse(value).references
     except InvalidInputError:

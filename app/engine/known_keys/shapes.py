@@ -86,7 +86,7 @@ class Fields:
 
     keys: Mapping[str, Key]
     is_open: bool = False
-    """Others are let pass, with a warning."""
+    """Other keys are accepted, with a warning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ class Leaf:
 
 
 def walk_leaves(value: JSON, shape: Shape, path: str) -> Iterator[Leaf]:
-    """Yield the value of every known key; null is none."""
+    """Yield the value of every known key that is not null."""
     match shape:
         case Fields(keys=keys):
             yield from _walk_fields(value, keys, path)

@@ -1,4 +1,4 @@
-"""What a mistyped name was probably meant to be."""
+"""Suggestions for mistyped names."""
 
 import difflib
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ def is_slip(word: str, known: Iterable[str]) -> bool:
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """Say what a word was probably meant to be, or what is known; to be put behind what is wrong with it."""
+    """Return a hint for a message: what a word was probably meant to be, or the known names."""
     names = sorted(known)
     close = find_closest(word, names)
     if close is not None:

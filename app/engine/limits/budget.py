@@ -1,4 +1,4 @@
-"""Decide how many requests each process may have under way to one account, and when it may send the next.
+"""Decide how many requests each process may have in flight to one account, and when it may send the next.
 
 One budget per account is shared by all processes. A process reports what it saw and gets its part in exchange; nothing
 here waits or asks for the time, so that whole fleets can be simulated. Times are seconds of one shared clock.
@@ -51,7 +51,7 @@ def exchange(budget: Budget, report: Report, *, process: str, now: float, limits
 
 
 def _drop_expired(budget: Budget, report: Report, process: str, now: float) -> Budget:
-    """Drop what is over: expired holds, a quota that was made up again, old counts."""
+    """Drop expired holds, a quota that is full again, and old counts."""
     holders = {
         name: holder
         for name, holder in budget.holders.items()
@@ -94,7 +94,7 @@ def _learn(budget: Budget, report: Report, now: float, limits: BudgetLimits) -> 
 
 
 def _apply_refusals(budget: Budget, report: Report, now: float) -> Budget:
-    """Take refusals in: halve the window, wait, and be ready to learn."""
+    """Apply refusals: halve the window, wait, and prepare to learn a pace."""
     strikes = 0 if report.served else budget.strikes
     budget = replace(_halve(budget, now), strikes=strikes + 1)
     wait = report.wait_seconds or _choose_wait(report.default_wait_seconds, budget.pace, strikes)
@@ -202,7 +202,7 @@ def _choose_pace(budget: Budget, limits: BudgetLimits) -> float | None:
 
 
 def _compute_share(budget: Budget, report: Report, process: str, window: int, now: float) -> int:
-    """Return a process its fair part, as far as the others have let go of what they held beyond theirs."""
+    """Return a process's fair part, as far as the others have released what they held beyond theirs."""
     others = {name: holder for name, holder in budget.holders.items() if name != process}
     wanted = {name: holder.wanted for name, holder in others.items()} | {process: report.wanted}
     held = sum(holder.slots for holder in others.values())
@@ -231,7 +231,7 @@ def _grant_starts(
         return budget, None
     count = max(0, min(report.wanted, slots) - report.in_flight)
     if budget.quota is not None:
-        # What is under way may not be counted yet.
+        # The upstream may not have counted requests in flight yet.
         count = max(0, min(count, budget.quota.left - sent))
     at = max(budget.next_at, now, budget.not_before)
     starts: list[float] = []

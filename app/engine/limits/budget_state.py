@@ -15,7 +15,7 @@ class BudgetLimits:
     """What is known beforehand."""
 
     most: int = 64
-    """Requests under way at once, at most."""
+    """Requests in flight, at most."""
     start: int = 8
     pace: float | None = None
     """Requests per second that the integration's config allows."""
@@ -75,7 +75,7 @@ class Report:
     """What a process saw since its last report, and what it wants now."""
 
     wanted: int = 0
-    """Requests under way, and those that wait."""
+    """Requests in flight, and those that wait."""
     in_flight: int = 0
     served: int = 0
     """Of requests that were sent after the last cut, as ``refused``."""
@@ -94,7 +94,7 @@ class Report:
     is_full: bool = False
     """The window was what held requests back."""
     was_idle: bool = False
-    """Nothing was under way for a moment, and what came before is not counted."""
+    """Nothing was in flight for a moment, and what came before is not counted."""
     quota: Quota | None = None
     has_room: bool = False
     """The last answer said that requests remain."""

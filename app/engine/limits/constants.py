@@ -11,7 +11,7 @@ LONGEST_BELIEVED_SECONDS: Final = 24 * 3600.0
 LONGEST_WAIT_SECONDS: Final = 3600.0
 """After this long one request tries again whatever was said, since most limits are an hour's or less."""
 SAME_CLOCK_SECONDS: Final = 2.0
-"""The ``Date`` header has whole seconds, and the answer takes time: a smaller difference of clocks is none."""
+"""The ``Date`` header has whole seconds, and the answer takes time: a smaller difference of clocks is ignored."""
 SAME_RESET_SECONDS: Final = 0.5
 """Resets in whole seconds that differ by less are those of one quota: answers overtake each other."""
 
@@ -19,7 +19,7 @@ SAME_RESET_SECONDS: Final = 0.5
 LEASE_SECONDS: Final = 3.0
 """Three reports (``RENEW_SECONDS``): a process that has missed them was killed, and its part is free."""
 CLOCK_JUMP_SECONDS: Final = 2.0
-"""A budget that was saved so far in the future is of another clock: it is begun anew."""
+"""A budget that was saved so far in the future is of another clock: a new one is started."""
 
 # Waits after a refusal that names none (``limits.budget``)
 FIRST_WAIT_SECONDS: Final = 1.0
@@ -47,7 +47,7 @@ LONGEST_LEARNED_SECONDS: Final = 120.0
 MEASURED_SECONDS: Final = 1.0
 """A shorter time says nothing of how much is served per second."""
 EVIDENCE_ENOUGH: Final = 5.0
-"""A pace that was learned from so many served requests is believed: one or two say how little was asked for."""
+"""A pace that was learned from so many served requests is believed: one or two say how few were sent."""
 SLOWEST_PACE: Final = 1 / 60
 """One request per minute, by which a wrong pace is found out in time."""
 CUT: Final = 0.94
@@ -110,7 +110,7 @@ SLOW_RATIO: Final = 4.0
 """Above it the window is halved."""
 SLOW_EXCESS_SECONDS: Final = 0.25
 HEDGING_ANSWERS: Final = 20
-"""Before so many answers nobody knows what is late."""
+"""Before so many answers it is not known what is late."""
 HEDGING_REMEMBERED: Final = 64
 """As many as may be in flight to one account."""
 HEDGING_QUANTILE: Final = 0.9

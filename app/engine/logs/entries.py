@@ -65,7 +65,7 @@ class RunEntry:
     timestamp: datetime
     """When it happened."""
     created_at: datetime
-    """Where it stands in the log: a ``started`` beside its ``created``, all else when it happened."""
+    """Its place in the log: a ``started`` beside its ``created``, all else when it happened."""
     resource: str | None = None
     method: str | None = None
     num_records: int | None = None

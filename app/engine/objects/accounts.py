@@ -24,7 +24,7 @@ class IntegratedAccount:
     status: str = AccountStatus.ACTIVE
     """One of ``AccountStatus``."""
     last_error: str | None = None
-    """Why it needs to be connected anew."""
+    """Why it needs to be reconnected."""
     last_forbidden_error: JsonObject | None = None
     """``{resource, method, missing_scopes, occurred_at}`` of the last call that was answered 403."""
     context: JsonObject = field(repr=False)
@@ -45,7 +45,7 @@ class IntegratedAccount:
 
     @property
     def is_refused(self) -> bool:
-        """Whether it has to be connected anew, as far as is known."""
+        """Whether it has to be reconnected, as far as is known."""
         return self.status == "needs_reauth"
 
 
@@ -61,7 +61,7 @@ class ErasureStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """What is to be erased, and how much of it was."""
+    """What is to be erased, and how much of it is."""
 
     id: str
     environment_id: EnvironmentId
@@ -74,7 +74,7 @@ class Erasure:
     erased: Mapping[str, int]
     """How many rows of each kind so far."""
     last_error: str | None
-    """Why it does not go on."""
+    """Why it does not continue."""
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

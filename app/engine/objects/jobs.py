@@ -1,4 +1,4 @@
-"""Sync jobs (wire.md A1), and the templates that they are made of (wire.md A6)."""
+"""Sync jobs (wire.md A1), and their templates (wire.md A6)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,13 +29,13 @@ class SyncJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobTemplate:
-    """What sync jobs of many integrations or customers begin with."""
+    """A template of sync jobs, for many integrations or customers."""
 
     id: str
     environment_id: EnvironmentId
     label: str
     integration_name: str | None = None
-    """None: each job made of it names its own."""
+    """None: each job names its own."""
     description: str | None = None
     sharing: str = "deny"
     args_schema: JsonObject

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 RowVersion = NewType("RowVersion", str)
-"""A state of an object as somebody has seen it; any change makes another one."""
+"""The version of an object that a client has read; any change makes another one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ class SyncJobRun:
     ignore_previous_run: bool = False
     version: int = 3
     previous_run_date: datetime | None = None
-    """The earliest date that an increment of it asks from; that of each resource is in its stats."""
+    """The earliest lower bound of its increments; that of each resource is in its stats."""
     upper_bound: datetime | None = None
     """The start of the run by the upstream's clock; None before its first answer, and when that has no Date."""
     overlap_seconds: int = 120
@@ -39,7 +39,7 @@ class SyncJobRun:
     error: JsonObject | None = None
     """``{code, message, resource, at}`` of the reason a run failed."""
     retry_after: datetime | None = None
-    """When a rate-limited run goes on."""
+    """When a rate-limited run continues."""
     mutex_key: str | None = None
     """Resolved: runs of one job with one key run one at a time."""
     force: bool = False

@@ -13,7 +13,7 @@ BEGUN: Final = "was begun by a daemon that has not come to an end with it"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CronTrigger:
-    """Makes a run of a sync job whenever its cron expression is due."""
+    """Creates a run of a sync job whenever its cron expression is due."""
 
     id: str
     environment_id: EnvironmentId
@@ -56,7 +56,7 @@ class DueTrigger:
 
 
 def was_begun(last_run: JsonObject | None) -> bool:
-    """Whether the last due time was begun, and nothing came of it yet."""
+    """Whether the last due time was begun, and has no outcome yet."""
     return isinstance(last_run, dict) and last_run.get("error") == BEGUN
 
 
@@ -82,5 +82,5 @@ class TriggerOccurrence:
     due_at: datetime
     sync_job_run_id: str | None
     error: str | None
-    """Why it made no run."""
+    """Why it created no run."""
     created_at: datetime

@@ -34,7 +34,7 @@ class RecordKey:
     """The one field of the record that holds its id; None where it is not as simple."""
 
     def __post_init__(self) -> None:
-        # Worked out once: each record asks.
+        # Computed once: every record needs them.
         is_array = self.is_list or bool(self.parents and self.paths)
         is_simple = not is_array and len(self.paths) == 1 and len(self.paths[0]) == 1
         object.__setattr__(self, "parts", (*((name,) for name in self.parents), *self.paths))

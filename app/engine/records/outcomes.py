@@ -16,7 +16,7 @@ class ListEnd:
 
 @dataclass(frozen=True, slots=True)
 class PageWarning:
-    """Something odd that lost no record; a run keeps the count and the first message of each code per resource."""
+    """A warning: no record was lost; a run keeps the count and the first message of each code per resource."""
 
     code: str
     message: str

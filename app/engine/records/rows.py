@@ -13,7 +13,7 @@ from app.engine.paths import lookup
 from app.engine.records.keys import BY_ID, RecordKey
 
 HASH_BYTES = 16
-# A longer id would not fit into the primary key's index: it is known by its hash.
+# A longer id would not fit into the primary key's index: its hash is used instead.
 _LONGEST_ID = 500
 # A row that is kept takes some 4 KB, however short it is: orjson writes into that much, and what it frees is in
 # pieces that are too small for the next row.
@@ -21,7 +21,7 @@ _MOST_ROWS_KEPT = 5_000
 
 
 class RecordRow(NamedTuple):
-    """One record as the records table takes it; a tuple, since there are a thousand of them per page."""
+    """One row of the records table; a tuple, since there are a thousand of them per page."""
 
     remote_id: str
     data: bytes
@@ -45,7 +45,7 @@ class RecordBatch:
         """How many are identified by their content; texts and numbers, which are their own ids, do not count."""
         for record in records:
             self.given += 1
-            # Usual ids on the shortest way: there are a thousand per page.
+            # The fast path for usual ids: there are a thousand per page.
             value = record.get(name) if name is not None and type(record) is dict else None
             if type(value) is int:
                 drafts[str(value)] = record
@@ -68,16 +68,16 @@ class RecordBatch:
 
     @property
     def keeps_rows(self) -> bool:
-        """Whether a row that was made need not be made again; a very large batch makes each when it is asked for."""
+        """Whether rows are cached; a very large batch makes each row when it is needed."""
         return len(self._drafts) <= _MOST_ROWS_KEPT
 
     def make_rows(self, ids: Iterable[str]) -> None:
-        """Make the rows of these records now, to be kept."""
+        """Make and cache the rows of these records now."""
         for _ in self.rows(ids):
             pass
 
     def rows(self, ids: Iterable[str]) -> Iterator[RecordRow]:
-        """Make the rows of these records, one as it is asked for; none is made twice where rows are kept."""
+        """Yield the rows of these records; each is made when it is needed, and once where rows are cached."""
         keeps_rows = self.keeps_rows
         for known in ids:
             draft = self._drafts[known]
@@ -159,7 +159,7 @@ def encode(value: JSON) -> bytes:
 
 
 def embed_encoded(data: bytes) -> JSON:
-    """Return JSON that was written before a place in a value that ``encode`` writes."""
+    """Wrap JSON text, so that ``encode`` embeds it as it is."""
     return orjson.Fragment(data)
 
 

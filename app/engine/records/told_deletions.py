@@ -24,13 +24,13 @@ class Parted:
 
     living: list[JSON] = field(default_factory=list)
     deleted: list[tuple[int, JSON]] = field(default_factory=list)
-    """Each with the number of living records that stand before it."""
+    """Each with the number of living records before it."""
     errors: list[DeletedWhenError] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """What the records of a write come to: of several with one id the last one counts."""
+    """The records of a write that count: of several with one id, the last one."""
 
     living: Sequence[JSON]
     deleted: Sequence[str] = ()
@@ -67,7 +67,7 @@ def split_deleted(
 
 
 def resolve_deletions(living: Sequence[JSON], deleted: Sequence[tuple[int, JSON]], key: RecordKey) -> Resolved:
-    """Decide which records count; each deleted one stands behind so many of the living."""
+    """Decide which records count; each deleted one has its number of living records before it."""
     if not deleted:
         return Resolved(living=living)
     given = len(living) + len(deleted)

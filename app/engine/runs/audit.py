@@ -1,4 +1,4 @@
-"""Recount a run's books: what its resources have counted, against what the tables hold.
+"""Reconcile a run's counters with the tables: do its books balance?
 
 Most of it can be recounted exactly. Records can not: a later run that changes one puts its own id on it, so that a
 run's records are at most those that it wrote.
@@ -15,7 +15,7 @@ from app.engine.status import RunStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recount:
-    """One resource of a run: its counters, and what was found when they were counted anew."""
+    """One resource of a run: its counters, and what a recount has found."""
 
     name: str
     resource: str
@@ -66,7 +66,7 @@ class RunRecount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that must be true of the books."""
+    """One equation that must hold."""
 
     resource: str
     equation: str

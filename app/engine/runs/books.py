@@ -37,7 +37,7 @@ class Counters:
     errors: int = 0
     """All that ``GET /errors`` lists, those too that a resume has mended."""
     retried: int = 0
-    """Failed requests that a resume has asked for again."""
+    """Failed requests that a resume has repeated."""
     unproven: int = 0
     """Lists whose end is a guess: the upstream did not say that there is no more."""
     tombstones: int = 0
@@ -47,7 +47,7 @@ class Counters:
 
     @property
     def standing_errors(self) -> int:
-        """Count the errors whose request nobody has made again."""
+        """The errors whose request was not repeated."""
         return self.errors - self.retried
 
     def __add__(self, other: "Counters") -> "Counters":
@@ -75,14 +75,14 @@ def find_imbalance(counters: Counters, *, persisted: bool, to_webhook: bool) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListFacts:
-    """What is known of a resource's lists beside their books."""
+    """What is known of a resource's lists beside their counters."""
 
     expected: int | None = None
     """The records that the upstream's totals declare; None where it declares none."""
     warnings: JsonObject = field(default_factory=dict)
     """By code: how often, and the first message."""
     previous_run_date: datetime | None = None
-    """The lower bound of its increment; None where it asks for everything."""
+    """The lower bound of its increment; None where it requests everything."""
 
 
 def write_delivery_equation(counters: Counters) -> tuple[str, int, str, int]:
@@ -115,7 +115,7 @@ def show_stats(
     finished_at: datetime | None,
     lists: ListFacts = ListFacts(),
 ) -> JsonObject:
-    """Show a resource's books as ``resource_stats`` does: ``persisted`` are the rows that the run has written."""
+    """Show a resource's counters as ``resource_stats`` does: ``persisted`` are the rows that the run has written."""
     return {
         **{name: getattr(counters, name) for name in _NAMES},
         "persisted": counters.created + counters.updated + counters.delivered,
@@ -129,7 +129,7 @@ def show_stats(
 
 
 def show_first_stats(items: Iterable[ResourceItem], bounds: LowerBounds) -> JsonObject:
-    """Show the books of resources that have not begun."""
+    """Show the counters of resources that have not started."""
     first: JsonObject = {}
     for item in items:
         first.setdefault(item.name, {})[item.method] = show_stats(

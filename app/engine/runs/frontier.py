@@ -19,9 +19,9 @@ class Frontier:
     next: int = 0
     """Elements from here on were never started; those below that are not ``open`` are done."""
     open: Mapping[int, JSON] = field(default_factory=dict)
-    """Elements under way, each with the cursor of the page to ask for; None for its first page."""
+    """Elements in flight, each with the cursor of the next page; None for its first page."""
     failed: Mapping[int, JSON] = field(default_factory=dict)
-    """Elements given up, each with the cursor of the page that it did not get; a resume asks for them again."""
+    """Elements given up, each with the cursor of the page that failed; a resume repeats them."""
 
     def start(self, index: int) -> "Frontier":
         """Open the next element; one that is open already stays at its cursor."""
@@ -37,7 +37,7 @@ class Frontier:
         return replace(self, open={**self.open, index: cursor})
 
     def finish(self, index: int) -> "Frontier":
-        """Close an open element: nothing more will be asked for it."""
+        """Close an open element: it needs no more requests."""
         self._require_open(index)
         return replace(self, open={key: cursor for key, cursor in self.open.items() if key != index})
 
@@ -46,12 +46,12 @@ class Frontier:
         return replace(self.finish(index), failed={**self.failed, index: self.open[index]})
 
     def give_up(self, index: int, cursor: JSON) -> "Frontier":
-        """Keep an element as failed at this cursor, whatever has become of it since it was asked for there."""
+        """Keep an element as failed at this cursor, whatever its state is now."""
         still_open = {key: other for key, other in self.open.items() if key != index}
         return replace(self, open=still_open, failed={**self.failed, index: cursor})
 
     def choose_next(self, asked: Collection[int], total: int) -> int | None:
-        """Choose the element to ask for: one that is open and not asked for yet, else the next new one."""
+        """Choose the next element: one that is open and not requested yet, else a new one."""
         for index in self.open:
             if index not in asked:
                 return index
@@ -68,7 +68,7 @@ class Frontier:
 
     @classmethod
     def from_json(cls, value: JsonObject) -> "Frontier":
-        """Read what ``to_json`` wrote; an empty object is a unit that was never begun."""
+        """Read what ``to_json`` wrote; an empty object is a unit that has not started."""
         return cls(
             next=value.get("next", 0),
             open=_read_keys(value.get("open", {})),

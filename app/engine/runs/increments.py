@@ -1,4 +1,4 @@
-"""Where increments begin: each resource of a run has a lower bound of its own, which an unread page holds back."""
+"""The lower bounds of increments: each resource of a run has its own, which an unread page holds back."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from app.engine.jobs.items import ResourceItem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LowerBounds:
-    """From when a run and each of its resources ask; None asks for everything."""
+    """The lower bounds of a run and each of its resources; None requests everything."""
 
     run: datetime | None = None
     """The earliest of them."""
     own: Mapping[str, datetime | None] = field(default_factory=dict)
-    """By name, of the resources that ask from later on than the run."""
+    """By name, of the resources with a later bound than the run."""
 
     def find(self, name: str) -> datetime | None:
         """Return the lower bound of a resource."""

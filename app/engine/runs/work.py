@@ -39,7 +39,7 @@ class Claim:
     elements: Sequence[JsonObject] = field(repr=False)
     frontier: JsonObject
     idle_slices: int = 0
-    """Slices in a row that asked and got nothing: no record, and no end of a pagination."""
+    """Slices in a row without progress: no record, and no end of a pagination."""
     webhook_id: str | None = None
     """The webhook among whose deliveries a delivery unit's lease is counted."""
     is_crowded: bool = False
@@ -47,7 +47,7 @@ class Claim:
 
     @property
     def retry_seconds(self) -> float:
-        """How long the unit sleeps after an error that nobody expected: a second, then longer each time."""
+        """How long the unit sleeps after an unexpected error: a second, then longer each time."""
         return retry.compute_backoff(self.attempts, 2.0, 30.0) - 1.0
 
 
@@ -60,7 +60,7 @@ class ClaimTerms:
     most_of_account: int
     """Units of one account that the owner works on at once."""
     most_of_webhook: int
-    """Deliveries to one webhook that are under way at once, whoever sends them."""
+    """Deliveries to one webhook that are in flight at once, over all daemons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +201,7 @@ class PageWrite:
     tracks_deletes: bool = False
     """The records' ids are kept until the resource ends: those that are not among them have vanished."""
     former_ids: Sequence[str] = ()
-    """What the records were known by before their resource had another key; kept with their ids."""
+    """The records' ids by their resource's former key; kept with their ids."""
     server_date: datetime | None = None
     """The upstream's clock as one of the pages came."""
     events: Sequence[EventDraft] = ()
@@ -215,7 +215,7 @@ class PageWrite:
     expected: int | None = None
     """The records that the upstream's totals declare of the lists that end here; None where it declares none."""
     has_paged: bool = False
-    """A page has led to a next one."""
+    """A page had a next page."""
     exchanges: Exchanges = field(default_factory=Exchanges)
     gathered: Sequence[GatheredBatch] = ()
     warnings: Sequence[PageWarning] = ()
@@ -227,7 +227,7 @@ class PageWrite:
     given_on: Sequence[str] = ()
     """What spools have gathered and passed on by this write: it can be deleted."""
     has_gaps: bool = False
-    """A request could not be made of a record, which no resume mends: the next run has to ask for the record again."""
+    """A child request could not be built, which no resume repairs: the next run has to request the record again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +243,7 @@ class PendingEvent:
     attempts: int
     created_at: datetime
     is_open: bool = False
-    """A batch of records that nobody has tried to send: others may be merged with it."""
+    """A batch of records before its first attempt: others may be merged with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,7 +257,7 @@ class WakeUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrowdedOut:
-    """A unit that nobody holds, and that could be claimed if there were room."""
+    """A unit without a lease, which could be claimed if there were room."""
 
     kind: UnitKind
     account_id: str

@@ -34,7 +34,7 @@ _ORIGIN: Final = re.compile(
     r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::[0-9]{1,5})?(?:/[^?#\\\x00-\x20\x7f]*)?", re.IGNORECASE
 )
 _REGISTRIES: Final = frozenset({"ac", "co", "com", "edu", "go", "gob", "gov", "ne", "net", "or", "org"})
-"""Second labels below which, with two letters behind them, anybody may have a name: ``co.uk``."""
+"""Second labels below which, with two letters behind them, anybody can register a name: ``co.uk``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class _Marked:
     tokens: Iterator[Token]
 
     def fill(self, part: str, scope: JsonObject, written: Writing) -> str:
-        """Return a part with its placeholders resolved; parts are asked for from left to right."""
+        """Return a part with its placeholders resolved; to be called for parts from left to right."""
         texts = (self.parts[part] or "").split(_HOLE)
         return texts[0] + "".join(next(self.tokens).resolve_text(scope, written) + text for text in texts[1:])
 

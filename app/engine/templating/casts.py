@@ -29,7 +29,7 @@ _SMALL: Final = 1e-6
 
 
 def cast_whole(value: JSON, cast: str) -> JSON:
-    """Cast a value that stands for itself; raise ValueError for text of an object."""
+    """Cast a value that is a whole placeholder; raise ValueError for text of an object."""
     return CASTS[cast](value)
 
 

@@ -90,12 +90,12 @@ def parse(value: JSON) -> Template:
 
 
 def remove_placeholders(text: str) -> str:
-    """Return what of a text is sent as it is written."""
+    """Return a text without its placeholders."""
     return _TOKEN.sub("", text)
 
 
 def list_literal_pieces(text: str) -> list[str]:
-    """Return what of a text comes of no value: what stands around its placeholders, and their defaults."""
+    """Return the literal parts of a text: those around its placeholders, and their defaults."""
     pieces, end = [], 0
     for found in _TOKEN.finditer(text):
         pieces += [text[end : found.start()], _read_literal(found)]
@@ -228,7 +228,7 @@ def _resolve_merge(node: _Node, scope: Scope) -> JSON:
 
 
 def _merge_sources(value: JsonObject) -> JsonObject:
-    """Merge what stands at ``$truto_merge`` into the object around it: later wins, what is no object is skipped."""
+    """Merge the objects at ``$truto_merge`` into the object around it: later wins, anything else is skipped."""
     sources = value.pop(MERGE_KEY, None)
     for source in sources if isinstance(sources, list) else [sources]:
         if isinstance(source, dict):

@@ -1,4 +1,4 @@
-"""The one way to put the path of a request together: none leads elsewhere than it reads, however often it is decoded.
+"""Build the path of a request so that it never leads elsewhere than it reads, however often it is decoded.
 
 A template is sent as it is written, with the values of its placeholders encoded once. An id is one segment, whatever
 it holds. Other values may be a few, as in ``repos/{{query.full_name}}/issues``, and with the cast ``segment`` they are

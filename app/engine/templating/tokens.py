@@ -1,4 +1,4 @@
-"""One placeholder, read from what stands between its braces: ``args.user_id:int|args.id?:1`` (wire.md C5).
+"""One placeholder, parsed from the text between its braces: ``args.user_id:int|args.id?:1`` (wire.md C5).
 
     token        = alternatives ["?:" default]
     alternatives = alternative *("|" alternative)
@@ -42,7 +42,7 @@ _DEFAULT: Final = re.compile(rf"(?:{_QUOTED.pattern})|(?P<default>\?:)")
 
 
 def split_default(source: str) -> tuple[str, str]:
-    """Split a placeholder at the ``?:`` that stands in no quotes."""
+    """Split a placeholder at the ``?:`` outside of quotes."""
     for found in _DEFAULT.finditer(source):
         if found["default"]:
             return source[: found.start()], source[found.end() :]
@@ -104,7 +104,7 @@ def _read_key(found: re.Match[str]) -> str:
 
 Scope = Mapping[str, JSON]
 Writing: TypeAlias = Callable[[Path, str, JSON], JSON]
-"""What is made of a value of a scope, by its path and the cast that follows; a default is left as it is."""
+"""Converts a value of a scope, by its path and the cast that follows; a default is left as it is."""
 
 _WORD_FOLLOWS: Final = re.compile(r":(?=[\w\s])")
 _IGNORE_EMPTY: Final = "ignore-empty-str"
@@ -118,7 +118,7 @@ class Token:
     """One placeholder, ready to be filled in."""
 
     source: str
-    """What stands between the braces; errors show it."""
+    """The text between the braces; errors show it."""
     readings: tuple[tuple[Path, str], ...]
     """Where to look, in this order, and how to cast what is there."""
     default: tuple[str, str] | None
@@ -131,7 +131,7 @@ class Token:
         return frozenset(path for path, _ in self.readings)
 
     def resolve_value(self, scope: Scope) -> JSON:
-        """Return the typed value of a token that stands alone; raise PlaceholderError."""
+        """Return the typed value of a token that is a whole value; raise PlaceholderError."""
         value, cast = self._find(scope)
         try:
             return cast_whole(value, cast)
@@ -150,7 +150,7 @@ class Token:
         for path, cast in self.readings:
             value = lookup(scope, path)
             if value == MASK and path[0] not in _OF_CALLERS:
-                # Sent as it is, a mask would be a value that nobody meant: a filter that finds nothing, say.
+                # Sent as it is, a mask would be a wrong value, such as a filter that finds nothing.
                 raise self._make_error(
                     "holds a value of the account's context that no non_secret of its integration lists"
                 )
@@ -206,7 +206,7 @@ def _split_words(text: str) -> tuple[str, str, frozenset[str]]:
     head, *suffixes = _WORD_FOLLOWS.split(text)
     words = [suffix.strip() for suffix in suffixes]
     if words and words[0] == _IGNORE_EMPTY and _FLAGS.issuperset(words):
-        # The flag stands where a cast does: the value is given as it is.
+        # The flag is in the place of a cast: the value stays as it is.
         return head, "any", _FLAGS.intersection(words)
     cast, *rest = [word for word in words if word != _IGNORE_EMPTY] or ["str"]
     if cast not in CASTS:

@@ -34,7 +34,7 @@ _OUT_OF_TIME: Final = f"its page had used up the {_MOST_SECONDS_PER_PAGE:g} s th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnifiedRequest:
-    """What a caller asks of a unified API."""
+    """A request to a unified API."""
 
     id: str | None = None
     query: JsonObject = field(default_factory=dict)
@@ -43,7 +43,7 @@ class UnifiedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedPage:
-    """What became of a page's records."""
+    """A page's mapped records, and its errors."""
 
     records: list[JSON]
     errors: Sequence[MappingError] = ()
@@ -62,7 +62,7 @@ class CallMapping:
 
     @property
     def reads_headers(self) -> bool:
-        """Whether it makes something of an answer's headers."""
+        """Whether it reads an answer's headers."""
         mapping = self.mapping
         expressions = (mapping.response_mapping, mapping.is_partial_expression)
         return mapping.response_header_mapping is not None or any(
@@ -185,7 +185,7 @@ def _make_mapping_error(found: JSON, record_id: str | None) -> MappingError:
 def prepare_call(
     mapping: UnifiedMapping, asked: UnifiedRequest, context: JsonObject, *, monotonic: Callable[[], float]
 ) -> CallMapping:
-    """Make ready to map one call; raise MappingError. ``context`` is the account's with its secrets masked."""
+    """Prepare the mapping of one call; raise MappingError. ``context`` is the account's with its secrets masked."""
     wanted, raw_query = read_wanted(asked.query)
     scope: JsonObject = {
         "query": {name: value for name, value in raw_query.items() if name != REMOTE_QUERY},

@@ -32,7 +32,7 @@ class UnifiedMapping:
     maps_pages: bool
     """The response mapping takes all records of a page at once, and may return fewer or more."""
     query: Template | Expression | None
-    """Sent with each request, whatever the caller asks."""
+    """Sent with each request, whatever the caller sends."""
     query_mapping: Expression | None
     body: Template | None
     request_body_mapping: Expression | None

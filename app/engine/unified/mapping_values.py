@@ -28,7 +28,7 @@ def resolve_part(template: placeholders.Template | None, key: str, scope: JsonOb
 
 
 def require_object(value: JSON, key: str) -> JsonObject:
-    """Take nothing and null as an empty object; raise MappingError for what is no object."""
+    """Return an object, an empty one for nothing and null; raise MappingError for anything else."""
     if value is None or value is UNDEFINED:
         return {}
     if not isinstance(value, dict):

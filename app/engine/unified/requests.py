@@ -1,4 +1,4 @@
-"""Turn a call of a unified API into the integration's own request, by the request side of its mapping."""
+"""Build the integration's own request of a unified call, by the request side of its mapping."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ from app.engine.unified.mapping_values import evaluate_part, name_kind, require_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegrationRequest:
-    """The same, as the integration is asked."""
+    """The request to the integration."""
 
     resource: str
     method: str

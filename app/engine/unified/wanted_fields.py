@@ -20,7 +20,7 @@ class WantedFields:
     """What a mapped record is to hold."""
 
     has_remote_data: bool = False
-    """The record as the upstream gave it stands beside the mapped fields."""
+    """The upstream's own record is beside the mapped fields."""
     excluded: frozenset[str] = frozenset()
 
     @property
@@ -38,7 +38,7 @@ class WantedFields:
 
 
 def read_wanted(query: JsonObject) -> tuple[WantedFields, JsonObject]:
-    """Take the ``truto_*`` fields out of a query; raise MappingError for one that is not known."""
+    """Split a query into its ``truto_*`` fields and the rest; raise MappingError for one that is not known."""
     found = {name: value for name, value in query.items() if name.startswith(_PREFIX)}
     rest = {name: value for name, value in query.items() if name not in found}
     if not found:

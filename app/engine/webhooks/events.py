@@ -128,7 +128,7 @@ def draft_event(
 
 
 def number_batch(batch: EventDraft, account_id: str, sequence: int, previous: int | None) -> EventDraft:
-    """Give a batch of records its number in its account's log, and that of the batch before it to the same webhook.
+    """Set a batch's number in its account's log, and that of the batch before it to the same webhook.
 
     A receiver whose last number is not ``previous_sequence`` has missed something: ``GET /record?after_seq=`` has it.
     """

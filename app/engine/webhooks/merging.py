@@ -49,7 +49,7 @@ class Waiting:
     size: int
     """Bytes of its body."""
     is_open: bool
-    """It is a batch of records that nobody has tried to send."""
+    """It is a batch of records before its first attempt."""
     body: bytes | None = field(default=None, repr=False)
     """Of an open batch that is small enough to be merged."""
     sequence: int | None = None
@@ -171,10 +171,10 @@ def _open_head(line: Sequence[Waiting]) -> list[Waiting]:
 
 @dataclass(slots=True)
 class _Group:
-    """Batches that travel together."""
+    """Batches that are sent as one."""
 
     kind: object
-    """None of a batch that travels alone."""
+    """None of a batch that is sent alone."""
     parts: list[Waiting] = field(default_factory=list)
     records: int = 0
     size: int = 0

@@ -52,17 +52,17 @@ def lofilter(values: JSON = None, wanted: JSON = None) -> JSON:
 
 
 def flatten(values: JSON = None) -> JSON:
-    """Take one level of arrays away."""
+    """Flatten one level of arrays."""
     return flatten_depth(values, 1)
 
 
 def flatten_deep(values: JSON = None) -> JSON:
-    """Take all levels of arrays away."""
+    """Flatten all levels of arrays."""
     return flatten_depth(values, 1000)
 
 
 def flatten_depth(values: JSON = None, depth: JSON = 1) -> JSON:
-    """Take so many levels of arrays away."""
+    """Flatten so many levels of arrays."""
     return None if values is None else list(_flatten(make_list(values), int(depth)))
 
 
@@ -97,19 +97,19 @@ def order_by(values: JSON = None, paths: JSON = None, orders: JSON = None) -> JS
 
 
 def wrap(value: JSON = None) -> JSON:
-    """Make an array of what is none."""
+    """Wrap a value in an array, unless it is one."""
     return None if value is None else make_list(value)
 
 
 def make_list(value: JSON) -> list[JSON]:
-    """Take one value as an array of one, and nothing as an empty one."""
+    """Return an array: of one for a single value, empty for nothing."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
 
 
 def take(item: JSON, by: JSON) -> JSON:
-    """Take of an item what a path, or a function, says."""
+    """Return an item's value at a path, or the result of a function."""
     if by is None:
         return item
     if callable(by):
@@ -204,7 +204,7 @@ def list_values(value: JSON = None) -> JSON:
 
 
 def is_empty(value: JSON) -> bool:
-    """Whether a value says nothing; 0 and false say something."""
+    """Whether a value is null or empty; 0 and false are not."""
     return value is None or (not isinstance(value, bool | int | float) and value in _EMPTY)
 
 

@@ -24,7 +24,7 @@ def base64_encode(text: JSON = None, url_safe: JSON = None) -> JSON:
 
 
 def base64_decode(text: JSON = None, _url_safe: JSON = None) -> JSON:
-    """Read a text out of base64 of either alphabet, padded or not."""
+    """Decode base64 of either alphabet, padded or not."""
     if text is None:
         return None
     plain = str(text).strip().replace("-", "+").replace("_", "/").rstrip("=")
@@ -48,7 +48,7 @@ def sign(text: JSON = None, algorithm: JSON = "SHA-256", secret: JSON = "", enco
 
 
 def json_parse(text: JSON = None) -> JSON:
-    """Read JSON out of a text; what is none stays as it is."""
+    """Parse a text as JSON; anything else stays as it is."""
     if not isinstance(text, str):
         return text
     try:

@@ -40,7 +40,7 @@ def find_most_similar(text: JSON = None, candidates: JSON = None, threshold: JSO
 
 
 def read_number(value: JSON = None) -> JSON:
-    """Read a number out of a text with signs, spaces or thousands around it; nothing where there is none."""
+    """Read the number in a text with signs, spaces or thousands separators; nothing where there is none."""
     if isinstance(value, bool | int | float):
         return int(value) if isinstance(value, bool) else value
     try:
