@@ -79,7 +79,7 @@ def note_failure(sender: Task, args: list[Any], exception: BaseException, **_: o
     """
     if not _is_ours(sender) or is_passing(exception):
         return
-    services().lifecycle.note_broken_task(args[0], type(exception).__name__, is_start=_is_start(sender))
+    services().lifecycle.record_broken_task(args[0], type(exception).__name__, is_start=_is_start(sender))
 
 
 def is_passing(exception: BaseException) -> bool:
@@ -93,7 +93,7 @@ def stop_revoked(sender: Task, request: Any, terminated: bool, expired: bool, **
     No message of Ferryman's expires, and one that was started before says nothing about the run as it is now.
     """
     if _is_start(sender) and not (terminated or expired):
-        services().lifecycle.stop_waiting(request.args[0])
+        services().lifecycle.stop_created(request.args[0])
 
 
 def note_dropped(exc: BaseException | None, **_: object) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from app.api.resources.services import ApiServices
 from app.bootstrap.limits import budget_desk, call_limits, request_limits
 from app.bootstrap.logs import log_service
-from app.bootstrap.shared import REAL, ClosableSource, Outside, Shared, budgets, run_drafts
+from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
 from app.services.accounts.bulk_deletion import BulkDeletion
@@ -37,12 +37,12 @@ from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
 from app.services.maintenance.key_rotation import KeyRotation
+from app.services.ports import Source
 from app.services.reading.records import RecordService
 from app.services.runs.drafts import RunDrafts
-from app.services.runs.dry_runs import DryRuns, PreviewingSource
+from app.services.runs.dry_runs import DryRuns
 from app.services.runs.resuming import Resumption
 from app.services.runs.runs import RunService
-from app.services.runs.verifying import Verifier
 from app.services.runs.waits import RunWaits
 from app.services.schedules.triggers import TriggerService
 from app.services.unified.methods import MappingLayer, MappingService
@@ -186,7 +186,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     )
 
 
-def _closing(source: ClosableSource, engine: Engine) -> Callable[[], None]:
+def _closing(source: Source, engine: Engine) -> Callable[[], None]:
     def close() -> None:
         source.close()
         engine.dispose()
@@ -194,10 +194,10 @@ def _closing(source: ClosableSource, engine: Engine) -> Callable[[], None]:
     return close
 
 
-def _dry_runs(shared: Shared, source: PreviewingSource, settings: Settings) -> DryRuns:
+def _dry_runs(shared: Shared, source: Source, settings: Settings) -> DryRuns:
     return DryRuns(
         contexts=shared.contexts,
-        previous=shared.runs,
+        lower_bounds=shared.runs.lower_bounds,
         source=source,
         clock=shared.clock,
         timeout_seconds=settings.direct_call_seconds,
@@ -217,7 +217,11 @@ def _diagnosis(shared: Shared, runs: RunService, settings: Settings) -> RunDiagn
 def _run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, waits: AccountBudgets) -> RunService:
     outbox = OutboxStore(shared.engine)
     resumption = Resumption(
-        runs=RunMoves(shared.engine), waits=waits, outbox=outbox, dispatcher=shared.dispatcher, clock=shared.clock
+        moves=RunMoves(shared.engine),
+        end_wait=waits.let_go_on,
+        outbox=outbox,
+        dispatcher=shared.dispatcher,
+        clock=shared.clock,
     )
     return RunService(
         runs=shared.runs,
@@ -225,7 +229,7 @@ def _run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, waits: Ac
         outbox=outbox,
         lifecycle=shared.lifecycle,
         resumption=resumption,
-        dry_runs=dry_runs,
-        verifier=Verifier(RecountStore(shared.engine)),
+        dry_run=dry_runs.try_out,
+        recount=RecountStore(shared.engine).recount,
         dispatcher=shared.dispatcher,
     )

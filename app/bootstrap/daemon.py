@@ -151,7 +151,7 @@ def _delivery_worker(
         merging=BatchMerging(DeliveryMerger(shared.engine, bounds), worker_context.settings),
         after=AfterSlice(
             settle=lifecycle.settle,
-            note_broken=lambda run_id, name: lifecycle.note_broken_task(run_id, name, is_start=False),
+            note_broken=lambda run_id, name: lifecycle.record_broken_task(run_id, name, is_start=False),
         ),
         worker_context=worker_context,
     )

@@ -9,7 +9,7 @@ from app.bootstrap.api import api_services
 from app.bootstrap.daemon import daemon_services
 from app.bootstrap.shared import Outside, Shared, budgets
 from app.engine.runs.work import WakeUp
-from app.services.maintenance.queue_heads import QueueState
+from app.services.ports import QueueState
 from app.services.units.inline_runner import InlineRunner
 from app.settings import Settings
 from app.sources.http_source import HttpSource

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 from sqlalchemy import Engine
 
@@ -18,10 +17,8 @@ from app.services.accounts.credentials import CredentialService
 from app.services.contexts.context import RunContexts
 from app.services.contexts.shown_contexts import ShownContexts
 from app.services.maintenance.duties import Start, start_thread
-from app.services.maintenance.sweeping import TaskDispatcher
-from app.services.ports import BudgetStore, PlainSource, WebhookSender
+from app.services.ports import BudgetStore, Dispatcher, Source, WebhookSender
 from app.services.runs.drafts import RunDrafts
-from app.services.runs.dry_runs import PreviewingSource
 from app.services.runs.lifecycle import RunLifecycle
 from app.services.unified.mappings import UnifiedMappings
 from app.settings import Settings
@@ -52,27 +49,13 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-class ReachableDispatcher(TaskDispatcher, Protocol):
-    """A bell whose broker can be asked for."""
-
-    def is_reachable(self) -> bool:
-        """Whether the broker takes connections."""
-
-
-class ClosableSource(PreviewingSource, PlainSource, Protocol):
-    """A source that holds connections."""
-
-    def close(self) -> None:
-        """Cancel what is under way and close every connection."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
     """What a process reaches beyond itself; None is the real thing, made from the settings."""
 
     engine: Engine | None = None
-    dispatcher: ReachableDispatcher | None = None
-    source: ClosableSource | None = None
+    dispatcher: Dispatcher | None = None
+    source: Source | None = None
     sender: WebhookSender | None = None
     start_duty: Start = start_thread
 
@@ -103,7 +86,7 @@ class Shared:
         self.unified_models = UnifiedModelStore(self.engine)
         self.unified = UnifiedMappings(self.unified_models)
         self.contexts = RunContexts(
-            materials=ContextRowStore(self.engine, cipher),
+            read_rows=ContextRowStore(self.engine, cipher).read,
             accounts=self.accounts,
             integrations=self.effective_integrations,
             unified=self.unified,

@@ -1,21 +1,24 @@
 """What the services need from outside, each as a role; bootstrap/ names the concrete classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from app.engine.errors import RecordError, SourceError
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, RowVersion, Webhook
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration, RowVersion, SyncJobRun, Webhook
 from app.engine.paths import Path
 from app.engine.records.list_ends import ListEnd, PageWarning
-from app.engine.runs.work import WakeUp
+from app.engine.runs.work import EventDraft, WakeUp
 from app.engine.unified.calls import CallMapping
+
+Announcement: TypeAlias = Callable[[Sequence[str]], Sequence[EventDraft]]
+"""Makes the events for the webhooks of these ids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +166,7 @@ class OpenList(Protocol):
 
 
 class Source(Protocol):
-    """The read side: one page of one request."""
+    """Upstream APIs: one page of one request."""
 
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
         """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""
@@ -174,12 +177,14 @@ class Source(Protocol):
     def useful_requests(self, account_id: str) -> int:
         """Return how many requests to an account are worth having under way; more would only wait."""
 
-
-class PlainSource(Protocol):
-    """An upstream that is asked for no page, but for its answer as it is."""
-
     def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
-        """Begin to make a call; the future raises as that of ``Source.submit`` does."""
+        """Begin to make a call whose answer is no page; the future raises as that of ``submit`` does."""
+
+    def preview(self, call: PageCall) -> JsonObject:
+        """Return the request of a call with its secrets masked, and send nothing."""
+
+    def close(self) -> None:
+        """Cancel what is under way and close every connection."""
 
 
 class SealPurpose(StrEnum):
@@ -227,6 +232,40 @@ class Clock(Protocol):
         """Return the time as aware UTC."""
 
 
+class RunReader(Protocol):
+    """Reads runs."""
+
+    def load(self, run_id: str) -> SyncJobRun | None:
+        """Read a run of any environment."""
+
+
+class AccountReader(Protocol):
+    """Reads integrated accounts, credentials included."""
+
+    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
+        """Read one account."""
+
+    def note_origins(self, account_id: str, origins: frozenset[str]) -> None:
+        """Record what an account's secrets were given for, unless that is known already."""
+
+
+class IntegrationReader(Protocol):
+    """Reads integrations."""
+
+    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration."""
+
+
+class WebhookReader(Protocol):
+    """Reads webhooks, secrets included."""
+
+    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
+        """Read one webhook; raise UnreadableSecretError when its secret does not decrypt."""
+
+    def inspect(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
+        """Read one webhook for its owner, whether or not its secret decrypts."""
+
+
 class RowVersions(Protocol):
     """Tells which state of a thing is the present one."""
 
@@ -234,14 +273,38 @@ class RowVersions(Protocol):
         """Return the version of the one thing of a kind that has these values; None when there is none."""
 
 
-class Dispatcher(Protocol):
-    """Tells daemons to look at rows of Postgres. Losing or doubling a ring is harmless: the sweeper rings again."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """What a queue of the broker shows."""
+
+    is_empty: bool
+    is_timed: bool = False
+    """Whether the broker shows which message is taken next."""
+    next_sent_at: datetime | None = None
+    """When that was sent; None when it does not say."""
+
+
+class Queues(Protocol):
+    """The queues of the broker."""
+
+    def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
+        """Look at queues; raise BrokerUnavailableError."""
+
+
+class Dispatcher(Queues, Protocol):
+    """Sends daemons to rows of Postgres. A lost or doubled message is harmless: the sweeper sends it again."""
 
     def dispatch(self, wake_ups: Sequence[WakeUp]) -> bool:
         """Ask daemons to work on units; False for a broker that can not be reached, or is full, never an exception."""
 
     def dispatch_run(self, run_id: str, *, queue: str) -> bool:
-        """Ask a daemon to start a run; tell whether the broker took the message."""
+        """Ask a daemon to start a run; return whether the broker took the message."""
+
+    def publish(self, task: str, args: list[str], *, queue: str) -> bool:
+        """Publish any task by its name; return whether the broker took it."""
+
+    def is_reachable(self) -> bool:
+        """Whether the broker takes connections."""
 
 
 class WebhookSender(Protocol):

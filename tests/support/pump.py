@@ -23,9 +23,9 @@ from app.engine.ids import new_id
 from app.engine.objects.objects import EnvironmentId
 from app.engine.runs.work import WakeUp
 from app.services.maintenance.duties import start_here
-from app.services.maintenance.queue_heads import QueueState
+from app.services.ports import QueueState
 from app.services.runs.requests import RunRequest
-from app.services.runs.start import RunStart
+from app.services.runs.starting import RunStart
 from app.settings import Settings
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
@@ -222,7 +222,7 @@ def handle(daemon: DaemonServices, mailbox: Mailbox, message: Message) -> None:
     match message.task:
         case tasks.START_RUN:
             daemon.lifecycle.mark_running(run_id, daemon_id="pump")
-            start = daemon.lifecycle.begin(run_id)
+            start = daemon.lifecycle.start(run_id)
             mailbox.send(*(_first_messages(start) if start else ()))
             may_settle = True
         case tasks.SYNC_RESOURCE:

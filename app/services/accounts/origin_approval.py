@@ -9,7 +9,7 @@ from app.engine.integrations import config as integration_config
 from app.engine.merging import overridden
 from app.engine.objects.objects import IntegratedAccount, Integration
 from app.services.contexts.account_configs import config_of
-from app.services.contexts.context import IntegrationReader
+from app.services.ports import IntegrationReader
 
 
 class Accounts(Protocol):

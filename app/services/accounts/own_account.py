@@ -8,7 +8,7 @@ from app.engine.integrations import credentials
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount
-from app.services.contexts.context import IntegrationReader
+from app.services.ports import IntegrationReader
 
 
 class Accounts(Protocol):

@@ -10,7 +10,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount
 from app.services.calls.accounts import refuse_inactive
 from app.services.contexts.account_configs import config_of
-from app.services.contexts.context import AccountReader, IntegrationReader
+from app.services.ports import AccountReader, IntegrationReader
 
 
 class Keeper(Protocol):

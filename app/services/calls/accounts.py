@@ -12,7 +12,7 @@ from app.engine.status import AccountStatus
 from app.services.calls.request_limits import RequestLimits
 from app.services.contexts.account_configs import config_of
 from app.services.contexts.account_origins import with_origins
-from app.services.contexts.context import AccountReader, IntegrationReader
+from app.services.ports import AccountReader, IntegrationReader
 
 T = TypeVar("T")
 

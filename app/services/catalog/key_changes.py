@@ -11,7 +11,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.merging import overridden
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount
 from app.engine.records.keys import RecordKey
-from app.services.contexts.context import IntegrationReader
+from app.services.ports import IntegrationReader
 
 CODE = "key_changed"
 

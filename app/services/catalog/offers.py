@@ -11,7 +11,7 @@ from app.engine.merging import overridden
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount
 from app.services.accounts.accounts import IntegrationNames
 from app.services.contexts.account_configs import kept_config
-from app.services.contexts.context import AccountReader, IntegrationReader
+from app.services.ports import AccountReader, IntegrationReader
 
 
 class MappedModels(Protocol):

@@ -6,7 +6,7 @@ from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
 from app.engine.objects.objects import IntegratedAccount
-from app.services.contexts.context import IntegrationReader
+from app.services.ports import IntegrationReader
 
 
 def config_of(account: IntegratedAccount, integrations: IntegrationReader) -> IntegrationConfig:

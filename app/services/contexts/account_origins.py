@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.accounts import secret_origins
 from app.engine.config.secrets import redacted_config
@@ -11,29 +11,16 @@ from app.engine.integrations import config as integration_config
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration
+from app.engine.objects.objects import EnvironmentId, IntegratedAccount
 from app.engine.paths import Path
 from app.engine.redaction import redacted
 from app.engine.status import AccountStatus
+from app.services.ports import AccountReader, IntegrationReader
 
 _NEEDY: Final = "needs_reauth"
 
 
-class Integrations(Protocol):
-    """Reads integrations as their environment uses them."""
-
-    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
-        """Read one integration."""
-
-
-class OriginNotes(Protocol):
-    """Keeps what accounts' secrets were given for."""
-
-    def note_origins(self, account_id: str, origins: frozenset[str]) -> None:
-        """Note it, unless that is known already."""
-
-
-def with_origins(account: IntegratedAccount, config: IntegrationConfig, notes: OriginNotes) -> IntegratedAccount:
+def with_origins(account: IntegratedAccount, config: IntegrationConfig, accounts: AccountReader) -> IntegratedAccount:
     """Return an account that knows what its secrets were given for: those of before that was kept, by their first use.
 
     What is not known while the config leads nowhere stays so, and so does that of an account without secrets.
@@ -44,14 +31,14 @@ def with_origins(account: IntegratedAccount, config: IntegrationConfig, notes: O
     found = secret_origins.decided(config, account.context)
     if not found:
         return account
-    notes.note_origins(account.id, found)
+    accounts.note_origins(account.id, found)
     return replace(account, origins=found)
 
 
 class AccountOrigins:
     """Judges accounts by the configs that they use now."""
 
-    def __init__(self, integrations: Integrations) -> None:
+    def __init__(self, integrations: IntegrationReader) -> None:
         self._integrations = integrations
 
     def of_new(

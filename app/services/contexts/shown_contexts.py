@@ -7,7 +7,7 @@ from app.engine.merging import overridden
 from app.engine.objects.objects import IntegratedAccount, Integration
 from app.engine.paths import Path
 from app.engine.redaction import redacted, shown_paths
-from app.services.contexts.context import IntegrationReader
+from app.services.ports import IntegrationReader
 
 
 class ShownContexts:

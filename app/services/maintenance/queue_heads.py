@@ -7,23 +7,14 @@ was sent is not in the queue any more: a daemon has it, which works on it soon, 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
+
+from app.services.ports import Queues, QueueState
 
 _MARGIN: Final = timedelta(seconds=10)
 """How far the clocks of daemons and of Postgres may differ, and how long a message may take to the broker."""
 _EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueState:
-    """What a queue shows."""
-
-    is_empty: bool
-    is_timed: bool = False
-    """The broker shows which message is taken next."""
-    next_sent_at: datetime | None = None
-    """When that was sent; None when it does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +25,6 @@ class LostBefore:
     """Those from before that, as far as nobody has come."""
     is_empty: bool
     """Nothing of it waits, so that no ring needs to be spared."""
-
-
-class Queues(Protocol):
-    """Looks into the broker."""
-
-    def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
-        """Look at queues; raise BrokerUnavailableError."""
 
 
 class QueueHeads:

@@ -41,8 +41,8 @@ class StuckRunRescuer:
         skipped = self._rows.skipped()
         failed = {run_id: self._attempts[run_id] for run_id in skipped if run_id in self._attempts}
         for run_id in self._runs.stuck(seconds=self._stuck_seconds, limit=_BATCH, skipped=skipped):
-            tell = partial(self._lifecycle.note_unhandled, run_id)
-            if self._rows.handle(run_id, partial(self._lifecycle.free, run_id), tell=tell):
+            tell = partial(self._lifecycle.record_unhandled, run_id)
+            if self._rows.handle(run_id, partial(self._lifecycle.rescue, run_id), tell=tell):
                 continue
             failed[run_id] = self._attempts.get(run_id, 0) + 1
             if failed[run_id] >= ATTEMPTS:
@@ -51,9 +51,9 @@ class StuckRunRescuer:
 
     def _end(self, run_id: str, attempts: int) -> None:
         try:
-            self._lifecycle.end_stuck(run_id, attempts=attempts)
+            self._lifecycle.fail_stuck(run_id, attempts=attempts)
         except StoreUnavailableError:
             raise
         except Exception as error:
             # Whatever of its row can not be read, its end can be written.
-            self._lifecycle.end_unreadable(run_id, kind=type(error).__name__)
+            self._lifecycle.fail_unreadable(run_id, kind=type(error).__name__)

@@ -14,7 +14,7 @@ from app.engine.json_types import JsonObject
 from app.engine.runs.work import WakeUp
 from app.services.maintenance.duties import ALL_DUE, DueWork, Duties, Duty
 from app.services.maintenance.duty_rows import DutyRows
-from app.services.maintenance.queue_heads import LostBefore, QueueHeads, Queues
+from app.services.maintenance.queue_heads import LostBefore, QueueHeads
 from app.services.ports import Dispatcher
 from app.services.runs.lifecycle import RunLifecycle
 from app.settings import Settings
@@ -89,13 +89,6 @@ class Messages(Protocol):
         """
 
 
-class TaskDispatcher(Dispatcher, Queues, Protocol):
-    """A bell that publishes any task by its name, and sees what waits."""
-
-    def publish(self, task: str, args: list[str], *, queue: str) -> bool:
-        """Publish; tell whether the broker took it."""
-
-
 class SweepDuties:
     """Looks after what waits in vain. A row that breaks its duty is told of at its run, and rung again later."""
 
@@ -106,7 +99,7 @@ class SweepDuties:
         runs: Runs,
         messages: Messages,
         lifecycle: RunLifecycle,
-        dispatcher: TaskDispatcher,
+        dispatcher: Dispatcher,
         settings: Settings,
         monotonic: Callable[[], float],
     ) -> None:
@@ -206,7 +199,7 @@ class SweepDuties:
             self._unsettled.handle(run_id, partial(self._lifecycle.settle, run_id), tell=partial(self._tell, run_id))
 
     def _tell(self, run_id: str, why: str) -> None:
-        self._lifecycle.note_unhandled(run_id, why)
+        self._lifecycle.record_unhandled(run_id, why)
 
 
 class Sweeper:

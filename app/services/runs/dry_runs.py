@@ -4,11 +4,11 @@ Only requests that read are sent, one for each root, and all of them within one 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.errors import Failure, InvalidInputError, RecordError, SourceError
 from app.engine.jobs import scope
@@ -19,25 +19,11 @@ from app.engine.runs.increments import LowerBounds
 from app.services.contexts.calls import page_call
 from app.services.contexts.context import RunContext, RunContexts, RunUnworkableError
 from app.services.ports import Clock, FetchedPage, PageCall, Source
-from app.services.runs.drafts import RunDraft
+from app.services.runs.requests import RunDraft
 from app.services.unified import pages
 
 _READING: Final = frozenset({"list", "get"})
 _MOST_SHOWN: Final = 100
-
-
-class PreviewingSource(Source, Protocol):
-    """A source that can tell what it would send."""
-
-    def preview(self, call: PageCall) -> JsonObject:
-        """Show the request of a call with its secrets masked, and send nothing."""
-
-
-class PreviousRuns(Protocol):
-    """Knows what ran before."""
-
-    def lower_bounds(self, draft: RunDraft) -> LowerBounds:
-        """Return from when an increment would ask."""
 
 
 @dataclass(slots=True)
@@ -62,13 +48,13 @@ class DryRuns:
         self,
         *,
         contexts: RunContexts,
-        previous: PreviousRuns,
-        source: PreviewingSource,
+        lower_bounds: Callable[[RunDraft], LowerBounds],
+        source: Source,
         clock: Clock,
         timeout_seconds: float,
     ) -> None:
         self._contexts = contexts
-        self._previous = previous
+        self._lower_bounds = lower_bounds
         self._source = source
         self._clock = clock
         self._timeout_seconds = timeout_seconds
@@ -76,8 +62,8 @@ class DryRuns:
     def try_out(self, draft: RunDraft) -> JsonObject:
         """Show what a valid draft's run would begin with; raise InvalidInputError when it could not be worked on."""
         try:
-            bounds = self._previous.lower_bounds(draft)
-            context = self._contexts.planned(self._run(draft, bounds), bounds)
+            bounds = self._lower_bounds(draft)
+            context = self._contexts.preview(self._run(draft, bounds), bounds)
         except RunUnworkableError as error:
             raise InvalidInputError([Failure("integrated_account_id", error.message)]) from error
         looks = {item.name: _Look(item) for item in context.plan.order}

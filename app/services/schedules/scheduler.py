@@ -19,12 +19,11 @@ from app.engine.errors import Failure, InvalidInputError, StoreUnavailableError
 from app.engine.jobs import cron
 from app.engine.objects.objects import EnvironmentId
 from app.engine.objects.triggers import DueTrigger
-from app.engine.runs.work import EventDraft
 from app.engine.webhooks import announcements
 from app.services.maintenance.duty_rows import DutyRows
-from app.services.ports import Dispatcher
-from app.services.runs.drafts import RunDraft
-from app.services.runs.requests import IdempotencyKey, RunRequest
+from app.services.ports import Announcement, Dispatcher
+from app.services.runs.ports import Outbox
+from app.services.runs.requests import IdempotencyKey, RunDraft, RunRequest
 from app.services.schedules.triggers import request_of
 
 logger = logging.getLogger(__name__)
@@ -32,9 +31,6 @@ logger = logging.getLogger(__name__)
 BATCH: Final = 200
 LATEST_SECONDS: Final = 300.0
 _TURN_SECONDS: Final = 20.0
-
-Announcement = Callable[[Sequence[str]], Sequence[EventDraft]]
-"""Makes the events that tell the webhooks of these ids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +88,6 @@ class Drafts(Protocol):
 
     def draft_unread(self, environment_id: EnvironmentId, request: RunRequest) -> RunDraft | None:
         """Make a draft that supposes what is known of its job; None where something has to be read or refused first."""
-
-
-class Outbox(Protocol):
-    """Keeps promised messages."""
-
-    def remove_soon(self, message_id: int) -> None:
-        """Forget a message that was published; it need not be at once."""
 
 
 class CronScheduler:

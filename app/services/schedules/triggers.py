@@ -12,8 +12,7 @@ from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVers
 from app.engine.objects.triggers import CronTrigger
 from app.engine.status import ErrorHandling
 from app.services.ports import Clock
-from app.services.runs.drafts import RunDraft
-from app.services.runs.requests import IdempotencyKey, RunRequest
+from app.services.runs.requests import IdempotencyKey, RunDraft, RunRequest
 
 _OF_RUNS: Final = ("args", "resources", "daemon_group_key", "webhook_id", "error_handling", "events_to_send")
 """What a trigger tells its runs, beside the job and the account."""

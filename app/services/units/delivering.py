@@ -18,7 +18,7 @@ from app.engine.runs import routing
 from app.engine.runs.work import NOTHING_DONE, Claim, ErrorDraft, PendingEvent, SliceOutcome, WakeUp, WorkFacts
 from app.engine.status import DeliveryStatus
 from app.failpoints import Failpoint
-from app.services.contexts.context import RunReader
+from app.services.ports import RunReader
 from app.services.units.batch_merging import BatchMerging
 from app.services.units.delivery_ends import DeliveryEnds
 from app.services.units.lease_keeping import LeaseKeeper

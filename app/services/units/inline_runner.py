@@ -31,7 +31,7 @@ class Life(Protocol):
     def mark_running(self, run_id: str, *, daemon_id: str) -> bool:
         """Take a run up; False when it was, or waits for another one's mutex."""
 
-    def begin(self, run_id: str) -> object:
+    def start(self, run_id: str) -> object:
         """Write a running run's first units."""
 
     def settle(self, run_id: str) -> None:
@@ -56,7 +56,7 @@ class InlineRunner:
                 return
             self._pause(_PAUSE_SECONDS)
         on_start()
-        self._life.begin(run_id)
+        self._life.start(run_id)
         self._life.settle(run_id)
         while not self._is_over(run_id):
             units = self._runs.due_units(run_id)

@@ -11,7 +11,7 @@ from app.engine.ids import new_id
 from app.engine.runs.frontier import Frontier
 from app.engine.runs.work import NOTHING_DONE, Claim, ClaimTerms, ErrorDraft, SliceOutcome, UnitKind, WorkFacts
 from app.engine.status import AccountStatus, RunStatus
-from app.services.contexts.context import RunContexts, RunUnworkableError
+from app.services.contexts.context import RunContext, RunContexts, RunUnworkableError
 from app.services.runs.lifecycle import RunLifecycle
 from app.services.units.delivering import DeliveryWorker, Note, note_nothing
 from app.services.units.fetching import FetchWorker
@@ -80,10 +80,12 @@ class UnitWorker:
         self._claiming = threading.Lock()
         self._turns = turns
 
-    def work_on_resource(self, resource_id: str, *, note: Note = note_nothing) -> SliceOutcome:
-        """Work on the resource's next free unit, if it has one."""
+    def work_on_resource(
+        self, resource_id: str, *, context: RunContext | None = None, note: Note = note_nothing
+    ) -> SliceOutcome:
+        """Work on the resource's next free unit, if it has one; ``context`` is its run's, if it was just read."""
         if claim := self._claim(self._units.claim_next, resource_id):
-            return self._work_on(claim, note)
+            return self._work_on(claim, note, context)
         unit_id = self._units.next_of_resource(resource_id)
         return self.work(unit_id, note=note) if unit_id else NOTHING_DONE
 
@@ -99,7 +101,7 @@ class UnitWorker:
             return self._work_on(claim, note)
         return NOTHING_DONE
 
-    def _work_on(self, claim: Claim, note: Note) -> SliceOutcome:
+    def _work_on(self, claim: Claim, note: Note, context: RunContext | None = None) -> SliceOutcome:
         if claim.attempts > MAX_ATTEMPTS:
             return self._give_up(claim, self._lost(claim))
         if claim.kind is UnitKind.DELIVERY:
@@ -109,7 +111,7 @@ class UnitWorker:
             if claim.idle_slices >= self._settings.stalled_slices:
                 return self._give_up(claim, self._stalled(claim))
             with self._keeper.keeping(claim):
-                return self._slice(claim, note)
+                return self._slice(claim, note, context or self._contexts.load(claim.run_id))
         except RunUnworkableError as error:
             self._lifecycle.fail(claim.run_id, self._draft(error.code, error.message))
             return SliceOutcome(run_id=claim.run_id)
@@ -123,14 +125,13 @@ class UnitWorker:
         with self._claiming:
             return claim(id, self._terms)
 
-    def _slice(self, claim: Claim, note: Note) -> SliceOutcome:
-        context = self._contexts.load(claim.run_id)
+    def _slice(self, claim: Claim, note: Note, context: RunContext) -> SliceOutcome:
         if context.account.status == AccountStatus.INACTIVE:
             return self._rest(claim, context.account.id)
         item = context.item_of(claim.resource_id)
         note(WorkFacts(run_id=claim.run_id, account_id=context.account.id, what=f"{item.name} {item.method}"))
         if context.run.status is RunStatus.RATE_LIMITED:
-            self._lifecycle.go_on(context.run)
+            self._lifecycle.unpark(context.run)
         return self._fetching.work(claim, context)
 
     def _rest(self, claim: Claim, account_id: str) -> SliceOutcome:

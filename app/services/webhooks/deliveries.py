@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from app.engine.errors import ConflictError, NotFoundError
-from app.engine.objects.objects import Delivery, EnvironmentId, ListFilters, Page, Webhook
+from app.engine.objects.objects import Delivery, EnvironmentId, ListFilters, Page
 from app.engine.runs.work import WakeUp
 from app.engine.status import DeliveryStatus
-from app.services.ports import Dispatcher
+from app.services.ports import Dispatcher, WebhookReader
 
 
 class DeliveryStore(Protocol):
@@ -27,13 +27,6 @@ class DeliveryStore(Protocol):
 
     def wake_all(self, webhook_id: str) -> Sequence[WakeUp]:
         """Make due at once whatever waits for a webhook; list the units to ring."""
-
-
-class WebhookReader(Protocol):
-    """Reads webhooks."""
-
-    def inspect(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
-        """Read one webhook for its owner, whether or not its secret decrypts."""
 
 
 class DeliveryService:

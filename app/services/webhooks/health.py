@@ -4,28 +4,20 @@ Every delivery says so, of runs and of none: who subscribes to few events must n
 """
 
 import logging
-from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Protocol
 
 from app.engine.errors import DeliveryError, UnreadableSecretError
 from app.engine.objects.objects import EnvironmentId, Webhook
-from app.engine.runs.work import EventDraft
 from app.engine.webhooks import events
-from app.services.ports import Clock
+from app.services.ports import Announcement, Clock, WebhookReader
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-Announcement = Callable[[Sequence[str]], Sequence[EventDraft]]
-"""Makes the events that tell the webhooks of these ids."""
 
-
-class Webhooks(Protocol):
-    """Reads webhooks, secrets included, and keeps how they fare."""
-
-    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
-        """Read one webhook; raise UnreadableSecretError when its secret does not decrypt."""
+class Webhooks(WebhookReader, Protocol):
+    """Keeps how webhooks fare."""
 
     def note_failure(
         self, webhook_id: str, reason: str, *, disable_after_seconds: float, announce: Announcement

@@ -9,8 +9,8 @@ from sqlalchemy import Engine, text
 from app.engine.errors import ConflictError, UnreadableSecretError
 from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion, Webhook
 from app.engine.webhooks.events import WEBHOOK_DISABLED
+from app.services.ports import Announcement
 from app.services.runs.conflicts import repeats_conflicts
-from app.services.webhooks.health import Announcement
 from app.store import tables
 from app.store.announcements.announcements import insert_announcements
 from app.store.db import owned_rows

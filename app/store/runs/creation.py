@@ -12,8 +12,7 @@ from app.engine.ids import new_id
 from app.engine.json_types import JSON, JsonObject
 from app.engine.records.rows import encode
 from app.engine.runs.increments import LowerBounds, last_below
-from app.services.runs.drafts import RunDraft
-from app.services.runs.runs import CreatedRun
+from app.services.runs.requests import CreatedRun, RunDraft
 from app.store.db.autocommit import Autocommit, sql_of
 from app.store.db.database import Row
 from app.store.runs import increments

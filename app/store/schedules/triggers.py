@@ -12,9 +12,10 @@ from app.engine.ids import new_id
 from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
 from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, TriggerOccurrence, begun_time
 from app.engine.webhooks.announcements import TRIGGER_FAILED
+from app.services.ports import Announcement
 from app.services.runs.conflicts import repeats_conflicts
-from app.services.runs.drafts import RunDraft
-from app.services.schedules.scheduler import Announcement, ReadyOccurrence
+from app.services.runs.requests import RunDraft
+from app.services.schedules.scheduler import ReadyOccurrence
 from app.store import tables
 from app.store.announcements import announcements
 from app.store.db import owned_rows

@@ -147,7 +147,7 @@ def test_trigger_whose_account_does_not_decrypt(place: LedPlace, is_known: bool)
         # Nobody reads the account to write a run; whoever begins it does.
         run_id = outcome(poisoned)["sync_job_run_id"]
         assert place.daemon.lifecycle.mark_running(run_id, daemon_id="d")
-        assert place.daemon.lifecycle.begin(run_id) is None
+        assert place.daemon.lifecycle.start(run_id) is None
         run = place.services.runs.get(place.environment, run_id)
         assert (run.status, run.error["code"]) == ("failed", "unworkable")
         assert "'00000000'" in run.error["message"]
@@ -261,7 +261,7 @@ def test_integration_whose_secret_does_not_decrypt_is_listed_and_its_runs_say_wh
     ]
     context = place.services.shown_contexts.of(account)
     assert place.daemon.lifecycle.mark_running(run_id, daemon_id="d")
-    place.daemon.lifecycle.begin(run_id)
+    place.daemon.lifecycle.start(run_id)
 
     run = place.services.runs.get(place.environment, run_id)
     assert len(listed) == 2 + 1 + 3

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from app.bootstrap.api import api_services
 from app.engine.errors import ConflictError, DeliveryError
 from app.engine.objects.objects import EnvironmentId, ListFilters, Webhook
-from app.services.runs.verifying import Verifier
+from app.services.runs.runs import verify_run
 from app.store.runs.recounts import RecountStore
 from tests.support.pump import Pump, World
 from tests.support.pump_database import PumpDatabase
@@ -83,7 +83,7 @@ class Ended:
 
     def failed_checks(self) -> list[object]:
         run = self.services.runs.get(self.environment, self.run_id)
-        verification = Verifier(RecountStore(self.database.engine)).verify(run)
+        verification = verify_run(run, RecountStore(self.database.engine).recount)
         return [check for check in verification.checks if not check.holds]
 
     def users(self) -> dict[str, int]:

@@ -15,8 +15,7 @@ from app.engine.objects.objects import Webhook
 from app.engine.runs.work import WakeUp
 from app.limits.local_requests import LocalRequests
 from app.services.calls.request_limits import RequestLimits
-from app.services.maintenance.queue_heads import QueueState
-from app.services.ports import FetchedPage, PageCall, PlainAnswer, SealPurpose
+from app.services.ports import FetchedPage, PageCall, PlainAnswer, QueueState, SealPurpose
 
 T = TypeVar("T")
 

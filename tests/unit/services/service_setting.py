@@ -11,8 +11,10 @@ from app.engine.runs.increments import LowerBounds
 from app.engine.runs.work import Claim, EventDraft, SliceOutcome, UnitDraft, UnitKind
 from app.engine.status import UnitStatus
 from app.services.contexts.context import ContextRows, RunContext, RunContexts
+from app.services.ports import Announcement
 from app.services.runs.lifecycle import RunLifecycle
-from app.services.runs.resuming import Outbox, Resumption
+from app.services.runs.ports import Outbox
+from app.services.runs.resuming import Resumption
 from app.services.unified.mappings import UnifiedMappings
 from app.services.units.batch_merging import BatchMerging
 from app.services.units.batch_source import BatchSource
@@ -24,7 +26,7 @@ from app.services.units.sending import Sending
 from app.services.units.turns import AccountFairness
 from app.services.units.worker_context import WorkerContext
 from app.services.units.working import UnitWorker
-from app.services.webhooks.health import Announcement, WebhookHealth
+from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
 from tests.unit.services.service_fakes import FakeBell, FakeClock, FakeReceiver, FakeSource
 from tests.unit.services.service_moves import FakeMoves
@@ -169,9 +171,9 @@ class Setting:
 
     def contexts(self) -> RunContexts:
         return RunContexts(
-            materials=FakeMaterials(
+            read_rows=FakeMaterials(
                 self.runs, self.accounts, self.integrations, lambda: self.held_keys, lambda: self.rekeyings
-            ),
+            ).read,
             accounts=self.accounts,
             integrations=self.integrations,
             unified=UnifiedMappings(self.mappings),
@@ -194,7 +196,7 @@ class Setting:
 
     def resumption(self, outbox: Outbox) -> Resumption:
         return Resumption(
-            runs=self.moves, waits=self.waits, outbox=outbox, dispatcher=self.dispatcher, clock=self.clock
+            moves=self.moves, end_wait=self.waits.let_go_on, outbox=outbox, dispatcher=self.dispatcher, clock=self.clock
         )
 
     def fetching(self) -> FetchWorker:

@@ -43,7 +43,7 @@ class FakeAttic:
     batches: list[int] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Callable[..., int]:
-        kind = name.removeprefix("forget_")
+        kind = name.removeprefix("prune_").replace("occurrences", "fires")
         if kind not in KINDS:
             raise AttributeError(name)
         return lambda *, limit, skip, **_: self._forget(kind, limit, skip)

@@ -31,20 +31,20 @@ class BrokenTracking(RunLifecycle):
         self.told: list[str] = []
         self.ended: list[str] = []
 
-    def free(self, run_id: str) -> bool:
+    def rescue(self, run_id: str) -> bool:
         if run_id == "broken":
             raise ValueError("no such error handling")
-        return super().free(run_id)
+        return super().rescue(run_id)
 
-    def end_stuck(self, run_id: str, *, attempts: int) -> None:
+    def fail_stuck(self, run_id: str, *, attempts: int) -> None:
         if run_id == "broken":
             raise self.ends_by
-        super().end_stuck(run_id, attempts=attempts)
+        super().fail_stuck(run_id, attempts=attempts)
 
-    def end_unreadable(self, run_id: str, *, kind: str) -> None:
+    def fail_unreadable(self, run_id: str, *, kind: str) -> None:
         self.ended.append(run_id)
 
-    def note_unhandled(self, run_id: str, reason: str) -> None:
+    def record_unhandled(self, run_id: str, reason: str) -> None:
         self.told.append(reason)
 
 

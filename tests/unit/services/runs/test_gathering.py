@@ -8,7 +8,7 @@ from app.engine.runs.books import Counters
 from app.engine.runs.frontier import Frontier
 from app.engine.runs.settling import Progress, ResourceState
 from app.engine.status import ResourceStatus
-from app.services.runs import gathering
+from app.services.runs.settling import Settlement
 from app.services.units.batch_source import BatchSource
 from app.services.units.page_batch import PageBatch
 from tests.unit.services.service_fakes import page
@@ -35,17 +35,10 @@ def here() -> Setting:
     return setting([{"resource": "tickets"}, SPOOL, SUM, DOUBLED])
 
 
-class Spools:
-    """Closes each spool once."""
-
-    def __init__(self) -> None:
-        self.closed: list[str] = []
-
-    def close_spool(self, resource_id: str) -> str | None:
-        if resource_id in self.closed:
-            return None
-        self.closed.append(resource_id)
-        return f"unit-of-{resource_id}"
+def settlement(world: Setting) -> Settlement:
+    locked = world.moves.locked("run")
+    assert locked.run is not None
+    return Settlement(run=locked.run, locked=locked, clock=world.clock, settings=world.settings)
 
 
 def state(name: str, *, parent: str | None = None, live: int = 0) -> ResourceState:
@@ -87,24 +80,24 @@ def test_a_page_is_gathered_by_a_spool_and_becomes_a_unit_of_each_transform() ->
 
 
 def test_a_spool_is_closed_once_its_parent_has_ended() -> None:
-    run, spools = here().runs.load("run"), Spools()
-    assert run is not None
+    world = here()
+    first, second, third = settlement(world), settlement(world), settlement(world)
 
-    early, early_rings = gathering.close_spools(spools, run, progress(live=1))
-    closed, wake_ups = gathering.close_spools(spools, run, progress(live=0))
-    again, no_rings = gathering.close_spools(spools, run, progress(live=0))
+    early = first.close_spools(progress(live=1))
+    closed = second.close_spools(progress(live=0))
+    again = third.close_spools(progress(live=0))
 
-    assert (early_rings, [dispatch.unit_id for dispatch in wake_ups], no_rings) == ([], ["unit-of-id-of-all"], [])
+    assert [wake_up.unit_id for wake_up in second.wake_ups] == ["unit-of-id-of-all"]
+    assert first.wake_ups == third.wake_ups == []
     assert [resource.live_units for resource in closed.resources] == [0, 1, 0]
     assert early.resources[1].live_units == again.resources[1].live_units == 0
 
 
 def test_a_run_without_spools_is_settled_as_it_stands() -> None:
-    run = setting([{"resource": "tickets"}]).runs.load("run")
-    assert run is not None
-    stands = progress(live=0)
+    settled, stands = settlement(setting([{"resource": "tickets"}])), progress(live=0)
 
-    assert gathering.close_spools(Spools(), run, stands) == (stands, [])
+    assert settled.close_spools(stands) is stands
+    assert settled.wake_ups == []
 
 
 def test_what_a_spool_has_gathered_is_its_only_page() -> None:
@@ -157,10 +150,9 @@ def test_the_end_of_a_spool_forgets_what_it_gave_on() -> None:
 
 
 def test_ended_resources_are_not_ended_again() -> None:
-    run, spools = here().runs.load("run"), Spools()
-    assert run is not None
+    settled = settlement(here())
     ended = replace(progress(live=0).resources[1], status=ResourceStatus.COMPLETED)
 
-    _, wake_ups = gathering.close_spools(spools, run, Progress([state("tickets"), ended], 0))
+    settled.close_spools(Progress([state("tickets"), ended], 0))
 
-    assert wake_ups == []
+    assert settled.wake_ups == []

@@ -1,6 +1,7 @@
 """Which jobs a process remembers."""
 
-from app.services.runs.job_cache import CachedJob, JobCache
+from app.services.runs.drafts import JobCache
+from app.services.runs.requests import CachedJob
 from tests.unit.services.service_tables import ELSEWHERE, ENVIRONMENT, sync_job
 
 

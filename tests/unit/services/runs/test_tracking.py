@@ -70,7 +70,7 @@ def test_resumed_run_lets_its_units_go_when_it_starts() -> None:
     here.add_unit()
     here.units.rows["unit"].status = UnitStatus.BLOCKED
 
-    assert here.lifecycle().begin("run") is None
+    assert here.lifecycle().start("run") is None
 
     assert here.units.rows["unit"].status is UnitStatus.READY
     assert here.dispatcher.unit_ids == ["unit"]
@@ -91,17 +91,17 @@ def test_what_vanished_is_not_decided_again_when_a_resumed_run_completes_again()
 def test_rate_limited_run_is_resumed() -> None:
     here = setting(run_fields={"status": RunStatus.RATE_LIMITED})
 
-    assert here.lifecycle().go_on(here.runs.rows["run"])
+    assert here.lifecycle().unpark(here.runs.rows["run"])
     assert here.runs.rows["run"].status is RunStatus.RUNNING
-    assert not here.lifecycle().go_on(here.runs.rows["run"])
+    assert not here.lifecycle().unpark(here.runs.rows["run"])
 
 
 def test_webhook_is_told_once_that_its_rate_limited_run_goes_on() -> None:
     here = parked_run(webhook_id="webhook", status=RunStatus.RATE_LIMITED)
     here.add_delivery_unit(UnitStatus.IDLE)
 
-    assert here.lifecycle().go_on(here.runs.rows["run"])
-    assert not here.lifecycle().go_on(here.runs.rows["run"])
+    assert here.lifecycle().unpark(here.runs.rows["run"])
+    assert not here.lifecycle().unpark(here.runs.rows["run"])
 
     (event,) = here.deliveries.waiting
     assert (event.event, json.loads(event.body)["payload"]["status"]) == (events.UPDATED, "running")
@@ -154,7 +154,7 @@ def test_webhook_is_told_once_per_parking() -> None:
         "retryAfter": 30,
     }
     assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
-    here.lifecycle().go_on(here.runs.rows["run"])
+    here.lifecycle().unpark(here.runs.rows["run"])
     here.lifecycle().settle("run")
     assert [event.event for event in here.deliveries.waiting] == [
         *(events.RATE_LIMITED, events.UPDATED, events.RATE_LIMITED)
@@ -165,7 +165,7 @@ def test_run_that_goes_on_shows_no_retry_after() -> None:
     here = parked_run()
     here.lifecycle().settle("run")
 
-    here.lifecycle().go_on(here.runs.rows["run"])
+    here.lifecycle().unpark(here.runs.rows["run"])
 
     assert here.runs.rows["run"].retry_after is None
 
@@ -175,12 +175,12 @@ def test_daemon_run_begins_with_the_units_of_its_roots() -> None:
     child = {"resource": "comments", "depends_on": "users"}
     here = setting([loop, child], run_fields={"args": {"ids": [1, 2, 3]}}, children_per_unit=2)
 
-    start = here.lifecycle().begin("run")
+    start = here.lifecycle().start("run")
 
     assert start is not None
-    assert (start.run_id, start.queue, start.delivery_unit_id) == ("run", "daemon-group.blue", None)
-    assert start.resource_ids == {"users": "id-of-users", "comments": "id-of-comments"}
-    assert [item.name for item in start.plan.order] == ["users", "comments"]
+    assert (start.context.run.id, start.context.queue, start.delivery_unit_id) == ("run", "daemon-group.blue", None)
+    assert start.context.resource_ids == {"users": "id-of-users", "comments": "id-of-comments"}
+    assert [item.name for item in start.context.plan.order] == ["users", "comments"]
     drafts = [unit.draft for unit in here.units.rows.values()]
     assert [draft.elements for draft in drafts] == [[{"loop": 1}, {"loop": 2}], [{"loop": 3}]]
     assert {draft.status for draft in drafts} == {UnitStatus.READY}
@@ -190,7 +190,7 @@ def test_webhook_run_begins_blocked_behind_its_created_and_started_events() -> N
     later = {"started_at": NOON + timedelta(seconds=5), "updated_at": NOON + timedelta(seconds=5), "daemon_id": "d1"}
     here = setting(run_fields={**WEBHOOK, **later})
 
-    start = here.lifecycle().begin("run")
+    start = here.lifecycle().start("run")
 
     assert start is not None
     assert start.delivery_unit_id is not None
@@ -208,10 +208,10 @@ def test_webhook_run_begins_blocked_behind_its_created_and_started_events() -> N
 
 def test_second_beginning_changes_nothing() -> None:
     here = setting(run_fields=WEBHOOK)
-    here.lifecycle().begin("run")
+    here.lifecycle().start("run")
     units = dict(here.units.rows)
 
-    assert here.lifecycle().begin("run") is None
+    assert here.lifecycle().start("run") is None
     assert here.units.rows == units
     assert len(here.deliveries.waiting) == 2
 
@@ -220,7 +220,7 @@ def test_beginning_of_an_unworkable_run_fails_it() -> None:
     here = setting()
     here.accounts.rows.clear()
 
-    assert here.lifecycle().begin("run") is None
+    assert here.lifecycle().start("run") is None
 
     run = here.runs.rows["run"]
     assert run.status is RunStatus.FAILED
@@ -233,13 +233,13 @@ def test_beginning_of_an_unworkable_run_fails_it() -> None:
 
 
 def test_beginning_of_a_run_that_is_gone_does_nothing() -> None:
-    assert setting().lifecycle().begin("nowhere") is None
+    assert setting().lifecycle().start("nowhere") is None
 
 
 def test_loop_that_names_no_array_is_an_error_of_its_resource_alone() -> None:
     here = setting([BROKEN_LOOP, {"resource": "tickets"}])
 
-    start = here.lifecycle().begin("run")
+    start = here.lifecycle().start("run")
 
     assert start is not None
     assert [(error.resource, error.code) for error in here.moves.errors] == [("users", "loop_on")]
@@ -251,7 +251,7 @@ def test_loop_that_names_no_array_is_an_error_of_its_resource_alone() -> None:
 def test_webhook_hears_of_the_errors_of_a_beginning(error_handling: ErrorHandling, key: str) -> None:
     here = setting([BROKEN_LOOP], run_fields={**WEBHOOK, "error_handling": error_handling})
 
-    here.lifecycle().begin("run")
+    here.lifecycle().start("run")
 
     told = [event.event for event in here.deliveries.waiting]
     assert told == [events.CREATED, events.STARTED, events.RECORD_ERROR]
@@ -263,7 +263,7 @@ def test_webhook_hears_of_the_errors_of_a_beginning(error_handling: ErrorHandlin
 def test_run_that_fails_fast_ends_with_the_first_error_of_its_beginning() -> None:
     here = setting([BROKEN_LOOP, {"resource": "t"}], run_fields={"error_handling": ErrorHandling.FAIL_FAST})
 
-    here.lifecycle().begin("run")
+    here.lifecycle().start("run")
 
     run = here.runs.rows["run"]
     assert run.status is RunStatus.FAILED
@@ -479,7 +479,7 @@ def test_broken_task_is_noted_without_its_text_and_ends_a_run_that_can_not_begin
     here = setting(run_fields={"status": before})
     here.moves.has_begun = has_begun
 
-    here.lifecycle().note_broken_task("run", "KeyError", is_start=is_start)
+    here.lifecycle().record_broken_task("run", "KeyError", is_start=is_start)
 
     run = here.runs.rows["run"]
     noted = run.error["message"] if run.error else here.moves.errors[0].message
@@ -490,7 +490,7 @@ def test_broken_task_is_noted_without_its_text_and_ends_a_run_that_can_not_begin
 def test_broken_task_of_a_run_that_is_gone_is_not_noted() -> None:
     here = setting()
 
-    here.lifecycle().note_broken_task("another", "KeyError", is_start=True)
+    here.lifecycle().record_broken_task("another", "KeyError", is_start=True)
 
     assert here.moves.errors == []
 
@@ -502,8 +502,8 @@ def test_broken_task_of_a_run_that_is_gone_is_not_noted() -> None:
 def test_operator_who_revokes_a_start_stops_a_run_that_waits(before: RunStatus, after: RunStatus) -> None:
     here = setting(run_fields={"status": before})
 
-    assert here.lifecycle().stop_waiting("run") is (before is RunStatus.CREATED)
-    assert not here.lifecycle().stop_waiting("another")
+    assert here.lifecycle().stop_created("run") is (before is RunStatus.CREATED)
+    assert not here.lifecycle().stop_created("another")
     assert here.runs.rows["run"].status is after
 
 
@@ -570,7 +570,7 @@ def test_stuck_run_whose_units_wait_for_nothing_goes_on() -> None:
     here.units.rows["unit"].status = UnitStatus.BLOCKED
     here.moves.resources = [resource_state(live_units=1)]
 
-    assert here.lifecycle().free("run")
+    assert here.lifecycle().rescue("run")
 
     assert here.runs.rows["run"].status is RunStatus.RUNNING
     assert here.dispatcher.unit_ids == ["unit"]
@@ -582,8 +582,8 @@ def test_stuck_run_of_which_nothing_can_be_freed_ends_and_tells_what_was_tried()
     here.moves.has_begun = False
     here.moves.left = "units: none at all; events that wait: 0"
 
-    assert not here.lifecycle().free("run")
-    here.lifecycle().end_stuck("run", attempts=4)
+    assert not here.lifecycle().rescue("run")
+    here.lifecycle().fail_stuck("run", attempts=4)
 
     ended = here.runs.rows["run"]
     assert ended.error is not None
@@ -600,8 +600,8 @@ def test_run_that_is_not_under_way_is_not_stuck(status: RunStatus) -> None:
     here = setting(run_fields={"status": status})
     here.moves.left = "units: none at all"
 
-    assert here.lifecycle().free("run")
-    here.lifecycle().end_stuck("run", attempts=4)
+    assert here.lifecycle().rescue("run")
+    here.lifecycle().fail_stuck("run", attempts=4)
 
     assert here.runs.rows["run"].status is status
 
@@ -609,14 +609,14 @@ def test_run_that_is_not_under_way_is_not_stuck(status: RunStatus) -> None:
 def test_run_that_was_deleted_is_not_stuck() -> None:
     here = setting()
 
-    assert here.lifecycle().free("no such run")
-    here.lifecycle().end_stuck("no such run", attempts=4)
+    assert here.lifecycle().rescue("no such run")
+    here.lifecycle().fail_stuck("no such run", attempts=4)
 
 
 def test_run_that_somebody_can_work_on_after_all_goes_on() -> None:
     here = setting()
 
-    here.lifecycle().end_stuck("run", attempts=4)
+    here.lifecycle().fail_stuck("run", attempts=4)
 
     assert here.runs.rows["run"].status is RunStatus.RUNNING
 
@@ -663,7 +663,7 @@ def test_webhook_that_is_told_of_no_changes_is_not_told_what_vanished(run_fields
 def test_run_begins_with_those_events_that_were_chosen(chosen: list[str]) -> None:
     here = setting(run_fields={**WEBHOOK, "events_to_send": chosen})
 
-    start = here.lifecycle().begin("run")
+    start = here.lifecycle().start("run")
 
     assert start is not None
     assert [event.event for event in here.deliveries.waiting] == chosen
@@ -685,7 +685,7 @@ def test_end_that_its_webhook_does_not_hear_of_is_an_end(chosen: list[str]) -> N
 def test_run_whose_receiver_is_not_asked_begins_at_once() -> None:
     here = setting(run_fields={**WEBHOOK, "events_to_send": [events.RECORD]})
 
-    start = here.lifecycle().begin("run")
+    start = here.lifecycle().start("run")
 
     assert start is not None
     assert start.delivery_unit_id is None
@@ -696,7 +696,7 @@ def test_errors_of_a_beginning_are_sent_though_the_receiver_is_not_asked() -> No
     chosen = [events.RECORD_ERROR]
     here = setting([BROKEN_LOOP, {"resource": "tickets"}], run_fields={**WEBHOOK, "events_to_send": chosen})
 
-    here.lifecycle().begin("run")
+    here.lifecycle().start("run")
 
     assert [event.event for event in here.deliveries.waiting] == chosen
     assert here.units.rows[here.dispatcher.unit_ids[0]].draft.kind is UnitKind.DELIVERY
@@ -732,8 +732,8 @@ def test_a_resumed_run_that_completes_again_decides_anew() -> None:
 def test_run_that_a_duty_can_not_handle_is_told_of_at_the_run() -> None:
     here = setting()
 
-    here.lifecycle().note_unhandled("run", "it broke with ValueError")
-    here.lifecycle().note_unhandled("gone", "it broke with ValueError")
+    here.lifecycle().record_unhandled("run", "it broke with ValueError")
+    here.lifecycle().record_unhandled("gone", "it broke with ValueError")
 
     assert [(error.code, "it broke with ValueError" in error.message) for error in here.moves.errors] == [
         ("unhandled", True)
@@ -743,7 +743,7 @@ def test_run_that_a_duty_can_not_handle_is_told_of_at_the_run() -> None:
 def test_run_that_can_not_be_read_is_ended_all_the_same() -> None:
     here = setting()
 
-    here.lifecycle().end_unreadable("run", kind="ValueError")
+    here.lifecycle().fail_unreadable("run", kind="ValueError")
 
     ended = here.runs.rows["run"]
     assert (ended.status, (ended.error or {})["code"]) == (RunStatus.FAILED, "unreadable")

@@ -30,7 +30,7 @@ class Alone:
         self.done.append(f"taken by {daemon_id}")
         return self.taken.pop(0)
 
-    def begin(self, run_id: str) -> object:
+    def start(self, run_id: str) -> object:
         self.done.append("begin")
         return None
 
