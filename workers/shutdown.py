@@ -21,11 +21,11 @@ _PATIENCE_SECONDS = 8.0
 def leave(status: DaemonStatus) -> None:
     """Let slices end after their page, sign off, and exit: an orderly end could wait for the broker for ever."""
     services().stopping.set()
-    services().sending.stop_within(services().settings.stop_grace_seconds)
+    services().delivery_pool.stop_within(services().settings.stop_grace_seconds)
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while state.active_requests and time.monotonic() < deadline:
         time.sleep(0.1)
-    services().sending.join(deadline - time.monotonic())
+    services().delivery_pool.join(deadline - time.monotonic())
     liveness().remove(identity().id)
     try:
         services().leadership.resign()

@@ -113,13 +113,13 @@ def register(**_: object) -> None:
 def begin_to_stop(**_: object) -> None:
     """Tell the slices under way to end after their page, and their receivers' answers to come soon."""
     services().stopping.set()
-    services().sending.stop_within(services().settings.stop_grace_seconds)
+    services().delivery_pool.stop_within(services().settings.stop_grace_seconds)
     services().daemons.heard(identity().id, DaemonStatus.STOPPING)
 
 
 def sign_off(**_: object) -> None:
     """Write this daemon down as stopped, once what it had under way is written down or given back."""
-    services().sending.join(_GOODBYE_SECONDS)
+    services().delivery_pool.join(_GOODBYE_SECONDS)
     liveness().remove(identity().id)
     services().leadership.resign()
     services().daemons.heard(identity().id, DaemonStatus.STOPPED)

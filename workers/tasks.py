@@ -3,6 +3,8 @@
 Any of them may run twice, late or never; what it returns tells the success signal which run to look at.
 """
 
+from functools import partial
+
 from celery import Task
 
 from app.broker import tasks
@@ -30,12 +32,12 @@ def start_run(task: Task, run_id: str) -> str | None:
 
 def sync_resource(task: Task, run_id: str, resource_id: str) -> str | None:
     """Work for one slice on a resource's next free unit."""
-    return _to_settle(services().worker.work_on_resource(resource_id, note=lambda facts: describe(task, facts)))
+    return _to_settle(services().worker.work_on_resource(resource_id, report=partial(describe, task)))
 
 
 def sync_unit(task: Task, run_id: str, unit_id: str) -> str | None:
     """Work for one slice on a unit."""
-    return _to_settle(services().worker.work(unit_id, note=lambda facts: describe(task, facts)))
+    return _to_settle(services().worker.work(unit_id, report=partial(describe, task)))
 
 
 _BODIES = {tasks.START_RUN: start_run, tasks.SYNC_RESOURCE: sync_resource, tasks.SYNC_UNIT: sync_unit}

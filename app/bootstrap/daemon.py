@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts, session_engine
 from app.broker.dispatcher import publisher
@@ -23,16 +24,14 @@ from app.services.maintenance.sweeping import SweepDuties, Sweeper
 from app.services.ports import Source
 from app.services.runs.lifecycle import RunLifecycle
 from app.services.schedules.scheduler import CronScheduler
+from app.services.units.account_fairness import AccountFairness
 from app.services.units.batch_merging import BatchMerging, merge_bounds
-from app.services.units.batch_source import BatchSource
-from app.services.units.delivering import AfterSlice, DeliveryWorker
-from app.services.units.delivery_ends import DeliveryEnds, DeliveryOutcomes
-from app.services.units.fetching import FetchWorker
-from app.services.units.lease_keeping import LeaseKeeper
-from app.services.units.sending import Sending
-from app.services.units.turns import AccountFairness
-from app.services.units.worker_context import WorkerContext
-from app.services.units.working import UnitWorker
+from app.services.units.delivery_pool import DeliveryPool
+from app.services.units.delivery_worker import DeliveryWorker
+from app.services.units.fetch_worker import FetchWorker
+from app.services.units.lease_keeper import LeaseKeeper
+from app.services.units.ports import WorkerContext
+from app.services.units.unit_worker import UnitWorker
 from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
 from app.sources.http_source import HttpSource
@@ -64,7 +63,7 @@ class DaemonServices:
     dropped: DroppedMessages
     heartbeats: CeleryHeartbeats
     sweeper: Sweeper
-    sending: Sending
+    delivery_pool: DeliveryPool
     leadership: Leadership
     stopping: threading.Event
     """Set once, when the daemon is told to go: slices then end after their page."""
@@ -85,74 +84,56 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
     worker_context = WorkerContext(
         clock=shared.clock, settings=settings, dispatcher=shared.dispatcher, is_stopping=stopping.is_set
     )
-    sending = Sending(outside.sender or shared.sender, shared.dispatcher)
+    pool = DeliveryPool(outside.sender or shared.sender, shared.dispatcher)
     return DaemonServices(
         settings=settings,
         lifecycle=shared.lifecycle,
-        worker=_unit_worker(shared, source, sending, worker_context),
+        worker=_unit_worker(shared, source, pool, worker_context),
         daemons=DaemonService(shared.daemons),
         consumer_liveness=ConsumerLiveness(deaf_seconds=settings.deaf_seconds, monotonic=time.monotonic),
         dropped=DroppedMessages(time.monotonic),
         heartbeats=heartbeats,
-        sweeper=_sweeper(shared, leadership, heartbeats, outside, sending, settings),
-        sending=sending,
+        sweeper=_sweeper(shared, leadership, heartbeats, outside, pool, settings),
+        delivery_pool=pool,
         leadership=leadership,
         stopping=stopping,
         close=source.close,
     )
 
 
-def _unit_worker(shared: Shared, source: Source, sending: Sending, worker_context: WorkerContext) -> UnitWorker:
-    units, deliveries = UnitStore(shared.engine), DeliveryStore(shared.engine, merge_bounds(worker_context.settings))
-    turns = AccountFairness(units, worker_context)
-    keeper = LeaseKeeper(units, lease_seconds=worker_context.settings.lease_seconds)
+def _unit_worker(shared: Shared, source: Source, pool: DeliveryPool, worker_context: WorkerContext) -> UnitWorker:
+    settings, units = worker_context.settings, UnitStore(shared.engine)
+    bounds = merge_bounds(settings)
+    deliveries, spools = DeliveryStore(shared.engine, bounds), SpoolStore(shared.engine)
+    fairness = AccountFairness(units, worker_context)
+    keeper = LeaseKeeper(units, lease_seconds=settings.lease_seconds)
     return UnitWorker(
         units=units,
         contexts=shared.contexts,
-        fetching=FetchWorker(
+        fetch_worker=FetchWorker(
             source=source,
-            batches=BatchSource(SpoolStore(shared.engine), spool_bytes=worker_context.settings.spool_bytes),
-            leases=units,
+            read_spool=partial(spools.read, limit_bytes=settings.spool_bytes),
+            units=units,
             pages=PageStore(shared.engine),
-            bounds=shared.runs,
-            backlog=deliveries,
-            turns=turns,
+            deliveries=deliveries,
+            freeze_upper_bound=shared.runs.freeze_upper_bound,
+            fairness=fairness,
             worker_context=worker_context,
         ),
-        delivering=_delivery_worker(shared, units, keeper, sending, worker_context),
+        delivery_worker=DeliveryWorker(
+            runs=shared.runs,
+            health=WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=settings),
+            deliveries=deliveries,
+            units=units,
+            keeper=keeper,
+            pool=pool,
+            merging=BatchMerging(DeliveryMerger(shared.engine, bounds), settings),
+            lifecycle=shared.lifecycle,
+            worker_context=worker_context,
+        ),
         keeper=keeper,
         lifecycle=shared.lifecycle,
-        turns=turns,
-        worker_context=worker_context,
-    )
-
-
-def _delivery_worker(
-    shared: Shared, units: UnitStore, keeper: LeaseKeeper, sending: Sending, worker_context: WorkerContext
-) -> DeliveryWorker:
-    bounds = merge_bounds(worker_context.settings)
-    queue, lifecycle = DeliveryStore(shared.engine, bounds), shared.lifecycle
-    health = WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=worker_context.settings)
-    ends = DeliveryEnds(
-        queue=queue,
-        leases=units,
-        health=health,
-        outcomes=DeliveryOutcomes(fail_run=lifecycle.fail, record_error=lifecycle.record_error),
-        worker_context=worker_context,
-    )
-    return DeliveryWorker(
-        runs=shared.runs,
-        health=health,
-        queue=queue,
-        leases=units,
-        keeper=keeper,
-        sending=sending,
-        ends=ends,
-        merging=BatchMerging(DeliveryMerger(shared.engine, bounds), worker_context.settings),
-        after=AfterSlice(
-            settle=lifecycle.settle,
-            note_broken=lambda run_id, name: lifecycle.record_broken_task(run_id, name, is_start=False),
-        ),
+        fairness=fairness,
         worker_context=worker_context,
     )
 
@@ -162,7 +143,7 @@ def _sweeper(  # what it is made of
     leadership: Leadership,
     heartbeats: CeleryHeartbeats,
     outside: Outside,
-    sending: Sending,
+    pool: DeliveryPool,
     settings: Settings,
 ) -> Sweeper:
     look = DueWorkReader(
@@ -170,14 +151,14 @@ def _sweeper(  # what it is made of
         publish_after_seconds=settings.publish_timeout_seconds,
         ring_after_seconds=settings.ring_after_seconds,
     )
-    duties = [*_told_duties(shared, sending, settings), *_own_duties(shared, heartbeats, settings)]
+    duties = [*_told_duties(shared, pool, settings), *_own_duties(shared, heartbeats, settings)]
     return Sweeper(
         look=look,
         duties=Duties(duties, clock=shared.clock, monotonic=time.monotonic, start=outside.start_duty),
     )
 
 
-def _told_duties(shared: Shared, sending: Sending, settings: Settings) -> Sequence[Duty]:
+def _told_duties(shared: Shared, pool: DeliveryPool, settings: Settings) -> Sequence[Duty]:
     """Make the duties that a look tells whether they have work."""
     outbox = OutboxStore(shared.engine)
     sweeping = SweepDuties(
@@ -199,7 +180,7 @@ def _told_duties(shared: Shared, sending: Sending, settings: Settings) -> Sequen
     announcing = Announcing(
         announcements=AnnouncementStore(shared.engine),
         health=WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=settings),
-        sending=sending,
+        pool=pool,
         clock=shared.clock,
         settings=settings,
     )

@@ -68,7 +68,12 @@ def in_process(
     return InProcess(
         api=api_services(settings, outside),
         inline_runner=InlineRunner(
-            runs=runs, worker=daemon.worker, life=daemon.lifecycle, pause=time.sleep, name=group_key
+            read_status=runs.status,
+            list_due_units=runs.due_units,
+            worker=daemon.worker,
+            lifecycle=daemon.lifecycle,
+            pause=time.sleep,
+            name=group_key,
         ),
         runs=runs,
         close=daemon.close,

@@ -16,8 +16,8 @@ from app.engine.objects.objects import EnvironmentId, Webhook
 from app.engine.runs.work import PendingEvent
 from app.engine.status import DeliveryStatus
 from app.services.ports import Clock
-from app.services.units.delivery_ends import pause_seconds
-from app.services.units.sending import Answer, Sending
+from app.services.units.delivery_outcomes import pause_seconds
+from app.services.units.delivery_pool import Answer, DeliveryPool
 from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
 
@@ -60,13 +60,13 @@ class Announcing:
         *,
         announcements: Announcements,
         health: WebhookHealth,
-        sending: Sending,
+        pool: DeliveryPool,
         clock: Clock,
         settings: Settings,
     ) -> None:
         self._announcements = announcements
         self._health = health
-        self._sending = sending
+        self._pool = pool
         self._clock = clock
         self._settings = settings
 
@@ -94,7 +94,7 @@ class Announcing:
         if not webhook:
             self._give_up(event, DeliveryError(f"webhook '{event.webhook_id}' was deleted"))
             return
-        place = self._sending.reserve(webhook)
+        place = self._pool.reserve(webhook)
         if place is None:
             self._announcements.release(event.id, wake_seconds=_NO_ROOM_SECONDS)
         elif answer := place.send(event.id, event.body, partial(self._take, webhook, event)):

@@ -9,8 +9,8 @@ from app.engine.runs.frontier import Frontier
 from app.engine.runs.settling import Progress, ResourceState
 from app.engine.status import ResourceStatus
 from app.services.runs.settling import Settlement
-from app.services.units.batch_source import BatchSource
 from app.services.units.page_batch import PageBatch
+from app.services.units.slices import submit_batch
 from tests.unit.services.service_fakes import page
 from tests.unit.services.service_setting import Setting, setting
 
@@ -105,7 +105,7 @@ def test_what_a_spool_has_gathered_is_its_only_page() -> None:
     world.spools.gathered["closed"] = [{"id": 1}]
     context = world.context()
 
-    found = BatchSource(world.spools, spool_bytes=5).submit(context, context.items["all"], {"spool": "closed"})
+    found = submit_batch(context, context.items["all"], {"spool": "closed"}, world.spools.reader(limit_bytes=5))
 
     assert (found.result().records, found.result().next_cursor) == ([{"id": 1}], None)
 
@@ -115,7 +115,7 @@ def test_what_goes_wrong_is_in_the_future() -> None:
     world.spools.gathered["closed"] = [{"id": 1}, {"id": 2}]
     context = world.context()
 
-    found = BatchSource(world.spools, spool_bytes=1).submit(context, context.items["all"], {"spool": "closed"})
+    found = submit_batch(context, context.items["all"], {"spool": "closed"}, world.spools.reader(limit_bytes=1))
 
     assert getattr(found.exception(), "code", None) == "spool"
 
@@ -125,7 +125,7 @@ def test_a_request_has_no_batch() -> None:
     context = world.context()
 
     with pytest.raises(ValueError, match="asks the upstream"):
-        BatchSource(world.spools, spool_bytes=1).submit(context, context.items["tickets"], {})
+        submit_batch(context, context.items["tickets"], {}, world.spools.reader(limit_bytes=1))
 
 
 def test_a_unit_of_a_transform_is_worked_on_without_a_request() -> None:

@@ -1,10 +1,12 @@
-"""Deliveries under way: the event loop waits for receivers, and a few threads go on with what they have answered.
+"""Deliveries under way: the event loop waits for receivers, and a few threads handle what they have answered.
 
 However many receivers hang, none of them holds a thread. Nobody fills the process either: an environment gets as many
 places as it leaves free to others, and a webhook as many as it leaves free to the others of its environment. So who
 comes last still finds one, and gives the rest back as they end.
 """
 
+import heapq
+import itertools
 import logging
 import threading
 import time
@@ -17,7 +19,6 @@ from typing import Final, TypeAlias
 from app.engine.objects.objects import EnvironmentId, Webhook
 from app.engine.runs.work import WakeUp
 from app.services.ports import Dispatcher, WebhookSender
-from app.services.units.timers import Timers
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +34,8 @@ _Key: TypeAlias = tuple[EnvironmentId, str]
 class Place:
     """Room for one delivery, from before it is handed over until it is answered."""
 
-    def __init__(self, sending: "Sending", webhook: Webhook) -> None:
-        self._sending = sending
+    def __init__(self, pool: "DeliveryPool", webhook: Webhook) -> None:
+        self._pool = pool
         self._webhook = webhook
         self._answer: Answer | None = None
         self._is_cancelled = False
@@ -45,21 +46,21 @@ class Place:
         return (self._webhook.environment_id, self._webhook.id)
 
     def send(self, event_id: str, body: bytes, then: Then) -> Answer | None:
-        """Hand an event to the event loop; another thread does ``then`` with the answer, which may be cancelled.
+        """Send an event by the event loop; another thread calls ``then`` with the answer, which may be cancelled.
 
-        An answer that is there already is given back instead.
+        An answer that is there already is returned instead.
         """
         try:
-            answer = self._answer = self._sending.sender.submit(self._webhook, event_id, body)
+            answer = self._answer = self._pool.sender.submit(self._webhook, event_id, body)
         except BaseException:
-            self._sending.leave(self)
+            self._pool.leave(self)
             raise
         if self._is_cancelled:
             answer.cancel()
         if answer.done():
-            self._sending.leave(self)
+            self._pool.leave(self)
             return answer
-        answer.add_done_callback(lambda done: self._sending.go_on(self, partial(then, done)))
+        answer.add_done_callback(lambda done: self._pool.submit(self, partial(then, done)))
         return None
 
     def cancel(self) -> None:
@@ -69,7 +70,7 @@ class Place:
             self._answer.cancel()
 
 
-class Sending:
+class DeliveryPool:
     """The deliveries of one process that are under way."""
 
     def __init__(self, sender: WebhookSender, dispatcher: Dispatcher, *, most: int = MOST_UNDER_WAY) -> None:
@@ -77,11 +78,11 @@ class Sending:
         self._dispatcher = dispatcher
         self._most = most
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="ferryman-deliveries")
-        self._timers = Timers()
+        self._timers = _Timers()
         self._changed = threading.Condition()
         self._places: set[Place] = set()
         self._busy = 0
-        """Answers that somebody goes on with, and slices that wait for more."""
+        """Answers that a thread handles, and slices that wait for more."""
         self._of_environment: Counter[EnvironmentId] = Counter()
         self._of_webhook: Counter[_Key] = Counter()
         self._waiting: dict[_Key, dict[str, WakeUp]] = {}
@@ -98,16 +99,16 @@ class Sending:
             self._of_webhook[place.key] += 1
         return place
 
-    def wait(self, webhook: Webhook, dispatch: WakeUp) -> None:
-        """Have a unit that found no room rung once there is some."""
+    def wait(self, webhook: Webhook, wake_up: WakeUp) -> None:
+        """Dispatch a unit that found no room once there is some."""
         with self._changed:
-            self._waiting.setdefault((webhook.environment_id, webhook.id), {})[dispatch.unit_id] = dispatch
-            # All that were under way may have been answered meanwhile: nobody else would ring.
+            self._waiting.setdefault((webhook.environment_id, webhook.id), {})[wake_up.unit_id] = wake_up
+            # All that were under way may have been answered meanwhile: nobody else would dispatch it.
             following = self._next_waiting()
         self._dispatch(following)
 
     def leave(self, place: Place) -> None:
-        """Give a place back, and ring for whoever may have it."""
+        """Give a place back, and dispatch the unit that may have it."""
         with self._changed:
             self._places.discard(place)
             environment_id, _ = place.key
@@ -117,13 +118,13 @@ class Sending:
             self._changed.notify_all()
         self._dispatch(following)
 
-    def go_on(self, place: Place, act: Callable[[], object]) -> None:
+    def submit(self, place: Place, act: Callable[[], object]) -> None:
         """Have a thread do what follows an answer; called on the event loop, which must not wait."""
         with self._changed:
             self._busy += 1
         self._threads.submit(self._do, partial(self._leave_and, place, act))
 
-    def later(self, seconds: float, act: Callable[[], object]) -> None:
+    def submit_later(self, seconds: float, act: Callable[[], object]) -> None:
         """Have a thread do something in a while, for which ``join`` waits too."""
         with self._changed:
             self._busy += 1
@@ -136,7 +137,7 @@ class Sending:
         timer.start()
 
     def join(self, seconds: float) -> bool:
-        """Wait for so long until nothing is under way, and nobody busy with an answer; tell whether that came."""
+        """Wait for so long until nothing is under way and no thread busy; return whether that came true."""
         deadline = time.monotonic() + seconds
         with self._changed:
             return self._changed.wait_for(
@@ -152,7 +153,7 @@ class Sending:
             act()
         except Exception:
             # Its lease ends, and somebody else takes it up.
-            logger.exception("a delivery could not be gone on with")
+            logger.exception("an answer to a delivery could not be handled")
         finally:
             with self._changed:
                 self._busy -= 1
@@ -165,13 +166,13 @@ class Sending:
             place.cancel()
 
     def _dispatch(self, following: WakeUp | None) -> None:
-        """Ring for a unit that waits; whoever made room goes on when this breaks, and the sweeper rings later."""
+        """Dispatch a unit that waits; should this break, whoever made room goes on, and the sweeper does it later."""
         if following is None:
             return
         try:
             self._dispatcher.dispatch([following])
         except Exception:
-            logger.exception("who waits for room could not be rung", extra={"run_id": following.run_id})
+            logger.exception("a unit that waits for room could not be dispatched", extra={"run_id": following.run_id})
 
     def _has_room(self, key: _Key) -> bool:
         environment_id, _ = key
@@ -184,7 +185,40 @@ class Sending:
         if key is None:
             return None
         wake_ups = self._waiting.pop(key)
-        dispatch = wake_ups.pop(next(iter(wake_ups)))
+        wake_up = wake_ups.pop(next(iter(wake_ups)))
         if wake_ups:
             self._waiting[key] = wake_ups
-        return dispatch
+        return wake_up
+
+
+class _Timers:
+    """What is to be done, and when, by one thread that is there while something waits; each thing must be short."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[float, int, Callable[[], object]]] = []
+        self._numbers = itertools.count()
+        self._has_thread = False
+
+    def after(self, seconds: float, act: Callable[[], object]) -> None:
+        """Do something after so many seconds."""
+        with self._changed:
+            heapq.heappush(self._waiting, (time.monotonic() + seconds, next(self._numbers), act))
+            self._changed.notify()
+            if not self._has_thread:
+                self._has_thread = True
+                threading.Thread(target=self._run, name="ferryman-timers", daemon=True).start()
+
+    def _run(self) -> None:
+        while (act := self._next()) is not None:
+            act()
+
+    def _next(self) -> Callable[[], object] | None:
+        with self._changed:
+            while self._waiting:
+                left = self._waiting[0][0] - time.monotonic()
+                if left <= 0:
+                    return heapq.heappop(self._waiting)[2]
+                self._changed.wait(left)
+            self._has_thread = False
+            return None

@@ -1,7 +1,7 @@
 """Keep the leases of the units that this process works on, whatever their slices are busy with.
 
 To prepare and to write a very large page takes longer than a lease. So one thread prolongs the leases of all slices, by
-sessions of its own; a process that is frozen or dead prolongs none. Whether a lease was lost a slice learns by its next
+sessions of its own; a process that is frozen or dead prolongs none. A slice learns that its lease was lost by its next
 write, or where it waits.
 """
 
@@ -11,21 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.runs.work import Claim
+from app.services.units.ports import Units
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_SECONDS: Final = 2.5
 _PAUSES_PER_LEASE: Final = 6
-
-
-class Leases(Protocol):
-    """Prolongs leases, and waits for nobody who has locked a unit's row."""
-
-    def keep(self, claim: Claim, *, lease_seconds: float) -> bool:
-        """Prolong the lease unless its row is locked; False when it is gone."""
 
 
 @dataclass(slots=True)
@@ -43,13 +37,13 @@ class LeaseKeeper:
 
     def __init__(
         self,
-        leases: Leases,
+        units: Units,
         *,
         lease_seconds: float,
         pause: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._leases = leases
+        self._units = units
         self._lease_seconds = lease_seconds
         self._pause = pause
         self._monotonic = monotonic
@@ -74,7 +68,7 @@ class LeaseKeeper:
             self._kept[_key(claim)] = _Kept(claim, self._monotonic(), on_lost)
             if not self._has_thread:
                 self._has_thread = True
-                threading.Thread(target=self._keep_on, name=self.THREAD, daemon=True).start()
+                threading.Thread(target=self._run, name=self.THREAD, daemon=True).start()
 
     def release(self, claim: Claim) -> None:
         """Keep a unit's lease no longer."""
@@ -87,14 +81,14 @@ class LeaseKeeper:
         with self._lock:
             due = [kept for kept in self._kept.values() if now >= kept.since + self._pause_seconds]
         for kept in due:
-            is_held = self._leases.keep(kept.claim, lease_seconds=self._lease_seconds)
+            is_held = self._units.keep(kept.claim, lease_seconds=self._lease_seconds)
             kept.since = now
             if not is_held:
                 self.release(kept.claim)
                 kept.on_lost()
 
-    def _keep_on(self) -> None:
-        """Prolong leases until there are none; the next one has a thread of its own."""
+    def _run(self) -> None:
+        """Prolong leases until there are none; the next one starts another thread."""
         while True:
             self._pause(self._pause_seconds)
             with self._lock:
@@ -104,7 +98,7 @@ class LeaseKeeper:
             try:
                 self.prolong_due()
             except Exception:
-                # Postgres may be away for a moment: whether a lease outlives that shows at the next write.
+                # Postgres may be away for a moment; the next write shows whether a lease has outlived that.
                 logger.warning("leases could not be prolonged", exc_info=True)
 
 

@@ -12,7 +12,7 @@ from app.engine.runs.work import NOTHING_DONE, EventDraft, UnitDraft, UnitKind
 from app.engine.status import DeliveryStatus, ErrorHandling, RunStatus, UnitStatus
 from app.engine.webhooks import events
 from app.services.units.batch_merging import BatchMerging
-from app.services.units.delivery_ends import RETRY_BASE_SECONDS
+from app.services.units.delivery_outcomes import RETRY_BASE_SECONDS
 from tests.unit.services.service_fakes import PENDING, FakeReceiver
 from tests.unit.services.service_setting import Setting, setting
 from tests.unit.services.service_tables import NOON, webhook
@@ -231,7 +231,7 @@ def under_way(**limits: float) -> Setting:
 def answer(here: Setting, act: Callable[["Future[int]"], object]) -> None:
     """Do something about the answer that is waited for, and wait until the slice has gone on with it."""
     act(here.receiver.futures[0])
-    assert here.sending.join(30)
+    assert here.pool.join(30)
 
 
 def test_slow_receiver_holds_no_thread_and_keeps_the_lease() -> None:
@@ -269,7 +269,7 @@ def test_sending_is_cancelled_when_the_lease_is_lost_meanwhile() -> None:
 
     here.keeper.prolong_due()
 
-    assert here.sending.join(30)
+    assert here.pool.join(30)
     assert here.receiver.futures[0].cancelled()
     assert (here.deliveries.delivered, here.dispatcher.wake_ups) == ({}, [])
 
@@ -287,9 +287,9 @@ def test_stopping_daemon_leaves_a_receiver_that_takes_too_long_and_rings() -> No
     here = under_way()
     here.stop_daemon()
 
-    here.sending.stop_within(0.0)
+    here.pool.stop_within(0.0)
 
-    assert here.sending.join(30)
+    assert here.pool.join(30)
     assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
     assert here.receiver.futures[0].cancelled()
     assert [(waiting.id, waiting.attempts) for waiting in here.deliveries.waiting] == [("a", 0), ("b", 0)]
@@ -356,7 +356,7 @@ def test_batch_waits_for_more_while_its_run_fetches_and_holds_no_thread() -> Non
     assert here.deliver() is NOTHING_DONE
     here.deliveries.add(small("b"))
 
-    assert here.sending.join(30)
+    assert here.pool.join(30)
     assert (here.receiver.event_ids, here.deliveries.looks) == (["b"], 3)
     assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.IDLE
     assert here.settled == ["run"]
@@ -401,13 +401,13 @@ def test_unit_without_room_waits_and_is_rung_when_a_delivery_has_ended() -> None
     here = delivery(PENDING)
     here.deliveries.add(event("a"))
     worker = here.delivering()
-    places = list(iter(lambda: here.sending.reserve(webhook()), None))
+    places = list(iter(lambda: here.pool.reserve(webhook()), None))
 
     worker.work(here.claim(DELIVERY_UNIT))
 
     assert (here.receiver.sent, here.dispatcher.wake_ups) == ([], [])
     assert here.units.rows[DELIVERY_UNIT].status is UnitStatus.READY
-    here.sending.leave(places[0])
+    here.pool.leave(places[0])
     assert here.dispatcher.unit_ids == [DELIVERY_UNIT]
 
 

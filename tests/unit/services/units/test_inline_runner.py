@@ -42,7 +42,14 @@ class Alone:
         def pause(_seconds: float) -> None:
             self.done.append("pause")
 
-        out = InlineRunner(runs=self, worker=self, life=self, pause=pause, name="me")
+        out = InlineRunner(
+            read_status=self.status,
+            list_due_units=self.due_units,
+            worker=self,  # type: ignore[arg-type]
+            lifecycle=self,  # type: ignore[arg-type]
+            pause=pause,
+            name="me",
+        )
         out.run("run", on_start=lambda: self.done.append("start"))
         return self.done
 

@@ -1,11 +1,11 @@
-"""Work on one unit for one slice: claim it, and hand it to the worker of its kind."""
+"""Work on one unit for one slice: claim it, and pass it to the worker of its kind."""
 
 import json
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.ids import new_id
 from app.engine.runs.frontier import Frontier
@@ -13,11 +13,11 @@ from app.engine.runs.work import NOTHING_DONE, Claim, ClaimTerms, ErrorDraft, Sl
 from app.engine.status import AccountStatus, RunStatus
 from app.services.contexts.context import RunContext, RunContexts, RunUnworkableError
 from app.services.runs.lifecycle import RunLifecycle
-from app.services.units.delivering import DeliveryWorker, Note, note_nothing
-from app.services.units.fetching import FetchWorker
-from app.services.units.lease_keeping import LeaseKeeper
-from app.services.units.turns import AccountFairness
-from app.services.units.worker_context import WorkerContext
+from app.services.units.account_fairness import AccountFairness
+from app.services.units.delivery_worker import DeliveryWorker
+from app.services.units.fetch_worker import FetchWorker
+from app.services.units.lease_keeper import LeaseKeeper
+from app.services.units.ports import Report, Units, WorkerContext, report_nothing
 
 logger = logging.getLogger(__name__)
 
@@ -28,25 +28,6 @@ MAX_ATTEMPTS = 6
 """Claims in a row without one committed page, after which a unit is poison: it kills or breaks its workers."""
 
 
-class Units(Protocol):
-    """Claims units and hands them back."""
-
-    def claim(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
-        """Take the unit's lease when it is free, and there is room for it."""
-
-    def claim_in_turn(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
-        """Take a delivery unit's lease though its webhook has about as many as it may; else have it wait for one."""
-
-    def claim_next(self, resource_id: str, terms: ClaimTerms) -> Claim | None:
-        """Take the lease of a resource's oldest free unit, on the terms of ``claim``."""
-
-    def next_of_resource(self, resource_id: str) -> str | None:
-        """Find the oldest unit of a resource that can be claimed now."""
-
-    def hand_back(self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ...) -> bool:
-        """Give the lease up."""
-
-
 class UnitWorker:
     """One slice of any unit."""
 
@@ -55,18 +36,18 @@ class UnitWorker:
         *,
         units: Units,
         contexts: RunContexts,
-        fetching: FetchWorker,
-        delivering: DeliveryWorker,
+        fetch_worker: FetchWorker,
+        delivery_worker: DeliveryWorker,
         keeper: LeaseKeeper,
         lifecycle: RunLifecycle,
-        turns: AccountFairness,
+        fairness: AccountFairness,
         worker_context: WorkerContext,
     ) -> None:
         self._units = units
         self._keeper = keeper
         self._contexts = contexts
-        self._fetching = fetching
-        self._delivering = delivering
+        self._fetch_worker = fetch_worker
+        self._delivery_worker = delivery_worker
         self._lifecycle = lifecycle
         self._clock = worker_context.clock
         self._settings = worker_context.settings
@@ -78,40 +59,40 @@ class UnitWorker:
             most_of_webhook=worker_context.settings.deliveries_per_webhook,
         )
         self._claiming = threading.Lock()
-        self._turns = turns
+        self._fairness = fairness
 
     def work_on_resource(
-        self, resource_id: str, *, context: RunContext | None = None, note: Note = note_nothing
+        self, resource_id: str, *, context: RunContext | None = None, report: Report = report_nothing
     ) -> SliceOutcome:
         """Work on the resource's next free unit, if it has one; ``context`` is its run's, if it was just read."""
         if claim := self._claim(self._units.claim_next, resource_id):
-            return self._work_on(claim, note, context)
+            return self._work_on(claim, report, context)
         unit_id = self._units.next_of_resource(resource_id)
-        return self.work(unit_id, note=note) if unit_id else NOTHING_DONE
+        return self.work(unit_id, report=report) if unit_id else NOTHING_DONE
 
-    def work(self, unit_id: str, *, note: Note = note_nothing) -> SliceOutcome:
+    def work(self, unit_id: str, *, report: Report = report_nothing) -> SliceOutcome:
         """Work on the unit for one slice; a unit that is taken, done or cancelled costs one query.
 
-        ``note`` is told what it is about, once that is known.
+        ``report`` receives what it is about, once that is known.
         """
         if claim := self._claim(self._units.claim, unit_id):
-            return self._work_on(claim, note)
+            return self._work_on(claim, report)
         # One after the other already: by a lock of the webhook.
-        if self._turns.sends(unit_id) and (claim := self._units.claim_in_turn(unit_id, self._terms)):
-            return self._work_on(claim, note)
+        if self._fairness.waits_for_webhook(unit_id) and (claim := self._units.claim_in_turn(unit_id, self._terms)):
+            return self._work_on(claim, report)
         return NOTHING_DONE
 
-    def _work_on(self, claim: Claim, note: Note, context: RunContext | None = None) -> SliceOutcome:
+    def _work_on(self, claim: Claim, report: Report, context: RunContext | None = None) -> SliceOutcome:
         if claim.attempts > MAX_ATTEMPTS:
-            return self._give_up(claim, self._lost(claim))
+            return self._give_up(claim, self._draft_lost(claim))
         if claim.kind is UnitKind.DELIVERY:
             # It keeps its lease by itself, for as long as its receiver takes.
-            return self._delivering.work(claim, note=note)
+            return self._delivery_worker.work(claim, report=report)
         try:
             if claim.idle_slices >= self._settings.stalled_slices:
-                return self._give_up(claim, self._stalled(claim))
+                return self._give_up(claim, self._draft_stalled(claim))
             with self._keeper.keeping(claim):
-                return self._slice(claim, note, context or self._contexts.load(claim.run_id))
+                return self._work_slice(claim, report, context or self._contexts.load(claim.run_id))
         except RunUnworkableError as error:
             self._lifecycle.fail(claim.run_id, self._draft(error.code, error.message))
             return SliceOutcome(run_id=claim.run_id)
@@ -125,29 +106,29 @@ class UnitWorker:
         with self._claiming:
             return claim(id, self._terms)
 
-    def _slice(self, claim: Claim, note: Note, context: RunContext) -> SliceOutcome:
+    def _work_slice(self, claim: Claim, report: Report, context: RunContext) -> SliceOutcome:
         if context.account.status == AccountStatus.INACTIVE:
             return self._rest(claim, context.account.id)
         item = context.item_of(claim.resource_id)
-        note(WorkFacts(run_id=claim.run_id, account_id=context.account.id, what=f"{item.name} {item.method}"))
+        report(WorkFacts(run_id=claim.run_id, account_id=context.account.id, what=f"{item.name} {item.method}"))
         if context.run.status is RunStatus.RATE_LIMITED:
             self._lifecycle.unpark(context.run)
-        return self._fetching.work(claim, context)
+        return self._fetch_worker.work(claim, context)
 
     def _rest(self, claim: Claim, account_id: str) -> SliceOutcome:
-        """Let a unit sleep whose account was put to rest: whoever ends that wakes it, and it looks now and then."""
+        """Let a unit of an inactive account sleep: who activates the account wakes it, and it looks now and then."""
         self._units.hand_back(claim, wake_seconds=_REST_SECONDS)
-        self._turns.give_up(account_id, None)
+        self._fairness.release(account_id, None)
         return SliceOutcome(run_id=claim.run_id, may_settle=True)
 
     def _give_up(self, claim: Claim, error: ErrorDraft) -> SliceOutcome:
         if claim.kind is UnitKind.DELIVERY:
-            return self._delivering.give_up_head(claim, error)
+            return self._delivery_worker.give_up_head(claim, error)
         self._lifecycle.fail(claim.run_id, error)
         return SliceOutcome(run_id=claim.run_id)
 
-    def _lost(self, claim: Claim) -> ErrorDraft:
-        """Return what nobody survives: no word is left of why, so at least where it is, and what it may be."""
+    def _draft_lost(self, claim: Claim) -> ErrorDraft:
+        """Return the error of a unit that no daemon survives: where it stands, since nothing is left of why."""
         message = f"a unit of work was taken up {claim.attempts - 1} times and never got a page done"
         if claim.kind is UnitKind.DELIVERY:
             return self._draft("lost_worker", message)
@@ -162,7 +143,7 @@ class UnitWorker:
         )
         return replace(self._draft("lost_worker", message), resource=item.name, method=item.method)
 
-    def _stalled(self, claim: Claim) -> ErrorDraft:
+    def _draft_stalled(self, claim: Claim) -> ErrorDraft:
         item = self._contexts.load(claim.run_id).item_of(claim.resource_id)
         message = (
             f"{claim.idle_slices} slices in a row brought no record of '{item.name}' and no end of its pages; "
@@ -171,9 +152,7 @@ class UnitWorker:
         return replace(self._draft("stalled", message), resource=item.name, method=item.method)
 
     def _draft(self, code: str, message: str) -> ErrorDraft:
-        return ErrorDraft(
-            id=new_id(), resource=None, method=None, code=code, message=message, details={}, at=self._clock.now()
-        )
+        return ErrorDraft(code=code, message=message, at=self._clock.now())
 
 
 def _place(claim: Claim) -> str:

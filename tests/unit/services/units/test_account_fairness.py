@@ -4,8 +4,8 @@ import pytest
 
 from app.engine.runs.work import UnitDraft
 from app.engine.status import UnitStatus
-from app.services.units import fetching
-from app.services.units.turns import AccountFairness
+from app.services.units import fetch_worker
+from app.services.units.account_fairness import AccountFairness
 from tests.unit.services.service_fakes import PENDING, page
 from tests.unit.services.service_setting import Setting, setting
 
@@ -28,7 +28,7 @@ def ticks() -> Ticks:
 def here(ticks: Ticks) -> Setting:
     """Two units, of which one may be worked on at once."""
     made = setting(units_per_account=1, slice_seconds=0.0)
-    made.turns = AccountFairness(made.units, made.worker_context(), monotonic=ticks)
+    made.fairness = AccountFairness(made.units, made.worker_context(), monotonic=ticks)
     made.add_unit()
     made.units.add(UnitDraft(id="other", resource_id="id-of-tickets", elements=[{}]))
     made.source.script(page({"id": 1}))
@@ -65,7 +65,7 @@ def test_slice_gives_its_place_to_the_unit_that_waits(here: Setting) -> None:
 
 
 def test_lost_lease_gives_its_place_away_too(here: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr(fetch_worker, "_WAIT_SECONDS", 0.001)
     here = setting(lease_seconds=0.0, units_per_account=1)
     here.add_unit()
     here.units.add(UnitDraft(id="other", resource_id="id-of-tickets", elements=[{}]))

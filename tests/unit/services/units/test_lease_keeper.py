@@ -9,7 +9,7 @@ import pytest
 
 from app.engine.errors import StoreUnavailableError
 from app.engine.runs.work import Claim, UnitDraft
-from app.services.units.lease_keeping import LeaseKeeper
+from app.services.units.lease_keeper import LeaseKeeper
 from tests.unit.services.service_world import FakeUnits
 
 LEASE = 12.0

@@ -8,8 +8,8 @@ from app.engine.errors import PassingFaultError, RateLimitedError, SourceError, 
 from app.engine.json_types import JsonObject
 from app.engine.status import ErrorHandling, UnitStatus
 from app.engine.webhooks import events
-from app.services.units import fetching
-from app.services.units.working import MAX_ATTEMPTS
+from app.services.units import fetch_worker
+from app.services.units.unit_worker import MAX_ATTEMPTS
 from tests.unit.services.service_fakes import PENDING, page
 from tests.unit.services.service_setting import Setting, setting
 from tests.unit.services.service_tables import NOON
@@ -22,7 +22,7 @@ LOOP = {"resource": "tickets", "method": "get", "id": "{{args.ids}}", "loop_on":
 @pytest.fixture(autouse=True)
 def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look for answers again at once: here they are there at once, or never come."""
-    monkeypatch.setattr(fetching, "_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr(fetch_worker, "_WAIT_SECONDS", 0.001)
 
 
 def looped(*ids: str, run_fields: JsonObject | None = None, **limits: float) -> Setting:
@@ -215,7 +215,7 @@ def test_slice_that_is_over_takes_in_what_was_asked_for_ahead(monkeypatch: pytes
     here.add_unit()
     here.source.waiting = 2
     here.source.script(*(page({"id": number}, cursor={"page": number}) for number in range(9)))
-    here.pages.after_write = lambda: monkeypatch.setattr(fetching.time, "monotonic", lambda: FAR_FUTURE)
+    here.pages.after_write = lambda: monkeypatch.setattr(fetch_worker.time, "monotonic", lambda: FAR_FUTURE)
 
     here.fetch()
 
@@ -254,7 +254,7 @@ def test_pages_that_have_come_are_written_together() -> None:
 
 
 def test_pages_are_written_together_up_to_a_number_of_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "_RECORDS_AT_ONCE", 2)
+    monkeypatch.setattr(fetch_worker, "_RECORDS_AT_ONCE", 2)
     here = setting()
     here.add_unit()
     here.source.waiting, here.source.is_fast = 9, True
@@ -517,7 +517,7 @@ def test_fault_that_never_ends_is_an_error_after_a_few_claims() -> None:
         here.fetch()
         claims += 1
 
-    assert claims == fetching.CLAIMS_FOR_FAULTS < MAX_ATTEMPTS
+    assert claims == fetch_worker.CLAIMS_FOR_FAULTS < MAX_ATTEMPTS
     assert [(error.code, error.details) for error in here.pages.errors] == [
         ("http_500", {"status": 500, "excerpt": "oops"})
     ]

@@ -8,7 +8,7 @@ from app.engine.runs.work import NOTHING_DONE, EventDraft
 from app.engine.status import RunStatus, UnitStatus
 from app.engine.webhooks import events
 from app.services.ports import FetchedPage
-from app.services.units.working import MAX_ATTEMPTS
+from app.services.units.unit_worker import MAX_ATTEMPTS
 from tests.unit.services.service_fakes import FakeReceiver, FakeSource, page
 from tests.unit.services.service_setting import Setting, setting
 from tests.unit.services.service_tables import account, integration
