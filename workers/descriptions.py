@@ -1,4 +1,4 @@
-"""Tell Flower what a task is about: its message holds ids alone, and who works on it knows the rest."""
+"""Show in Flower what a task is about: its message holds ids alone, and who works on it knows the rest."""
 
 from celery import Task
 from celery.worker import state

@@ -1,6 +1,6 @@
-"""A daemon's pulse: it calls itself through the broker, reports that it hears, and starts itself anew when it does not.
+"""A daemon's heartbeat: it calls itself through the broker, reports that it consumes, and exits when it does not.
 
-The call comes by the same connection and the same blocking read as all work does, so whoever hears it consumes;
+The call comes by the same connection and the same blocking read as all work does, so whoever receives it consumes;
 an answer to Celery's ping, which comes by another, proves nothing.
 """
 
@@ -13,7 +13,7 @@ from celery.worker import state
 
 from app.engine.errors import BrokerUnavailableError
 from app.engine.status import DaemonStatus
-from app.services.maintenance.heartbeats import Heartbeat
+from app.services.maintenance.ports import Heartbeat
 from workers import shutdown
 from workers.runtime import identity, liveness, services
 
@@ -21,11 +21,11 @@ logger = logging.getLogger(__name__)
 
 _slots = [0]
 _name = [""]
-_told_dropped: dict[str, int] = {}
+_reported_dropped: dict[str, int] = {}
 
 
-def join(worker: Any) -> None:
-    """Learn how many messages the worker takes at once, and what Celery calls it."""
+def attach(worker: Any) -> None:
+    """Read how many messages the worker takes at once, and what Celery calls it."""
     _slots[0], _name[0] = worker.concurrency, worker.hostname
 
 
@@ -38,30 +38,30 @@ def register() -> None:
         label=_name[0] or who.id,
         metadata={"hostname": socket.gethostname(), "pid": os.getpid()},
     )
-    _leave_sign(silent_seconds=0)
+    _write_liveness_file(silent_seconds=0)
 
 
-def show() -> None:
-    """Call, listen, report; leave when the calls do not come back."""
+def beat() -> None:
+    """Call this daemon through the broker and report; exit when the calls do not come back."""
     if services().stopping.is_set():
         return
     consumer_liveness = services().consumer_liveness
     if _is_full():
-        consumer_liveness.note_heard()
+        consumer_liveness.record_message()
     if consumer_liveness.is_stalled:
-        leave_stalled()
-    consumer_liveness.note_called(was_taken=_calls())
+        _exit_stalled()
+    consumer_liveness.record_call(was_taken=_call())
     if consumer_liveness.silent_seconds is not None:
-        _leave_sign(silent_seconds=consumer_liveness.silent_seconds)
+        _write_liveness_file(silent_seconds=consumer_liveness.silent_seconds)
     _report()
     _report_dropped()
 
 
-def leave_stalled() -> None:
-    """End this process: whoever supervises it starts one that hears."""
+def _exit_stalled() -> None:
+    """Exit: whoever supervises this process starts another one."""
     facts = {"daemon_id": identity().id, "seconds": services().settings.deaf_seconds}
     logger.critical("this daemon takes no messages although the broker does: it ends, to be started anew", extra=facts)
-    shutdown.leave(DaemonStatus.STOPPED)
+    shutdown.exit_process(DaemonStatus.STOPPED)
 
 
 def _is_full() -> bool:
@@ -69,7 +69,7 @@ def _is_full() -> bool:
     return len(state.reserved_requests) >= max(_slots[0], 1)
 
 
-def _calls() -> bool:
+def _call() -> bool:
     try:
         services().heartbeats.call(identity().id)
     except BrokerUnavailableError:
@@ -87,17 +87,17 @@ def _report() -> None:
 
 
 def _report_dropped() -> None:
-    """Write down how many messages were dropped, where ``GET /daemon`` shows it, when there are more of them."""
+    """Record how many messages were dropped, where ``GET /daemon`` shows it, when there are more of them."""
     counts = services().dropped.counts
-    if counts == _told_dropped:
+    if counts == _reported_dropped:
         return
-    services().daemons.note_dropped(identity().id, counts)
-    _told_dropped.update(counts)
+    services().daemons.record_dropped(identity().id, counts)
+    _reported_dropped.update(counts)
 
 
-def _leave_sign(*, silent_seconds: float) -> None:
+def _write_liveness_file(*, silent_seconds: float) -> None:
     who = identity()
     try:
         liveness().leave(who.id, group=who.group_key, silent_seconds=silent_seconds)
     except OSError as error:
-        logger.warning("this daemon can leave no sign of life for 'ferryman health'", extra={"reason": str(error)})
+        logger.warning("this daemon can write no liveness file for 'ferryman health'", extra={"reason": str(error)})

@@ -1,4 +1,4 @@
-"""End this process from within, its work handed back."""
+"""Exit from within the process, its work given back."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ EXIT_CODE = 75
 _PATIENCE_SECONDS = 8.0
 
 
-def leave(status: DaemonStatus) -> None:
+def exit_process(status: DaemonStatus) -> None:
     """Let slices end after their page, sign off, and exit: an orderly end could wait for the broker for ever."""
     services().stopping.set()
     services().delivery_pool.stop_within(services().settings.stop_grace_seconds)
@@ -29,7 +29,7 @@ def leave(status: DaemonStatus) -> None:
     liveness().remove(identity().id)
     try:
         services().leadership.resign()
-        services().daemons.heard(identity().id, status)
+        services().daemons.set_status(identity().id, status)
     except StoreUnavailableError:
         logger.warning("could not sign off", extra={"daemon_id": identity().id})
     logging.shutdown()

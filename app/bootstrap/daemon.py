@@ -10,14 +10,12 @@ from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts, ses
 from app.broker.dispatcher import publisher
 from app.broker.heartbeats import CeleryHeartbeats
 from app.services.maintenance.announcing import Announcing
-from app.services.maintenance.daemons import DaemonService
-from app.services.maintenance.dropped_messages import DroppedMessages
 from app.services.maintenance.duties import Duties, Duty
+from app.services.maintenance.duty_rows import Pace
 from app.services.maintenance.erasing import ErasureDuty
-from app.services.maintenance.heartbeats import HeartbeatCollector
-from app.services.maintenance.liveness import ConsumerLiveness
+from app.services.maintenance.heartbeats import HEARTBEATS_AT_ONCE, HeartbeatCollector
+from app.services.maintenance.liveness import ConsumerLiveness, DroppedMessages
 from app.services.maintenance.numbering import Numbering
-from app.services.maintenance.pace import Pace
 from app.services.maintenance.rescue import StuckRunRescuer
 from app.services.maintenance.retention import Retention
 from app.services.maintenance.sweeping import SweepDuties, Sweeper
@@ -40,6 +38,7 @@ from app.store.db.leadership import Leadership
 from app.store.db.writing_sessions import WritingSessions
 from app.store.deliveries.deliveries import DeliveryStore
 from app.store.deliveries.merging import DeliveryMerger
+from app.store.maintenance.daemons import DaemonStore
 from app.store.maintenance.due_work import DueWorkReader
 from app.store.maintenance.erasures import ErasureStore
 from app.store.maintenance.retention import RetentionStore
@@ -58,7 +57,7 @@ class DaemonServices:
     settings: Settings
     lifecycle: RunLifecycle
     worker: UnitWorker
-    daemons: DaemonService
+    daemons: DaemonStore
     consumer_liveness: ConsumerLiveness
     dropped: DroppedMessages
     heartbeats: CeleryHeartbeats
@@ -89,8 +88,8 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
         settings=settings,
         lifecycle=shared.lifecycle,
         worker=_unit_worker(shared, source, pool, worker_context),
-        daemons=DaemonService(shared.daemons),
-        consumer_liveness=ConsumerLiveness(deaf_seconds=settings.deaf_seconds, monotonic=time.monotonic),
+        daemons=shared.daemons,
+        consumer_liveness=ConsumerLiveness(stalled_seconds=settings.deaf_seconds, monotonic=time.monotonic),
         dropped=DroppedMessages(time.monotonic),
         heartbeats=heartbeats,
         sweeper=_sweeper(shared, leadership, heartbeats, outside, pool, settings),
@@ -194,7 +193,7 @@ def _told_duties(shared: Shared, pool: DeliveryPool, settings: Settings) -> Sequ
 def _own_duties(shared: Shared, heartbeats: CeleryHeartbeats, settings: Settings) -> Sequence[Duty]:
     """Make the duties that look for themselves."""
     heartbeat_collector = HeartbeatCollector(
-        heartbeats=heartbeats,
+        collect=partial(heartbeats.collect, limit=HEARTBEATS_AT_ONCE),
         registry=shared.daemons,
         silence_seconds=settings.daemon_silence_seconds,
         monotonic=time.monotonic,
@@ -219,6 +218,6 @@ def _clearing(shared: Shared, settings: Settings) -> Sequence[Duty]:
     pace = Pace()
     return (
         *Retention(RetentionStore(shared.engine), settings, pace).duties(),
-        *ErasureDuty(ErasureStore(shared.engine), shared.lifecycle, pace).duties(),
+        *ErasureDuty(ErasureStore(shared.engine), shared.lifecycle.stop, pace).duties(),
         *Numbering(RecordNumbers(shared.engine), pace).duties(),
     )

@@ -6,15 +6,15 @@ sends them again under the same ids once those leases have ended.
 """
 
 import logging
-from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.errors import DeliveryError
 from app.engine.objects.objects import EnvironmentId, Webhook
 from app.engine.runs.work import PendingEvent
 from app.engine.status import DeliveryStatus
+from app.services.maintenance.ports import Announcements
 from app.services.ports import Clock
 from app.services.units.delivery_outcomes import pause_seconds
 from app.services.units.delivery_pool import Answer, DeliveryPool
@@ -29,27 +29,6 @@ _NO_ROOM_SECONDS: Final = 2.0
 """So long others go first."""
 _MARGIN_SECONDS: Final = 15.0
 """A lease outlives its delivery by so much, to be written down in."""
-
-
-class Announcements(Protocol):
-    """The events of no run that wait."""
-
-    def take_due(
-        self, *, limit: int, most_of_webhook: int, lease_seconds: float
-    ) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
-        """Take some whose time has come for so long, in turn over their webhooks, each with its environment.
-
-        None is that of one whose webhook was deleted.
-        """
-
-    def settle(self, event_id: str, end: DeliveryStatus, *, status_code: int | None, error: str | None) -> None:
-        """Write an event's end."""
-
-    def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
-        """Write down why an attempt failed; the event is due again later."""
-
-    def release(self, event_id: str, *, wake_seconds: float) -> None:
-        """Give an event back that nobody has sent; it is due again later."""
 
 
 class Announcing:

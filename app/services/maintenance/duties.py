@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, TypeAlias
 
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
 from app.engine.json_types import JsonObject
@@ -23,6 +23,10 @@ LONGEST_TURN_SECONDS: Final = 90.0
 _LONGEST_PAUSE_SECONDS: Final = 60.0
 _PASSING: Final = (StoreUnavailableError, BrokerUnavailableError)
 """What ends by itself: the duty is tried again at the next look."""
+
+
+Start: TypeAlias = Callable[[str, Callable[[], None]], None]
+"""Begins to do something of a name; need not wait for the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +66,6 @@ class Duty:
     """How long after the beginning of a turn the next one begins; 0 is at each look."""
     is_due: Callable[[DueWork], bool] | None = None
     """Whether a look has found something to do; None is a duty that looks for itself."""
-
-
-class Start(Protocol):
-    """Begins to do something."""
-
-    def __call__(self, name: str, act: Callable[[], None]) -> None:
-        """Begin; need not wait for the end."""
 
 
 def start_thread(name: str, act: Callable[[], None]) -> None:

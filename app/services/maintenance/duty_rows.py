@@ -1,6 +1,8 @@
-"""The rows of a duty, handled one by one: one that can not be handled keeps none of the others from its turn."""
+"""How duties go over rows: at a pace, and so that one that can not be handled keeps none of the others waiting."""
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
@@ -14,6 +16,11 @@ FIRST_PAUSE_SECONDS: Final = 30.0
 LONGEST_PAUSE_SECONDS: Final = 1800.0
 _PASSING_PAUSE_SECONDS: Final = 1.0
 """The first pause of a row that found Postgres away, and may be to blame for that itself."""
+TURN_SECONDS: Final = 2.0
+"""After how long a turn makes room for those of others."""
+_LONGEST_REST_SECONDS: Final = 1.0
+_LONGEST_WAIT_SECONDS: Final = 30.0
+"""A batch that hangs keeps the others waiting no longer."""
 
 
 class DutyRows:
@@ -76,3 +83,28 @@ class DutyRows:
 def reason_of(error: Exception) -> str:
     """Return what a row's owner is told: the text of an error of Ferryman's own, else its kind alone."""
     return error.message if isinstance(error, FerrymanError) else f"it broke with {type(error).__name__}"
+
+
+class Pace:
+    """Runs one batch at a time, and rests after each for as long as it took: half of one session of Postgres."""
+
+    def __init__(
+        self,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.monotonic = monotonic
+        self._pause = pause
+        self._lock = threading.Lock()
+
+    def take(self, batch: Callable[[], T]) -> T:
+        """Do a batch, then rest."""
+        is_mine = self._lock.acquire(timeout=_LONGEST_WAIT_SECONDS)
+        began = self.monotonic()
+        try:
+            return batch()
+        finally:
+            self._pause(min(self.monotonic() - began, _LONGEST_REST_SECONDS))
+            if is_mine:
+                self._lock.release()

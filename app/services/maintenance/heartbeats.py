@@ -2,39 +2,16 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Final
 
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
 from app.services.maintenance.duty_rows import DutyRows
+from app.services.maintenance.ports import Heartbeat, HeartbeatRegistry
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 2000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat:
-    """A daemon's report that it lives."""
-
-    daemon_id: str
-    silent_seconds: float | None
-    """How long before the report it took its last message; None when it has not taken one yet."""
-
-
-class HeartbeatInbox(Protocol):
-    """Holds the reports until somebody reads them."""
-
-    def collect(self, *, limit: int) -> Sequence[Heartbeat]:
-        """Take the reports that wait; raise BrokerUnavailableError."""
-
-
-class Registry(Protocol):
-    """Keeps who was heard of when."""
-
-    def note(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
-        """Take the reports down; mark those that were not heard of for so long as stopped (None: nobody)."""
+HEARTBEATS_AT_ONCE: Final = 2000
 
 
 class HeartbeatCollector:
@@ -45,9 +22,14 @@ class HeartbeatCollector:
     """
 
     def __init__(
-        self, *, heartbeats: HeartbeatInbox, registry: Registry, silence_seconds: float, monotonic: Callable[[], float]
+        self,
+        *,
+        collect: Callable[[], Sequence[Heartbeat]],
+        registry: HeartbeatRegistry,
+        silence_seconds: float,
+        monotonic: Callable[[], float],
     ) -> None:
-        self._heartbeats = heartbeats
+        self._collect = collect
         self._registry = registry
         self._silence_seconds = silence_seconds
         self._monotonic = monotonic
@@ -58,7 +40,7 @@ class HeartbeatCollector:
         """Take down who is there, and who is not any more."""
         now = self._monotonic()
         try:
-            heard = self._heartbeats.collect(limit=_BATCH)
+            heard = self._collect()
         except BrokerUnavailableError:
             self._listening_since = None
             return
@@ -75,10 +57,12 @@ class HeartbeatCollector:
     def _note(self, heard: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
         """Take all reports down at once, or one by one where one of them keeps that from being done."""
         try:
-            return self._registry.note(heard, silence_seconds=silence_seconds)
+            return self._registry.record_heartbeats(heard, silence_seconds=silence_seconds)
         except StoreUnavailableError:
             raise
         except Exception:
             for heartbeat in heard:
-                self._rows.handle(heartbeat.daemon_id, partial(self._registry.note, [heartbeat], silence_seconds=None))
-            return self._registry.note([], silence_seconds=silence_seconds)
+                self._rows.handle(
+                    heartbeat.daemon_id, partial(self._registry.record_heartbeats, [heartbeat], silence_seconds=None)
+                )
+            return self._registry.record_heartbeats([], silence_seconds=silence_seconds)

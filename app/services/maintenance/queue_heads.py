@@ -5,26 +5,16 @@ was sent is not in the queue any more: a daemon has it, which works on it soon, 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from app.services.maintenance.ports import LostBefore
 from app.services.ports import Queues, QueueState
 
 _MARGIN: Final = timedelta(seconds=10)
 """How far the clocks of daemons and of Postgres may differ, and how long a message may take to the broker."""
 _EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LostBefore:
-    """Which rings of a queue are lost."""
-
-    at: datetime
-    """Those from before that, as far as nobody has come."""
-    is_empty: bool
-    """Nothing of it waits, so that no ring needs to be spared."""
 
 
 class QueueHeads:

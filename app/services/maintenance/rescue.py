@@ -1,23 +1,17 @@
 """Free runs that nobody can work on, or end them: a duty of whoever leads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.errors import StoreUnavailableError
 from app.services.maintenance.duty_rows import DutyRows
+from app.services.maintenance.ports import StuckRuns
 from app.services.runs.lifecycle import RunLifecycle
 
 ATTEMPTS: Final = 4
 """Attempts to free a run, each as far from the next as rings are, before it is given up."""
 _BATCH: Final = 100
-
-
-class StuckRuns(Protocol):
-    """Knows which runs are stuck."""
-
-    def stuck(self, *, seconds: float, limit: int, skipped: Sequence[str]) -> Sequence[str]:
-        """List live runs that nobody could work on for so long, but for those to be skipped."""
 
 
 class StuckRunRescuer:

@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.errors import StoreUnavailableError
 from app.services.maintenance.duties import Duty
-from app.services.maintenance.duty_rows import DutyRows
-from app.services.maintenance.pace import TURN_SECONDS, Pace
+from app.services.maintenance.duty_rows import TURN_SECONDS, DutyRows, Pace
+from app.services.maintenance.ports import PrunableRows
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -21,66 +20,6 @@ _PASS_SECONDS: Final = 300.0
 """A kind of which nothing is left to forget is looked at again so long after."""
 _MOST_SKIPPED: Final = 20
 """Rows of a kind that can not be removed; beyond it the kind's pass ends."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpiredRun:
-    """A run that ended long ago."""
-
-    id: str
-    place: tuple[object, str]
-    """Where it stands among all ended runs."""
-    may_go: bool
-    """False while its events are not delivered, or while the next increment begins where it began."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrunedRuns:
-    """What became of runs that were to be forgotten."""
-
-    rows: int
-    is_done: bool
-    """Nothing is left of them."""
-
-
-class PrunableRows(Protocol):
-    """Holds what is over; each method forgets at most ``limit`` rows in one transaction and tells how many it was.
-
-    They begin after the ``skip`` oldest, which can not be removed.
-    """
-
-    def prune_bodies(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Empty the bodies of events that were delivered so long ago."""
-
-    def prune_tombstones(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove records that were marked as deleted so long ago."""
-
-    def prune_keys(self, *, limit: int, skip: int) -> int:
-        """Remove idempotency keys that bind nobody any more."""
-
-    def prune_messages(self, *, limit: int, skip: int) -> int:
-        """Remove promised messages about runs that no longer wait for one."""
-
-    def prune_daemons(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove daemons that stopped so long ago."""
-
-    def prune_occurrences(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove what became of triggers' due times so long ago."""
-
-    def prune_calls(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove direct calls that were made so long ago."""
-
-    def prune_announcements(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove events of no run that ended so long ago."""
-
-    def prune_told(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove what webhooks were told so long ago to have vanished."""
-
-    def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
-        """List runs that ended so long ago, oldest first, on from a place."""
-
-    def prune_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> PrunedRuns:
-        """Remove so many rows of runs, and last the runs themselves; one that lives again is left as it is."""
 
 
 class RowsLeftError(Exception):

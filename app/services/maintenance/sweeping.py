@@ -7,14 +7,14 @@ idempotent and works in small batches, so that a leader that dies in between lea
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.errors import StoreUnavailableError
 from app.engine.json_types import JsonObject
-from app.engine.runs.work import WakeUp
 from app.services.maintenance.duties import ALL_DUE, DueWork, Duties, Duty
 from app.services.maintenance.duty_rows import DutyRows
-from app.services.maintenance.queue_heads import LostBefore, QueueHeads
+from app.services.maintenance.ports import DueRuns, DueUnits, Look, PromisedMessages
+from app.services.maintenance.queue_heads import QueueHeads
 from app.services.ports import Dispatcher
 from app.services.runs.lifecycle import RunLifecycle
 from app.settings import Settings
@@ -31,73 +31,15 @@ _THOROUGH_EVERY: Final = 5
 """Work whose message was lost has waited for long already: it is looked for at each fifth sweep only."""
 
 
-class Look(Protocol):
-    """Finds out whether anything is due."""
-
-    def look(self, *, is_thorough: bool) -> DueWork:
-        """Return which duties have work; timers, leases and promised messages always, lost ones when thorough."""
-
-
-class Units(Protocol):
-    """Knows which units wait in vain."""
-
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
-        """List the queues that units' rings went to, which nobody has come for."""
-
-    def dispatch_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[WakeUp]:
-        """Mark and list the units that somebody should look at: those whose timer is due, and those whose ring is lost.
-
-        A ring is repeated after twice the time of the one before, up to ten minutes; at once where a queue is empty.
-        """
-
-    def redispatch(self, unit_ids: Sequence[str]) -> None:
-        """Mark units as not rung for: the broker did not take it."""
-
-
-class Runs(Protocol):
-    """Knows which runs wait in vain."""
-
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
-        """List the queues of runs that nobody has come for although their groups have a daemon."""
-
-    def dispatch_due(
-        self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
-    ) -> Sequence[tuple[str, str]]:
-        """Mark and list ``(run id, queue)`` of runs whose message is lost, on the terms of units."""
-
-    def redispatch(self, run_ids: Sequence[str]) -> None:
-        """Mark runs as not rung for: the broker did not take it."""
-
-    def unsettled(self, *, limit: int, skipped: Sequence[str]) -> Sequence[str]:
-        """List begun runs without work left, which nobody has settled, but for those to be skipped."""
-
-
-class Messages(Protocol):
-    """Keeps promised messages."""
-
-    def publish_waiting(
-        self,
-        publish: Callable[[str, str, list[str], str], bool | None],
-        *,
-        older_than_seconds: float,
-        limit: int,
-        skipped: Sequence[str],
-    ) -> int:
-        """Publish what waits for longer than this, until the first that ``publish`` answers by False.
-
-        It is given a message's id, task, args and queue. One that it answers by None stays, and the others go on.
-        """
-
-
 class SweepDuties:
     """Looks after what waits in vain. A row that breaks its duty is told of at its run, and rung again later."""
 
     def __init__(  # what each of its duties works on
         self,
         *,
-        units: Units,
-        runs: Runs,
-        messages: Messages,
+        units: DueUnits,
+        runs: DueRuns,
+        messages: PromisedMessages,
         lifecycle: RunLifecycle,
         dispatcher: Dispatcher,
         settings: Settings,

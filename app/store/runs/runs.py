@@ -10,7 +10,7 @@ from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVers
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import FINAL_RUN_STATUSES
 from app.engine.webhooks import events
-from app.services.maintenance.queue_heads import LostBefore
+from app.services.maintenance.ports import LostBefore
 from app.services.ports import Announcement
 from app.services.runs.conflicts import repeats_conflicts
 from app.services.runs.requests import CreatedRun, IdempotencyKey, RunDraft

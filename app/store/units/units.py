@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, insert, text
 from app.engine.errors import LeaseLostError
 from app.engine.ids import new_id
 from app.engine.runs.work import Claim, ClaimTerms, CrowdedOut, UnitDraft, UnitKind, WakeUp
-from app.services.maintenance.queue_heads import LostBefore
+from app.services.maintenance.ports import LostBefore
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.announcements.webhook_turns import (

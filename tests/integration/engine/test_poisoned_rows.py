@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import psycopg
 import pytest
@@ -11,7 +12,8 @@ from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import ListFilters
 from app.engine.webhooks import announcements
-from app.services.maintenance.heartbeats import Heartbeat, HeartbeatCollector
+from app.services.maintenance.heartbeats import HeartbeatCollector
+from app.services.maintenance.ports import Heartbeat
 from app.services.runs.requests import RunRequest
 from app.store.announcements.announcements import insert_announcements
 from app.store.db.database import connections_of
@@ -208,7 +210,7 @@ def test_daemon_that_can_not_be_taken_down(place: LedPlace) -> None:
     place.execute("update daemon set last_active_at = now() - interval '1 day' where group_key = 'poison'", "")
     place.execute("alter table daemon add constraint poison check (id <> 'poisoned') not valid", "")
     heartbeat_collector = HeartbeatCollector(
-        heartbeats=Reports(), registry=registry, silence_seconds=40.0, monotonic=lambda: 0.0
+        collect=partial(Reports().collect, limit=2000), registry=registry, silence_seconds=40.0, monotonic=lambda: 0.0
     )
 
     heartbeat_collector.take()

@@ -26,7 +26,7 @@ from app.engine.runs.work import Claim, ErrorDraft, PageWrite, UnitDraft, UnitKi
 from app.engine.status import FINAL_UNIT_STATUSES, DeliveryStatus, RunStatus, UnitStatus
 from app.engine.webhooks import events
 from app.engine.webhooks.events import Envelope
-from app.services.maintenance.queue_heads import LostBefore
+from app.services.maintenance.ports import LostBefore
 from app.store.deliveries.deliveries import DeliveryStore
 from app.store.runs.moves import RunMoves
 from app.store.runs.runs import RunStore

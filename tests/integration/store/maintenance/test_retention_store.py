@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import Engine, insert, select, text
 
 from app.engine.ids import new_id
-from app.services.maintenance.pace import Pace
-from app.services.maintenance.retention import PrunedRuns, RunPruning
+from app.services.maintenance.duty_rows import Pace
+from app.services.maintenance.ports import PrunedRuns
+from app.services.maintenance.retention import RunPruning
 from app.store import tables
 from app.store.db.database import connect
 from app.store.maintenance.retention import RetentionStore
@@ -194,13 +195,13 @@ def test_turn_forgets_more_runs_than_a_fleet_of_100_000_accounts_ends(engine: En
 
 
 @pytest.mark.parametrize(
-    "forget", ["bodies", "tombstones", "told", "keys", "messages", "daemons", "fires", "calls", "announcements"]
+    "kind", ["bodies", "tombstones", "told", "keys", "messages", "daemons", "occurrences", "calls", "announcements"]
 )
-def test_what_can_not_be_removed_is_passed_over(engine: Engine, store: RetentionStore, forget: str) -> None:
+def test_what_can_not_be_removed_is_passed_over(engine: Engine, store: RetentionStore, kind: str) -> None:
     """Each statement takes the place to begin at: one row is left when one is skipped."""
     fill_old(engine)
-    aged = {} if forget in ("keys", "messages") else {"seconds": 7 * DAY}
-    method = getattr(store, f"forget_{forget}")
+    aged = {} if kind in ("keys", "messages") else {"seconds": 7 * DAY}
+    method = getattr(store, f"prune_{kind}")
 
     assert [method(limit=10, skip=1, **aged), method(limit=10, skip=0, **aged)] == [1, 1]
 

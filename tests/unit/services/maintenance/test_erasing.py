@@ -8,8 +8,8 @@ import pytest
 
 from app.engine.objects.erasures import Erasure, ErasureStatus
 from app.engine.objects.objects import EnvironmentId
+from app.services.maintenance.duty_rows import TURN_SECONDS, Pace
 from app.services.maintenance.erasing import BATCH, ErasureDuty
-from app.services.maintenance.pace import TURN_SECONDS, Pace
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -81,7 +81,7 @@ def world() -> World:
 
 @pytest.fixture
 def erasing(world: World) -> ErasureDuty:
-    return ErasureDuty(world, world, Pace(monotonic=world.monotonic, pause=world.pause))
+    return ErasureDuty(world, world.stop, Pace(monotonic=world.monotonic, pause=world.pause))
 
 
 def test_erasures_go_on_in_turn_until_nothing_is_left(world: World, erasing: ErasureDuty) -> None:

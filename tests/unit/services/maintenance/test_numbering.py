@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from app.services.maintenance.numbering import BATCH, Numbering, NumberingPlace
-from app.services.maintenance.pace import Pace
+from app.services.maintenance.duty_rows import Pace
+from app.services.maintenance.numbering import BATCH, Numbering
+from app.services.maintenance.ports import NumberingPlace
 
 
 @dataclass

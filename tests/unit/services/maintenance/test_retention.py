@@ -7,8 +7,9 @@ import pytest
 
 from app.engine.errors import StoreUnavailableError
 from app.services.maintenance.duties import Duty
-from app.services.maintenance.pace import TURN_SECONDS, Pace
-from app.services.maintenance.retention import BATCH, RUNS_AT_ONCE, ExpiredRun, PrunedRuns, Retention, RowsLeftError
+from app.services.maintenance.duty_rows import TURN_SECONDS, Pace
+from app.services.maintenance.ports import ExpiredRun, PrunedRuns
+from app.services.maintenance.retention import BATCH, RUNS_AT_ONCE, Retention, RowsLeftError
 from app.settings import Settings
 
 SETTINGS = Settings(database_url="", broker_url="", encryption_key="")

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
-from app.services.maintenance.heartbeats import Heartbeat, HeartbeatCollector
+from app.services.maintenance.heartbeats import HeartbeatCollector
+from app.services.maintenance.ports import Heartbeat
 
 SILENCE = 40.0
 
@@ -33,7 +35,7 @@ class FakeRegistry:
     noted: list[tuple[dict[str, float | None], float | None]] = field(default_factory=list)
     silent: int = 0
 
-    def note(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
+    def record_heartbeats(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
         self.noted.append(
             ({heartbeat.daemon_id: heartbeat.silent_seconds for heartbeat in heartbeats}, silence_seconds)
         )
@@ -45,7 +47,12 @@ def heartbeat(daemon_id: str, silent_seconds: float | None = 1.0) -> Heartbeat:
 
 
 def heartbeat_collector(reports: Reports, registry: FakeRegistry, now: list[float]) -> HeartbeatCollector:
-    return HeartbeatCollector(heartbeats=reports, registry=registry, silence_seconds=SILENCE, monotonic=lambda: now[0])
+    return HeartbeatCollector(
+        collect=partial(reports.collect, limit=2000),
+        registry=registry,
+        silence_seconds=SILENCE,
+        monotonic=lambda: now[0],
+    )
 
 
 def test_leader_takes_down_the_last_report_of_each_daemon() -> None:
@@ -97,10 +104,10 @@ class ChoosyRegistry(FakeRegistry):
 
     breaks_by: Exception = field(default_factory=ValueError)
 
-    def note(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
+    def record_heartbeats(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
         if any(heartbeat.daemon_id == "poisoned" for heartbeat in heartbeats):
             raise self.breaks_by
-        return super().note(heartbeats, silence_seconds=silence_seconds)
+        return super().record_heartbeats(heartbeats, silence_seconds=silence_seconds)
 
 
 def test_report_that_can_not_be_taken_down_leaves_the_others_theirs() -> None:
