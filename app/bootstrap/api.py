@@ -32,7 +32,7 @@ from app.services.catalog.offers import Offers
 from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
-from app.services.contexts.shown_contexts import ShownContexts
+from app.services.contexts.account_configs import ShownContexts
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
@@ -130,7 +130,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             accounts=shared.accounts, integrations=shared.effective_integrations, keeper=shared.credentials
         ),
         shown_contexts=ShownContexts(shared.effective_integrations),
-        webhooks=WebhookService(shared.webhooks, shared.sender, wake=deliveries.wake),
+        webhooks=WebhookService(shared.webhooks, shared.sender.send_test, wake=deliveries.wake),
         deliveries=deliveries,
         records=RecordService(
             records=RecordReader(shared.engine),

@@ -14,8 +14,8 @@ from app.limits.redis_budgets import RedisBudgets
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.accounts.credentials import CredentialService
+from app.services.contexts.account_configs import ShownContexts
 from app.services.contexts.context import RunContexts
-from app.services.contexts.shown_contexts import ShownContexts
 from app.services.maintenance.duties import Start, start_thread
 from app.services.ports import BudgetStore, Dispatcher, Source, WebhookSender
 from app.services.runs.drafts import RunDrafts

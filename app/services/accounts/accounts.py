@@ -19,8 +19,8 @@ from app.engine.redaction import entered_paths, holds_mask, restored
 from app.engine.status import AccountStatus
 from app.engine.unified import mapping
 from app.services.accounts import shown_statuses
+from app.services.contexts.account_configs import declared_paths
 from app.services.contexts.account_origins import AccountOrigins
-from app.services.contexts.shown_contexts import declared_paths
 
 _DEFAULT_METHOD = "api_key"
 

@@ -1,16 +1,19 @@
-"""How the APIs of accounts are spoken to: their integrations' configs under what each account overrides."""
+"""What the configs of accounts say: how their APIs are called, and what of their contexts may be shown."""
 
-from app.engine.errors import InvalidInputError, NotFoundError
+from app.engine.config import non_secrets
+from app.engine.errors import InvalidInputError, NotFoundError, UnreadableSecretError
 from app.engine.integrations import config as integration_config
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JsonObject
 from app.engine.merging import overridden
-from app.engine.objects.objects import IntegratedAccount
+from app.engine.objects.objects import IntegratedAccount, Integration
+from app.engine.paths import Path
+from app.engine.redaction import redacted, shown_paths
 from app.services.ports import IntegrationReader
 
 
 def config_of(account: IntegratedAccount, integrations: IntegrationReader) -> IntegrationConfig:
-    """Read how an account's API is spoken to; raise NotFoundError, and as ``kept_config`` does."""
+    """Read how an account's API is called; raise NotFoundError, and as ``kept_config`` does."""
     integration = integrations.get(account.environment_id, account.integration_id)
     if integration is None:
         raise NotFoundError("integration", account.integration_name)
@@ -24,3 +27,34 @@ def kept_config(raw: JsonObject) -> IntegrationConfig:
     if config is None:
         raise InvalidInputError(faults)
     return config
+
+
+class ShownContexts:
+    """Masks contexts by the configs that their accounts use now."""
+
+    def __init__(self, integrations: IntegrationReader) -> None:
+        """``integrations`` are those as their environment uses them."""
+        self._integrations = integrations
+
+    def plain_paths(self, account: IntegratedAccount) -> frozenset[Path]:
+        """Return the paths of an account's context that are shown."""
+        if account.plain_paths == frozenset():
+            return frozenset()
+        return shown_paths(self._declared(account), account.plain_paths)
+
+    def of(self, account: IntegratedAccount) -> JsonObject:
+        """Return an account's context with everything masked that may hold a secret."""
+        return redacted(account.context, self.plain_paths(account))
+
+    def _declared(self, account: IntegratedAccount) -> frozenset[Path]:
+        try:
+            integration = self._integrations.get(account.environment_id, account.integration_id)
+        except UnreadableSecretError:
+            # What it declares is not known: nothing is shown.
+            return frozenset()
+        return declared_paths(integration, account.integration_override)
+
+
+def declared_paths(integration: Integration | None, override: JsonObject) -> frozenset[Path]:
+    """Return what an integration declares of the contexts of accounts that override its config."""
+    return non_secrets.plain_paths(overridden(integration.config, override)) if integration else frozenset()

@@ -66,7 +66,7 @@ class Announcing:
 
     def _send(self, environment_id: EnvironmentId | None, event: PendingEvent) -> None:
         try:
-            webhook = environment_id and self._health.receiver(environment_id, event.webhook_id)
+            webhook = environment_id and self._health.find_receiver(environment_id, event.webhook_id)
         except DeliveryError as error:
             self._fail(event, error)
             return
@@ -88,10 +88,10 @@ class Announcing:
             status_code = answer.result()
         except DeliveryError as error:
             if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                self._health.note_failure(webhook, error)
+                self._health.record_failure(webhook, error)
             self._fail(event, error)
         else:
-            self._health.note_success(webhook)
+            self._health.record_success(webhook)
             self._announcements.settle(event.id, DeliveryStatus.DELIVERED, status_code=status_code, error=None)
 
     def _fail(self, event: PendingEvent, error: DeliveryError) -> None:

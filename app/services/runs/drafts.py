@@ -24,7 +24,7 @@ from app.engine.times import iso_utc
 from app.engine.unified.model import unified_name
 from app.engine.webhooks import events
 from app.services.calls.accounts import INACTIVE
-from app.services.contexts.shown_contexts import ShownContexts
+from app.services.contexts.account_configs import ShownContexts
 from app.services.ports import WebhookReader
 from app.services.runs.ports import ReferenceReader
 from app.services.runs.requests import CachedJob, IdempotencyKey, RunDraft, RunRequest

@@ -76,7 +76,7 @@ class DeliveryOutcomes:
     def succeed(self, sent: Attempt, status_code: int) -> None:
         """Write down that a receiver has taken an event."""
         assert sent.webhook is not None
-        self._health.note_success(sent.webhook)
+        self._health.record_success(sent.webhook)
         self.write(sent.claim, sent.event, DeliveryStatus.DELIVERED, status_code=status_code)
 
     def fail(self, attempt: Attempt, error: DeliveryError) -> bool:
@@ -89,7 +89,7 @@ class DeliveryOutcomes:
             self._shrink(attempt, error)
             return True
         if attempt.webhook is not None:
-            self._health.note_failure(attempt.webhook, error)
+            self._health.record_failure(attempt.webhook, error)
         age = (self._clock.now() - event.created_at).total_seconds()
         if age < self._settings.delivery_retention_seconds and not error.is_final:
             self._deliveries.failed_attempt(event, status_code=error.status, error=error.message)

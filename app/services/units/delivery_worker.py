@@ -171,7 +171,7 @@ class DeliveryWorker:
         """Submit an event to its receiver, if it has one, and there is room for it."""
         event = attempt.event
         try:
-            webhook = self._health.receiver(attempt.run.environment_id, event.webhook_id)
+            webhook = self._health.find_receiver(attempt.run.environment_id, event.webhook_id)
         except DeliveryError as error:
             return _step(self._outcomes.fail(attempt, error))
         if webhook is None:

@@ -15,7 +15,7 @@ from app.engine.webhooks.announcements import TRIGGER_FAILED
 from app.services.ports import Announcement
 from app.services.runs.conflicts import repeats_conflicts
 from app.services.runs.requests import RunDraft
-from app.services.schedules.scheduler import ReadyOccurrence
+from app.services.schedules.ports import ReadyOccurrence
 from app.store import tables
 from app.store.announcements import announcements
 from app.store.db import owned_rows

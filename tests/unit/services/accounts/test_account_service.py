@@ -8,7 +8,7 @@ from app.engine.objects.environment_integrations import EnvironmentIntegration
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters
 from app.engine.redaction import MASK
 from app.services.accounts.accounts import AccountService
-from app.services.contexts.shown_contexts import ShownContexts
+from app.services.contexts.account_configs import ShownContexts
 from tests.unit.services.service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account, integration
 
 FIELDS: JsonObject = {"integration_name": "helpdesk", "tenant_id": "t1"}

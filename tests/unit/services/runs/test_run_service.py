@@ -12,7 +12,7 @@ from app.engine.runs.books import Counters
 from app.engine.runs.work import EventDraft
 from app.engine.status import RunStatus
 from app.engine.webhooks import events
-from app.services.contexts.shown_contexts import ShownContexts
+from app.services.contexts.account_configs import ShownContexts
 from app.services.ports import Announcement
 from app.services.runs.drafts import RunDrafts
 from app.services.runs.requests import CreatedRun, IdempotencyKey, RunDraft, RunRequest

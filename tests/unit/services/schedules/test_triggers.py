@@ -15,7 +15,8 @@ from app.engine.objects.objects import EnvironmentId
 from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, begun_time
 from app.services.ports import Announcement
 from app.services.runs.requests import CachedJob, RunDraft, RunRequest
-from app.services.schedules.scheduler import LATEST_SECONDS, CronScheduler, ReadyOccurrence
+from app.services.schedules.ports import ReadyOccurrence
+from app.services.schedules.scheduler import LATEST_SECONDS, CronScheduler
 from app.services.schedules.triggers import request_of
 from tests.unit.services.service_setting import setting
 from tests.unit.services.service_tables import sync_job
