@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts, session_engine
+from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets, choose_session_engine
 from app.broker.dispatcher import publisher
 from app.broker.heartbeats import CeleryHeartbeats
 from app.services.maintenance.announcing import Announcing
@@ -70,13 +70,13 @@ class DaemonServices:
     """Lets go of connections, once no slice is under way any more."""
 
 
-def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServices:
+def build_daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServices:
     """Build a daemon's services."""
     shared = Shared(settings, outside)
     stopping = threading.Event()
-    source = outside.source or HttpSource(settings, budgets(settings), shared.kept_credentials())
+    source = outside.source or HttpSource(settings, choose_budgets(settings), shared.build_token_cache())
     leadership = Leadership(
-        session_engine(settings, shared.engine), silence_seconds=max(6.0, 3 * settings.sweep_seconds)
+        choose_session_engine(settings, shared.engine), silence_seconds=max(6.0, 3 * settings.sweep_seconds)
     )
     timeout = settings.publish_timeout_seconds
     heartbeats = CeleryHeartbeats(publisher(settings.broker_url, timeout_seconds=timeout))
@@ -87,12 +87,12 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
     return DaemonServices(
         settings=settings,
         lifecycle=shared.lifecycle,
-        worker=_unit_worker(shared, source, pool, worker_context),
+        worker=_build_unit_worker(shared, source, pool, worker_context),
         daemons=shared.daemons,
         consumer_liveness=ConsumerLiveness(stalled_seconds=settings.deaf_seconds, monotonic=time.monotonic),
         dropped=DroppedMessages(time.monotonic),
         heartbeats=heartbeats,
-        sweeper=_sweeper(shared, leadership, heartbeats, outside, pool, settings),
+        sweeper=_build_sweeper(shared, leadership, heartbeats, outside, pool, settings),
         delivery_pool=pool,
         leadership=leadership,
         stopping=stopping,
@@ -100,7 +100,7 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
     )
 
 
-def _unit_worker(shared: Shared, source: Source, pool: DeliveryPool, worker_context: WorkerContext) -> UnitWorker:
+def _build_unit_worker(shared: Shared, source: Source, pool: DeliveryPool, worker_context: WorkerContext) -> UnitWorker:
     settings, units = worker_context.settings, UnitStore(shared.engine)
     bounds = merge_bounds(settings)
     deliveries, spools = DeliveryStore(shared.engine, bounds), SpoolStore(shared.engine)
@@ -137,7 +137,7 @@ def _unit_worker(shared: Shared, source: Source, pool: DeliveryPool, worker_cont
     )
 
 
-def _sweeper(  # what it is made of
+def _build_sweeper(
     shared: Shared,
     leadership: Leadership,
     heartbeats: CeleryHeartbeats,
@@ -150,15 +150,15 @@ def _sweeper(  # what it is made of
         publish_after_seconds=settings.publish_timeout_seconds,
         ring_after_seconds=settings.ring_after_seconds,
     )
-    duties = [*_told_duties(shared, pool, settings), *_own_duties(shared, heartbeats, settings)]
+    duties = [*_build_due_duties(shared, pool, settings), *_build_periodic_duties(shared, heartbeats, settings)]
     return Sweeper(
         look=look,
         duties=Duties(duties, clock=shared.clock, monotonic=time.monotonic, start=outside.start_duty),
     )
 
 
-def _told_duties(shared: Shared, pool: DeliveryPool, settings: Settings) -> Sequence[Duty]:
-    """Make the duties that a look tells whether they have work."""
+def _build_due_duties(shared: Shared, pool: DeliveryPool, settings: Settings) -> Sequence[Duty]:
+    """Build the duties whose work a look at the database finds."""
     outbox = OutboxStore(shared.engine)
     sweeping = SweepDuties(
         units=UnitStore(shared.engine),
@@ -171,7 +171,7 @@ def _told_duties(shared: Shared, pool: DeliveryPool, settings: Settings) -> Sequ
     )
     scheduler = CronScheduler(
         triggers=TriggerStore(shared.engine),
-        drafts=run_drafts(shared, settings),
+        drafts=build_run_drafts(shared, settings),
         outbox=outbox,
         dispatcher=shared.dispatcher,
         monotonic=time.monotonic,
@@ -190,8 +190,8 @@ def _told_duties(shared: Shared, pool: DeliveryPool, settings: Settings) -> Sequ
     )
 
 
-def _own_duties(shared: Shared, heartbeats: CeleryHeartbeats, settings: Settings) -> Sequence[Duty]:
-    """Make the duties that look for themselves."""
+def _build_periodic_duties(shared: Shared, heartbeats: CeleryHeartbeats, settings: Settings) -> Sequence[Duty]:
+    """Build the duties that look for their work themselves."""
     heartbeat_collector = HeartbeatCollector(
         collect=partial(heartbeats.collect, limit=HEARTBEATS_AT_ONCE),
         registry=shared.daemons,
@@ -209,12 +209,12 @@ def _own_duties(shared: Shared, heartbeats: CeleryHeartbeats, settings: Settings
         Duty(name="roll call", do=heartbeat_collector.take, every_seconds=settings.heartbeat_seconds),
         Duty(name="orphaned sessions", do=sessions.end_orphaned, every_seconds=settings.lease_seconds / 3),
         Duty(name="rescue", do=rescuer.step, every_seconds=settings.ring_after_seconds),
-        *_clearing(shared, settings),
+        *_build_clearing_duties(shared, settings),
     )
 
 
-def _clearing(shared: Shared, settings: Settings) -> Sequence[Duty]:
-    """Make the duties that remove or renumber rows, all at one pace."""
+def _build_clearing_duties(shared: Shared, settings: Settings) -> Sequence[Duty]:
+    """Build the duties that remove or renumber rows, all at one pace."""
     pace = Pace()
     return (
         *Retention(RetentionStore(shared.engine), settings, pace).duties(),

@@ -69,7 +69,7 @@ class Shared:
     def __init__(self, settings: Settings, outside: Outside = REAL) -> None:
         self.clock = SystemClock()
         self.allowed = AllowedNetworks.parse(settings.allowed_networks)
-        self.engine = outside.engine or _connected(settings)
+        self.engine = outside.engine or _connect(settings)
         self.keys = KeyStore(self.engine)
         self.cipher = cipher = Cipher(settings.encryption_key, self.keys)
         self.dispatcher = outside.dispatcher or CeleryDispatcher(
@@ -113,19 +113,19 @@ class Shared:
             pause=time.sleep,
         )
 
-    def kept_credentials(self) -> TokenCache:
-        """Make what keeps accounts' tokens fresh in this process."""
+    def build_token_cache(self) -> TokenCache:
+        """Return what keeps accounts' tokens fresh in this process."""
         return TokenCache(self.credentials, self.clock.now)
 
 
-def session_engine(settings: Settings, engine: Engine) -> Engine:
-    """Choose where sessions that are one's own come from: from the engine itself, unless it leads to a pooler."""
+def choose_session_engine(settings: Settings, engine: Engine) -> Engine:
+    """Return the engine for sessions of one's own: the given one, unless it leads to a pooler."""
     if not settings.session_database_url:
         return engine
     return connect(settings.session_database_url, pool_size=1, is_pooled=False)
 
 
-def _connected(settings: Settings) -> Engine:
+def _connect(settings: Settings) -> Engine:
     return connect(
         settings.database_url,
         pool_size=settings.database_pool_size,
@@ -134,8 +134,8 @@ def _connected(settings: Settings) -> Engine:
     )
 
 
-def run_drafts(shared: Shared, settings: Settings) -> RunDrafts:
-    """Make what turns requests for runs into drafts, for the API and for triggers."""
+def build_run_drafts(shared: Shared, settings: Settings) -> RunDrafts:
+    """Build what turns requests for runs into drafts, for the API and for triggers."""
     return RunDrafts(
         references=shared.references,
         webhooks=shared.webhooks,
@@ -146,8 +146,8 @@ def run_drafts(shared: Shared, settings: Settings) -> RunDrafts:
     )
 
 
-def budgets(settings: Settings) -> Callable[[], BudgetStore]:
-    """Choose where rate budgets stand: with a broker that is no Redis, and no Redis beside it, they are not shared."""
+def choose_budgets(settings: Settings) -> Callable[[], BudgetStore]:
+    """Choose where rate budgets are kept; with neither a Redis broker nor a Redis beside it they are not shared."""
     url = settings.budget_url or settings.broker_url
     if not url.startswith(("redis", "unix")):
         return LocalBudgets

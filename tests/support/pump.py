@@ -14,8 +14,8 @@ from celery.canvas import Signature
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine
 
-from app.bootstrap.api import api_services
-from app.bootstrap.daemon import DaemonServices, daemon_services
+from app.bootstrap.api import build_api_services
+from app.bootstrap.daemon import DaemonServices, build_daemon_services
 from app.bootstrap.shared import Outside
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
@@ -128,7 +128,7 @@ class World:
     def post(self) -> str:
         """Create the job's run through the API's services, in an environment of its own; give the run's id."""
         engine = self.database.engine
-        services = api_services(self.settings, self.outside(engine))
+        services = build_api_services(self.settings, self.outside(engine))
         environment: EnvironmentId = TokenStore(engine).ensure_environment(new_id())
         config = {"base_url": "http://memory.invalid"}
         services.integrations.create(environment, {"name": "acme", "config": config})
@@ -206,7 +206,7 @@ class Pump:
         self.daemon = self._fresh_daemon()
 
     def _fresh_daemon(self) -> DaemonServices:
-        return daemon_services(self.world.settings, self.world.outside(self._engine))
+        return build_daemon_services(self.world.settings, self.world.outside(self._engine))
 
 
 def sweep(daemon: DaemonServices) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.bootstrap.api import api_services
-from app.bootstrap.daemon import DaemonServices, daemon_services
+from app.bootstrap.api import build_api_services
+from app.bootstrap.daemon import DaemonServices, build_daemon_services
 from app.engine.errors import DeliveryError
 from app.engine.ids import new_id
 from app.engine.objects.objects import EnvironmentId, ListFilters, Webhook
@@ -53,8 +53,8 @@ class Place:
         self.engine = database.engine
         self.database = database
         outside = self.world.outside(self.engine)
-        self.services = api_services(self.world.settings, outside)
-        self.daemons = [daemon_services(self.world.settings, outside) for _ in range(2)]
+        self.services = build_api_services(self.world.settings, outside)
+        self.daemons = [build_daemon_services(self.world.settings, outside) for _ in range(2)]
 
     def close(self) -> None:
         for future in self.receiver.held:

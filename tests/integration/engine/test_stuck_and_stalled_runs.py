@@ -5,7 +5,7 @@ from concurrent.futures import Future
 import pytest
 from sqlalchemy import text
 
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.engine.json_types import JsonObject
 from app.engine.status import RunStatus
 from app.services.ports import FetchedPage, PageCall
@@ -44,7 +44,7 @@ def execute(database: PumpDatabase, run_id: str, *statements: str) -> None:
 
 def life_goes_on(world: World, run_id: str) -> None:
     """Let the user resume the run."""
-    services = api_services(world.settings, world.outside(world.database.engine))
+    services = build_api_services(world.settings, world.outside(world.database.engine))
     run = RunStore(world.database.engine).load(run_id)
     assert run is not None
     services.runs.resume(run.environment_id, run_id, errors_only=False)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.engine.errors import ConflictError, DeliveryError
 from app.engine.objects.objects import EnvironmentId, ListFilters, Webhook
 from app.services.runs.runs import verify_run
@@ -62,7 +62,7 @@ class Ended:
         self.world = OneLargePage(database, JOB, receiver=self.receiver)
         self.database = database
         self.run_id = self.world.post()
-        self.services = api_services(self.world.settings, self.world.outside(database.engine))
+        self.services = build_api_services(self.world.settings, self.world.outside(database.engine))
         with database.engine.begin() as connection:
             statement = text("select environment_id, webhook_id from sync_job_run where id = :id")
             row = connection.execute(statement, {"id": self.run_id}).one()
