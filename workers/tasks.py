@@ -1,6 +1,6 @@
 """The tasks: each a few lines that load nothing, decide nothing and call one service.
 
-Any of them may run twice, late or never; what it returns tells the success signal which run to look at.
+Any of them may run twice, late or never; what it returns names the run for the success signal to settle.
 """
 
 from functools import partial

@@ -65,7 +65,7 @@ class DaemonServices:
     delivery_pool: DeliveryPool
     leadership: Leadership
     stopping: threading.Event
-    """Set once, when the daemon is told to go: slices then end after their page."""
+    """Set once, when the daemon is to stop: slices then end after their page."""
     close: Callable[[], None]
     """Lets go of connections, once no slice is under way any more."""
 
@@ -206,7 +206,7 @@ def _build_periodic_duties(shared: Shared, heartbeats: CeleryHeartbeats, setting
         monotonic=time.monotonic,
     )
     return (
-        Duty(name="roll call", do=heartbeat_collector.take, every_seconds=settings.heartbeat_seconds),
+        Duty(name="roll call", do=heartbeat_collector.collect, every_seconds=settings.heartbeat_seconds),
         Duty(name="orphaned sessions", do=sessions.end_orphaned, every_seconds=settings.lease_seconds / 3),
         Duty(name="rescue", do=rescuer.step, every_seconds=settings.ring_after_seconds),
         *_build_clearing_duties(shared, settings),

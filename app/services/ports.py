@@ -57,7 +57,7 @@ class PageCall:
     mapping: CallMapping | None = field(default=None, repr=False)
     """Of a unified API's call: what the answer's records, or its error, become once they are here."""
     is_handed_on: bool = False
-    """Whoever has asked gets the answer's records: no credential of the account is in them."""
+    """The caller gets the answer's records: no credential of the account is in them."""
     run_id: str = ""
     """The run that asks."""
     cursor: JsonObject | None = None
@@ -90,15 +90,15 @@ class FetchedPage:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Of the answer, where the call's mapping reads them; none that is named like a secret."""
     has_short_integers: bool = False
-    """It is known that a double can hold each integer of the records."""
+    """Whether it is known that a double can hold each integer of the records."""
     end: ListEnd | None = None
     """How the end of the list is known, where this page ends it."""
     expected: int | None = None
-    """The list's records by the total that the upstream told last, where this page ends it."""
+    """The list's records by the last total of the upstream, where this page ends it."""
     fault: SourceError | None = None
     """Ends the list as failed, although the page's records are good; a resume asks from ``next_cursor`` on."""
     is_suspicion: bool = False
-    """The fault counts only as long as no list of the resource has ever led to a second page."""
+    """Whether the fault counts only as long as no list of the resource has ever led to a second page."""
     warnings: Sequence[PageWarning] = ()
     file: "PlainAnswer | None" = None
     """The answer itself, where it is a file that holds no records; only of a call that is handed on."""
@@ -123,7 +123,7 @@ class PlainAnswer:
 
 
 class CredentialKeeper(Protocol):
-    """Keeps accounts' tokens fresh; its calls block, and any number of threads and processes may make them at once."""
+    """Keeps accounts' tokens fresh; its calls block, and may be made by many threads and processes at once."""
 
     def renew(self, account_id: str, grant: OAuthGrant, *, stale: str | None) -> JsonObject:
         """Return a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
@@ -132,16 +132,16 @@ class CredentialKeeper(Protocol):
         """Read an account's context, and the origins that go with it; raise SourceError when it is gone."""
 
     def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str, call: str = "") -> None:
-        """Note that the upstream refuses an account's credentials, and tell the environment's webhooks so, once.
+        """Record that the upstream refuses an account's credentials, and queue the event about it, once.
 
         ``call`` is ``resource.method``; empty, no call was made, since no token was to be had.
         """
 
     def accept(self, account_id: str, *, token: str | None, call: str) -> bool:
-        """Note that a call succeeded; return whether the account no longer has to be connected anew."""
+        """Record that a call succeeded; return whether the account no longer has to be connected anew."""
 
     def forbid(self, account_id: str, *, resource: str, method: str, missing_scopes: Sequence[str]) -> None:
-        """Note that the upstream does not let an account make a call."""
+        """Record that the upstream does not let an account make a call."""
 
 
 class OpenList(Protocol):
@@ -219,7 +219,7 @@ class BudgetStore(Protocol):
     """Keeps the rate budget of each account where all processes see it; what is lost is learned again."""
 
     async def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
-        """Put a text in the place of the expected one, if that still stands there. Never raises for a lost store."""
+        """Put a text in the place of the expected one, if that still stands there. A lost store raises nothing."""
 
     async def close(self) -> None:
         """Close what is open."""
@@ -267,7 +267,7 @@ class WebhookReader(Protocol):
 
 
 class RowVersions(Protocol):
-    """Tells which state of a thing is the present one."""
+    """Reads which state of a thing is the present one."""
 
     def of(self, kind: str, environment_id: EnvironmentId, place: Mapping[str, str]) -> RowVersion | None:
         """Return the version of the one thing of a kind that has these values; None when there is none."""
@@ -295,7 +295,7 @@ class Dispatcher(Queues, Protocol):
     """Sends daemons to rows of Postgres. A lost or doubled message is harmless: the sweeper sends it again."""
 
     def dispatch(self, wake_ups: Sequence[WakeUp]) -> bool:
-        """Ask daemons to work on units; False for a broker that can not be reached, or is full, never an exception."""
+        """Ask daemons to work on units; False, and no exception, for a broker that can not be reached or is full."""
 
     def dispatch_run(self, run_id: str, *, queue: str) -> bool:
         """Ask a daemon to start a run; return whether the broker took the message."""

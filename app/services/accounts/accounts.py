@@ -145,7 +145,7 @@ class AccountService:
 
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         """Read one account; raise NotFoundError."""
-        return self._origins.told(self._stored(environment_id, account_id), {})
+        return self._origins.mark_withheld(self._stored(environment_id, account_id), {})
 
     def _stored(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         return _found(self._accounts.inspect(environment_id, account_id), account_id)
@@ -156,7 +156,7 @@ class AccountService:
 
         def page_of(asked: ListFilters) -> Page[IntegratedAccount]:
             page = self._accounts.list(environment_id, asked)
-            return replace(page, result=[self._origins.told(account, known) for account in page.result])
+            return replace(page, result=[self._origins.mark_withheld(account, known) for account in page.result])
 
         return shown_statuses.read(page_of, filters)
 
@@ -176,7 +176,7 @@ class AccountService:
             values["integration_override"] = restored(values["integration_override"], current.integration_override)
         failures = [*faults, *_override_failures(values), *_revealed(current, changes, values)]
         failures += _unreadable_failures(current, changes)
-        shown = self._origins.told(current, {}).status
+        shown = self._origins.mark_withheld(current, {}).status
         values, status_failures = status.changed(values, current, shown, has_context=bool(changes.get("context")))
         failures += status_failures
         failures += self._integration_failures(environment_id, current.integration_id, values)
@@ -203,7 +203,7 @@ class AccountService:
             change_plain=lambda entered: entered_paths(declared, entered, sent),
             seen=seen,
         )
-        return self._origins.told(_found(updated, account_id), {})
+        return self._origins.mark_withheld(_found(updated, account_id), {})
 
     def refuse_post_install(self, environment_id: EnvironmentId, account_id: str) -> NoReturn:
         """Raise InvalidInputError that tells why an account's post-install actions are not run."""

@@ -1,4 +1,4 @@
-"""What accounts' secrets were given for: noted with them, and told where their configs lead elsewhere by now."""
+"""The origins that accounts' secrets were given for: recorded with them, and compared with their configs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -44,7 +44,7 @@ class AccountOrigins:
     def of_new(
         self, environment_id: EnvironmentId, integration_id: str, override: JsonObject, context: JsonObject
     ) -> JsonObject:
-        """Return the columns that tell what a new account's secrets are given for."""
+        """Return the columns with what a new account's secrets are given for."""
         raw = self._raw(environment_id, integration_id, override)
         config = None if raw is None else integration_config.parse_config(raw)[0]
         if raw is None or config is None:
@@ -80,8 +80,10 @@ class AccountOrigins:
             context = before.context
         return before.origins if config is None else secret_origins.decided(config, context)
 
-    def told(self, account: IntegratedAccount, known: dict[str, IntegrationConfig | None]) -> IntegratedAccount:
-        """Return an account as it is shown: one whose secrets are not sent needs attention, for as long as that is so.
+    def mark_withheld(
+        self, account: IntegratedAccount, known: dict[str, IntegrationConfig | None]
+    ) -> IntegratedAccount:
+        """Return an account as it is shown: while its secrets are withheld, it needs attention.
 
         ``known`` keeps the configs of accounts that override nothing.
         """

@@ -1,7 +1,7 @@
 """What the leader does in the background: duties, each in a thread of its own and apart from all others.
 
-A duty that fails is tried again, later each time, and is told of until a turn of it ends well; one that hangs is told
-of too. Neither keeps another one from its turn. Within a duty, ``Rows`` does the same for its rows.
+A duty that fails is tried again, later each time, and is shown as failing until a turn of it ends well, and so is one
+that hangs. Neither keeps another one waiting. Within a duty, ``DutyRows`` does the same for its rows.
 """
 
 import logging
@@ -19,7 +19,7 @@ from app.services.ports import Clock
 logger = logging.getLogger(__name__)
 
 LONGEST_TURN_SECONDS: Final = 90.0
-"""After how long a turn that has not ended is told of as one that hangs."""
+"""After how long a turn that has not ended is shown as one that hangs."""
 _LONGEST_PAUSE_SECONDS: Final = 60.0
 _PASSING: Final = (StoreUnavailableError, BrokerUnavailableError)
 """What ends by itself: the duty is tried again at the next look."""
@@ -36,11 +36,11 @@ class DueWork:
     messages: bool = False
     """The broker has not got a promised message."""
     units: bool = False
-    """A timer is due, a lease has expired, or nobody came for a unit."""
+    """A timer is due, a lease has expired, or no daemon has claimed a unit."""
     runs: bool = False
-    """Nobody came for a run."""
+    """No daemon has taken up a run."""
     unsettled: bool = False
-    """A run has no work left, and nobody has ended it."""
+    """A run has no work left and has not ended."""
     triggers: bool = False
     """A cron trigger's time has come."""
     announcements: bool = False
@@ -188,7 +188,7 @@ class _Turns:
             if not is_known:
                 self._fault = self._fault_of(kind)
         if not is_known:
-            # What passes is tried each second, and told once.
+            # What passes is tried each second, and logged once.
             facts = {"duty": self.duty.name, "reason": kind}
             logger.warning("a duty failed", extra=facts, exc_info=None if is_passing else error)
 

@@ -33,7 +33,7 @@ class ErasureDuty:
         return [Duty(name="erasing", do=self.turn, every_seconds=_EVERY_SECONDS)]
 
     def turn(self) -> bool:
-        """Erase for a while; tell whether there is more."""
+        """Erase for a while; return whether there is more."""
         until = self._pace.monotonic() + TURN_SECONDS
         due = self._erasures.due(skipped=self._rows.skipped(), limit=_AT_ONCE)
         while due and self._pace.monotonic() < until:
@@ -41,12 +41,12 @@ class ErasureDuty:
         return bool(due)
 
     def _has_more(self, erasure: Erasure) -> bool:
-        tell = partial(self._erasures.note_error, erasure.id)
-        return self._rows.handle(erasure.id, partial(self._erase, erasure), tell=tell) is True
+        report = partial(self._erasures.note_error, erasure.id)
+        return self._rows.handle(erasure.id, partial(self._erase, erasure), report=report) is True
 
     def _erase(self, erasure: Erasure) -> bool:
         if erasure.resource is None:
-            # It could write until then, and needs nobody's account any more.
+            # A run could write until then.
             for run_id in self._erasures.live_runs(erasure.integrated_account_id, limit=_RUNS):
                 self._stop_run(run_id)
         return self._pace.take(partial(self._erasures.erase_some, erasure, limit=BATCH))

@@ -27,7 +27,7 @@ class Numbering:
         return [Duty(name="numbering records", do=self.turn, every_seconds=_EVERY_SECONDS)]
 
     def turn(self) -> bool:
-        """Number for a while; tell whether there is more to do at once."""
+        """Number for a while; return whether there is more to do at once."""
         place = self._numbers.place()
         if place is None:
             return False

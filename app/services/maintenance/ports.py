@@ -22,35 +22,35 @@ class Look(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LostBefore:
-    """Which rings of a queue are lost."""
+    """Which messages of a queue are lost."""
 
     at: datetime
     """Those from before that, as far as nobody has come."""
     is_empty: bool
-    """Nothing of it waits, so that no ring needs to be spared."""
+    """Whether nothing of it waits, so that nothing needs to be spared."""
 
 
 class DueUnits(Protocol):
-    """Knows which units wait in vain."""
+    """Finds units that wait in vain."""
 
     def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
-        """List the queues that units' rings went to, which nobody has come for."""
+        """List the queues that units were dispatched to, which no daemon has claimed."""
 
     def dispatch_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[WakeUp]:
-        """Mark and list the units that somebody should look at: those whose timer is due, and those whose ring is lost.
+        """Mark and list the units to dispatch: those whose timer is due, and those whose message is lost.
 
-        A ring is repeated after twice the time of the one before, up to ten minutes; at once where a queue is empty.
+        A message is repeated after twice the time of the one before, up to ten minutes; at once where a queue is empty.
         """
 
     def redispatch(self, unit_ids: Sequence[str]) -> None:
-        """Mark units as not rung for: the broker did not take it."""
+        """Mark units as not dispatched: the broker did not take the message."""
 
 
 class DueRuns(Protocol):
-    """Knows which runs wait in vain."""
+    """Finds runs that wait in vain."""
 
     def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
-        """List the queues of runs that nobody has come for although their groups have a daemon."""
+        """List the queues of runs that no daemon has taken up although their groups have one."""
 
     def dispatch_due(
         self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
@@ -58,10 +58,10 @@ class DueRuns(Protocol):
         """Mark and list ``(run id, queue)`` of runs whose message is lost, on the terms of units."""
 
     def redispatch(self, run_ids: Sequence[str]) -> None:
-        """Mark runs as not rung for: the broker did not take it."""
+        """Mark runs as not dispatched: the broker did not take the message."""
 
     def unsettled(self, *, limit: int, skipped: Sequence[str]) -> Sequence[str]:
-        """List begun runs without work left, which nobody has settled, but for those to be skipped."""
+        """List started runs without work left that are not settled, but for those to be skipped."""
 
 
 class PromisedMessages(Protocol):
@@ -75,14 +75,14 @@ class PromisedMessages(Protocol):
         limit: int,
         skipped: Sequence[str],
     ) -> int:
-        """Publish what waits for longer than this, until the first that ``publish`` answers by False.
+        """Publish what waits for longer than this, until ``publish`` returns False.
 
-        It is given a message's id, task, args and queue. One that it answers by None stays, and the others go on.
+        It receives a message's id, task, args and queue. A message for which it returns None stays.
         """
 
 
 class StuckRuns(Protocol):
-    """Knows which runs are stuck."""
+    """Finds runs that are stuck."""
 
     def stuck(self, *, seconds: float, limit: int, skipped: Sequence[str]) -> Sequence[str]:
         """List live runs that nobody could work on for so long, but for those to be skipped."""
@@ -119,10 +119,10 @@ class Heartbeat:
 
 
 class HeartbeatRegistry(Protocol):
-    """Keeps who was heard of when."""
+    """Keeps when each daemon reported last."""
 
     def record_heartbeats(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
-        """Take the reports down; mark those that were not heard of for so long as stopped (None: nobody)."""
+        """Record reports; mark daemons without one for so long as stopped (None: none); return how many."""
 
 
 class DaemonStore(Protocol):
@@ -142,7 +142,7 @@ class DaemonStore(Protocol):
 
 
 class Erasures(Protocol):
-    """Knows what is to be erased, and erases it."""
+    """Finds what is to be erased, and erases it."""
 
     def due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
         """List those that may go on, but for some."""
@@ -151,10 +151,10 @@ class Erasures(Protocol):
         """List runs of an account that have not ended."""
 
     def erase_some(self, erasure: Erasure, *, limit: int) -> bool:
-        """Erase so many rows, and note the end once none is left; tell whether there may be more."""
+        """Erase so many rows, and record the end once none is left; return whether there may be more."""
 
     def note_error(self, id: str, error: str) -> None:
-        """Note why an erasure does not go on."""
+        """Record why an erasure does not go on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,15 +170,15 @@ class ExpiredRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrunedRuns:
-    """What became of runs that were to be forgotten."""
+    """What became of runs that were to be pruned."""
 
     rows: int
     is_done: bool
-    """Nothing is left of them."""
+    """Whether nothing is left of them."""
 
 
 class PrunableRows(Protocol):
-    """Holds what is over; each method forgets at most ``limit`` rows in one transaction and tells how many it was.
+    """Holds what is over; each method removes at most ``limit`` rows in one transaction and returns how many.
 
     They begin after the ``skip`` oldest, which can not be removed.
     """
@@ -208,7 +208,7 @@ class PrunableRows(Protocol):
         """Remove events of no run that ended so long ago."""
 
     def prune_told(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove what webhooks were told so long ago to have vanished."""
+        """Remove what was sent to webhooks as vanished so long ago."""
 
     def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
         """List runs that ended so long ago, oldest first, on from a place."""
@@ -226,7 +226,7 @@ class NumberingPlace:
 
 
 class Numbers(Protocol):
-    """Knows which records have no number, and gives them one."""
+    """Numbers the records that have no number."""
 
     def place(self) -> NumberingPlace | None:
         """Return how far it is; None when all records have numbers."""
@@ -235,13 +235,13 @@ class Numbers(Protocol):
         """Find the next account that has records."""
 
     def number_some(self, account_id: str, *, limit: int) -> int:
-        """Return so many records of an account their numbers, and note that it has come to it; count them."""
+        """Number so many records of an account, and record that it has come to it; return how many."""
 
     def begin_anew(self) -> None:
         """Go over all accounts again."""
 
     def finish(self) -> None:
-        """Note that all records have numbers."""
+        """Record that all records have numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,7 +289,7 @@ class EncryptedRows(Protocol):
     """The rows in which something is sealed."""
 
     def reseal_some(self, key_id: str, *, limit: int, unreadable: set[str]) -> int:
-        """Seal some rows anew that another key has sealed, or none for its place; tell how many were found.
+        """Seal some rows anew that another key has sealed, or none for its place; return how many were found.
 
         One that does not open is named in ``unreadable`` and left as it is; those in it are passed over.
         """

@@ -1,7 +1,7 @@
-"""Tell a message that is lost from one that waits: by how far its queue has come.
+"""Distinguish a message that is lost from one that waits: by how far its queue has come.
 
-Messages of a queue are taken in the order in which they were sent. What was rung before the message that is taken next
-was sent is not in the queue any more: a daemon has it, which works on it soon, or it is lost.
+Messages of a queue are taken in the order in which they were sent. What was sent before the message that is taken next
+is not in the queue any more: a daemon has it, which works on it soon, or it is lost.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ class QueueHeads:
         """What was taken next so long ago that its daemon has come to it."""
 
     def lost_before(self, queues: Sequence[str]) -> Mapping[str, LostBefore]:
-        """Look at queues; raise BrokerUnavailableError, when nothing can be rung anyway."""
+        """Look at queues; raise BrokerUnavailableError, when nothing can be dispatched anyway."""
         found = self._queues.look_at(queues) if queues else {}
         return {queue: self._judge(queue, state) for queue, state in found.items()}
 

@@ -10,12 +10,12 @@ from app.services.maintenance.ports import StuckRuns
 from app.services.runs.lifecycle import RunLifecycle
 
 ATTEMPTS: Final = 4
-"""Attempts to free a run, each as far from the next as rings are, before it is given up."""
+"""Attempts to free a run, each as far from the next as repeated messages are, before it is given up."""
 _BATCH: Final = 100
 
 
 class StuckRunRescuer:
-    """Looks after runs that can never end by themselves."""
+    """Frees runs that can not end by themselves."""
 
     def __init__(
         self, *, runs: StuckRuns, lifecycle: RunLifecycle, stuck_seconds: float, monotonic: Callable[[], float]
@@ -35,12 +35,12 @@ class StuckRunRescuer:
         skipped = self._rows.skipped()
         failed = {run_id: self._attempts[run_id] for run_id in skipped if run_id in self._attempts}
         for run_id in self._runs.stuck(seconds=self._stuck_seconds, limit=_BATCH, skipped=skipped):
-            tell = partial(self._lifecycle.record_unhandled, run_id)
-            if self._rows.handle(run_id, partial(self._lifecycle.rescue, run_id), tell=tell):
+            report = partial(self._lifecycle.record_unhandled, run_id)
+            if self._rows.handle(run_id, partial(self._lifecycle.rescue, run_id), report=report):
                 continue
             failed[run_id] = self._attempts.get(run_id, 0) + 1
             if failed[run_id] >= ATTEMPTS:
-                self._rows.handle(run_id, partial(self._end, run_id, failed[run_id]), tell=tell)
+                self._rows.handle(run_id, partial(self._end, run_id, failed[run_id]), report=report)
         self._attempts = failed
 
     def _end(self, run_id: str, attempts: int) -> None:

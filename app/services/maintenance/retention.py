@@ -1,4 +1,4 @@
-"""Forget what nobody will ask for any more, in small batches: each kind a duty of its own, all at one pace."""
+"""Prune what is past its retention, in small batches: each kind a duty of its own, all at one pace."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ BATCH: Final = 1000
 """Rows of one transaction."""
 RUNS_AT_ONCE: Final = 100
 _PASS_SECONDS: Final = 300.0
-"""A kind of which nothing is left to forget is looked at again so long after."""
+"""A kind of which nothing is left to prune is looked at again so long after."""
 _MOST_SKIPPED: Final = 20
 """Rows of a kind that can not be removed; beyond it the kind's pass ends."""
 
@@ -29,16 +29,16 @@ class RowsLeftError(Exception):
 class Pruning:
     """One kind of rows. One that can not be removed, and breaks every batch that it is in, is found and passed over."""
 
-    def __init__(self, name: str, forget: Callable[..., int], pace: Pace) -> None:
-        """``forget`` takes ``limit`` and ``skip``."""
+    def __init__(self, name: str, prune: Callable[..., int], pace: Pace) -> None:
+        """``prune`` takes ``limit`` and ``skip``."""
         self.name = name
-        self._forget = forget
+        self._prune = prune
         self._pace = pace
         self._limit = BATCH
         self._skip = 0
 
     def turn(self) -> bool:
-        """Forget for a while; tell whether there may be more. Raise RowsLeftError after a pass that skipped some."""
+        """Prune for a while; return whether there may be more. Raise RowsLeftError after a pass that skipped some."""
         until = self._pace.monotonic() + TURN_SECONDS
         while self._pace.monotonic() < until:
             if not self._pace.take(self._batch):
@@ -48,7 +48,7 @@ class Pruning:
 
     def _batch(self) -> bool:
         try:
-            removed = self._forget(limit=self._limit, skip=self._skip)
+            removed = self._prune(limit=self._limit, skip=self._skip)
         except StoreUnavailableError:
             raise
         except Exception:
@@ -60,7 +60,7 @@ class Pruning:
         is_full = removed >= self._limit
         self._limit = min(self._limit * 2, BATCH)
         if removed:
-            logger.info("forgot old rows", extra={"duty": self.name, "rows": removed})
+            logger.info("pruned old rows", extra={"duty": self.name, "rows": removed})
         return is_full
 
     def _end_pass(self) -> None:
@@ -82,7 +82,7 @@ class RunPruning:
         self._at_once = RUNS_AT_ONCE
 
     def turn(self) -> bool:
-        """Forget for a while; tell whether there may be more."""
+        """Prune for a while; return whether there may be more."""
         until = self._pace.monotonic() + TURN_SECONDS
         while self._pace.monotonic() < until:
             if self._waiting:
@@ -101,12 +101,12 @@ class RunPruning:
 
     def _batch(self) -> None:
         chosen = self._waiting[: self._at_once]
-        forget = partial(self._prunable.prune_runs, chosen, seconds=self._seconds, limit=BATCH)
+        prune = partial(self._prunable.prune_runs, chosen, seconds=self._seconds, limit=BATCH)
         if len(chosen) == 1:
-            forgotten = self._rows.handle(chosen[0], forget)
+            pruned = self._rows.handle(chosen[0], prune)
         else:
             try:
-                forgotten = forget()
+                pruned = prune()
             except StoreUnavailableError:
                 raise
             except Exception:
@@ -114,14 +114,14 @@ class RunPruning:
                 self._at_once = len(chosen) // 2
                 return
         self._at_once = min(2 * self._at_once, RUNS_AT_ONCE)
-        if forgotten is None or forgotten.is_done:
+        if pruned is None or pruned.is_done:
             del self._waiting[: len(chosen)]
-        if forgotten is not None and forgotten.rows:
-            logger.info("forgot old rows", extra={"duty": "forgetting runs", "rows": forgotten.rows})
+        if pruned is not None and pruned.rows:
+            logger.info("pruned old rows", extra={"duty": "forgetting runs", "rows": pruned.rows})
 
 
 class Retention:
-    """What forgets. Live runs and living records are never touched; 0 seconds keep for ever."""
+    """All duties that prune. Live runs and living records are never touched; 0 seconds keep for ever."""
 
     def __init__(self, prunable: PrunableRows, settings: Settings, pace: Pace) -> None:
         self._prunable = prunable
@@ -142,8 +142,8 @@ class Retention:
             ("announcements", prunable.prune_announcements, runs),
         )
         kinds = [("keys", prunable.prune_keys), ("messages", prunable.prune_messages)]
-        kinds += [(name, partial(forget, seconds=seconds)) for name, forget, seconds in aged if seconds > 0]
-        made = [_duty(f"forgetting {name}", Pruning(name, forget, self._pace).turn) for name, forget in kinds]
+        kinds += [(name, partial(prune, seconds=seconds)) for name, prune, seconds in aged if seconds > 0]
+        made = [_duty(f"forgetting {name}", Pruning(name, prune, self._pace).turn) for name, prune in kinds]
         if runs > 0:
             made.append(_duty("forgetting runs", RunPruning(prunable, self._pace, seconds=runs).turn))
         return made

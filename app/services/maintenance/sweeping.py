@@ -1,4 +1,4 @@
-"""Repair what no message told: publish what was promised, ring again, settle. The leader does it, a duty for each.
+"""Repair what lost messages leave: publish what was promised, dispatch again, settle. Each is a duty of the leader.
 
 The leader looks by one cheap question whether anything is due, and acts only where something is. Every duty is
 idempotent and works in small batches, so that a leader that dies in between leaves nothing half-done.
@@ -23,18 +23,18 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 _MOST_BATCHES: Final = 40
-"""Of rings in a turn: a queue of tens of thousands that was lost is filled at once."""
+"""Of messages in a turn: a queue of tens of thousands that was lost is filled at once."""
 _SETTLED: Final = 0.6
-"""The part of the time before a ring is repeated for which a daemon may hold a message before it comes to it."""
+"""The part of the time before a message is repeated for which a daemon may hold a message before it comes to it."""
 
 _THOROUGH_EVERY: Final = 5
 """Work whose message was lost has waited for long already: it is looked for at each fifth sweep only."""
 
 
 class SweepDuties:
-    """Looks after what waits in vain. A row that breaks its duty is told of at its run, and rung again later."""
+    """Finds what waits in vain. A row that breaks its duty is recorded at its run, and dispatched again later."""
 
-    def __init__(  # what each of its duties works on
+    def __init__(
         self,
         *,
         units: DueUnits,
@@ -76,7 +76,7 @@ class SweepDuties:
             return self._promised.handle(
                 id,
                 partial(self._dispatcher.publish, task, args, queue=queue),
-                tell=lambda why: self._tell(args[0], why),
+                report=lambda why: self._record(args[0], why),
             )
 
         self._messages.publish_waiting(
@@ -87,7 +87,7 @@ class SweepDuties:
         )
 
     def dispatch_units(self) -> None:
-        """Ring for the units that nobody has come for."""
+        """Dispatch the units that no daemon has claimed."""
         seconds = self._settings.ring_after_seconds
         lost = self._unit_heads.lost_before(self._units.due_queues(ring_after_seconds=seconds))
         for limit in self._limits():
@@ -98,7 +98,7 @@ class SweepDuties:
                 if self._dispatched_units.handle(
                     dispatch.unit_id,
                     partial(self._dispatcher.dispatch, [dispatch]),
-                    tell=partial(self._tell, dispatch.run_id),
+                    report=partial(self._record, dispatch.run_id),
                 )
                 is False
             ]
@@ -106,7 +106,7 @@ class SweepDuties:
                 return
 
     def dispatch_runs(self) -> None:
-        """Ring for the runs that nobody has come for."""
+        """Dispatch the runs that no daemon has taken up."""
         seconds = self._settings.ring_after_seconds
         lost = self._run_heads.lost_before(self._runs.due_queues(ring_after_seconds=seconds))
         for limit in self._limits():
@@ -117,7 +117,7 @@ class SweepDuties:
                 if self._dispatched_runs.handle(
                     run_id,
                     partial(self._dispatcher.dispatch_run, run_id, queue=queue),
-                    tell=partial(self._tell, run_id),
+                    report=partial(self._record, run_id),
                 )
                 is False
             ]
@@ -125,7 +125,7 @@ class SweepDuties:
                 return
 
     def _limits(self) -> Sequence[int]:
-        """Begin with one ring where the last ones were not taken: many rows would be marked for nothing."""
+        """Begin with one message where the last ones were not taken: many rows would be marked for nothing."""
         return [*([1] if self._was_missed else []), *[BATCH] * _MOST_BATCHES]
 
     def _is_over(self, missed: Sequence[str], redispatch: Callable[[Sequence[str]], None]) -> bool:
@@ -136,11 +136,13 @@ class SweepDuties:
         return self._was_missed
 
     def settle(self) -> None:
-        """Settle the runs that have no work left, and that nobody has ended."""
+        """Settle the runs that have no work left and have not ended."""
         for run_id in self._runs.unsettled(limit=BATCH, skipped=self._unsettled.skipped()):
-            self._unsettled.handle(run_id, partial(self._lifecycle.settle, run_id), tell=partial(self._tell, run_id))
+            self._unsettled.handle(
+                run_id, partial(self._lifecycle.settle, run_id), report=partial(self._record, run_id)
+            )
 
-    def _tell(self, run_id: str, why: str) -> None:
+    def _record(self, run_id: str, why: str) -> None:
         self._lifecycle.record_unhandled(run_id, why)
 
 
@@ -154,7 +156,7 @@ class Sweeper:
         self._look_error: str | None = None
 
     def sweep(self) -> None:
-        """Look what is due, and begin it; nothing of it is waited for."""
+        """Look what is due, and begin it without waiting for it."""
         self._duties.begin_due(self._find_due())
 
     def wait(self, timeout_seconds: float) -> bool:

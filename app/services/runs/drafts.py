@@ -62,11 +62,11 @@ class RunDrafts:
         idempotency: IdempotencyKey | None,
         faults: Sequence[Failure],
     ) -> RunDraft:
-        """Make a draft; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
+        """Return a draft; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
         found = self._references.read(
             environment_id, job_id=request.sync_job_id or None, account_id=request.integrated_account_id or None
         )
-        job, account, webhook = found.job, found.account, self._webhook(environment_id, request)
+        job, account, webhook = found.job, found.account, self._read_webhook(environment_id, request)
         failures = [*faults, *_reference_failures(request, job, account, webhook)]
         failures += _destination_failures(request)
         bound, arg_failures = _bind_args(request, job)
@@ -85,11 +85,11 @@ class RunDrafts:
         )
 
     def draft_unread(self, environment_id: EnvironmentId, request: RunRequest) -> RunDraft | None:
-        """Make a draft that supposes what is known of its job; None where something has to be read or refused first."""
+        """Return a draft by what is known of its job; None where something has to be read or refused first."""
         known = self._jobs.find(environment_id, request.sync_job_id)
         if known is None or request.resources is not None or request.mutex_key or request.state_key:
             return None
-        webhook = self._webhook(environment_id, request)
+        webhook = self._read_webhook(environment_id, request)
         bound, arg_failures = _bind_args(request, known.job)
         is_webhook_missing = bool(request.webhook_id) and webhook is None
         if arg_failures or is_webhook_missing or _destination_failures(request):
@@ -98,10 +98,10 @@ class RunDrafts:
         return replace(draft, supposes=known)
 
     def _cache(self, known: CachedJob) -> None:
-        """Remember a job, unless its runs need more than itself: their account's context, or mappings."""
+        """Keep a job, unless its runs need more than itself: their account's context, or mappings."""
         job = known.job
         if not (job.mutex_key or job.state_key or any(unified_name(item.resource) for item in known.items)):
-            self._jobs.note(known)
+            self._jobs.put(known)
 
     def _build(
         self,
@@ -114,7 +114,7 @@ class RunDrafts:
         webhook: Webhook | None,
         idempotency: IdempotencyKey | None,
     ) -> RunDraft:
-        job, group_key = known.job, self._group_key(request)
+        job, group_key = known.job, self._choose_group(request)
         return RunDraft(
             id=new_id(),
             environment_id=environment_id,
@@ -127,20 +127,20 @@ class RunDrafts:
             version=job.default_runtime_version,
             group_key=group_key,
             queue=routing.queue_of(group_key),
-            overlap_seconds=self._overlap_seconds(request, job),
+            overlap_seconds=self._choose_overlap(request, job),
             mutex_key=keys.get(run_keys.MUTEX_KEY),
             state_key=keys.get(run_keys.STATE_KEY),
             changes_only=webhook is not None and webhook.changes_only,
             idempotency=idempotency,
         )
 
-    def _webhook(self, environment_id: EnvironmentId, request: RunRequest) -> Webhook | None:
+    def _read_webhook(self, environment_id: EnvironmentId, request: RunRequest) -> Webhook | None:
         return self._webhooks.get(environment_id, request.webhook_id) if request.webhook_id else None
 
-    def _group_key(self, request: RunRequest) -> str | None:
+    def _choose_group(self, request: RunRequest) -> str | None:
         return None if request.webhook_id else request.daemon_group_key or self._default_group
 
-    def _overlap_seconds(self, request: RunRequest, job: SyncJob) -> int:
+    def _choose_overlap(self, request: RunRequest, job: SyncJob) -> int:
         chosen = (request.overlap_seconds, job.overlap_seconds, self._default_overlap_seconds)
         return next(seconds for seconds in chosen if seconds is not None)
 
@@ -172,7 +172,7 @@ def _reference_failures(
 
 
 def _bind_args(request: RunRequest, job: SyncJob | None) -> tuple[JsonObject, Sequence[Failure]]:
-    """Fill defaults in and check: the job's own rule sees only arguments that its schema takes."""
+    """Fill in defaults and check: the job's own rule sees only arguments that its schema accepts."""
     if job is None:
         return request.args, []
     bound, failures = arguments.bind(job.args_schema, request.args)
@@ -249,8 +249,8 @@ class JobCache:
         self._lock = threading.Lock()
         self._jobs: OrderedDict[tuple[EnvironmentId, str], CachedJob] = OrderedDict()
 
-    def note(self, known: CachedJob) -> None:
-        """Remember a job in the place of what was known of it; forget the one that was not used for longest."""
+    def put(self, known: CachedJob) -> None:
+        """Keep a job in the place of what was known of it; drop the one that was not used for longest."""
         key = (known.job.environment_id, known.job.id)
         with self._lock:
             self._jobs[key] = known

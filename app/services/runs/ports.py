@@ -83,7 +83,7 @@ class LockedRun(Protocol):
     def delete_vanished(self, ended: Pass, *, count: int) -> None:
         """Make tombstones of what was counted."""
 
-    def tell_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+    def queue_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
         """Queue the events of ``tell`` about what was counted; return the delivery unit to dispatch."""
 
     def held_keys(self, ended: Pass) -> JsonObject | None:

@@ -173,7 +173,7 @@ class _EndedResource:
         if not found.vanished:
             return
         if self.run.webhook_id:
-            self.deletions.delivery_unit_id = self.locked.tell_vanished(seen, self._draft_events)
+            self.deletions.delivery_unit_id = self.locked.queue_vanished(seen, self._draft_events)
         else:
             self.locked.delete_vanished(seen, count=found.vanished)
             logger.info("records were deleted", extra={"run_id": self.run.id, "count": found.vanished})

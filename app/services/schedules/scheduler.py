@@ -112,7 +112,7 @@ class CronScheduler:
 
     def _handle(self, due: DueTrigger, act: Callable[[], None]) -> None:
         """Do something about a due time; what it breaks by is written at its trigger."""
-        self._rows.handle(due.trigger.id, act, tell=lambda why: self._fail(due, why, _next_time(due)))
+        self._rows.handle(due.trigger.id, act, report=lambda why: self._fail(due, why, _next_time(due)))
 
     def _make_run(self, due: DueTrigger) -> None:
         next_run_at = None

@@ -31,7 +31,7 @@ class WorkerContext:
     settings: Settings
     dispatcher: Dispatcher
     is_stopping: Callable[[], bool]
-    """Whether the daemon was told to stop: a slice then ends after its page."""
+    """Whether the daemon is to stop: a slice then ends after its page."""
 
 
 class Units(Protocol):

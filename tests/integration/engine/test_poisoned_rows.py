@@ -213,7 +213,7 @@ def test_daemon_that_can_not_be_taken_down(place: LedPlace) -> None:
         collect=partial(Reports().collect, limit=2000), registry=registry, silence_seconds=40.0, monotonic=lambda: 0.0
     )
 
-    heartbeat_collector.take()
+    heartbeat_collector.collect()
     place.execute("alter table daemon drop constraint poison", "")
 
     live = registry.live_by_group(within_seconds=60.0)

@@ -189,7 +189,7 @@ class FakeLockedRun:
     def delete_vanished(self, ended: Pass, *, count: int) -> None:
         self._moves.deleted[ended.resource] = count
 
-    def tell_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+    def queue_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
         self._moves.has_decided_deletions = True
         self._moves.deleted[ended.resource] = self._moves.vanished.vanished
         return self.queue_events(tell([f"gone-{number}" for number in range(self._moves.vanished.vanished)]))

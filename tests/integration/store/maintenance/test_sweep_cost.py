@@ -117,7 +117,7 @@ def test_idle_fleet_asks_postgres_at_most_twice_a_second(counted: CountedEngine,
         silence_seconds=40,
         monotonic=lambda: now[0],
     )
-    duty = Duty(name="roll call", do=heartbeat_collector.take, every_seconds=settings.heartbeat_seconds)
+    duty = Duty(name="roll call", do=heartbeat_collector.collect, every_seconds=settings.heartbeat_seconds)
     sweepers = [make_sweeper(counted.engine, settings, one, lambda: now[0], duty) for one in fleet]
 
     def live(seconds: int) -> None:

@@ -58,32 +58,32 @@ def heartbeat_collector(reports: Reports, registry: FakeRegistry, now: list[floa
 def test_leader_takes_down_the_last_report_of_each_daemon() -> None:
     registry = FakeRegistry()
 
-    heartbeat_collector(Reports([heartbeat("a", None), heartbeat("b"), heartbeat("a", 2.0)]), registry, [0.0]).take()
+    heartbeat_collector(Reports([heartbeat("a", None), heartbeat("b"), heartbeat("a", 2.0)]), registry, [0.0]).collect()
 
     assert registry.noted == [({"a": 2.0, "b": 1.0}, None)]
 
 
 def test_leader_judges_nobody_before_it_has_listened_long_enough() -> None:
     registry, now = FakeRegistry(), [0.0]
-    roll = heartbeat_collector(Reports(), registry, now)
+    collector = heartbeat_collector(Reports(), registry, now)
 
     for now[0] in (0.0, 39.0, 40.0):
-        roll.take()
+        collector.collect()
 
     assert [silence for _, silence in registry.noted] == [None, None, SILENCE]
 
 
 def test_leader_begins_to_listen_anew_after_the_broker_was_away() -> None:
     reports, registry, now = Reports(), FakeRegistry(), [0.0]
-    roll = heartbeat_collector(reports, registry, now)
-    roll.take()
+    collector = heartbeat_collector(reports, registry, now)
+    collector.collect()
 
     now[0], reports.is_away = 50.0, True
-    roll.take()
+    collector.collect()
     now[0], reports.is_away = 60.0, False
-    roll.take()
+    collector.collect()
     now[0] = 100.0
-    roll.take()
+    collector.collect()
 
     assert [silence for _, silence in registry.noted] == [None, None, SILENCE]
 
@@ -93,7 +93,7 @@ def test_leader_warns_of_daemons_that_fell_silent(
     silent: int, warnings: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        heartbeat_collector(Reports(), FakeRegistry(silent=silent), [0.0]).take()
+        heartbeat_collector(Reports(), FakeRegistry(silent=silent), [0.0]).collect()
 
     assert caplog.messages == warnings
 
@@ -114,15 +114,15 @@ def test_report_that_can_not_be_taken_down_leaves_the_others_theirs() -> None:
     registry = ChoosyRegistry()
     reports = Reports([heartbeat("a"), heartbeat("poisoned"), heartbeat("b")])
 
-    heartbeat_collector(reports, registry, [0.0]).take()
+    heartbeat_collector(reports, registry, [0.0]).collect()
 
     assert registry.noted == [({"a": 1.0}, None), ({"b": 1.0}, None), ({}, None)]
 
 
-def test_roll_call_that_finds_postgres_away_tells_so() -> None:
+def test_collector_that_finds_postgres_away_raises() -> None:
     registry = ChoosyRegistry(breaks_by=StoreUnavailableError())
 
     with pytest.raises(StoreUnavailableError):
-        heartbeat_collector(Reports([heartbeat("a"), heartbeat("poisoned")]), registry, [0.0]).take()
+        heartbeat_collector(Reports([heartbeat("a"), heartbeat("poisoned")]), registry, [0.0]).collect()
 
     assert registry.noted == []
