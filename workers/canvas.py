@@ -17,17 +17,17 @@ def build(start: RunStart) -> Signature:
     """Build the canvas of a run that starts."""
     if start.delivery_unit_id is not None:
         # A webhook run waits for the receiver's answer to its started event; that answer wakes the rest.
-        return _signature(tasks.SYNC_UNIT, start.context, start.delivery_unit_id)
-    return group(_branch(start, item.name) for item in start.context.plan.roots)
+        return _build_signature(tasks.SYNC_UNIT, start.context, start.delivery_unit_id)
+    return group(_build_branch(start, item.name) for item in start.context.plan.roots)
 
 
-def _branch(start: RunStart, name: str) -> Signature:
+def _build_branch(start: RunStart, name: str) -> Signature:
     """Chain a resource with the group of its children's branches."""
-    own = _signature(tasks.SYNC_RESOURCE, start.context, start.context.resource_ids[name])
-    children = [_branch(start, child.name) for child in start.context.plan.children_of(name)]
+    own = _build_signature(tasks.SYNC_RESOURCE, start.context, start.context.resource_ids[name])
+    children = [_build_branch(start, child.name) for child in start.context.plan.children_of(name)]
     return chain(own, group(children)) if children else own
 
 
-def _signature(task: str, context: RunContext, row_id: str) -> Signature:
+def _build_signature(task: str, context: RunContext, row_id: str) -> Signature:
     options = {"queue": context.queue, "task_id": timed_id()}
     return Signature(task, args=(context.run.id, row_id), immutable=True, options=options)

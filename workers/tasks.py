@@ -32,12 +32,12 @@ def start_run(task: Task, run_id: str) -> str | None:
 
 def sync_resource(task: Task, run_id: str, resource_id: str) -> str | None:
     """Work for one slice on a resource's next free unit."""
-    return _to_settle(services().worker.work_on_resource(resource_id, report=partial(describe, task)))
+    return _run_to_settle(services().worker.work_on_resource(resource_id, report=partial(describe, task)))
 
 
 def sync_unit(task: Task, run_id: str, unit_id: str) -> str | None:
     """Work for one slice on a unit."""
-    return _to_settle(services().worker.work(unit_id, report=partial(describe, task)))
+    return _run_to_settle(services().worker.work(unit_id, report=partial(describe, task)))
 
 
 _BODIES = {tasks.START_RUN: start_run, tasks.SYNC_RESOURCE: sync_resource, tasks.SYNC_UNIT: sync_unit}
@@ -45,5 +45,5 @@ for _name in (*_BODIES, *(former for former, name in tasks.FORMER.items() if nam
     app.task(name=_name, bind=True)(_BODIES[tasks.current_name(_name)])
 
 
-def _to_settle(outcome: SliceOutcome) -> str | None:
+def _run_to_settle(outcome: SliceOutcome) -> str | None:
     return outcome.run_id if outcome.may_settle else None

@@ -23,7 +23,7 @@ from app.services.ports import Source
 from app.services.runs.lifecycle import RunLifecycle
 from app.services.schedules.scheduler import CronScheduler
 from app.services.units.account_fairness import AccountFairness
-from app.services.units.batch_merging import BatchMerging, merge_bounds
+from app.services.units.batch_merging import BatchMerging, read_merge_bounds
 from app.services.units.delivery_pool import DeliveryPool
 from app.services.units.delivery_worker import DeliveryWorker
 from app.services.units.fetch_worker import FetchWorker
@@ -102,7 +102,7 @@ def build_daemon_services(settings: Settings, outside: Outside = REAL) -> Daemon
 
 def _build_unit_worker(shared: Shared, source: Source, pool: DeliveryPool, worker_context: WorkerContext) -> UnitWorker:
     settings, units = worker_context.settings, UnitStore(shared.engine)
-    bounds = merge_bounds(settings)
+    bounds = read_merge_bounds(settings)
     deliveries, spools = DeliveryStore(shared.engine, bounds), SpoolStore(shared.engine)
     fairness = AccountFairness(units, worker_context)
     keeper = LeaseKeeper(units, lease_seconds=settings.lease_seconds)
@@ -184,7 +184,7 @@ def _build_due_duties(shared: Shared, pool: DeliveryPool, settings: Settings) ->
         settings=settings,
     )
     return (
-        *sweeping.duties(),
+        *sweeping.build_duties(),
         Duty(name="triggers", do=scheduler.run_due_now, is_due=lambda due: due.triggers),
         Duty(name="announcing", do=announcing.send_due, is_due=lambda due: due.announcements),
     )
@@ -208,7 +208,7 @@ def _build_periodic_duties(shared: Shared, heartbeats: CeleryHeartbeats, setting
     return (
         Duty(name="roll call", do=heartbeat_collector.collect, every_seconds=settings.heartbeat_seconds),
         Duty(name="orphaned sessions", do=sessions.end_orphaned, every_seconds=settings.lease_seconds / 3),
-        Duty(name="rescue", do=rescuer.step, every_seconds=settings.ring_after_seconds),
+        Duty(name="rescue", do=rescuer.rescue_stuck, every_seconds=settings.ring_after_seconds),
         *_build_clearing_duties(shared, settings),
     )
 
@@ -217,7 +217,7 @@ def _build_clearing_duties(shared: Shared, settings: Settings) -> Sequence[Duty]
     """Build the duties that remove or renumber rows, all at one pace."""
     pace = Pace()
     return (
-        *Retention(RetentionStore(shared.engine), settings, pace).duties(),
-        *ErasureDuty(ErasureStore(shared.engine), shared.lifecycle.stop, pace).duties(),
-        *Numbering(RecordNumbers(shared.engine), pace).duties(),
+        *Retention(RetentionStore(shared.engine), settings, pace).build_duties(),
+        *ErasureDuty(ErasureStore(shared.engine), shared.lifecycle.stop, pace).build_duties(),
+        *Numbering(RecordNumbers(shared.engine), pace).build_duties(),
     )

@@ -19,7 +19,7 @@ from app.engine.redaction import entered_paths, holds_mask, restored
 from app.engine.status import AccountStatus
 from app.engine.unified import mapping
 from app.services.accounts import shown_statuses
-from app.services.contexts.account_configs import declared_paths
+from app.services.contexts.account_configs import find_declared_paths
 from app.services.contexts.account_origins import AccountOrigins
 
 _DEFAULT_METHOD = "api_key"
@@ -115,7 +115,7 @@ class AccountService:
             "integration_override": fields.get("integration_override", {}),
         }
         context = context_size.checked(fields.get("context", {}))
-        values |= self._origins.of_new(environment_id, integration.id, values["integration_override"], context)
+        values |= self._origins.choose_for_new(environment_id, integration.id, values["integration_override"], context)
         declared = self._declared(environment_id, integration.id, values["integration_override"])
         entered = entered_paths(declared, frozenset(), context)
         return self._accounts.create(environment_id, new_id(), values, context=context, plain_paths=entered)
@@ -183,7 +183,7 @@ class AccountService:
         if failures:
             raise InvalidInputError(failures)
         if "integration_override" in values:
-            values["override_origins"] = self._origins.of_override(
+            values["override_origins"] = self._origins.choose_for_override(
                 current, values["integration_override"], changes["integration_override"]
             )
         sent: JsonObject = changes.get("context", {})
@@ -221,7 +221,7 @@ class AccountService:
         raise InvalidInputError([Failure("id", f"actions.post_install of '{account.integration_name}' {reason}")])
 
     def _declared(self, environment_id: EnvironmentId, integration_id: str, override: JsonObject) -> frozenset[Path]:
-        return declared_paths(self._effective.get(environment_id, integration_id), override)
+        return find_declared_paths(self._effective.get(environment_id, integration_id), override)
 
     def _integration_failures(
         self, environment_id: EnvironmentId, integration_id: str, fields: JsonObject

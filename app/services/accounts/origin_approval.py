@@ -8,7 +8,7 @@ from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.integrations import config as integration_config
 from app.engine.merging import overridden
 from app.engine.objects.objects import IntegratedAccount, Integration
-from app.services.contexts.account_configs import config_of
+from app.services.contexts.account_configs import read_account_config
 from app.services.ports import IntegrationReader
 
 
@@ -48,7 +48,7 @@ class OriginApproval:
         account = self._accounts.anywhere(account_id)
         if account is None:
             raise NotFoundError("integrated account", account_id)
-        origins = sorted(secret_origins.decided(config_of(account, self._effective), account.context))
+        origins = sorted(secret_origins.decided(read_account_config(account, self._effective), account.context))
         if not origins:
             raise InvalidInputError([Failure("id", "its config leads nowhere: a part of its base_url has no value")])
         self._accounts.approve_origins(account_id, origins, self._hosts(account))

@@ -9,7 +9,7 @@ from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount
 from app.services.calls.accounts import refuse_inactive
-from app.services.contexts.account_configs import config_of
+from app.services.contexts.account_configs import read_account_config
 from app.services.ports import AccountReader, IntegrationReader
 
 
@@ -55,7 +55,7 @@ class Refreshing:
         return refreshed
 
     def _grant(self, account: IntegratedAccount) -> OAuthGrant:
-        grant = oauth.usable_grant(config_of(account, self._integrations).grants, account.context)
+        grant = oauth.usable_grant(read_account_config(account, self._integrations).grants, account.context)
         if grant is None:
             message = "has no OAuth 2 token that could be renewed: neither a refresh token nor client credentials"
             raise InvalidInputError([Failure("id", message)])

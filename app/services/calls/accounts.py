@@ -10,7 +10,7 @@ from app.engine.integrations.config import IntegrationConfig
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount
 from app.engine.status import AccountStatus
 from app.services.calls.request_limits import RequestLimits
-from app.services.contexts.account_configs import config_of
+from app.services.contexts.account_configs import read_account_config
 from app.services.contexts.account_origins import with_origins
 from app.services.ports import AccountReader, IntegrationReader
 
@@ -57,7 +57,7 @@ class CalledAccounts:
 
     def config(self, account: IntegratedAccount) -> IntegrationConfig:
         """Read how an account's API is spoken to; raise NotFoundError, or InvalidInputError for a broken config."""
-        return config_of(account, self._integrations)
+        return read_account_config(account, self._integrations)
 
 
 def refuse_inactive(account: IntegratedAccount, path: str) -> None:

@@ -10,7 +10,7 @@ from app.engine.integrations.offers import MappedModel, Offering
 from app.engine.merging import overridden
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount
 from app.services.accounts.accounts import IntegrationNames
-from app.services.contexts.account_configs import kept_config
+from app.services.contexts.account_configs import parse_kept_config
 from app.services.ports import AccountReader, IntegrationReader
 
 
@@ -67,7 +67,7 @@ class Offers:
             name=integration.name,
             category=integration.category,
             shown_config=redacted_config(raw),
-            config=kept_config(raw),
+            config=parse_kept_config(raw),
             models=self._models.mapped(environment_id, integration.name),
             unified_model_override=account.unified_model_override if account else {},
             account=account,

@@ -12,16 +12,16 @@ from app.engine.redaction import redacted, shown_paths
 from app.services.ports import IntegrationReader
 
 
-def config_of(account: IntegratedAccount, integrations: IntegrationReader) -> IntegrationConfig:
-    """Read how an account's API is called; raise NotFoundError, and as ``kept_config`` does."""
+def read_account_config(account: IntegratedAccount, integrations: IntegrationReader) -> IntegrationConfig:
+    """Read how an account's API is called; raise NotFoundError, and as ``parse_kept_config`` does."""
     integration = integrations.get(account.environment_id, account.integration_id)
     if integration is None:
         raise NotFoundError("integration", account.integration_name)
-    config = kept_config(overridden(integration.config, account.integration_override))
+    config = parse_kept_config(overridden(integration.config, account.integration_override))
     return config.given_for(integration.origins, integration.override_origins, account.override_origins)
 
 
-def kept_config(raw: JsonObject) -> IntegrationConfig:
+def parse_kept_config(raw: JsonObject) -> IntegrationConfig:
     """Read a config that was accepted once; raise InvalidInputError, naming the integration, where it no longer is."""
     config, faults = integration_config.parse_config(raw, "integration.config")
     if config is None:
@@ -36,25 +36,25 @@ class ShownContexts:
         """``integrations`` are those as their environment uses them."""
         self._integrations = integrations
 
-    def plain_paths(self, account: IntegratedAccount) -> frozenset[Path]:
+    def find_plain_paths(self, account: IntegratedAccount) -> frozenset[Path]:
         """Return the paths of an account's context that are shown."""
         if account.plain_paths == frozenset():
             return frozenset()
-        return shown_paths(self._declared(account), account.plain_paths)
+        return shown_paths(self._find_declared(account), account.plain_paths)
 
-    def of(self, account: IntegratedAccount) -> JsonObject:
+    def mask(self, account: IntegratedAccount) -> JsonObject:
         """Return an account's context with everything masked that may hold a secret."""
-        return redacted(account.context, self.plain_paths(account))
+        return redacted(account.context, self.find_plain_paths(account))
 
-    def _declared(self, account: IntegratedAccount) -> frozenset[Path]:
+    def _find_declared(self, account: IntegratedAccount) -> frozenset[Path]:
         try:
             integration = self._integrations.get(account.environment_id, account.integration_id)
         except UnreadableSecretError:
             # What it declares is not known: nothing is shown.
             return frozenset()
-        return declared_paths(integration, account.integration_override)
+        return find_declared_paths(integration, account.integration_override)
 
 
-def declared_paths(integration: Integration | None, override: JsonObject) -> frozenset[Path]:
+def find_declared_paths(integration: Integration | None, override: JsonObject) -> frozenset[Path]:
     """Return what an integration declares of the contexts of accounts that override its config."""
     return non_secrets.plain_paths(overridden(integration.config, override)) if integration else frozenset()

@@ -41,24 +41,26 @@ class AccountOrigins:
     def __init__(self, integrations: IntegrationReader) -> None:
         self._integrations = integrations
 
-    def of_new(
+    def choose_for_new(
         self, environment_id: EnvironmentId, integration_id: str, override: JsonObject, context: JsonObject
     ) -> JsonObject:
         """Return the columns with what a new account's secrets are given for."""
-        raw = self._raw(environment_id, integration_id, override)
+        raw = self._read_raw(environment_id, integration_id, override)
         config = None if raw is None else integration_config.parse_config(raw)[0]
         if raw is None or config is None:
             return {}
         origins = secret_origins.decided(config, context) if _holds_secrets(context, config.plain_paths) else None
         return {"origins": origins, "override_origins": secret_origins.given_for(raw, override)}
 
-    def of_override(self, before: IntegratedAccount, override: JsonObject, sent: JsonObject) -> Sequence[str] | None:
+    def choose_for_override(
+        self, before: IntegratedAccount, override: JsonObject, sent: JsonObject
+    ) -> Sequence[str] | None:
         """Return the hosts that a changed override's secrets are for: as before, unless all are entered again."""
         if secret_origins.keeps_secrets(override, redacted_config(override), sent):
             if before.override_origins is not None:
                 return before.override_origins
             override = before.integration_override
-        raw = self._raw(before.environment_id, before.integration_id, override)
+        raw = self._read_raw(before.environment_id, before.integration_id, override)
         return None if raw is None else secret_origins.given_for(raw, override)
 
     def changed(
@@ -68,7 +70,7 @@ class AccountOrigins:
 
         It stays as long as one of them stays that was not entered again.
         """
-        config = self._config(before.environment_id, before.integration_id, override)
+        config = self._read_config(before.environment_id, before.integration_id, override)
         # What is declared by this change itself is no less a secret for it.
         plain = frozenset() if config is None else config.plain_paths & (before.plain_paths or frozenset())
         if not _holds_secrets(context, plain):
@@ -76,7 +78,7 @@ class AccountOrigins:
         if secret_origins.keeps_secrets(context, redacted(context, plain), sent):
             if before.origins is not None:
                 return before.origins
-            config = self._config(before.environment_id, before.integration_id, before.integration_override)
+            config = self._read_config(before.environment_id, before.integration_id, before.integration_override)
             context = before.context
         return before.origins if config is None else secret_origins.decided(config, context)
 
@@ -91,7 +93,7 @@ class AccountOrigins:
             return account
         key = account.id if account.integration_override else account.integration_id
         if key not in known:
-            known[key] = self._readable_config(account)
+            known[key] = self._read_readable_config(account)
         config = known[key]
         found = () if config is None else secret_origins.of_addresses(config.addresses, account.context)
         if account.origins.issuperset(found):
@@ -100,20 +102,20 @@ class AccountOrigins:
             return account
         return replace(account, status=_NEEDY, last_error=f"{secret_origins.CODE}: {secret_origins.CHANGED}")
 
-    def _readable_config(self, account: IntegratedAccount) -> IntegrationConfig | None:
+    def _read_readable_config(self, account: IntegratedAccount) -> IntegrationConfig | None:
         """Return the config that an account uses; None where it can not be read, and nothing is sent anyway."""
         try:
-            return self._config(account.environment_id, account.integration_id, account.integration_override)
+            return self._read_config(account.environment_id, account.integration_id, account.integration_override)
         except UnreadableSecretError:
             return None
 
-    def _config(
+    def _read_config(
         self, environment_id: EnvironmentId, integration_id: str, override: JsonObject
     ) -> IntegrationConfig | None:
-        raw = self._raw(environment_id, integration_id, override)
+        raw = self._read_raw(environment_id, integration_id, override)
         return None if raw is None else integration_config.parse_config(raw)[0]
 
-    def _raw(self, environment_id: EnvironmentId, integration_id: str, override: JsonObject) -> JsonObject | None:
+    def _read_raw(self, environment_id: EnvironmentId, integration_id: str, override: JsonObject) -> JsonObject | None:
         integration = self._integrations.get(environment_id, integration_id)
         return None if integration is None else overridden(integration.config, override)
 

@@ -163,12 +163,12 @@ class RunContexts:
         items, faults = definition.parse_resources(run.resources)
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
-        config = _config(account, rows.integration)
+        config = _read_config(account, rows.integration)
         account = with_origins(account, config, self._accounts)
         mappings, faults = self._unified.find_all(account, items)
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
-        seen = _scope(run, account, shown_paths(config.plain_paths, account.plain_paths))
+        seen = _build_scope(run, account, shown_paths(config.plain_paths, account.plain_paths))
         return RunContext(
             run=run,
             queue=routing.queue_of(run.daemon_group_key),
@@ -192,7 +192,7 @@ class RunContexts:
         )
 
 
-def _config(account: IntegratedAccount, integration: Integration | None) -> IntegrationConfig:
+def _read_config(account: IntegratedAccount, integration: Integration | None) -> IntegrationConfig:
     if integration is None:
         raise RunUnworkableError(f"integration '{account.integration_name}' was deleted")
     config, faults = _parse(overridden(integration.config, account.integration_override))
@@ -217,7 +217,7 @@ def _parse_text(text: str) -> tuple[IntegrationConfig | None, Sequence[Failure]]
     return config, tuple(faults)
 
 
-def _scope(run: SyncJobRun, account: IntegratedAccount, plain: frozenset[Path]) -> JsonObject:
+def _build_scope(run: SyncJobRun, account: IntegratedAccount, plain: frozenset[Path]) -> JsonObject:
     shown = {
         "id": run.id,
         "sync_job_id": run.sync_job_id,

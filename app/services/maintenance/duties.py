@@ -174,7 +174,7 @@ class _Turns:
         with self._lock:
             lasts = 0.0 if self._began_at is None else self._monotonic() - self._began_at
             if lasts >= LONGEST_TURN_SECONDS:
-                self._fault = self._fault_of("hangs")
+                self._fault = self._build_fault("hangs")
             return self._fault
 
     def _note_failure(self, error: Exception) -> None:
@@ -186,12 +186,12 @@ class _Turns:
                 pause = min(2.0**self._failures, _LONGEST_PAUSE_SECONDS)
                 self._next_at = max(self._next_at, self._monotonic() + pause)
             if not is_known:
-                self._fault = self._fault_of(kind)
+                self._fault = self._build_fault(kind)
         if not is_known:
             # What passes is tried each second, and logged once.
             facts = {"duty": self.duty.name, "reason": kind}
             logger.warning("a duty failed", extra=facts, exc_info=None if is_passing else error)
 
-    def _fault_of(self, error: str) -> JsonObject:
+    def _build_fault(self, error: str) -> JsonObject:
         since = self._fault["since"] if self._fault else iso_utc(self._clock.now())
         return {"since": since, "failures": self._failures, "error": error}

@@ -64,7 +64,7 @@ class DutyRows:
         if report is None:
             return
         try:
-            report(reason_of(error))
+            report(describe_error(error))
         except Exception:
             logger.warning("nor could the reason be recorded", extra=facts, exc_info=True)
 
@@ -80,7 +80,7 @@ class DutyRows:
         self._paused[row_id] = (failures, now + pause)
 
 
-def reason_of(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
     """Return what a row's owner may read: the text of an error of Ferryman's own, else its kind alone."""
     return error.message if isinstance(error, FerrymanError) else f"it broke with {type(error).__name__}"
 

@@ -28,11 +28,11 @@ class ErasureDuty:
         self._pace = pace
         self._rows = DutyRows("erasing", monotonic=pace.monotonic)
 
-    def duties(self) -> Sequence[Duty]:
+    def build_duties(self) -> Sequence[Duty]:
         """Make the duty."""
-        return [Duty(name="erasing", do=self.turn, every_seconds=_EVERY_SECONDS)]
+        return [Duty(name="erasing", do=self.run_turn, every_seconds=_EVERY_SECONDS)]
 
-    def turn(self) -> bool:
+    def run_turn(self) -> bool:
         """Erase for a while; return whether there is more."""
         until = self._pace.monotonic() + TURN_SECONDS
         due = self._erasures.due(skipped=self._rows.skipped(), limit=_AT_ONCE)

@@ -70,7 +70,7 @@ class KeyRotation:
         self._rewrap()
         unreadable = set[str]()
         current = self._keys.current()
-        rows = self._reseal(current[0], unreadable) if current is not None and self._leaves(current[0]) else 0
+        rows = self._reseal(current[0], unreadable) if current is not None and self._count_left(current[0]) else 0
         went_on = rows > 0
         key_id = current[0] if current is not None and went_on else self._maker.rotate(current and current[0])[0]
         rows += self._reseal(key_id, unreadable)
@@ -87,7 +87,7 @@ class KeyRotation:
         for key_id, wrapped in self._keys.wrapped().items():
             self._keys.rewrap(key_id, self._maker.rewrapped(key_id, wrapped))
 
-    def _leaves(self, key_id: str) -> int:
+    def _count_left(self, key_id: str) -> int:
         return sum(rows for sealed_by, rows in self._rows.count_by_key().items() if sealed_by != key_id)
 
     def _reseal(self, key_id: str, unreadable: set[str]) -> int:

@@ -22,11 +22,11 @@ class Numbering:
         self._has_left_some = False
         self._came_to: str | None = None
 
-    def duties(self) -> Sequence[Duty]:
+    def build_duties(self) -> Sequence[Duty]:
         """Make the duty."""
-        return [Duty(name="numbering records", do=self.turn, every_seconds=_EVERY_SECONDS)]
+        return [Duty(name="numbering records", do=self.run_turn, every_seconds=_EVERY_SECONDS)]
 
-    def turn(self) -> bool:
+    def run_turn(self) -> bool:
         """Number for a while; return whether there is more to do at once."""
         place = self._numbers.place()
         if place is None:

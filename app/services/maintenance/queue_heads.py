@@ -30,7 +30,7 @@ class QueueHeads:
         self._passed: dict[str, datetime] = {}
         """What was taken next so long ago that its daemon has come to it."""
 
-    def lost_before(self, queues: Sequence[str]) -> Mapping[str, LostBefore]:
+    def find_lost(self, queues: Sequence[str]) -> Mapping[str, LostBefore]:
         """Look at queues; raise BrokerUnavailableError, when nothing can be dispatched anyway."""
         found = self._queues.look_at(queues) if queues else {}
         return {queue: self._judge(queue, state) for queue, state in found.items()}

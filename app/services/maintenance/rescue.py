@@ -26,7 +26,7 @@ class StuckRunRescuer:
         self._rows = DutyRows("rescue", monotonic=monotonic)
         self._attempts: dict[str, int] = {}
 
-    def step(self) -> None:
+    def rescue_stuck(self) -> None:
         """Free the runs that are stuck, and end those for which it has failed too often.
 
         A run is never ended at first sight: after an outage of everything each run looks stuck, and is about to go on.

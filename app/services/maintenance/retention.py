@@ -37,16 +37,16 @@ class Pruning:
         self._limit = BATCH
         self._skip = 0
 
-    def turn(self) -> bool:
+    def run_turn(self) -> bool:
         """Prune for a while; return whether there may be more. Raise RowsLeftError after a pass that skipped some."""
         until = self._pace.monotonic() + TURN_SECONDS
         while self._pace.monotonic() < until:
-            if not self._pace.take(self._batch):
+            if not self._pace.take(self._prune_batch):
                 self._end_pass()
                 return False
         return True
 
-    def _batch(self) -> bool:
+    def _prune_batch(self) -> bool:
         try:
             removed = self._prune(limit=self._limit, skip=self._skip)
         except StoreUnavailableError:
@@ -81,12 +81,12 @@ class RunPruning:
         self._after: tuple[object, str] | None = None
         self._at_once = RUNS_AT_ONCE
 
-    def turn(self) -> bool:
+    def run_turn(self) -> bool:
         """Prune for a while; return whether there may be more."""
         until = self._pace.monotonic() + TURN_SECONDS
         while self._pace.monotonic() < until:
             if self._waiting:
-                self._pace.take(self._batch)
+                self._pace.take(self._prune_batch)
             elif not self._find():
                 return False
         return True
@@ -99,7 +99,7 @@ class RunPruning:
         self._after = found[-1].place if found else None
         return bool(found)
 
-    def _batch(self) -> None:
+    def _prune_batch(self) -> None:
         chosen = self._waiting[: self._at_once]
         prune = partial(self._prunable.prune_runs, chosen, seconds=self._seconds, limit=BATCH)
         if len(chosen) == 1:
@@ -128,7 +128,7 @@ class Retention:
         self._settings = settings
         self._pace = pace
 
-    def duties(self) -> Sequence[Duty]:
+    def build_duties(self) -> Sequence[Duty]:
         """Make a duty of each kind that does not stay for ever."""
         prunable, settings = self._prunable, self._settings
         runs, tombstones = settings.run_retention_seconds, settings.tombstone_retention_seconds
@@ -143,11 +143,11 @@ class Retention:
         )
         kinds = [("keys", prunable.prune_keys), ("messages", prunable.prune_messages)]
         kinds += [(name, partial(prune, seconds=seconds)) for name, prune, seconds in aged if seconds > 0]
-        made = [_duty(f"forgetting {name}", Pruning(name, prune, self._pace).turn) for name, prune in kinds]
+        made = [_build_duty(f"forgetting {name}", Pruning(name, prune, self._pace).run_turn) for name, prune in kinds]
         if runs > 0:
-            made.append(_duty("forgetting runs", RunPruning(prunable, self._pace, seconds=runs).turn))
+            made.append(_build_duty("forgetting runs", RunPruning(prunable, self._pace, seconds=runs).run_turn))
         return made
 
 
-def _duty(name: str, turn: Callable[[], bool]) -> Duty:
+def _build_duty(name: str, turn: Callable[[], bool]) -> Duty:
     return Duty(name=name, do=turn, every_seconds=_PASS_SECONDS)

@@ -60,7 +60,7 @@ class SweepDuties:
         self._unsettled = DutyRows("settling", monotonic=monotonic)
         self._was_missed = False
 
-    def duties(self) -> Sequence[Duty]:
+    def build_duties(self) -> Sequence[Duty]:
         """List what it does, each apart from the others."""
         return (
             Duty(name="publishing", do=self.publish_promised, is_due=lambda due: due.messages),
@@ -89,8 +89,8 @@ class SweepDuties:
     def dispatch_units(self) -> None:
         """Dispatch the units that no daemon has claimed."""
         seconds = self._settings.ring_after_seconds
-        lost = self._unit_heads.lost_before(self._units.due_queues(ring_after_seconds=seconds))
-        for limit in self._limits():
+        lost = self._unit_heads.find_lost(self._units.due_queues(ring_after_seconds=seconds))
+        for limit in self._list_limits():
             wake_ups = self._units.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
             missed = [
                 dispatch.unit_id
@@ -108,8 +108,8 @@ class SweepDuties:
     def dispatch_runs(self) -> None:
         """Dispatch the runs that no daemon has taken up."""
         seconds = self._settings.ring_after_seconds
-        lost = self._run_heads.lost_before(self._runs.due_queues(ring_after_seconds=seconds))
-        for limit in self._limits():
+        lost = self._run_heads.find_lost(self._runs.due_queues(ring_after_seconds=seconds))
+        for limit in self._list_limits():
             found = self._runs.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
             missed = [
                 run_id
@@ -124,7 +124,7 @@ class SweepDuties:
             if self._is_over(missed, self._runs.redispatch) or len(found) < limit:
                 return
 
-    def _limits(self) -> Sequence[int]:
+    def _list_limits(self) -> Sequence[int]:
         """Begin with one message where the last ones were not taken: many rows would be marked for nothing."""
         return [*([1] if self._was_missed else []), *[BATCH] * _MOST_BATCHES]
 

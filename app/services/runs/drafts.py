@@ -67,8 +67,8 @@ class RunDrafts:
             environment_id, job_id=request.sync_job_id or None, account_id=request.integrated_account_id or None
         )
         job, account, webhook = found.job, found.account, self._read_webhook(environment_id, request)
-        failures = [*faults, *_reference_failures(request, job, account, webhook)]
-        failures += _destination_failures(request)
+        failures = [*faults, *_find_reference_failures(request, job, account, webhook)]
+        failures += _find_destination_failures(request)
         bound, arg_failures = _bind_args(request, job)
         resources = job.resources if job and request.resources is None else request.resources
         items, item_failures = definition.parse_resources(resources) if job else ([], [])
@@ -92,7 +92,7 @@ class RunDrafts:
         webhook = self._read_webhook(environment_id, request)
         bound, arg_failures = _bind_args(request, known.job)
         is_webhook_missing = bool(request.webhook_id) and webhook is None
-        if arg_failures or is_webhook_missing or _destination_failures(request):
+        if arg_failures or is_webhook_missing or _find_destination_failures(request):
             return None
         draft = self._build(environment_id, request, known, args=bound, keys={}, webhook=webhook, idempotency=None)
         return replace(draft, supposes=known)
@@ -121,7 +121,7 @@ class RunDrafts:
             request=request,
             args=args,
             args_hash=hashlib.sha256(encode([new_id()] if request.is_apart else args)).digest(),
-            sync_job=_snapshot(job),
+            sync_job=_take_snapshot(job),
             resources=job.resources if request.resources is None else request.resources,
             items=known.items,
             version=job.default_runtime_version,
@@ -145,7 +145,7 @@ class RunDrafts:
         return next(seconds for seconds in chosen if seconds is not None)
 
 
-def _snapshot(job: SyncJob) -> JsonObject:
+def _take_snapshot(job: SyncJob) -> JsonObject:
     return {
         "id": job.id,
         "integration_name": job.integration_name,
@@ -157,17 +157,17 @@ def _snapshot(job: SyncJob) -> JsonObject:
     }
 
 
-def _reference_failures(
+def _find_reference_failures(
     request: RunRequest, job: SyncJob | None, account: IntegratedAccount | None, webhook: Webhook | None
 ) -> Sequence[Failure]:
     """Find what does not exist, or does not belong together."""
     failures: list[Failure] = []
     if request.sync_job_id and job is None:
-        failures.append(_missing("sync_job_id", "sync job", request.sync_job_id))
+        failures.append(_build_missing("sync_job_id", "sync job", request.sync_job_id))
     if request.integrated_account_id:
-        failures += _account_failures(request, job, account)
+        failures += _find_account_failures(request, job, account)
     if request.webhook_id and webhook is None:
-        failures.append(_missing("webhook_id", "webhook", request.webhook_id))
+        failures.append(_build_missing("webhook_id", "webhook", request.webhook_id))
     return failures
 
 
@@ -205,7 +205,7 @@ def _resolve_keys(
             previous_run_date=None,
             run={"sync_job_id": job.id, "integrated_account_id": account.id},
         )
-        for context in (account.context, shown.of(account))
+        for context in (account.context, shown.mask(account))
     )
     for name, template in templates.items():
         if template is not None:
@@ -214,7 +214,7 @@ def _resolve_keys(
     return resolved, faults
 
 
-def _destination_failures(request: RunRequest) -> list[Failure]:
+def _find_destination_failures(request: RunRequest) -> list[Failure]:
     """Find what is wrong with where a run's records are to go."""
     failures = []
     if request.daemon_group_key and request.webhook_id:
@@ -226,9 +226,11 @@ def _destination_failures(request: RunRequest) -> list[Failure]:
     return [*failures, *events.choice_failures(request.events_to_send)]
 
 
-def _account_failures(request: RunRequest, job: SyncJob | None, account: IntegratedAccount | None) -> Sequence[Failure]:
+def _find_account_failures(
+    request: RunRequest, job: SyncJob | None, account: IntegratedAccount | None
+) -> Sequence[Failure]:
     if account is None:
-        return [_missing("integrated_account_id", "integrated account", request.integrated_account_id)]
+        return [_build_missing("integrated_account_id", "integrated account", request.integrated_account_id)]
     if account.status == AccountStatus.INACTIVE:
         return [Failure("integrated_account_id", INACTIVE)]
     if job is None or account.integration_name == job.integration_name:
@@ -237,7 +239,7 @@ def _account_failures(request: RunRequest, job: SyncJob | None, account: Integra
     return [Failure("integrated_account_id", message)]
 
 
-def _missing(path: str, kind: str, id: str) -> Failure:
+def _build_missing(path: str, kind: str, id: str) -> Failure:
     return Failure(path, f"{kind} '{id}' does not exist", missing_reference=True)
 
 

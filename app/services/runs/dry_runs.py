@@ -16,7 +16,7 @@ from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JsonObject
 from app.engine.objects.objects import SyncJobRun
 from app.engine.runs.increments import LowerBounds
-from app.services.contexts.calls import page_call
+from app.services.contexts.calls import build_page_call
 from app.services.contexts.context import RunContext, RunContexts, RunUnworkableError
 from app.services.ports import Clock, FetchedPage, PageCall, Source
 from app.services.runs.requests import RunDraft
@@ -75,11 +75,11 @@ class DryRuns:
         for item in context.plan.order:
             if item.depends_on is not None and item.is_request:
                 self._look_behind(context, looks[item.name], looks[item.depends_on])
-        return _shown(draft, context, looks)
+        return _view(draft, context, looks)
 
     def _run(self, draft: RunDraft, bounds: LowerBounds) -> SyncJobRun:
         now = self._clock.now()
-        return replace(draft.run(at=now, bounds=bounds), started_at=now)
+        return replace(draft.to_run(at=now, bounds=bounds), started_at=now)
 
     def _ask(self, context: RunContext, look: _Look) -> None:
         """Resolve a root's first request, and send it if it only reads."""
@@ -88,7 +88,7 @@ class DryRuns:
             look.elements = len(elements)
             if not elements:
                 return
-            look.call = page_call(context, look.item, elements[0], None)
+            look.call = build_page_call(context, look.item, elements[0], None)
             look.request = self._source.preview(look.call)
         except RecordError as error:
             look.error = error
@@ -106,7 +106,7 @@ class DryRuns:
                 found = scope.child_elements(look.item, context.plan, parent.item, parent.first_element, record, seen)
                 look.elements += len(found)
                 if found and look.request is None:
-                    look.request = self._source.preview(page_call(context, look.item, found[0], None))
+                    look.request = self._source.preview(build_page_call(context, look.item, found[0], None))
         except RecordError as error:
             look.error = error
 
@@ -124,14 +124,14 @@ def _wait(look: _Look, deadline: float) -> None:
         look.error = pages.mapped_error(look.call, error)
 
 
-def _shown(draft: RunDraft, context: RunContext, looks: Mapping[str, _Look]) -> JsonObject:
-    requests = sum(_requests(look) for look in looks.values())
+def _view(draft: RunDraft, context: RunContext, looks: Mapping[str, _Look]) -> JsonObject:
+    requests = sum(_count_requests(look) for look in looks.values())
     pace = context.config.rate_limit.pace
     return {
         "sync_job_id": draft.request.sync_job_id,
         "integrated_account_id": draft.request.integrated_account_id,
         "args": draft.args,
-        "resources": [_look_view(look) for look in looks.values()],
+        "resources": [_view_look(look) for look in looks.values()],
         "estimate": {
             "requests_at_least": requests,
             "is_exact": all(_is_known(look) for look in looks.values()),
@@ -141,7 +141,7 @@ def _shown(draft: RunDraft, context: RunContext, looks: Mapping[str, _Look]) -> 
     }
 
 
-def _look_view(look: _Look) -> JsonObject:
+def _view_look(look: _Look) -> JsonObject:
     item = look.item
     return {
         "name": item.name,
@@ -151,13 +151,13 @@ def _look_view(look: _Look) -> JsonObject:
         "depends_on": item.depends_on,
         "persist": item.persist,
         "request": look.request,
-        "requests_at_least": _requests(look),
-        "first_page": None if look.page is None else _page_view(look.page),
+        "requests_at_least": _count_requests(look),
+        "first_page": None if look.page is None else _view_page(look.page),
         "error": None if look.error is None else {"code": look.error.code, "message": look.error.message},
     }
 
 
-def _page_view(page: FetchedPage) -> JsonObject:
+def _view_page(page: FetchedPage) -> JsonObject:
     return {
         "records": page.records[:_MOST_SHOWN],
         "count": len(page.records),
@@ -166,7 +166,7 @@ def _page_view(page: FetchedPage) -> JsonObject:
     }
 
 
-def _requests(look: _Look) -> int:
+def _count_requests(look: _Look) -> int:
     has_more = look.page is not None and look.page.leads_on
     return look.elements + int(has_more)
 

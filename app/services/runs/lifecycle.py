@@ -15,7 +15,7 @@ from app.engine.status import ErrorHandling, RunStatus
 from app.engine.webhooks import announcements, events
 from app.services.contexts.context import RunContexts, RunUnworkableError
 from app.services.ports import Announcement, Clock, Dispatcher, RunReader
-from app.services.runs.conflicts import repeated
+from app.services.runs.conflicts import retry_on_conflict
 from app.services.runs.ports import RunMoves
 from app.services.runs.settling import Settlement, log_end, view_error
 from app.services.runs.starting import RunStart, plan_first_work
@@ -80,14 +80,14 @@ class RunLifecycle:
         with self._lock(run.id) as settlement:
             return settlement is not None and settlement.move(RunStatus.RUNNING)
 
-    @repeated
+    @retry_on_conflict
     def settle(self, run_id: str) -> None:
         """End what is done: resources without work left, then the run, once its books balance."""
         with self._lock(run_id) as settlement:
             if settlement and settlement.is_at_work and settlement.locked.has_begun:
                 settlement.settle()
 
-    @repeated
+    @retry_on_conflict
     def fail(self, run_id: str, error: ErrorDraft) -> None:
         """End the run as failed; its queued events, and the failed event, are still delivered."""
         with self._lock(run_id) as settlement:
@@ -116,14 +116,14 @@ class RunLifecycle:
             )
             settlement.fail(self._draft("stuck", message))
 
-    @repeated
+    @retry_on_conflict
     def record_error(self, run_id: str, error: ErrorDraft) -> None:
         """Keep an error that does not end the run."""
         with self._lock(run_id) as settlement:
             if settlement:
                 settlement.locked.record_errors([error])
 
-    @repeated
+    @retry_on_conflict
     def record_broken_task(self, run_id: str, exception_name: str, *, is_start: bool) -> None:
         """Keep that a task of the run broke with an unforeseen exception, whose text may hold secrets.
 
@@ -157,7 +157,7 @@ class RunLifecycle:
         self._dispatch_next(run)
         return True
 
-    @repeated
+    @retry_on_conflict
     def stop_created(self, run_id: str) -> bool:
         """End the run for its operator unless a daemon has taken it up; return whether it was ended."""
         with self._lock(run_id) as settlement:

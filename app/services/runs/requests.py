@@ -95,8 +95,8 @@ class RunDraft:
     supposes: CachedJob | None = None
     """What the draft was made of without a look at the job and the account: to be compared when it is written."""
 
-    def run(self, *, at: datetime, bounds: LowerBounds, waiting_on: str | None = None) -> SyncJobRun:
-        """Make the run as it is when it has just been written; ``at`` is its time of creation."""
+    def to_run(self, *, at: datetime, bounds: LowerBounds, waiting_on: str | None = None) -> SyncJobRun:
+        """Return the run as it is when it has just been written; ``at`` is its time of creation."""
         request = self.request
         return SyncJobRun(
             id=self.id,

@@ -81,7 +81,7 @@ class CronScheduler:
         """Draft the run of a due time; None where an error is to be written at its trigger."""
         try:
             unread = self._drafts.draft_unread(due.trigger.environment_id, request_of(due.trigger))
-            return ReadyOccurrence(due=due, draft=unread or self._draft(due), next_run_at=_next_time(due))
+            return ReadyOccurrence(due=due, draft=unread or self._draft(due), next_run_at=_find_next_time(due))
         except StoreUnavailableError:
             raise
         except Exception:  # Whatever it is, it is found again, and written, when the trigger is looked at alone.
@@ -105,19 +105,19 @@ class CronScheduler:
     def _begin_again(self, found: DueTrigger) -> DueTrigger | None:
         """Postpone a due time to its trigger's next one, or by a minute where there is none."""
         try:
-            until = _next_time(found, latest_seconds=0.0)
+            until = _find_next_time(found, latest_seconds=0.0)
         except InvalidInputError:
             until = None
         return self._triggers.begin(found, until=until)
 
     def _handle(self, due: DueTrigger, act: Callable[[], None]) -> None:
         """Do something about a due time; what it breaks by is written at its trigger."""
-        self._rows.handle(due.trigger.id, act, report=lambda why: self._fail(due, why, _next_time(due)))
+        self._rows.handle(due.trigger.id, act, report=lambda why: self._fail(due, why, _find_next_time(due)))
 
     def _make_run(self, due: DueTrigger) -> None:
         next_run_at = None
         try:
-            next_run_at = _next_time(due)
+            next_run_at = _find_next_time(due)
             draft = self._draft(due)
         except InvalidInputError as error:
             logger.warning("a trigger made no run", extra={"trigger_id": due.trigger.id})
@@ -144,7 +144,7 @@ class CronScheduler:
         )
 
 
-def _next_time(due: DueTrigger, *, latest_seconds: float = LATEST_SECONDS) -> datetime:
+def _find_next_time(due: DueTrigger, *, latest_seconds: float = LATEST_SECONDS) -> datetime:
     """Find the due time after one; raise InvalidInputError when there can be none."""
     is_late = due.now - due.due_at > timedelta(seconds=latest_seconds)
     # The clocks of two machines may differ: never the same due time again.

@@ -41,7 +41,7 @@ class TriggerService:
 
     def get(self, environment_id: EnvironmentId, trigger_id: str) -> CronTrigger:
         """Read one trigger; raise NotFoundError."""
-        return _found(self._triggers.get(environment_id, trigger_id), trigger_id)
+        return _require(self._triggers.get(environment_id, trigger_id), trigger_id)
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[CronTrigger]:
         """Read a page of triggers."""
@@ -61,15 +61,15 @@ class TriggerService:
         Raises as ``create`` and ``get`` do.
         """
         current = self.get(environment_id, trigger_id)
-        failures = [*faults, *_fixed_failures(current, changes)]
+        failures = [*faults, *_find_fixed_failures(current, changes)]
         failures += cron.failures(changes.get("cron_expression"), changes.get("timezone"))
-        after = {**_values(current), **changes}
+        after = {**_read_values(current), **changes}
         if any(name in changes for name in _OF_RUNS):
             self._check_run(environment_id, after, failures)
         if failures:
             raise InvalidInputError(failures)
         values = {**changes, **self._reschedule(current, changes, after)}
-        return _found(self._triggers.update(environment_id, trigger_id, values, seen=seen), trigger_id)
+        return _require(self._triggers.update(environment_id, trigger_id, values, seen=seen), trigger_id)
 
     def schedule(self, environment_id: EnvironmentId, trigger_id: str) -> CronTrigger:
         """Wake a trigger: from now on it makes a run at each due time. Raises NotFoundError."""
@@ -83,7 +83,7 @@ class TriggerService:
 
     def _check_run(self, environment_id: EnvironmentId, values: JsonObject, failures: Sequence[Failure]) -> None:
         """Raise InvalidInputError with the failures, and with those of the run that would be made."""
-        self._drafts.draft(environment_id, request_run(values), idempotency=None, faults=failures)
+        self._drafts.draft(environment_id, build_run_request(values), idempotency=None, faults=failures)
 
     def _reschedule(
         self, current: CronTrigger, changes: JsonObject, after: JsonObject
@@ -103,7 +103,7 @@ class TriggerService:
 _WHEN: Final = ("cron_expression", "timezone")
 
 
-def request_run(values: JsonObject) -> RunRequest:
+def build_run_request(values: JsonObject) -> RunRequest:
     """Return the request for a run that a trigger's fields stand for."""
     return RunRequest(
         sync_job_id=values.get("sync_job_id", ""),
@@ -119,14 +119,14 @@ def request_run(values: JsonObject) -> RunRequest:
 
 def request_of(trigger: CronTrigger) -> RunRequest:
     """Return the request for the run that a trigger makes."""
-    return request_run(_values(trigger))
+    return build_run_request(_read_values(trigger))
 
 
-def _values(trigger: CronTrigger) -> JsonObject:
+def _read_values(trigger: CronTrigger) -> JsonObject:
     return {name: getattr(trigger, name) for name in (*_FIXED, *_OF_RUNS, *_WHEN, "enabled")}
 
 
-def _fixed_failures(current: CronTrigger, changes: JsonObject) -> list[Failure]:
+def _find_fixed_failures(current: CronTrigger, changes: JsonObject) -> list[Failure]:
     return [
         Failure(name, "can not be changed: create another trigger")
         for name in _FIXED
@@ -134,7 +134,7 @@ def _fixed_failures(current: CronTrigger, changes: JsonObject) -> list[Failure]:
     ]
 
 
-def _found(trigger: CronTrigger | None, trigger_id: str) -> CronTrigger:
+def _require(trigger: CronTrigger | None, trigger_id: str) -> CronTrigger:
     if trigger is None:
         raise NotFoundError("sync job cron trigger", trigger_id)
     return trigger

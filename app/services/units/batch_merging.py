@@ -16,7 +16,7 @@ class BatchMerging:
 
     def __init__(self, lines: MergeableLines, settings: Settings) -> None:
         self._lines = lines
-        self._bounds = merge_bounds(settings)
+        self._bounds = read_merge_bounds(settings)
         self._linger_seconds = settings.delivery_linger_seconds
         self._lease_seconds = settings.lease_seconds
 
@@ -41,6 +41,6 @@ class BatchMerging:
         self._lines.merge(claim, event.webhook_id, lease_seconds=self._lease_seconds)
 
 
-def merge_bounds(settings: Settings) -> MergeBounds:
+def read_merge_bounds(settings: Settings) -> MergeBounds:
     """Return how large a batch may become."""
     return MergeBounds(records=settings.delivery_merge_records, bytes=settings.delivery_batch_bytes)

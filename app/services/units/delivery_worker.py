@@ -173,14 +173,14 @@ class DeliveryWorker:
         try:
             webhook = self._health.find_receiver(attempt.run.environment_id, event.webhook_id)
         except DeliveryError as error:
-            return _step(self._outcomes.fail(attempt, error))
+            return _to_step(self._outcomes.fail(attempt, error))
         if webhook is None:
             self._outcomes.abort(attempt, DeliveryError(f"webhook '{event.webhook_id}' was deleted"))
             return _Step.OVER
         slice.place = self._pool.reserve(webhook)
         if slice.place is None:
             if self._units.hand_back(slice.claim):
-                self._pool.wait(webhook, _wake_up(slice.claim, attempt.run))
+                self._pool.wait(webhook, _build_wake_up(slice.claim, attempt.run))
             return _Step.GIVEN_BACK
         sent = replace(attempt, webhook=webhook)
         answer = slice.place.send(event.id, event.body, partial(self._handle_answer, slice, sent))
@@ -210,7 +210,7 @@ class DeliveryWorker:
         try:
             status_code = answer.result()
         except DeliveryError as error:
-            return _step(self._outcomes.fail(sent, error))
+            return _to_step(self._outcomes.fail(sent, error))
         failpoints.hit(Failpoint.BEFORE_DELIVERED)
         self._outcomes.succeed(sent, status_code)
         return _Step.OVER
@@ -245,12 +245,12 @@ class DeliveryWorker:
         if self._units.hand_back(claim):
             run = self._runs.load(claim.run_id)
             if run is not None:
-                self._worker_context.dispatcher.dispatch([_wake_up(claim, run)])
+                self._worker_context.dispatcher.dispatch([_build_wake_up(claim, run)])
 
 
-def _step(is_over: bool) -> _Step:
+def _to_step(is_over: bool) -> _Step:
     return _Step.OVER if is_over else _Step.GIVEN_BACK
 
 
-def _wake_up(claim: Claim, run: SyncJobRun) -> WakeUp:
+def _build_wake_up(claim: Claim, run: SyncJobRun) -> WakeUp:
     return WakeUp(run_id=run.id, unit_id=claim.unit_id, queue=routing.queue_of(run.daemon_group_key))

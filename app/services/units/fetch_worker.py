@@ -114,7 +114,7 @@ class FetchWorker:
         """Submit elements until enough are in flight; one that can not be resolved is an error, not a request."""
         current.is_over = current.is_over or self._worker_context.is_stopping() or time.monotonic() >= current.deadline
         asked = {each.index for each in current.in_flight.values()}
-        while not current.is_draining and len(asked) < (most := self._most_in_flight(current)):
+        while not current.is_draining and len(asked) < (most := self._choose_most_in_flight(current)):
             index = current.next_to_ask(asked)
             if index is None:
                 return
@@ -132,7 +132,7 @@ class FetchWorker:
         context, item, element = current.context, current.item, current.claim.elements[index]
         if not item.is_request:
             return Asked(index, None), submit_batch(context, item, element, self._read_spool)
-        call = calls.page_call(context, item, element, current.frontier.open[index])
+        call = calls.build_page_call(context, item, element, current.frontier.open[index])
         ahead = self._open_list(current, index, idle=idle)
         return Asked(index, call), (ahead or self._source).submit(call)
 
@@ -147,7 +147,7 @@ class FetchWorker:
             ahead.most = min(ahead.most, idle)
         return ahead
 
-    def _most_in_flight(self, current: Slice) -> int:
+    def _choose_most_in_flight(self, current: Slice) -> int:
         useful = self._source.useful_requests(current.context.account.id)
         most = min(self._settings.requests_per_account, useful)
         pages = self._settings.slice_pages
@@ -217,7 +217,7 @@ class FetchWorker:
 
     def _write(self, current: Slice, batch: PageBatch) -> None:
         """Write what was taken in, and dispatch what it leads to."""
-        write = batch.to_write(current.frontier)
+        write = batch.build_write(current.frontier)
         if write.server_date and not current.has_bound:
             # Before the page, in a transaction of its own: a page write never locks the run's row.
             self._freeze_upper_bound(current.claim.run_id, write.server_date)
@@ -226,7 +226,7 @@ class FetchWorker:
             delivery_unit_id = self._pages.write(write)
         except UnwritablePageError as error:
             batch = self._give_up_taken(current, batch, error)
-            write = batch.to_write(current.frontier)
+            write = batch.build_write(current.frontier)
             delivery_unit_id = self._pages.write(write)
         current.held_at = time.monotonic()
         current.has_progress |= write.has_progress

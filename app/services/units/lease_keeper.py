@@ -65,7 +65,7 @@ class LeaseKeeper:
     def keep(self, claim: Claim, *, on_lost: Callable[[], object] = lambda: None) -> None:
         """Keep a unit's lease until it is released; ``on_lost`` happens when it is gone before."""
         with self._lock:
-            self._kept[_key(claim)] = _Kept(claim, self._monotonic(), on_lost)
+            self._kept[_build_key(claim)] = _Kept(claim, self._monotonic(), on_lost)
             if not self._has_thread:
                 self._has_thread = True
                 threading.Thread(target=self._run, name=self.THREAD, daemon=True).start()
@@ -73,7 +73,7 @@ class LeaseKeeper:
     def release(self, claim: Claim) -> None:
         """Keep a unit's lease no longer."""
         with self._lock:
-            self._kept.pop(_key(claim), None)
+            self._kept.pop(_build_key(claim), None)
 
     def prolong_due(self) -> None:
         """Prolong the leases that were not for a while; one that is gone is kept no longer."""
@@ -102,5 +102,5 @@ class LeaseKeeper:
                 logger.warning("leases could not be prolonged", exc_info=True)
 
 
-def _key(claim: Claim) -> tuple[str, int]:
+def _build_key(claim: Claim) -> tuple[str, int]:
     return (claim.unit_id, claim.fencing_token)

@@ -119,7 +119,7 @@ class PageBatch:
         for child in self._children_of_item:
             self._skip(child)
 
-    def to_write(self, frontier: Frontier) -> PageWrite:
+    def build_write(self, frontier: Frontier) -> PageWrite:
         """Return the one write that all of this comes to."""
         is_done = frontier.is_done(len(self._claim.elements))
         found = self._known.resolve(self._records, self._deleted)
@@ -144,7 +144,7 @@ class PageBatch:
             former_ids=self._known.former_ids,
             server_date=self._server_date,
             events=[*batches, *deletions, *self._known.draft_errors(self.errors)],
-            children=self._child_units(),
+            children=self._build_child_units(),
             errors=self.errors,
             counters=self._count(found, batches, deletions, is_sent=bool(batches or deletions or changes)),
             skipped=self._skipped,
@@ -153,7 +153,7 @@ class PageBatch:
             has_paged=self._has_paged,
             exchanges=self.exchanges,
             warnings=[*self._warnings, *self._known.warnings],
-            gathered=self._gathered(),
+            gathered=self._build_gathered(),
             given_on=self._given_on,
             has_gaps=self._has_gaps,
         )
@@ -217,12 +217,12 @@ class PageBatch:
                 method=item.method,
                 code=error.code,
                 message=error.message,
-                details=self._details(item, error, element),
+                details=self._build_details(item, error, element),
                 at=self._clock.now(),
             )
         )
 
-    def _details(self, item: ResourceItem, error: RecordError, element: scope.Element) -> JsonObject:
+    def _build_details(self, item: ResourceItem, error: RecordError, element: scope.Element) -> JsonObject:
         details: JsonObject = {}
         if isinstance(error, SourceError):
             details = {"status": error.status, "excerpt": error.excerpt}
@@ -259,7 +259,7 @@ class PageBatch:
             self._deleted += [(before + position, record) for position, record in parted.deleted]
         return parted.living
 
-    def _child_units(self) -> list[UnitDraft]:
+    def _build_child_units(self) -> list[UnitDraft]:
         ids, most = self._context.resource_ids, self._settings.children_per_unit
         drafts = [
             unit for name, elements in self._children.items() for unit in units_of(ids[name], elements, size=most)
@@ -270,7 +270,7 @@ class PageBatch:
                 drafts += units_of(ids[child.name], self._batches[child.name], size=1)
         return drafts
 
-    def _gathered(self) -> list[GatheredBatch]:
+    def _build_gathered(self) -> list[GatheredBatch]:
         return [
             GatheredBatch(resource_id=self._context.resource_ids[child.name], records=encode(element["records"]))
             for child in self._batch_children

@@ -164,7 +164,9 @@ class PageRecords:
         if not self._are_records_sent or not ids:
             return []
         # What such a webhook has received is kept nowhere.
-        return [replace(draft, remote_ids=None) for draft in self._deletions(self._context.envelope(self._clock), ids)]
+        return [
+            replace(draft, remote_ids=None) for draft in self._build_deletions(self._context.envelope(self._clock), ids)
+        ]
 
     def find_changes(self, records: Sequence[JSON], deleted: Sequence[str]) -> Changes | None:
         """Return the records to compare with what the webhook has received, and what makes events of the difference."""
@@ -176,7 +178,7 @@ class PageRecords:
 
         def draft(change: Change, ids: Sequence[str]) -> Sequence[EventDraft]:
             if change is Change.DELETED:
-                return self._deletions(envelope, ids)
+                return self._build_deletions(envelope, ids)
             changed = {row.remote_id: encoded(row.data) for row in batch.rows(ids)}
             return events.changes(
                 envelope, self._origin, change, changed, limit_bytes=self._limit_bytes, shows_ids=self._shows_ids
@@ -184,7 +186,7 @@ class PageRecords:
 
         return Changes(webhook_id=envelope.webhook_id, records=batch, deleted=deleted, tell=draft)
 
-    def _deletions(self, envelope: events.Envelope, ids: Sequence[str]) -> list[EventDraft]:
+    def _build_deletions(self, envelope: events.Envelope, ids: Sequence[str]) -> list[EventDraft]:
         deleted = {remote_id: {"id": remote_id} for remote_id in ids}
         return events.changes(envelope, self._origin, Change.DELETED, deleted, limit_bytes=self._limit_bytes)
 

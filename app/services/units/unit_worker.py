@@ -137,9 +137,9 @@ class UnitWorker:
         except RunUnworkableError:
             return self._draft("lost_worker", message)
         message += (
-            f": unit {claim.unit_id} of '{item.name}' stands at {_place(claim)}. Its daemons died, or its tasks broke "
-            "(the daemons' logs tell). An answer that needs more memory than a daemon has is refused by a smaller "
-            f"FERRYMAN_RESPONSE_LIMIT_BYTES ({self._settings.response_limit_bytes})"
+            f": unit {claim.unit_id} of '{item.name}' stands at {_read_place(claim)}. Its daemons died, or its tasks "
+            "broke (the daemons' logs tell). An answer that needs more memory than a daemon has is refused by a "
+            f"smaller FERRYMAN_RESPONSE_LIMIT_BYTES ({self._settings.response_limit_bytes})"
         )
         return replace(self._draft("lost_worker", message), resource=item.name, method=item.method)
 
@@ -147,7 +147,7 @@ class UnitWorker:
         item = self._contexts.load(claim.run_id).item_of(claim.resource_id)
         message = (
             f"{claim.idle_slices} slices in a row brought no record of '{item.name}' and no end of its pages; "
-            f"unit {claim.unit_id} stands at {_place(claim)}"
+            f"unit {claim.unit_id} stands at {_read_place(claim)}"
         )
         return replace(self._draft("stalled", message), resource=item.name, method=item.method)
 
@@ -155,6 +155,6 @@ class UnitWorker:
         return ErrorDraft(code=code, message=message, at=self._clock.now())
 
 
-def _place(claim: Claim) -> str:
+def _read_place(claim: Claim) -> str:
     cursors = list(Frontier.from_json(claim.frontier).open.values())
     return json.dumps(cursors[0], ensure_ascii=False)[:_LONGEST_CURSOR] if cursors else "its beginning"

@@ -31,7 +31,7 @@ class WebhookService:
 
     def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook:
         """Read one webhook; raise NotFoundError."""
-        return _found(self._webhooks.inspect(environment_id, webhook_id), webhook_id)
+        return _require(self._webhooks.inspect(environment_id, webhook_id), webhook_id)
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
         """Read a page of webhooks."""
@@ -50,7 +50,7 @@ class WebhookService:
         self.get(environment_id, webhook_id)
         if faults:
             raise InvalidInputError(faults)
-        webhook = _found(self._webhooks.update(environment_id, webhook_id, changes, seen=seen), webhook_id)
+        webhook = _require(self._webhooks.update(environment_id, webhook_id, changes, seen=seen), webhook_id)
         if changes.get("is_active") or "target_url" in changes:
             self._wake(webhook_id)
         return webhook
@@ -62,7 +62,7 @@ class WebhookService:
         webhook = self._webhooks.replace_secret(
             environment_id, webhook_id, signatures.new_secret(), overlap_seconds=overlap_seconds
         )
-        return _found(webhook, webhook_id)
+        return _require(webhook, webhook_id)
 
     def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> str:
         """Remove a webhook; raise NotFoundError."""
@@ -78,7 +78,7 @@ class WebhookService:
         self._send_test(webhook)
 
 
-def _found(webhook: Webhook | None, webhook_id: str) -> Webhook:
+def _require(webhook: Webhook | None, webhook_id: str) -> Webhook:
     if webhook is None:
         raise NotFoundError("webhook", webhook_id)
     return webhook

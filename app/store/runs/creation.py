@@ -120,7 +120,7 @@ def insert_runs(connection: psycopg.Connection[DictRow], drafts: Sequence[RunDra
 def _created(draft: RunDraft, row: Row, read_own: Callable[[], Mapping[str, datetime | None]]) -> CreatedRun:
     """Put the run together from its draft and what Postgres adds: to read all back costs more than to write it."""
     bounds = increments.lower_bounds(row["previous_run_date"], read_own() if row["is_mixed"] else {})
-    run = draft.run(at=row["created_at"], bounds=bounds, waiting_on=row["waiting_on"])
+    run = draft.to_run(at=row["created_at"], bounds=bounds, waiting_on=row["waiting_on"])
     return CreatedRun(run=run, outbox_id=row["outbox_id"], queue=draft.queue)
 
 

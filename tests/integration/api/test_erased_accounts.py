@@ -29,7 +29,7 @@ def erase_due(engine: Engine) -> Callable[[], None]:
 
     def erase() -> None:
         erasing = ErasureDuty(ErasureStore(engine), NoRuns(), Pace(pause=lambda _: None))
-        while erasing.turn():
+        while erasing.run_turn():
             pass
 
     return erase

@@ -186,7 +186,7 @@ def test_turn_forgets_more_runs_than_a_fleet_of_100_000_accounts_ends(engine: En
     batches: list[float] = []
     duty = RunPruning(store, Pace(monotonic=lambda: 0.0, pause=batches.append), seconds=90 * DAY)
 
-    assert duty.turn() is False
+    assert duty.run_turn() is False
 
     # A transaction per thousand rows: however slow the machine is, it is not one per run.
     assert len(batches) <= 10

@@ -101,7 +101,7 @@ def make_sweeper(
     )
     return Sweeper(
         look=DueWorkReader(leadership, publish_after_seconds=2, ring_after_seconds=30),
-        duties=Duties([*sweeping.duties(), *others], clock=Noon(), monotonic=monotonic, start=start_here),
+        duties=Duties([*sweeping.build_duties(), *others], clock=Noon(), monotonic=monotonic, start=start_here),
     )
 
 

@@ -173,7 +173,7 @@ class SlowQueue:
         # As far in the past as pass_time has moved the rows.
         lost = {
             queue: one if one.is_empty else replace(one, at=one.at - timedelta(seconds=self.now))
-            for queue, one in self.heads.lost_before(queues).items()
+            for queue, one in self.heads.find_lost(queues).items()
         }
         found = self.runs.dispatch_due(lost, ring_after_seconds=RING_AFTER, limit=10_000)
         self.waiting.extend((id, self.now) for id, _ in found)

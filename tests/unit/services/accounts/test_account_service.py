@@ -216,4 +216,4 @@ def test_accounts_of_an_integration_that_can_not_be_read_are_shown_without_anyth
     (shown,) = service_of.list(ENVIRONMENT, ListFilters()).result
 
     assert (shown, service_of.get(ENVIRONMENT, here.id)) == (here, here)
-    assert ShownContexts(unreadable).of(here) == {"subdomain": MASK}
+    assert ShownContexts(unreadable).mask(here) == {"subdomain": MASK}

@@ -62,7 +62,7 @@ def test_stuck_run_is_ended_only_after_several_attempts_to_free_it() -> None:
     statuses = []
 
     for _ in range(ATTEMPTS):
-        rescuer.step()
+        rescuer.rescue_stuck()
         statuses.append(here.runs.rows["run"].status)
 
     assert statuses == [RunStatus.RUNNING] * (ATTEMPTS - 1) + [RunStatus.FAILED]
@@ -76,7 +76,7 @@ def test_attempts_count_only_while_the_run_stays_stuck() -> None:
 
     for ids in (["run"], ["run"], ["run"], [], ["run"]):
         runs.ids = ids
-        rescuer.step()
+        rescuer.rescue_stuck()
 
     assert here.runs.rows["run"].status is RunStatus.RUNNING
 
@@ -89,7 +89,7 @@ def test_run_whose_row_breaks_the_attempt_is_told_of_and_ended_after_as_many() -
     rescuer = StuckRunRescuer(runs=runs, lifecycle=broken, stuck_seconds=300, monotonic=lambda: now[0])
 
     for now[0] in (0.0, 10.0, 40.0, 100.0, 130.0, 500.0):
-        rescuer.step()
+        rescuer.rescue_stuck()
 
     assert broken.told == ["it broke with ValueError"] * ATTEMPTS
     assert broken.ended == ["broken"]
@@ -104,8 +104,8 @@ def test_rescue_that_finds_postgres_away_ends_no_run() -> None:
     )
 
     for _ in range(ATTEMPTS - 1):
-        rescuer.step()
+        rescuer.rescue_stuck()
     with pytest.raises(StoreUnavailableError):
-        rescuer.step()
+        rescuer.rescue_stuck()
 
     assert broken.ended == []

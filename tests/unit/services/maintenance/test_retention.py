@@ -95,7 +95,7 @@ def prunable(clock: Clock) -> FakeAttic:
 
 def duties(prunable: FakeAttic, settings: Settings = SETTINGS) -> dict[str, Duty]:
     pace = Pace(monotonic=prunable.clock, pause=prunable.clock.pause)
-    made = Retention(prunable, settings, pace).duties()  # type: ignore[arg-type]  # its methods are made on demand
+    made = Retention(prunable, settings, pace).build_duties()  # type: ignore[arg-type]  # its methods are made on demand
     return {duty.name.removeprefix("forgetting "): duty for duty in made}
 
 

@@ -117,7 +117,7 @@ def sweeper(here: Setting, neglected: Neglected, *others: Duty) -> Sweeper:
         settings=here.settings,
         monotonic=lambda: 0.0,
     )
-    duties = Duties([*sweeping.duties(), *others], clock=FakeClock(), monotonic=lambda: 0.0, start=start_here)
+    duties = Duties([*sweeping.build_duties(), *others], clock=FakeClock(), monotonic=lambda: 0.0, start=start_here)
     return Sweeper(look=neglected, duties=duties)
 
 

@@ -71,7 +71,7 @@ def test_a_page_is_gathered_by_a_spool_and_becomes_a_unit_of_each_transform() ->
 
     batch.add_page({}, page({"id": 1}, {"id": 2}))
     batch.add_page({}, page())
-    write = batch.to_write(Frontier(next=1))
+    write = batch.build_write(Frontier(next=1))
 
     assert [(one.resource_id, one.records) for one in write.gathered] == [("id-of-all", b'[{"id":1},{"id":2}]')]
     assert [(unit.resource_id, unit.elements) for unit in write.children] == [

@@ -35,7 +35,7 @@ def written(
     batch = batch_of(here, name)
     for element, one in pages:
         batch.add_page(element, one)
-    return batch.to_write(DONE)
+    return batch.build_write(DONE)
 
 
 def test_records_have_their_parents_fields_and_ids() -> None:
@@ -99,6 +99,6 @@ def test_rekeying_run_keeps_former_ids_beside_its_own() -> None:
     batch = batch_of(here, "orders")
     batch.add_page({}, page({"id": 1, "no": "a"}, {"id": 2, "no": "a"}))
 
-    write = batch.to_write(DONE)
+    write = batch.build_write(DONE)
 
     assert (write.tracks_deletes, write.records.ids, write.former_ids) == (True, ["1", "2"], ["a"])
