@@ -9,7 +9,6 @@ from typing import Protocol, TypeAlias
 
 from app.engine.errors import RecordError, SourceError
 from app.engine.integrations.config import IntegrationConfig
-from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JSON, JsonObject
 from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration, RowVersion, SyncJobRun, Webhook
 from app.engine.paths import Path
@@ -120,28 +119,6 @@ class PlainAnswer:
     body: bytes = field(repr=False)
     disposition: str | None = None
     """Its ``Content-Disposition``, which holds a file's name."""
-
-
-class CredentialKeeper(Protocol):
-    """Keeps accounts' tokens fresh; its calls block, and may be made by many threads and processes at once."""
-
-    def renew(self, account_id: str, grant: OAuthGrant, *, stale: str | None) -> JsonObject:
-        """Return a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
-
-    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
-        """Read an account's context, and the origins that go with it; raise SourceError when it is gone."""
-
-    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str, call: str = "") -> None:
-        """Record that the upstream refuses an account's credentials, and queue the event about it, once.
-
-        ``call`` is ``resource.method``; empty, no call was made, since no token was to be had.
-        """
-
-    def accept(self, account_id: str, *, token: str | None, call: str) -> bool:
-        """Record that a call succeeded; return whether the account no longer has to be connected anew."""
-
-    def forbid(self, account_id: str, *, resource: str, method: str, missing_scopes: Sequence[str]) -> None:
-        """Record that the upstream does not let an account make a call."""
 
 
 class OpenList(Protocol):

@@ -6,6 +6,7 @@ idempotent and works in small batches, so that a leader that dies in between lea
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -29,6 +30,15 @@ _SETTLED: Final = 0.6
 
 _THOROUGH_EVERY: Final = 5
 """Work whose message was lost has waited for long already: it is looked for at each fifth sweep only."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A unit or a run that waits for a message."""
+
+    id: str
+    run_id: str
+    send: Callable[[], bool]
 
 
 class SweepDuties:
@@ -90,50 +100,38 @@ class SweepDuties:
         """Dispatch the units that no daemon has claimed."""
         seconds = self._settings.ring_after_seconds
         lost = self._unit_heads.find_lost(self._units.due_queues(ring_after_seconds=seconds))
-        for limit in self._list_limits():
-            wake_ups = self._units.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
-            missed = [
-                dispatch.unit_id
-                for dispatch in wake_ups
-                if self._dispatched_units.handle(
-                    dispatch.unit_id,
-                    partial(self._dispatcher.dispatch, [dispatch]),
-                    report=partial(self._record, dispatch.run_id),
-                )
-                is False
-            ]
-            if self._is_over(missed, self._units.redispatch) or len(wake_ups) < limit:
-                return
+
+        def find(limit: int) -> list[_Waiting]:
+            due = self._units.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
+            return [_Waiting(one.unit_id, one.run_id, partial(self._dispatcher.dispatch, [one])) for one in due]
+
+        self._dispatch_batches(self._dispatched_units, find, self._units.redispatch)
 
     def dispatch_runs(self) -> None:
         """Dispatch the runs that no daemon has taken up."""
         seconds = self._settings.ring_after_seconds
         lost = self._run_heads.find_lost(self._runs.due_queues(ring_after_seconds=seconds))
-        for limit in self._list_limits():
-            found = self._runs.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
-            missed = [
-                run_id
-                for run_id, queue in found
-                if self._dispatched_runs.handle(
-                    run_id,
-                    partial(self._dispatcher.dispatch_run, run_id, queue=queue),
-                    report=partial(self._record, run_id),
-                )
-                is False
-            ]
-            if self._is_over(missed, self._runs.redispatch) or len(found) < limit:
+
+        def find(limit: int) -> list[_Waiting]:
+            due = self._runs.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
+            return [_Waiting(id, id, partial(self._dispatcher.dispatch_run, id, queue=queue)) for id, queue in due]
+
+        self._dispatch_batches(self._dispatched_runs, find, self._runs.redispatch)
+
+    def _dispatch_batches(
+        self, rows: DutyRows, find: Callable[[int], list[_Waiting]], redispatch: Callable[[Sequence[str]], None]
+    ) -> None:
+        """Dispatch batch after batch; once the broker takes nothing, the rest is left to the next turn."""
+        # One message first where the last ones were not taken: many rows would be marked for nothing.
+        for limit in [*([1] if self._was_missed else []), *[BATCH] * _MOST_BATCHES]:
+            found = find(limit)
+            sent = {one.id: rows.handle(one.id, one.send, report=partial(self._record, one.run_id)) for one in found}
+            missed = [id for id, was_taken in sent.items() if was_taken is False]
+            self._was_missed = bool(missed)
+            if missed:
+                redispatch(missed)
+            if missed or len(found) < limit:
                 return
-
-    def _list_limits(self) -> Sequence[int]:
-        """Begin with one message where the last ones were not taken: many rows would be marked for nothing."""
-        return [*([1] if self._was_missed else []), *[BATCH] * _MOST_BATCHES]
-
-    def _is_over(self, missed: Sequence[str], redispatch: Callable[[Sequence[str]], None]) -> bool:
-        """Whether to leave the rest to the next turn, since the broker takes nothing."""
-        self._was_missed = bool(missed)
-        if missed:
-            redispatch(missed)
-        return self._was_missed
 
     def settle(self) -> None:
         """Settle the runs that have no work left and have not ended."""
