@@ -1,6 +1,6 @@
 """What Flower shows of Ferryman, and which of its buttons say that daemons do not obey them.
 
-A task's message holds ids alone; its daemon adds what it is about (descriptions.py). Flower has no columns for that, so
+A task's message holds ids alone; its daemon adds what it is about (tasks.py). Flower has no columns for that, so
 its columns of arguments are called otherwise.
 """
 

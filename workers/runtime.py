@@ -1,4 +1,4 @@
-"""The one piece of module-level state: the services of this process, built at first use and so never before a fork."""
+"""The services of this process, built at first use and so never before a fork: module-level state, as tasks need it."""
 
 import os
 import threading

@@ -16,7 +16,7 @@ from app import gc_tuning, logs, recursion_limit
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
-from workers import canary, heartbeat
+from workers import heartbeat
 from workers.runtime import identity, liveness, services
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def install() -> None:
     """Connect the handlers; Celery keeps only weak references, hence ``weak=False``."""
     for signal, handler in (
         (signals.after_setup_logger, format_log),
-        (signals.celeryd_after_setup, canary.consume_own_queue),
+        (signals.celeryd_after_setup, heartbeat.consume_own_queue),
         (signals.task_received, record_received),
         (signals.task_prerun, mark_running),
         (signals.task_success, settle),
@@ -103,11 +103,11 @@ def count_dropped(exc: BaseException | None, **_: object) -> None:
         logger.warning("a message that is none of Ferryman's was dropped", extra={"reason": reason, "count": count})
 
 
-def register(**_: object) -> None:
+def register(sender: Any, **_: object) -> None:
     """Register this daemon as active, once it consumes."""
     gc_tuning.calm()
     recursion_limit.allow()
-    heartbeat.register()
+    heartbeat.register(sender.hostname)
 
 
 def start_shutdown(**_: object) -> None:

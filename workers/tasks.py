@@ -1,18 +1,22 @@
-"""The tasks: each a few lines that load nothing, decide nothing and call one service.
+"""The tasks: each a few lines that decide nothing and call one service.
 
 Any of them may run twice, late or never; what it returns names the run for the success signal to settle.
 """
 
 from functools import partial
+from typing import Final
 
 from celery import Task
+from celery.worker import state
 
 from app.broker import tasks
-from app.engine.runs.work import SliceOutcome
+from app.engine.runs.work import SliceOutcome, WorkFacts
 from workers import canvas
 from workers.celery_app import app
-from workers.descriptions import describe
 from workers.runtime import services
+
+# Celery's own event for a start is sent before anything is known. This one leaves the task's state as it is.
+_BEGUN: Final = "task-STARTED"
 
 
 def start_run(task: Task, run_id: str) -> str | None:
@@ -47,3 +51,10 @@ for _name in (*_BODIES, *(former for former, name in tasks.FORMER.items() if nam
 
 def _run_to_settle(outcome: SliceOutcome) -> str | None:
     return outcome.run_id if outcome.may_settle else None
+
+
+def describe(task: Task, facts: WorkFacts) -> None:
+    """Send what a task works on, for its line in Flower's list: its message holds ids alone."""
+    request = state.requests.get(task.request.id)
+    if request is not None:
+        request.send_event(_BEGUN, args=f"run {facts.run_id}", kwargs=f"{facts.what}, account {facts.account_id}")
