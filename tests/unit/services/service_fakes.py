@@ -1,4 +1,4 @@
-"""What the services reach outside for: the time, the bell, an upstream API and a webhook's receiver."""
+"""What the services reach outside for: the time, the dispatcher, an upstream API and a webhook's receiver."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -40,8 +40,8 @@ class FakeClock:
 
 
 @dataclass
-class FakeBell:
-    """A bell that remembers what it rang for."""
+class FakeDispatcher:
+    """Remembers what it dispatched."""
 
     is_broken: bool = False
     breaks_for: str = ""

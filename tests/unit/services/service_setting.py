@@ -28,7 +28,7 @@ from app.services.units.slices import ReadSpool
 from app.services.units.unit_worker import UnitWorker
 from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
-from tests.unit.services.service_fakes import FakeBell, FakeClock, FakeReceiver, FakeSource
+from tests.unit.services.service_fakes import FakeClock, FakeDispatcher, FakeReceiver, FakeSource
 from tests.unit.services.service_moves import FakeMoves
 from tests.unit.services.service_tables import NOON, FakeMappings, FakeTable, account, integration, run, webhook
 from tests.unit.services.service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, FakeUnits
@@ -83,7 +83,7 @@ class FakeSpools:
 
 
 @dataclass
-class FakeMaterials:
+class FakeContextRows:
     """What contexts are made of, out of the fakes that each hold a part of it."""
 
     runs: FakeRuns
@@ -117,7 +117,7 @@ class Setting:
     settings: Settings
     journal: list[str] = field(default_factory=list)
     clock: FakeClock = field(default_factory=FakeClock)
-    dispatcher: FakeBell = field(default_factory=FakeBell)
+    dispatcher: FakeDispatcher = field(default_factory=FakeDispatcher)
     runs: FakeRuns = field(default_factory=FakeRuns)
     units: FakeUnits = field(default_factory=FakeUnits)
     accounts: FakeTable[IntegratedAccount] = field(default_factory=lambda: FakeTable(account, account()))
@@ -174,7 +174,7 @@ class Setting:
 
     def contexts(self) -> RunContexts:
         return RunContexts(
-            read_rows=FakeMaterials(
+            read_rows=FakeContextRows(
                 self.runs, self.accounts, self.integrations, lambda: self.held_keys, lambda: self.rekeyings
             ).read,
             accounts=self.accounts,

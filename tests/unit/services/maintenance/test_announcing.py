@@ -14,7 +14,7 @@ from app.services.maintenance.announcing import MOST_TAKEN, Announcing
 from app.services.units.delivery_pool import DeliveryPool
 from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
-from tests.unit.services.service_fakes import PENDING, FakeBell, FakeClock, FakeReceiver, SendAnswer
+from tests.unit.services.service_fakes import PENDING, FakeClock, FakeDispatcher, FakeReceiver, SendAnswer
 from tests.unit.services.service_setting import FakeWebhooks
 from tests.unit.services.service_tables import ENVIRONMENT, webhook
 
@@ -80,7 +80,7 @@ class Place:
     def __init__(self, waiting: Sequence[PendingEvent], *answers: SendAnswer, is_active: bool = True) -> None:
         self.announcements, self.receiver = FakeAnnouncements([*waiting]), FakeReceiver(*answers)
         self.webhooks = Unreadable(webhook, webhook(is_active=is_active))
-        self.pool = DeliveryPool(self.receiver, FakeBell(), most=8)
+        self.pool = DeliveryPool(self.receiver, FakeDispatcher(), most=8)
         health = WebhookHealth(webhooks=self.webhooks, clock=CLOCK, settings=SETTINGS)
         self.announcing = Announcing(
             announcements=self.announcements, health=health, pool=self.pool, clock=CLOCK, settings=SETTINGS

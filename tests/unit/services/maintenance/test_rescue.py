@@ -22,7 +22,7 @@ class FakeStuckRuns:
         return [id for id in self.ids if id not in skipped][:limit]
 
 
-class BrokenTracking(RunLifecycle):
+class BrokenLifecycle(RunLifecycle):
     """The life of runs, of which one can not even be read."""
 
     def __init__(self, lifecycle: RunLifecycle, *, ends_by: Exception | None = None) -> None:
@@ -85,7 +85,7 @@ def test_run_whose_row_breaks_the_attempt_is_told_of_and_ended_after_as_many() -
     here, now = stuck_setting(), [0.0]
     runs = FakeStuckRuns(["broken", "run"])
     lifecycle = here.lifecycle()
-    broken = BrokenTracking(lifecycle)
+    broken = BrokenLifecycle(lifecycle)
     rescuer = StuckRunRescuer(runs=runs, lifecycle=broken, stuck_seconds=300, monotonic=lambda: now[0])
 
     for now[0] in (0.0, 10.0, 40.0, 100.0, 130.0, 500.0):
@@ -98,7 +98,7 @@ def test_run_whose_row_breaks_the_attempt_is_told_of_and_ended_after_as_many() -
 
 def test_rescue_that_finds_postgres_away_ends_no_run() -> None:
     here, runs = stuck_setting(), FakeStuckRuns(["broken"])
-    broken = BrokenTracking(here.lifecycle(), ends_by=StoreUnavailableError())
+    broken = BrokenLifecycle(here.lifecycle(), ends_by=StoreUnavailableError())
     rescuer = StuckRunRescuer(
         runs=runs, lifecycle=broken, stuck_seconds=300, monotonic=iter(range(0, 90000, 900)).__next__
     )

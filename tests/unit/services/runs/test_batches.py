@@ -1,4 +1,4 @@
-"""Transforms and spools: where their batches come from, and when a spool gives on what it has gathered."""
+"""Transforms and spools: where their batches come from, and when a spool passes on what it has gathered."""
 
 from dataclasses import replace
 
