@@ -7,12 +7,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from app.engine.errors import RecordError, SourceError
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration, RowVersion, SyncJobRun, Webhook
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
+from app.engine.objects.lists import RowVersion
+from app.engine.objects.runs import SyncJobRun
+from app.engine.objects.webhooks import Webhook
 from app.engine.paths import Path
-from app.engine.records.list_ends import ListEnd, PageWarning
+from app.engine.record_errors import RecordError, SourceError
+from app.engine.records.outcomes import ListEnd, PageWarning
 from app.engine.runs.work import EventDraft, WakeUp
 from app.engine.unified.calls import CallMapping
 

@@ -6,7 +6,7 @@ from typing import cast
 
 import flask
 
-from app.engine.objects.objects import ApiToken, EnvironmentId
+from app.engine.objects.environments import ApiToken, EnvironmentId
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
 from app.services.accounts.bulk_deletion import BulkDeletion

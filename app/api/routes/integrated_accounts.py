@@ -17,14 +17,15 @@ from app.api.schemas.account_lists import FEATURE, IS_SANDBOX, AccountQuery
 from app.api.schemas.catalog import Account, AccountPatch, AccountRefresh, NewAccount
 from app.api.schemas.fields import Deleted, Success, page_of
 from app.api.schemas.warned import warned
-from app.engine.config.secrets import redacted_config
+from app.engine.config.secrets import redact_config
 from app.engine.errors import NotFoundError
 from app.engine.integrations.embedding import Embeddings
 from app.engine.integrations.offers import Offering
 from app.engine.json_types import JsonObject
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import IntegratedAccount, Page
-from app.engine.roles import Role
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import Role
+from app.engine.objects.integrations import EnvironmentIntegration
+from app.engine.objects.lists import Page
 from app.services.catalog import known_names
 
 integrated_accounts = Resource(
@@ -215,7 +216,7 @@ def _shown(account: IntegratedAccount, embedded: Embeddings) -> JsonObject:
     shown: JsonObject = {
         **asdict(account),
         "context": services().shown_contexts.mask(account),
-        "integration_override": redacted_config(account.integration_override),
+        "integration_override": redact_config(account.integration_override),
         "is_sandbox": False,
     }
     held = embedded.get(account.integration_id)

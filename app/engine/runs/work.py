@@ -7,8 +7,7 @@ from enum import StrEnum
 
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.records.changes import Change
-from app.engine.records.list_ends import PageWarning
+from app.engine.records.outcomes import Change, PageWarning
 from app.engine.records.rows import RecordBatch
 from app.engine.runs.books import Counters
 from app.engine.runs.settling import Exchanges

@@ -4,18 +4,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn, Protocol
 
-from app.engine.accounts import context_size, status
-from app.engine.config.secrets import revelations
+from app.engine.accounts import validation
+from app.engine.config.secrets import find_revelations
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
 from app.engine.integrations import config as integration_config
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged, overridden
-from app.engine.objects.environment_integrations import EnvironmentIntegration
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, Integration, ListFilters, Page, RowVersion
+from app.engine.json_values import apply_override, merge
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import EnvironmentIntegration, Integration
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.paths import Path
-from app.engine.redaction import entered_paths, holds_mask, restored
+from app.engine.redaction import choose_entered_paths, holds_mask, restore_masked
 from app.engine.status import AccountStatus
 from app.engine.unified import mapping
 from app.services.accounts import shown_statuses
@@ -101,7 +103,7 @@ class AccountService:
     ) -> IntegratedAccount:
         """Make an account; raise InvalidInputError with ``faults``, which the caller found, and every other one."""
         integration, missing = self._chosen(environment_id, fields, faults)
-        failures = [*faults, *_override_failures(fields), *missing, *status.failures_of_new(fields)]
+        failures = [*faults, *_override_failures(fields), *missing, *validation.check_new_status(fields)]
         if integration is not None:
             failures += self._integration_failures(environment_id, integration.id, fields)
         if failures or integration is None:
@@ -114,10 +116,10 @@ class AccountService:
             "unified_model_override": fields.get("unified_model_override", {}),
             "integration_override": fields.get("integration_override", {}),
         }
-        context = context_size.checked(fields.get("context", {}))
+        context = validation.check_context_size(fields.get("context", {}))
         values |= self._origins.choose_for_new(environment_id, integration.id, values["integration_override"], context)
         declared = self._declared(environment_id, integration.id, values["integration_override"])
-        entered = entered_paths(declared, frozenset(), context)
+        entered = choose_entered_paths(declared, frozenset(), context)
         return self._accounts.create(environment_id, new_id(), values, context=context, plain_paths=entered)
 
     def _chosen(
@@ -173,11 +175,15 @@ class AccountService:
         current = self._stored(environment_id, account_id)
         values = {name: value for name, value in changes.items() if name != "context"}
         if "integration_override" in values:
-            values["integration_override"] = restored(values["integration_override"], current.integration_override)
+            values["integration_override"] = restore_masked(
+                values["integration_override"], current.integration_override
+            )
         failures = [*faults, *_override_failures(values), *_revealed(current, changes, values)]
         failures += _unreadable_failures(current, changes)
         shown = self._origins.mark_withheld(current, {}).status
-        values, status_failures = status.changed(values, current, shown, has_context=bool(changes.get("context")))
+        values, status_failures = validation.resolve_status(
+            values, current, shown, has_context=bool(changes.get("context"))
+        )
         failures += status_failures
         failures += self._integration_failures(environment_id, current.integration_id, values)
         if failures:
@@ -198,9 +204,11 @@ class AccountService:
             environment_id,
             account_id,
             values,
-            change_context=lambda context: context_size.checked(_merged_context(context, sent)) if sent else context,
+            change_context=lambda context: (
+                validation.check_context_size(_merged_context(context, sent)) if sent else context
+            ),
             change_origins=origins,
-            change_plain=lambda entered: entered_paths(declared, entered, sent),
+            change_plain=lambda entered: choose_entered_paths(declared, entered, sent),
             seen=seen,
         )
         return self._origins.mark_withheld(_found(updated, account_id), {})
@@ -212,7 +220,7 @@ class AccountService:
             message = f"integrated account '{account_id}' does not exist"
             raise InvalidInputError([Failure("id", message, missing_reference=True)])
         integration = self._effective.get(environment_id, account.integration_id)
-        config = overridden(integration.config, account.integration_override) if integration else {}
+        config = apply_override(integration.config, account.integration_override) if integration else {}
         actions = config.get("actions")
         has_any = isinstance(actions, dict) and bool(actions.get("post_install"))
         reason = (
@@ -230,8 +238,8 @@ class AccountService:
         integration = self._effective.get(environment_id, integration_id)
         if "integration_override" not in fields or integration is None:
             return []
-        used = merged(integration.config, fields["integration_override"])
-        return integration_config.failures_of_new(used, "integration_override")
+        used = merge(integration.config, fields["integration_override"])
+        return integration_config.check_new_config(used, "integration_override")
 
 
 def _revealed(current: IntegratedAccount, changes: JsonObject, values: JsonObject) -> Sequence[Failure]:
@@ -239,7 +247,7 @@ def _revealed(current: IntegratedAccount, changes: JsonObject, values: JsonObjec
     name = "integration_override"
     if name not in values:
         return []
-    return revelations(current.integration_override, values[name], changes[name], name)
+    return find_revelations(current.integration_override, values[name], changes[name], name)
 
 
 def _unreadable_failures(current: IntegratedAccount, changes: JsonObject) -> Sequence[Failure]:
@@ -251,7 +259,7 @@ def _unreadable_failures(current: IntegratedAccount, changes: JsonObject) -> Seq
 def _override_failures(fields: JsonObject) -> Sequence[Failure]:
     if "unified_model_override" not in fields:
         return []
-    return mapping.override_failures(fields["unified_model_override"], "unified_model_override")
+    return mapping.check_overrides(fields["unified_model_override"], "unified_model_override")
 
 
 def _credentials_format(config: JsonObject) -> str:
@@ -263,7 +271,7 @@ def _credentials_format(config: JsonObject) -> str:
 
 def _merged_context(current: JsonObject, changes: JsonObject) -> JsonObject:
     """Merge shallowly; ``oauth``, whose tokens change one at a time, one level deeper."""
-    sent = restored(changes, current)
+    sent = restore_masked(changes, current)
     kept_oauth, sent_oauth = current.get("oauth"), sent.get("oauth")
     if isinstance(kept_oauth, dict) and isinstance(sent_oauth, dict):
         sent = {**sent, "oauth": {**kept_oauth, **sent_oauth}}

@@ -6,8 +6,9 @@ from typing import Protocol
 from app.engine.accounts import secret_origins
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.integrations import config as integration_config
-from app.engine.merging import overridden
-from app.engine.objects.objects import IntegratedAccount, Integration
+from app.engine.json_values import apply_override
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.integrations import Integration
 from app.services.contexts.account_configs import read_account_config
 from app.services.ports import IntegrationReader
 
@@ -48,7 +49,7 @@ class OriginApproval:
         account = self._accounts.anywhere(account_id)
         if account is None:
             raise NotFoundError("integrated account", account_id)
-        origins = sorted(secret_origins.decided(read_account_config(account, self._effective), account.context))
+        origins = sorted(secret_origins.list_origins(read_account_config(account, self._effective), account.context))
         if not origins:
             raise InvalidInputError([Failure("id", "its config leads nowhere: a part of its base_url has no value")])
         self._accounts.approve_origins(account_id, origins, self._hosts(account))
@@ -57,15 +58,15 @@ class OriginApproval:
     def _hosts(self, account: IntegratedAccount) -> Sequence[str] | None:
         """Return the hosts that the secrets of an account's override are given for now."""
         integration = self._effective.get(account.environment_id, account.integration_id)
-        config = overridden(integration.config, account.integration_override) if integration else {}
-        return secret_origins.given_for(config, account.integration_override)
+        config = apply_override(integration.config, account.integration_override) if integration else {}
+        return secret_origins.list_given_hosts(config, account.integration_override)
 
     def approve_integration(self, integration_id: str) -> Sequence[str]:
         """Let an integration's own secrets go to the hosts that its config names now; return these."""
         integration = self._integrations.anywhere(integration_id)
         if integration is None:
             raise NotFoundError("integration", integration_id)
-        hosts = secret_origins.given_for(integration.config, integration.config) or []
+        hosts = secret_origins.list_given_hosts(integration.config, integration.config) or []
         if hosts:
             self._integrations.note_origins(integration_id, hosts)
         return hosts

@@ -6,8 +6,9 @@ from typing import Protocol
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.integrations import credentials
 from app.engine.json_types import JsonObject
-from app.engine.merging import overridden
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.json_values import apply_override
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
 from app.services.ports import IntegrationReader
 
 
@@ -50,8 +51,8 @@ class OwnAccount:
         integration = self._integrations.get(account.environment_id, account.integration_id)
         if integration is None:
             raise NotFoundError("integration", account.integration_name)
-        config = overridden(integration.config, account.integration_override)
-        return credentials.field_names(config.get("credentials"), account.authentication_method)
+        config = apply_override(integration.config, account.integration_override)
+        return credentials.list_field_names(config.get("credentials"), account.authentication_method)
 
 
 def _failures(context: JsonObject, names: frozenset[str]) -> list[Failure]:

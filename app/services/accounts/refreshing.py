@@ -4,10 +4,12 @@ from http import HTTPStatus
 from typing import Protocol
 
 from app.engine.accounts import oauth
-from app.engine.errors import Failure, InvalidGrantError, InvalidInputError, NotFoundError, SourceError
+from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.record_errors import InvalidGrantError, SourceError
 from app.services.calls.accounts import refuse_inactive
 from app.services.contexts.account_configs import read_account_config
 from app.services.ports import AccountReader, IntegrationReader
@@ -42,7 +44,7 @@ class Refreshing:
             message = f"integrated account '{account_id}' does not exist"
             raise InvalidInputError([Failure("id", message, missing_reference=True)])
         refuse_inactive(account, "id")
-        token = oauth.access_token(account.context)
+        token = oauth.find_access_token(account.context)
         try:
             self._keeper.renew(account.id, self._grant(account), stale=token)
         except InvalidGrantError as error:
@@ -55,7 +57,7 @@ class Refreshing:
         return refreshed
 
     def _grant(self, account: IntegratedAccount) -> OAuthGrant:
-        grant = oauth.usable_grant(read_account_config(account, self._integrations).grants, account.context)
+        grant = oauth.choose_grant(read_account_config(account, self._integrations).grants, account.context)
         if grant is None:
             message = "has no OAuth 2 token that could be renewed: neither a refresh token nor client credentials"
             raise InvalidInputError([Failure("id", message)])

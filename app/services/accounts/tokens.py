@@ -11,7 +11,7 @@ from typing import Final
 
 from app.engine.errors import Failure, InvalidInputError, UnauthorizedError, UnreadableSecretError
 from app.engine.json_types import JSON
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.services.ports import AccountReader, Clock, Seal, SealPurpose
 
 LIFE: Final = timedelta(minutes=15)

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from app.engine.config.secrets import redacted_config
+from app.engine.config.secrets import redact_config
 from app.engine.errors import NotFoundError
-from app.engine.ids import canonical_id
+from app.engine.ids import parse_id
 from app.engine.integrations.offers import MappedModel, Offering
-from app.engine.merging import overridden
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount
+from app.engine.json_values import apply_override
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
 from app.services.accounts.accounts import IntegrationNames
 from app.services.contexts.account_configs import parse_kept_config
 from app.services.ports import AccountReader, IntegrationReader
@@ -40,7 +41,7 @@ class Offers:
 
     def of_integration(self, environment_id: EnvironmentId, id_or_name: str) -> Offering:
         """Read what an integration offers, found by its id or its name; raise NotFoundError."""
-        integration_id = canonical_id(id_or_name) or ""
+        integration_id = parse_id(id_or_name) or ""
         if not integration_id or self._integrations.get(environment_id, integration_id) is None:
             named = self._names.by_name(environment_id, id_or_name)
             if named is None:
@@ -61,12 +62,12 @@ class Offers:
         integration = self._integrations.get(environment_id, integration_id)
         if integration is None:
             raise NotFoundError("integration", integration_id)
-        raw = overridden(integration.config, account.integration_override) if account else integration.config
+        raw = apply_override(integration.config, account.integration_override) if account else integration.config
         return Offering(
             integration_id=integration.id,
             name=integration.name,
             category=integration.category,
-            shown_config=redacted_config(raw),
+            shown_config=redact_config(raw),
             config=parse_kept_config(raw),
             models=self._models.mapped(environment_id, integration.name),
             unified_model_override=account.unified_model_override if account else {},

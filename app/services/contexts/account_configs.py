@@ -5,10 +5,11 @@ from app.engine.errors import InvalidInputError, NotFoundError, UnreadableSecret
 from app.engine.integrations import config as integration_config
 from app.engine.integrations.config import IntegrationConfig
 from app.engine.json_types import JsonObject
-from app.engine.merging import overridden
-from app.engine.objects.objects import IntegratedAccount, Integration
+from app.engine.json_values import apply_override
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.integrations import Integration
 from app.engine.paths import Path
-from app.engine.redaction import redacted, shown_paths
+from app.engine.redaction import choose_shown_paths, redact
 from app.services.ports import IntegrationReader
 
 
@@ -17,7 +18,7 @@ def read_account_config(account: IntegratedAccount, integrations: IntegrationRea
     integration = integrations.get(account.environment_id, account.integration_id)
     if integration is None:
         raise NotFoundError("integration", account.integration_name)
-    config = parse_kept_config(overridden(integration.config, account.integration_override))
+    config = parse_kept_config(apply_override(integration.config, account.integration_override))
     return config.given_for(integration.origins, integration.override_origins, account.override_origins)
 
 
@@ -40,11 +41,11 @@ class ShownContexts:
         """Return the paths of an account's context that are shown."""
         if account.plain_paths == frozenset():
             return frozenset()
-        return shown_paths(self._find_declared(account), account.plain_paths)
+        return choose_shown_paths(self._find_declared(account), account.plain_paths)
 
     def mask(self, account: IntegratedAccount) -> JsonObject:
         """Return an account's context with everything masked that may hold a secret."""
-        return redacted(account.context, self.find_plain_paths(account))
+        return redact(account.context, self.find_plain_paths(account))
 
     def _find_declared(self, account: IntegratedAccount) -> frozenset[Path]:
         try:
@@ -57,4 +58,4 @@ class ShownContexts:
 
 def find_declared_paths(integration: Integration | None, override: JsonObject) -> frozenset[Path]:
     """Return what an integration declares of the contexts of accounts that override its config."""
-    return non_secrets.plain_paths(overridden(integration.config, override)) if integration else frozenset()
+    return non_secrets.read_plain_paths(apply_override(integration.config, override)) if integration else frozenset()

@@ -1,7 +1,8 @@
 """The registry of daemons as the API shows it."""
 
 from app.engine.errors import NotFoundError
-from app.engine.objects.objects import Daemon, ListFilters, Page
+from app.engine.objects.daemons import Daemon
+from app.engine.objects.lists import ListFilters, Page
 from app.services.maintenance.ports import DaemonStore
 
 

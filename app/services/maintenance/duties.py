@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
 from app.engine.json_types import JsonObject
-from app.engine.times import iso_utc
+from app.engine.times import format_utc
 from app.services.ports import Clock
 
 logger = logging.getLogger(__name__)
@@ -193,5 +193,5 @@ class _Turns:
             logger.warning("a duty failed", extra=facts, exc_info=None if is_passing else error)
 
     def _build_fault(self, error: str) -> JsonObject:
-        since = self._fault["since"] if self._fault else iso_utc(self._clock.now())
+        since = self._fault["since"] if self._fault else format_utc(self._clock.now())
         return {"since": since, "failures": self._failures, "error": error}

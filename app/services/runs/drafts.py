@@ -14,14 +14,18 @@ from typing import Final
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.ids import new_id
 from app.engine.jobs import args as arguments
-from app.engine.jobs import args_rule, definition, planning, run_keys, scope
+from app.engine.jobs import definition, planning, run_keys, scope
+from app.engine.jobs.args import apply_rule
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, SyncJob, Webhook
+from app.engine.objects import daemons
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.jobs import SyncJob
+from app.engine.objects.webhooks import Webhook
 from app.engine.records.rows import encode
-from app.engine.runs import routing
 from app.engine.status import AccountStatus
-from app.engine.times import iso_utc
-from app.engine.unified.model import unified_name
+from app.engine.times import format_utc
+from app.engine.unified.model import parse_unified_name
 from app.engine.webhooks import events
 from app.services.calls.accounts import INACTIVE
 from app.services.contexts.account_configs import ShownContexts
@@ -100,7 +104,7 @@ class RunDrafts:
     def _cache(self, known: CachedJob) -> None:
         """Keep a job, unless its runs need more than itself: their account's context, or mappings."""
         job = known.job
-        if not (job.mutex_key or job.state_key or any(unified_name(item.resource) for item in known.items)):
+        if not (job.mutex_key or job.state_key or any(parse_unified_name(item.resource) for item in known.items)):
             self._jobs.put(known)
 
     def _build(
@@ -126,7 +130,7 @@ class RunDrafts:
             items=known.items,
             version=job.default_runtime_version,
             group_key=group_key,
-            queue=routing.queue_of(group_key),
+            queue=daemons.name_queue(group_key),
             overlap_seconds=self._choose_overlap(request, job),
             mutex_key=keys.get(run_keys.MUTEX_KEY),
             state_key=keys.get(run_keys.STATE_KEY),
@@ -152,8 +156,8 @@ def _take_snapshot(job: SyncJob) -> JsonObject:
         "args_schema": job.args_schema,
         "resources": job.resources,
         "environment_id": job.environment_id,
-        "created_at": iso_utc(job.created_at),
-        "updated_at": iso_utc(job.updated_at),
+        "created_at": format_utc(job.created_at),
+        "updated_at": format_utc(job.updated_at),
     }
 
 
@@ -176,7 +180,7 @@ def _bind_args(request: RunRequest, job: SyncJob | None) -> tuple[JsonObject, Se
     if job is None:
         return request.args, []
     bound, failures = arguments.bind(job.args_schema, request.args)
-    return bound, failures or args_rule.failures(job.args_validation, bound)
+    return bound, failures or apply_rule(job.args_validation, bound)
 
 
 def _resolve_keys(
@@ -196,9 +200,11 @@ def _resolve_keys(
     if not any(templates.values()):
         return resolved, faults
     if job is None or account is None:
-        return resolved, [fault for name, template in templates.items() for fault in run_keys.failures(name, template)]
+        return resolved, [
+            fault for name, template in templates.items() for fault in run_keys.check_template(name, template)
+        ]
     whole, masked = (
-        scope.run_scope(
+        scope.build_run_scope(
             args=args,
             context=context,
             tenant_id=account.tenant_id,
@@ -220,10 +226,10 @@ def _find_destination_failures(request: RunRequest) -> list[Failure]:
     if request.daemon_group_key and request.webhook_id:
         message = "daemon_group_key (daemon run) and webhook_id (RapidBridge run) exclude each other: send one of them"
         failures.append(Failure("daemon_group_key", message))
-    if request.daemon_group_key and not routing.GROUP_KEY.fullmatch(request.daemon_group_key):
+    if request.daemon_group_key and not daemons.GROUP_KEY.fullmatch(request.daemon_group_key):
         message = "expected 1 to 100 letters, digits, dots, dashes or underscores, beginning with a letter or digit"
         failures.append(Failure("daemon_group_key", message))
-    return [*failures, *events.choice_failures(request.events_to_send)]
+    return [*failures, *events.check_events(request.events_to_send)]
 
 
 def _find_account_failures(

@@ -6,7 +6,10 @@ from datetime import datetime
 
 from app.engine.jobs.items import ResourceItem
 from app.engine.json_types import JSON, JsonObject
-from app.engine.objects.objects import EnvironmentId, IntegratedAccount, SyncJob, SyncJobRun
+from app.engine.objects.accounts import IntegratedAccount
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.jobs import SyncJob
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import books
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import ErrorHandling, RunStatus
@@ -114,7 +117,7 @@ class RunDraft:
             version=self.version,
             previous_run_date=bounds.run,
             overlap_seconds=self.overlap_seconds,
-            resource_stats=books.first_stats(self.items, bounds),
+            resource_stats=books.show_first_stats(self.items, bounds),
             mutex_key=self.mutex_key,
             force=request.force,
             state_key=self.state_key,

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from app.engine.errors import Failure
 from app.engine.json_types import JSON
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.triggers import CronTrigger, DueTrigger
 from app.services.ports import Announcement
 from app.services.runs.requests import IdempotencyKey, RunDraft, RunRequest

@@ -8,7 +8,8 @@ from typing import Final
 from app.engine.errors import DeliveryError
 from app.engine.json_types import JsonObject
 from app.engine.limits import retry
-from app.engine.objects.objects import SyncJobRun, Webhook
+from app.engine.objects.runs import SyncJobRun
+from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import Claim, ErrorDraft, PendingEvent
 from app.engine.status import DeliveryStatus, ErrorHandling
 from app.engine.webhooks import events
@@ -109,7 +110,7 @@ class DeliveryOutcomes:
     def _shrink(self, attempt: Attempt, error: DeliveryError) -> None:
         """Split what a receiver refuses as too large; what can not be split gets out of the others' way."""
         event = attempt.event
-        if parts := event_parts.halves(event):
+        if parts := event_parts.split_event(event):
             self._deliveries.split(
                 attempt.claim,
                 event,
@@ -120,7 +121,7 @@ class DeliveryOutcomes:
             )
             return
         message = f"one {event.event} of {len(event.body)} bytes is more than its receiver takes: {error.message}"
-        details = {"delivery_id": event.id, "bytes": len(event.body), **event_parts.origin(event)}
+        details = {"delivery_id": event.id, "bytes": len(event.body), **event_parts.read_origin(event)}
         end = DeliveryStatus.QUARANTINED if event.records else DeliveryStatus.DEAD_LETTERED
         self._give_up(attempt, error, self._draft("too_large", message, details), end)
 
@@ -139,5 +140,5 @@ class DeliveryOutcomes:
 
 def pause_seconds(event: PendingEvent, error: DeliveryError) -> float:
     """Return how long an event waits after one more attempt that failed."""
-    pause = retry.backoff_seconds(event.attempts + 1, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS, random.random)
+    pause = retry.compute_backoff(event.attempts + 1, RETRY_BASE_SECONDS, RETRY_CAP_SECONDS, random.random)
     return max(pause, error.retry_after_seconds or 0.0)

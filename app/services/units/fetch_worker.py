@@ -6,12 +6,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from datetime import datetime
 
 from app import failpoints
-from app.engine.errors import (
-    LeaseLostError,
-    PassingFaultError,
+from app.engine.errors import LeaseLostError
+from app.engine.record_errors import (
     RateLimitedError,
     RecordError,
     SourceError,
+    TransientSourceError,
     UnwritablePageError,
 )
 from app.engine.runs.frontier import Frontier
@@ -185,7 +185,7 @@ class FetchWorker:
         except RateLimitedError as limit:
             current.park(index, limit)
         except RecordError as error:
-            if isinstance(error, PassingFaultError) and current.claim.attempts < CLAIMS_FOR_FAULTS:
+            if isinstance(error, TransientSourceError) and current.claim.attempts < CLAIMS_FOR_FAULTS:
                 current.has_failed = True
                 current.park(index, error)
                 return

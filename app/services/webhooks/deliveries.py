@@ -1,7 +1,9 @@
 """The deliveries of a webhook: what was sent, what waits and why, and how to send it again."""
 
 from app.engine.errors import ConflictError, NotFoundError
-from app.engine.objects.objects import Delivery, EnvironmentId, ListFilters, Page
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
+from app.engine.objects.webhooks import Delivery
 from app.engine.status import DeliveryStatus
 from app.services.ports import Dispatcher, WebhookReader
 from app.services.webhooks.ports import DeliveryStore

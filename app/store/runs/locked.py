@@ -6,12 +6,12 @@ from datetime import datetime
 from sqlalchemy import Engine, bindparam, literal_column, text
 
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
-from app.engine.records.list_ends import PageWarning
+from app.engine.objects.runs import SyncJobRun
+from app.engine.records.outcomes import PageWarning
 from app.engine.runs.settling import Progress
 from app.engine.runs.work import ErrorDraft, EventDraft, Pass, Vanished, WakeUp
 from app.engine.status import ResourceStatus, RunStatus
-from app.engine.times import iso_utc
+from app.engine.times import format_utc
 from app.store import tables
 from app.store.announcements.announcements import insert_announcements
 from app.store.db.database import driver_cursor
@@ -21,8 +21,8 @@ from app.store.runs import increments, reopening, status, stuck
 from app.store.runs.outbox import START_RUN_TASK, insert_message
 from app.store.runs.progress import read_progress
 from app.store.runs.rows import SELECT_RUN, find_run, run_of
-from app.store.units import list_warnings, spools
-from app.store.units.pages import insert_errors, insert_events, numbered
+from app.store.units import checkpoint, spools
+from app.store.units.drafts import insert_errors, insert_events, number_batches
 from app.store.units.units import add_delivery_unit
 
 _IS_REKEYING = """
@@ -112,7 +112,7 @@ class LockedRun:
         is_resumed = self.run is not None and self.run.resumes > 0
         values = {"run_id": self._run_id, "resources": list(resources), "is_resumed": is_resumed}
         row = self._connection.execute(_FIRST_ERROR, values).mappings().first()
-        return {**row, "at": iso_utc(row["at"])} if row else None
+        return {**row, "at": format_utc(row["at"])} if row else None
 
     def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
         """Move the run, in this transaction."""
@@ -165,7 +165,7 @@ class LockedRun:
     def warn(self, resource_id: str, warning: PageWarning) -> None:
         """Count a warning of one of the run's resources, in this transaction."""
         with driver_cursor(self._connection) as cursor:
-            list_warnings.add(cursor, resource_id, [warning])
+            checkpoint.warn(cursor, resource_id, [warning])
 
     def delete_vanished(self, ended: Pass, *, count: int) -> None:
         """Make tombstones of what was counted, in this transaction."""
@@ -173,7 +173,7 @@ class LockedRun:
 
     def queue_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
         """Queue events that tell of what was counted, once per run; give the delivery unit to ring."""
-        drafts = numbered(
+        drafts = number_batches(
             self._connection, ended.account_id, webhook_changes.delete_vanished(self._connection, ended, tell)
         )
         self._connection.execute(_DECIDE_DELETIONS, {"run_id": self._run_id})

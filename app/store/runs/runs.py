@@ -6,7 +6,9 @@ from datetime import datetime
 from sqlalchemy import Connection, DateTime, Engine, bindparam, delete, select, text
 
 from app.engine.errors import IdempotencyKeyReusedError
-from app.engine.objects.objects import EnvironmentId, ListFilters, Page, RowVersion, RunError, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.runs import RunError, SyncJobRun
 from app.engine.runs.increments import LowerBounds
 from app.engine.status import FINAL_RUN_STATUSES
 from app.engine.webhooks import events
@@ -20,7 +22,7 @@ from app.store.db import paging
 from app.store.db.autocommit import singles_of
 from app.store.db.database import reading
 from app.store.db.row_versions import demand, unchanged
-from app.store.records import webhook_changes
+from app.store.records import webhook_records
 from app.store.runs import mutexes
 from app.store.runs.creation import insert_run, insert_run_as_supposed, insert_run_within, lower_bounds
 from app.store.runs.rows import SELECT_RUN, error_of, find_run, read_run, run_of, stats_of
@@ -200,7 +202,7 @@ class RunStore:
             unchanged(table, seen),
         )
         with self._engine.begin() as connection:
-            webhook_changes.take_back_waiting(connection, run_id)
+            webhook_records.withdraw_waiting(connection, run_id)
             is_done = connection.execute(statement).rowcount == 1
             demand(is_done, seen)
             if is_done:

@@ -6,13 +6,15 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from app.engine.objects.lists import ListFilters
+from app.engine.objects.webhooks import Webhook
 from sqlalchemy import text
 
 from app.bootstrap.api import build_api_services
 from app.bootstrap.daemon import DaemonServices, build_daemon_services
 from app.engine.errors import DeliveryError
 from app.engine.ids import new_id
-from app.engine.objects.objects import EnvironmentId, ListFilters, Webhook
+from app.engine.objects.environments import EnvironmentId
 from app.services.runs.requests import RunRequest
 from app.store.catalog.tokens import TokenStore
 from tests.support.patience import wait_for

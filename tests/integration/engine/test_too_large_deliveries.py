@@ -8,11 +8,13 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from app.engine.objects.lists import ListFilters
+from app.engine.objects.webhooks import Webhook
 from sqlalchemy import text
 
 from app.bootstrap.api import build_api_services
 from app.engine.errors import ConflictError, DeliveryError
-from app.engine.objects.objects import EnvironmentId, ListFilters, Webhook
+from app.engine.objects.environments import EnvironmentId
 from app.services.runs.runs import verify_run
 from app.store.runs.recounts import RecountStore
 from tests.support.pump import Pump, World

@@ -5,11 +5,11 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
+from app.engine.record_errors import RateLimitedError
 from sqlalchemy import text
 
 from app.bootstrap.api import build_api_services
-from app.engine.errors import RateLimitedError
-from app.engine.objects.objects import EnvironmentId
+from app.engine.objects.environments import EnvironmentId
 from app.services.diagnosis.run_diagnosis import Diagnosis
 from app.services.ports import FetchedPage, PageCall
 from app.services.runs.requests import RunRequest

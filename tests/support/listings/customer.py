@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.engine.objects.runs import SyncJobRun
 from sqlalchemy import Engine, text
 
 from app.bootstrap.api import build_api_services
 from app.bootstrap.shared import Outside
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
 from app.services.runs.requests import RunRequest
 from app.sources.http_source import HttpSource
 from app.store.catalog.tokens import TokenStore

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 import pytest
+from app.engine.objects.runs import SyncJobRun
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from sqlalchemy import Engine, TextClause, text
@@ -13,7 +14,7 @@ from app.engine.ids import new_id
 from app.engine.jobs import planning
 from app.engine.jobs.definition import parse_resources
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import EnvironmentId, SyncJobRun
+from app.engine.objects.environments import EnvironmentId
 from app.engine.runs import increments
 from app.services.runs.requests import RunDraft, RunRequest
 from app.store.catalog.tokens import TokenStore
@@ -97,7 +98,7 @@ class History:
     def hold(self, run: SyncJobRun, parents: Mapping[str, str | None]) -> None:
         """Do what completes a run, as far as it is about bounds."""
         with self.engine.begin() as connection:
-            stored.hold(connection, run.id, increments.held(parents, stored.unread(connection, run.id)))
+            stored.hold(connection, run.id, increments.find_held(parents, stored.unread(connection, run.id)))
 
 
 @pytest.fixture(scope="module")

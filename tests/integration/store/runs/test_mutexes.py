@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from app.engine.objects.runs import SyncJobRun
 from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
-from app.engine.objects.objects import SyncJobRun
 from app.engine.status import RunStatus
 from app.services.maintenance.ports import LostBefore
 from app.store.db.database import connect

@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from app.engine.record_errors import SourceError
 
-from app.engine.errors import InvalidInputError, SourceError
+from app.engine.errors import InvalidInputError
 from app.engine.jobs import planning
 from app.engine.jobs.definition import parse_resources
 from app.engine.json_types import JsonObject

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from app.engine.objects.runs import SyncJobRun
 
 from app.engine.json_types import JsonObject
-from app.engine.objects.objects import SyncJobRun
 from app.engine.runs.audit import EventCount, Recount, RunRecount
 from app.engine.runs.books import Counters
 from app.engine.status import RunStatus

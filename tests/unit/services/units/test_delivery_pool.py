@@ -3,8 +3,9 @@
 from queue import Queue
 
 import pytest
+from app.engine.objects.webhooks import Webhook
 
-from app.engine.objects.objects import EnvironmentId, Webhook
+from app.engine.objects.environments import EnvironmentId
 from app.engine.runs.work import WakeUp
 from app.services.units.delivery_pool import DeliveryPool, Place
 from tests.unit.services.service_fakes import PENDING, FakeDispatcher, FakeReceiver

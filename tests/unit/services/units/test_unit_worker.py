@@ -1,8 +1,8 @@
 """One slice of any unit: who may work on it, and what becomes of one that breaks."""
 
 import pytest
+from app.engine.record_errors import RateLimitedError, SourceError
 
-from app.engine.errors import RateLimitedError, SourceError
 from app.engine.json_types import JsonObject
 from app.engine.runs.work import NOTHING_DONE, EventDraft
 from app.engine.status import RunStatus, UnitStatus
