@@ -13,9 +13,9 @@ app = Celery(
 app.config_from_object("celeryconfig")
 
 # Registered by import: the signals that move statuses, and the step that sweeps. After `app`, which they use.
-from workers import canary, commands, event_batches, signals, steps  # noqa: E402
+from workers import commands, event_batches, heartbeat, signals, steps  # noqa: E402
 
-canary.install(app)
+heartbeat.install(app)
 commands.install(app)
 envelopes.refuse_compression()
 steps.install(app)

@@ -1,8 +1,8 @@
 """Which of Celery's remote control commands a daemon obeys: those that ask, and with a key those that revoke too.
 
 Celery obeys whoever can write to the broker: it shuts down, stops to consume, changes limits, or matches its name with
-a pattern that never ends. An operator ends a daemon by a signal, and a run by the API. Who commands anything else, and
-waits for an answer, is told so.
+a pattern that never ends. An operator ends a daemon by a signal, and a run by the API. Any other command is answered
+with a refusal that says so.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,7 +53,7 @@ class CheckingNode(pidbox.Node):  # type: ignore[misc]  # kombu has no types
     """A daemon's mailbox, which opens what is addressed well."""
 
     def handle_message(self, body: Any, message: Any = None) -> Any:
-        """Carry a command out, or drop it."""
+        """Run a command, or drop it."""
         if _is_command(body) and _is_clock((message.headers or {}).get("clock") if message is not None else None):
             return super().handle_message(body, message)
         signals.task_rejected.send(sender=self, message=message, exc=UnusableCommandError("another command"))
@@ -77,12 +77,12 @@ def install(app: Celery) -> None:
     has_key = signer_of_environment() is not None
     obeyed = _ASKING | _SIGNED if has_key else _ASKING
     for name in set(Panel.data) - obeyed:
-        Panel.data[name] = _refusing(REFUSALS.get(name, _NO_COMMAND))
+        Panel.data[name] = _build_refusal(REFUSALS.get(name, _NO_COMMAND))
     if has_key:
-        Panel.data["revoke"] = _revoking(Panel.data["revoke"])
+        Panel.data["revoke"] = _build_revoke(Panel.data["revoke"])
 
 
-def _refusing(words: str) -> Callable[..., Any]:
+def _build_refusal(words: str) -> Callable[..., Any]:
     def refuse(state: Any, /, **_: object) -> Any:
         signals.task_rejected.send(sender=refuse, message=None, exc=UnusableCommandError("another command"))
         return nok(words)
@@ -90,7 +90,7 @@ def _refusing(words: str) -> Callable[..., Any]:
     return refuse
 
 
-def _revoking(revoke: Callable[..., Any]) -> Callable[..., Any]:
+def _build_revoke(revoke: Callable[..., Any]) -> Callable[..., Any]:
     """Revoke what nobody has begun yet: what has begun is ended by its run's end, never by its thread's."""
 
     def revoke_waiting(state: Any, /, task_id: object = None, terminate: object = False, **_: object) -> Any:

@@ -1,7 +1,7 @@
-"""Celery's consumer, which takes nothing for a task before it was looked at.
+"""Celery's consumer, which checks each message before Celery makes a task of it.
 
-Whatever came from the broker and is not one of Ferryman's tasks is taken off for good: told by Celery's signal
-``task_rejected``, never put back, never the end of the daemon.
+Whatever comes from the broker and is not one of Ferryman's tasks is rejected and not put back. Celery's signal
+``task_rejected`` says so, and the daemon goes on.
 """
 
 import logging
@@ -21,7 +21,7 @@ class UnusableMessageError(ValueError):
 
 
 class CheckingConsumer(Consumer):  # type: ignore[misc]  # Celery has no types
-    """Consumes tasks that are such."""
+    """Consumes Ferryman's tasks alone."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
         """Make what handles each message."""

@@ -1,4 +1,4 @@
-"""Tell Flower of tasks a few times a second, many at once, instead of with a message for each.
+"""Send the events of tasks to Flower a few times a second, many at once, instead of with a message for each.
 
 Celery gathers a worker's events, but publishes what it has on the next turn of its loop, which mostly is one event: a
 twelfth of all that a daemon does for a small run (docs/performance.md).
@@ -24,12 +24,12 @@ class EventBatchesStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery
         """Wait from now on; called anew after each lost connection, which ends the dispatcher and all timers."""
         self._is_due = False
         if consumer.hub is not None:
-            consumer.event_dispatcher.on_send_buffered = lambda: self._note(consumer)
+            consumer.event_dispatcher.on_send_buffered = lambda: self._schedule_flush(consumer)
 
     def stop(self, consumer: Any) -> None:
         """Leave what was gathered in the last moment: to publish it could wait for a broker that is away."""
 
-    def _note(self, consumer: Any) -> None:
+    def _schedule_flush(self, consumer: Any) -> None:
         # From any thread. What was gathered before the timer is over leaves with it.
         if not self._is_due:
             consumer.hub.call_soon(self._flush_later, consumer)

@@ -1,6 +1,6 @@
 """What Flower shows of Ferryman, and which of its buttons say that daemons do not obey them.
 
-A task's message holds ids alone; its daemon adds what it is about (descriptions.py). Flower has no columns for that, so
+A task's message holds ids alone; its daemon adds what it is about (tasks.py). Flower has no columns for that, so
 its columns of arguments are called otherwise.
 """
 
@@ -47,20 +47,20 @@ def adapt() -> None:
     """Change the Flower of this process."""
     task_pages.TASK_COLUMNS.update(_LABELS)
     for handler, words in _REFUSED.items():
-        handler.post = _refusing(words)
-    control.TaskRevoke.post = _revoking(control.TaskRevoke.post)
-    broker_pages.BrokerView.get_active_queue_names = _queue_names
+        handler.post = _build_refusal(words)
+    control.TaskRevoke.post = _build_revoke(control.TaskRevoke.post)
+    broker_pages.BrokerView.get_active_queue_names = _list_queue_names
 
 
 def show_task(task: Any) -> Any:
-    """Show the run of a task that nothing was told of: it waits, or has found its work taken by another one."""
+    """Show the run of a task without a description: it waits, or has found its work taken by another one."""
     if (found := _MESSAGE.match(task.args or "")) is not None:
         task.args = f"run {found[1]}"
         task.kwargs = "nothing was left to do" if task.state == "SUCCESS" else ""
     return task
 
 
-def _refusing(words: str) -> Callable[..., Any]:
+def _build_refusal(words: str) -> Callable[..., Any]:
     async def post(self: Any, *_: str) -> None:
         raise _web.HTTPError(403, words)
 
@@ -68,7 +68,7 @@ def _refusing(words: str) -> Callable[..., Any]:
     return handler
 
 
-def _revoking(revoke: Callable[..., Any]) -> Callable[..., Any]:
+def _build_revoke(revoke: Callable[..., Any]) -> Callable[..., Any]:
     """Revoke what waits, where daemons obey that: what has begun is ended by its run's end."""
 
     async def post(self: Any, task_id: str) -> None:
@@ -85,7 +85,7 @@ def _revoking(revoke: Callable[..., Any]) -> Callable[..., Any]:
     return handler
 
 
-def _queue_names(page: Any) -> list[str]:
+def _list_queue_names(page: Any) -> list[str]:
     """List the queues that daemons serve and report to; those of one daemon alone hold nothing but its own calls."""
     workers = page.application.workers.values()
     served = {queue["name"] for info in workers for queue in info.get("active_queues", ())}

@@ -1,75 +1,99 @@
-"""A daemon's pulse: it calls itself through the broker, reports that it hears, and starts itself anew when it does not.
+"""A daemon's heartbeat: it calls itself through its own queue, reports that it consumes, and exits when it does not.
 
-The call comes by the same connection and the same blocking read as all work does, so whoever hears it consumes;
+The call comes by the same connection and the same blocking read as all work does, so whoever receives it consumes;
 an answer to Celery's ping, which comes by another, proves nothing.
 """
 
 import logging
 import os
 import socket
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, Final
 
+from celery import Celery
 from celery.worker import state
 
-from app.engine.errors import BrokerUnavailableError
+from app.broker import tasks
+from app.broker.queues import own_queue
+from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
 from app.engine.status import DaemonStatus
-from app.services.maintenance.heartbeats import Heartbeat
-from workers import shutdown
+from app.services.maintenance.ports import Heartbeat
 from workers.runtime import identity, liveness, services
 
 logger = logging.getLogger(__name__)
 
-_slots = [0]
-_name = [""]
-_told_dropped: dict[str, int] = {}
+EXIT_CODE: Final = 75
+"""EX_TEMPFAIL: another try will do."""
+_PATIENCE_SECONDS: Final = 8.0
 
 
-def join(worker: Any) -> None:
-    """Learn how many messages the worker takes at once, and what Celery calls it."""
-    _slots[0], _name[0] = worker.concurrency, worker.hostname
+def install(app: Celery) -> None:
+    """Add the call to the worker's tasks."""
+    for name in (tasks.CANARY, *(former for former, name in tasks.FORMER.items() if name == tasks.CANARY)):
+        app.task(name=name, Strategy="workers.heartbeat:build_handler", send_events=False)(_call)
 
 
-def register() -> None:
-    """Write this daemon into the registry."""
+def consume_own_queue(instance: Any, **_: object) -> None:
+    """Let the worker consume this daemon's own queue beside those of its group."""
+    instance.app.amqp.queues.select_add(own_queue(identity().id))
+
+
+def build_handler(task: Any, app: Celery, consumer: Any, **_: object) -> Callable[..., None]:
+    """Return a Celery strategy: it handles calls where messages come in, without a place in the pool or a log line."""
+
+    def on_message(message: Any, body: object, ack: object, reject: object, callbacks: object, **_: object) -> None:
+        message.ack_log_error(consumer.app.log.get_default_logger(), consumer.connection_errors)
+        services().consumer_liveness.record_message()
+
+    return on_message
+
+
+def register(label: str) -> None:
+    """Write this daemon into the registry; ``label`` is what Celery calls it."""
     who = identity()
-    services().daemons.register(
-        who.id,
-        group_key=who.group_key,
-        label=_name[0] or who.id,
-        metadata={"hostname": socket.gethostname(), "pid": os.getpid()},
-    )
-    _leave_sign(silent_seconds=0)
+    metadata = {"hostname": socket.gethostname(), "pid": os.getpid()}
+    services().daemons.register(who.id, group_key=who.group_key, label=label or who.id, metadata=metadata)
+    _write_liveness_file(silent_seconds=0)
 
 
-def show() -> None:
-    """Call, listen, report; leave when the calls do not come back."""
-    if services().stopping.is_set():
-        return
-    consumer_liveness = services().consumer_liveness
-    if _is_full():
-        consumer_liveness.note_heard()
-    if consumer_liveness.is_stalled:
-        leave_stalled()
-    consumer_liveness.note_called(was_taken=_calls())
-    if consumer_liveness.silent_seconds is not None:
-        _leave_sign(silent_seconds=consumer_liveness.silent_seconds)
-    _report()
-    _report_dropped()
+class HeartbeatSender:
+    """Sends the heartbeats of this daemon."""
+
+    def __init__(self) -> None:
+        self.slots = 0
+        """How many messages the worker takes at once."""
+        self._recorded_dropped: dict[str, int] = {}
+
+    def beat(self) -> None:
+        """Call this daemon through the broker and report; exit when the calls do not come back."""
+        if services().stopping.is_set():
+            return
+        consumer_liveness = services().consumer_liveness
+        if len(state.reserved_requests) >= max(self.slots, 1):
+            # The worker takes no message because it has enough of them.
+            consumer_liveness.record_message()
+        if consumer_liveness.is_stalled:
+            _exit_stalled()
+        consumer_liveness.record_call(was_taken=_call_daemon())
+        if consumer_liveness.silent_seconds is not None:
+            _write_liveness_file(silent_seconds=consumer_liveness.silent_seconds)
+        _report()
+        self._record_dropped()
+
+    def _record_dropped(self) -> None:
+        """Record how many messages were dropped, where ``GET /daemon`` shows it, when there are more of them."""
+        counts = services().dropped.counts
+        if counts != self._recorded_dropped:
+            services().daemons.record_dropped(identity().id, counts)
+            self._recorded_dropped = counts
 
 
-def leave_stalled() -> None:
-    """End this process: whoever supervises it starts one that hears."""
-    facts = {"daemon_id": identity().id, "seconds": services().settings.deaf_seconds}
-    logger.critical("this daemon takes no messages although the broker does: it ends, to be started anew", extra=facts)
-    shutdown.leave(DaemonStatus.STOPPED)
+def _call(daemon_id: str) -> None:
+    """Do nothing: the strategy has done all."""
 
 
-def _is_full() -> bool:
-    """Whether the worker takes no message because it has enough of them."""
-    return len(state.reserved_requests) >= max(_slots[0], 1)
-
-
-def _calls() -> bool:
+def _call_daemon() -> bool:
     try:
         services().heartbeats.call(identity().id)
     except BrokerUnavailableError:
@@ -78,26 +102,39 @@ def _calls() -> bool:
 
 
 def _report() -> None:
+    silent_seconds = services().consumer_liveness.silent_seconds
     try:
-        services().heartbeats.report(
-            Heartbeat(daemon_id=identity().id, silent_seconds=services().consumer_liveness.silent_seconds)
-        )
+        services().heartbeats.report(Heartbeat(daemon_id=identity().id, silent_seconds=silent_seconds))
     except BrokerUnavailableError as error:
         logger.warning("this daemon can not report", extra={"reason": type(error.__cause__).__name__})
 
 
-def _report_dropped() -> None:
-    """Write down how many messages were dropped, where ``GET /daemon`` shows it, when there are more of them."""
-    counts = services().dropped.counts
-    if counts == _told_dropped:
-        return
-    services().daemons.note_dropped(identity().id, counts)
-    _told_dropped.update(counts)
-
-
-def _leave_sign(*, silent_seconds: float) -> None:
+def _write_liveness_file(*, silent_seconds: float) -> None:
     who = identity()
     try:
         liveness().write(who.id, group=who.group_key, silent_seconds=silent_seconds)
     except OSError as error:
-        logger.warning("this daemon can leave no sign of life for 'ferryman health'", extra={"reason": str(error)})
+        logger.warning("this daemon can write no liveness file for 'ferryman health'", extra={"reason": str(error)})
+
+
+def _exit_stalled() -> None:
+    """Let slices end after their page, sign off, and exit: whoever supervises this process starts another one.
+
+    An orderly end could wait for the broker for ever.
+    """
+    facts = {"daemon_id": identity().id, "seconds": services().settings.deaf_seconds}
+    logger.critical("this daemon takes no messages although the broker does: it ends, to be started anew", extra=facts)
+    services().stopping.set()
+    services().delivery_pool.stop_within(services().settings.stop_grace_seconds)
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while state.active_requests and time.monotonic() < deadline:
+        time.sleep(0.1)
+    services().delivery_pool.join(deadline - time.monotonic())
+    liveness().remove(identity().id)
+    try:
+        services().leadership.resign()
+        services().daemons.set_status(identity().id, DaemonStatus.STOPPED)
+    except StoreUnavailableError:
+        logger.warning("could not sign off", extra={"daemon_id": identity().id})
+    logging.shutdown()
+    os._exit(EXIT_CODE)

@@ -1,11 +1,11 @@
-"""The one piece of module-level state: the services of this process, built at first use and so never before a fork."""
+"""The services of this process, built at first use and so never before a fork: module-level state, as tasks need it."""
 
 import os
 import threading
 from dataclasses import dataclass
 
 from app import settings
-from app.bootstrap.daemon import DaemonServices, daemon_services
+from app.bootstrap.daemon import DaemonServices, build_daemon_services
 from app.engine.ids import new_id
 from app.liveness_files import LivenessFiles
 
@@ -28,7 +28,7 @@ def services() -> DaemonServices:
     global _services, _owner_pid  # noqa: PLW0603 - see the module's docstring
     with _lock:
         if _services is None or _owner_pid != os.getpid():
-            _services = daemon_services(settings.read_environment())
+            _services = build_daemon_services(settings.read_environment())
             _owner_pid = os.getpid()
         return _services
 

@@ -1,7 +1,7 @@
 """Celery's signals: what moves a run's status, and what keeps the registry of daemons.
 
 A signal may come twice or not at all (a killed daemon sends none): each leads to one conditional UPDATE, and the
-sweeper repairs what was never told.
+sweeper repairs what a lost one leaves.
 """
 
 import functools
@@ -16,7 +16,7 @@ from app import interpreter, logs
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
 from app.engine.status import DaemonStatus
-from workers import canary, heartbeat
+from workers import heartbeat
 from workers.runtime import identity, liveness, services
 
 logger = logging.getLogger(__name__)
@@ -30,34 +30,34 @@ _GOODBYE_SECONDS = 8.0
 def install() -> None:
     """Connect the handlers; Celery keeps only weak references, hence ``weak=False``."""
     for signal, handler in (
-        (signals.after_setup_logger, tell_facts),
-        (signals.celeryd_after_setup, canary.listen),
-        (signals.task_received, note_received),
+        (signals.after_setup_logger, format_log),
+        (signals.celeryd_after_setup, heartbeat.consume_own_queue),
+        (signals.task_received, record_received),
         (signals.task_prerun, mark_running),
         (signals.task_success, settle),
-        (signals.task_failure, note_failure),
+        (signals.task_failure, record_failure),
         (signals.task_revoked, stop_revoked),
-        (signals.task_rejected, note_dropped),
+        (signals.task_rejected, count_dropped),
         (signals.worker_ready, register),
-        (signals.worker_shutting_down, begin_to_stop),
+        (signals.worker_shutting_down, start_shutdown),
         (signals.worker_shutdown, sign_off),
     ):
-        signal.connect(_guarded(handler), weak=False)
+        signal.connect(_log_exceptions(handler), weak=False)
 
 
-def tell_facts(logger: logging.Logger, **_: object) -> None:
+def format_log(logger: logging.Logger, **_: object) -> None:
     """Write this daemon's log as the API's is, with what each line is about: Celery's own format leaves that out.
 
-    Of each task it is not told that it was received and how it ended, which Flower shows: a line tells of a run.
+    That a task was received, and how it ended, is left to Flower: a log line is about a run.
     """
     logs.format_facts(logger)
     for name in _OF_EACH_TASK:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def note_received(**_: object) -> None:
-    """Note that this daemon consumes."""
-    services().consumer_liveness.note_heard()
+def record_received(**_: object) -> None:
+    """Record that this daemon consumes."""
+    services().consumer_liveness.record_message()
 
 
 def mark_running(sender: Task, args: list[Any], **_: object) -> None:
@@ -72,14 +72,14 @@ def settle(sender: Task, result: object, **_: object) -> None:
         services().lifecycle.settle(result)
 
 
-def note_failure(sender: Task, args: list[Any], exception: BaseException, **_: object) -> None:
+def record_failure(sender: Task, args: list[Any], exception: BaseException, **_: object) -> None:
     """Keep the error of a task that broke; a run that can not even begin has failed.
 
     A database or a broker that is away is no error of the run: the sweeper brings the work back.
     """
     if not _is_ours(sender) or is_passing(exception):
         return
-    services().lifecycle.note_broken_task(args[0], type(exception).__name__, is_start=_is_start(sender))
+    services().lifecycle.record_broken_task(args[0], type(exception).__name__, is_start=_is_start(sender))
 
 
 def is_passing(exception: BaseException) -> bool:
@@ -93,36 +93,36 @@ def stop_revoked(sender: Task, request: Any, terminated: bool, expired: bool, **
     No message of Ferryman's expires, and one that was started before says nothing about the run as it is now.
     """
     if _is_start(sender) and not (terminated or expired):
-        services().lifecycle.stop_waiting(request.args[0])
+        services().lifecycle.stop_created(request.args[0])
 
 
-def note_dropped(exc: BaseException | None, **_: object) -> None:
+def count_dropped(exc: BaseException | None, **_: object) -> None:
     """Count a message that came from the broker and is none of Ferryman's; nothing of it is repeated."""
     reason = str(exc)
-    if (count := services().dropped.note(reason)) is not None:
+    if (count := services().dropped.count(reason)) is not None:
         logger.warning("a message that is none of Ferryman's was dropped", extra={"reason": reason, "count": count})
 
 
-def register(**_: object) -> None:
-    """Write this daemon down as active, once it consumes."""
+def register(sender: Any, **_: object) -> None:
+    """Register this daemon as active, once it consumes."""
     interpreter.tune_garbage_collection()
     interpreter.raise_recursion_limit()
-    heartbeat.register()
+    heartbeat.register(sender.hostname)
 
 
-def begin_to_stop(**_: object) -> None:
-    """Tell the slices under way to end after their page, and their receivers' answers to come soon."""
+def start_shutdown(**_: object) -> None:
+    """Let the slices under way end after their page, and wait for receivers' answers no longer than the grace."""
     services().stopping.set()
-    services().sending.stop_within(services().settings.stop_grace_seconds)
-    services().daemons.heard(identity().id, DaemonStatus.STOPPING)
+    services().delivery_pool.stop_within(services().settings.stop_grace_seconds)
+    services().daemons.set_status(identity().id, DaemonStatus.STOPPING)
 
 
 def sign_off(**_: object) -> None:
-    """Write this daemon down as stopped, once what it had under way is written down or given back."""
-    services().sending.join(_GOODBYE_SECONDS)
+    """Register this daemon as stopped, once what it had under way is written or given back."""
+    services().delivery_pool.join(_GOODBYE_SECONDS)
     liveness().remove(identity().id)
     services().leadership.resign()
-    services().daemons.heard(identity().id, DaemonStatus.STOPPED)
+    services().daemons.set_status(identity().id, DaemonStatus.STOPPED)
     services().close()
 
 
@@ -134,7 +134,7 @@ def _is_start(task: Task) -> bool:
     return tasks.current_name(task.name) == tasks.START_RUN
 
 
-def _guarded(handler: Callable[..., None]) -> Callable[..., None]:
+def _log_exceptions(handler: Callable[..., None]) -> Callable[..., None]:
     """Log a handler's exception: Celery would print it without saying which run it was about."""
 
     @functools.wraps(handler)

@@ -1,16 +1,46 @@
-"""The daemon's own bootstep: one thread that shows a pulse, and one that sweeps if this daemon leads."""
+"""The daemon's own bootstep: one thread that sends heartbeats, and one that sweeps if this daemon leads."""
 
-from collections.abc import Mapping
+import logging
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import Celery, bootsteps
 
 from app.engine.json_types import JsonObject
-from workers import heartbeat
-from workers.periodic import PeriodicThread
+from workers.heartbeat import HeartbeatSender
 from workers.runtime import identity, services
 
-_told_failing: dict[str, JsonObject] = {}
+logger = logging.getLogger(__name__)
+
+
+class PeriodicThread:
+    """A thread that does one thing every so many seconds, whatever becomes of it."""
+
+    def __init__(self, name: str, do: Callable[[], None], *, seconds: Callable[[], float]) -> None:
+        self._name = name
+        self._do = do
+        self._seconds = seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"ferryman-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first time comes after a pause."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Do it no more, and wait for what is under way for so long at most."""
+        self._stop.set()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._seconds()):
+            try:
+                self._do()
+            except Exception as error:
+                # Postgres or the broker is away: the next time tries again.
+                facts = {"duty": self._name, "reason": type(error).__name__}
+                logger.warning("a duty failed", extra=facts, exc_info=True)
 
 
 class DutiesStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
@@ -20,42 +50,43 @@ class DutiesStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has n
 
     def __init__(self, worker: Any, **options: object) -> None:
         super().__init__(worker, **options)
-        self._sweeping = PeriodicThread("sweeper", sweep, seconds=lambda: services().settings.sweep_seconds)
-        self._heartbeat = PeriodicThread("pulse", heartbeat.show, seconds=lambda: services().settings.heartbeat_seconds)
+        self._sender = HeartbeatSender()
+        self._recorded_failing: Mapping[str, JsonObject] = {}
+        self._sweeping = PeriodicThread("sweeper", self._sweep, seconds=lambda: services().settings.sweep_seconds)
+        self._heartbeat = PeriodicThread(
+            "heartbeat", self._sender.beat, seconds=lambda: services().settings.heartbeat_seconds
+        )
 
     def start(self, worker: Any) -> None:
         """Start the duties."""
-        heartbeat.join(worker)
+        self._sender.slots = worker.concurrency
         self._sweeping.start()
         self._heartbeat.start()
 
     def stop(self, worker: Any) -> None:
-        """Stop the duties and let go of the lead."""
+        """Stop the duties and resign from the lead."""
         self._sweeping.stop(timeout=2)
-        # What was marked as rung should be.
+        # What was marked as dispatched should be.
         services().sweeper.wait(2.0)
         self._heartbeat.stop(timeout=1)
         services().leadership.resign()
 
     terminate = stop
 
+    def _sweep(self) -> None:
+        """Sweep, if this daemon leads, and record which of its duties fail."""
+        leads = services().leadership.is_held()
+        try:
+            if leads:
+                services().sweeper.sweep()
+        finally:
+            self._record_failing(services().sweeper.faults if leads else {})
 
-def sweep() -> None:
-    """Sweep, if this daemon leads, and tell which of its duties fail."""
-    leads = services().leadership.is_held()
-    try:
-        if leads:
-            services().sweeper.sweep()
-    finally:
-        _tell_failing(services().sweeper.faults if leads else {})
-
-
-def _tell_failing(faults: Mapping[str, JsonObject]) -> None:
-    """Write down which duties fail, where ``/healthz`` finds it, when that has changed."""
-    if faults != _told_failing:
-        services().daemons.note_failing(identity().id, faults)
-        _told_failing.clear()
-        _told_failing.update(faults)
+    def _record_failing(self, faults: Mapping[str, JsonObject]) -> None:
+        """Record which duties fail, where ``/healthz`` finds it, when that has changed."""
+        if faults != self._recorded_failing:
+            services().daemons.record_failing(identity().id, faults)
+            self._recorded_failing = dict(faults)
 
 
 def install(app: Celery) -> None:

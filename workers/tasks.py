@@ -1,36 +1,47 @@
-"""The tasks: each a few lines that load nothing, decide nothing and call one service.
+"""The tasks: each a few lines that decide nothing and call one service.
 
-Any of them may run twice, late or never; what it returns tells the success signal which run to look at.
+Any of them may run twice, late or never; what it returns names the run for the success signal to settle.
 """
 
+from functools import partial
+from typing import Final
+
 from celery import Task
+from celery.worker import state
 
 from app.broker import tasks
-from app.engine.runs.work import SliceOutcome
+from app.engine.runs.work import SliceOutcome, WorkFacts
 from workers import canvas
 from workers.celery_app import app
-from workers.descriptions import describe
 from workers.runtime import services
+
+# Celery's own event for a start is sent before anything is known. This one leaves the task's state as it is.
+_BEGUN: Final = "task-STARTED"
 
 
 def start_run(task: Task, run_id: str) -> str | None:
-    """Begin a run that its daemon has marked as running: write its first units and set its canvas off."""
-    start = services().lifecycle.begin(run_id)
+    """Start a run that its daemon has marked as running: write its first units and publish its canvas."""
+    start = services().lifecycle.start(run_id)
     if start is None:
         return run_id
     describe(task, start.facts)
-    canvas.set_off(start)
-    return None if start.has_work else run_id
+    if start.only_resource_id is None:
+        canvas.build(start).apply_async()
+        return None if start.has_work else run_id
+    # The first slice of a small run needs no message of its own, and no second look at what has just been read.
+    context = start.context if start.is_current else None
+    outcome = services().worker.work_on_resource(start.only_resource_id, context=context)
+    return run_id if outcome.may_settle or not start.has_work else None
 
 
 def sync_resource(task: Task, run_id: str, resource_id: str) -> str | None:
     """Work for one slice on a resource's next free unit."""
-    return _to_settle(services().worker.work_on_resource(resource_id, note=lambda facts: describe(task, facts)))
+    return _run_to_settle(services().worker.work_on_resource(resource_id, report=partial(describe, task)))
 
 
 def sync_unit(task: Task, run_id: str, unit_id: str) -> str | None:
     """Work for one slice on a unit."""
-    return _to_settle(services().worker.work(unit_id, note=lambda facts: describe(task, facts)))
+    return _run_to_settle(services().worker.work(unit_id, report=partial(describe, task)))
 
 
 _BODIES = {tasks.START_RUN: start_run, tasks.SYNC_RESOURCE: sync_resource, tasks.SYNC_UNIT: sync_unit}
@@ -38,5 +49,12 @@ for _name in (*_BODIES, *(former for former, name in tasks.FORMER.items() if nam
     app.task(name=_name, bind=True)(_BODIES[tasks.current_name(_name)])
 
 
-def _to_settle(outcome: SliceOutcome) -> str | None:
+def _run_to_settle(outcome: SliceOutcome) -> str | None:
     return outcome.run_id if outcome.may_settle else None
+
+
+def describe(task: Task, facts: WorkFacts) -> None:
+    """Send what a task works on, for its line in Flower's list: its message holds ids alone."""
+    request = state.requests.get(task.request.id)
+    if request is not None:
+        request.send_event(_BEGUN, args=f"run {facts.run_id}", kwargs=f"{facts.what}, account {facts.account_id}")

@@ -1,14 +1,14 @@
 """Build an API process's services."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Engine
 
 from app.api.resources.services import ApiServices
-from app.bootstrap.limits import budget_desk, call_limits, request_limits
-from app.bootstrap.logs import log_service
-from app.bootstrap.shared import REAL, ClosableSource, Outside, Shared, budgets, run_drafts
+from app.bootstrap.limits import build_budget_desk, build_call_limits, build_request_limits
+from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets
+from app.engine.logs.entries import LogType
 from app.services.accounts.accounts import AccountService
 from app.services.accounts.budgets import AccountBudgets
 from app.services.accounts.bulk_deletion import BulkDeletion
@@ -32,17 +32,18 @@ from app.services.catalog.offers import Offers
 from app.services.catalog.states import StateService
 from app.services.catalog.templates import TemplateService
 from app.services.catalog.tokens import TokenService
-from app.services.contexts.shown_contexts import ShownContexts
+from app.services.contexts.account_configs import ShownContexts
 from app.services.diagnosis.run_diagnosis import RunDiagnosis
 from app.services.maintenance.daemons import DaemonService
 from app.services.maintenance.health import HealthService
 from app.services.maintenance.key_rotation import KeyRotation
+from app.services.ports import Source
+from app.services.reading.logs import LogService, LogSource
 from app.services.reading.records import RecordService
 from app.services.runs.drafts import RunDrafts
-from app.services.runs.dry_runs import DryRuns, PreviewingSource
+from app.services.runs.dry_runs import DryRuns
 from app.services.runs.resuming import Resumption
 from app.services.runs.runs import RunService
-from app.services.runs.verifying import Verifier
 from app.services.runs.waits import RunWaits
 from app.services.schedules.triggers import TriggerService
 from app.services.unified.methods import MappingLayer, MappingService
@@ -69,6 +70,8 @@ from app.store.maintenance.wait_facts import RunFactStore
 from app.store.reading.account_log import LogReader
 from app.store.reading.direct_calls import DirectCallStore
 from app.store.reading.records import RecordReader
+from app.store.reading.run_log import RunLogReader
+from app.store.reading.webhook_log import WebhookLogReader
 from app.store.records.keys import RecordKeyStore
 from app.store.records.tombstones import TombstoneStore
 from app.store.runs.moves import RunMoves
@@ -79,15 +82,15 @@ from app.store.secrets.encryption import TokenSeal
 from app.store.secrets.sealed_rows import SealedRows
 
 
-def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
+def build_api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     """Build an API process's services."""
     shared = Shared(settings, outside)
     jobs = JobStore(shared.engine)
     job_service = JobService(jobs, shared.integrations, shared.unified)
-    drafts = run_drafts(shared, settings)
-    source = outside.source or HttpSource(settings, budgets(settings), shared.kept_credentials())
+    drafts = build_run_drafts(shared, settings)
+    source = outside.source or HttpSource(settings, choose_budgets(settings), shared.build_token_cache())
     called = CalledAccounts(
-        accounts=shared.accounts, integrations=shared.effective_integrations, limits=call_limits(settings)
+        accounts=shared.accounts, integrations=shared.effective_integrations, limits=build_call_limits(settings)
     )
     accounts = AccountService(
         shared.accounts, shared.integrations, shared.effective_integrations, shared.installed_integrations
@@ -101,16 +104,16 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
     )
     account_budgets = AccountBudgets(
         accounts=accounts,
-        desk=budget_desk(settings),
+        desk=build_budget_desk(settings),
         parked=ParkedUnitStore(shared.engine),
         dispatcher=shared.dispatcher,
     )
-    runs = _run_service(shared, drafts, _dry_runs(shared, source, settings), account_budgets)
+    runs = _build_run_service(shared, drafts, _build_dry_runs(shared, source, settings), account_budgets)
     return ApiServices(
         runs=runs,
         run_waits=RunWaits(runs),
         budgets=account_budgets,
-        diagnosis=_diagnosis(shared, runs, settings),
+        diagnosis=_build_diagnosis(shared, runs, settings),
         triggers=TriggerService(TriggerStore(shared.engine), drafts, shared.clock),
         jobs=job_service,
         templates=TemplateService(TemplateStore(shared.engine), job_service),
@@ -130,7 +133,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             accounts=shared.accounts, integrations=shared.effective_integrations, keeper=shared.credentials
         ),
         shown_contexts=ShownContexts(shared.effective_integrations),
-        webhooks=WebhookService(shared.webhooks, shared.sender, wake=deliveries.wake),
+        webhooks=WebhookService(shared.webhooks, shared.sender.send_test, wake=deliveries.wake),
         deliveries=deliveries,
         records=RecordService(
             records=RecordReader(shared.engine),
@@ -143,7 +146,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
         daemons=DaemonService(shared.daemons),
         tokens=TokenService(TokenStore(shared.engine)),
         environments=EnvironmentService(EnvironmentStore(shared.engine)),
-        request_limits=request_limits(settings),
+        request_limits=build_request_limits(settings),
         keys=KeyRotation(
             keys=shared.keys, maker=shared.cipher, rows=SealedRows(shared.engine, shared.cipher), pause=time.sleep
         ),
@@ -163,7 +166,7 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             models=shared.unified_models,
         ),
         call_log=CallLog(calls),
-        logs=log_service(shared, calls),
+        logs=_build_log_service(shared, calls),
         unified_models=UnifiedModelService(shared.unified_models),
         installed_models=InstalledModelService(installed, shared.unified_models),
         unified_mappings=MappingService(
@@ -182,11 +185,11 @@ def api_services(settings: Settings, outside: Outside = REAL) -> ApiServices:
             silence_seconds=max(settings.daemon_silence_seconds, settings.deaf_seconds),
         ),
         row_versions=RowVersions(shared.engine),
-        close=_closing(source, shared.engine),
+        close=_build_close(source, shared.engine),
     )
 
 
-def _closing(source: ClosableSource, engine: Engine) -> Callable[[], None]:
+def _build_close(source: Source, engine: Engine) -> Callable[[], None]:
     def close() -> None:
         source.close()
         engine.dispose()
@@ -194,17 +197,17 @@ def _closing(source: ClosableSource, engine: Engine) -> Callable[[], None]:
     return close
 
 
-def _dry_runs(shared: Shared, source: PreviewingSource, settings: Settings) -> DryRuns:
+def _build_dry_runs(shared: Shared, source: Source, settings: Settings) -> DryRuns:
     return DryRuns(
         contexts=shared.contexts,
-        previous=shared.runs,
+        lower_bounds=shared.runs.lower_bounds,
         source=source,
         clock=shared.clock,
         timeout_seconds=settings.direct_call_seconds,
     )
 
 
-def _diagnosis(shared: Shared, runs: RunService, settings: Settings) -> RunDiagnosis:
+def _build_diagnosis(shared: Shared, runs: RunService, settings: Settings) -> RunDiagnosis:
     silence_seconds = max(settings.daemon_silence_seconds, settings.deaf_seconds)
     return RunDiagnosis(
         runs=runs,
@@ -214,10 +217,14 @@ def _diagnosis(shared: Shared, runs: RunService, settings: Settings) -> RunDiagn
     )
 
 
-def _run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, waits: AccountBudgets) -> RunService:
+def _build_run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, waits: AccountBudgets) -> RunService:
     outbox = OutboxStore(shared.engine)
     resumption = Resumption(
-        runs=RunMoves(shared.engine), waits=waits, outbox=outbox, dispatcher=shared.dispatcher, clock=shared.clock
+        moves=RunMoves(shared.engine),
+        end_wait=waits.let_go_on,
+        outbox=outbox,
+        dispatcher=shared.dispatcher,
+        clock=shared.clock,
     )
     return RunService(
         runs=shared.runs,
@@ -225,7 +232,34 @@ def _run_service(shared: Shared, drafts: RunDrafts, dry_runs: DryRuns, waits: Ac
         outbox=outbox,
         lifecycle=shared.lifecycle,
         resumption=resumption,
-        dry_runs=dry_runs,
-        verifier=Verifier(RecountStore(shared.engine)),
+        dry_run=dry_runs.try_out,
+        recount=RecountStore(shared.engine).recount,
         dispatcher=shared.dispatcher,
     )
+
+
+def _build_log_service(shared: Shared, calls: DirectCallStore) -> LogService:
+    """Build what reads the log."""
+    return LogService(_list_log_sources(shared, calls), shared.clock)
+
+
+def _list_log_sources(shared: Shared, calls: DirectCallStore) -> Mapping[LogType, LogSource]:
+    of_runs = ("sync_job_run_id", "sync_job_id", "sync_job_run_event", "integrated_account_id", "integration")
+    runs = LogSource(read=RunLogReader(shared.engine).read, filters=frozenset({*of_runs, "webhook_id"}))
+    return {
+        LogType.TRIGGERS: LogSource(
+            read=TriggerStore(shared.engine).fires,
+            filters=frozenset({"id", "sync_job_cron_trigger_id", "sync_job_run_id"}),
+            most=1000,
+            is_bounded=False,
+        ),
+        LogType.RAPID_BRIDGE: runs,
+        LogType.RUNS: runs,
+        LogType.WEBHOOKS: LogSource(
+            read=WebhookLogReader(shared.engine).read,
+            filters=frozenset({"id", "webhook_id", "event", "status", "sync_job_run_id"}),
+        ),
+        LogType.DIRECT_CALLS: LogSource(
+            read=calls.list, filters=frozenset({"id", "integrated_account_id", "resource", "method", "request_type"})
+        ),
+    }

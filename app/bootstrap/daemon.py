@@ -4,35 +4,32 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts, session_engine
+from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets, choose_session_engine
 from app.broker.dispatcher import publisher
 from app.broker.heartbeats import CeleryHeartbeats
 from app.services.maintenance.announcing import Announcing
-from app.services.maintenance.daemons import DaemonService
-from app.services.maintenance.dropped_messages import DroppedMessages
 from app.services.maintenance.duties import Duties, Duty
+from app.services.maintenance.duty_rows import Pace
 from app.services.maintenance.erasing import ErasureDuty
-from app.services.maintenance.heartbeats import HeartbeatCollector
-from app.services.maintenance.liveness import ConsumerLiveness
+from app.services.maintenance.heartbeats import HEARTBEATS_AT_ONCE, HeartbeatCollector
+from app.services.maintenance.liveness import ConsumerLiveness, DroppedMessages
 from app.services.maintenance.numbering import Numbering
-from app.services.maintenance.pace import Pace
 from app.services.maintenance.rescue import StuckRunRescuer
 from app.services.maintenance.retention import Retention
 from app.services.maintenance.sweeping import SweepDuties, Sweeper
 from app.services.ports import Source
 from app.services.runs.lifecycle import RunLifecycle
 from app.services.schedules.scheduler import CronScheduler
-from app.services.units.batch_merging import BatchMerging, merge_bounds
-from app.services.units.batch_source import BatchSource
-from app.services.units.delivering import AfterSlice, DeliveryWorker
-from app.services.units.delivery_ends import DeliveryEnds, DeliveryOutcomes
-from app.services.units.fetching import FetchWorker
-from app.services.units.lease_keeping import LeaseKeeper
-from app.services.units.sending import Sending
-from app.services.units.turns import AccountFairness
-from app.services.units.worker_context import WorkerContext
-from app.services.units.working import UnitWorker
+from app.services.units.account_fairness import AccountFairness
+from app.services.units.batch_merging import BatchMerging, read_merge_bounds
+from app.services.units.delivery_pool import DeliveryPool
+from app.services.units.delivery_worker import DeliveryWorker
+from app.services.units.fetch_worker import FetchWorker
+from app.services.units.lease_keeper import LeaseKeeper
+from app.services.units.ports import WorkerContext
+from app.services.units.unit_worker import UnitWorker
 from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
 from app.sources.http_source import HttpSource
@@ -41,6 +38,7 @@ from app.store.db.leadership import Leadership
 from app.store.db.writing_sessions import WritingSessions
 from app.store.deliveries.deliveries import DeliveryStore
 from app.store.deliveries.merging import DeliveryMerger
+from app.store.maintenance.daemons import DaemonStore
 from app.store.maintenance.due_work import DueWorkReader
 from app.store.maintenance.erasures import ErasureStore
 from app.store.maintenance.retention import RetentionStore
@@ -59,110 +57,92 @@ class DaemonServices:
     settings: Settings
     lifecycle: RunLifecycle
     worker: UnitWorker
-    daemons: DaemonService
+    daemons: DaemonStore
     consumer_liveness: ConsumerLiveness
     dropped: DroppedMessages
     heartbeats: CeleryHeartbeats
     sweeper: Sweeper
-    sending: Sending
+    delivery_pool: DeliveryPool
     leadership: Leadership
     stopping: threading.Event
-    """Set once, when the daemon is told to go: slices then end after their page."""
+    """Set once, when the daemon is to stop: slices then end after their page."""
     close: Callable[[], None]
     """Lets go of connections, once no slice is under way any more."""
 
 
-def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServices:
+def build_daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServices:
     """Build a daemon's services."""
     shared = Shared(settings, outside)
     stopping = threading.Event()
-    source = outside.source or HttpSource(settings, budgets(settings), shared.kept_credentials())
+    source = outside.source or HttpSource(settings, choose_budgets(settings), shared.build_token_cache())
     leadership = Leadership(
-        session_engine(settings, shared.engine), silence_seconds=max(6.0, 3 * settings.sweep_seconds)
+        choose_session_engine(settings, shared.engine), silence_seconds=max(6.0, 3 * settings.sweep_seconds)
     )
     timeout = settings.publish_timeout_seconds
     heartbeats = CeleryHeartbeats(publisher(settings.broker_url, timeout_seconds=timeout))
     worker_context = WorkerContext(
         clock=shared.clock, settings=settings, dispatcher=shared.dispatcher, is_stopping=stopping.is_set
     )
-    sending = Sending(outside.sender or shared.sender, shared.dispatcher)
+    pool = DeliveryPool(outside.sender or shared.sender, shared.dispatcher)
     return DaemonServices(
         settings=settings,
         lifecycle=shared.lifecycle,
-        worker=_unit_worker(shared, source, sending, worker_context),
-        daemons=DaemonService(shared.daemons),
-        consumer_liveness=ConsumerLiveness(deaf_seconds=settings.deaf_seconds, monotonic=time.monotonic),
+        worker=_build_unit_worker(shared, source, pool, worker_context),
+        daemons=shared.daemons,
+        consumer_liveness=ConsumerLiveness(stalled_seconds=settings.deaf_seconds, monotonic=time.monotonic),
         dropped=DroppedMessages(time.monotonic),
         heartbeats=heartbeats,
-        sweeper=_sweeper(shared, leadership, heartbeats, outside, sending, settings),
-        sending=sending,
+        sweeper=_build_sweeper(shared, leadership, heartbeats, outside, pool, settings),
+        delivery_pool=pool,
         leadership=leadership,
         stopping=stopping,
         close=source.close,
     )
 
 
-def _unit_worker(shared: Shared, source: Source, sending: Sending, worker_context: WorkerContext) -> UnitWorker:
-    units, deliveries = UnitStore(shared.engine), DeliveryStore(shared.engine, merge_bounds(worker_context.settings))
-    turns = AccountFairness(units, worker_context)
-    keeper = LeaseKeeper(units, lease_seconds=worker_context.settings.lease_seconds)
+def _build_unit_worker(shared: Shared, source: Source, pool: DeliveryPool, worker_context: WorkerContext) -> UnitWorker:
+    settings, units = worker_context.settings, UnitStore(shared.engine)
+    bounds = read_merge_bounds(settings)
+    deliveries, spools = DeliveryStore(shared.engine, bounds), SpoolStore(shared.engine)
+    fairness = AccountFairness(units, worker_context)
+    keeper = LeaseKeeper(units, lease_seconds=settings.lease_seconds)
     return UnitWorker(
         units=units,
         contexts=shared.contexts,
-        fetching=FetchWorker(
+        fetch_worker=FetchWorker(
             source=source,
-            batches=BatchSource(SpoolStore(shared.engine), spool_bytes=worker_context.settings.spool_bytes),
-            leases=units,
+            read_spool=partial(spools.read, limit_bytes=settings.spool_bytes),
+            units=units,
             pages=PageStore(shared.engine),
-            bounds=shared.runs,
-            backlog=deliveries,
-            turns=turns,
+            deliveries=deliveries,
+            freeze_upper_bound=shared.runs.freeze_upper_bound,
+            fairness=fairness,
             worker_context=worker_context,
         ),
-        delivering=_delivery_worker(shared, units, keeper, sending, worker_context),
+        delivery_worker=DeliveryWorker(
+            runs=shared.runs,
+            health=WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=settings),
+            deliveries=deliveries,
+            units=units,
+            keeper=keeper,
+            pool=pool,
+            merging=BatchMerging(DeliveryMerger(shared.engine, bounds), settings),
+            lifecycle=shared.lifecycle,
+            worker_context=worker_context,
+        ),
         keeper=keeper,
         lifecycle=shared.lifecycle,
-        turns=turns,
+        fairness=fairness,
         worker_context=worker_context,
     )
 
 
-def _delivery_worker(
-    shared: Shared, units: UnitStore, keeper: LeaseKeeper, sending: Sending, worker_context: WorkerContext
-) -> DeliveryWorker:
-    bounds = merge_bounds(worker_context.settings)
-    queue, lifecycle = DeliveryStore(shared.engine, bounds), shared.lifecycle
-    health = WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=worker_context.settings)
-    ends = DeliveryEnds(
-        queue=queue,
-        leases=units,
-        health=health,
-        outcomes=DeliveryOutcomes(fail_run=lifecycle.fail, record_error=lifecycle.record_error),
-        worker_context=worker_context,
-    )
-    return DeliveryWorker(
-        runs=shared.runs,
-        health=health,
-        queue=queue,
-        leases=units,
-        keeper=keeper,
-        sending=sending,
-        ends=ends,
-        merging=BatchMerging(DeliveryMerger(shared.engine, bounds), worker_context.settings),
-        after=AfterSlice(
-            settle=lifecycle.settle,
-            note_broken=lambda run_id, name: lifecycle.note_broken_task(run_id, name, is_start=False),
-        ),
-        worker_context=worker_context,
-    )
-
-
-def _sweeper(  # what it is made of
+def _build_sweeper(
     shared: Shared,
     leadership: Leadership,
     heartbeats: CeleryHeartbeats,
     outside: Outside,
-    sending: Sending,
+    pool: DeliveryPool,
     settings: Settings,
 ) -> Sweeper:
     look = DueWorkReader(
@@ -170,15 +150,15 @@ def _sweeper(  # what it is made of
         publish_after_seconds=settings.publish_timeout_seconds,
         ring_after_seconds=settings.ring_after_seconds,
     )
-    duties = [*_told_duties(shared, sending, settings), *_own_duties(shared, heartbeats, settings)]
+    duties = [*_build_due_duties(shared, pool, settings), *_build_periodic_duties(shared, heartbeats, settings)]
     return Sweeper(
         look=look,
         duties=Duties(duties, clock=shared.clock, monotonic=time.monotonic, start=outside.start_duty),
     )
 
 
-def _told_duties(shared: Shared, sending: Sending, settings: Settings) -> Sequence[Duty]:
-    """Make the duties that a look tells whether they have work."""
+def _build_due_duties(shared: Shared, pool: DeliveryPool, settings: Settings) -> Sequence[Duty]:
+    """Build the duties whose work a look at the database finds."""
     outbox = OutboxStore(shared.engine)
     sweeping = SweepDuties(
         units=UnitStore(shared.engine),
@@ -191,7 +171,7 @@ def _told_duties(shared: Shared, sending: Sending, settings: Settings) -> Sequen
     )
     scheduler = CronScheduler(
         triggers=TriggerStore(shared.engine),
-        drafts=run_drafts(shared, settings),
+        drafts=build_run_drafts(shared, settings),
         outbox=outbox,
         dispatcher=shared.dispatcher,
         monotonic=time.monotonic,
@@ -199,21 +179,21 @@ def _told_duties(shared: Shared, sending: Sending, settings: Settings) -> Sequen
     announcing = Announcing(
         announcements=AnnouncementStore(shared.engine),
         health=WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=settings),
-        sending=sending,
+        pool=pool,
         clock=shared.clock,
         settings=settings,
     )
     return (
-        *sweeping.duties(),
+        *sweeping.build_duties(),
         Duty(name="triggers", do=scheduler.run_due_now, is_due=lambda due: due.triggers),
         Duty(name="announcing", do=announcing.send_due, is_due=lambda due: due.announcements),
     )
 
 
-def _own_duties(shared: Shared, heartbeats: CeleryHeartbeats, settings: Settings) -> Sequence[Duty]:
-    """Make the duties that look for themselves."""
+def _build_periodic_duties(shared: Shared, heartbeats: CeleryHeartbeats, settings: Settings) -> Sequence[Duty]:
+    """Build the duties that look for their work themselves."""
     heartbeat_collector = HeartbeatCollector(
-        heartbeats=heartbeats,
+        collect=partial(heartbeats.collect, limit=HEARTBEATS_AT_ONCE),
         registry=shared.daemons,
         silence_seconds=settings.daemon_silence_seconds,
         monotonic=time.monotonic,
@@ -226,18 +206,18 @@ def _own_duties(shared: Shared, heartbeats: CeleryHeartbeats, settings: Settings
         monotonic=time.monotonic,
     )
     return (
-        Duty(name="roll call", do=heartbeat_collector.take, every_seconds=settings.heartbeat_seconds),
+        Duty(name="roll call", do=heartbeat_collector.collect, every_seconds=settings.heartbeat_seconds),
         Duty(name="orphaned sessions", do=sessions.end_orphaned, every_seconds=settings.lease_seconds / 3),
-        Duty(name="rescue", do=rescuer.step, every_seconds=settings.ring_after_seconds),
-        *_clearing(shared, settings),
+        Duty(name="rescue", do=rescuer.rescue_stuck, every_seconds=settings.ring_after_seconds),
+        *_build_clearing_duties(shared, settings),
     )
 
 
-def _clearing(shared: Shared, settings: Settings) -> Sequence[Duty]:
-    """Make the duties that remove or renumber rows, all at one pace."""
+def _build_clearing_duties(shared: Shared, settings: Settings) -> Sequence[Duty]:
+    """Build the duties that remove or renumber rows, all at one pace."""
     pace = Pace()
     return (
-        *Retention(RetentionStore(shared.engine), settings, pace).duties(),
-        *ErasureDuty(ErasureStore(shared.engine), shared.lifecycle, pace).duties(),
-        *Numbering(RecordNumbers(shared.engine), pace).duties(),
+        *Retention(RetentionStore(shared.engine), settings, pace).build_duties(),
+        *ErasureDuty(ErasureStore(shared.engine), shared.lifecycle.stop, pace).build_duties(),
+        *Numbering(RecordNumbers(shared.engine), pace).build_duties(),
     )

@@ -7,14 +7,14 @@ from app.store.secrets.encryption import Cipher
 from app.store.secrets.encryption_keys import KeyStore
 
 
-def demand_key(settings: Settings) -> None:
+def check_encryption_key(settings: Settings) -> None:
     """Raise UnreadableSecretError when the encryption key does not open the database's secrets.
 
     A database that is away, or not migrated yet, is left to whoever waits for it.
     """
     engine = connect(settings.database_url, pool_size=1)
     try:
-        Cipher(settings.encryption_key, KeyStore(engine)).demand_key()
+        Cipher(settings.encryption_key, KeyStore(engine)).check_encryption_key()
     except StoreUnavailableError:
         return
     finally:

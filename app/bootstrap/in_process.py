@@ -1,15 +1,15 @@
-"""Build what carries out one run in a process of its own, with a word to say in each exchange with the upstream."""
+"""Build what works on one run in a process of its own, with a wrapper around each exchange with the upstream."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.api.resources.services import ApiServices
-from app.bootstrap.api import api_services
-from app.bootstrap.daemon import daemon_services
-from app.bootstrap.shared import Outside, Shared, budgets
+from app.bootstrap.api import build_api_services
+from app.bootstrap.daemon import build_daemon_services
+from app.bootstrap.shared import Outside, Shared, choose_budgets
 from app.engine.runs.work import WakeUp
-from app.services.maintenance.queue_heads import QueueState
+from app.services.ports import QueueState
 from app.services.units.inline_runner import InlineRunner
 from app.settings import Settings
 from app.sources.http_source import HttpSource
@@ -28,18 +28,18 @@ class InProcess:
 
 
 class InlineDispatcher:
-    """A bell that nobody hears, and nobody has to: who rings does the work."""
+    """Sends no message: the process that dispatches does the work."""
 
     def dispatch(self, wake_ups: Sequence[WakeUp]) -> bool:
-        """Whether it was heard."""
+        """Return that it was taken."""
         return True
 
     def dispatch_run(self, run_id: str, *, queue: str) -> bool:
-        """Whether it was heard, so that no message waits for a daemon."""
+        """Return that it was taken, so that no promised message stays in the outbox."""
         return True
 
     def publish(self, task: str, args: list[str], *, queue: str) -> bool:
-        """Whether it was heard."""
+        """Return that it was taken."""
         return True
 
     def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
@@ -47,11 +47,11 @@ class InlineDispatcher:
         return {queue: QueueState(is_empty=True) for queue in queues}
 
     def is_reachable(self) -> bool:
-        """Claim so."""
+        """Return that it is, since nobody needs it."""
         return True
 
 
-def in_process(
+def build_in_process(
     settings: Settings, around: Callable[[Attempt], Attempt], *, is_offline: bool, group_key: str
 ) -> InProcess:
     """Build them; offline, no token is renewed and no rate budget is shared."""
@@ -60,15 +60,20 @@ def in_process(
     source = (
         HttpSource(settings, around=around)
         if is_offline
-        else HttpSource(settings, budgets(settings), shared.kept_credentials(), around)
+        else HttpSource(settings, choose_budgets(settings), shared.build_token_cache(), around)
     )
     outside = Outside(engine=shared.engine, dispatcher=dispatcher, source=source)
-    daemon = daemon_services(settings, outside)
+    daemon = build_daemon_services(settings, outside)
     runs = OwnRunStore(shared.engine)
     return InProcess(
-        api=api_services(settings, outside),
+        api=build_api_services(settings, outside),
         inline_runner=InlineRunner(
-            runs=runs, worker=daemon.worker, life=daemon.lifecycle, pause=time.sleep, name=group_key
+            read_status=runs.status,
+            list_due_units=runs.due_units,
+            worker=daemon.worker,
+            lifecycle=daemon.lifecycle,
+            pause=time.sleep,
+            name=group_key,
         ),
         runs=runs,
         close=daemon.close,

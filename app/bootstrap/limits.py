@@ -12,9 +12,9 @@ from app.services.calls.request_limits import RequestCounts, RequestLimits
 from app.settings import Settings
 
 
-def request_limits(settings: Settings) -> RequestLimits:
-    """Make what limits the requests of tokens and of environments."""
-    return _limits(
+def build_request_limits(settings: Settings) -> RequestLimits:
+    """Build what limits the requests of tokens and of environments."""
+    return _build_limits(
         settings,
         limit=settings.token_requests,
         window_seconds=settings.token_window_seconds,
@@ -22,22 +22,24 @@ def request_limits(settings: Settings) -> RequestLimits:
     )
 
 
-def call_limits(settings: Settings) -> RequestLimits:
-    """Make what limits the direct calls of accounts."""
-    return _limits(settings, limit=settings.calls_per_account, window_seconds=settings.calls_window_seconds)
+def build_call_limits(settings: Settings) -> RequestLimits:
+    """Build what limits the direct calls of accounts."""
+    return _build_limits(settings, limit=settings.calls_per_account, window_seconds=settings.calls_window_seconds)
 
 
-def budget_desk(settings: Settings) -> BudgetDesk | None:
-    """Make what looks at the shared rate budgets; None where each process has its own."""
+def build_budget_desk(settings: Settings) -> BudgetDesk | None:
+    """Build what looks at the shared rate budgets; None where each process has its own."""
     url = settings.budget_url or settings.broker_url
     if not url.startswith(("redis", "unix")):
         return None
     return RedisBudgetDesk(redis_requests.client(url))
 
 
-def _limits(settings: Settings, *, limit: int, window_seconds: float, environment_limit: int = 0) -> RequestLimits:
+def _build_limits(
+    settings: Settings, *, limit: int, window_seconds: float, environment_limit: int = 0
+) -> RequestLimits:
     return RequestLimits(
-        _counts(settings, window_seconds),
+        _build_counts(settings, window_seconds),
         limit=limit,
         window_seconds=window_seconds,
         monotonic=time.monotonic,
@@ -45,7 +47,7 @@ def _limits(settings: Settings, *, limit: int, window_seconds: float, environmen
     )
 
 
-def _counts(settings: Settings, window_seconds: float) -> RequestCounts:
+def _build_counts(settings: Settings, window_seconds: float) -> RequestCounts:
     local = LocalRequests(window_seconds=window_seconds, monotonic=time.monotonic)
     url = settings.budget_url or settings.broker_url
     if not url.startswith(("redis", "unix")):

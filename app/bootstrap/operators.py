@@ -13,20 +13,22 @@ from app.store.db.database import connect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class People:
+class OperatorAccess:
     """Who may call the API, and where to."""
 
     tokens: TokenService
     environments: EnvironmentService
 
 
-def people(settings: Settings) -> People:
+def build_operator_access(settings: Settings) -> OperatorAccess:
     """Build what makes tokens and environments."""
-    engine = operator_engine(settings)
-    return People(tokens=TokenService(TokenStore(engine)), environments=EnvironmentService(EnvironmentStore(engine)))
+    engine = connect_operator(settings)
+    return OperatorAccess(
+        tokens=TokenService(TokenStore(engine)), environments=EnvironmentService(EnvironmentStore(engine))
+    )
 
 
-def operator_engine(settings: Settings) -> Engine:
+def connect_operator(settings: Settings) -> Engine:
     """Make an engine for one command."""
     return connect(
         settings.database_url,

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 from sqlalchemy import Engine
 
@@ -15,13 +14,11 @@ from app.limits.redis_budgets import RedisBudgets
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.accounts.credentials import CredentialService
+from app.services.contexts.account_configs import ShownContexts
 from app.services.contexts.context import RunContexts
-from app.services.contexts.shown_contexts import ShownContexts
 from app.services.maintenance.duties import Start, start_thread
-from app.services.maintenance.sweeping import TaskDispatcher
-from app.services.ports import BudgetStore, PlainSource, WebhookSender
+from app.services.ports import BudgetStore, Dispatcher, Source, WebhookSender
 from app.services.runs.drafts import RunDrafts
-from app.services.runs.dry_runs import PreviewingSource
 from app.services.runs.lifecycle import RunLifecycle
 from app.services.unified.mappings import UnifiedMappings
 from app.settings import Settings
@@ -52,27 +49,13 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-class ReachableDispatcher(TaskDispatcher, Protocol):
-    """A bell whose broker can be asked for."""
-
-    def is_reachable(self) -> bool:
-        """Whether the broker takes connections."""
-
-
-class ClosableSource(PreviewingSource, PlainSource, Protocol):
-    """A source that holds connections."""
-
-    def close(self) -> None:
-        """Cancel what is under way and close every connection."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
     """What a process reaches beyond itself; None is the real thing, made from the settings."""
 
     engine: Engine | None = None
-    dispatcher: ReachableDispatcher | None = None
-    source: ClosableSource | None = None
+    dispatcher: Dispatcher | None = None
+    source: Source | None = None
     sender: WebhookSender | None = None
     start_duty: Start = start_thread
 
@@ -86,7 +69,7 @@ class Shared:
     def __init__(self, settings: Settings, outside: Outside = REAL) -> None:
         self.clock = SystemClock()
         self.allowed = AllowedNetworks.parse(settings.allowed_networks)
-        self.engine = outside.engine or _connected(settings)
+        self.engine = outside.engine or _connect(settings)
         self.keys = KeyStore(self.engine)
         self.cipher = cipher = Cipher(settings.encryption_key, self.keys)
         self.dispatcher = outside.dispatcher or CeleryDispatcher(
@@ -103,7 +86,7 @@ class Shared:
         self.unified_models = UnifiedModelStore(self.engine)
         self.unified = UnifiedMappings(self.unified_models)
         self.contexts = RunContexts(
-            materials=ContextRowStore(self.engine, cipher),
+            read_rows=ContextRowStore(self.engine, cipher).read,
             accounts=self.accounts,
             integrations=self.effective_integrations,
             unified=self.unified,
@@ -130,19 +113,19 @@ class Shared:
             pause=time.sleep,
         )
 
-    def kept_credentials(self) -> TokenCache:
-        """Make what keeps accounts' tokens fresh in this process."""
+    def build_token_cache(self) -> TokenCache:
+        """Return what keeps accounts' tokens fresh in this process."""
         return TokenCache(self.credentials, self.clock.now)
 
 
-def session_engine(settings: Settings, engine: Engine) -> Engine:
-    """Choose where sessions that are one's own come from: from the engine itself, unless it leads to a pooler."""
+def choose_session_engine(settings: Settings, engine: Engine) -> Engine:
+    """Return the engine for sessions of one's own: the given one, unless it leads to a pooler."""
     if not settings.session_database_url:
         return engine
     return connect(settings.session_database_url, pool_size=1, is_pooled=False)
 
 
-def _connected(settings: Settings) -> Engine:
+def _connect(settings: Settings) -> Engine:
     return connect(
         settings.database_url,
         pool_size=settings.database_pool_size,
@@ -151,8 +134,8 @@ def _connected(settings: Settings) -> Engine:
     )
 
 
-def run_drafts(shared: Shared, settings: Settings) -> RunDrafts:
-    """Make what turns requests for runs into drafts, for the API and for triggers."""
+def build_run_drafts(shared: Shared, settings: Settings) -> RunDrafts:
+    """Build what turns requests for runs into drafts, for the API and for triggers."""
     return RunDrafts(
         references=shared.references,
         webhooks=shared.webhooks,
@@ -163,8 +146,8 @@ def run_drafts(shared: Shared, settings: Settings) -> RunDrafts:
     )
 
 
-def budgets(settings: Settings) -> Callable[[], BudgetStore]:
-    """Choose where rate budgets stand: with a broker that is no Redis, and no Redis beside it, they are not shared."""
+def choose_budgets(settings: Settings) -> Callable[[], BudgetStore]:
+    """Choose where rate budgets are kept; with neither a Redis broker nor a Redis beside it they are not shared."""
     url = settings.budget_url or settings.broker_url
     if not url.startswith(("redis", "unix")):
         return LocalBudgets

@@ -13,7 +13,7 @@ from app.broker.circuit import Circuit
 from app.broker.queue_looks import queues_of
 from app.broker.sender import QueueRefusedError, sender_of
 from app.engine.runs.work import WakeUp
-from app.services.maintenance.queue_heads import QueueState
+from app.services.ports import QueueState
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from app.broker import tasks
 from app.broker.queues import HEARTBEATS, own_queue
 from app.broker.task_messages import body_of, is_name, signer_of_environment
 from app.engine.errors import BrokerUnavailableError
-from app.services.maintenance.heartbeats import Heartbeat
+from app.services.maintenance.ports import Heartbeat
 
 _LONGEST_SECONDS: Final = 1e9
 

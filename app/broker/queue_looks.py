@@ -13,7 +13,7 @@ from app import broker_urls
 from app.broker.redis_sender import redis_client
 from app.engine.errors import BrokerUnavailableError
 from app.engine.ids import read_time
-from app.services.maintenance.queue_heads import Queues, QueueState
+from app.services.ports import Queues, QueueState
 
 _LARGEST_BYTES = 64 * 1024
 """Of a message that is read to learn when it was sent."""

@@ -1,23 +1,28 @@
 """What the services need from outside, each as a role; bootstrap/ names the concrete classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from app.engine.integrations.config import IntegrationConfig
-from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JSON, JsonObject
+from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.integrations import Integration
 from app.engine.objects.lists import RowVersion
+from app.engine.objects.runs import SyncJobRun
 from app.engine.objects.webhooks import Webhook
 from app.engine.paths import Path
 from app.engine.record_errors import RecordError, SourceError
 from app.engine.records.outcomes import ListEnd, PageWarning
-from app.engine.runs.work import WakeUp
+from app.engine.runs.work import EventDraft, WakeUp
 from app.engine.unified.calls import CallMapping
+
+Announcement: TypeAlias = Callable[[Sequence[str]], Sequence[EventDraft]]
+"""Makes the events for the webhooks of these ids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +61,7 @@ class PageCall:
     mapping: CallMapping | None = field(default=None, repr=False)
     """Of a unified API's call: what the answer's records, or its error, become once they are here."""
     is_handed_on: bool = False
-    """Whoever has asked gets the answer's records: no credential of the account is in them."""
+    """The caller gets the answer's records: no credential of the account is in them."""
     run_id: str = ""
     """The run that asks."""
     cursor: JsonObject | None = None
@@ -89,15 +94,15 @@ class FetchedPage:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Of the answer, where the call's mapping reads them; none that is named like a secret."""
     has_short_integers: bool = False
-    """It is known that a double can hold each integer of the records."""
+    """Whether it is known that a double can hold each integer of the records."""
     end: ListEnd | None = None
     """How the end of the list is known, where this page ends it."""
     expected: int | None = None
-    """The list's records by the total that the upstream told last, where this page ends it."""
+    """The list's records by the last total of the upstream, where this page ends it."""
     fault: SourceError | None = None
     """Ends the list as failed, although the page's records are good; a resume asks from ``next_cursor`` on."""
     is_suspicion: bool = False
-    """The fault counts only as long as no list of the resource has ever led to a second page."""
+    """Whether the fault counts only as long as no list of the resource has ever led to a second page."""
     warnings: Sequence[PageWarning] = ()
     file: "PlainAnswer | None" = None
     """The answer itself, where it is a file that holds no records; only of a call that is handed on."""
@@ -119,28 +124,6 @@ class PlainAnswer:
     body: bytes = field(repr=False)
     disposition: str | None = None
     """Its ``Content-Disposition``, which holds a file's name."""
-
-
-class CredentialKeeper(Protocol):
-    """Keeps accounts' tokens fresh; its calls block, and any number of threads and processes may make them at once."""
-
-    def renew(self, account_id: str, grant: OAuthGrant, *, stale: str | None) -> JsonObject:
-        """Return a context whose token is not ``stale``; raise InvalidGrantError when a person has to sign in again."""
-
-    def current(self, account_id: str) -> tuple[JsonObject, frozenset[str] | None]:
-        """Read an account's context, and the origins that go with it; raise SourceError when it is gone."""
-
-    def refuse(self, account_id: str, *, token: str | None, reason: str, run_id: str, call: str = "") -> None:
-        """Note that the upstream refuses an account's credentials, and tell the environment's webhooks so, once.
-
-        ``call`` is ``resource.method``; empty, no call was made, since no token was to be had.
-        """
-
-    def accept(self, account_id: str, *, token: str | None, call: str) -> bool:
-        """Note that a call succeeded; return whether the account no longer has to be connected anew."""
-
-    def forbid(self, account_id: str, *, resource: str, method: str, missing_scopes: Sequence[str]) -> None:
-        """Note that the upstream does not let an account make a call."""
 
 
 class OpenList(Protocol):
@@ -165,7 +148,7 @@ class OpenList(Protocol):
 
 
 class Source(Protocol):
-    """The read side: one page of one request."""
+    """Upstream APIs: one page of one request."""
 
     def submit(self, call: PageCall) -> "Future[FetchedPage]":
         """Begin to fetch a page; the future raises SourceError, RateLimitedError or PlaceholderError."""
@@ -176,12 +159,14 @@ class Source(Protocol):
     def useful_requests(self, account_id: str) -> int:
         """Return how many requests to an account are worth having under way; more would only wait."""
 
-
-class PlainSource(Protocol):
-    """An upstream that is asked for no page, but for its answer as it is."""
-
     def pass_on(self, call: PageCall) -> "Future[PlainAnswer]":
-        """Begin to make a call; the future raises as that of ``Source.submit`` does."""
+        """Begin to make a call whose answer is no page; the future raises as that of ``submit`` does."""
+
+    def preview(self, call: PageCall) -> JsonObject:
+        """Return the request of a call with its secrets masked, and send nothing."""
+
+    def close(self) -> None:
+        """Cancel what is under way and close every connection."""
 
 
 class SealPurpose(StrEnum):
@@ -216,7 +201,7 @@ class BudgetStore(Protocol):
     """Keeps the rate budget of each account where all processes see it; what is lost is learned again."""
 
     async def swap(self, account_id: str, *, expected: str, text: str) -> Swapped:
-        """Put a text in the place of the expected one, if that still stands there. Never raises for a lost store."""
+        """Put a text in the place of the expected one, if that still stands there. A lost store raises nothing."""
 
     async def close(self) -> None:
         """Close what is open."""
@@ -229,21 +214,79 @@ class Clock(Protocol):
         """Return the time as aware UTC."""
 
 
+class RunReader(Protocol):
+    """Reads runs."""
+
+    def load(self, run_id: str) -> SyncJobRun | None:
+        """Read a run of any environment."""
+
+
+class AccountReader(Protocol):
+    """Reads integrated accounts, credentials included."""
+
+    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
+        """Read one account."""
+
+    def note_origins(self, account_id: str, origins: frozenset[str]) -> None:
+        """Record what an account's secrets were given for, unless that is known already."""
+
+
+class IntegrationReader(Protocol):
+    """Reads integrations."""
+
+    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
+        """Read one integration."""
+
+
+class WebhookReader(Protocol):
+    """Reads webhooks, secrets included."""
+
+    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
+        """Read one webhook; raise UnreadableSecretError when its secret does not decrypt."""
+
+    def inspect(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
+        """Read one webhook for its owner, whether or not its secret decrypts."""
+
+
 class RowVersions(Protocol):
-    """Tells which state of a thing is the present one."""
+    """Reads which state of a thing is the present one."""
 
     def of(self, kind: str, environment_id: EnvironmentId, place: Mapping[str, str]) -> RowVersion | None:
         """Return the version of the one thing of a kind that has these values; None when there is none."""
 
 
-class Dispatcher(Protocol):
-    """Tells daemons to look at rows of Postgres. Losing or doubling a ring is harmless: the sweeper rings again."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """What a queue of the broker shows."""
+
+    is_empty: bool
+    is_timed: bool = False
+    """Whether the broker shows which message is taken next."""
+    next_sent_at: datetime | None = None
+    """When that was sent; None when it does not say."""
+
+
+class Queues(Protocol):
+    """The queues of the broker."""
+
+    def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
+        """Look at queues; raise BrokerUnavailableError."""
+
+
+class Dispatcher(Queues, Protocol):
+    """Sends daemons to rows of Postgres. A lost or doubled message is harmless: the sweeper sends it again."""
 
     def dispatch(self, wake_ups: Sequence[WakeUp]) -> bool:
-        """Ask daemons to work on units; False for a broker that can not be reached, or is full, never an exception."""
+        """Ask daemons to work on units; False, and no exception, for a broker that can not be reached or is full."""
 
     def dispatch_run(self, run_id: str, *, queue: str) -> bool:
-        """Ask a daemon to start a run; tell whether the broker took the message."""
+        """Ask a daemon to start a run; return whether the broker took the message."""
+
+    def publish(self, task: str, args: list[str], *, queue: str) -> bool:
+        """Publish any task by its name; return whether the broker took it."""
+
+    def is_reachable(self) -> bool:
+        """Whether the broker takes connections."""
 
 
 class WebhookSender(Protocol):

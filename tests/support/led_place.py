@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import text
 
-from app.bootstrap.api import api_services
-from app.bootstrap.daemon import DaemonServices, daemon_services
+from app.bootstrap.api import build_api_services
+from app.bootstrap.daemon import DaemonServices, build_daemon_services
 from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
 from app.engine.runs.work import WakeUp
@@ -53,7 +53,7 @@ class LedPlace:
         self.world = World(self.database, JOBS[0])
         self.mailbox = self.world.mailbox = ChoosyMailbox()
         self.engine = self.database.engine
-        self.services = api_services(self.world.settings, self.world.outside(self.engine))
+        self.services = build_api_services(self.world.settings, self.world.outside(self.engine))
         self.environment: EnvironmentId = TokenStore(self.engine).ensure_environment(new_id())
         config = {"base_url": "http://memory.invalid"}
         self.services.integrations.create(self.environment, {"name": "acme", "config": config})
@@ -100,7 +100,7 @@ class LedPlace:
 def led_place(database: PumpDatabase) -> Iterator[LedPlace]:
     """Make one, and remove what would keep a later leader busy."""
     place = LedPlace(database)
-    place.daemon = daemon_services(place.world.settings, place.world.outside(place.engine))
+    place.daemon = build_daemon_services(place.world.settings, place.world.outside(place.engine))
     wait_for(place.daemon.leadership.is_held, what="the lead")
     try:
         yield place

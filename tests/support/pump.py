@@ -14,8 +14,8 @@ from celery.canvas import Signature
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine
 
-from app.bootstrap.api import api_services
-from app.bootstrap.daemon import DaemonServices, daemon_services
+from app.bootstrap.api import build_api_services
+from app.bootstrap.daemon import DaemonServices, build_daemon_services
 from app.bootstrap.shared import Outside
 from app.broker import tasks
 from app.engine.errors import StoreUnavailableError
@@ -23,9 +23,9 @@ from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
 from app.engine.runs.work import WakeUp
 from app.services.maintenance.duties import start_here
-from app.services.maintenance.queue_heads import QueueState
+from app.services.ports import QueueState
 from app.services.runs.requests import RunRequest
-from app.services.runs.start import RunStart
+from app.services.runs.starting import RunStart
 from app.settings import Settings
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
@@ -128,7 +128,7 @@ class World:
     def post(self) -> str:
         """Create the job's run through the API's services, in an environment of its own; give the run's id."""
         engine = self.database.engine
-        services = api_services(self.settings, self.outside(engine))
+        services = build_api_services(self.settings, self.outside(engine))
         environment: EnvironmentId = TokenStore(engine).ensure_environment(new_id())
         config = {"base_url": "http://memory.invalid"}
         services.integrations.create(environment, {"name": "acme", "config": config})
@@ -206,7 +206,7 @@ class Pump:
         self.daemon = self._fresh_daemon()
 
     def _fresh_daemon(self) -> DaemonServices:
-        return daemon_services(self.world.settings, self.world.outside(self._engine))
+        return build_daemon_services(self.world.settings, self.world.outside(self._engine))
 
 
 def sweep(daemon: DaemonServices) -> None:
@@ -222,7 +222,7 @@ def handle(daemon: DaemonServices, mailbox: Mailbox, message: Message) -> None:
     match message.task:
         case tasks.START_RUN:
             daemon.lifecycle.mark_running(run_id, daemon_id="pump")
-            start = daemon.lifecycle.begin(run_id)
+            start = daemon.lifecycle.start(run_id)
             mailbox.send(*(_first_messages(start) if start else ()))
             may_settle = True
         case tasks.SYNC_RESOURCE:

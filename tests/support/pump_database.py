@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import Connection, Engine, text
 
 from app.engine.json_types import JSON, JsonObject
-from app.services.units.lease_keeping import LeaseKeeper
+from app.services.units.lease_keeper import LeaseKeeper
 from app.store import tables
 from app.store.db.autocommit import singles_of, sql_of
 from app.store.db.database import connect, reading

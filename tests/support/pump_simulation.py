@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from app.bootstrap.daemon import DaemonServices, daemon_services
+from app.bootstrap.daemon import DaemonServices, build_daemon_services
 from app.store.db.database import connect
 from tests.support.patience import wait_for
 from tests.support.pump import Mailbox, Message, World, handle, sweep
@@ -164,7 +164,7 @@ class Simulation:
         return self._leader.leadership.is_held()
 
     def _fresh_daemon(self) -> DaemonServices:
-        return daemon_services(self.world.settings, self.world.outside(self._engine))
+        return build_daemon_services(self.world.settings, self.world.outside(self._engine))
 
     def _pausing_engine(self) -> Engine:
         engine = connect(self.world.database.url, pool_size=8)

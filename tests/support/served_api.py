@@ -13,7 +13,7 @@ from werkzeug.serving import make_server
 
 from app.api.application import create_app
 from app.api.resources.services import ApiServices
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.cli.main import main
 from app.client import ApiClient
 from app.engine.objects.environments import EnvironmentId
@@ -52,7 +52,7 @@ def served_api(postgres_server: PostgresServer, *, broker_url: str = "memory://"
     """Serve an API on a database of its own."""
     with postgres_server.fresh_database() as url:
         settings = Settings(database_url=url, broker_url=broker_url, encryption_key=Fernet.generate_key().decode())
-        services = api_services(settings)
+        services = build_api_services(settings)
         environment = services.tokens.default_environment()
         _, token = services.tokens.create(environment, "tests")
         server = make_server("127.0.0.1", 0, create_app(services, settings), threaded=True)

@@ -215,7 +215,7 @@ def _view(account: IntegratedAccount) -> JsonObject:
 def _shown(account: IntegratedAccount, embedded: Embeddings) -> JsonObject:
     shown: JsonObject = {
         **asdict(account),
-        "context": services().shown_contexts.of(account),
+        "context": services().shown_contexts.mask(account),
         "integration_override": redact_config(account.integration_override),
         "is_sandbox": False,
     }

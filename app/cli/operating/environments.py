@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from app.bootstrap.operators import people
+from app.bootstrap.operators import build_operator_access
 from app.cli.calling import json_option, print_json, print_table
 from app.cli.next_steps import tell_next
 from app.cli.operating.operators import operator_settings
@@ -28,7 +28,7 @@ def environment() -> None:
 @stack_option
 def create(name: str, data_dir: Path | None, as_json: bool) -> None:
     """Create an environment and print its id."""
-    made = people(operator_settings(data_dir)).environments.create(name)
+    made = build_operator_access(operator_settings(data_dir)).environments.create(name)
     if as_json:
         print_json(_row(made))
         return
@@ -41,7 +41,7 @@ def create(name: str, data_dir: Path | None, as_json: bool) -> None:
 @stack_option
 def list_environments(data_dir: Path | None, as_json: bool) -> None:
     """List all environments, the oldest first."""
-    rows = [_row(entry) for entry in people(operator_settings(data_dir)).environments.all()]
+    rows = [_row(entry) for entry in build_operator_access(operator_settings(data_dir)).environments.all()]
     if as_json:
         print_json(rows)
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from app.bootstrap.operator_secrets import key_rotation
+from app.bootstrap.operator_secrets import build_key_rotation
 from app.cli.calling import json_option, print_json, print_table
 from app.cli.next_steps import tell_next
 from app.cli.operating.operators import operator_settings
@@ -29,7 +29,7 @@ def keys() -> None:
 @stack_option
 def list_keys(data_dir: Path | None, as_json: bool) -> None:
     """List the keys, and how many rows each has encrypted; never the keys themselves."""
-    rows = [_row(key) for key in key_rotation(operator_settings(data_dir)).list()]
+    rows = [_row(key) for key in build_key_rotation(operator_settings(data_dir)).list()]
     if as_json:
         print_json(rows)
         return
@@ -46,7 +46,7 @@ def rotate(data_dir: Path | None, as_json: bool) -> None:
     Killed in the middle, it goes on when it is called again. Keys that nothing needs any more, retired an hour ago or
     earlier, are removed.
     """
-    rotated = key_rotation(operator_settings(data_dir)).rotate()
+    rotated = build_key_rotation(operator_settings(data_dir)).rotate()
     if as_json:
         print_json(asdict(rotated))
     else:

@@ -77,7 +77,7 @@ def approve_hosts(integration_id: object, data_dir: Path | None, as_json: bool) 
 
 def _approval(data_dir: Path | None) -> "OriginApproval":
     # Postgres and the configs take a second to load, which no other command of these groups needs.
-    from app.bootstrap.operator_secrets import origin_approval  # noqa: PLC0415
+    from app.bootstrap.operator_secrets import build_origin_approval  # noqa: PLC0415
     from app.cli.operating.operators import operator_settings  # noqa: PLC0415
 
-    return origin_approval(operator_settings(data_dir))
+    return build_origin_approval(operator_settings(data_dir))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from app.bootstrap.operators import People, people
+from app.bootstrap.operators import OperatorAccess, build_operator_access
 from app.cli.calling import json_option, print_json, print_table
 from app.cli.next_steps import connection_words, tell_next, tell_next_text
 from app.cli.operating.operators import operator_settings
@@ -42,7 +42,7 @@ def create(
     name: str, role: str, expires_in: timedelta | None, environment: str, data_dir: Path | None, as_json: bool
 ) -> None:
     """Create a token and print it, which is the only time that it can be seen."""
-    found = people(operator_settings(data_dir))
+    found = build_operator_access(operator_settings(data_dir))
     expires_at = None if expires_in is None else datetime.now(UTC) + expires_in
     made, secret = found.tokens.create(_environment(found, environment), name, expires_at, role=Role(role))
     if as_json:
@@ -58,7 +58,7 @@ def create(
 @stack_option
 def list_tokens(environment: str, data_dir: Path | None, as_json: bool) -> None:
     """List the tokens; never their secrets, which are not stored."""
-    found = people(operator_settings(data_dir))
+    found = build_operator_access(operator_settings(data_dir))
     rows = [_row(entry) for entry in found.tokens.list(_environment(found, environment))]
     if as_json:
         print_json(rows)
@@ -73,7 +73,7 @@ def list_tokens(environment: str, data_dir: Path | None, as_json: bool) -> None:
 @stack_option
 def revoke(token_id: str, environment: str, data_dir: Path | None, as_json: bool) -> None:
     """End a token at once."""
-    found = people(operator_settings(data_dir))
+    found = build_operator_access(operator_settings(data_dir))
     found.tokens.revoke(_environment(found, environment), token_id)
     if as_json:
         print_json({"id": token_id, "state": "revoked"})
@@ -82,7 +82,7 @@ def revoke(token_id: str, environment: str, data_dir: Path | None, as_json: bool
     tell_next("token", "list", *(() if environment == DEFAULT_ENVIRONMENT else ("--environment", environment)))
 
 
-def _environment(found: People, name: str) -> EnvironmentId:
+def _environment(found: OperatorAccess, name: str) -> EnvironmentId:
     if name == DEFAULT_ENVIRONMENT:
         return found.tokens.default_environment()
     return found.environments.named(name).id

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from app.bootstrap.in_process import InProcess, in_process
+from app.bootstrap.in_process import InProcess, build_in_process
 from app.cli.operating.operators import joined_settings
 from app.cli.running.following import follow_run
 from app.client import find_token
@@ -53,7 +53,7 @@ def record(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> JsonOb
     with file:
         recorder = CassetteRecorder(file)
         group_key = _group_key()
-        here = in_process(place.settings, recorder.around, is_offline=False, group_key=group_key)
+        here = build_in_process(place.settings, recorder.around, is_offline=False, group_key=group_key)
         environment = _environment(here, place.token)
         run, _ = here.api.runs.create(environment, replace(_request(body), daemon_group_key=group_key))
 
@@ -75,7 +75,7 @@ def replay(place: Place, body: JsonObject, path: Path, *, quiet: bool) -> tuple[
     """
     player = CassettePlayer.read(path)
     group_key = _group_key()
-    here = in_process(place.settings, player.around, is_offline=True, group_key=group_key)
+    here = build_in_process(place.settings, player.around, is_offline=True, group_key=group_key)
     environment = _environment(here, place.token)
     request = _request(body)
     args = request.args or player.facts.get("args") or {}

@@ -130,12 +130,12 @@ class EventDraft:
 class ErrorDraft:
     """One error that is about to be recorded."""
 
-    id: str
-    resource: str | None
-    method: str | None
+    id: str = field(default_factory=new_id)
+    resource: str | None = None
+    method: str | None = None
     code: str
     message: str
-    details: JsonObject
+    details: JsonObject = field(default_factory=dict)
     at: datetime
 
 

@@ -21,8 +21,8 @@ from app.engine.redaction import choose_entered_paths, holds_mask, restore_maske
 from app.engine.status import AccountStatus
 from app.engine.unified import mapping
 from app.services.accounts import shown_statuses
+from app.services.contexts.account_configs import find_declared_paths
 from app.services.contexts.account_origins import AccountOrigins
-from app.services.contexts.shown_contexts import declared_paths
 
 _DEFAULT_METHOD = "api_key"
 
@@ -117,7 +117,7 @@ class AccountService:
             "integration_override": fields.get("integration_override", {}),
         }
         context = validation.check_context_size(fields.get("context", {}))
-        values |= self._origins.of_new(environment_id, integration.id, values["integration_override"], context)
+        values |= self._origins.choose_for_new(environment_id, integration.id, values["integration_override"], context)
         declared = self._declared(environment_id, integration.id, values["integration_override"])
         entered = choose_entered_paths(declared, frozenset(), context)
         return self._accounts.create(environment_id, new_id(), values, context=context, plain_paths=entered)
@@ -147,7 +147,7 @@ class AccountService:
 
     def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         """Read one account; raise NotFoundError."""
-        return self._origins.told(self._stored(environment_id, account_id), {})
+        return self._origins.mark_withheld(self._stored(environment_id, account_id), {})
 
     def _stored(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount:
         return _found(self._accounts.inspect(environment_id, account_id), account_id)
@@ -158,7 +158,7 @@ class AccountService:
 
         def page_of(asked: ListFilters) -> Page[IntegratedAccount]:
             page = self._accounts.list(environment_id, asked)
-            return replace(page, result=[self._origins.told(account, known) for account in page.result])
+            return replace(page, result=[self._origins.mark_withheld(account, known) for account in page.result])
 
         return shown_statuses.read(page_of, filters)
 
@@ -180,7 +180,7 @@ class AccountService:
             )
         failures = [*faults, *_override_failures(values), *_revealed(current, changes, values)]
         failures += _unreadable_failures(current, changes)
-        shown = self._origins.told(current, {}).status
+        shown = self._origins.mark_withheld(current, {}).status
         values, status_failures = validation.resolve_status(
             values, current, shown, has_context=bool(changes.get("context"))
         )
@@ -189,7 +189,7 @@ class AccountService:
         if failures:
             raise InvalidInputError(failures)
         if "integration_override" in values:
-            values["override_origins"] = self._origins.of_override(
+            values["override_origins"] = self._origins.choose_for_override(
                 current, values["integration_override"], changes["integration_override"]
             )
         sent: JsonObject = changes.get("context", {})
@@ -211,7 +211,7 @@ class AccountService:
             change_plain=lambda entered: choose_entered_paths(declared, entered, sent),
             seen=seen,
         )
-        return self._origins.told(_found(updated, account_id), {})
+        return self._origins.mark_withheld(_found(updated, account_id), {})
 
     def refuse_post_install(self, environment_id: EnvironmentId, account_id: str) -> NoReturn:
         """Raise InvalidInputError that tells why an account's post-install actions are not run."""
@@ -229,7 +229,7 @@ class AccountService:
         raise InvalidInputError([Failure("id", f"actions.post_install of '{account.integration_name}' {reason}")])
 
     def _declared(self, environment_id: EnvironmentId, integration_id: str, override: JsonObject) -> frozenset[Path]:
-        return declared_paths(self._effective.get(environment_id, integration_id), override)
+        return find_declared_paths(self._effective.get(environment_id, integration_id), override)
 
     def _integration_failures(
         self, environment_id: EnvironmentId, integration_id: str, fields: JsonObject

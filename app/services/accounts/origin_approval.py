@@ -9,8 +9,8 @@ from app.engine.integrations import config as integration_config
 from app.engine.json_values import apply_override
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.integrations import Integration
-from app.services.contexts.account_configs import config_of
-from app.services.contexts.context import IntegrationReader
+from app.services.contexts.account_configs import read_account_config
+from app.services.ports import IntegrationReader
 
 
 class Accounts(Protocol):
@@ -49,7 +49,7 @@ class OriginApproval:
         account = self._accounts.anywhere(account_id)
         if account is None:
             raise NotFoundError("integrated account", account_id)
-        origins = sorted(secret_origins.list_origins(config_of(account, self._effective), account.context))
+        origins = sorted(secret_origins.list_origins(read_account_config(account, self._effective), account.context))
         if not origins:
             raise InvalidInputError([Failure("id", "its config leads nowhere: a part of its base_url has no value")])
         self._accounts.approve_origins(account_id, origins, self._hosts(account))

@@ -9,7 +9,7 @@ from app.engine.json_types import JsonObject
 from app.engine.json_values import apply_override
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
-from app.services.contexts.context import IntegrationReader
+from app.services.ports import IntegrationReader
 
 
 class Accounts(Protocol):

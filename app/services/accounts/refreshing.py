@@ -11,8 +11,8 @@ from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.record_errors import InvalidGrantError, SourceError
 from app.services.calls.accounts import refuse_inactive
-from app.services.contexts.account_configs import config_of
-from app.services.contexts.context import AccountReader, IntegrationReader
+from app.services.contexts.account_configs import read_account_config
+from app.services.ports import AccountReader, IntegrationReader
 
 
 class Keeper(Protocol):
@@ -57,7 +57,7 @@ class Refreshing:
         return refreshed
 
     def _grant(self, account: IntegratedAccount) -> OAuthGrant:
-        grant = oauth.choose_grant(config_of(account, self._integrations).grants, account.context)
+        grant = oauth.choose_grant(read_account_config(account, self._integrations).grants, account.context)
         if grant is None:
             message = "has no OAuth 2 token that could be renewed: neither a refresh token nor client credentials"
             raise InvalidInputError([Failure("id", message)])

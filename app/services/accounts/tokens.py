@@ -12,8 +12,7 @@ from typing import Final
 from app.engine.errors import Failure, InvalidInputError, UnauthorizedError, UnreadableSecretError
 from app.engine.json_types import JSON
 from app.engine.objects.environments import EnvironmentId
-from app.services.contexts.context import AccountReader
-from app.services.ports import Clock, Seal, SealPurpose
+from app.services.ports import AccountReader, Clock, Seal, SealPurpose
 
 LIFE: Final = timedelta(minutes=15)
 _PREFIX: Final = "fria_"

@@ -12,9 +12,9 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.record_errors import SourceError
 from app.engine.status import AccountStatus
 from app.services.calls.request_limits import RequestLimits
-from app.services.contexts.account_configs import config_of
+from app.services.contexts.account_configs import read_account_config
 from app.services.contexts.account_origins import with_origins
-from app.services.contexts.context import AccountReader, IntegrationReader
+from app.services.ports import AccountReader, IntegrationReader
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ class CalledAccounts:
 
     def config(self, account: IntegratedAccount) -> IntegrationConfig:
         """Read how an account's API is spoken to; raise NotFoundError, or InvalidInputError for a broken config."""
-        return config_of(account, self._integrations)
+        return read_account_config(account, self._integrations)
 
 
 def refuse_inactive(account: IntegratedAccount, path: str) -> None:

@@ -9,7 +9,7 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.redaction import choose_shown_paths
 from app.engine.templating import request_paths
 from app.services.calls.accounts import CalledAccounts, answer_in_time
-from app.services.ports import PageCall, PlainAnswer, PlainSource, RawBody
+from app.services.ports import PageCall, PlainAnswer, RawBody, Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class CustomRequest:
 class CustomCalls:
     """Passes calls on, with the integration's authorization and headers, and through the account's rate budget."""
 
-    def __init__(self, *, called: CalledAccounts, source: PlainSource, timeout_seconds: float) -> None:
+    def __init__(self, *, called: CalledAccounts, source: Source, timeout_seconds: float) -> None:
         self._called = called
         self._source = source
         self._timeout_seconds = timeout_seconds

@@ -12,7 +12,7 @@ from app.engine.json_values import apply_override
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.engine.records.keys import RecordKey
-from app.services.contexts.context import IntegrationReader
+from app.services.ports import IntegrationReader
 
 CODE = "key_changed"
 

@@ -11,8 +11,8 @@ from app.engine.json_values import apply_override
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
 from app.services.accounts.accounts import IntegrationNames
-from app.services.contexts.account_configs import kept_config
-from app.services.contexts.context import AccountReader, IntegrationReader
+from app.services.contexts.account_configs import parse_kept_config
+from app.services.ports import AccountReader, IntegrationReader
 
 
 class MappedModels(Protocol):
@@ -68,7 +68,7 @@ class Offers:
             name=integration.name,
             category=integration.category,
             shown_config=redact_config(raw),
-            config=kept_config(raw),
+            config=parse_kept_config(raw),
             models=self._models.mapped(environment_id, integration.name),
             unified_model_override=account.unified_model_override if account else {},
             account=account,

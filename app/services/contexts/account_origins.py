@@ -1,8 +1,8 @@
-"""What accounts' secrets were given for: noted with them, and told where their configs lead elsewhere by now."""
+"""The origins that accounts' secrets were given for: recorded with them, and compared with their configs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.accounts import secret_origins
 from app.engine.config.secrets import redact_config
@@ -13,29 +13,15 @@ from app.engine.json_types import JsonObject
 from app.engine.json_values import apply_override
 from app.engine.objects.accounts import IntegratedAccount
 from app.engine.objects.environments import EnvironmentId
-from app.engine.objects.integrations import Integration
 from app.engine.paths import Path
 from app.engine.redaction import redact
 from app.engine.status import AccountStatus
+from app.services.ports import AccountReader, IntegrationReader
 
 _NEEDY: Final = "needs_reauth"
 
 
-class Integrations(Protocol):
-    """Reads integrations as their environment uses them."""
-
-    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
-        """Read one integration."""
-
-
-class OriginNotes(Protocol):
-    """Keeps what accounts' secrets were given for."""
-
-    def note_origins(self, account_id: str, origins: frozenset[str]) -> None:
-        """Note it, unless that is known already."""
-
-
-def with_origins(account: IntegratedAccount, config: IntegrationConfig, notes: OriginNotes) -> IntegratedAccount:
+def with_origins(account: IntegratedAccount, config: IntegrationConfig, accounts: AccountReader) -> IntegratedAccount:
     """Return an account that knows what its secrets were given for: those of before that was kept, by their first use.
 
     What is not known while the config leads nowhere stays so, and so does that of an account without secrets.
@@ -46,34 +32,36 @@ def with_origins(account: IntegratedAccount, config: IntegrationConfig, notes: O
     found = secret_origins.list_origins(config, account.context)
     if not found:
         return account
-    notes.note_origins(account.id, found)
+    accounts.note_origins(account.id, found)
     return replace(account, origins=found)
 
 
 class AccountOrigins:
     """Judges accounts by the configs that they use now."""
 
-    def __init__(self, integrations: Integrations) -> None:
+    def __init__(self, integrations: IntegrationReader) -> None:
         self._integrations = integrations
 
-    def of_new(
+    def choose_for_new(
         self, environment_id: EnvironmentId, integration_id: str, override: JsonObject, context: JsonObject
     ) -> JsonObject:
-        """Return the columns that tell what a new account's secrets are given for."""
-        raw = self._raw(environment_id, integration_id, override)
+        """Return the columns with what a new account's secrets are given for."""
+        raw = self._read_raw(environment_id, integration_id, override)
         config = None if raw is None else integration_config.parse_config(raw)[0]
         if raw is None or config is None:
             return {}
         origins = secret_origins.list_origins(config, context) if _holds_secrets(context, config.plain_paths) else None
         return {"origins": origins, "override_origins": secret_origins.list_given_hosts(raw, override)}
 
-    def of_override(self, before: IntegratedAccount, override: JsonObject, sent: JsonObject) -> Sequence[str] | None:
+    def choose_for_override(
+        self, before: IntegratedAccount, override: JsonObject, sent: JsonObject
+    ) -> Sequence[str] | None:
         """Return the hosts that a changed override's secrets are for: as before, unless all are entered again."""
         if secret_origins.keeps_secrets(override, redact_config(override), sent):
             if before.override_origins is not None:
                 return before.override_origins
             override = before.integration_override
-        raw = self._raw(before.environment_id, before.integration_id, override)
+        raw = self._read_raw(before.environment_id, before.integration_id, override)
         return None if raw is None else secret_origins.list_given_hosts(raw, override)
 
     def changed(
@@ -83,7 +71,7 @@ class AccountOrigins:
 
         It stays as long as one of them stays that was not entered again.
         """
-        config = self._config(before.environment_id, before.integration_id, override)
+        config = self._read_config(before.environment_id, before.integration_id, override)
         # What is declared by this change itself is no less a secret for it.
         plain = frozenset() if config is None else config.plain_paths & (before.plain_paths or frozenset())
         if not _holds_secrets(context, plain):
@@ -91,12 +79,14 @@ class AccountOrigins:
         if secret_origins.keeps_secrets(context, redact(context, plain), sent):
             if before.origins is not None:
                 return before.origins
-            config = self._config(before.environment_id, before.integration_id, before.integration_override)
+            config = self._read_config(before.environment_id, before.integration_id, before.integration_override)
             context = before.context
         return before.origins if config is None else secret_origins.list_origins(config, context)
 
-    def told(self, account: IntegratedAccount, known: dict[str, IntegrationConfig | None]) -> IntegratedAccount:
-        """Return an account as it is shown: one whose secrets are not sent needs attention, for as long as that is so.
+    def mark_withheld(
+        self, account: IntegratedAccount, known: dict[str, IntegrationConfig | None]
+    ) -> IntegratedAccount:
+        """Return an account as it is shown: while its secrets are withheld, it needs attention.
 
         ``known`` keeps the configs of accounts that override nothing.
         """
@@ -104,7 +94,7 @@ class AccountOrigins:
             return account
         key = account.id if account.integration_override else account.integration_id
         if key not in known:
-            known[key] = self._readable_config(account)
+            known[key] = self._read_readable_config(account)
         config = known[key]
         found = () if config is None else secret_origins.list_address_origins(config.addresses, account.context)
         if account.origins.issuperset(found):
@@ -113,20 +103,20 @@ class AccountOrigins:
             return account
         return replace(account, status=_NEEDY, last_error=f"{secret_origins.CODE}: {secret_origins.CHANGED}")
 
-    def _readable_config(self, account: IntegratedAccount) -> IntegrationConfig | None:
+    def _read_readable_config(self, account: IntegratedAccount) -> IntegrationConfig | None:
         """Return the config that an account uses; None where it can not be read, and nothing is sent anyway."""
         try:
-            return self._config(account.environment_id, account.integration_id, account.integration_override)
+            return self._read_config(account.environment_id, account.integration_id, account.integration_override)
         except UnreadableSecretError:
             return None
 
-    def _config(
+    def _read_config(
         self, environment_id: EnvironmentId, integration_id: str, override: JsonObject
     ) -> IntegrationConfig | None:
-        raw = self._raw(environment_id, integration_id, override)
+        raw = self._read_raw(environment_id, integration_id, override)
         return None if raw is None else integration_config.parse_config(raw)[0]
 
-    def _raw(self, environment_id: EnvironmentId, integration_id: str, override: JsonObject) -> JsonObject | None:
+    def _read_raw(self, environment_id: EnvironmentId, integration_id: str, override: JsonObject) -> JsonObject | None:
         integration = self._integrations.get(environment_id, integration_id)
         return None if integration is None else apply_override(integration.config, override)
 

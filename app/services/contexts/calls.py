@@ -12,17 +12,17 @@ from app.services.contexts.context import RunContext
 from app.services.ports import PageCall
 
 
-def page_call(context: RunContext, item: ResourceItem, element: scope.Element, cursor: JSON) -> PageCall:
+def build_page_call(context: RunContext, item: ResourceItem, element: scope.Element, cursor: JSON) -> PageCall:
     """Resolve an element's request; raise PlaceholderError when a value is missing, MappingError for a mapping."""
     values = scope.build_element_scope(item, context.plan, element, context.scope_of(item))
-    id, body = _text(_resolve(item.id, values)), _body(item, values, context.plain_paths)
+    id, body = _to_text(_resolve(item.id, values)), _resolve_body(item, values, context.plain_paths)
     plain = context.plain_paths
     query = (
         computations.compute_query(item.expression, values, plain) if item.expression else _resolve(item.query, values)
     )
     if item.recursion is not None:
         id, query = scope.apply_recursion(element, id, query or {})
-        id = _text(id)
+        id = _to_text(id)
     decides_deletions = item.name in context.plan.decide_deletions
     if mapping := context.unified.get(item.name):
         call = mapping.page_call(UnifiedRequest(id=id, query=query or {}, body=body), cursor)
@@ -45,7 +45,7 @@ def page_call(context: RunContext, item: ResourceItem, element: scope.Element, c
     )
 
 
-def _body(item: ResourceItem, values: JsonObject, plain: frozenset[Path]) -> JSON:
+def _resolve_body(item: ResourceItem, values: JsonObject, plain: frozenset[Path]) -> JSON:
     if item.body_expression is not None:
         return computations.compute_body(item.body_expression, values, plain)
     return _resolve(item.body, values)
@@ -56,5 +56,5 @@ def _resolve(template: Template | None, values: JsonObject) -> JSON:
     return None if resolved is UNDEFINED else resolved
 
 
-def _text(value: JSON) -> str | None:
+def _to_text(value: JSON) -> str | None:
     return None if value is None else str(value)

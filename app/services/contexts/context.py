@@ -2,11 +2,9 @@
 
 import functools
 import json
-import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.errors import Failure, FerrymanError, UnreadableSecretError
 from app.engine.integrations import config as integration_config
@@ -19,7 +17,6 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.json_values import apply_override
 from app.engine.objects import daemons
 from app.engine.objects.accounts import IntegratedAccount
-from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.integrations import Integration
 from app.engine.objects.runs import SyncJobRun
 from app.engine.paths import Path
@@ -29,10 +26,9 @@ from app.engine.runs.increments import LowerBounds
 from app.engine.times import format_utc_or_none
 from app.engine.webhooks.events import Envelope
 from app.services.contexts.account_origins import with_origins
-from app.services.ports import Clock
+from app.services.ports import AccountReader, Clock, IntegrationReader
 from app.services.unified.mappings import AccountMapping, UnifiedMappings, account_mapping
 
-_RECENT_SECONDS: Final = 0.5
 _KEPT_CONFIGS: Final = 64
 _LONGEST_KEPT_CONFIG: Final = 64 * 1024
 
@@ -41,30 +37,6 @@ class RunUnworkableError(FerrymanError):
     """The run can not be carried out: what it was made for is gone or no longer valid."""
 
     code = "unworkable"
-
-
-class RunReader(Protocol):
-    """Reads runs for their workers."""
-
-    def load(self, run_id: str) -> SyncJobRun | None:
-        """Read a run of any environment."""
-
-
-class AccountReader(Protocol):
-    """Reads integrated accounts, credentials included."""
-
-    def get(self, environment_id: EnvironmentId, account_id: str) -> IntegratedAccount | None:
-        """Read one account."""
-
-    def note_origins(self, account_id: str, origins: frozenset[str]) -> None:
-        """Note what an account's secrets were given for, unless that is known already."""
-
-
-class IntegrationReader(Protocol):
-    """Reads integrations."""
-
-    def get(self, environment_id: EnvironmentId, integration_id: str) -> Integration | None:
-        """Read one integration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +55,6 @@ class ContextRows:
     """Of a run that has not begun, by resource: ``{keys, is_noted}`` of the records that its job has brought."""
     rekeyings: Mapping[str, JsonObject] = field(default_factory=dict)
     """By name, of resources whose records get another key by this run."""
-
-
-class ContextRowReader(Protocol):
-    """Reads what contexts are made of."""
-
-    def read(self, run_id: str) -> ContextRows | None:
-        """Read it for a run of any environment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,98 +121,80 @@ def envelope_of(run: SyncJobRun, clock: Clock) -> Envelope:
     return Envelope(environment_id=run.environment_id, webhook_id=run.webhook_id, created_at=clock.now())
 
 
-@dataclass(frozen=True, slots=True)
-class _Recent:
-    context: RunContext
-    until: float
-
-
 class RunContexts:
     """Loads what slices need to know."""
 
     def __init__(
         self,
         *,
-        materials: ContextRowReader,
+        read_rows: Callable[[str], ContextRows | None],
         accounts: AccountReader,
         integrations: IntegrationReader,
         unified: UnifiedMappings,
     ) -> None:
-        self._own = threading.local()
-        self._unified = unified
-        self._materials = materials
+        """``read_rows`` reads what the context of a run of any environment is made of; None where it was deleted."""
+        self._read_rows = read_rows
         self._accounts = accounts
         self._integrations = integrations
+        self._unified = unified
 
     def load(self, run_id: str) -> RunContext:
-        """Read a run's context; raise RunUnworkableError when a part of it is gone.
-
-        What a thread has just read it does not read again: a run's first slice often follows at once on its beginning.
-        """
-        recent: _Recent | None = self._own.__dict__.pop("recent", None)
-        if recent and recent.context.run.id == run_id and time.monotonic() < recent.until:
-            return recent.context
+        """Read a run's context; raise RunUnworkableError when a part of it is gone."""
         try:
-            material = self._materials.read(run_id)
+            rows = self._read_rows(run_id)
         except UnreadableSecretError as error:
             raise RunUnworkableError(
                 f"a secret of its account or integration can not be read: {error.message}"
             ) from error
-        if material is None:
+        if rows is None:
             raise RunUnworkableError(f"run '{run_id}' was deleted")
-        context = self._made_of(material)
-        self._own.recent = _Recent(context, time.monotonic() + _RECENT_SECONDS)
-        return context
+        return self._build(rows)
 
-    def forget(self) -> None:
-        """Read anew what the thread has just read, since a part of it was changed."""
-        self._own.__dict__.pop("recent", None)
-
-    def planned(self, run: SyncJobRun, bounds: LowerBounds) -> RunContext:
-        """Make the context of a run that is not there, and may never be; raise RunUnworkableError."""
+    def preview(self, run: SyncJobRun, bounds: LowerBounds) -> RunContext:
+        """Return the context of a run that is not there, and may never be; raise RunUnworkableError."""
         account = self._accounts.get(run.environment_id, run.integrated_account_id)
         integration = self._integrations.get(account.environment_id, account.integration_id) if account else None
-        return self._made_of(
+        return self._build(
             ContextRows(run=run, resource_ids={}, bounds=bounds, account=account, integration=integration)
         )
 
-    def _made_of(self, material: ContextRows) -> RunContext:
-        run, account = material.run, material.account
+    def _build(self, rows: ContextRows) -> RunContext:
+        run, account = rows.run, rows.account
         if account is None:
             raise RunUnworkableError(f"integrated account '{run.integrated_account_id}' was deleted")
         items, faults = definition.parse_resources(run.resources)
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
-        config = _config(account, material.integration)
+        config = _read_config(account, rows.integration)
         account = with_origins(account, config, self._accounts)
         mappings, faults = self._unified.find_all(account, items)
         if faults:
             raise RunUnworkableError(f"{faults[0].path}: {faults[0].message}")
-        seen = _scope(run, account, choose_shown_paths(config.plain_paths, account.plain_paths))
+        seen = _build_scope(run, account, choose_shown_paths(config.plain_paths, account.plain_paths))
         return RunContext(
             run=run,
             queue=daemons.name_queue(run.daemon_group_key),
             plan=planning.plan(items),
             items={item.name: item for item in items},
-            resource_ids=material.resource_ids,
+            resource_ids=rows.resource_ids,
             config=config,
-            bounds=material.bounds,
+            bounds=rows.bounds,
             account=account,
             scope=seen,
             later_scopes={
                 name: scope.set_previous_run_date(seen, format_utc_or_none(bound))
-                for name, bound in material.bounds.own.items()
+                for name, bound in rows.bounds.own.items()
             },
             held_keys={
                 resource: HeldKeys(keys=held["keys"], is_noted=held["is_noted"])
-                for resource, held in material.held_keys.items()
+                for resource, held in rows.held_keys.items()
             },
-            rekeyings={name: Rekeying.from_json(value) for name, value in material.rekeyings.items()},
+            rekeyings={name: Rekeying.from_json(value) for name, value in rows.rekeyings.items()},
             unified={name: account_mapping(mapping, account, config) for name, mapping in mappings.items()},
         )
 
 
-def _config(account: IntegratedAccount, integration: Integration | None) -> IntegrationConfig:
+def _read_config(account: IntegratedAccount, integration: Integration | None) -> IntegrationConfig:
     if integration is None:
         raise RunUnworkableError(f"integration '{account.integration_name}' was deleted")
     config, faults = _parse(apply_override(integration.config, account.integration_override))
@@ -272,7 +219,7 @@ def _parse_text(text: str) -> tuple[IntegrationConfig | None, Sequence[Failure]]
     return config, tuple(faults)
 
 
-def _scope(run: SyncJobRun, account: IntegratedAccount, plain: frozenset[Path]) -> JsonObject:
+def _build_scope(run: SyncJobRun, account: IntegratedAccount, plain: frozenset[Path]) -> JsonObject:
     shown = {
         "id": run.id,
         "sync_job_id": run.sync_job_id,

@@ -6,19 +6,19 @@ sends them again under the same ids once those leases have ended.
 """
 
 import logging
-from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.errors import DeliveryError
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import PendingEvent
 from app.engine.status import DeliveryStatus
+from app.services.maintenance.ports import Announcements
 from app.services.ports import Clock
-from app.services.units.delivery_ends import pause_seconds
-from app.services.units.sending import Answer, Sending
+from app.services.units.delivery_outcomes import pause_seconds
+from app.services.units.delivery_pool import Answer, DeliveryPool
 from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
 
@@ -32,27 +32,6 @@ _MARGIN_SECONDS: Final = 15.0
 """A lease outlives its delivery by so much, to be written down in."""
 
 
-class Announcements(Protocol):
-    """The events of no run that wait."""
-
-    def take_due(
-        self, *, limit: int, most_of_webhook: int, lease_seconds: float
-    ) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
-        """Take some whose time has come for so long, in turn over their webhooks, each with its environment.
-
-        None is that of one whose webhook was deleted.
-        """
-
-    def settle(self, event_id: str, end: DeliveryStatus, *, status_code: int | None, error: str | None) -> None:
-        """Write an event's end."""
-
-    def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
-        """Write down why an attempt failed; the event is due again later."""
-
-    def release(self, event_id: str, *, wake_seconds: float) -> None:
-        """Give an event back that nobody has sent; it is due again later."""
-
-
 class Announcing:
     """Sends what waits."""
 
@@ -61,13 +40,13 @@ class Announcing:
         *,
         announcements: Announcements,
         health: WebhookHealth,
-        sending: Sending,
+        pool: DeliveryPool,
         clock: Clock,
         settings: Settings,
     ) -> None:
         self._announcements = announcements
         self._health = health
-        self._sending = sending
+        self._pool = pool
         self._clock = clock
         self._settings = settings
 
@@ -88,14 +67,14 @@ class Announcing:
 
     def _send(self, environment_id: EnvironmentId | None, event: PendingEvent) -> None:
         try:
-            webhook = environment_id and self._health.receiver(environment_id, event.webhook_id)
+            webhook = environment_id and self._health.find_receiver(environment_id, event.webhook_id)
         except DeliveryError as error:
             self._fail(event, error)
             return
         if not webhook:
             self._give_up(event, DeliveryError(f"webhook '{event.webhook_id}' was deleted"))
             return
-        place = self._sending.reserve(webhook)
+        place = self._pool.reserve(webhook)
         if place is None:
             self._announcements.release(event.id, wake_seconds=_NO_ROOM_SECONDS)
         elif answer := place.send(event.id, event.body, partial(self._take, webhook, event)):
@@ -110,10 +89,10 @@ class Announcing:
             status_code = answer.result()
         except DeliveryError as error:
             if error.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                self._health.note_failure(webhook, error)
+                self._health.record_failure(webhook, error)
             self._fail(event, error)
         else:
-            self._health.note_success(webhook)
+            self._health.record_success(webhook)
             self._announcements.settle(event.id, DeliveryStatus.DELIVERED, status_code=status_code, error=None)
 
     def _fail(self, event: PendingEvent, error: DeliveryError) -> None:

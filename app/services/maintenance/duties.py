@@ -1,7 +1,7 @@
 """What the leader does in the background: duties, each in a thread of its own and apart from all others.
 
-A duty that fails is tried again, later each time, and is told of until a turn of it ends well; one that hangs is told
-of too. Neither keeps another one from its turn. Within a duty, ``Rows`` does the same for its rows.
+A duty that fails is tried again, later each time, and is shown as failing until a turn of it ends well, and so is one
+that hangs. Neither keeps another one waiting. Within a duty, ``DutyRows`` does the same for its rows.
 """
 
 import logging
@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, TypeAlias
 
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
 from app.engine.json_types import JsonObject
@@ -20,10 +20,14 @@ from app.services.ports import Clock
 logger = logging.getLogger(__name__)
 
 LONGEST_TURN_SECONDS: Final = 90.0
-"""After how long a turn that has not ended is told of as one that hangs."""
+"""After how long a turn that has not ended is shown as one that hangs."""
 _LONGEST_PAUSE_SECONDS: Final = 60.0
 _PASSING: Final = (StoreUnavailableError, BrokerUnavailableError)
 """What ends by itself: the duty is tried again at the next look."""
+
+
+Start: TypeAlias = Callable[[str, Callable[[], None]], None]
+"""Begins to do something of a name; need not wait for the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +37,11 @@ class DueWork:
     messages: bool = False
     """The broker has not got a promised message."""
     units: bool = False
-    """A timer is due, a lease has expired, or nobody came for a unit."""
+    """A timer is due, a lease has expired, or no daemon has claimed a unit."""
     runs: bool = False
-    """Nobody came for a run."""
+    """No daemon has taken up a run."""
     unsettled: bool = False
-    """A run has no work left, and nobody has ended it."""
+    """A run has no work left and has not ended."""
     triggers: bool = False
     """A cron trigger's time has come."""
     announcements: bool = False
@@ -63,13 +67,6 @@ class Duty:
     """How long after the beginning of a turn the next one begins; 0 is at each look."""
     is_due: Callable[[DueWork], bool] | None = None
     """Whether a look has found something to do; None is a duty that looks for itself."""
-
-
-class Start(Protocol):
-    """Begins to do something."""
-
-    def __call__(self, name: str, act: Callable[[], None]) -> None:
-        """Begin; need not wait for the end."""
 
 
 def start_thread(name: str, act: Callable[[], None]) -> None:
@@ -178,7 +175,7 @@ class _Turns:
         with self._lock:
             lasts = 0.0 if self._began_at is None else self._monotonic() - self._began_at
             if lasts >= LONGEST_TURN_SECONDS:
-                self._fault = self._fault_of("hangs")
+                self._fault = self._build_fault("hangs")
             return self._fault
 
     def _note_failure(self, error: Exception) -> None:
@@ -190,12 +187,12 @@ class _Turns:
                 pause = retry.compute_backoff(self._failures, 2.0, _LONGEST_PAUSE_SECONDS)
                 self._next_at = max(self._next_at, self._monotonic() + pause)
             if not is_known:
-                self._fault = self._fault_of(kind)
+                self._fault = self._build_fault(kind)
         if not is_known:
-            # What passes is tried each second, and told once.
+            # What passes is tried each second, and logged once.
             facts = {"duty": self.duty.name, "reason": kind}
             logger.warning("a duty failed", extra=facts, exc_info=None if is_passing else error)
 
-    def _fault_of(self, error: str) -> JsonObject:
+    def _build_fault(self, error: str) -> JsonObject:
         since = self._fault["since"] if self._fault else format_utc(self._clock.now())
         return {"since": since, "failures": self._failures, "error": error}

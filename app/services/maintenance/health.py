@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Protocol
 
 from app.engine.json_types import JsonObject
+from app.services.maintenance.ports import DaemonStore
 
 
 class StoreState(StrEnum):
@@ -14,16 +14,6 @@ class StoreState(StrEnum):
     READ_ONLY = "read-only"
     """It answers questions and takes no changes: a standby, or one whose primary is about to change."""
     UNREACHABLE = "unreachable"
-
-
-class LiveDaemons(Protocol):
-    """Counts daemons."""
-
-    def live_by_group(self, *, within_seconds: float) -> dict[str, int]:
-        """Count the daemons of each group that reported, and took a message, not longer ago than this."""
-
-    def failing_duties(self, *, within_seconds: float) -> JsonObject:
-        """Read which duties fail, and by what, of the daemons that reported not longer ago than this."""
 
 
 class HealthService:
@@ -39,7 +29,7 @@ class HealthService:
         *,
         look_at_store: Callable[[], StoreState],
         others: Mapping[str, Callable[[], bool]],
-        daemons: LiveDaemons,
+        daemons: DaemonStore,
         silence_seconds: float,
     ) -> None:
         self._look_at_store = look_at_store

@@ -1,84 +1,68 @@
-"""Who is there? The leader takes the reports of all daemons down, and finds who has fallen silent."""
+"""Collect the heartbeats of all daemons, and mark as stopped those that have fallen silent: a duty of the leader."""
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Final
 
 from app.engine.errors import BrokerUnavailableError, StoreUnavailableError
 from app.services.maintenance.duty_rows import DutyRows
+from app.services.maintenance.ports import Heartbeat, HeartbeatRegistry
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 2000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat:
-    """A daemon's report that it lives."""
-
-    daemon_id: str
-    silent_seconds: float | None
-    """How long before the report it took its last message; None when it has not taken one yet."""
-
-
-class HeartbeatInbox(Protocol):
-    """Holds the reports until somebody reads them."""
-
-    def collect(self, *, limit: int) -> Sequence[Heartbeat]:
-        """Take the reports that wait; raise BrokerUnavailableError."""
-
-
-class Registry(Protocol):
-    """Keeps who was heard of when."""
-
-    def note(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
-        """Take the reports down; mark those that were not heard of for so long as stopped (None: nobody)."""
+HEARTBEATS_AT_ONCE: Final = 2000
 
 
 class HeartbeatCollector:
-    """The leader's list.
+    """Records reports.
 
-    It judges nobody before it could listen for as long as a daemon may be silent: while the broker is away, and just
-    after, silence proves nothing.
+    It marks no daemon before it could collect for as long as a daemon may be silent: while the broker is away, and
+    just after, silence proves nothing.
     """
 
     def __init__(
-        self, *, heartbeats: HeartbeatInbox, registry: Registry, silence_seconds: float, monotonic: Callable[[], float]
+        self,
+        *,
+        collect: Callable[[], Sequence[Heartbeat]],
+        registry: HeartbeatRegistry,
+        silence_seconds: float,
+        monotonic: Callable[[], float],
     ) -> None:
-        self._heartbeats = heartbeats
+        self._collect = collect
         self._registry = registry
         self._silence_seconds = silence_seconds
         self._monotonic = monotonic
-        self._listening_since: float | None = None
+        self._collecting_since: float | None = None
         self._rows = DutyRows("roll call", monotonic=monotonic)
 
-    def take(self) -> None:
-        """Take down who is there, and who is not any more."""
+    def collect(self) -> None:
+        """Record who has reported, and mark who has not."""
         now = self._monotonic()
         try:
-            heard = self._heartbeats.collect(limit=_BATCH)
+            reports = self._collect()
         except BrokerUnavailableError:
-            self._listening_since = None
+            self._collecting_since = None
             return
-        if self._listening_since is None:
-            self._listening_since = now
-        has_listened = now - self._listening_since >= self._silence_seconds
-        silent = self._note(
-            list({heartbeat.daemon_id: heartbeat for heartbeat in heard}.values()),
-            silence_seconds=self._silence_seconds if has_listened else None,
+        if self._collecting_since is None:
+            self._collecting_since = now
+        is_sure = now - self._collecting_since >= self._silence_seconds
+        silent = self._record(
+            list({heartbeat.daemon_id: heartbeat for heartbeat in reports}.values()),
+            silence_seconds=self._silence_seconds if is_sure else None,
         )
         if silent:
             logger.warning("daemons fell silent", extra={"daemons": silent})
 
-    def _note(self, heard: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
-        """Take all reports down at once, or one by one where one of them keeps that from being done."""
+    def _record(self, reports: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
+        """Record all reports at once, or one by one where one of them can not be recorded."""
         try:
-            return self._registry.note(heard, silence_seconds=silence_seconds)
+            return self._registry.record_heartbeats(reports, silence_seconds=silence_seconds)
         except StoreUnavailableError:
             raise
         except Exception:
-            for heartbeat in heard:
-                self._rows.handle(heartbeat.daemon_id, partial(self._registry.note, [heartbeat], silence_seconds=None))
-            return self._registry.note([], silence_seconds=silence_seconds)
+            for heartbeat in reports:
+                self._rows.handle(
+                    heartbeat.daemon_id, partial(self._registry.record_heartbeats, [heartbeat], silence_seconds=None)
+                )
+            return self._registry.record_heartbeats([], silence_seconds=silence_seconds)

@@ -6,10 +6,12 @@ does not open keeps none of the others from it.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
+
+from app.services.maintenance.ports import EncryptedRows, KeyMaker, Keys
 
 logger = logging.getLogger(__name__)
 
@@ -18,67 +20,6 @@ _SETTLE_SECONDS: Final = 2.0
 """A transaction that sealed with the old key just before may take so long to be seen."""
 _KEPT_SECONDS: Final = 3600.0
 """A retired key stays for so long: a row may come back by a transaction that hung."""
-
-
-class KeyEntry(Protocol):
-    """A key as operators see it."""
-
-    @property
-    def id(self) -> str:
-        """Its id, which everything begins with that it sealed."""
-
-    @property
-    def created_at(self) -> datetime:
-        """When it was made."""
-
-    @property
-    def retired_at(self) -> datetime | None:
-        """Since when another one seals."""
-
-
-class Keys(Protocol):
-    """Keeps the wrapped keys."""
-
-    def current(self) -> tuple[str, bytes] | None:
-        """Return the key that seals."""
-
-    def list(self) -> Sequence[KeyEntry]:
-        """List the keys, the newest first."""
-
-    def wrapped(self) -> Mapping[str, bytes]:
-        """Return all keys' wrapped forms."""
-
-    def rewrap(self, key_id: str, wrapped: bytes) -> None:
-        """Replace a key's wrapped form."""
-
-    def refuse_unbound(self) -> None:
-        """Have what is bound to no place refused by all processes."""
-
-    def remove(self, key_id: str, *, retired_for_seconds: float) -> bool:
-        """Remove a key that was retired so long ago."""
-
-
-class KeyMaker(Protocol):
-    """Makes and wraps keys."""
-
-    def rotate(self, old_key_id: str | None) -> tuple[str, bytes]:
-        """Make a new key current in the place of an old one; give what is current then."""
-
-    def rewrapped(self, key_id: str, wrapped: bytes) -> bytes:
-        """Wrap a key by the first master key."""
-
-
-class Rows(Protocol):
-    """The rows in which something is sealed."""
-
-    def reseal_some(self, key_id: str, *, limit: int, unreadable: set[str]) -> int:
-        """Seal some rows anew that another key has sealed, or none for its place; tell how many were found.
-
-        One that does not open is named in ``unreadable`` and left as it is; those in it are passed over.
-        """
-
-    def count_by_key(self) -> Mapping[str, int]:
-        """Count the rows by the key that sealed them; without a data key the id is empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +49,7 @@ class Rotated:
 class KeyRotation:
     """Rotates keys; two at a time do no harm."""
 
-    def __init__(self, *, keys: Keys, maker: KeyMaker, rows: Rows, pause: Callable[[float], None]) -> None:
+    def __init__(self, *, keys: Keys, maker: KeyMaker, rows: EncryptedRows, pause: Callable[[float], None]) -> None:
         self._keys = keys
         self._maker = maker
         self._rows = rows
@@ -129,7 +70,7 @@ class KeyRotation:
         self._rewrap()
         unreadable = set[str]()
         current = self._keys.current()
-        rows = self._reseal(current[0], unreadable) if current is not None and self._leaves(current[0]) else 0
+        rows = self._reseal(current[0], unreadable) if current is not None and self._count_left(current[0]) else 0
         went_on = rows > 0
         key_id = current[0] if current is not None and went_on else self._maker.rotate(current and current[0])[0]
         rows += self._reseal(key_id, unreadable)
@@ -146,7 +87,7 @@ class KeyRotation:
         for key_id, wrapped in self._keys.wrapped().items():
             self._keys.rewrap(key_id, self._maker.rewrapped(key_id, wrapped))
 
-    def _leaves(self, key_id: str) -> int:
+    def _count_left(self, key_id: str) -> int:
         return sum(rows for sealed_by, rows in self._rows.count_by_key().items() if sealed_by != key_id)
 
     def _reseal(self, key_id: str, unreadable: set[str]) -> int:

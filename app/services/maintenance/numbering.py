@@ -1,43 +1,15 @@
 """The online migration that numbers records from before accounts had logs, account by account."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from app.services.maintenance.duties import Duty
-from app.services.maintenance.duty_rows import DutyRows
-from app.services.maintenance.pace import TURN_SECONDS, Pace
+from app.services.maintenance.duty_rows import TURN_SECONDS, DutyRows, Pace
+from app.services.maintenance.ports import Numbers
 
 BATCH: Final = 1000
 _EVERY_SECONDS: Final = 300.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NumberingPlace:
-    """How far the numbering is."""
-
-    account_id: str | None
-    """The account that it has come to; None at the beginning."""
-
-
-class Numbers(Protocol):
-    """Knows which records have no number, and gives them one."""
-
-    def place(self) -> NumberingPlace | None:
-        """Return how far it is; None when all records have numbers."""
-
-    def next_account(self, after: str | None) -> str | None:
-        """Find the next account that has records."""
-
-    def number_some(self, account_id: str, *, limit: int) -> int:
-        """Return so many records of an account their numbers, and note that it has come to it; count them."""
-
-    def begin_anew(self) -> None:
-        """Go over all accounts again."""
-
-    def finish(self) -> None:
-        """Note that all records have numbers."""
 
 
 class Numbering:
@@ -50,12 +22,12 @@ class Numbering:
         self._has_left_some = False
         self._came_to: str | None = None
 
-    def duties(self) -> Sequence[Duty]:
+    def build_duties(self) -> Sequence[Duty]:
         """Make the duty."""
-        return [Duty(name="numbering records", do=self.turn, every_seconds=_EVERY_SECONDS)]
+        return [Duty(name="numbering records", do=self.run_turn, every_seconds=_EVERY_SECONDS)]
 
-    def turn(self) -> bool:
-        """Number for a while; tell whether there is more to do at once."""
+    def run_turn(self) -> bool:
+        """Number for a while; return whether there is more to do at once."""
         place = self._numbers.place()
         if place is None:
             return False

@@ -1,46 +1,20 @@
-"""Tell a message that is lost from one that waits: by how far its queue has come.
+"""Distinguish a message that is lost from one that waits: by how far its queue has come.
 
-Messages of a queue are taken in the order in which they were sent. What was rung before the message that is taken next
-was sent is not in the queue any more: a daemon has it, which works on it soon, or it is lost.
+Messages of a queue are taken in the order in which they were sent. What was sent before the message that is taken next
+is not in the queue any more: a daemon has it, which works on it soon, or it is lost.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
+
+from app.services.maintenance.ports import LostBefore
+from app.services.ports import Queues, QueueState
 
 _MARGIN: Final = timedelta(seconds=10)
 """How far the clocks of daemons and of Postgres may differ, and how long a message may take to the broker."""
 _EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueState:
-    """What a queue shows."""
-
-    is_empty: bool
-    is_timed: bool = False
-    """The broker shows which message is taken next."""
-    next_sent_at: datetime | None = None
-    """When that was sent; None when it does not say."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LostBefore:
-    """Which rings of a queue are lost."""
-
-    at: datetime
-    """Those from before that, as far as nobody has come."""
-    is_empty: bool
-    """Nothing of it waits, so that no ring needs to be spared."""
-
-
-class Queues(Protocol):
-    """Looks into the broker."""
-
-    def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
-        """Look at queues; raise BrokerUnavailableError."""
 
 
 class QueueHeads:
@@ -56,8 +30,8 @@ class QueueHeads:
         self._passed: dict[str, datetime] = {}
         """What was taken next so long ago that its daemon has come to it."""
 
-    def lost_before(self, queues: Sequence[str]) -> Mapping[str, LostBefore]:
-        """Look at queues; raise BrokerUnavailableError, when nothing can be rung anyway."""
+    def find_lost(self, queues: Sequence[str]) -> Mapping[str, LostBefore]:
+        """Look at queues; raise BrokerUnavailableError, when nothing can be dispatched anyway."""
         found = self._queues.look_at(queues) if queues else {}
         return {queue: self._judge(queue, state) for queue, state in found.items()}
 

@@ -1,27 +1,21 @@
 """Free runs that nobody can work on, or end them: a duty of whoever leads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.errors import StoreUnavailableError
 from app.services.maintenance.duty_rows import DutyRows
+from app.services.maintenance.ports import StuckRuns
 from app.services.runs.lifecycle import RunLifecycle
 
 ATTEMPTS: Final = 4
-"""Attempts to free a run, each as far from the next as rings are, before it is given up."""
+"""Attempts to free a run, each as far from the next as repeated messages are, before it is given up."""
 _BATCH: Final = 100
 
 
-class StuckRuns(Protocol):
-    """Knows which runs are stuck."""
-
-    def stuck(self, *, seconds: float, limit: int, skipped: Sequence[str]) -> Sequence[str]:
-        """List live runs that nobody could work on for so long, but for those to be skipped."""
-
-
 class StuckRunRescuer:
-    """Looks after runs that can never end by themselves."""
+    """Frees runs that can not end by themselves."""
 
     def __init__(
         self, *, runs: StuckRuns, lifecycle: RunLifecycle, stuck_seconds: float, monotonic: Callable[[], float]
@@ -32,7 +26,7 @@ class StuckRunRescuer:
         self._rows = DutyRows("rescue", monotonic=monotonic)
         self._attempts: dict[str, int] = {}
 
-    def step(self) -> None:
+    def rescue_stuck(self) -> None:
         """Free the runs that are stuck, and end those for which it has failed too often.
 
         A run is never ended at first sight: after an outage of everything each run looks stuck, and is about to go on.
@@ -41,19 +35,19 @@ class StuckRunRescuer:
         skipped = self._rows.skipped()
         failed = {run_id: self._attempts[run_id] for run_id in skipped if run_id in self._attempts}
         for run_id in self._runs.stuck(seconds=self._stuck_seconds, limit=_BATCH, skipped=skipped):
-            tell = partial(self._lifecycle.note_unhandled, run_id)
-            if self._rows.handle(run_id, partial(self._lifecycle.free, run_id), tell=tell):
+            report = partial(self._lifecycle.record_unhandled, run_id)
+            if self._rows.handle(run_id, partial(self._lifecycle.rescue, run_id), report=report):
                 continue
             failed[run_id] = self._attempts.get(run_id, 0) + 1
             if failed[run_id] >= ATTEMPTS:
-                self._rows.handle(run_id, partial(self._end, run_id, failed[run_id]), tell=tell)
+                self._rows.handle(run_id, partial(self._end, run_id, failed[run_id]), report=report)
         self._attempts = failed
 
     def _end(self, run_id: str, attempts: int) -> None:
         try:
-            self._lifecycle.end_stuck(run_id, attempts=attempts)
+            self._lifecycle.fail_stuck(run_id, attempts=attempts)
         except StoreUnavailableError:
             raise
         except Exception as error:
             # Whatever of its row can not be read, its end can be written.
-            self._lifecycle.end_unreadable(run_id, kind=type(error).__name__)
+            self._lifecycle.fail_unreadable(run_id, kind=type(error).__name__)

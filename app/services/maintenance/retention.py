@@ -1,15 +1,14 @@
-"""Forget what nobody will ask for any more, in small batches: each kind a duty of its own, all at one pace."""
+"""Prune what is past its retention, in small batches: each kind a duty of its own, all at one pace."""
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.errors import StoreUnavailableError
 from app.services.maintenance.duties import Duty
-from app.services.maintenance.duty_rows import DutyRows
-from app.services.maintenance.pace import TURN_SECONDS, Pace
+from app.services.maintenance.duty_rows import TURN_SECONDS, DutyRows, Pace
+from app.services.maintenance.ports import PrunableRows
 from app.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -18,69 +17,9 @@ BATCH: Final = 1000
 """Rows of one transaction."""
 RUNS_AT_ONCE: Final = 100
 _PASS_SECONDS: Final = 300.0
-"""A kind of which nothing is left to forget is looked at again so long after."""
+"""A kind of which nothing is left to prune is looked at again so long after."""
 _MOST_SKIPPED: Final = 20
 """Rows of a kind that can not be removed; beyond it the kind's pass ends."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpiredRun:
-    """A run that ended long ago."""
-
-    id: str
-    place: tuple[object, str]
-    """Where it stands among all ended runs."""
-    may_go: bool
-    """False while its events are not delivered, or while the next increment begins where it began."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrunedRuns:
-    """What became of runs that were to be forgotten."""
-
-    rows: int
-    is_done: bool
-    """Nothing is left of them."""
-
-
-class PrunableRows(Protocol):
-    """Holds what is over; each method forgets at most ``limit`` rows in one transaction and tells how many it was.
-
-    They begin after the ``skip`` oldest, which can not be removed.
-    """
-
-    def prune_bodies(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Empty the bodies of events that were delivered so long ago."""
-
-    def prune_tombstones(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove records that were marked as deleted so long ago."""
-
-    def prune_keys(self, *, limit: int, skip: int) -> int:
-        """Remove idempotency keys that bind nobody any more."""
-
-    def prune_messages(self, *, limit: int, skip: int) -> int:
-        """Remove promised messages about runs that no longer wait for one."""
-
-    def prune_daemons(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove daemons that stopped so long ago."""
-
-    def prune_occurrences(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove what became of triggers' due times so long ago."""
-
-    def prune_calls(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove direct calls that were made so long ago."""
-
-    def prune_announcements(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove events of no run that ended so long ago."""
-
-    def prune_told(self, *, seconds: float, limit: int, skip: int) -> int:
-        """Remove what webhooks were told so long ago to have vanished."""
-
-    def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
-        """List runs that ended so long ago, oldest first, on from a place."""
-
-    def prune_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> PrunedRuns:
-        """Remove so many rows of runs, and last the runs themselves; one that lives again is left as it is."""
 
 
 class RowsLeftError(Exception):
@@ -90,26 +29,26 @@ class RowsLeftError(Exception):
 class Pruning:
     """One kind of rows. One that can not be removed, and breaks every batch that it is in, is found and passed over."""
 
-    def __init__(self, name: str, forget: Callable[..., int], pace: Pace) -> None:
-        """``forget`` takes ``limit`` and ``skip``."""
+    def __init__(self, name: str, prune: Callable[..., int], pace: Pace) -> None:
+        """``prune`` takes ``limit`` and ``skip``."""
         self.name = name
-        self._forget = forget
+        self._prune = prune
         self._pace = pace
         self._limit = BATCH
         self._skip = 0
 
-    def turn(self) -> bool:
-        """Forget for a while; tell whether there may be more. Raise RowsLeftError after a pass that skipped some."""
+    def run_turn(self) -> bool:
+        """Prune for a while; return whether there may be more. Raise RowsLeftError after a pass that skipped some."""
         until = self._pace.monotonic() + TURN_SECONDS
         while self._pace.monotonic() < until:
-            if not self._pace.take(self._batch):
+            if not self._pace.take(self._prune_batch):
                 self._end_pass()
                 return False
         return True
 
-    def _batch(self) -> bool:
+    def _prune_batch(self) -> bool:
         try:
-            removed = self._forget(limit=self._limit, skip=self._skip)
+            removed = self._prune(limit=self._limit, skip=self._skip)
         except StoreUnavailableError:
             raise
         except Exception:
@@ -121,7 +60,7 @@ class Pruning:
         is_full = removed >= self._limit
         self._limit = min(self._limit * 2, BATCH)
         if removed:
-            logger.info("forgot old rows", extra={"duty": self.name, "rows": removed})
+            logger.info("pruned old rows", extra={"duty": self.name, "rows": removed})
         return is_full
 
     def _end_pass(self) -> None:
@@ -142,12 +81,12 @@ class RunPruning:
         self._after: tuple[object, str] | None = None
         self._at_once = RUNS_AT_ONCE
 
-    def turn(self) -> bool:
-        """Forget for a while; tell whether there may be more."""
+    def run_turn(self) -> bool:
+        """Prune for a while; return whether there may be more."""
         until = self._pace.monotonic() + TURN_SECONDS
         while self._pace.monotonic() < until:
             if self._waiting:
-                self._pace.take(self._batch)
+                self._pace.take(self._prune_batch)
             elif not self._find():
                 return False
         return True
@@ -160,14 +99,14 @@ class RunPruning:
         self._after = found[-1].place if found else None
         return bool(found)
 
-    def _batch(self) -> None:
+    def _prune_batch(self) -> None:
         chosen = self._waiting[: self._at_once]
-        forget = partial(self._prunable.prune_runs, chosen, seconds=self._seconds, limit=BATCH)
+        prune = partial(self._prunable.prune_runs, chosen, seconds=self._seconds, limit=BATCH)
         if len(chosen) == 1:
-            forgotten = self._rows.handle(chosen[0], forget)
+            pruned = self._rows.handle(chosen[0], prune)
         else:
             try:
-                forgotten = forget()
+                pruned = prune()
             except StoreUnavailableError:
                 raise
             except Exception:
@@ -175,21 +114,21 @@ class RunPruning:
                 self._at_once = len(chosen) // 2
                 return
         self._at_once = min(2 * self._at_once, RUNS_AT_ONCE)
-        if forgotten is None or forgotten.is_done:
+        if pruned is None or pruned.is_done:
             del self._waiting[: len(chosen)]
-        if forgotten is not None and forgotten.rows:
-            logger.info("forgot old rows", extra={"duty": "forgetting runs", "rows": forgotten.rows})
+        if pruned is not None and pruned.rows:
+            logger.info("pruned old rows", extra={"duty": "forgetting runs", "rows": pruned.rows})
 
 
 class Retention:
-    """What forgets. Live runs and living records are never touched; 0 seconds keep for ever."""
+    """All duties that prune. Live runs and living records are never touched; 0 seconds keep for ever."""
 
     def __init__(self, prunable: PrunableRows, settings: Settings, pace: Pace) -> None:
         self._prunable = prunable
         self._settings = settings
         self._pace = pace
 
-    def duties(self) -> Sequence[Duty]:
+    def build_duties(self) -> Sequence[Duty]:
         """Make a duty of each kind that does not stay for ever."""
         prunable, settings = self._prunable, self._settings
         runs, tombstones = settings.run_retention_seconds, settings.tombstone_retention_seconds
@@ -203,12 +142,12 @@ class Retention:
             ("announcements", prunable.prune_announcements, runs),
         )
         kinds = [("keys", prunable.prune_keys), ("messages", prunable.prune_messages)]
-        kinds += [(name, partial(forget, seconds=seconds)) for name, forget, seconds in aged if seconds > 0]
-        made = [_duty(f"forgetting {name}", Pruning(name, forget, self._pace).turn) for name, forget in kinds]
+        kinds += [(name, partial(prune, seconds=seconds)) for name, prune, seconds in aged if seconds > 0]
+        made = [_build_duty(f"forgetting {name}", Pruning(name, prune, self._pace).run_turn) for name, prune in kinds]
         if runs > 0:
-            made.append(_duty("forgetting runs", RunPruning(prunable, self._pace, seconds=runs).turn))
+            made.append(_build_duty("forgetting runs", RunPruning(prunable, self._pace, seconds=runs).run_turn))
         return made
 
 
-def _duty(name: str, turn: Callable[[], bool]) -> Duty:
+def _build_duty(name: str, turn: Callable[[], bool]) -> Duty:
     return Duty(name=name, do=turn, every_seconds=_PASS_SECONDS)

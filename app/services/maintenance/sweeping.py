@@ -1,4 +1,4 @@
-"""Repair what no message told: publish what was promised, ring again, settle. The leader does it, a duty for each.
+"""Repair what lost messages leave: publish what was promised, dispatch again, settle. Each is a duty of the leader.
 
 The leader looks by one cheap question whether anything is due, and acts only where something is. Every duty is
 idempotent and works in small batches, so that a leader that dies in between leaves nothing half-done.
@@ -6,15 +6,16 @@ idempotent and works in small batches, so that a leader that dies in between lea
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.errors import StoreUnavailableError
 from app.engine.json_types import JsonObject
-from app.engine.runs.work import WakeUp
 from app.services.maintenance.duties import ALL_DUE, DueWork, Duties, Duty
 from app.services.maintenance.duty_rows import DutyRows
-from app.services.maintenance.queue_heads import LostBefore, QueueHeads, Queues
+from app.services.maintenance.ports import DueRuns, DueUnits, Look, PromisedMessages
+from app.services.maintenance.queue_heads import QueueHeads
 from app.services.ports import Dispatcher
 from app.services.runs.lifecycle import RunLifecycle
 from app.settings import Settings
@@ -23,90 +24,34 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500
 _MOST_BATCHES: Final = 40
-"""Of rings in a turn: a queue of tens of thousands that was lost is filled at once."""
+"""Of messages in a turn: a queue of tens of thousands that was lost is filled at once."""
 _SETTLED: Final = 0.6
-"""The part of the time before a ring is repeated for which a daemon may hold a message before it comes to it."""
+"""The part of the time before a message is repeated for which a daemon may hold a message before it comes to it."""
 
 _THOROUGH_EVERY: Final = 5
 """Work whose message was lost has waited for long already: it is looked for at each fifth sweep only."""
 
 
-class Look(Protocol):
-    """Finds out whether anything is due."""
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A unit or a run that waits for a message."""
 
-    def look(self, *, is_thorough: bool) -> DueWork:
-        """Return which duties have work; timers, leases and promised messages always, lost ones when thorough."""
-
-
-class Units(Protocol):
-    """Knows which units wait in vain."""
-
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
-        """List the queues that units' rings went to, which nobody has come for."""
-
-    def dispatch_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[WakeUp]:
-        """Mark and list the units that somebody should look at: those whose timer is due, and those whose ring is lost.
-
-        A ring is repeated after twice the time of the one before, up to ten minutes; at once where a queue is empty.
-        """
-
-    def redispatch(self, unit_ids: Sequence[str]) -> None:
-        """Mark units as not rung for: the broker did not take it."""
-
-
-class Runs(Protocol):
-    """Knows which runs wait in vain."""
-
-    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
-        """List the queues of runs that nobody has come for although their groups have a daemon."""
-
-    def dispatch_due(
-        self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
-    ) -> Sequence[tuple[str, str]]:
-        """Mark and list ``(run id, queue)`` of runs whose message is lost, on the terms of units."""
-
-    def redispatch(self, run_ids: Sequence[str]) -> None:
-        """Mark runs as not rung for: the broker did not take it."""
-
-    def unsettled(self, *, limit: int, skipped: Sequence[str]) -> Sequence[str]:
-        """List begun runs without work left, which nobody has settled, but for those to be skipped."""
-
-
-class Messages(Protocol):
-    """Keeps promised messages."""
-
-    def publish_waiting(
-        self,
-        publish: Callable[[str, str, list[str], str], bool | None],
-        *,
-        older_than_seconds: float,
-        limit: int,
-        skipped: Sequence[str],
-    ) -> int:
-        """Publish what waits for longer than this, until the first that ``publish`` answers by False.
-
-        It is given a message's id, task, args and queue. One that it answers by None stays, and the others go on.
-        """
-
-
-class TaskDispatcher(Dispatcher, Queues, Protocol):
-    """A bell that publishes any task by its name, and sees what waits."""
-
-    def publish(self, task: str, args: list[str], *, queue: str) -> bool:
-        """Publish; tell whether the broker took it."""
+    id: str
+    run_id: str
+    send: Callable[[], bool]
 
 
 class SweepDuties:
-    """Looks after what waits in vain. A row that breaks its duty is told of at its run, and rung again later."""
+    """Finds what waits in vain. A row that breaks its duty is recorded at its run, and dispatched again later."""
 
-    def __init__(  # what each of its duties works on
+    def __init__(
         self,
         *,
-        units: Units,
-        runs: Runs,
-        messages: Messages,
+        units: DueUnits,
+        runs: DueRuns,
+        messages: PromisedMessages,
         lifecycle: RunLifecycle,
-        dispatcher: TaskDispatcher,
+        dispatcher: Dispatcher,
         settings: Settings,
         monotonic: Callable[[], float],
     ) -> None:
@@ -125,7 +70,7 @@ class SweepDuties:
         self._unsettled = DutyRows("settling", monotonic=monotonic)
         self._was_missed = False
 
-    def duties(self) -> Sequence[Duty]:
+    def build_duties(self) -> Sequence[Duty]:
         """List what it does, each apart from the others."""
         return (
             Duty(name="publishing", do=self.publish_promised, is_due=lambda due: due.messages),
@@ -141,7 +86,7 @@ class SweepDuties:
             return self._promised.handle(
                 id,
                 partial(self._dispatcher.publish, task, args, queue=queue),
-                tell=lambda why: self._tell(args[0], why),
+                report=lambda why: self._record(args[0], why),
             )
 
         self._messages.publish_waiting(
@@ -152,61 +97,51 @@ class SweepDuties:
         )
 
     def dispatch_units(self) -> None:
-        """Ring for the units that nobody has come for."""
+        """Dispatch the units that no daemon has claimed."""
         seconds = self._settings.ring_after_seconds
-        lost = self._unit_heads.lost_before(self._units.due_queues(ring_after_seconds=seconds))
-        for limit in self._limits():
-            wake_ups = self._units.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
-            missed = [
-                dispatch.unit_id
-                for dispatch in wake_ups
-                if self._dispatched_units.handle(
-                    dispatch.unit_id,
-                    partial(self._dispatcher.dispatch, [dispatch]),
-                    tell=partial(self._tell, dispatch.run_id),
-                )
-                is False
-            ]
-            if self._is_over(missed, self._units.redispatch) or len(wake_ups) < limit:
-                return
+        lost = self._unit_heads.find_lost(self._units.due_queues(ring_after_seconds=seconds))
+
+        def find(limit: int) -> list[_Waiting]:
+            due = self._units.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
+            return [_Waiting(one.unit_id, one.run_id, partial(self._dispatcher.dispatch, [one])) for one in due]
+
+        self._dispatch_batches(self._dispatched_units, find, self._units.redispatch)
 
     def dispatch_runs(self) -> None:
-        """Ring for the runs that nobody has come for."""
+        """Dispatch the runs that no daemon has taken up."""
         seconds = self._settings.ring_after_seconds
-        lost = self._run_heads.lost_before(self._runs.due_queues(ring_after_seconds=seconds))
-        for limit in self._limits():
-            found = self._runs.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
-            missed = [
-                run_id
-                for run_id, queue in found
-                if self._dispatched_runs.handle(
-                    run_id,
-                    partial(self._dispatcher.dispatch_run, run_id, queue=queue),
-                    tell=partial(self._tell, run_id),
-                )
-                is False
-            ]
-            if self._is_over(missed, self._runs.redispatch) or len(found) < limit:
+        lost = self._run_heads.find_lost(self._runs.due_queues(ring_after_seconds=seconds))
+
+        def find(limit: int) -> list[_Waiting]:
+            due = self._runs.dispatch_due(lost, ring_after_seconds=seconds, limit=limit)
+            return [_Waiting(id, id, partial(self._dispatcher.dispatch_run, id, queue=queue)) for id, queue in due]
+
+        self._dispatch_batches(self._dispatched_runs, find, self._runs.redispatch)
+
+    def _dispatch_batches(
+        self, rows: DutyRows, find: Callable[[int], list[_Waiting]], redispatch: Callable[[Sequence[str]], None]
+    ) -> None:
+        """Dispatch batch after batch; once the broker takes nothing, the rest is left to the next turn."""
+        # One message first where the last ones were not taken: many rows would be marked for nothing.
+        for limit in [*([1] if self._was_missed else []), *[BATCH] * _MOST_BATCHES]:
+            found = find(limit)
+            sent = {one.id: rows.handle(one.id, one.send, report=partial(self._record, one.run_id)) for one in found}
+            missed = [id for id, was_taken in sent.items() if was_taken is False]
+            self._was_missed = bool(missed)
+            if missed:
+                redispatch(missed)
+            if missed or len(found) < limit:
                 return
 
-    def _limits(self) -> Sequence[int]:
-        """Begin with one ring where the last ones were not taken: many rows would be marked for nothing."""
-        return [*([1] if self._was_missed else []), *[BATCH] * _MOST_BATCHES]
-
-    def _is_over(self, missed: Sequence[str], redispatch: Callable[[Sequence[str]], None]) -> bool:
-        """Whether to leave the rest to the next turn, since the broker takes nothing."""
-        self._was_missed = bool(missed)
-        if missed:
-            redispatch(missed)
-        return self._was_missed
-
     def settle(self) -> None:
-        """Settle the runs that have no work left, and that nobody has ended."""
+        """Settle the runs that have no work left and have not ended."""
         for run_id in self._runs.unsettled(limit=BATCH, skipped=self._unsettled.skipped()):
-            self._unsettled.handle(run_id, partial(self._lifecycle.settle, run_id), tell=partial(self._tell, run_id))
+            self._unsettled.handle(
+                run_id, partial(self._lifecycle.settle, run_id), report=partial(self._record, run_id)
+            )
 
-    def _tell(self, run_id: str, why: str) -> None:
-        self._lifecycle.note_unhandled(run_id, why)
+    def _record(self, run_id: str, why: str) -> None:
+        self._lifecycle.record_unhandled(run_id, why)
 
 
 class Sweeper:
@@ -219,7 +154,7 @@ class Sweeper:
         self._look_error: str | None = None
 
     def sweep(self) -> None:
-        """Look what is due, and begin it; nothing of it is waited for."""
+        """Look what is due, and begin it without waiting for it."""
         self._duties.begin_due(self._find_due())
 
     def wait(self, timeout_seconds: float) -> bool:

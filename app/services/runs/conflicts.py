@@ -1,6 +1,6 @@
-"""Ask once more when Postgres gave up what was asked for another transaction's sake: a deadlock, or rows that changed.
+"""Retry what Postgres has aborted for another transaction's sake: a deadlock, or rows that changed.
 
-Nothing of such a transaction has happened, and nothing but chance made it lose: a second try mostly goes through.
+Nothing of such a transaction has happened, and chance alone made it lose: a second try mostly succeeds.
 """
 
 import functools
@@ -21,14 +21,14 @@ _LONGEST_PAUSE_SECONDS: Final = 0.05
 _OF_THE_CALLERS_TRANSACTION: Final = frozenset({"connection", "cursor"})
 
 
-def repeated(ask: Callable[P, T]) -> Callable[P, T]:
-    """Have a function called again, a few times at most, when another transaction went first.
+def retry_on_conflict(ask: Callable[P, T]) -> Callable[P, T]:
+    """Call a function again, a few times at most, when another transaction went first.
 
-    It has to be one transaction, of its own.
+    It has to be one transaction of its own.
     """
 
     @functools.wraps(ask)
-    def asking(*args: P.args, **kwargs: P.kwargs) -> T:
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
         for failed in range(1, TRIES):
             try:
                 return ask(*args, **kwargs)
@@ -37,14 +37,14 @@ def repeated(ask: Callable[P, T]) -> Callable[P, T]:
                 time.sleep(random.random() * failed * _LONGEST_PAUSE_SECONDS)  # noqa: S311  # no secret
         return ask(*args, **kwargs)
 
-    return asking
+    return call
 
 
 def repeats_conflicts(kind: C) -> C:
-    """Have each public method of a store repeated so, but for those that take part in a caller's transaction."""
+    """Retry each public method of a store so, but for those that take part in a caller's transaction."""
     for name, member in list(vars(kind).items()):
         if not name.startswith("_") and inspect.isfunction(member) and not _is_part(member):
-            setattr(kind, name, repeated(member))
+            setattr(kind, name, retry_on_conflict(member))
     return kind
 
 

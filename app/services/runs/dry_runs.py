@@ -4,11 +4,11 @@ Only requests that read are sent, one for each root, and all of them within one 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.jobs import scope
@@ -17,28 +17,14 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.runs import SyncJobRun
 from app.engine.record_errors import RecordError, SourceError
 from app.engine.runs.increments import LowerBounds
-from app.services.contexts.calls import page_call
+from app.services.contexts.calls import build_page_call
 from app.services.contexts.context import RunContext, RunContexts, RunUnworkableError
 from app.services.ports import Clock, FetchedPage, PageCall, Source
-from app.services.runs.drafts import RunDraft
+from app.services.runs.requests import RunDraft
 from app.services.unified import pages
 
 _READING: Final = frozenset({"list", "get"})
 _MOST_SHOWN: Final = 100
-
-
-class PreviewingSource(Source, Protocol):
-    """A source that can tell what it would send."""
-
-    def preview(self, call: PageCall) -> JsonObject:
-        """Show the request of a call with its secrets masked, and send nothing."""
-
-
-class PreviousRuns(Protocol):
-    """Knows what ran before."""
-
-    def lower_bounds(self, draft: RunDraft) -> LowerBounds:
-        """Return from when an increment would ask."""
 
 
 @dataclass(slots=True)
@@ -63,13 +49,13 @@ class DryRuns:
         self,
         *,
         contexts: RunContexts,
-        previous: PreviousRuns,
-        source: PreviewingSource,
+        lower_bounds: Callable[[RunDraft], LowerBounds],
+        source: Source,
         clock: Clock,
         timeout_seconds: float,
     ) -> None:
         self._contexts = contexts
-        self._previous = previous
+        self._lower_bounds = lower_bounds
         self._source = source
         self._clock = clock
         self._timeout_seconds = timeout_seconds
@@ -77,8 +63,8 @@ class DryRuns:
     def try_out(self, draft: RunDraft) -> JsonObject:
         """Show what a valid draft's run would begin with; raise InvalidInputError when it could not be worked on."""
         try:
-            bounds = self._previous.lower_bounds(draft)
-            context = self._contexts.planned(self._run(draft, bounds), bounds)
+            bounds = self._lower_bounds(draft)
+            context = self._contexts.preview(self._run(draft, bounds), bounds)
         except RunUnworkableError as error:
             raise InvalidInputError([Failure("integrated_account_id", error.message)]) from error
         looks = {item.name: _Look(item) for item in context.plan.order}
@@ -90,11 +76,11 @@ class DryRuns:
         for item in context.plan.order:
             if item.depends_on is not None and item.is_request:
                 self._look_behind(context, looks[item.name], looks[item.depends_on])
-        return _shown(draft, context, looks)
+        return _view(draft, context, looks)
 
     def _run(self, draft: RunDraft, bounds: LowerBounds) -> SyncJobRun:
         now = self._clock.now()
-        return replace(draft.run(at=now, bounds=bounds), started_at=now)
+        return replace(draft.to_run(at=now, bounds=bounds), started_at=now)
 
     def _ask(self, context: RunContext, look: _Look) -> None:
         """Resolve a root's first request, and send it if it only reads."""
@@ -103,7 +89,7 @@ class DryRuns:
             look.elements = len(elements)
             if not elements:
                 return
-            look.call = page_call(context, look.item, elements[0], None)
+            look.call = build_page_call(context, look.item, elements[0], None)
             look.request = self._source.preview(look.call)
         except RecordError as error:
             look.error = error
@@ -123,7 +109,7 @@ class DryRuns:
                 )
                 look.elements += len(found)
                 if found and look.request is None:
-                    look.request = self._source.preview(page_call(context, look.item, found[0], None))
+                    look.request = self._source.preview(build_page_call(context, look.item, found[0], None))
         except RecordError as error:
             look.error = error
 
@@ -141,14 +127,14 @@ def _wait(look: _Look, deadline: float) -> None:
         look.error = pages.mapped_error(look.call, error)
 
 
-def _shown(draft: RunDraft, context: RunContext, looks: Mapping[str, _Look]) -> JsonObject:
-    requests = sum(_requests(look) for look in looks.values())
+def _view(draft: RunDraft, context: RunContext, looks: Mapping[str, _Look]) -> JsonObject:
+    requests = sum(_count_requests(look) for look in looks.values())
     pace = context.config.rate_limit.pace
     return {
         "sync_job_id": draft.request.sync_job_id,
         "integrated_account_id": draft.request.integrated_account_id,
         "args": draft.args,
-        "resources": [_look_view(look) for look in looks.values()],
+        "resources": [_view_look(look) for look in looks.values()],
         "estimate": {
             "requests_at_least": requests,
             "is_exact": all(_is_known(look) for look in looks.values()),
@@ -158,7 +144,7 @@ def _shown(draft: RunDraft, context: RunContext, looks: Mapping[str, _Look]) -> 
     }
 
 
-def _look_view(look: _Look) -> JsonObject:
+def _view_look(look: _Look) -> JsonObject:
     item = look.item
     return {
         "name": item.name,
@@ -168,13 +154,13 @@ def _look_view(look: _Look) -> JsonObject:
         "depends_on": item.depends_on,
         "persist": item.persist,
         "request": look.request,
-        "requests_at_least": _requests(look),
-        "first_page": None if look.page is None else _page_view(look.page),
+        "requests_at_least": _count_requests(look),
+        "first_page": None if look.page is None else _view_page(look.page),
         "error": None if look.error is None else {"code": look.error.code, "message": look.error.message},
     }
 
 
-def _page_view(page: FetchedPage) -> JsonObject:
+def _view_page(page: FetchedPage) -> JsonObject:
     return {
         "records": page.records[:_MOST_SHOWN],
         "count": len(page.records),
@@ -183,7 +169,7 @@ def _page_view(page: FetchedPage) -> JsonObject:
     }
 
 
-def _requests(look: _Look) -> int:
+def _count_requests(look: _Look) -> int:
     has_more = look.page is not None and look.page.leads_on
     return look.elements + int(has_more)
 

@@ -1,29 +1,35 @@
-"""What the life of runs needs of the store, each as a role."""
+"""What runs need of the store, each as a role."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from app.engine.jobs.item_keys import KeyNote
 from app.engine.json_types import JsonObject
-from app.engine.objects.runs import SyncJobRun
-from app.engine.runs.work import ErrorDraft, EventDraft, UnitDraft, WakeUp
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page, RowVersion
+from app.engine.objects.runs import RunError, SyncJobRun
+from app.engine.records.outcomes import PageWarning
+from app.engine.runs.settling import Progress
+from app.engine.runs.work import ErrorDraft, EventDraft, Pass, UnitDraft, Vanished, WakeUp
 from app.engine.status import ResourceStatus, RunStatus
-from app.services.runs.deleting import LockedRecords
+from app.services.ports import Announcement
+from app.services.runs.requests import CreatedRun, RunDraft, RunReferences
 
 
-class LockedRun(LockedRecords, Protocol):
-    """A run whose row is locked for the length of a ``with`` block."""
+class LockedRun(Protocol):
+    """A run whose row is locked for the length of a ``with`` block, and all that is decided in its transaction."""
 
     run: SyncJobRun | None
     """As it was when it was locked, without its stats; None when it was deleted."""
-    status: RunStatus | None
     has_begun: bool
-    """Its first units were written, if it has any."""
+    """Whether its first units were written, if it has any, and its webhook has received an event."""
     has_decided_deletions: bool
-    """Its webhook was told what has vanished."""
+    """Whether its webhook's events about what has vanished were queued."""
+    is_rekeying: bool
+    """Whether records of the run have another key than they are held by."""
     watchers: Sequence[str]
-    """Webhooks that are not the run's, and that asked by name for the event that tells of the end it was moved to."""
+    """Webhooks that are not the run's, and that asked by name for the event of the end it was moved to."""
 
     def __enter__(self) -> "LockedRun":
         """Lock."""
@@ -34,11 +40,14 @@ class LockedRun(LockedRecords, Protocol):
     def shown(self) -> SyncJobRun:
         """Return the run with its stats, as the block leaves it."""
 
+    def progress(self) -> Progress:
+        """Return how far the run is, all of it as of one moment."""
+
     def end_resources(self, ended: Mapping[str, ResourceStatus]) -> None:
-        """Give resources their last status, by id."""
+        """Write the last status of resources, by id."""
 
     def unread_resources(self) -> Sequence[str]:
-        """Name the resources with requests that failed or were never made."""
+        """Return the names of the resources with requests that failed or were never made."""
 
     def hold_increments(self, names: Collection[str]) -> None:
         """Let these resources of the next run ask from where they did, and the others from where this run ends."""
@@ -50,10 +59,10 @@ class LockedRun(LockedRecords, Protocol):
         """
 
     def move(self, target: RunStatus, *, error: JsonObject | None = None, retry_after: datetime | None = None) -> bool:
-        """Move the run when its status allows it."""
+        """Move the run when its status allows it; return whether it moved."""
 
     def queue_events(self, events: Sequence[EventDraft]) -> str | None:
-        """Queue events; give the delivery unit to ring."""
+        """Queue events; return the delivery unit to dispatch."""
 
     def announce(self, events: Sequence[EventDraft]) -> None:
         """Queue events for webhooks that are not the run's."""
@@ -62,29 +71,56 @@ class LockedRun(LockedRecords, Protocol):
         """Keep errors for ``GET /errors``."""
 
     def close_spool(self, resource_id: str) -> str | None:
-        """Make a unit of what a spool has gathered, unless all of it was given on; give the unit's id."""
+        """Make a unit of what a spool has gathered, and return its id; None where all of it was given on."""
 
     def mend(self, queue: str) -> list[WakeUp]:
-        """Free what waits for nothing; list what to ring."""
+        """Free what waits for nothing; return what to dispatch."""
 
     def what_is_left(self) -> str | None:
         """Describe what the run has left that nobody can work on; None when somebody can."""
 
+    def count_vanished(self, ended: Pass) -> Vanished:
+        """Count what a pass has not seen."""
 
-class Moves(Protocol):
+    def delete_vanished(self, ended: Pass, *, count: int) -> None:
+        """Make tombstones of what was counted."""
+
+    def queue_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+        """Queue the events of ``tell`` about what was counted; return the delivery unit to dispatch."""
+
+    def held_keys(self, ended: Pass) -> JsonObject | None:
+        """Read ``{keys, is_shared, has_others}`` of a pass' records."""
+
+    def has_old_records(self, ended: Pass) -> bool:
+        """Whether the account has records from before its job brought any by another key."""
+
+    def replace_keys(self, ended: Pass, keys: Sequence[JsonObject]) -> None:
+        """Record that a pass' records are held by these keys alone."""
+
+    def warn(self, resource_id: str, warning: PageWarning) -> None:
+        """Count a warning of one of the run's resources."""
+
+    def has_failed_requests(self) -> bool:
+        """Whether requests of the run failed for good, and were not made again since."""
+
+    def reopen(self, *, errors_only: bool, queue: str) -> int:
+        """Create an ended run anew with what is left of it; return the id of its promised message."""
+
+
+class RunMoves(Protocol):
     """Moves runs by conditional updates."""
 
     def take_up(self, run_id: str, *, daemon_id: str) -> bool:
-        """Move a created run to running, unless it waits for another one's mutex; tell whether it moved."""
+        """Move a created run to running, unless it waits for another one's mutex; return whether it moved."""
 
     def move(self, run_id: str, target: RunStatus, *, error: JsonObject | None = None) -> bool:
-        """Move the run when its status allows it; tell whether it moved."""
+        """Move the run when its status allows it; return whether it moved."""
 
     def next_in_line(self, run_id: str) -> tuple[str, str] | None:
         """Find the run that waited for this one's mutex and may start now, with its queue."""
 
     def unblock(self, run_id: str, queue: str) -> Sequence[WakeUp]:
-        """Let the units of a running run go that no event of it holds back; list what to ring."""
+        """Free the units of a running run that no event of it holds back; return what to dispatch."""
 
     def start(
         self,
@@ -101,4 +137,45 @@ class Moves(Protocol):
         """Keep an error of a run that need not be readable; nothing of one that is not there."""
 
     def locked(self, run_id: str) -> LockedRun:
-        """Lock the run."""
+        """Return the run's lock, to be entered."""
+
+
+class ReferenceReader(Protocol):
+    """Reads what requests for runs refer to."""
+
+    def read(self, environment_id: EnvironmentId, *, job_id: str | None, account_id: str | None) -> RunReferences:
+        """Read a job and an account."""
+
+
+class Outbox(Protocol):
+    """Keeps promised messages."""
+
+    def remove(self, message_id: int) -> None:
+        """Remove a message that was published."""
+
+    def remove_soon(self, message_id: int) -> None:
+        """Remove a message that was published; it need not be at once."""
+
+
+class RunStore(Protocol):
+    """Keeps runs."""
+
+    def create(self, draft: RunDraft) -> CreatedRun:
+        """Write a run, or find the one that its idempotency key made; raise IdempotencyKeyReusedError."""
+
+    def create_as_supposed(self, draft: RunDraft) -> CreatedRun | None:
+        """Write a run; None, and nothing is written, when what its draft supposes is not so."""
+
+    def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun | None:
+        """Read one run."""
+
+    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[SyncJobRun]:
+        """Read a page of runs."""
+
+    def delete(
+        self, environment_id: EnvironmentId, run_id: str, *, announce: Announcement, seen: RowVersion | None = None
+    ) -> bool:
+        """Remove a final run with its events and errors, never its records; queue the events of ``announce``."""
+
+    def errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
+        """Read a page of a run's errors."""

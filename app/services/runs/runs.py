@@ -1,69 +1,37 @@
-"""The API's side of runs: create them from valid input, show them, stop them."""
+"""The API's side of runs: create them from valid input, show them, verify them, stop them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from app.engine.errors import Failure, NotFoundError
+from app.engine.jobs import definition, planning
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.runs import RunError, SyncJobRun
+from app.engine.runs import audit
+from app.engine.runs.audit import Check, RunRecount
+from app.engine.status import RunStatus
 from app.services.ports import Dispatcher
-from app.services.runs.drafts import RunDraft, RunDrafts
+from app.services.runs.drafts import RunDrafts
 from app.services.runs.lifecycle import RunLifecycle
-from app.services.runs.requests import IdempotencyKey, RunRequest
+from app.services.runs.ports import Outbox, RunStore
+from app.services.runs.requests import IdempotencyKey, RunDraft, RunRequest
 from app.services.runs.resuming import Resumption
-from app.services.runs.verifying import Verification, Verifier
-from app.services.webhooks.health import Announcement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CreatedRun:
-    """The run that a draft led to, and the outbox message that announces it (None for a replay)."""
+class Verification:
+    """What a run's recount came to."""
 
-    run: SyncJobRun
-    outbox_id: int | None
-    queue: str = ""
-    """Where it is to be announced; empty for a replay."""
+    run_id: str
+    status: RunStatus
+    checks: list[Check]
 
-
-class RunStore(Protocol):
-    """Keeps runs."""
-
-    def create(self, draft: RunDraft) -> CreatedRun:
-        """Write a run, or find the one that its idempotency key made; raise IdempotencyKeyReusedError."""
-
-    def create_as_supposed(self, draft: RunDraft) -> CreatedRun | None:
-        """Write a run; None, and nothing is written, when what its draft supposes is not so."""
-
-    def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun | None:
-        """Read one run."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[SyncJobRun]:
-        """Read a page of runs."""
-
-    def delete(
-        self, environment_id: EnvironmentId, run_id: str, *, announce: Announcement, seen: RowVersion | None = None
-    ) -> bool:
-        """Remove a final run with its events and errors, never its records, and tell who wants to know."""
-
-    def errors(self, run_id: str, *, limit: int, cursor: str | None) -> Page[RunError]:
-        """Read a page of a run's errors."""
-
-
-class Outbox(Protocol):
-    """Keeps promised messages."""
-
-    def remove_soon(self, message_id: int) -> None:
-        """Forget a message that was published; it need not be at once."""
-
-
-class DryRunner(Protocol):
-    """Tries runs without writing anything."""
-
-    def try_out(self, draft: RunDraft) -> JsonObject:
-        """Show what a valid draft's run would begin with."""
+    @property
+    def is_balanced(self) -> bool:
+        """Whether every check holds."""
+        return all(check.holds for check in self.checks)
 
 
 class RunService:
@@ -77,8 +45,8 @@ class RunService:
         outbox: Outbox,
         lifecycle: RunLifecycle,
         resumption: Resumption,
-        verifier: Verifier,
-        dry_runs: DryRunner,
+        recount: Callable[[SyncJobRun], RunRecount],
+        dry_run: Callable[[RunDraft], JsonObject],
         dispatcher: Dispatcher,
     ) -> None:
         self._runs = runs
@@ -86,8 +54,8 @@ class RunService:
         self._outbox = outbox
         self._lifecycle = lifecycle
         self._resumption = resumption
-        self._verifier = verifier
-        self._dry_runs = dry_runs
+        self._recount = recount
+        self._dry_run = dry_run
         self._dispatcher = dispatcher
 
     def create(
@@ -98,7 +66,7 @@ class RunService:
         idempotency: IdempotencyKey | None = None,
         faults: Sequence[Failure] = (),
     ) -> tuple[SyncJobRun, bool]:
-        """Accept a run; tell also whether it is a replay of an earlier request with the same idempotency key.
+        """Accept a run; return also whether it is a replay of an earlier request with the same idempotency key.
 
         Raises InvalidInputError with ``faults``, which the caller found, and every other one of the request, and
         IdempotencyKeyReusedError.
@@ -119,7 +87,7 @@ class RunService:
         self, environment_id: EnvironmentId, request: RunRequest, *, faults: Sequence[Failure] = ()
     ) -> JsonObject:
         """Show what a run would begin with, and write nothing; raise as ``create`` does."""
-        return self._dry_runs.try_out(self._drafts.draft(environment_id, request, idempotency=None, faults=faults))
+        return self._dry_run(self._drafts.draft(environment_id, request, idempotency=None, faults=faults))
 
     def get(self, environment_id: EnvironmentId, run_id: str) -> SyncJobRun:
         """Read one run; raise NotFoundError."""
@@ -139,19 +107,19 @@ class RunService:
         return self.get(environment_id, run_id)
 
     def resume(self, environment_id: EnvironmentId, run_id: str, *, errors_only: bool) -> SyncJobRun:
-        """Let an ended run go on, as ``Resumption`` tells; a live run stays as it is."""
+        """Resume an ended run, as ``Resumption`` does; a live run stays as it is."""
         self._resumption.resume(self.get(environment_id, run_id), errors_only=errors_only)
         return self.get(environment_id, run_id)
 
     def verify(self, environment_id: EnvironmentId, run_id: str) -> Verification:
-        """Count a run's books anew."""
-        return self._verifier.verify(self.get(environment_id, run_id))
+        """Recount a run, live or ended."""
+        return verify_run(self.get(environment_id, run_id), self._recount)
 
     def delete(self, environment_id: EnvironmentId, run_id: str, *, seen: RowVersion | None = None) -> str:
         """Stop a live run, or remove one that has ended: with ``seen`` only if it had ended when it was looked at."""
         run = self.get(environment_id, run_id)
         if run.status.is_final:
-            self._runs.delete(environment_id, run_id, announce=self._lifecycle.telling_removal(run), seen=seen)
+            self._runs.delete(environment_id, run_id, announce=self._lifecycle.announce_removal(run), seen=seen)
         else:
             self._lifecycle.stop(run_id)
         return run_id
@@ -160,3 +128,10 @@ class RunService:
         """Read a page of a run's errors."""
         self.get(environment_id, run_id)
         return self._runs.errors(run_id, limit=limit, cursor=cursor)
+
+
+def verify_run(run: SyncJobRun, recount: Callable[[SyncJobRun], RunRecount]) -> Verification:
+    """Recount a run and check each equation of its books."""
+    items, _ = definition.parse_resources(run.resources)
+    found = recount(run)
+    return Verification(run_id=run.id, status=found.status, checks=audit.audit(found, planning.plan(items)))

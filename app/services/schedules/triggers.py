@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
@@ -13,59 +13,19 @@ from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.triggers import CronTrigger
 from app.engine.status import ErrorHandling
 from app.services.ports import Clock
-from app.services.runs.drafts import RunDraft
-from app.services.runs.requests import IdempotencyKey, RunRequest
+from app.services.runs.requests import RunRequest
+from app.services.schedules.ports import RunDraftMaker, TriggerStore
 
 _OF_RUNS: Final = ("args", "resources", "daemon_group_key", "webhook_id", "error_handling", "events_to_send")
-"""What a trigger tells its runs, beside the job and the account."""
+"""What a trigger's runs get of it, beside the job and the account."""
 _FIXED: Final = ("sync_job_id", "integrated_account_id")
 _DEFAULTS: Final[JsonObject] = {"timezone": "UTC", "args": {}, "enabled": False}
-
-
-class TriggerStore(Protocol):
-    """Keeps cron triggers."""
-
-    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON | datetime]) -> CronTrigger:
-        """Write a new trigger."""
-
-    def get(self, environment_id: EnvironmentId, trigger_id: str) -> CronTrigger | None:
-        """Read one trigger."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[CronTrigger]:
-        """Read a page of triggers."""
-
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        trigger_id: str,
-        values: Mapping[str, JSON | datetime],
-        *,
-        seen: RowVersion | None = None,
-    ) -> CronTrigger | None:
-        """Change some fields of a trigger."""
-
-    def delete(self, environment_id: EnvironmentId, trigger_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a trigger; tell whether there was one."""
-
-
-class Drafts(Protocol):
-    """Tells whether a run could be made."""
-
-    def draft(
-        self,
-        environment_id: EnvironmentId,
-        request: RunRequest,
-        *,
-        idempotency: IdempotencyKey | None,
-        faults: Sequence[Failure],
-    ) -> RunDraft:
-        """Make a draft; raise InvalidInputError with ``faults`` and every other one."""
 
 
 class TriggerService:
     """Cron triggers of an environment."""
 
-    def __init__(self, triggers: TriggerStore, drafts: Drafts, clock: Clock) -> None:
+    def __init__(self, triggers: TriggerStore, drafts: RunDraftMaker, clock: Clock) -> None:
         self._triggers = triggers
         self._drafts = drafts
         self._clock = clock
@@ -78,11 +38,11 @@ class TriggerService:
         values = {**_DEFAULTS, **fields}
         failures = [*faults, *cron.check_cron(values.get("cron_expression"), values["timezone"])]
         self._check_run(environment_id, values, failures)
-        return self._triggers.create(environment_id, new_id(), {**values, **self._schedule_of(values)})
+        return self._triggers.create(environment_id, new_id(), {**values, **self._schedule(values)})
 
     def get(self, environment_id: EnvironmentId, trigger_id: str) -> CronTrigger:
         """Read one trigger; raise NotFoundError."""
-        return _found(self._triggers.get(environment_id, trigger_id), trigger_id)
+        return _require(self._triggers.get(environment_id, trigger_id), trigger_id)
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[CronTrigger]:
         """Read a page of triggers."""
@@ -102,15 +62,15 @@ class TriggerService:
         Raises as ``create`` and ``get`` do.
         """
         current = self.get(environment_id, trigger_id)
-        failures = [*faults, *_fixed_failures(current, changes)]
+        failures = [*faults, *_find_fixed_failures(current, changes)]
         failures += cron.check_cron(changes.get("cron_expression"), changes.get("timezone"))
-        after = {**_values(current), **changes}
+        after = {**_read_values(current), **changes}
         if any(name in changes for name in _OF_RUNS):
             self._check_run(environment_id, after, failures)
         if failures:
             raise InvalidInputError(failures)
-        values = {**changes, **self._rescheduled(current, changes, after)}
-        return _found(self._triggers.update(environment_id, trigger_id, values, seen=seen), trigger_id)
+        values = {**changes, **self._reschedule(current, changes, after)}
+        return _require(self._triggers.update(environment_id, trigger_id, values, seen=seen), trigger_id)
 
     def schedule(self, environment_id: EnvironmentId, trigger_id: str) -> CronTrigger:
         """Wake a trigger: from now on it makes a run at each due time. Raises NotFoundError."""
@@ -124,17 +84,17 @@ class TriggerService:
 
     def _check_run(self, environment_id: EnvironmentId, values: JsonObject, failures: Sequence[Failure]) -> None:
         """Raise InvalidInputError with the failures, and with those of the run that would be made."""
-        self._drafts.draft(environment_id, run_request(values), idempotency=None, faults=failures)
+        self._drafts.draft(environment_id, build_run_request(values), idempotency=None, faults=failures)
 
-    def _rescheduled(
+    def _reschedule(
         self, current: CronTrigger, changes: JsonObject, after: JsonObject
     ) -> Mapping[str, JSON | datetime]:
         moved = any(changes.get(name, getattr(current, name)) != getattr(current, name) for name in _WHEN)
         if not moved and "enabled" not in changes:
             return {}
-        return self._schedule_of({**after, "enabled": bool(changes.get("enabled"))})
+        return self._schedule({**after, "enabled": bool(changes.get("enabled"))})
 
-    def _schedule_of(self, values: JsonObject) -> Mapping[str, JSON | datetime]:
+    def _schedule(self, values: JsonObject) -> Mapping[str, JSON | datetime]:
         if not values["enabled"]:
             return {"enabled": False, "next_run_at": None}
         due = cron.find_next_due(values["cron_expression"], values["timezone"], self._clock.now())
@@ -144,7 +104,7 @@ class TriggerService:
 _WHEN: Final = ("cron_expression", "timezone")
 
 
-def run_request(values: JsonObject) -> RunRequest:
+def build_run_request(values: JsonObject) -> RunRequest:
     """Return the request for a run that a trigger's fields stand for."""
     return RunRequest(
         sync_job_id=values.get("sync_job_id", ""),
@@ -160,14 +120,14 @@ def run_request(values: JsonObject) -> RunRequest:
 
 def request_of(trigger: CronTrigger) -> RunRequest:
     """Return the request for the run that a trigger makes."""
-    return run_request(_values(trigger))
+    return build_run_request(_read_values(trigger))
 
 
-def _values(trigger: CronTrigger) -> JsonObject:
+def _read_values(trigger: CronTrigger) -> JsonObject:
     return {name: getattr(trigger, name) for name in (*_FIXED, *_OF_RUNS, *_WHEN, "enabled")}
 
 
-def _fixed_failures(current: CronTrigger, changes: JsonObject) -> list[Failure]:
+def _find_fixed_failures(current: CronTrigger, changes: JsonObject) -> list[Failure]:
     return [
         Failure(name, "can not be changed: create another trigger")
         for name in _FIXED
@@ -175,7 +135,7 @@ def _fixed_failures(current: CronTrigger, changes: JsonObject) -> list[Failure]:
     ]
 
 
-def _found(trigger: CronTrigger | None, trigger_id: str) -> CronTrigger:
+def _require(trigger: CronTrigger | None, trigger_id: str) -> CronTrigger:
     if trigger is None:
         raise NotFoundError("sync job cron trigger", trigger_id)
     return trigger

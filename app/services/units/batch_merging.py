@@ -1,31 +1,22 @@
 """Decide when the batches of records that wait for a webhook are merged: at once, or when more of them have come."""
 
-from typing import Final, Protocol
+from typing import Final
 
 from app.engine.runs.work import Claim, PendingEvent
-from app.engine.webhooks.merging import Line, MergeBounds
+from app.engine.webhooks.merging import MergeBounds
+from app.services.units.ports import MergeableLines
 from app.settings import Settings
 
 _LONGEST_PAUSE_SECONDS: Final = 0.1
 """After this it is looked again whether there is anything to wait for."""
 
 
-class Lines(Protocol):
-    """The events that wait for webhooks, run by run."""
-
-    def look(self, run_id: str, webhook_id: str) -> Line | None:
-        """Look at a run's line; None when nothing waits."""
-
-    def merge(self, claim: Claim, webhook_id: str, *, lease_seconds: float) -> None:
-        """Merge what waits, and mark the first of it as about to be sent; raise LeaseLostError."""
-
-
 class BatchMerging:
     """Merges what a delivery unit is about to send."""
 
-    def __init__(self, lines: Lines, settings: Settings) -> None:
+    def __init__(self, lines: MergeableLines, settings: Settings) -> None:
         self._lines = lines
-        self._bounds = merge_bounds(settings)
+        self._bounds = read_merge_bounds(settings)
         self._linger_seconds = settings.delivery_linger_seconds
         self._lease_seconds = settings.lease_seconds
 
@@ -50,6 +41,6 @@ class BatchMerging:
         self._lines.merge(claim, event.webhook_id, lease_seconds=self._lease_seconds)
 
 
-def merge_bounds(settings: Settings) -> MergeBounds:
+def read_merge_bounds(settings: Settings) -> MergeBounds:
     """Return how large a batch may become."""
     return MergeBounds(records=settings.delivery_merge_records, bytes=settings.delivery_batch_bytes)

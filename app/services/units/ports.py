@@ -1,16 +1,68 @@
-"""What work on a unit needs of the store, each as a role."""
+"""What work on a unit has at hand, and what it needs of the store, each as a role."""
 
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
-from app.engine.runs.work import Claim, PageWrite
+from app.engine.runs.work import (
+    Claim,
+    ClaimTerms,
+    CrowdedOut,
+    EventDraft,
+    PageWrite,
+    PendingEvent,
+    WakeUp,
+    WorkFacts,
+)
+from app.engine.status import DeliveryStatus
+from app.engine.webhooks.merging import Line
+from app.services.ports import Clock, Dispatcher
+from app.settings import Settings
+
+Report: TypeAlias = Callable[[WorkFacts], object]
+"""Receives once what a slice works on."""
 
 
-class UnitLeases(Protocol):
-    """Keeps and gives back the lease of a unit."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerContext:
+    """The surroundings of a daemon's slices."""
+
+    clock: Clock
+    settings: Settings
+    dispatcher: Dispatcher
+    is_stopping: Callable[[], bool]
+    """Whether the daemon is to stop: a slice then ends after its page."""
+
+
+class Units(Protocol):
+    """The units of all runs, each with at most one lease. A lost lease raises LeaseLostError where it says so."""
+
+    def claim(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
+        """Take the unit's lease when it is free, and there is room for it."""
+
+    def claim_in_turn(self, unit_id: str, terms: ClaimTerms) -> Claim | None:
+        """Take a delivery unit's lease though its webhook has about as many as it may; else queue the unit for one."""
+
+    def claim_next(self, resource_id: str, terms: ClaimTerms) -> Claim | None:
+        """Take the lease of a resource's oldest free unit, on the terms of ``claim``."""
+
+    def next_of_resource(self, resource_id: str) -> str | None:
+        """Find the oldest unit of a resource that can be claimed now."""
+
+    def next_of_account(self, account_id: str) -> WakeUp | None:
+        """Mark and return the unit of an account that has waited longest."""
+
+    def next_of_webhook(self, webhook_id: str, *, most_of_webhook: int) -> list[WakeUp]:
+        """Mark and return units that wait for a webhook, as many as may be under way beside those that are."""
+
+    def crowded_out(self, unit_id: str) -> CrowdedOut | None:
+        """Return what a unit is that nobody holds and that could be claimed."""
 
     def hold(self, claim: Claim, *, lease_seconds: float) -> None:
         """Prolong the lease; raise LeaseLostError when it is gone."""
+
+    def keep(self, claim: Claim, *, lease_seconds: float) -> bool:
+        """Prolong the lease unless its row is locked, and wait for nobody; False when it is gone."""
 
     def hand_back(
         self, claim: Claim, *, wake_seconds: float = ..., has_failed: bool = ..., is_idle: bool = ...
@@ -18,31 +70,72 @@ class UnitLeases(Protocol):
         """Give the lease up; False when it was lost already."""
 
 
-class PageWriter(Protocol):
-    """Writes pages; each write happens wholly or not at all."""
+class Pages(Protocol):
+    """The pages of all runs; each write happens wholly or not at all."""
 
     def write(self, page: PageWrite) -> str | None:
-        """Write a page; raise LeaseLostError when the unit is somebody else's; give the delivery unit to ring.
+        """Write a page; return the delivery unit to dispatch.
 
-        Raise UnwritablePageError for one that can never be written.
+        Raise LeaseLostError when the unit is somebody else's, UnwritablePageError for a page that can never be written.
         """
 
     def has_paged(self, resource_id: str) -> bool:
         """Whether a list of the resource has ever led to a second page, in any run for the same account."""
 
 
-class Bounds(Protocol):
-    """Keeps up to which moment of the upstream's clock a run has seen everything."""
+class Deliveries(Protocol):
+    """The events of runs that wait for their webhooks; what is written takes the lease of the run's delivery unit."""
 
-    def freeze_upper_bound(self, run_id: str, server_date: datetime) -> None:
-        """Translate the run's start into the upstream's clock, once."""
+    def next_event(self, run_id: str) -> PendingEvent | None:
+        """Find the oldest event of a run."""
 
+    def settle(
+        self,
+        claim: Claim,
+        event: PendingEvent,
+        end: DeliveryStatus,
+        *,
+        status_code: int | None,
+        error: str | None,
+        lease_seconds: float,
+        backlog_limit: int,
+    ) -> list[WakeUp]:
+        """Write an event's end; return the units that may fetch again."""
 
-class Backlog(Protocol):
-    """Knows how many batches wait for a run's webhook."""
+    def split(
+        self,
+        claim: Claim,
+        event: PendingEvent,
+        parts: Sequence[EventDraft],
+        *,
+        status_code: int | None,
+        error: str,
+        lease_seconds: float,
+    ) -> None:
+        """Put an event's parts into its place in the line."""
+
+    def failed_attempt(self, event: PendingEvent, *, status_code: int | None, error: str) -> None:
+        """Write down why an attempt failed."""
+
+    def go_idle(self, claim: Claim, *, run_is_final: bool, lease_seconds: float) -> bool:
+        """Give the unit up when nothing is left to send."""
 
     def is_long(self, run_id: str, *, limit: int) -> bool:
-        """Whether so many wait."""
+        """Whether so many batches wait for a run's webhook."""
 
     def wait_for_backlog(self, claim: Claim, *, backlog_limit: int) -> bool:
-        """Block the unit when too many wait; tell whether it was blocked."""
+        """Block the unit when too many batches wait; return whether it was blocked."""
+
+
+class MergeableLines(Protocol):
+    """The batches of records that wait for webhooks, run by run."""
+
+    def look(self, run_id: str, webhook_id: str) -> Line | None:
+        """Look at a run's line; None when nothing waits."""
+
+    def merge(self, claim: Claim, webhook_id: str, *, lease_seconds: float) -> None:
+        """Merge what waits, and mark the first of it as about to be sent; raise LeaseLostError."""
+
+
+def report_nothing(facts: WorkFacts) -> None:
+    """Drop what a slice works on."""

@@ -1,17 +1,22 @@
 """One slice of a fetching unit under way, as a value: what was asked for, what was written, and why it will end."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from app.engine.jobs.items import ResourceItem
-from app.engine.record_errors import SourceError
+from app.engine.jobs import computations, scope
+from app.engine.jobs.items import NodeKind, ResourceItem
+from app.engine.json_types import JSON
+from app.engine.record_errors import RecordError, SourceError
 from app.engine.runs.frontier import Frontier
 from app.engine.runs.work import Claim
 from app.services.contexts.context import RunContext
 from app.services.ports import FetchedPage, OpenList, PageCall
-from app.services.units.unwritable_pages import Taken
+
+ReadSpool: TypeAlias = Callable[[str], Sequence[JSON]]
+"""Reads the records that a spool gives on together; raises SpoolError when they are too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +28,18 @@ class Asked:
     """None of a transform or a spool, which ask nobody."""
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A page that was taken in: of which element, and the cursor that it was asked for with."""
+
+    index: int
+    element: scope.Element
+    cursor: JSON
+
+
 @dataclass(slots=True)
 class Slice:
-    """One slice under way: what is asked for, what was written, and why it will end."""
+    """One slice under way."""
 
     claim: Claim
     context: RunContext
@@ -51,15 +65,15 @@ class Slice:
     has_failed: bool = False
     """The upstream failed, and the unit is to try again: a claim that counts, or it might do so for ever."""
 
-    def park(self, error: SourceError) -> None:
-        """Sleep as long as the upstream asks, with elements open at their cursors: all of a unit is one account's."""
-        self.is_over = True
-        self.wake_seconds = max(self.wake_seconds, error.retry_after_seconds or 0.0)
-
     @property
     def total(self) -> int:
         """The elements of the unit."""
         return len(self.claim.elements)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every element of the unit has had its last page."""
+        return self.frontier.is_done(self.total)
 
     def next_to_ask(self, asked: Collection[int]) -> int | None:
         """Choose the element to ask for."""
@@ -68,12 +82,47 @@ class Slice:
         waiting = (index for index, ahead in self.ahead.items() if ahead.is_under_way)
         return next((index for index in waiting if index in self.frontier.open and index not in asked), None)
 
+    def park(self, index: int, error: SourceError) -> None:
+        """Sleep as long as the upstream asks, with elements open at their cursors: all of a unit is one account's."""
+        self.is_over = True
+        self.wake_seconds = max(self.wake_seconds, error.retry_after_seconds or 0.0)
+        self.close_list(index)
+
     def close_list(self, index: int) -> None:
         """Drop an element's pages whose turn has not come."""
         if ahead := self.ahead.pop(index, None):
             ahead.close()
 
-    def close_lists(self) -> None:
-        """Drop all pages whose turn has not come."""
+    def cancel_requests(self) -> None:
+        """Wait for no request that is in flight; their elements stay open at their cursors."""
+        for future in self.in_flight:
+            future.cancel()
+        self.in_flight.clear()
+
+    def close(self) -> None:
+        """Drop what has not come, and what came before its turn."""
+        self.cancel_requests()
         for index in list(self.ahead):
             self.close_list(index)
+
+
+def submit_batch(
+    context: RunContext, item: ResourceItem, element: scope.Element, read_spool: ReadSpool
+) -> "Future[FetchedPage]":
+    """Make the one page of a transform or a spool, of what its parents have given; the future raises RecordError."""
+    future: Future[FetchedPage] = Future()
+    try:
+        match item.kind:
+            case NodeKind.TRANSFORM:
+                seen = scope.build_batch_scope(item, context.plan, element, context.scope_of(item))
+                records = computations.transform_records(item, seen, context.plain_paths)
+            case NodeKind.SPOOL:
+                records = list(read_spool(element["spool"]))
+            case other:
+                raise ValueError(f"a '{other}' item asks the upstream")
+    except RecordError as error:
+        future.set_exception(error)
+    else:
+        page = FetchedPage(records=records, next_cursor=None, server_date=None, url=f"{item.kind}:", status=200)
+        future.set_result(page)
+    return future

@@ -1,41 +1,12 @@
 """The deliveries of a webhook: what was sent, what waits and why, and how to send it again."""
 
-from collections.abc import Sequence
-from typing import Protocol
-
 from app.engine.errors import ConflictError, NotFoundError
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page
-from app.engine.objects.webhooks import Delivery, Webhook
-from app.engine.runs.work import WakeUp
+from app.engine.objects.webhooks import Delivery
 from app.engine.status import DeliveryStatus
-from app.services.ports import Dispatcher
-
-
-class DeliveryStore(Protocol):
-    """Keeps deliveries."""
-
-    def list(self, webhook_id: str, filters: ListFilters) -> Page[Delivery]:
-        """Read a page of a webhook's deliveries, without their bodies."""
-
-    def get(self, webhook_id: str, delivery_id: str) -> Delivery | None:
-        """Read one delivery with its body."""
-
-    def retry(self, webhook_id: str, delivery_id: str) -> Sequence[WakeUp] | None:
-        """Make a delivery pending and due; list the unit to ring, if it is a run's.
-
-        None when it has no body left, or was split.
-        """
-
-    def wake_all(self, webhook_id: str) -> Sequence[WakeUp]:
-        """Make due at once whatever waits for a webhook; list the units to ring."""
-
-
-class WebhookReader(Protocol):
-    """Reads webhooks."""
-
-    def inspect(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
-        """Read one webhook for its owner, whether or not its secret decrypts."""
+from app.services.ports import Dispatcher, WebhookReader
+from app.services.webhooks.ports import DeliveryStore
 
 
 class DeliveryService:

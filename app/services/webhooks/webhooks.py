@@ -1,67 +1,28 @@
 """Webhooks: where RapidBridge runs deliver."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
 from app.engine.ids import new_id
-from app.engine.json_types import JSON, JsonObject
+from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.webhooks import Webhook
 from app.engine.webhooks import signatures
+from app.services.webhooks.ports import WebhookStore
 
 DEFAULT_OVERLAP_SECONDS = 24 * 3600.0
-
-
-class WebhookStore(Protocol):
-    """Keeps webhooks."""
-
-    def create(self, environment_id: EnvironmentId, id: str, values: Mapping[str, JSON], *, secret: str) -> Webhook:
-        """Write a new webhook."""
-
-    def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
-        """Read one webhook, to send to it."""
-
-    def inspect(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook | None:
-        """Read one webhook for its owner, who is told of a secret that does not decrypt."""
-
-    def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
-        """Read a page of webhooks."""
-
-    def update(
-        self,
-        environment_id: EnvironmentId,
-        webhook_id: str,
-        values: Mapping[str, JSON],
-        *,
-        seen: RowVersion | None = None,
-    ) -> Webhook | None:
-        """Change some fields of a webhook."""
-
-    def replace_secret(
-        self, environment_id: EnvironmentId, webhook_id: str, secret: str, *, overlap_seconds: float
-    ) -> Webhook | None:
-        """Sign by another secret, for a while beside the present one; raise ConflictError when somebody was first."""
-
-    def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> bool:
-        """Remove a webhook; tell whether there was one."""
-
-
-class WebhookTester(Protocol):
-    """Sends test events."""
-
-    def send_test(self, webhook: Webhook) -> None:
-        """Send a test event once; raise DeliveryError when the receiver does not take it."""
 
 
 class WebhookService:
     """Webhooks as the API's callers see them."""
 
-    def __init__(self, webhooks: WebhookStore, tester: WebhookTester, *, wake: Callable[[str], None]) -> None:
-        """``wake`` has what waits for a webhook sent at once."""
+    def __init__(
+        self, webhooks: WebhookStore, send_test: Callable[[Webhook], None], *, wake: Callable[[str], None]
+    ) -> None:
+        """``send_test`` raises DeliveryError when it is refused; ``wake`` sends at once what waits for a webhook."""
         self._webhooks = webhooks
-        self._tester = tester
+        self._send_test = send_test
         self._wake = wake
 
     def create(self, environment_id: EnvironmentId, fields: JsonObject, faults: Sequence[Failure] = ()) -> Webhook:
@@ -72,7 +33,7 @@ class WebhookService:
 
     def get(self, environment_id: EnvironmentId, webhook_id: str) -> Webhook:
         """Read one webhook; raise NotFoundError."""
-        return _found(self._webhooks.inspect(environment_id, webhook_id), webhook_id)
+        return _require(self._webhooks.inspect(environment_id, webhook_id), webhook_id)
 
     def list(self, environment_id: EnvironmentId, filters: ListFilters) -> Page[Webhook]:
         """Read a page of webhooks."""
@@ -91,7 +52,7 @@ class WebhookService:
         self.get(environment_id, webhook_id)
         if faults:
             raise InvalidInputError(faults)
-        webhook = _found(self._webhooks.update(environment_id, webhook_id, changes, seen=seen), webhook_id)
+        webhook = _require(self._webhooks.update(environment_id, webhook_id, changes, seen=seen), webhook_id)
         if changes.get("is_active") or "target_url" in changes:
             self._wake(webhook_id)
         return webhook
@@ -99,11 +60,11 @@ class WebhookService:
     def rotate_secret(
         self, environment_id: EnvironmentId, webhook_id: str, *, overlap_seconds: float = DEFAULT_OVERLAP_SECONDS
     ) -> Webhook:
-        """Return a webhook a fresh secret; the present one signs beside it for so long. Raises as ``get`` does."""
+        """Replace a webhook's secret; the present one signs beside the new one for so long. Raises as ``get`` does."""
         webhook = self._webhooks.replace_secret(
             environment_id, webhook_id, signatures.make_secret(), overlap_seconds=overlap_seconds
         )
-        return _found(webhook, webhook_id)
+        return _require(webhook, webhook_id)
 
     def delete(self, environment_id: EnvironmentId, webhook_id: str, *, seen: RowVersion | None = None) -> str:
         """Remove a webhook; raise NotFoundError."""
@@ -116,10 +77,10 @@ class WebhookService:
         webhook = self._webhooks.get(environment_id, webhook_id)
         if webhook is None:
             raise InvalidInputError([Failure("id", f"webhook '{webhook_id}' does not exist", missing_reference=True)])
-        self._tester.send_test(webhook)
+        self._send_test(webhook)
 
 
-def _found(webhook: Webhook | None, webhook_id: str) -> Webhook:
+def _require(webhook: Webhook | None, webhook_id: str) -> Webhook:
     if webhook is None:
         raise NotFoundError("webhook", webhook_id)
     return webhook

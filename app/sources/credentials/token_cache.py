@@ -17,7 +17,8 @@ from app.engine.accounts import oauth
 from app.engine.integrations.credentials import OAuthGrant
 from app.engine.json_types import JsonObject
 from app.engine.record_errors import InvalidGrantError, SourceError
-from app.services.ports import CredentialKeeper, PageCall
+from app.services.accounts.credentials import CredentialService
+from app.services.ports import PageCall
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -41,7 +42,7 @@ class _Known:
 class TokenCache:
     """Gives calls their account's newest token, and has tokens renewed."""
 
-    def __init__(self, keeper: CredentialKeeper, now: Callable[[], datetime]) -> None:
+    def __init__(self, keeper: CredentialService, now: Callable[[], datetime]) -> None:
         self._keeper = keeper
         self._now = now
         self._known: OrderedDict[str, _Known] = OrderedDict()

@@ -11,7 +11,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.daemons import Daemon
 from app.engine.objects.lists import ListFilters, Page
 from app.engine.status import DaemonStatus
-from app.services.maintenance.heartbeats import Heartbeat
+from app.services.maintenance.ports import Heartbeat
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db import paging
@@ -75,18 +75,18 @@ class DaemonStore:
         with self._engine.begin() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values))
 
-    def heard(self, daemon_id: str, status: DaemonStatus) -> None:
+    def set_status(self, daemon_id: str, status: DaemonStatus) -> None:
         """Note how the daemon stands."""
         statement = update(tables.daemon).where(tables.daemon.c.id == daemon_id)
         with self._engine.begin() as connection:
             connection.execute(statement.values(status=status, last_active_at=func.now(), updated_at=func.now()))
 
-    def note_dropped(self, daemon_id: str, counts: Mapping[str, int]) -> None:
+    def record_dropped(self, daemon_id: str, counts: Mapping[str, int]) -> None:
         """Note in the daemon's metadata how many messages it has dropped, by reason."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_DROPPED, {"id": daemon_id, "counts": orjson.dumps(counts).decode()})
 
-    def note_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
+    def record_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
         """Note in the daemon's metadata which of its duties fail; none takes the note away."""
         with self._engine.begin() as connection:
             connection.execute(_NOTE_FAILING, {"id": daemon_id, "faults": orjson.dumps(dict(faults)).decode()})
@@ -99,7 +99,7 @@ class DaemonStore:
                 found |= faults
         return found
 
-    def note(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
+    def record_heartbeats(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
         """Take the reports down; mark those that were not heard of for so long as stopped (None: nobody)."""
         if not heartbeats and silence_seconds is None:
             return 0

@@ -13,8 +13,7 @@ from app.engine.json_types import JSON, JsonObject
 from app.engine.records.rows import encode
 from app.engine.runs.increments import LowerBounds, find_last_descendants
 from app.engine.status import AccountStatus
-from app.services.runs.drafts import RunDraft
-from app.services.runs.runs import CreatedRun
+from app.services.runs.requests import CreatedRun, RunDraft
 from app.store.db.autocommit import Autocommit, sql_of
 from app.store.db.database import Row
 from app.store.runs import increments
@@ -122,7 +121,7 @@ def insert_runs(connection: psycopg.Connection[DictRow], drafts: Sequence[RunDra
 def _created(draft: RunDraft, row: Row, read_own: Callable[[], Mapping[str, datetime | None]]) -> CreatedRun:
     """Put the run together from its draft and what Postgres adds: to read all back costs more than to write it."""
     bounds = increments.lower_bounds(row["previous_run_date"], read_own() if row["is_mixed"] else {})
-    run = draft.run(at=row["created_at"], bounds=bounds, waiting_on=row["waiting_on"])
+    run = draft.to_run(at=row["created_at"], bounds=bounds, waiting_on=row["waiting_on"])
     return CreatedRun(run=run, outbox_id=row["outbox_id"], queue=draft.queue)
 
 

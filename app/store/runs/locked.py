@@ -172,7 +172,7 @@ class LockedRun:
         """Make tombstones of what was counted, in this transaction."""
         tombstones.delete_vanished(self._connection, ended, count=count)
 
-    def tell_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+    def queue_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
         """Queue events that tell of what was counted, once per run; give the delivery unit to ring."""
         events = webhook_changes.delete_vanished(self._connection, ended, tell)
         with driver_cursor(self._connection) as cursor:

@@ -18,12 +18,10 @@ from app.engine.status import (
     RunStatus,
 )
 from app.engine.webhooks import events
-from app.services.maintenance.queue_heads import LostBefore
+from app.services.maintenance.ports import LostBefore
+from app.services.ports import Announcement
 from app.services.runs.conflicts import repeats_conflicts
-from app.services.runs.drafts import RunDraft
-from app.services.runs.requests import IdempotencyKey
-from app.services.runs.runs import CreatedRun
-from app.services.webhooks.health import Announcement
+from app.services.runs.requests import CreatedRun, IdempotencyKey, RunDraft
 from app.store import tables
 from app.store.announcements import announcements
 from app.store.db import paging

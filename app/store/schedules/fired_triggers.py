@@ -11,7 +11,7 @@ from app.engine.ids import new_id
 from app.engine.objects.triggers import BEGUN, DueTrigger
 from app.engine.records.rows import encode
 from app.engine.times import format_utc
-from app.services.schedules.scheduler import ReadyOccurrence
+from app.services.schedules.ports import ReadyOccurrence
 from app.store.db.autocommit import Autocommit, sql_of, transaction
 from app.store.runs.creation import insert_runs
 

@@ -13,9 +13,10 @@ from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, TriggerOccurrence, read_begun_time
 from app.engine.webhooks.events import TRIGGER_FAILED
+from app.services.ports import Announcement
 from app.services.runs.conflicts import repeats_conflicts
-from app.services.runs.drafts import RunDraft
-from app.services.schedules.scheduler import Announcement, ReadyOccurrence
+from app.services.runs.requests import RunDraft
+from app.services.schedules.ports import ReadyOccurrence
 from app.store import tables
 from app.store.announcements import announcements
 from app.store.db import owned_rows

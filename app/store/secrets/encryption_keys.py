@@ -1,13 +1,12 @@
 """The data keys in Postgres, each wrapped by a master key that is not there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from app.services.maintenance.ports import DataKey
 from app.services.runs.conflicts import repeats_conflicts
 from app.store import tables
 from app.store.db.database import reading, unpooled
@@ -16,15 +15,6 @@ _TABLE = tables.encryption_key
 _REFUSED = tables.refused_seal
 _UNBOUND: Final = "unbound"
 """The format that is bound to no place."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataKey:
-    """A data key as operators see it."""
-
-    id: str
-    created_at: datetime
-    retired_at: datetime | None
 
 
 @repeats_conflicts

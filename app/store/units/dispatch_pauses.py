@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from app.services.maintenance.queue_heads import LostBefore
+from app.services.maintenance.ports import LostBefore
 
 LONGEST_SECONDS: Final = 600.0
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from app.api.application import create_app
 from app.api.resources.services import ApiServices
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
 from app.net.addresses import LOOPBACK
@@ -44,7 +44,7 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
 
 @pytest.fixture(scope="session")
 def services(settings: Settings) -> Iterator[ApiServices]:
-    services = api_services(settings)
+    services = build_api_services(settings)
     yield services
     services.close()
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 
 from app.engine.json_types import JsonObject
 from app.engine.objects.triggers import BEGUN
-from app.services.contexts.shown_contexts import ShownContexts
+from app.services.contexts.account_configs import ShownContexts
 from app.services.runs.drafts import RunDrafts
 from app.services.schedules.scheduler import CronScheduler
 from app.services.unified.mappings import UnifiedMappings

@@ -8,8 +8,8 @@ from sqlalchemy import Engine, insert
 from app.api.resources.services import ApiServices
 from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
+from app.services.maintenance.duty_rows import Pace
 from app.services.maintenance.erasing import ErasureDuty
-from app.services.maintenance.pace import Pace
 from app.settings import Settings
 from app.store import tables
 from app.store.maintenance.erasures import ErasureStore
@@ -29,7 +29,7 @@ def erase_due(engine: Engine) -> Callable[[], None]:
 
     def erase() -> None:
         erasing = ErasureDuty(ErasureStore(engine), NoRuns(), Pace(pause=lambda _: None))
-        while erasing.turn():
+        while erasing.run_turn():
             pass
 
     return erase

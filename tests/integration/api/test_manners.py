@@ -12,7 +12,7 @@ from flask import Flask
 
 from app.api.application import create_app
 from app.api.resources.services import ApiServices
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.engine.errors import StoreOutdatedError
 from app.engine.ids import new_id
 from app.engine.json_types import JSON
@@ -213,7 +213,7 @@ def test_health_tells_which_part_is_missing(app: Flask) -> None:
 
 def test_database_that_is_away_is_503_and_when_to_try_again(settings: Settings) -> None:
     away = replace(settings, database_url="postgresql://nobody@127.0.0.1:1/none")
-    client = create_app(api_services(away), away).test_client()
+    client = create_app(build_api_services(away), away).test_client()
 
     answers = [client.get(path, headers={"Authorization": "Bearer x"}) for path in ("/sync-job", "/healthz")]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from app.api.application import create_app
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.services.runs.conflicts import TRIES
 from app.settings import Settings
 from tests.integration.api.calling import CONFIG, RESOURCES, Caller
@@ -29,7 +29,7 @@ def proxy(postgres_server: PostgresServer) -> Iterator[FaultProxy]:
 def caller(proxy: FaultProxy, settings: Settings) -> Iterator[Caller]:
     """An API whose way to Postgres leads through the proxy, with a run's job and account."""
     behind = replace(settings, database_url=proxy.url(settings.database_url), publish_timeout_seconds=0.1)
-    services = api_services(behind)
+    services = build_api_services(behind)
     environment = services.environments.create("faults").id
     _, secret = services.tokens.create(environment, "test")
     yield Caller(create_app(services, behind).test_client(), secret)

@@ -10,7 +10,7 @@ from flask import Flask
 from app.api.application import create_app
 from app.api.resources import roles
 from app.api.resources.services import ApiServices
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId, Role
@@ -165,7 +165,7 @@ def test_account_is_called_so_often_in_a_window_by_all_tokens_together(
 ) -> None:
     upstream.answers("/people", reply([]))
     slow = replace(settings, calls_per_account=3, calls_window_seconds=60)
-    limited = api_services(slow)
+    limited = build_api_services(slow)
     app = create_app(limited, slow)
     own, holder = Caller(app.test_client(), token_of(api, accounts[0])), Caller(app.test_client(), "")
     holder.headers = api.headers

@@ -10,7 +10,7 @@ from app.broker.dispatcher import publisher
 from app.broker.heartbeats import CeleryHeartbeats
 from app.broker.queues import HEARTBEATS, own_queue
 from app.engine.errors import BrokerUnavailableError
-from app.services.maintenance.heartbeats import Heartbeat
+from app.services.maintenance.ports import Heartbeat
 from tests.support.process_nodes import RedisContainer
 
 

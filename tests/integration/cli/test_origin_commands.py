@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import text
 
 from app.api.resources.services import ApiServices
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.cli.main import main
 from app.cli.operating import origins
 from app.engine.ids import new_id
@@ -26,7 +26,7 @@ class Operator:
         self.settings = Settings(
             database_url=url, broker_url="memory://", encryption_key=Fernet.generate_key().decode()
         )
-        self.services: ApiServices = api_services(self.settings)
+        self.services: ApiServices = build_api_services(self.settings)
         self.environment = self.services.tokens.default_environment()
 
     def ferryman(self, *arguments: str) -> Result:

@@ -2,8 +2,8 @@
 
 from sqlalchemy import text
 
-from app.bootstrap.api import api_services
-from app.bootstrap.daemon import daemon_services
+from app.bootstrap.api import build_api_services
+from app.bootstrap.daemon import build_daemon_services
 from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters
@@ -24,7 +24,7 @@ class Place:
     def __init__(self, database: PumpDatabase) -> None:
         self.world = World(database, JOBS[0])
         self.engine = database.engine
-        self.services = api_services(self.world.settings, self.world.outside(self.engine))
+        self.services = build_api_services(self.world.settings, self.world.outside(self.engine))
         self.environment: EnvironmentId = TokenStore(self.engine).ensure_environment(new_id())
         config = {"base_url": "http://memory.invalid"}
         self.services.integrations.create(self.environment, {"name": "acme", "config": config})
@@ -39,7 +39,7 @@ class Place:
         return [body["payload"] for body in taken if (body["event"], body["webhook_id"]) == (name, self.webhook.id)]
 
     def sweep_until_told(self, name: str) -> dict[str, object]:
-        daemon = daemon_services(self.world.settings, self.world.outside(self.engine))
+        daemon = build_daemon_services(self.world.settings, self.world.outside(self.engine))
         try:
             wait_for(daemon.leadership.is_held, what="the lead")
 
@@ -108,7 +108,7 @@ def test_direct_call_that_is_refused_tells_so_without_a_run(pump_database: PumpD
 def test_event_that_is_refused_waits_and_may_be_sent_at_once_by_hand(pump_database: PumpDatabase) -> None:
     place = Place(pump_database)
     place.world.receiver = MemoryReceiver(refuse_each=1)
-    daemon = daemon_services(place.world.settings, place.world.outside(place.engine))
+    daemon = build_daemon_services(place.world.settings, place.world.outside(place.engine))
     place.refuse()
     wait_for(daemon.leadership.is_held, what="the lead")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.bootstrap.api import ApiServices, api_services
+from app.bootstrap.api import ApiServices, build_api_services
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
@@ -68,7 +68,7 @@ class Customer:
         self.job_id = services.jobs.create(self.environment, job).id
 
     def services(self) -> ApiServices:
-        return api_services(self.world.settings, self.world.outside(self.database.engine))
+        return build_api_services(self.world.settings, self.world.outside(self.database.engine))
 
     def post(self, records: Sequence[JsonObject], **request: Any) -> str:
         """Create a run that will find these users, before a receiver of its own."""

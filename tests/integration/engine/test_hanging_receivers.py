@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.bootstrap.api import api_services
-from app.bootstrap.daemon import DaemonServices, daemon_services
+from app.bootstrap.api import build_api_services
+from app.bootstrap.daemon import DaemonServices, build_daemon_services
 from app.engine.errors import DeliveryError
 from app.engine.ids import new_id
 from app.engine.objects.environments import EnvironmentId
@@ -55,14 +55,14 @@ class Place:
         self.engine = database.engine
         self.database = database
         outside = self.world.outside(self.engine)
-        self.services = api_services(self.world.settings, outside)
-        self.daemons = [daemon_services(self.world.settings, outside) for _ in range(2)]
+        self.services = build_api_services(self.world.settings, outside)
+        self.daemons = [build_daemon_services(self.world.settings, outside) for _ in range(2)]
 
     def close(self) -> None:
         for future in self.receiver.held:
             future.cancel()
         for daemon in self.daemons:
-            assert daemon.sending.join(30)
+            assert daemon.delivery_pool.join(30)
             daemon.leadership.resign()
 
     def customer(self) -> EnvironmentId:
@@ -135,7 +135,7 @@ def test_runs_that_wait_for_a_webhook_go_on_as_others_of_it_end(place: Place) ->
         for future in [future for future in place.receiver.held if not future.done()]:
             future.set_result(200)
         for daemon in place.daemons:
-            wait_for(lambda: place.receiver.under_way or daemon.sending.join(0), what="the answers to be taken")  # noqa: B023
+            wait_for(lambda: place.receiver.under_way or daemon.delivery_pool.join(0), what="the answers to be taken")  # noqa: B023
         place.pump()
         most = max(most, place.receiver.under_way)
 
@@ -215,7 +215,7 @@ def _fail(place: Place, status: int, *, times: int, is_disabled: bool) -> None:
     for attempt in range(times):
         wait_for(lambda count=attempt: sweep(place.leader()) or len(place.receiver.held) > count, what="an attempt")  # type: ignore[misc]
         place.receiver.held[attempt].set_exception(DeliveryError(f"answered {status}", status=status))
-        assert place.daemons[0].sending.join(30)
+        assert place.daemons[0].delivery_pool.join(30)
 
     found = place.services.webhooks.get(busy, failing.id)
     assert (found.is_active, found.disabled_reason) == (not is_disabled, f"answered {status}" if is_disabled else None)

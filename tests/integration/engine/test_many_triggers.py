@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 from sqlalchemy import text
 
-from app.bootstrap.shared import Shared, run_drafts
+from app.bootstrap.shared import Shared, build_run_drafts
 from app.services.schedules.scheduler import CronScheduler
 from app.store.runs.outbox import OutboxStore
 from app.store.schedules.triggers import TriggerStore
@@ -61,7 +61,7 @@ def fire(place: LedPlace) -> CountingBell:
     shared = Shared(settings, place.world.outside(place.engine))
     scheduler = CronScheduler(
         triggers=TriggerStore(place.engine),
-        drafts=run_drafts(shared, settings),
+        drafts=build_run_drafts(shared, settings),
         outbox=OutboxStore(place.engine),
         dispatcher=dispatcher,
         # A turn ends after some seconds: however slow the machine, this one does not.

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import psycopg
 import pytest
@@ -11,7 +12,8 @@ from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
 from app.engine.objects.lists import ListFilters
 from app.engine.webhooks import events
-from app.services.maintenance.heartbeats import Heartbeat, HeartbeatCollector
+from app.services.maintenance.heartbeats import HeartbeatCollector
+from app.services.maintenance.ports import Heartbeat
 from app.services.runs.requests import RunRequest
 from app.store.announcements.announcements import insert_announcements
 from app.store.db.database import connections_of
@@ -147,7 +149,7 @@ def test_trigger_whose_account_does_not_decrypt(place: LedPlace, is_known: bool)
         # Nobody reads the account to write a run; whoever begins it does.
         run_id = outcome(poisoned)["sync_job_run_id"]
         assert place.daemon.lifecycle.mark_running(run_id, daemon_id="d")
-        assert place.daemon.lifecycle.begin(run_id) is None
+        assert place.daemon.lifecycle.start(run_id) is None
         run = place.services.runs.get(place.environment, run_id)
         assert (run.status, run.error["code"]) == ("failed", "unworkable")
         assert "'00000000'" in run.error["message"]
@@ -208,10 +210,10 @@ def test_daemon_that_can_not_be_taken_down(place: LedPlace) -> None:
     place.execute("update daemon set last_active_at = now() - interval '1 day' where group_key = 'poison'", "")
     place.execute("alter table daemon add constraint poison check (id <> 'poisoned') not valid", "")
     heartbeat_collector = HeartbeatCollector(
-        heartbeats=Reports(), registry=registry, silence_seconds=40.0, monotonic=lambda: 0.0
+        collect=partial(Reports().collect, limit=2000), registry=registry, silence_seconds=40.0, monotonic=lambda: 0.0
     )
 
-    heartbeat_collector.take()
+    heartbeat_collector.collect()
     place.execute("alter table daemon drop constraint poison", "")
 
     live = registry.live_by_group(within_seconds=60.0)
@@ -259,9 +261,9 @@ def test_integration_whose_secret_does_not_decrypt_is_listed_and_its_runs_say_wh
         *place.services.installed_integrations.list(place.environment, ListFilters()).result,
         *place.services.accounts.list(place.environment, ListFilters()).result,
     ]
-    context = place.services.shown_contexts.of(account)
+    context = place.services.shown_contexts.mask(account)
     assert place.daemon.lifecycle.mark_running(run_id, daemon_id="d")
-    place.daemon.lifecycle.begin(run_id)
+    place.daemon.lifecycle.start(run_id)
 
     run = place.services.runs.get(place.environment, run_id)
     assert len(listed) == 2 + 1 + 3

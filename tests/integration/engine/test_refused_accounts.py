@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.bootstrap.shared import SystemClock
 from app.engine.accounts.oauth import TokenRequest
 from app.engine.ids import new_id
@@ -41,7 +41,7 @@ class Place:
     def __init__(self, database: PumpDatabase, job: str) -> None:
         self.world = World(database, next(one for one in JOBS if one.name == job))
         self.run_id = self.world.post()
-        self.services = api_services(self.world.settings, self.world.outside(database.engine))
+        self.services = build_api_services(self.world.settings, self.world.outside(database.engine))
         row = self._run_row()
         self.environment, self.account_id = EnvironmentId(str(row.environment_id)), str(row.integrated_account_id)
         self.store = CredentialStore(

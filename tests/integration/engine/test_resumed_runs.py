@@ -13,7 +13,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.runs import SyncJobRun
 from app.engine.status import RunStatus
 from app.services.runs.resuming import Resumption
-from app.services.runs.verifying import Verifier
+from app.services.runs.runs import verify_run
 from app.store.runs.moves import RunMoves
 from app.store.runs.outbox import OutboxStore
 from app.store.runs.recounts import RecountStore
@@ -50,7 +50,7 @@ class Life:
         return outcome
 
     def imbalances(self) -> list[str]:
-        found = Verifier(RecountStore(self.database.engine)).verify(self.shown())
+        found = verify_run(self.shown(), RecountStore(self.database.engine).recount)
         assert len(found.checks) >= len(self.job.resources)
         return [f"{check.resource}: {check.equation}" for check in found.checks if not check.holds]
 
@@ -71,8 +71,8 @@ class Life:
         run = RunStore(engine).load(self.run_id)
         assert run is not None
         resumption = Resumption(
-            runs=RunMoves(engine),
-            waits=_NobodyWaits(),
+            moves=RunMoves(engine),
+            end_wait=lambda run: False,
             outbox=OutboxStore(engine),
             dispatcher=self.world.mailbox,
             clock=_Clock(engine),
@@ -97,11 +97,6 @@ class Life:
     def ask(self, sql: str) -> Any:
         with self.database.engine.connect() as connection:
             return connection.execute(text(sql), {"run_id": self.run_id}).scalar_one()
-
-
-class _NobodyWaits:
-    def let_go_on(self, run: SyncJobRun) -> bool:
-        return False
 
 
 class _Clock:

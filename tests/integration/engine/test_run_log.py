@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.bootstrap.api import api_services
-from app.bootstrap.daemon import daemon_services
+from app.bootstrap.api import build_api_services
+from app.bootstrap.daemon import build_daemon_services
 from app.engine.logs.entries import LogType, RunEntry
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters
@@ -27,7 +27,7 @@ class Place:
     def __init__(self, database: PumpDatabase, job: Job) -> None:
         self.engine = database.engine
         self.world = World(database, job)
-        self.services = api_services(self.world.settings, self.world.outside(self.engine))
+        self.services = build_api_services(self.world.settings, self.world.outside(self.engine))
         self.run_id = self.world.post()
         with self.engine.connect() as connection:
             statement = text("select environment_id, webhook_id from sync_job_run where id = :id")
@@ -130,7 +130,7 @@ def test_announced_end_reaches_its_receiver_and_leaves_the_books_alone(pump_data
     place.go()
     verified = place.services.runs.verify(place.environment, place.run_id)
     place.world.receiver = MemoryReceiver()
-    daemon = daemon_services(place.world.settings, place.world.outside(place.engine))
+    daemon = build_daemon_services(place.world.settings, place.world.outside(place.engine))
 
     wait_for(daemon.leadership.is_held, what="the lead")
     try:

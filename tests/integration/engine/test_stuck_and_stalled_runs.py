@@ -5,7 +5,7 @@ from concurrent.futures import Future
 import pytest
 from sqlalchemy import text
 
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.engine.json_types import JsonObject
 from app.engine.status import RunStatus
 from app.services.ports import FetchedPage, PageCall
@@ -44,7 +44,7 @@ def execute(database: PumpDatabase, run_id: str, *statements: str) -> None:
 
 def life_goes_on(world: World, run_id: str) -> None:
     """Let the user resume the run."""
-    services = api_services(world.settings, world.outside(world.database.engine))
+    services = build_api_services(world.settings, world.outside(world.database.engine))
     run = RunStore(world.database.engine).load(run_id)
     assert run is not None
     services.runs.resume(run.environment_id, run_id, errors_only=False)
@@ -59,7 +59,7 @@ def begun(world: World) -> str:
     run_id = world.post()
     with Pump(world) as pump:
         pump.daemon.lifecycle.mark_running(run_id, daemon_id="d")
-        pump.daemon.lifecycle.begin(run_id)
+        pump.daemon.lifecycle.start(run_id)
     world.mailbox.waiting.clear()
     return run_id
 
@@ -85,7 +85,7 @@ def test_units_that_wait_for_nothing_are_freed(pump_database: PumpDatabase) -> N
     assert stuck(pump_database, run_id)
 
     with Pump(world) as pump:
-        assert pump.daemon.lifecycle.free(run_id)
+        assert pump.daemon.lifecycle.rescue(run_id)
         outcome = pump.run(run_id)
 
     assert outcome.run["status"] == "completed"
@@ -100,7 +100,7 @@ def test_events_without_anybody_to_deliver_them_get_their_unit_back(pump_databas
     )
 
     with Pump(world) as pump:
-        assert pump.daemon.lifecycle.free(run_id)
+        assert pump.daemon.lifecycle.rescue(run_id)
         outcome = pump.run(run_id)
 
     assert outcome.run["status"] == "completed"
@@ -114,8 +114,8 @@ def test_run_whose_start_never_succeeds_ends_as_stuck_and_can_be_resumed(pump_da
     world.mailbox.waiting.clear()
 
     with Pump(world) as pump:
-        assert not pump.daemon.lifecycle.free(run_id)
-        pump.daemon.lifecycle.end_stuck(run_id, attempts=4)
+        assert not pump.daemon.lifecycle.rescue(run_id)
+        pump.daemon.lifecycle.fail_stuck(run_id, attempts=4)
         failed = pump.run(run_id)
     life_goes_on(world, run_id)
     with Pump(world) as pump:

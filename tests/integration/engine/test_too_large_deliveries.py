@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.engine.errors import ConflictError, DeliveryError
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters
 from app.engine.objects.webhooks import Webhook
-from app.services.runs.verifying import Verifier
+from app.services.runs.runs import verify_run
 from app.store.runs.recounts import RecountStore
 from tests.support.pump import Pump, World
 from tests.support.pump_database import PumpDatabase
@@ -64,7 +64,7 @@ class Ended:
         self.world = OneLargePage(database, JOB, receiver=self.receiver)
         self.database = database
         self.run_id = self.world.post()
-        self.services = api_services(self.world.settings, self.world.outside(database.engine))
+        self.services = build_api_services(self.world.settings, self.world.outside(database.engine))
         with database.engine.begin() as connection:
             statement = text("select environment_id, webhook_id from sync_job_run where id = :id")
             row = connection.execute(statement, {"id": self.run_id}).one()
@@ -85,7 +85,7 @@ class Ended:
 
     def failed_checks(self) -> list[object]:
         run = self.services.runs.get(self.environment, self.run_id)
-        verification = Verifier(RecountStore(self.database.engine)).verify(run)
+        verification = verify_run(run, RecountStore(self.database.engine).recount)
         return [check for check in verification.checks if not check.holds]
 
     def users(self) -> dict[str, int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.engine.errors import InvalidInputError
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
@@ -52,7 +52,7 @@ class UnifiedWorld(World):
         self.api._answer = keep  # type: ignore[method-assign]
 
     def prepare(self, environment: EnvironmentId) -> None:
-        services = api_services(self.settings, self.outside(self.database.engine))
+        services = build_api_services(self.settings, self.outside(self.database.engine))
         model = services.unified_models.create(environment, MODEL)
         for (resource, method), config in {**MAPPINGS, **self.overrides}.items():
             place = {"resource_name": resource, "method_name": method, "integration_name": "acme"}

@@ -26,7 +26,7 @@ from app.engine.runs.work import Claim, ErrorDraft, PageWrite, UnitDraft, UnitKi
 from app.engine.status import FINAL_UNIT_STATUSES, DeliveryStatus, RunStatus, UnitStatus
 from app.engine.webhooks import events
 from app.engine.webhooks.events import Envelope
-from app.services.maintenance.queue_heads import LostBefore
+from app.services.maintenance.ports import LostBefore
 from app.store.deliveries.deliveries import DeliveryStore
 from app.store.runs.moves import RunMoves
 from app.store.runs.runs import RunStore
@@ -81,7 +81,7 @@ class UnitMachine(RuleBasedStateMachine):
         self.moves, self.runs = RunMoves(engine), RunStore(engine)
         self.lifecycle = self.pump.daemon.lifecycle
         self.lifecycle.mark_running(self.run_id, daemon_id="machine")
-        self.lifecycle.begin(self.run_id)
+        self.lifecycle.start(self.run_id)
         self.tokens: dict[str, int] = {}
         self.steps = 0
         run = self.runs.load(self.run_id)
@@ -232,7 +232,7 @@ class UnitMachine(RuleBasedStateMachine):
         assert all(self.model.units[unit_id].is_live for unit_id in mine)
 
         assert not self.lifecycle.mark_running(self.run_id, daemon_id="late")
-        assert self.lifecycle.begin(self.run_id) is None
+        assert self.lifecycle.start(self.run_id) is None
         assert self._everything() == before
 
     @rule()
@@ -247,7 +247,7 @@ class UnitMachine(RuleBasedStateMachine):
     def go_on(self) -> None:
         run = self.runs.load(self.run_id)
         assert run is not None
-        assert self.lifecycle.go_on(run) == (self.model.status is RunStatus.RATE_LIMITED)
+        assert self.lifecycle.unpark(run) == (self.model.status is RunStatus.RATE_LIMITED)
         if self.model.status is RunStatus.RATE_LIMITED:
             self.model.go_on()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.engine.objects.environments import EnvironmentId
 from app.engine.record_errors import RateLimitedError
 from app.services.diagnosis.run_diagnosis import Diagnosis
@@ -41,7 +41,7 @@ class Place:
         self.database = database
         self.world = World(database, BY_NAME[job])
         self.run_id = self.world.post()
-        self.services = api_services(self.world.settings, self.world.outside(database.engine))
+        self.services = build_api_services(self.world.settings, self.world.outside(database.engine))
         row = self.ask("select environment_id, integrated_account_id from sync_job_run where id = :id")[0]
         self.environment, self.account_id = EnvironmentId(str(row[0])), str(row[1])
 

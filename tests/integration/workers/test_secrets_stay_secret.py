@@ -73,7 +73,7 @@ def evil(upstream: Upstream) -> Upstream:
     return upstream
 
 
-def config_of(url: str) -> dict[str, Any]:
+def read_account_config(url: str) -> dict[str, Any]:
     client = {"id": "client", "secret": PLANTED["client_secret"]}
     endpoint = {"tokenHost": url, "tokenPath": f"/oauth/token?partner={quote(PLANTED['endpoint_key'])}"}
     fields = [{"name": "site", "type": "text"}, {"name": "declared", "type": "password"}]
@@ -123,7 +123,7 @@ def test_no_secret_is_in_anything_that_is_written_or_shown(
     api = workspace.api
     with broker_traffic(ferryman) as traffic:
         jobs = [listed(name) for name in RESOURCES[:4]]
-        sync = workspace.sync(evil.url, jobs, config=config_of(evil.url), context=CONTEXT)
+        sync = workspace.sync(evil.url, jobs, config=read_account_config(evil.url), context=CONTEXT)
         _override(workspace, sync.account_id)
         webhook_id = workspace.webhook(receiver)
         runs = [sync.run(), sync.run(webhook_id=webhook_id, error_handling="batch", version=2)]

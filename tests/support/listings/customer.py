@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from app.bootstrap.api import api_services
+from app.bootstrap.api import build_api_services
 from app.bootstrap.shared import Outside
 from app.engine.ids import new_id
 from app.engine.json_types import JsonObject
@@ -78,7 +78,7 @@ class Customer:
         job = Job(name="lists", resources=items, api={})
         self.world = ListsWorld(database, job, limits={**_SETTINGS, **settings})
         self.environment: EnvironmentId = TokenStore(database.engine).ensure_environment(new_id())
-        self._services = services = api_services(self.world.settings, self.world.outside(database.engine))
+        self._services = services = build_api_services(self.world.settings, self.world.outside(database.engine))
         resources = {name: {"list": method} for name, method in methods.items()}
         config = {"base_url": BASE_URL, "resources": resources}
         services.integrations.create(self.environment, {"name": "acme", "config": config})

@@ -1,4 +1,4 @@
-"""What the services reach outside for: the time, the bell, an upstream API and a webhook's receiver."""
+"""What the services reach outside for: the time, the dispatcher, an upstream API and a webhook's receiver."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,8 +15,7 @@ from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import WakeUp
 from app.limits.local_requests import LocalRequests
 from app.services.calls.request_limits import RequestLimits
-from app.services.maintenance.queue_heads import QueueState
-from app.services.ports import FetchedPage, PageCall, PlainAnswer, SealPurpose
+from app.services.ports import FetchedPage, PageCall, PlainAnswer, QueueState, SealPurpose
 
 T = TypeVar("T")
 
@@ -41,8 +40,8 @@ class FakeClock:
 
 
 @dataclass
-class FakeBell:
-    """A bell that remembers what it rang for."""
+class FakeDispatcher:
+    """Remembers what it dispatched."""
 
     is_broken: bool = False
     breaks_for: str = ""

@@ -45,6 +45,8 @@ class FakeMoves:
     breaks_for: str = ""
     """The run whose row can not be read."""
     key_notes: list[KeyNote] = field(default_factory=list)
+    closed_spools: list[str] = field(default_factory=list)
+    """Ids of resources whose spools were closed, each once."""
     reopened: list[bool] = field(default_factory=list)
     """For each resume, whether it took up the errors only."""
 
@@ -118,7 +120,6 @@ class FakeLockedRun:
         self._moves = moves
         self._run_id = run_id
         self.run = moves.runs.load(run_id)
-        self.status = self.run.status if self.run else None
         self.has_begun = moves.has_begun
         self.has_decided_deletions = moves.has_decided_deletions
         self.watchers: Sequence[str] = ()
@@ -152,6 +153,12 @@ class FakeLockedRun:
         rows = self._moves.resources
         rows[:] = [replace(row, status=ended.get(row.id, row.status)) for row in rows]
 
+    def close_spool(self, resource_id: str) -> str | None:
+        if resource_id in self._moves.closed_spools:
+            return None
+        self._moves.closed_spools.append(resource_id)
+        return f"unit-of-{resource_id}"
+
     def unread_resources(self) -> Sequence[str]:
         return self._moves.unread
 
@@ -182,7 +189,7 @@ class FakeLockedRun:
     def delete_vanished(self, ended: Pass, *, count: int) -> None:
         self._moves.deleted[ended.resource] = count
 
-    def tell_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
+    def queue_vanished(self, ended: Pass, tell: Callable[[Sequence[str]], Sequence[EventDraft]]) -> str | None:
         self._moves.has_decided_deletions = True
         self._moves.deleted[ended.resource] = self._moves.vanished.vanished
         return self.queue_events(tell([f"gone-{number}" for number in range(self._moves.vanished.vanished)]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from app.engine.json_types import JSON, JsonObject
@@ -14,22 +15,23 @@ from app.engine.runs.increments import LowerBounds
 from app.engine.runs.work import Claim, EventDraft, SliceOutcome, UnitDraft, UnitKind
 from app.engine.status import UnitStatus
 from app.services.contexts.context import ContextRows, RunContext, RunContexts
+from app.services.ports import Announcement
 from app.services.runs.lifecycle import RunLifecycle
-from app.services.runs.resuming import Outbox, Resumption
+from app.services.runs.ports import Outbox
+from app.services.runs.resuming import Resumption
 from app.services.unified.mappings import UnifiedMappings
+from app.services.units.account_fairness import AccountFairness
 from app.services.units.batch_merging import BatchMerging
-from app.services.units.batch_source import BatchSource
-from app.services.units.delivering import AfterSlice, DeliveryWorker
-from app.services.units.delivery_ends import DeliveryEnds, DeliveryOutcomes
-from app.services.units.fetching import FetchWorker
-from app.services.units.lease_keeping import LeaseKeeper
-from app.services.units.sending import Sending
-from app.services.units.turns import AccountFairness
-from app.services.units.worker_context import WorkerContext
-from app.services.units.working import UnitWorker
-from app.services.webhooks.health import Announcement, WebhookHealth
+from app.services.units.delivery_pool import DeliveryPool
+from app.services.units.delivery_worker import DeliveryWorker
+from app.services.units.fetch_worker import FetchWorker
+from app.services.units.lease_keeper import LeaseKeeper
+from app.services.units.ports import WorkerContext
+from app.services.units.slices import ReadSpool
+from app.services.units.unit_worker import UnitWorker
+from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
-from tests.unit.services.service_fakes import FakeBell, FakeClock, FakeReceiver, FakeSource
+from tests.unit.services.service_fakes import FakeClock, FakeDispatcher, FakeReceiver, FakeSource
 from tests.unit.services.service_moves import FakeMoves
 from tests.unit.services.service_tables import NOON, FakeMappings, FakeTable, account, integration, run, webhook
 from tests.unit.services.service_world import DELIVERY_UNIT, FakeDeliveries, FakePages, FakeRuns, FakeUnits
@@ -79,9 +81,12 @@ class FakeSpools:
             raise SpoolError
         return self.gathered[closed_as]
 
+    def reader(self, *, limit_bytes: int) -> ReadSpool:
+        return partial(self.read, limit_bytes=limit_bytes)
+
 
 @dataclass
-class FakeMaterials:
+class FakeContextRows:
     """What contexts are made of, out of the fakes that each hold a part of it."""
 
     runs: FakeRuns
@@ -115,7 +120,7 @@ class Setting:
     settings: Settings
     journal: list[str] = field(default_factory=list)
     clock: FakeClock = field(default_factory=FakeClock)
-    dispatcher: FakeBell = field(default_factory=FakeBell)
+    dispatcher: FakeDispatcher = field(default_factory=FakeDispatcher)
     runs: FakeRuns = field(default_factory=FakeRuns)
     units: FakeUnits = field(default_factory=FakeUnits)
     accounts: FakeTable[IntegratedAccount] = field(default_factory=lambda: FakeTable(account, account()))
@@ -135,7 +140,7 @@ class Setting:
         self.deliveries = FakeDeliveries(self.units)
         self.pages = FakePages(self.units, self.deliveries, self.journal)
         self.moves = FakeMoves(self.runs, self.units, self.deliveries)
-        self.turns = AccountFairness(self.units, self.worker_context())
+        self.fairness = AccountFairness(self.units, self.worker_context())
         self.keeper = LeaseKeeper(self.units, lease_seconds=self.settings.lease_seconds)
         self.settled: list[str] = []
         """Runs that were looked at after a slice which ended in no task."""
@@ -172,9 +177,9 @@ class Setting:
 
     def contexts(self) -> RunContexts:
         return RunContexts(
-            materials=FakeMaterials(
+            read_rows=FakeContextRows(
                 self.runs, self.accounts, self.integrations, lambda: self.held_keys, lambda: self.rekeyings
-            ),
+            ).read,
             accounts=self.accounts,
             integrations=self.integrations,
             unified=UnifiedMappings(self.mappings),
@@ -185,8 +190,10 @@ class Setting:
             clock=self.clock, settings=self.settings, dispatcher=self.dispatcher, is_stopping=lambda: self.is_stopping
         )
 
-    def lifecycle(self) -> RunLifecycle:
-        return RunLifecycle(
+    def lifecycle(self, kind: Callable[..., RunLifecycle] = RunLifecycle) -> RunLifecycle:
+        more = {"setting": self} if kind is WatchedLifecycle else {}
+        return kind(
+            **more,
             moves=self.moves,
             runs=self.runs,
             contexts=self.contexts(),
@@ -197,57 +204,60 @@ class Setting:
 
     def resumption(self, outbox: Outbox) -> Resumption:
         return Resumption(
-            runs=self.moves, waits=self.waits, outbox=outbox, dispatcher=self.dispatcher, clock=self.clock
+            moves=self.moves, end_wait=self.waits.let_go_on, outbox=outbox, dispatcher=self.dispatcher, clock=self.clock
         )
 
     def fetching(self) -> FetchWorker:
         return FetchWorker(
             source=self.source,
-            batches=BatchSource(self.spools, spool_bytes=self.settings.spool_bytes),
-            leases=self.units,
+            read_spool=self.spools.reader(limit_bytes=self.settings.spool_bytes),
+            units=self.units,
             pages=self.pages,
-            bounds=self.runs,
-            backlog=self.deliveries,
-            turns=self.turns,
+            deliveries=self.deliveries,
+            freeze_upper_bound=self.runs.freeze_upper_bound,
+            fairness=self.fairness,
             worker_context=self.worker_context(),
         )
 
     def delivering(self) -> DeliveryWorker:
-        lifecycle, worker_context = self.lifecycle(), self.worker_context()
-        self.sending = Sending(self.receiver, self.dispatcher, most=self.most_under_way)
-        health = WebhookHealth(webhooks=self.webhooks, clock=self.clock, settings=self.settings)
+        self.pool = DeliveryPool(self.receiver, self.dispatcher, most=self.most_under_way)
         return DeliveryWorker(
             runs=self.runs,
-            health=health,
-            queue=self.deliveries,
-            leases=self.units,
+            health=WebhookHealth(webhooks=self.webhooks, clock=self.clock, settings=self.settings),
+            deliveries=self.deliveries,
+            units=self.units,
             keeper=self.keeper,
-            sending=self.sending,
-            ends=DeliveryEnds(
-                queue=self.deliveries,
-                leases=self.units,
-                health=health,
-                outcomes=DeliveryOutcomes(fail_run=lifecycle.fail, record_error=lifecycle.record_error),
-                worker_context=worker_context,
-            ),
+            pool=self.pool,
             merging=BatchMerging(self.deliveries, self.settings),
-            after=AfterSlice(
-                settle=self.settled.append, note_broken=lambda run_id, name: self.broken.append((run_id, name))
-            ),
-            worker_context=worker_context,
+            lifecycle=self.lifecycle(WatchedLifecycle),
+            worker_context=self.worker_context(),
         )
 
     def worker(self) -> UnitWorker:
         return UnitWorker(
             units=self.units,
             contexts=self.contexts(),
-            fetching=self.fetching(),
-            delivering=self.delivering(),
+            fetch_worker=self.fetching(),
+            delivery_worker=self.delivering(),
             keeper=self.keeper,
             lifecycle=self.lifecycle(),
-            turns=self.turns,
+            fairness=self.fairness,
             worker_context=self.worker_context(),
         )
+
+
+class WatchedLifecycle(RunLifecycle):
+    """Remembers which runs were settled, and which broke, after a slice that ended in no task."""
+
+    def __init__(self, setting: Setting, **roles: Any) -> None:
+        super().__init__(**roles)
+        self._setting = setting
+
+    def settle(self, run_id: str) -> None:
+        self._setting.settled.append(run_id)
+
+    def record_broken_task(self, run_id: str, exception_name: str, *, is_start: bool) -> None:
+        self._setting.broken.append((run_id, exception_name))
 
 
 def setting(resources: Sequence[JsonObject] = (), *, run_fields: JsonObject | None = None, **limits: Any) -> Setting:

@@ -113,20 +113,24 @@ def test_webhook_is_told_of_former_ids_as_deleted_and_other_args_wait_for_their_
     assert here.moves.held_keys["tickets"]["keys"] == [ID, UID]
 
 
-def test_run_that_begins_notes_by_what_its_records_are_known() -> None:
+def test_run_that_starts_records_by_what_its_records_are_known() -> None:
     here = setting([ITEM])
 
-    here.lifecycle().begin("run")
+    start = here.lifecycle().start("run")
 
+    assert start is not None
+    assert start.is_current
     assert [(note.resource, note.keys, note.rekeyings) for note in here.moves.key_notes] == [("tickets", [ID], {})]
 
 
-def test_run_that_begins_with_another_key_is_bound_to_it() -> None:
+def test_run_that_starts_with_another_key_is_bound_to_it() -> None:
     here = setting([ITEM])
     here.held_keys = {"tickets": {"keys": [UID], "is_noted": True}}
 
-    here.lifecycle().begin("run")
+    start = here.lifecycle().start("run")
 
+    assert start is not None
+    assert not start.is_current, "its slices read anew what the start has written"
     (note,) = here.moves.key_notes
     assert note.rekeyings == {"tickets": Rekeying(key=BY_ID, former=(BY_UID,))}
 
@@ -134,6 +138,6 @@ def test_run_that_begins_with_another_key_is_bound_to_it() -> None:
 def test_webhook_that_gets_all_records_has_no_keys() -> None:
     here = setting([ITEM], run_fields={"webhook_id": "webhook"})
 
-    here.lifecycle().begin("run")
+    here.lifecycle().start("run")
 
     assert here.moves.key_notes == []

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -6,10 +7,12 @@ from celery.canvas import Signature, _chain, group
 
 from app.broker import tasks
 from app.engine.ids import read_time
-from app.engine.jobs import definition, planning
 from app.engine.json_types import JsonObject
-from app.services.runs.lifecycle import RunStart
+from app.services.runs.starting import RunStart
+from tests.unit.services.service_fakes import page
+from tests.unit.services.service_setting import setting
 from workers import canvas
+from workers import tasks as task_bodies
 
 TREE: list[JsonObject] = [
     {"resource": "users", "method": "list"},
@@ -21,11 +24,8 @@ TREE: list[JsonObject] = [
 
 
 def run_start(resources: list[JsonObject], **options: Any) -> RunStart:
-    items, failures = definition.parse_resources(resources)
-    assert not failures
-    ids = {item.name: f"{item.name}-id" for item in items}
-    given = {"queue": "daemon-group.eu", "delivery_unit_id": None, "has_work": True, **options}
-    return RunStart(run_id="run-1", plan=planning.plan(items), resource_ids=ids, **given)
+    context = setting(resources, run_fields={"daemon_group_key": "eu"}).context()
+    return RunStart(context=context, **{"has_work": True, **options})
 
 
 def leaves(signature: Signature) -> Iterator[Signature]:
@@ -49,7 +49,9 @@ def test_every_resource_is_rung_once_by_ids_alone() -> None:
     found = list(leaves(canvas.build(run_start(TREE))))
 
     assert {signature.task for signature in found} == {tasks.SYNC_RESOURCE}
-    assert sorted(signature.args for signature in found) == sorted(("run-1", f"{item['resource']}-id") for item in TREE)
+    assert sorted(signature.args for signature in found) == sorted(
+        ("run", f"id-of-{item['resource']}") for item in TREE
+    )
     assert all(signature.immutable and not signature.kwargs for signature in found)
 
 
@@ -57,8 +59,8 @@ def test_parent_comes_before_its_children() -> None:
     (branch,) = (part for part in canvas.build(run_start(TREE)).tasks if isinstance(part, _chain))
 
     parent, children = branch.tasks
-    assert parent.args == ("run-1", "teams-id")
-    assert {signature.args[1] for signature in leaves(children)} == {"members-id", "rooms-id", "badges-id"}
+    assert parent.args == ("run", "id-of-teams")
+    assert {signature.args[1] for signature in leaves(children)} == {"id-of-members", "id-of-rooms", "id-of-badges"}
 
 
 @pytest.mark.parametrize("depth", [1, 2, 12, 60])
@@ -72,16 +74,26 @@ def test_deep_trees_keep_their_queue(depth: int) -> None:
 
 
 def test_webhook_run_rings_its_delivery_unit_alone() -> None:
-    found = canvas.build(run_start(TREE, queue="rapid-bridge", delivery_unit_id="unit-1"))
+    found = canvas.build(run_start(TREE, delivery_unit_id="unit-1"))
 
-    assert (found.task, found.args, found.options["queue"]) == (tasks.SYNC_UNIT, ("run-1", "unit-1"), "rapid-bridge")
+    assert (found.task, found.args, found.options["queue"]) == (tasks.SYNC_UNIT, ("run", "unit-1"), "daemon-group.eu")
     assert read_time(found.options["task_id"]) is not None
 
 
-def test_lone_resource_is_a_subtask_carried_out_on_the_spot(monkeypatch: pytest.MonkeyPatch) -> None:
-    applied: list[tuple[str, ...]] = []
-    monkeypatch.setattr(Signature, "apply", lambda self: applied.append(self.args))
+def test_the_first_slice_of_a_lone_resource_needs_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = setting(TREE[:1])
+    here.source.script(page({"id": 1}))
+    services = SimpleNamespace(lifecycle=here.lifecycle(), worker=here.worker())
+    monkeypatch.setattr(task_bodies, "services", lambda: services)
+    task = SimpleNamespace(request=SimpleNamespace(id="no message"))
 
-    canvas.set_off(run_start(TREE[:1]))
+    to_settle = task_bodies.start_run(task, "run")
 
-    assert applied == [("run-1", "users-id")]
+    assert (to_settle, here.pages.record_ids) == ("run", ["1"])
+    assert here.dispatcher.unit_ids == []
+
+
+def test_other_runs_are_published() -> None:
+    assert run_start(TREE[:1]).only_resource_id == "id-of-users"
+    assert run_start(TREE).only_resource_id is None
+    assert run_start(TREE[:1], delivery_unit_id="unit-1").only_resource_id is None

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, text
 
-from app.services.maintenance.heartbeats import Heartbeat
+from app.services.maintenance.ports import Heartbeat
 from app.store.db.database import connect
 from app.store.maintenance.daemons import DaemonStore
 
@@ -27,7 +27,7 @@ def test_daemon_counts_while_it_reports_and_takes_messages(
 ) -> None:
     store = DaemonStore(engine)
     store.register("daemon", group_key="default", label="daemon", metadata={})
-    store.note([Heartbeat(daemon_id="daemon", silent_seconds=silent_seconds)], silence_seconds=None)
+    store.record_heartbeats([Heartbeat(daemon_id="daemon", silent_seconds=silent_seconds)], silence_seconds=None)
     # No leader goes on either: nobody marks it as stopped.
     with engine.begin() as connection:
         past = text("update daemon set last_active_at = now() - make_interval(secs => :ago)")

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import Engine, insert, select, text
 
 from app.engine.ids import new_id
-from app.services.maintenance.pace import Pace
-from app.services.maintenance.retention import PrunedRuns, RunPruning
+from app.services.maintenance.duty_rows import Pace
+from app.services.maintenance.ports import PrunedRuns
+from app.services.maintenance.retention import RunPruning
 from app.store import tables
 from app.store.db.database import connect
 from app.store.maintenance.retention import RetentionStore
@@ -185,7 +186,7 @@ def test_turn_prunes_more_runs_than_a_fleet_of_100_000_accounts_ends(engine: Eng
     batches: list[float] = []
     duty = RunPruning(store, Pace(monotonic=lambda: 0.0, pause=batches.append), seconds=90 * DAY)
 
-    assert duty.turn() is False
+    assert duty.run_turn() is False
 
     # A transaction per thousand rows: however slow the machine is, it is not one per run.
     assert len(batches) <= 10
@@ -194,13 +195,13 @@ def test_turn_prunes_more_runs_than_a_fleet_of_100_000_accounts_ends(engine: Eng
 
 
 @pytest.mark.parametrize(
-    "what", ["bodies", "tombstones", "told", "keys", "messages", "daemons", "occurrences", "calls", "announcements"]
+    "kind", ["bodies", "tombstones", "told", "keys", "messages", "daemons", "occurrences", "calls", "announcements"]
 )
-def test_what_can_not_be_removed_is_passed_over(engine: Engine, store: RetentionStore, what: str) -> None:
+def test_what_can_not_be_removed_is_passed_over(engine: Engine, store: RetentionStore, kind: str) -> None:
     """Each statement takes the place to begin at: one row is left when one is skipped."""
     fill_old(engine)
-    aged = {} if what in ("keys", "messages") else {"seconds": 7 * DAY}
-    method = getattr(store, f"prune_{what}")
+    aged = {} if kind in ("keys", "messages") else {"seconds": 7 * DAY}
+    method = getattr(store, f"prune_{kind}")
 
     assert [method(limit=10, skip=1, **aged), method(limit=10, skip=0, **aged)] == [1, 1]
 

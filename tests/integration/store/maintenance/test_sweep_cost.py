@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine, event, text
 
 from app.broker.dispatcher import CeleryDispatcher, publisher
 from app.services.maintenance.duties import Duties, Duty, start_here
-from app.services.maintenance.heartbeats import Heartbeat, HeartbeatCollector
+from app.services.maintenance.heartbeats import HeartbeatCollector
+from app.services.maintenance.ports import Heartbeat
 from app.services.maintenance.sweeping import SweepDuties, Sweeper
 from app.services.runs.lifecycle import RunLifecycle
 from app.settings import Settings
@@ -99,7 +101,7 @@ def make_sweeper(
     )
     return Sweeper(
         look=DueWorkReader(leadership, publish_after_seconds=2, ring_after_seconds=30),
-        duties=Duties([*sweeping.duties(), *others], clock=Noon(), monotonic=monotonic, start=start_here),
+        duties=Duties([*sweeping.build_duties(), *others], clock=Noon(), monotonic=monotonic, start=start_here),
     )
 
 
@@ -110,9 +112,12 @@ def test_idle_fleet_asks_postgres_at_most_twice_a_second(counted: CountedEngine,
         registry.register(daemon_id, group_key="default", label=daemon_id, metadata={})
     fleet = [Leadership(counted.engine, silence_seconds=60, monotonic=lambda: now[0]) for _ in ids]
     heartbeat_collector = HeartbeatCollector(
-        heartbeats=FleetReports(ids), registry=registry, silence_seconds=40, monotonic=lambda: now[0]
+        collect=partial(FleetReports(ids).collect, limit=2000),
+        registry=registry,
+        silence_seconds=40,
+        monotonic=lambda: now[0],
     )
-    duty = Duty(name="roll call", do=heartbeat_collector.take, every_seconds=settings.heartbeat_seconds)
+    duty = Duty(name="roll call", do=heartbeat_collector.collect, every_seconds=settings.heartbeat_seconds)
     sweepers = [make_sweeper(counted.engine, settings, one, lambda: now[0], duty) for one in fleet]
 
     def live(seconds: int) -> None:

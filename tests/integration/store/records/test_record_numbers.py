@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine, insert, text
 
 from app.engine.ids import new_id
+from app.services.maintenance.duty_rows import Pace
 from app.services.maintenance.numbering import BATCH, Numbering
-from app.services.maintenance.pace import Pace
 from app.services.reading.records import LogFilters
 from app.store import tables
 from app.store.db.database import connect
@@ -55,7 +55,7 @@ def test_old_records_come_after_all_that_the_log_has(engine: Engine, numbering: 
     keep(engine, mixed, "4", "5")
     assert [log_of(engine, account) for account in (old, mixed)] == [[], [(7, "numbered")]]
 
-    assert numbering.turn() is False
+    assert numbering.run_turn() is False
 
     assert log_of(engine, old) == [(1, "1"), (2, "2"), (3, "3")]
     assert log_of(engine, mixed) == [(7, "numbered"), (8, "4"), (9, "5")]
@@ -72,7 +72,7 @@ def test_numbering_goes_on_where_a_leader_died(engine: Engine, numbering: Number
     assert place is not None
     assert place.account_id == first
 
-    assert numbering.turn() is False
+    assert numbering.run_turn() is False
 
     assert [number for number, _ in log_of(engine, first)] == list(range(1, BATCH + 11))
     assert log_of(engine, second) == [(1, "1")]

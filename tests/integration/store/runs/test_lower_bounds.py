@@ -16,8 +16,7 @@ from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.runs import SyncJobRun
 from app.engine.runs import increments
-from app.services.runs.drafts import RunDraft
-from app.services.runs.requests import RunRequest
+from app.services.runs.requests import RunDraft, RunRequest
 from app.store.catalog.tokens import TokenStore
 from app.store.db.database import connect
 from app.store.runs import increments as stored

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from app.engine.ids import new_id
 from app.engine.objects.runs import SyncJobRun
 from app.engine.status import RunStatus
-from app.services.maintenance.queue_heads import LostBefore
+from app.services.maintenance.ports import LostBefore
 from app.store.db.database import connect
 from app.store.runs.moves import RunMoves
 from app.store.runs.runs import RunStore

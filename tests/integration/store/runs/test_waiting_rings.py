@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from app.engine.ids import new_id
-from app.services.maintenance.queue_heads import LostBefore, QueueHeads, QueueState
+from app.services.maintenance.ports import LostBefore
+from app.services.maintenance.queue_heads import QueueHeads
+from app.services.ports import QueueState
 from app.store.db.database import connect
 from app.store.runs.runs import RunStore
 from app.store.units.units import UnitStore
@@ -171,7 +173,7 @@ class SlowQueue:
         # As far in the past as pass_time has moved the rows.
         lost = {
             queue: one if one.is_empty else replace(one, at=one.at - timedelta(seconds=self.now))
-            for queue, one in self.heads.lost_before(queues).items()
+            for queue, one in self.heads.find_lost(queues).items()
         }
         found = self.runs.dispatch_due(lost, ring_after_seconds=RING_AFTER, limit=10_000)
         self.waiting.extend((id, self.now) for id, _ in found)

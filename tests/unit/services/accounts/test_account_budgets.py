@@ -15,7 +15,7 @@ from app.engine.runs.work import WakeUp
 from app.engine.status import RunStatus
 from app.services.accounts.budgets import AccountBudgets, ParkedRun
 from app.services.ports import Swapped
-from tests.unit.services.service_fakes import FakeBell
+from tests.unit.services.service_fakes import FakeDispatcher
 from tests.unit.services.service_tables import account, run
 
 NOW = 1_000.0
@@ -81,7 +81,7 @@ class Here:
     def __init__(self, budget: Budget | None = None, *, is_shared: bool = True) -> None:
         self.desk = FakeDesk({} if budget is None else {"account": budget_state.write_budget(budget)})
         self.parked = FakeParked()
-        self.dispatcher = FakeBell()
+        self.dispatcher = FakeDispatcher()
         self.budgets = AccountBudgets(
             accounts=FakeAccounts(),
             desk=self.desk if is_shared else None,

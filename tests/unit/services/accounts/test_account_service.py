@@ -10,7 +10,7 @@ from app.engine.objects.integrations import EnvironmentIntegration, Integration
 from app.engine.objects.lists import ListFilters
 from app.engine.redaction import MASK
 from app.services.accounts.accounts import AccountService
-from app.services.contexts.shown_contexts import ShownContexts
+from app.services.contexts.account_configs import ShownContexts
 from tests.unit.services.service_tables import CONFIG, ELSEWHERE, ENVIRONMENT, NOON, FakeTable, account, integration
 
 FIELDS: JsonObject = {"integration_name": "helpdesk", "tenant_id": "t1"}
@@ -218,4 +218,4 @@ def test_accounts_of_an_integration_that_can_not_be_read_are_shown_without_anyth
     (shown,) = service_of.list(ENVIRONMENT, ListFilters()).result
 
     assert (shown, service_of.get(ENVIRONMENT, here.id)) == (here, here)
-    assert ShownContexts(unreadable).of(here) == {"subdomain": MASK}
+    assert ShownContexts(unreadable).mask(here) == {"subdomain": MASK}

@@ -37,7 +37,7 @@ def job_service(table: Any) -> JobService:
 
 
 def webhook_service(table: Any) -> WebhookService:
-    return WebhookService(table, tester=None, wake=print)  # type: ignore[arg-type]
+    return WebhookService(table, send_test=None, wake=print)  # type: ignore[arg-type]
 
 
 def account_service(table: Any) -> Any:

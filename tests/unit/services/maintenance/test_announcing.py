@@ -12,10 +12,10 @@ from app.engine.objects.webhooks import Webhook
 from app.engine.runs.work import PendingEvent
 from app.engine.status import DeliveryStatus
 from app.services.maintenance.announcing import MOST_TAKEN, Announcing
-from app.services.units.sending import Sending
+from app.services.units.delivery_pool import DeliveryPool
 from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
-from tests.unit.services.service_fakes import PENDING, FakeBell, FakeClock, FakeReceiver, SendAnswer
+from tests.unit.services.service_fakes import PENDING, FakeClock, FakeDispatcher, FakeReceiver, SendAnswer
 from tests.unit.services.service_setting import FakeWebhooks
 from tests.unit.services.service_tables import ENVIRONMENT, webhook
 
@@ -81,10 +81,10 @@ class Place:
     def __init__(self, waiting: Sequence[PendingEvent], *answers: SendAnswer, is_active: bool = True) -> None:
         self.announcements, self.receiver = FakeAnnouncements([*waiting]), FakeReceiver(*answers)
         self.webhooks = Unreadable(webhook, webhook(is_active=is_active))
-        self.sending = Sending(self.receiver, FakeBell(), most=8)
+        self.pool = DeliveryPool(self.receiver, FakeDispatcher(), most=8)
         health = WebhookHealth(webhooks=self.webhooks, clock=CLOCK, settings=SETTINGS)
         self.announcing = Announcing(
-            announcements=self.announcements, health=health, sending=self.sending, clock=CLOCK, settings=SETTINGS
+            announcements=self.announcements, health=health, pool=self.pool, clock=CLOCK, settings=SETTINGS
         )
 
     def send(self) -> FakeAnnouncements:
@@ -98,7 +98,7 @@ def test_event_is_settled_when_it_is_answered_and_nobody_waits_for_that() -> Non
 
     here.receiver.futures[0].set_result(204)
 
-    assert here.sending.join(30)
+    assert here.pool.join(30)
     assert here.announcements.ends == {"event-0": (DeliveryStatus.DELIVERED, None)}
 
 
@@ -115,9 +115,9 @@ def test_event_that_a_stopping_daemon_leaves_is_given_back() -> None:
     here = Place([event()], PENDING)
     here.send()
 
-    here.sending.stop_within(0.0)
+    here.pool.stop_within(0.0)
 
-    assert here.sending.join(30)
+    assert here.pool.join(30)
     assert (here.announcements.released, here.announcements.failed) == (["event-0"], {})
 
 

@@ -162,7 +162,7 @@ def test_row_that_breaks_is_told_to_its_owner_and_skipped_longer_each_time() -> 
     pauses = []
 
     for _ in range(8):
-        assert rows.handle("bad", lambda: 1 / 0, tell=told.append) is None
+        assert rows.handle("bad", lambda: 1 / 0, report=told.append) is None
         assert rows.handle("good", lambda: "done") == "done"
         assert rows.skipped() == ["bad"]
         began = now[0]
@@ -206,9 +206,9 @@ def test_owner_is_told_what_an_error_of_our_own_says_and_no_other_text() -> None
     def act(error: Exception) -> None:
         raise error
 
-    rows.handle("a", lambda: act(UnreadableSecretError("no key opens it")), tell=told.append)
-    rows.handle("b", lambda: act(ValueError("hunter2")), tell=told.append)
-    rows.handle("c", lambda: act(ValueError("hunter2")), tell=lambda _: 1 / 0)
+    rows.handle("a", lambda: act(UnreadableSecretError("no key opens it")), report=told.append)
+    rows.handle("b", lambda: act(ValueError("hunter2")), report=told.append)
+    rows.handle("c", lambda: act(ValueError("hunter2")), report=lambda _: 1 / 0)
 
     assert told == ["no key opens it", "it broke with ValueError"]
     assert rows.skipped() == ["a", "b", "c"]
@@ -222,7 +222,7 @@ def test_row_that_finds_postgres_away_lets_the_others_go_first() -> None:
         raise StoreUnavailableError
 
     with pytest.raises(StoreUnavailableError):
-        rows.handle("a", act, tell=told.append)
+        rows.handle("a", act, report=told.append)
 
     assert (rows.skipped(), told) == (["a"], [])
     now[0] = 1.0

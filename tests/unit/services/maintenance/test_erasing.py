@@ -8,8 +8,8 @@ import pytest
 
 from app.engine.objects.accounts import Erasure, ErasureStatus
 from app.engine.objects.environments import EnvironmentId
+from app.services.maintenance.duty_rows import TURN_SECONDS, Pace
 from app.services.maintenance.erasing import BATCH, ErasureDuty
-from app.services.maintenance.pace import TURN_SECONDS, Pace
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -81,12 +81,12 @@ def world() -> World:
 
 @pytest.fixture
 def erasing(world: World) -> ErasureDuty:
-    return ErasureDuty(world, world, Pace(monotonic=world.monotonic, pause=world.pause))
+    return ErasureDuty(world, world.stop, Pace(monotonic=world.monotonic, pause=world.pause))
 
 
 def test_erasures_go_on_in_turn_until_nothing_is_left(world: World, erasing: ErasureDuty) -> None:
     world.rows = {"a": 3 * BATCH, "b": BATCH}
-    (duty,) = erasing.duties()
+    (duty,) = erasing.build_duties()
 
     assert duty.do() is False
 
@@ -97,7 +97,7 @@ def test_live_runs_of_an_account_are_ended_first(world: World, erasing: ErasureD
     world.rows, world.resources = {"a": 1, "b": 1}, {"b": "users"}
     world.live = {"account of a": ["run-1", "run-2"], "account of b": ["run-3"]}
 
-    assert erasing.turn() is False
+    assert erasing.run_turn() is False
 
     assert world.done == ["stop run-1", "stop run-2", "a", "b"]
 
@@ -105,7 +105,7 @@ def test_live_runs_of_an_account_are_ended_first(world: World, erasing: ErasureD
 def test_turn_makes_room_after_its_time(world: World, erasing: ErasureDuty) -> None:
     world.rows = {"a": 1000 * BATCH}
 
-    assert erasing.turn() is True
+    assert erasing.run_turn() is True
 
     assert world.now == pytest.approx(TURN_SECONDS, abs=0.3)
 
@@ -113,8 +113,8 @@ def test_turn_makes_room_after_its_time(world: World, erasing: ErasureDuty) -> N
 def test_erasure_that_breaks_is_told_and_keeps_nobody(world: World, erasing: ErasureDuty) -> None:
     world.rows, world.broken = {"a": BATCH, "b": 2 * BATCH}, {"a"}
 
-    assert erasing.turn() is False
-    assert erasing.turn() is False
+    assert erasing.run_turn() is False
+    assert erasing.run_turn() is False
 
     assert world.done == ["a", "b", "b"]
     assert world.told == {"a": "it broke with ValueError"}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app.services.maintenance.key_rotation import KeyRotation
-from app.store.secrets.encryption_keys import DataKey
+from app.services.maintenance.ports import DataKey
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 

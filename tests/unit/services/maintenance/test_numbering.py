@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from app.services.maintenance.numbering import BATCH, Numbering, NumberingPlace
-from app.services.maintenance.pace import Pace
+from app.services.maintenance.duty_rows import Pace
+from app.services.maintenance.numbering import BATCH, Numbering
+from app.services.maintenance.ports import NumberingPlace
 
 
 @dataclass
@@ -49,7 +50,7 @@ def numbering(numbers: FakeNumbers) -> Numbering:
 
 def test_all_accounts_are_numbered_and_then_there_is_nothing_to_do() -> None:
     numbers = FakeNumbers({"a": BATCH + 1, "b": 0, "c": 3})
-    (duty,) = numbering(numbers).duties()
+    (duty,) = numbering(numbers).build_duties()
 
     assert [duty.do(), duty.do()] == [False, False]
 
@@ -60,8 +61,8 @@ def test_all_accounts_are_numbered_and_then_there_is_nothing_to_do() -> None:
 def test_next_leader_goes_on_from_where_the_last_one_came_to() -> None:
     numbers = FakeNumbers({"a": 3 * BATCH, "b": 1}, seconds=1.5)
 
-    assert numbering(numbers).turn() is True
-    assert numbering(numbers).turn() is True
+    assert numbering(numbers).run_turn() is True
+    assert numbering(numbers).run_turn() is True
 
     assert numbers.batches == ["a", "a", "a", "a"]
     assert not numbers.is_finished
@@ -71,21 +72,21 @@ def test_account_that_breaks_is_passed_over_and_come_back_to() -> None:
     numbers = FakeNumbers({"a": 1, "b": 1}, broken={"a"})
     duty = numbering(numbers)
 
-    assert duty.turn() is False
+    assert duty.run_turn() is False
     assert (numbers.left, numbers.is_finished, numbers.at) == ({"a": 1, "b": 0}, False, None)
     numbers.broken.clear()
-    assert duty.turn() is False
+    assert duty.run_turn() is False
 
     assert (numbers.left, numbers.is_finished) == ({"a": 0, "b": 0}, True)
 
 
 def test_account_that_a_leader_has_left_is_come_back_to_by_the_next_one() -> None:
     numbers = FakeNumbers({"a": 1, "b": BATCH, "c": 1}, broken={"a"}, seconds=1.5)
-    assert numbering(numbers).turn() is True
+    assert numbering(numbers).run_turn() is True
     numbers.broken.clear()
     successor = numbering(numbers)
 
-    while successor.turn() or not numbers.is_finished:
+    while successor.run_turn() or not numbers.is_finished:
         assert len(numbers.batches) < 20
 
     assert numbers.left == {"a": 0, "b": 0, "c": 0}
@@ -93,6 +94,6 @@ def test_account_that_a_leader_has_left_is_come_back_to_by_the_next_one() -> Non
 
 @pytest.mark.parametrize("numbers", [FakeNumbers({}), FakeNumbers({"a": 1}, is_finished=True)], ids=["none", "done"])
 def test_nothing_is_done_where_nothing_is_to_do(numbers: FakeNumbers) -> None:
-    assert numbering(numbers).turn() is False
+    assert numbering(numbers).run_turn() is False
 
     assert (numbers.batches, numbers.is_finished) == ([], True)

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from app.services.maintenance import pace
-from app.services.maintenance.pace import Pace
+from app.services.maintenance import duty_rows
+from app.services.maintenance.duty_rows import Pace
 
 
 def test_a_batch_is_followed_by_as_long_a_rest_up_to_a_second() -> None:
@@ -21,7 +21,7 @@ def test_a_batch_is_followed_by_as_long_a_rest_up_to_a_second() -> None:
 
 
 def test_a_batch_that_hangs_keeps_no_other_from_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "_LONGEST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(duty_rows, "_LONGEST_WAIT_SECONDS", 0.01)
     taking = Pace(pause=lambda _: None)
     begun, over = threading.Event(), threading.Event()
     hanging = threading.Thread(target=taking.take, args=(lambda: (begun.set(), over.wait(60)),))

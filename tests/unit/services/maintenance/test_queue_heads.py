@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from app.engine.errors import BrokerUnavailableError
-from app.services.maintenance.queue_heads import QueueHeads, QueueState
+from app.services.maintenance.queue_heads import QueueHeads
+from app.services.ports import QueueState
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SETTLE = 20.0
@@ -35,7 +36,7 @@ class World:
     def is_lost(self, rung: float, state: QueueState) -> bool:
         """Whether what was rung so many seconds after noon counts as lost."""
         self.queues.states["a"] = state
-        return NOON + timedelta(seconds=rung) < self.heads.lost_before(QUEUES)["a"].at
+        return NOON + timedelta(seconds=rung) < self.heads.find_lost(QUEUES)["a"].at
 
 
 def waits(sent: float) -> QueueState:
@@ -46,7 +47,7 @@ def test_everything_of_an_empty_queue_is_lost_at_once() -> None:
     world = World(now=100.0)
 
     assert world.is_lost(99.0, QueueState(is_empty=True, is_timed=True))
-    assert world.heads.lost_before(QUEUES)["a"].is_empty
+    assert world.heads.find_lost(QUEUES)["a"].is_empty
 
 
 def test_what_was_rung_after_the_next_message_was_sent_waits_however_long() -> None:
@@ -86,7 +87,7 @@ def test_broker_that_shows_no_order_leaves_it_to_the_pauses() -> None:
     world = World()
 
     assert world.is_lost(10_000.0, QueueState(is_empty=False))
-    assert not world.heads.lost_before(QUEUES)["a"].is_empty
+    assert not world.heads.find_lost(QUEUES)["a"].is_empty
 
 
 def test_broker_is_not_asked_about_nothing() -> None:
@@ -94,4 +95,4 @@ def test_broker_is_not_asked_about_nothing() -> None:
         def look_at(self, queues: Sequence[str]) -> Mapping[str, QueueState]:
             raise BrokerUnavailableError
 
-    assert QueueHeads(Away(), settle_seconds=SETTLE, monotonic=lambda: 0.0).lost_before([]) == {}
+    assert QueueHeads(Away(), settle_seconds=SETTLE, monotonic=lambda: 0.0).find_lost([]) == {}

@@ -39,11 +39,7 @@ class FakeDaemons:
             updated_at=NOON,
         )
 
-    def heard(self, daemon_id: str, status: DaemonStatus) -> None:
-        old = self.rows[daemon_id]
-        self.register(daemon_id, group_key=old.group_key, label=old.label, metadata={"heard": status})
-
-    def note_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
+    def record_failing(self, daemon_id: str, faults: Mapping[str, JsonObject]) -> None:
         self.failing = {**faults}
 
     def failing_duties(self, *, within_seconds: float) -> JsonObject:
@@ -119,7 +115,7 @@ def _service() -> RecordService:
 @pytest.fixture
 def daemons() -> FakeDaemons:
     made = FakeDaemons()
-    DaemonService(made).register("d1", group_key="blue", label="one", metadata={})
+    made.register("d1", group_key="blue", label="one", metadata={})
     return made
 
 
@@ -168,14 +164,6 @@ def test_unknown_daemon_is_not_there(daemons: FakeDaemons) -> None:
         DaemonService(daemons).get("d2")
 
 
-def test_daemon_tells_how_it_stands(daemons: FakeDaemons) -> None:
-    service = DaemonService(daemons)
-
-    service.heard("d1", DaemonStatus.STOPPING)
-
-    assert service.get("d1").metadata["heard"] is DaemonStatus.STOPPING
-
-
 FAULT: JsonObject = {"retention": {"since": "2026-03-01T12:00:00.000Z", "failures": 3, "error": "DataError"}}
 
 
@@ -199,7 +187,7 @@ def test_health_tells_what_is_there(
         daemons=daemons,
         silence_seconds=60,
     )
-    DaemonService(daemons).note_failing("d1", failing)
+    daemons.record_failing("d1", failing)
     serves = postgres != "unreachable"
     seen: JsonObject = {"duties": failing, "daemons": {"blue": 1}} if serves else {"duties": {}, "daemons": {}}
 

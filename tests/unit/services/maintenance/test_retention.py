@@ -7,8 +7,9 @@ import pytest
 
 from app.engine.errors import StoreUnavailableError
 from app.services.maintenance.duties import Duty
-from app.services.maintenance.pace import TURN_SECONDS, Pace
-from app.services.maintenance.retention import BATCH, RUNS_AT_ONCE, ExpiredRun, PrunedRuns, Retention, RowsLeftError
+from app.services.maintenance.duty_rows import TURN_SECONDS, Pace
+from app.services.maintenance.ports import ExpiredRun, PrunedRuns
+from app.services.maintenance.retention import BATCH, RUNS_AT_ONCE, Retention, RowsLeftError
 from app.settings import Settings
 
 SETTINGS = Settings(database_url="", broker_url="", encryption_key="")
@@ -29,7 +30,7 @@ class Clock:
 
 
 @dataclass
-class FakeAttic:
+class FakePrunableRows:
     """Counts what is left; rows of one kind are numbered, and some of them break the batch that they are in."""
 
     clock: Clock
@@ -43,7 +44,7 @@ class FakeAttic:
     batches: list[int] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Callable[..., int]:
-        kind = name.removeprefix("forget_")
+        kind = name.removeprefix("prune_").replace("occurrences", "fires")
         if kind not in KINDS:
             raise AttributeError(name)
         return lambda *, limit, skip, **_: self._forget(kind, limit, skip)
@@ -88,21 +89,21 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def prunable(clock: Clock) -> FakeAttic:
-    return FakeAttic(clock)
+def prunable(clock: Clock) -> FakePrunableRows:
+    return FakePrunableRows(clock)
 
 
-def duties(prunable: FakeAttic, settings: Settings = SETTINGS) -> dict[str, Duty]:
+def duties(prunable: FakePrunableRows, settings: Settings = SETTINGS) -> dict[str, Duty]:
     pace = Pace(monotonic=prunable.clock, pause=prunable.clock.pause)
-    made = Retention(prunable, settings, pace).duties()  # type: ignore[arg-type]  # its methods are made on demand
+    made = Retention(prunable, settings, pace).build_duties()  # type: ignore[arg-type]  # its methods are made on demand
     return {duty.name.removeprefix("forgetting "): duty for duty in made}
 
 
-def test_each_kind_is_a_duty_of_its_own(prunable: FakeAttic) -> None:
+def test_each_kind_is_a_duty_of_its_own(prunable: FakePrunableRows) -> None:
     assert set(duties(prunable)) == KINDS
 
 
-def test_zero_keeps_for_ever(prunable: FakeAttic) -> None:
+def test_zero_keeps_for_ever(prunable: FakePrunableRows) -> None:
     periods = ("run", "delivered", "tombstone", "daemon")
     settings = replace(SETTINGS, **{f"{period}_retention_seconds": 0 for period in periods})
 
@@ -110,7 +111,7 @@ def test_zero_keeps_for_ever(prunable: FakeAttic) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS - {"runs"}))
-def test_turn_goes_on_until_nothing_is_left(prunable: FakeAttic, kind: str) -> None:
+def test_turn_goes_on_until_nothing_is_left(prunable: FakePrunableRows, kind: str) -> None:
     prunable.rows[kind] = list(range(5 * BATCH + 1))
 
     assert duties(prunable)[kind].do() is False
@@ -119,7 +120,9 @@ def test_turn_goes_on_until_nothing_is_left(prunable: FakeAttic, kind: str) -> N
     assert prunable.batches == [BATCH] * 6
 
 
-def test_turn_makes_room_after_its_time_having_rested_as_long_as_it_worked(prunable: FakeAttic, clock: Clock) -> None:
+def test_turn_makes_room_after_its_time_having_rested_as_long_as_it_worked(
+    prunable: FakePrunableRows, clock: Clock
+) -> None:
     prunable.rows["bodies"], prunable.batch_seconds = list(range(100 * BATCH)), 0.25
 
     assert duties(prunable)["bodies"].do() is True
@@ -128,7 +131,7 @@ def test_turn_makes_room_after_its_time_having_rested_as_long_as_it_worked(pruna
     assert clock.now == TURN_SECONDS
 
 
-def test_row_that_breaks_its_batch_is_found_and_passed_over(prunable: FakeAttic) -> None:
+def test_row_that_breaks_its_batch_is_found_and_passed_over(prunable: FakePrunableRows) -> None:
     prunable.rows["bodies"] = list(range(3000))
     prunable.broken = frozenset({700, 2500})
     duty = duties(prunable)["bodies"]
@@ -143,7 +146,7 @@ def test_row_that_breaks_its_batch_is_found_and_passed_over(prunable: FakeAttic)
     assert prunable.rows["bodies"] == []
 
 
-def test_pass_ends_where_hardly_anything_can_be_removed(prunable: FakeAttic) -> None:
+def test_pass_ends_where_hardly_anything_can_be_removed(prunable: FakePrunableRows) -> None:
     prunable.rows["bodies"] = list(range(1000))
     prunable.broken = frozenset(range(1000))
     duty = duties(prunable)["bodies"]
@@ -156,7 +159,7 @@ def test_pass_ends_where_hardly_anything_can_be_removed(prunable: FakeAttic) -> 
 
 
 @pytest.mark.parametrize("kind", ["bodies", "runs"])
-def test_database_that_is_away_is_nobodys_fault(prunable: FakeAttic, kind: str) -> None:
+def test_database_that_is_away_is_nobodys_fault(prunable: FakePrunableRows, kind: str) -> None:
     prunable.rows["bodies"], prunable.runs = [1], {"a": 1, "b": 1}
     prunable.is_away = True
     duty = duties(prunable)[kind]
@@ -170,7 +173,7 @@ def test_database_that_is_away_is_nobodys_fault(prunable: FakeAttic, kind: str) 
     assert (prunable.runs == {}) is (kind == "runs")
 
 
-def test_runs_go_many_at_a_time_and_those_that_are_needed_stay(prunable: FakeAttic) -> None:
+def test_runs_go_many_at_a_time_and_those_that_are_needed_stay(prunable: FakePrunableRows) -> None:
     prunable.runs = {f"run-{number:04}": 3 for number in range(450)}
     prunable.kept_runs = frozenset({"run-0007", "run-0400"})
 
@@ -180,7 +183,7 @@ def test_runs_go_many_at_a_time_and_those_that_are_needed_stay(prunable: FakeAtt
     assert prunable.batches == [RUNS_AT_ONCE] * 4 + [48]
 
 
-def test_run_with_many_rows_goes_batch_by_batch(prunable: FakeAttic) -> None:
+def test_run_with_many_rows_goes_batch_by_batch(prunable: FakePrunableRows) -> None:
     prunable.runs = {"a": 2 * BATCH + 5}
 
     assert duties(prunable)["runs"].do() is False
@@ -189,7 +192,7 @@ def test_run_with_many_rows_goes_batch_by_batch(prunable: FakeAttic) -> None:
     assert len(prunable.batches) == 3
 
 
-def test_run_that_can_not_be_removed_is_found_and_skipped_for_a_while(prunable: FakeAttic, clock: Clock) -> None:
+def test_run_that_can_not_be_removed_is_found_and_skipped_for_a_while(prunable: FakePrunableRows, clock: Clock) -> None:
     prunable.runs = {f"run-{number:04}": 1 for number in range(300)}
     prunable.broken_runs = frozenset({"run-0042"})
     duty = duties(prunable)["runs"]

@@ -9,7 +9,7 @@ from app.engine.errors import StoreUnavailableError
 from app.engine.runs.work import WakeUp
 from app.engine.status import RunStatus
 from app.services.maintenance.duties import DueWork, Duties, Duty, start_here
-from app.services.maintenance.queue_heads import LostBefore
+from app.services.maintenance.ports import LostBefore
 from app.services.maintenance.sweeping import BATCH, SweepDuties, Sweeper
 from tests.unit.services.service_fakes import FakeClock
 from tests.unit.services.service_moves import resource_state
@@ -117,7 +117,7 @@ def sweeper(here: Setting, neglected: Neglected, *others: Duty) -> Sweeper:
         settings=here.settings,
         monotonic=lambda: 0.0,
     )
-    duties = Duties([*sweeping.duties(), *others], clock=FakeClock(), monotonic=lambda: 0.0, start=start_here)
+    duties = Duties([*sweeping.build_duties(), *others], clock=FakeClock(), monotonic=lambda: 0.0, start=start_here)
     return Sweeper(look=neglected, duties=duties)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from app import store
 from app.engine.errors import StoreConflictError, StoreReadOnlyError, StoreUnavailableError
-from app.services.runs.conflicts import TRIES, repeated, repeats_conflicts
+from app.services.runs.conflicts import TRIES, repeats_conflicts, retry_on_conflict
 
 WITHOUT = {"LockedRun", "Leadership", "WritingSessions"}
 """Each is more than one transaction, or the leader's own, which comes back by itself."""
@@ -45,7 +45,7 @@ class Store:
 def test_conflict_is_tried_again(times: int) -> None:
     failing = Failing(StoreConflictError(), times)
 
-    assert repeated(failing.ask)() == "answered"
+    assert retry_on_conflict(failing.ask)() == "answered"
     assert failing.asked == times + 1
 
 

@@ -13,9 +13,8 @@ from app.engine.json_types import JsonObject
 from app.engine.record_errors import SourceError
 from app.engine.runs.increments import LowerBounds
 from app.services.ports import FetchedPage, PageCall
-from app.services.runs.drafts import RunDraft
 from app.services.runs.dry_runs import DryRuns
-from app.services.runs.requests import RunRequest
+from app.services.runs.requests import RunDraft, RunRequest
 from tests.unit.services.service_fakes import FakeClock, page
 from tests.unit.services.service_setting import setting
 from tests.unit.services.service_tables import ENVIRONMENT, NOON
@@ -80,7 +79,11 @@ def try_out(source: Source, *resources: JsonObject, account: str = "account", **
         idempotency=None,
     )
     runs = DryRuns(
-        contexts=setting().contexts(), previous=Previous(), source=source, clock=FakeClock(), timeout_seconds=0.01
+        contexts=setting().contexts(),
+        lower_bounds=Previous().lower_bounds,
+        source=source,
+        clock=FakeClock(),
+        timeout_seconds=0.01,
     )
     return runs.try_out(draft)
 

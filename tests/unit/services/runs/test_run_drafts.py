@@ -7,9 +7,9 @@ import pytest
 
 from app.engine.errors import Failure, InvalidInputError
 from app.engine.json_types import JsonObject
-from app.services.contexts.shown_contexts import ShownContexts
-from app.services.runs.drafts import RunDraft, RunDrafts
-from app.services.runs.requests import IdempotencyKey, RunRequest
+from app.services.contexts.account_configs import ShownContexts
+from app.services.runs.drafts import RunDrafts
+from app.services.runs.requests import IdempotencyKey, RunDraft, RunRequest
 from tests.unit.services.service_tables import (
     CONFIG,
     ELSEWHERE,

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from app.engine.errors import Failure, InvalidInputError, NotFoundError
-from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.lists import ListFilters, Page, RowVersion
 from app.engine.objects.runs import RunError, SyncJobRun
@@ -15,12 +14,11 @@ from app.engine.runs.books import Counters
 from app.engine.runs.work import EventDraft
 from app.engine.status import RunStatus
 from app.engine.webhooks import events
-from app.services.contexts.shown_contexts import ShownContexts
-from app.services.runs.drafts import RunDraft, RunDrafts
-from app.services.runs.requests import IdempotencyKey, RunRequest
-from app.services.runs.runs import CreatedRun, RunService
-from app.services.runs.verifying import Verifier
-from app.services.webhooks.health import Announcement
+from app.services.contexts.account_configs import ShownContexts
+from app.services.ports import Announcement
+from app.services.runs.drafts import RunDrafts
+from app.services.runs.requests import CreatedRun, IdempotencyKey, RunDraft, RunRequest
+from app.services.runs.runs import RunService
 from tests.unit.services.service_recounts import recounted
 from tests.unit.services.service_setting import Setting, setting
 from tests.unit.services.service_tables import (
@@ -36,13 +34,6 @@ from tests.unit.services.service_tables import (
 
 REQUEST = RunRequest(sync_job_id="job", integrated_account_id="account")
 KEY = IdempotencyKey(key="k", body_hash=b"h")
-
-
-class FakeDryRuns:
-    """Tells which arguments it would run with."""
-
-    def try_out(self, draft: RunDraft) -> JsonObject:
-        return {"args": draft.args}
 
 
 @dataclass
@@ -94,12 +85,10 @@ class FakeRunStore:
         return Page(result=[], next_cursor=cursor, limit=limit)
 
 
-class FakeRecounts:
-    """Finds that a resource has counted a page too many."""
-
-    def recount(self, run: SyncJobRun) -> RunRecount:
-        resource = recounted(counters=Counters(pages=1))
-        return RunRecount(status=run.status, to_webhook=False, resources=[resource], kept={})
+def recount(run: SyncJobRun) -> RunRecount:
+    """Find that a resource has counted a page too many."""
+    resource = recounted(counters=Counters(pages=1))
+    return RunRecount(status=run.status, to_webhook=False, resources=[resource], kept={})
 
 
 @pytest.fixture
@@ -128,8 +117,8 @@ def service(here: Setting, store: FakeRunStore) -> RunService:
         outbox=store,
         lifecycle=here.lifecycle(),
         resumption=here.resumption(store),
-        dry_runs=FakeDryRuns(),
-        verifier=Verifier(FakeRecounts()),
+        dry_run=lambda draft: {"args": draft.args},
+        recount=recount,
         dispatcher=here.dispatcher,
     )
 

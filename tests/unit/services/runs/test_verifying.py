@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from app.engine.json_types import JsonObject
+from app.engine.objects.runs import SyncJobRun
 from app.engine.runs.audit import EventCount, Recount, RunRecount
 from app.engine.runs.books import Counters
 from app.engine.status import RunStatus
-from app.services.runs.verifying import Verification, Verifier
+from app.services.runs.runs import Verification, verify_run
 from tests.unit.services.service_recounts import recounted
 from tests.unit.services.service_tables import run
 
@@ -51,12 +52,11 @@ def verify(
     status: RunStatus = RunStatus.COMPLETED,
     resources: Sequence[JsonObject] = RESOURCES,
 ) -> Verification:
-    class FakeRecounts:
-        def recount(self, run: Any) -> RunRecount:
-            kept = {} if to_webhook else {"tickets": 3}
-            return RunRecount(status=status, to_webhook=to_webhook, resources=recounts, kept=kept)
+    def recount(run: SyncJobRun) -> RunRecount:
+        kept = {} if to_webhook else {"tickets": 3}
+        return RunRecount(status=status, to_webhook=to_webhook, resources=recounts, kept=kept)
 
-    return Verifier(FakeRecounts()).verify(run(resources=resources))
+    return verify_run(run(resources=resources), recount)
 
 
 def broken(found: Verification) -> list[tuple[str, str, int, int]]:

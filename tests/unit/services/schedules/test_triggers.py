@@ -13,10 +13,10 @@ from app.engine.errors import Failure, InvalidInputError, StoreUnavailableError
 from app.engine.json_types import JsonObject
 from app.engine.objects.environments import EnvironmentId
 from app.engine.objects.triggers import BEGUN, CronTrigger, DueTrigger, read_begun_time
-from app.services.runs.drafts import RunDraft
-from app.services.runs.job_cache import CachedJob
-from app.services.runs.requests import RunRequest
-from app.services.schedules.scheduler import LATEST_SECONDS, Announcement, CronScheduler, ReadyOccurrence
+from app.services.ports import Announcement
+from app.services.runs.requests import CachedJob, RunDraft, RunRequest
+from app.services.schedules.ports import ReadyOccurrence
+from app.services.schedules.scheduler import LATEST_SECONDS, CronScheduler
 from app.services.schedules.triggers import request_of
 from tests.unit.services.service_setting import setting
 from tests.unit.services.service_tables import sync_job

@@ -52,7 +52,7 @@ def test_records_become_rows_and_the_counters_say_so() -> None:
     batch.add_page({}, page({"id": 1}, {"id": 2}))
     batch.add_page({}, page({"id": 3}))
 
-    write = batch.to_write(UNDER_WAY)
+    write = batch.build_write(UNDER_WAY)
 
     assert [row.remote_id for row in write.records.rows(write.records.ids)] == ["1", "2", "3"]
     assert write.counters == Counters(pages=2, fetched=3)
@@ -64,14 +64,14 @@ def test_write_ends_the_unit_with_its_last_element() -> None:
     batch = batch_of(setting())
     batch.add_page({}, page())
 
-    assert batch.to_write(DONE).end is UnitStatus.DONE
+    assert batch.build_write(DONE).end is UnitStatus.DONE
 
 
 def test_resource_that_is_not_persisted_is_only_counted() -> None:
     batch = batch_of(setting([{**TICKETS, "persist": False}]))
     batch.add_page({}, page({"id": 1}))
 
-    write = batch.to_write(DONE)
+    write = batch.build_write(DONE)
 
     assert not write.records
     assert write.counters.fetched == 1
@@ -81,7 +81,7 @@ def test_children_get_units_of_at_most_so_many_elements() -> None:
     batch = batch_of(setting([TICKETS, COMMENTS], children_per_unit=2))
     batch.add_page({}, page({"id": 1, "x": 0}, {"id": 2}, {"id": 3}))
 
-    children = batch.to_write(DONE).children
+    children = batch.build_write(DONE).children
 
     assert {child.resource_id for child in children} == {"id-of-comments"}
     assert [len(child.elements) for child in children] == [2, 1]
@@ -93,7 +93,7 @@ def test_failed_request_skips_one_request_of_each_child() -> None:
     batch.add_error({}, BROKE)
     batch.add_error({}, BROKE)
 
-    write = batch.to_write(DONE)
+    write = batch.build_write(DONE)
 
     assert write.skipped == {"id-of-comments": 2, "id-of-tags": 2}
     assert write.counters == Counters(errors=2)
@@ -104,7 +104,7 @@ def test_record_that_a_childs_loop_can_not_read_skips_that_child_alone() -> None
     batch = batch_of(setting([TICKETS, COMMENTS, TAGS]))
     batch.add_page({}, page({"id": 1, "tags": 5}, {"id": 2, "tags": ["a", "b"]}))
 
-    write = batch.to_write(DONE)
+    write = batch.build_write(DONE)
 
     elements = {child.resource_id: len(child.elements) for child in write.children}
     assert elements == {"id-of-comments": 2, "id-of-tags": 2}
@@ -154,7 +154,7 @@ def test_webhook_run_puts_its_records_into_events_of_a_bounded_size() -> None:
     batch = batch_of(setting(run_fields=WEBHOOK, delivery_batch_bytes=20))
     batch.add_page({}, page({"id": 1}, {"id": 2}, {"id": 3}))
 
-    write = batch.to_write(DONE)
+    write = batch.build_write(DONE)
 
     assert not write.records
     assert [(draft.event, draft.records) for draft in write.events] == [(events.RECORD, 2), (events.RECORD, 1)]
@@ -168,7 +168,7 @@ def test_webhook_run_sends_one_event_for_each_error() -> None:
     batch.add_error({}, BROKE)
     batch.add_error({}, BROKE)
 
-    drafts = batch.to_write(DONE).events
+    drafts = batch.build_write(DONE).events
 
     assert [draft.event for draft in drafts] == [events.RECORD_ERROR] * 2
     assert payloads(drafts)[0]["error"] == {"error": "http_500", "message": "broke", "status": 500}
@@ -179,7 +179,7 @@ def test_webhook_run_in_batch_mode_sends_one_event_for_the_errors_of_a_write() -
     batch.add_error({}, BROKE)
     batch.add_error({}, BROKE)
 
-    (payload,) = payloads(batch.to_write(DONE).events)
+    (payload,) = payloads(batch.build_write(DONE).events)
 
     assert [error["error"] for error in payload["errors"]] == ["http_500", "http_500"]
 
@@ -191,7 +191,7 @@ def test_errors_of_a_batch_travel_apart_by_resource() -> None:
     batch.add_error({}, BROKE)
     batch.add_page({}, page({"tags": 6}))
 
-    sent = payloads(batch.to_write(DONE).events)[1:]
+    sent = payloads(batch.build_write(DONE).events)[1:]
 
     told = {payload["resource"]: [error["error"] for error in payload["errors"]] for payload in sent}
     assert told == {"tags": ["loop_on", "loop_on"], "tickets": ["http_500"]}
@@ -202,7 +202,7 @@ def test_empty_page_makes_neither_rows_nor_events(run_fields: JsonObject) -> Non
     batch = batch_of(setting(run_fields=run_fields))
     batch.add_page({}, page())
 
-    write = batch.to_write(DONE)
+    write = batch.build_write(DONE)
 
     assert (len(write.records), write.events) == (0, [])
 
@@ -211,7 +211,7 @@ def test_webhook_that_is_told_of_changes_gets_the_records_compared() -> None:
     batch = batch_of(setting(run_fields={**WEBHOOK, "changes_only": True}))
     batch.add_page({}, page({"id": 1, "n": "a"}, {"id": 2}))
 
-    write = batch.to_write(UNDER_WAY)
+    write = batch.build_write(UNDER_WAY)
 
     assert write.events == []
     assert write.changes is not None
@@ -227,7 +227,7 @@ def test_events_that_are_not_sent_are_not_made_and_their_records_are_counted() -
     batch.add_page({}, page({"id": 1}, {"id": 2}))
     batch.add_error({}, BROKE)
 
-    write = batch.to_write(UNDER_WAY)
+    write = batch.build_write(UNDER_WAY)
 
     assert write.events == []
     assert (write.counters.withheld, write.counters.queued, write.counters.errors) == (2, 0, 1)
@@ -243,7 +243,7 @@ def test_what_is_told_as_deleted_is_no_row_and_has_no_children() -> None:
     batch.add_page({}, page({"id": 1}, GONE))
     batch.add_page({}, page(GONE, {"id": 2}))
 
-    write = batch.to_write(DONE)
+    write = batch.build_write(DONE)
 
     assert (write.records.ids, write.deleted) == (["1", "2"], ["9"])
     assert write.counters == Counters(pages=2, fetched=4, repeated=1)
@@ -256,7 +256,7 @@ def test_a_page_of_deletions_alone_gives_transforms_nothing() -> None:
     batch = batch_of(setting([DELETING, some]))
     batch.add_page({}, page(GONE))
 
-    write = batch.to_write(DONE)
+    write = batch.build_write(DONE)
 
     assert (write.children, write.deleted, write.has_progress) == ([], ["9"], True)
 
@@ -265,7 +265,7 @@ def test_deletions_of_what_is_not_kept_are_only_left_out() -> None:
     batch = batch_of(setting([{**DELETING, "persist": False}, COMMENTS]))
     batch.add_page({}, page({"id": 1}, GONE))
 
-    write = batch.to_write(DONE)
+    write = batch.build_write(DONE)
 
     assert (write.deleted, len(write.records), len(write.children[0].elements)) == ((), 0, 1)
 
@@ -274,7 +274,7 @@ def test_record_that_does_not_say_whether_it_is_deleted_is_quarantined() -> None
     batch = batch_of(setting([DELETING]))
     batch.add_page({}, page({"id": 1, "gone": 5}, {"id": 2}))
 
-    write = batch.to_write(DONE)
+    write = batch.build_write(DONE)
 
     (error,) = write.errors
     assert (error.code, error.details) == ("deleted_when", {"record_id": "1"})
@@ -286,7 +286,7 @@ def test_webhook_is_told_of_deletions_behind_the_records() -> None:
     batch = batch_of(setting([DELETING], run_fields=WEBHOOK))
     batch.add_page({}, page(GONE, {"id": 1}))
 
-    write = batch.to_write(DONE)
+    write = batch.build_write(DONE)
 
     told = [(payload["meta"], payload["records"]) for payload in payloads(write.events)]
     assert told == [({}, [{"id": 1}]), ({"change": "deleted"}, [{"id": "9"}])]
@@ -299,7 +299,7 @@ def test_webhook_that_is_told_of_changes_gets_deletions_compared() -> None:
     batch = batch_of(setting([DELETING], run_fields={**WEBHOOK, "changes_only": True}))
     batch.add_page({}, page(GONE))
 
-    write = batch.to_write(DONE)
+    write = batch.build_write(DONE)
 
     assert write.changes is not None
     assert (write.changes.deleted, write.changes.records.ids, write.events) == (["9"], [], [])
@@ -311,7 +311,7 @@ def test_deletions_that_are_not_sent_are_withheld() -> None:
     batch = batch_of(setting([DELETING], run_fields={**WEBHOOK, "events_to_send": []}))
     batch.add_page({}, page(GONE))
 
-    write = batch.to_write(DONE)
+    write = batch.build_write(DONE)
 
     assert (write.counters, write.events) == (Counters(pages=1, fetched=1, withheld=1), [])
 
@@ -320,7 +320,7 @@ def test_record_whose_recursion_can_not_be_read_leaves_a_gap() -> None:
     recurse = {"if": "{{resources.tickets.more:bool}}", "config": {"query": {"of": "{{resources.tickets.id}}"}}}
     batch = batch_of(setting([{**TICKETS, "recurse": recurse}]))
     batch.add_page({}, page({"id": 1, "more": False}))
-    was_whole = not batch.to_write(UNDER_WAY).has_gaps
+    was_whole = not batch.build_write(UNDER_WAY).has_gaps
     batch.add_page({}, page({"id": 2}))
 
-    assert (was_whole, batch.to_write(UNDER_WAY).has_gaps) == (True, True)
+    assert (was_whole, batch.build_write(UNDER_WAY).has_gaps) == (True, True)

@@ -45,7 +45,7 @@ def woken() -> list[str]:
 
 @pytest.fixture
 def service(webhooks: FakeTable[Webhook], tester: FakeTester, woken: list[str]) -> WebhookService:
-    return WebhookService(webhooks, tester, wake=woken.append)
+    return WebhookService(webhooks, tester.send_test, wake=woken.append)
 
 
 def test_each_webhook_has_a_secret_of_its_own(service: WebhookService) -> None:

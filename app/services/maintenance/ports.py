@@ -1,0 +1,300 @@
+"""What the leader and daemons need of the store in the background, each as a role; with the values that it returns."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from app.engine.json_types import JsonObject
+from app.engine.objects.accounts import Erasure
+from app.engine.objects.daemons import Daemon
+from app.engine.objects.environments import EnvironmentId
+from app.engine.objects.lists import ListFilters, Page
+from app.engine.runs.work import PendingEvent, WakeUp
+from app.engine.status import DeliveryStatus
+from app.services.maintenance.duties import DueWork
+
+
+class Look(Protocol):
+    """Finds out whether anything is due."""
+
+    def look(self, *, is_thorough: bool) -> DueWork:
+        """Return which duties have work; timers, leases and promised messages always, lost ones when thorough."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostBefore:
+    """Which messages of a queue are lost."""
+
+    at: datetime
+    """Those from before that, as far as nobody has come."""
+    is_empty: bool
+    """Whether nothing of it waits, so that nothing needs to be spared."""
+
+
+class DueUnits(Protocol):
+    """Finds units that wait in vain."""
+
+    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        """List the queues that units were dispatched to, which no daemon has claimed."""
+
+    def dispatch_due(self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int) -> list[WakeUp]:
+        """Mark and list the units to dispatch: those whose timer is due, and those whose message is lost.
+
+        A message is repeated after twice the time of the one before, up to ten minutes; at once where a queue is empty.
+        """
+
+    def redispatch(self, unit_ids: Sequence[str]) -> None:
+        """Mark units as not dispatched: the broker did not take the message."""
+
+
+class DueRuns(Protocol):
+    """Finds runs that wait in vain."""
+
+    def due_queues(self, *, ring_after_seconds: float) -> Sequence[str]:
+        """List the queues of runs that no daemon has taken up although their groups have one."""
+
+    def dispatch_due(
+        self, lost: Mapping[str, LostBefore], *, ring_after_seconds: float, limit: int
+    ) -> Sequence[tuple[str, str]]:
+        """Mark and list ``(run id, queue)`` of runs whose message is lost, on the terms of units."""
+
+    def redispatch(self, run_ids: Sequence[str]) -> None:
+        """Mark runs as not dispatched: the broker did not take the message."""
+
+    def unsettled(self, *, limit: int, skipped: Sequence[str]) -> Sequence[str]:
+        """List started runs without work left that are not settled, but for those to be skipped."""
+
+
+class PromisedMessages(Protocol):
+    """Keeps promised messages."""
+
+    def publish_waiting(
+        self,
+        publish: Callable[[str, str, list[str], str], bool | None],
+        *,
+        older_than_seconds: float,
+        limit: int,
+        skipped: Sequence[str],
+    ) -> int:
+        """Publish what waits for longer than this, until ``publish`` returns False.
+
+        It receives a message's id, task, args and queue. A message for which it returns None stays.
+        """
+
+
+class StuckRuns(Protocol):
+    """Finds runs that are stuck."""
+
+    def stuck(self, *, seconds: float, limit: int, skipped: Sequence[str]) -> Sequence[str]:
+        """List live runs that nobody could work on for so long, but for those to be skipped."""
+
+
+class Announcements(Protocol):
+    """The events of no run that wait."""
+
+    def take_due(
+        self, *, limit: int, most_of_webhook: int, lease_seconds: float
+    ) -> Sequence[tuple[EnvironmentId | None, PendingEvent]]:
+        """Take some whose time has come for so long, in turn over their webhooks, each with its environment.
+
+        None is that of one whose webhook was deleted.
+        """
+
+    def settle(self, event_id: str, end: DeliveryStatus, *, status_code: int | None, error: str | None) -> None:
+        """Write an event's end."""
+
+    def failed_attempt(self, event_id: str, *, status_code: int | None, error: str, wake_seconds: float) -> None:
+        """Write down why an attempt failed; the event is due again later."""
+
+    def release(self, event_id: str, *, wake_seconds: float) -> None:
+        """Give an event back that nobody has sent; it is due again later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """A daemon's report that it lives."""
+
+    daemon_id: str
+    silent_seconds: float | None
+    """How long before the report it took its last message; None when it has not taken one yet."""
+
+
+class HeartbeatRegistry(Protocol):
+    """Keeps when each daemon reported last."""
+
+    def record_heartbeats(self, heartbeats: Sequence[Heartbeat], *, silence_seconds: float | None) -> int:
+        """Record reports; mark daemons without one for so long as stopped (None: none); return how many."""
+
+
+class DaemonStore(Protocol):
+    """Reads the registry of daemons."""
+
+    def get(self, daemon_id: str) -> Daemon | None:
+        """Find one daemon."""
+
+    def list(self, filters: ListFilters) -> Page[Daemon]:
+        """Read a page of daemons."""
+
+    def live_by_group(self, *, within_seconds: float) -> dict[str, int]:
+        """Count the daemons of each group that reported, and took a message, not longer ago than this."""
+
+    def failing_duties(self, *, within_seconds: float) -> JsonObject:
+        """Read which duties fail, and by what, of the daemons that reported not longer ago than this."""
+
+
+class Erasures(Protocol):
+    """Finds what is to be erased, and erases it."""
+
+    def due(self, *, skipped: Sequence[str], limit: int) -> Sequence[Erasure]:
+        """List those that may go on, but for some."""
+
+    def live_runs(self, account_id: str, *, limit: int) -> Sequence[str]:
+        """List runs of an account that have not ended."""
+
+    def erase_some(self, erasure: Erasure, *, limit: int) -> bool:
+        """Erase so many rows, and record the end once none is left; return whether there may be more."""
+
+    def note_error(self, id: str, error: str) -> None:
+        """Record why an erasure does not go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpiredRun:
+    """A run that ended long ago."""
+
+    id: str
+    place: tuple[object, str]
+    """Where it stands among all ended runs."""
+    may_go: bool
+    """False while its events are not delivered, or while the next increment begins where it began."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrunedRuns:
+    """What became of runs that were to be pruned."""
+
+    rows: int
+    is_done: bool
+    """Whether nothing is left of them."""
+
+
+class PrunableRows(Protocol):
+    """Holds what is over; each method removes at most ``limit`` rows in one transaction and returns how many.
+
+    They begin after the ``skip`` oldest, which can not be removed.
+    """
+
+    def prune_bodies(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Empty the bodies of events that were delivered so long ago."""
+
+    def prune_tombstones(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove records that were marked as deleted so long ago."""
+
+    def prune_keys(self, *, limit: int, skip: int) -> int:
+        """Remove idempotency keys that bind nobody any more."""
+
+    def prune_messages(self, *, limit: int, skip: int) -> int:
+        """Remove promised messages about runs that no longer wait for one."""
+
+    def prune_daemons(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove daemons that stopped so long ago."""
+
+    def prune_occurrences(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove what became of triggers' due times so long ago."""
+
+    def prune_calls(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove direct calls that were made so long ago."""
+
+    def prune_announcements(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove events of no run that ended so long ago."""
+
+    def prune_told(self, *, seconds: float, limit: int, skip: int) -> int:
+        """Remove what was sent to webhooks as vanished so long ago."""
+
+    def expired_runs(self, *, seconds: float, after: tuple[object, str] | None, limit: int) -> Sequence[ExpiredRun]:
+        """List runs that ended so long ago, oldest first, on from a place."""
+
+    def prune_runs(self, run_ids: Sequence[str], *, seconds: float, limit: int) -> PrunedRuns:
+        """Remove so many rows of runs, and last the runs themselves; one that lives again is left as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberingPlace:
+    """How far the numbering is."""
+
+    account_id: str | None
+    """The account that it has come to; None at the beginning."""
+
+
+class Numbers(Protocol):
+    """Numbers the records that have no number."""
+
+    def place(self) -> NumberingPlace | None:
+        """Return how far it is; None when all records have numbers."""
+
+    def next_account(self, after: str | None) -> str | None:
+        """Find the next account that has records."""
+
+    def number_some(self, account_id: str, *, limit: int) -> int:
+        """Number so many records of an account, and record that it has come to it; return how many."""
+
+    def begin_anew(self) -> None:
+        """Go over all accounts again."""
+
+    def finish(self) -> None:
+        """Record that all records have numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataKey:
+    """A data key as operators see it."""
+
+    id: str
+    created_at: datetime
+    retired_at: datetime | None
+
+
+class Keys(Protocol):
+    """Keeps the wrapped keys."""
+
+    def current(self) -> tuple[str, bytes] | None:
+        """Return the key that seals."""
+
+    def list(self) -> Sequence[DataKey]:
+        """List the keys, the newest first."""
+
+    def wrapped(self) -> Mapping[str, bytes]:
+        """Return all keys' wrapped forms."""
+
+    def rewrap(self, key_id: str, wrapped: bytes) -> None:
+        """Replace a key's wrapped form."""
+
+    def refuse_unbound(self) -> None:
+        """Have what is bound to no place refused by all processes."""
+
+    def remove(self, key_id: str, *, retired_for_seconds: float) -> bool:
+        """Remove a key that was retired so long ago."""
+
+
+class KeyMaker(Protocol):
+    """Makes and wraps keys."""
+
+    def rotate(self, old_key_id: str | None) -> tuple[str, bytes]:
+        """Make a new key current in the place of an old one; give what is current then."""
+
+    def rewrapped(self, key_id: str, wrapped: bytes) -> bytes:
+        """Wrap a key by the first master key."""
+
+
+class EncryptedRows(Protocol):
+    """The rows in which something is sealed."""
+
+    def reseal_some(self, key_id: str, *, limit: int, unreadable: set[str]) -> int:
+        """Seal some rows anew that another key has sealed, or none for its place; return how many were found.
+
+        One that does not open is named in ``unreadable`` and left as it is; those in it are passed over.
+        """
+
+    def count_by_key(self) -> Mapping[str, int]:
+        """Count the rows by the key that sealed them; without a data key the id is empty."""
