@@ -13,15 +13,19 @@ from app.engine.known_keys.of_items import ITEM
 
 PROJECT_ROOT = Path(__file__).parents[2]
 PAGE = (PROJECT_ROOT / "docs" / "wire.md").read_text()
-CITATION = re.compile(r"wire\.md (?:decision (\d+)|([A-E]\d*))")
+CITATION = re.compile(r"docs/wire\.md (?:decision (\d+)|([A-E]\d*))")
 NOT_LISTED = {"warnings"}
 """What answers have beside the object itself."""
 
 
+def sources() -> list[str]:
+    """Read all modules of the application."""
+    return [path.read_text() for path in (PROJECT_ROOT / "app").rglob("*.py")]
+
+
 def citations() -> set[tuple[str, str]]:
     """List what the code cites: the number of a decision, or the letter of a section."""
-    sources = [path.read_text() for folder in ("app", "tests") for path in (PROJECT_ROOT / folder).rglob("*.py")]
-    return {found for source in sources for found in CITATION.findall(source)}
+    return {found for source in sources() for found in CITATION.findall(source)}
 
 
 def fields_of(section: str) -> set[str]:
@@ -47,6 +51,13 @@ def test_every_citation_leads_to_a_section_or_a_decision() -> None:
     assert {decision for decision, _ in cited if decision} - decisions == set()
     assert {section for _, section in cited if section} - sections == set()
     assert len(cited) >= 10
+
+
+def test_page_is_cited_by_its_path_and_with_a_section() -> None:
+    mentions = [mention for source in sources() for mention in re.findall(r"\S*wire\.md\W+\w+", source)]
+
+    assert [mention for mention in mentions if not CITATION.search(mention + " ") and "decision" not in mention] == []
+    assert [mention for mention in mentions if "docs/wire.md" not in mention] == []
 
 
 @pytest.mark.parametrize(

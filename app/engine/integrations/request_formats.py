@@ -1,4 +1,4 @@
-"""How a method's query and body are written, and its answer read (wire.md A9)."""
+"""How a method's query and body are written, and its answer read (docs/wire.md A9)."""
 
 from dataclasses import dataclass
 from enum import StrEnum

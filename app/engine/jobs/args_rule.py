@@ -1,4 +1,4 @@
-"""A job's own rule for its arguments: JSONata over ``{args}`` that gives what is wrong with them (wire.md C6)."""
+"""A job's own rule for its arguments: JSONata over ``{args}`` that gives what is wrong with them (docs/wire.md C6)."""
 
 from typing import Final
 

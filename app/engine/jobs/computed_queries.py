@@ -1,4 +1,4 @@
-"""A request's query or body that JSONata makes (wire.md A2): an expression in the place of placeholders."""
+"""A request's query or body that JSONata makes (docs/wire.md A2): an expression in the place of placeholders."""
 
 from app.engine.config.reader import type_name
 from app.engine.errors import ComputedQueryError

@@ -1,4 +1,4 @@
-"""Repeat a request for a record of its own answer: a folder's folders, a comment's replies (wire.md C8).
+"""Repeat a request for a record of its own answer: a folder's folders, a comment's replies (docs/wire.md C8).
 
 What is repeated is an element of the same resource, with the id and query to ask for. It also keeps the trail of
 requests that led to it, by which a tree that leads back to itself is noticed.

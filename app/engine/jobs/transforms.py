@@ -1,4 +1,4 @@
-"""A transform: JSONata over a batch of records, whose result takes the batch's place (wire.md C8)."""
+"""A transform: JSONata over a batch of records, whose result takes the batch's place (docs/wire.md C8)."""
 
 from app.engine.config.reader import type_name
 from app.engine.errors import TransformError

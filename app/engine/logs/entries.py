@@ -1,4 +1,4 @@
-"""What the log tells (wire.md B, /log): its kinds, and an entry of each."""
+"""What the log tells (docs/wire.md B, /log): its kinds, and an entry of each."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""An integration as one environment uses it (wire.md A9)."""
+"""An integration as one environment uses it (docs/wire.md A9)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

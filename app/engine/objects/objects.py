@@ -50,7 +50,7 @@ class ApiToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integration:
-    """How one third-party API is spoken to (wire.md A9); ``config`` is the raw, validated JSON."""
+    """How one third-party API is spoken to (docs/wire.md A9); ``config`` is the raw, validated JSON."""
 
     id: str
     environment_id: EnvironmentId
@@ -110,7 +110,7 @@ class IntegratedAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnifiedModel:
-    """Resources that mean the same at every integration (wire.md A10)."""
+    """Resources that mean the same at every integration (docs/wire.md A10)."""
 
     id: str
     environment_id: EnvironmentId
@@ -156,7 +156,7 @@ class UnifiedModelMethod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncJob:
-    """What to pull, described once (wire.md A1); ``resources`` is the raw, validated list."""
+    """What to pull, described once (docs/wire.md A1); ``resources`` is the raw, validated list."""
 
     id: str
     environment_id: EnvironmentId
@@ -233,7 +233,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncJobRun:
-    """One run of a sync job (wire.md A3)."""
+    """One run of a sync job (docs/wire.md A3)."""
 
     id: str
     environment_id: EnvironmentId

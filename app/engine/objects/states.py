@@ -1,4 +1,4 @@
-"""What is kept from one run to the next (wire.md A5)."""
+"""What is kept from one run to the next (docs/wire.md A5)."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Templates of sync jobs (wire.md A6)."""
+"""Templates of sync jobs (docs/wire.md A6)."""
 
 from dataclasses import dataclass
 from datetime import datetime

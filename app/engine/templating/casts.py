@@ -1,4 +1,4 @@
-"""What a placeholder's cast makes of a value (wire.md C5: JavaScript's rules, without what JSON can not hold).
+"""What a placeholder's cast makes of a value (docs/wire.md C5: JavaScript's rules, without what JSON can not hold).
 
 Every cast but ``str``, ``segment`` and ``encoded`` takes away the whitespace around a text, and leaves what it can not
 read; only text for an object is an error, told by ValueError.

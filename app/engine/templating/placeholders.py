@@ -1,4 +1,4 @@
-"""Placeholders such as ``{{args.user_id:int}}`` in any JSON value, parsed once and resolved many times (wire.md C5).
+"""Placeholders such as ``{{args.user_id:int}}`` in any JSON value, parsed once, resolved many times (docs/wire.md C5).
 
 A value that is one placeholder gives a typed value; placeholders within text give text. What one gives is never read
 again. What is meant as one and can not be read is refused; ``{{"{{"}}`` gives two braces as they are.

@@ -1,4 +1,4 @@
-"""How one method of a unified API is carried out by one integration (wire.md A10): read, and checked whole.
+"""How one method of a unified API is carried out by one integration (docs/wire.md A10): read, and checked whole.
 
 Its keys are those of ``known_keys.of_unified``; others are refused where it is saved.
 """
