@@ -107,7 +107,7 @@ def draw_run_path() -> str:
     for x, label in ((20, "API"), (260, "Postgres"), (500, "broker")):
         drawing.frame((x, 20, 200, 90), label)
     drawing.box((35, 45, 170, 52), "POST /sync-job-run", under="validate, plan")
-    drawing.box((275, 45, 170, 52), "run, resources, outbox", under="one transaction", colour="green")
+    drawing.box((275, 45, 170, 52), "run and outbox", under="one transaction", colour="green")
     drawing.box((515, 45, 170, 52), "start_run", under="queue daemon-group.<key>", colour="orange")
     drawing.frame((20, 150, 680, 210), "daemon")
     drawing.box((535, 180, 145, 52), "start", under="run is running")
@@ -126,7 +126,6 @@ def draw_run_path() -> str:
         "M268,285 L268,234",
     ):
         drawing.arrow(path)
-    drawing.note(480, 62, "dispatch")
     drawing.note(276, 262, "next page, or hand back", anchor="start")
     for x in (268, 608):
         drawing.arrow(f"M{x},390 L{x},339", dashed=True)
