@@ -107,7 +107,7 @@ class ExactJson(JSONProvider):
 
 
 class SingleSlashes:
-    """Collapses ``//`` in paths: the official SDKs send it (wire.md E)."""
+    """Collapses ``//`` in paths: the official SDKs send it (docs/wire.md E)."""
 
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
         self._application = application

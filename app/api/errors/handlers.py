@@ -1,4 +1,4 @@
-"""Answer every error in one form: ``{statusCode, error, message, details: {failures}}`` (wire.md decision 3)."""
+"""Answer every error in one form: ``{statusCode, error, message, details: {failures}}`` (docs/wire.md decision 3)."""
 
 import logging
 import re

@@ -26,7 +26,7 @@ def status_of(error: RecordError) -> HTTPStatus:
 
 
 def details_of(error: RecordError) -> JsonObject:
-    """Return what an answer holds beside its message (wire.md B)."""
+    """Return what an answer holds beside its message (docs/wire.md B)."""
     if not isinstance(error, SourceError):
         return {}
     raw = _raw(error.answer)

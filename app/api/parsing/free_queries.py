@@ -1,4 +1,4 @@
-"""Read queries of any content: ``a[b]=x`` is an object, ``a[]=x`` and a repeated ``a`` are arrays (wire.md B)."""
+"""Read queries of any content: ``a[b]=x`` is an object, ``a[]=x`` and a repeated ``a`` are arrays (docs/wire.md B)."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""An integration's config (wire.md A9): how one third-party API is called, checked whole and typed."""
+"""An integration's config (docs/wire.md A9): how one third-party API is called, checked whole and typed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

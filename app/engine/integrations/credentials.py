@@ -1,4 +1,4 @@
-"""The ``credentials`` part of an integration's config (wire.md A9): how accounts sign in, and how tokens are renewed.
+"""The ``credentials`` part of an integration's config (docs/wire.md A9): how accounts sign in and tokens are renewed.
 
 One object with a ``format``, or a map from formats to objects. Only OAuth 2 says more than what a form asks a person.
 """

@@ -1,4 +1,4 @@
-"""How a method's address, query and body are written, and its answer read (wire.md A9)."""
+"""How a method's address, query and body are written, and its answer read (docs/wire.md A9)."""
 
 import re
 from dataclasses import dataclass

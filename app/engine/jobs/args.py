@@ -1,4 +1,4 @@
-"""The arguments of a run, checked against its job's args_schema and args_validation (wire.md C6)."""
+"""The arguments of a run, checked against its job's args_schema and args_validation (docs/wire.md C6)."""
 
 import copy
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""A sync job's resources: the flat list of wire.md A2, checked whole and typed."""
+"""A sync job's resources: the flat list of docs/wire.md A2, checked whole and typed."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The items of a sync job's flat list (wire.md A2), as values."""
+"""The items of a sync job's flat list (docs/wire.md A2), as values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

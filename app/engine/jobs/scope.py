@@ -1,8 +1,8 @@
 """What a request's placeholders see, and the elements that a request is repeated for.
 
 An element is small JSON that is kept with its unit: ``{"parents": {name: kept fields}, "loop": value}``. A recursion
-(wire.md C8) repeats a request for a record of its own answer: its element also has the id and query to ask for, and the
-trail of requests that led to it, by which a circle is found.
+(docs/wire.md C8) repeats a request for a record of its own answer: its element also has the id and query to ask for,
+and the trail of requests that led to it, by which a circle is found.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The two dialects of an args_schema, turned into plain JSON Schema (wire.md C6).
+"""The two dialects of an args_schema, turned into plain JSON Schema (docs/wire.md C6).
 
 Flat: ``{name: {type, format, required, description, default}}``. Object: ``{type: "object", properties: {...}}``. In
 both, a property may say ``required: true`` of itself, beside JSON Schema's own list of names.

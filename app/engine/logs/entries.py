@@ -1,4 +1,4 @@
-"""The log (wire.md B, /log): its kinds, and an entry of each."""
+"""The log (docs/wire.md B, /log): its kinds, and an entry of each."""
 
 from dataclasses import dataclass
 from datetime import datetime

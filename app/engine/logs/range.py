@@ -1,4 +1,4 @@
-"""How far back one look at the log may reach: a month (wire.md B)."""
+"""How far back one look at the log may reach: a month (docs/wire.md B)."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

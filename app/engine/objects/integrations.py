@@ -1,4 +1,4 @@
-"""Integrations, and what an environment changes about one (wire.md A9)."""
+"""Integrations, and what an environment changes about one (docs/wire.md A9)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from app.engine.paths import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integration:
-    """How one third-party API is spoken to (wire.md A9); ``config`` is the raw, validated JSON."""
+    """How one third-party API is spoken to (docs/wire.md A9); ``config`` is the raw, validated JSON."""
 
     id: str
     environment_id: EnvironmentId

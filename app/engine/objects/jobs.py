@@ -1,4 +1,4 @@
-"""Sync jobs (wire.md A1), and their templates (wire.md A6)."""
+"""Sync jobs (docs/wire.md A1), and their templates (docs/wire.md A6)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from app.engine.objects.environments import EnvironmentId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncJob:
-    """What to pull, described once (wire.md A1); ``resources`` is the raw, validated list."""
+    """What to pull, described once (docs/wire.md A1); ``resources`` is the raw, validated list."""
 
     id: str
     environment_id: EnvironmentId

@@ -1,4 +1,4 @@
-"""Runs (wire.md A3), their errors, and the states that are kept from one run to the next (wire.md A5)."""
+"""Runs (docs/wire.md A3), their errors, and the states that are kept from one run to the next (docs/wire.md A5)."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ from app.engine.times import format_utc, format_utc_or_none
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncJobRun:
-    """One run of a sync job (wire.md A3)."""
+    """One run of a sync job (docs/wire.md A3)."""
 
     id: str
     environment_id: EnvironmentId

@@ -1,4 +1,4 @@
-"""A sync job's cron trigger, as it is stored and shown (wire.md A4)."""
+"""A sync job's cron trigger, as it is stored and shown (docs/wire.md A4)."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Unified models, and how integrations map their methods (wire.md A10)."""
+"""Unified models, and how integrations map their methods (docs/wire.md A10)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from app.engine.objects.environments import EnvironmentId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnifiedModel:
-    """Resources that mean the same at every integration (wire.md A10)."""
+    """Resources that mean the same at every integration (docs/wire.md A10)."""
 
     id: str
     environment_id: EnvironmentId

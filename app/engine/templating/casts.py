@@ -1,4 +1,4 @@
-"""The casts of placeholders (wire.md C5: JavaScript's rules, without what JSON can not hold).
+"""The casts of placeholders (docs/wire.md C5: JavaScript's rules, without what JSON can not hold).
 
 Every cast but ``str``, ``segment`` and ``encoded`` takes away the whitespace around a text, and leaves what it can not
 read; only text of an object is an error, a ValueError.

@@ -1,4 +1,4 @@
-"""Placeholders such as ``{{args.user_id:int}}`` in any JSON value, parsed once and resolved many times (wire.md C5).
+"""Placeholders such as ``{{args.user_id:int}}`` in any JSON value, parsed once, resolved many times (docs/wire.md C5).
 
 A value that is one placeholder resolves to a typed value; placeholders within text resolve to text, which is not parsed
 again. Text that looks like a placeholder and is none is refused; ``{{"{{"}}`` stands for two braces.

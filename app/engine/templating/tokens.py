@@ -1,4 +1,4 @@
-"""One placeholder, parsed from the text between its braces: ``args.user_id:int|args.id?:1`` (wire.md C5).
+"""One placeholder, parsed from the text between its braces: ``args.user_id:int|args.id?:1`` (docs/wire.md C5).
 
     token        = alternatives ["?:" default]
     alternatives = alternative *("|" alternative)

@@ -1,4 +1,4 @@
-"""How one integration implements one method of a unified API (wire.md A10): read, and checked whole.
+"""How one integration implements one method of a unified API (docs/wire.md A10): read, and checked whole.
 
 Its keys are those of ``known_keys.of_unified``; others are refused where it is saved.
 """

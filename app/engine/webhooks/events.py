@@ -1,4 +1,4 @@
-"""Webhook events (wire.md D): their names, their envelope, their payloads, and record batches cut to a size."""
+"""Webhook events (docs/wire.md D): their names, their envelope, their payloads, and record batches cut to a size."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Sign webhook deliveries in two formats (wire.md decision 15).
+"""Sign webhook deliveries in two formats (docs/wire.md decision 15).
 
 ``X-Truto-Signature``: HMAC-SHA256 of the body, keyed by the secret's text. Standard Webhooks: HMAC-SHA256 of
 ``id.timestamp.body``, keyed by the bytes behind the secret's ``whsec_`` prefix

@@ -1,4 +1,4 @@
-"""Lists in the order that the caller wants, page by page, and narrowed by what wire.md B says of each."""
+"""Lists in the order that the caller wants, page by page, and narrowed by what docs/wire.md B says of each."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
