@@ -1,4 +1,4 @@
-"""What a job's JSONata makes: queries and bodies of requests (docs/wire.md A2), a transform's records (docs/wire.md C8)."""
+"""A job's JSONata: queries and bodies of requests (docs/wire.md A2), a transform's records (docs/wire.md C8)."""
 
 from app.engine.config.reader import name_type
 from app.engine.jobs.items import ResourceItem
