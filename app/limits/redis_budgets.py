@@ -33,7 +33,7 @@ return {done and 1 or 0, done and '' or current, time[1], time[2]}
 class FallbackStore(BudgetStore, Protocol):
     """A store for the meantime."""
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop all: the shared budgets are known again."""
 
 
@@ -61,7 +61,7 @@ class RedisBudgets:
             return await self._meanwhile.swap(account_id, expected=expected, text=text)
         if self._away_until:
             self._away_until = 0.0
-            self._meanwhile.forget()
+            self._meanwhile.clear()
             logger.info("rate budgets are shared again")
         return Swapped(is_done=bool(done), current=current.decode(), now=int(seconds) + int(micros) / 1e6)
 

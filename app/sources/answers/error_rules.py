@@ -19,7 +19,7 @@ from app.sources.exchange.redaction import masked
 _LONGEST_MESSAGE = 500
 
 
-async def found(expression: Expression, request: HttpRequest, response: HttpResponse) -> FoundError | None:
+async def find_error(expression: Expression, request: HttpRequest, response: HttpResponse) -> FoundError | None:
     """Judge an answer; raise SourceError when the expression itself fails, or fails on a body that can not be read."""
     data, fault = await _data(request, response)
     scope = {"response": data, "data": data, "headers": response.plain_headers, "status": response.status}
