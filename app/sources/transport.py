@@ -85,9 +85,9 @@ class Transport:
         request = replace(request, account_id=account_id)
         return await Sending(request, endpoint, gate, config, self._attempt, self._settings, read).run()
 
-    async def aside(self, function: Callable[[], T], *, account_id: str) -> T:
+    async def run_aside(self, function: Callable[[], T], *, account_id: str) -> T:
         """Call a long function beside the loop; awaited on the transport's loop."""
-        return await self._pool().reader.aside(function, account_id=account_id)
+        return await self._pool().reader.run_aside(function, account_id=account_id)
 
     def useful_requests(self, account_id: str) -> int:
         """Return how many requests to an account are worth having under way; callable from any thread."""

@@ -61,7 +61,7 @@ async def _read_document(
         document = await responses.decode(request, response, answer)
         find = partial(_records, document.value, place, config, request, response)
         is_long = response.is_large or computed_parts.are_in(config)
-        records = await response.reader.aside(find) if is_long else find()
+        records = await response.reader.run_aside(find) if is_long else find()
     page = PageAnswer(
         records=records,
         document=document.value,

@@ -24,7 +24,7 @@ async def find_error(expression: Expression, request: HttpRequest, response: Htt
     data, fault = await _data(request, response)
     scope = {"response": data, "data": data, "headers": response.plain_headers, "status": response.status}
     try:
-        result = await response.reader.aside(partial(expression.evaluate, scope))
+        result = await response.reader.run_aside(partial(expression.evaluate, scope))
     except ExpressionError as error:
         if fault is not None:
             raise fault from error

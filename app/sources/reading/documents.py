@@ -62,7 +62,7 @@ class Reader(Protocol):
     async def read(self, body: bytes, charset: str | None, form: AnswerFormat, grow: Grow) -> Document:
         """Read a body in any format but ``auto``; raise UnreadableError or NotReadError."""
 
-    async def aside(self, function: Callable[[], T]) -> T:
+    async def run_aside(self, function: Callable[[], T]) -> T:
         """Call what works on a large document, or evaluates a tenant's expression: it ends, but takes a while."""
 
 
@@ -73,7 +73,7 @@ class ReaderInPlace:
         """Read a body."""
         return read(body, charset, form)
 
-    async def aside(self, function: Callable[[], T]) -> T:
+    async def run_aside(self, function: Callable[[], T]) -> T:
         """Call a function."""
         return function()
 

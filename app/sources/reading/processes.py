@@ -82,7 +82,7 @@ class ReadingProcesses:
         async with turns.of(account_id):
             return await self._read_apart(job, body)
 
-    async def aside(self, function: Callable[[], T], *, account_id: str) -> T:
+    async def run_aside(self, function: Callable[[], T], *, account_id: str) -> T:
         """Call what takes a while, in a thread."""
         await self._aside.take(account_id)
         work = self._threads.submit(function)
@@ -153,9 +153,9 @@ class _AccountReader:
         """Read a body; raise UnreadableError or NotReadError."""
         return await self._processes.read(body, charset, form, grow, account_id=self._account_id)
 
-    async def aside(self, function: Callable[[], T]) -> T:
+    async def run_aside(self, function: Callable[[], T]) -> T:
         """Call what takes a while."""
-        return await self._processes.aside(function, account_id=self._account_id)
+        return await self._processes.run_aside(function, account_id=self._account_id)
 
 
 def _call_on(loop: asyncio.AbstractEventLoop, act: Callable[[], None], _: "Future[Any]") -> None:
