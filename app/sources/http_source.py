@@ -24,7 +24,7 @@ from app.sources.exchange.faults import RefusedError
 from app.sources.exchange.redaction import masked
 from app.sources.limiter.local_budgets import LocalBudgets
 from app.sources.pagination.listing import Listing
-from app.sources.pagination.values import PageAsk, PageRefusal, PageTurn
+from app.sources.pagination.values import PageRefusal, PageRequest, PageResult
 from app.sources.read_ahead import Following, ReadAhead
 from app.sources.request_parts import stored_cursors
 from app.sources.requests import RequestDraft
@@ -96,7 +96,7 @@ class HttpSource:
         config = call.config.method(call.resource, call.method)
         request = await self._run_aside(
             call,
-            lambda: self._finish(requests.draft(call, config), PageAsk(), config),
+            lambda: self._finish(requests.draft(call, config), PageRequest(), config),
             is_long=computed_parts.are_in(config),
         )
         return handed_on.plain_answer(await self._send(call, request, _return_response), request)
@@ -106,10 +106,10 @@ class HttpSource:
         drafted = requests.draft(call, config)
         listing = _open_listing(call, config, drafted)
         with _mask_errors(drafted):
-            ask = listing.ask()
+            ask = listing.build_request()
         return drafted, listing, self._finish(drafted, ask, config)
 
-    def _finish(self, drafted: RequestDraft, ask: PageAsk, config: MethodConfig) -> HttpRequest:
+    def _finish(self, drafted: RequestDraft, ask: PageRequest, config: MethodConfig) -> HttpRequest:
         timeout_seconds = config.timeout_seconds or self._timeout_seconds
         return requests.finish(drafted, ask, timeout_seconds=timeout_seconds)
 
@@ -137,24 +137,24 @@ class HttpSource:
         except RefusedError as error:
             refusal = await _read_refusal(request, error)
             with _mask_errors(drafted):
-                turned = await self._run_aside(call, partial(listing.refused, refusal), is_long=is_computed)
-            if turned is None:
+                result = await self._run_aside(call, partial(listing.read_refusal, refusal), is_long=is_computed)
+            if result is None:
                 raise
-            return _build_page(drafted, request, turned, status=error.response.status)
+            return _build_page(drafted, request, result, status=error.response.status)
         response = answer.response
         if answer.is_file:
             return _build_file_page(drafted, request, response)
         depth = ahead.depth if ahead else 1
-        turn = partial(listing.turn, answer.page, decides_deletions=call.decides_deletions, depth=depth)
-        turned = await self._run_aside(call, turn, is_long=is_computed or response.is_large)
-        turned = replace(turned, warnings=(*turned.warnings, *answer.warnings)) if answer.warnings else turned
-        if ahead and turned.cursor is not None and turned.fault is None and request.is_repeatable and not is_computed:
-            following = self._find_following(call, config, drafted, listing, turned.cursor)
-            ahead.go_on(following, pages=turned.cursor.get("pages", 0), witness=listing.witness(answer.page))
+        read = partial(listing.read_page, answer.page, decides_deletions=call.decides_deletions, depth=depth)
+        result = await self._run_aside(call, read, is_long=is_computed or response.is_large)
+        result = replace(result, warnings=(*result.warnings, *answer.warnings)) if answer.warnings else result
+        if ahead and result.cursor is not None and result.fault is None and request.is_repeatable and not is_computed:
+            following = self._find_following(call, config, drafted, listing, result.cursor)
+            ahead.go_on(following, pages=result.cursor.get("pages", 0), witness=listing.build_witness(answer.page))
         if call.is_handed_on:
-            records = handed_on.records(turned.records, response.body, request.credentials)
-            turned = replace(turned, records=records)
-        page = _build_page(drafted, request, turned, response=response)
+            records = handed_on.records(result.records, response.body, request.credentials)
+            result = replace(result, records=records)
+        page = _build_page(drafted, request, result, response=response)
         if call.mapping is None:
             return page
         page = replace(page, has_short_integers=_has_short_integers(response))
@@ -173,11 +173,12 @@ class HttpSource:
         call = replace(call, cursor=cursor)
 
         def ask(one: Listing) -> Awaitable[ReadAnswer]:
-            return self._request_page(call, config, self._finish(drafted, one.ask(), config))
+            return self._request_page(call, config, self._finish(drafted, one.build_request(), config))
 
         def list_following(depth: int) -> Iterator[Following]:
             return (
-                Following(one.place, partial(ask, one), is_extra=one.is_check) for one in listing.ahead(cursor, depth)
+                Following(one.place, partial(ask, one), is_extra=one.is_check)
+                for one in listing.list_ahead(cursor, depth)
             )
 
         return list_following
@@ -188,8 +189,8 @@ async def _return_response(response: HttpResponse) -> HttpResponse:
 
 
 def _build_file_page(drafted: RequestDraft, request: HttpRequest, response: HttpResponse) -> FetchedPage:
-    turned = PageTurn(records=[], cursor=None)
-    page = _build_page(drafted, request, turned, response=response)
+    result = PageResult(records=[], cursor=None)
+    page = _build_page(drafted, request, result, response=response)
     return replace(page, file=handed_on.plain_answer(response, request))
 
 
@@ -240,23 +241,23 @@ async def _read_refusal(request: HttpRequest, error: RefusedError) -> PageRefusa
 def _build_page(
     drafted: RequestDraft,
     request: HttpRequest,
-    turned: PageTurn,
+    result: PageResult,
     *,
     status: int = 200,
     response: HttpResponse | None = None,
 ) -> FetchedPage:
     return FetchedPage(
-        records=turned.records,
-        next_cursor=stored_cursors.hidden(turned.cursor, drafted),
+        records=result.records,
+        next_cursor=stored_cursors.hidden(result.cursor, drafted),
         server_date=None if response is None else response.server_date,
         url=masked(request.address, request.secrets),
         status=status if response is None else response.status,
         answer_seconds=0.0 if response is None else response.seconds,
-        end=turned.end,
-        expected=turned.expected,
-        fault=None if turned.fault is None else _mask_error(turned.fault, drafted),
-        is_suspicion=turned.is_suspicion,
-        warnings=turned.warnings,
+        end=result.end,
+        expected=result.expected,
+        fault=None if result.fault is None else _mask_error(result.fault, drafted),
+        is_suspicion=result.is_suspicion,
+        warnings=result.warnings,
     )
 
 

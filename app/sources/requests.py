@@ -18,7 +18,7 @@ from app.sources.answers import computed_parts
 from app.sources.answers.handed_on import credentials_among
 from app.sources.exchange.exchange import HttpRequest
 from app.sources.exchange.redaction import secrets_in
-from app.sources.pagination.values import PageAsk
+from app.sources.pagination.values import PageRequest
 from app.sources.request_parts import authorization, bodies, headers, next_addresses, page_fields
 from app.sources.request_parts.drafts import RequestDraft
 from app.sources.request_parts.next_addresses import without_secrets
@@ -77,7 +77,7 @@ def draft(call: PageCall, config: MethodConfig) -> RequestDraft:
     )
 
 
-def finish(drafted: RequestDraft, ask: PageAsk, *, timeout_seconds: float) -> HttpRequest:
+def finish(drafted: RequestDraft, ask: PageRequest, *, timeout_seconds: float) -> HttpRequest:
     """Add what pagination asks for."""
     query = {**drafted.query, **ask.query}
     if ask.address is None:

@@ -16,7 +16,7 @@ from app.sources.answers.record_lists import RecordPlace
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.exchange.faults import excerpt
 from app.sources.exchange.redaction import masked
-from app.sources.pagination import signs
+from app.sources.pagination import page_facts
 from app.sources.pagination.listing import reads_headers
 from app.sources.pagination.values import PageAnswer
 from app.sources.reading.documents import Document
@@ -103,7 +103,7 @@ def _is_over(document: JSON, config: MethodConfig, response: HttpResponse) -> bo
     """Whether ``stop_when`` knows an answer without a list as the end of it."""
     if config.pagination is None:
         return False
-    return signs.is_over(config.pagination.signs, document, response.plain_headers, status=response.status)
+    return page_facts.is_over(config.pagination.end_rules, document, response.plain_headers, status=response.status)
 
 
 def _warnings(replaced: int, *, was_late: bool) -> tuple[PageWarning, ...]:

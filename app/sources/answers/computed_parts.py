@@ -23,7 +23,7 @@ def are_in(config: MethodConfig) -> bool:
         or isinstance(config.authorization, ComputedAuthorization)
         or isinstance(config.response_path, Expression)
         or isinstance(paging, DynamicPagination)
-        or (paging is not None and paging.signs.stop_when is not None)
+        or (paging is not None and paging.end_rules.stop_when is not None)
     )
 
 

@@ -15,7 +15,7 @@ from app.engine.integrations.config import PASSED_ON, parse_config
 from app.engine.templating import request_paths
 from app.services.ports import PageCall
 from app.sources import requests
-from app.sources.pagination.values import PageAsk
+from app.sources.pagination.values import PageRequest
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,9 @@ def url_of(place: str, text: str) -> str:
         case "encoded":
             call["query"] = {"y": text}
     page_call = PageCall(account_id="a", config=config, resource=resource, method=method, **call)
-    return requests.finish(requests.draft(page_call, config.method(resource, method)), PageAsk(), timeout_seconds=1).url
+    return requests.finish(
+        requests.draft(page_call, config.method(resource, method)), PageRequest(), timeout_seconds=1
+    ).url
 
 
 @pytest.mark.parametrize("place", _PLACES)

@@ -13,7 +13,7 @@ from app.engine.json_types import JSON
 from app.services.ports import PageCall
 from app.sources import requests
 from app.sources.exchange.exchange import HttpRequest
-from app.sources.pagination.values import PageAsk
+from app.sources.pagination.values import PageRequest
 from app.sources.request_parts import bodies
 from app.sources.requests import RequestDraft
 
@@ -39,7 +39,7 @@ def drafted(method: Mapping[str, Any], *, base: Mapping[str, Any] | None = None,
 
 
 def finished(draft: RequestDraft, **ask: Any) -> HttpRequest:
-    return requests.finish(draft, PageAsk(**ask), timeout_seconds=1)
+    return requests.finish(draft, PageRequest(**ask), timeout_seconds=1)
 
 
 def sent(path: str, **call: Any) -> str:

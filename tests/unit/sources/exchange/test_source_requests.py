@@ -7,7 +7,7 @@ from app.engine.integrations.config import IntegrationConfig, parse_config
 from app.services.ports import PageCall
 from app.sources import requests
 from app.sources.exchange.exchange import HttpRequest
-from app.sources.pagination.values import PageAsk
+from app.sources.pagination.values import PageRequest
 from app.sources.request_parts import bodies
 
 
@@ -23,7 +23,7 @@ def build(integration: IntegrationConfig | None = None, **call: Any) -> HttpRequ
     defaults: dict[str, Any] = {"account_id": "a", "context": {"subdomain": "acme"}, "resource": "r", "method": "list"}
     page_call = PageCall(config=integration, **{**defaults, **call})
     drafted = requests.draft(page_call, integration.method(page_call.resource, page_call.method))
-    return requests.finish(drafted, PageAsk(), timeout_seconds=1)
+    return requests.finish(drafted, PageRequest(), timeout_seconds=1)
 
 
 def test_the_base_url_takes_bare_context_values() -> None:
