@@ -16,18 +16,18 @@ from app.engine.redaction import MASK
 from app.services.ports import BudgetStore, FetchedPage, PageCall, PlainAnswer
 from app.settings import Settings
 from app.sources import requests
-from app.sources.answers import answers, computed_parts, handed_on, responses
+from app.sources.answers import answers, computed_parts, plain_answers, responses
 from app.sources.answers.answers import ReadAnswer
 from app.sources.credentials.token_cache import TokenCache
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.exchange.faults import RefusedError
-from app.sources.exchange.redaction import masked
+from app.sources.exchange.redaction import mask_secrets
 from app.sources.limiter.local_budgets import LocalBudgets
 from app.sources.pagination.listing import Listing
 from app.sources.pagination.values import PageRefusal, PageRequest, PageResult
 from app.sources.read_ahead import Following, ReadAhead
-from app.sources.request_parts import stored_cursors
-from app.sources.requests import RequestDraft
+from app.sources.request_parts import next_addresses, stored_cursors
+from app.sources.request_parts.drafts import RequestDraft
 from app.sources.sending import Attempt
 from app.sources.transport import Transport
 
@@ -72,11 +72,11 @@ class HttpSource:
         config = call.config.method(call.resource, call.method)
         _, _, request = self._build_request(call, config)
         headers = {
-            name: MASK if is_secret_name(name) else masked(value, request.secrets)
+            name: MASK if is_secret_name(name) else mask_secrets(value, request.secrets)
             for name, value in request.headers.items()
         }
-        body = None if request.body is None else masked(request.body.decode(errors="replace"), request.secrets)
-        url = masked(request.url, request.secrets)
+        body = None if request.body is None else mask_secrets(request.body.decode(errors="replace"), request.secrets)
+        url = mask_secrets(request.url, request.secrets)
         return {"method": request.method.upper(), "url": url, "headers": headers, "body": body}
 
     def useful_requests(self, account_id: str) -> int:
@@ -97,9 +97,9 @@ class HttpSource:
         request = await self._run_aside(
             call,
             lambda: self._finish(requests.draft(call, config), PageRequest(), config),
-            is_long=computed_parts.are_in(config),
+            is_long=computed_parts.has_computed_parts(config),
         )
-        return handed_on.plain_answer(await self._send(call, request, _return_response), request)
+        return plain_answers.build_plain_answer(await self._send(call, request, _return_response), request)
 
     def _build_request(self, call: PageCall, config: MethodConfig) -> tuple[RequestDraft, Listing, HttpRequest]:
         """Return the request for a page, its draft, and the list that the page is of."""
@@ -127,7 +127,7 @@ class HttpSource:
 
     async def _fetch_once(self, call: PageCall, *, ahead: ReadAhead | None = None) -> FetchedPage:
         config = call.config.method(call.resource, call.method)
-        is_computed = computed_parts.are_in(config)
+        is_computed = computed_parts.has_computed_parts(config)
         drafted, listing, request = await self._run_aside(
             call, partial(self._build_request, call, config), is_long=is_computed
         )
@@ -152,7 +152,7 @@ class HttpSource:
             following = self._find_following(call, config, drafted, listing, result.cursor)
             ahead.go_on(following, pages=result.cursor.get("pages", 0), witness=listing.build_witness(answer.page))
         if call.is_handed_on:
-            records = handed_on.records(result.records, response.body, request.credentials)
+            records = plain_answers.mask_records(result.records, response.body, request.credentials)
             result = replace(result, records=records)
         page = _build_page(drafted, request, result, response=response)
         if call.mapping is None:
@@ -191,7 +191,7 @@ async def _return_response(response: HttpResponse) -> HttpResponse:
 def _build_file_page(drafted: RequestDraft, request: HttpRequest, response: HttpResponse) -> FetchedPage:
     result = PageResult(records=[], cursor=None)
     page = _build_page(drafted, request, result, response=response)
-    return replace(page, file=handed_on.plain_answer(response, request))
+    return replace(page, file=plain_answers.build_plain_answer(response, request))
 
 
 def _has_short_integers(response: HttpResponse) -> bool:
@@ -201,10 +201,10 @@ def _has_short_integers(response: HttpResponse) -> bool:
 def _open_listing(call: PageCall, config: MethodConfig, drafted: RequestDraft) -> Listing:
     return Listing(
         _choose_pagination(call, config),
-        stored_cursors.shown(call.cursor, drafted),
+        stored_cursors.restore_secrets(call.cursor, drafted),
         drafted.query,
         request=_describe_request(drafted),
-        plain=partial(requests.without_secrets, drafted),
+        plain=partial(next_addresses.remove_secrets, drafted),
     )
 
 
@@ -248,9 +248,9 @@ def _build_page(
 ) -> FetchedPage:
     return FetchedPage(
         records=result.records,
-        next_cursor=stored_cursors.hidden(result.cursor, drafted),
+        next_cursor=stored_cursors.hide_secrets(result.cursor, drafted),
         server_date=None if response is None else response.server_date,
-        url=masked(request.address, request.secrets),
+        url=mask_secrets(request.address, request.secrets),
         status=status if response is None else response.status,
         answer_seconds=0.0 if response is None else response.seconds,
         end=result.end,
@@ -263,4 +263,6 @@ def _build_page(
 
 def _mask_error(error: SourceError, drafted: RequestDraft) -> SourceError:
     """Mask secrets in an error of pagination, which may quote a cursor such as an address with a key."""
-    return SourceError(error.code, masked(error.message, drafted.secrets), status=error.status, excerpt=error.excerpt)
+    return SourceError(
+        error.code, mask_secrets(error.message, drafted.secrets), status=error.status, excerpt=error.excerpt
+    )

@@ -80,7 +80,7 @@ class Sending(Generic[T]):
         time = asyncio.get_running_loop().time
         begun = time()
         try:
-            patience = _patience(self.request) - self.spent_seconds
+            patience = _patience_seconds(self.request) - self.spent_seconds
             response = await self._request(min(self.request.timeout_seconds, patience))
         except BaseException:
             self.gate.leave_unanswered()
@@ -136,7 +136,7 @@ class Sending(Generic[T]):
             self.gate.leave_served(admission, limits)
         if 200 <= status < 300:
             return True
-        raise faults.refused(self.request, response, found, retry_after_seconds=limits.retry_after_seconds)
+        raise faults.build_refusal(self.request, response, found, retry_after_seconds=limits.retry_after_seconds)
 
     async def _find_error(
         self, admission: Admission, response: HttpResponse, limits: RateLimitHeaders
@@ -169,7 +169,9 @@ class Sending(Generic[T]):
             raise PassingFaultError(error, min(asked, rate_limit_headers.LONGEST_WAIT_SECONDS)) from error
         base = self.settings.retry_base_seconds
         wait = asked + retry.backoff_seconds(self.failures, base, _LONGEST_BACKOFF_SECONDS, random.random)
-        if self.failures >= self.settings.request_attempts or self.spent_seconds + wait >= _patience(self.request):
+        if self.failures >= self.settings.request_attempts or self.spent_seconds + wait >= _patience_seconds(
+            self.request
+        ):
             raise error
         self.failure = error
         self.gate.warnings.log_failure(self.endpoint, error, wait)
@@ -181,5 +183,5 @@ class Sending(Generic[T]):
         return error.retryable and is_harmless
 
 
-def _patience(request: HttpRequest) -> float:
+def _patience_seconds(request: HttpRequest) -> float:
     return max(_PATIENCE_SECONDS, request.timeout_seconds)

@@ -108,7 +108,7 @@ class Transport:
             async with asyncio.timeout(timeout_seconds) as deadline:
                 return await self._follow(request, deadline)
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
-            raise faults.foreign(error, request) from error
+            raise faults.translate_error(error, request) from error
 
     async def _follow(self, request: HttpRequest, deadline: asyncio.Timeout) -> HttpResponse:
         """Exchange, and follow redirects within the origin."""
@@ -148,7 +148,7 @@ class Transport:
         except UnpackingError as error:
             if not is_error:
                 _discard(body, held)
-                raise faults.unpacking(error, request) from error
+                raise faults.translate_unpacking_error(error, request) from error
         except BaseException:
             _discard(body, held)
             raise

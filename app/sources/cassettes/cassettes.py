@@ -11,7 +11,7 @@ from typing import Final, TextIO
 from app.engine.errors import FerrymanError, SourceError
 from app.engine.json_types import JSON, JsonObject
 from app.sources.cassettes import har
-from app.sources.cassettes.secret_labels import SecretLabels, formless
+from app.sources.cassettes.secret_labels import SecretLabels, drop_forms
 from app.sources.exchange.exchange import HttpRequest, HttpResponse
 from app.sources.sending import Attempt
 
@@ -58,7 +58,7 @@ class CassetteRecorder:
             at, begun = datetime.now(UTC), monotonic()
             response = await live(request, timeout_seconds)
             labels = SecretLabels(request.context, request.secrets)
-            self._write(har.entry(request, response, labels.hide, at=at, seconds=monotonic() - begun))
+            self._write(har.build_entry(request, response, labels.hide, at=at, seconds=monotonic() - begun))
             return response
 
         return recorded
@@ -77,12 +77,12 @@ class CassettePlayer:
         """Raise CassetteError unless it is one."""
         self.missing: list[str] = []
         """Requests that it has no answer to."""
-        self.facts = _facts(cassette)
+        self.facts = _read_facts(cassette)
         self._answers: dict[Key, list[JsonObject]] = {}
         for entry in cassette["log"]["entries"]:
             request = entry["request"]
-            har.response_of(entry, str)  # fails here rather than when it is asked for
-            key = _key(request["method"], request["url"], (request.get("postData") or {}).get("text", ""))
+            har.read_response(entry, str)  # fails here rather than when it is asked for
+            key = _build_key(request["method"], request["url"], (request.get("postData") or {}).get("text", ""))
             self._answers.setdefault(key, []).append(entry)
         for key, entries in self._answers.items():
             # To wait for a limit that nobody has any more would only take time.
@@ -103,12 +103,14 @@ class CassettePlayer:
 
         async def played(request: HttpRequest, timeout_seconds: float) -> HttpResponse:
             labels = SecretLabels(request.context, request.secrets)
-            key = _key(request.method.upper(), labels.hide(request.url), har.text_of(request.body, labels.hide))
+            key = _build_key(
+                request.method.upper(), labels.hide(request.url), har.encode_body(request.body, labels.hide)
+            )
             answers = self._answers.get(key)
             if answers is None:
                 raise self._lacks(key)
             entry = answers.pop(0) if len(answers) > 1 else answers[0]
-            return har.response_of(entry, labels.show)
+            return har.read_response(entry, labels.show)
 
         return played
 
@@ -120,11 +122,11 @@ class CassettePlayer:
         return SourceError("cassette", f"the cassette has no answer to {name}")
 
 
-def _key(method: str, url: str, body: str) -> Key:
-    return method, formless(url), formless(body)
+def _build_key(method: str, url: str, body: str) -> Key:
+    return method, drop_forms(url), drop_forms(body)
 
 
-def _facts(cassette: JsonObject) -> JsonObject:
+def _read_facts(cassette: JsonObject) -> JsonObject:
     """Return what Ferryman wrote beside the entries; nothing in a HAR file of another program."""
     facts: JsonObject = cassette["log"].get("_ferryman") or {}
     if facts.get("version", FORMAT) != FORMAT:

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from app.engine.errors import ProviderAnswer, SourceError
 from app.net import guarded_connections
 from app.sources.exchange.exchange import FoundError, HttpRequest, HttpResponse
-from app.sources.exchange.redaction import masked
+from app.sources.exchange.redaction import mask_secrets
 from app.sources.reading.content_encodings import OverLimitError, UnpackingError
 
 EXCERPT_CHARACTERS = 500
@@ -87,17 +87,17 @@ _KINDS = (
 )
 
 
-def foreign(error: Exception, request: HttpRequest) -> SourceError:
+def translate_error(error: Exception, request: HttpRequest) -> SourceError:
     """Translate an exception of aiohttp, the operating system or ssl.
 
     The code ``connect`` claims that nothing was sent, so that any request may be repeated.
     """
     if (blocked := guarded_connections.blocked_in(error)) is not None:
-        return SourceError("blocked_address", _said(request, f"was not sent: {blocked}"))
+        return SourceError("blocked_address", _build_message(request, f"was not sent: {blocked}"))
     kind = next(kind for kind in _KINDS if isinstance(error, kind.exceptions))
     reason = getattr(error, "strerror", None)
     words = f"{kind.words}: {reason}" if kind.shows_reason and reason else kind.words
-    return SourceError(kind.code, _said(request, words), retryable=kind.is_passing)
+    return SourceError(kind.code, _build_message(request, words), retryable=kind.is_passing)
 
 
 class RefusedError(SourceError):
@@ -108,7 +108,7 @@ class RefusedError(SourceError):
         super().__init__(code, message, **facts)
 
 
-def refused(
+def build_refusal(
     request: HttpRequest,
     response: HttpResponse,
     found: FoundError | None = None,
@@ -117,45 +117,47 @@ def refused(
 ) -> RefusedError:
     """Return of an answer that is not a success, or in which the integration's expression found an error."""
     status = response.status if found is None else found.status
-    what = f"was answered {response.status} {_phrase(response.status)}".rstrip()
+    what = f"was answered {response.status} {_find_phrase(response.status)}".rstrip()
     return RefusedError(
         f"http_{status}",
-        _said(request, what if found is None else f"{what}: {found.message}"),
+        _build_message(request, what if found is None else f"{what}: {found.message}"),
         status=status,
         retryable=status in _PASSING_STATUSES,
         retry_after_seconds=retry_after_seconds,
-        excerpt=excerpt(response.body, request.secrets),
-        answer=provider_answer(request, response),
+        excerpt=build_excerpt(response.body, request.secrets),
+        answer=build_provider_answer(request, response),
         response=response,
     )
 
 
-def provider_answer(request: HttpRequest, response: HttpResponse) -> ProviderAnswer:
+def build_provider_answer(request: HttpRequest, response: HttpResponse) -> ProviderAnswer:
     """Keep of an answer what its caller may see."""
     shown = {name: value for name, value in response.plain_headers.items() if _SHOWN_HEADER.fullmatch(name)}
     # Masked before it is cut, so that a secret at the end is still found.
     text = response.body[: ANSWER_BYTES + _EXCERPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
     return ProviderAnswer(
         status=response.status,
-        headers={name: masked(value, request.secrets) for name, value in shown.items()},
-        body=masked(text, request.credentials)[:ANSWER_BYTES],
+        headers={name: mask_secrets(value, request.secrets) for name, value in shown.items()},
+        body=mask_secrets(text, request.credentials)[:ANSWER_BYTES],
     )
 
 
-def unpacking(error: UnpackingError, request: HttpRequest) -> SourceError:
+def translate_unpacking_error(error: UnpackingError, request: HttpRequest) -> SourceError:
     """Return of a success whose body is over the limit, or is not what its Content-Encoding says."""
     if isinstance(error, OverLimitError):
-        return SourceError("too_large", _said(request, f"was answered with more than {error.limit_bytes} bytes"))
-    return SourceError("disconnected", _said(request, f"{_BROKEN_BODY}: {error}"), retryable=True)
+        return SourceError(
+            "too_large", _build_message(request, f"was answered with more than {error.limit_bytes} bytes")
+        )
+    return SourceError("disconnected", _build_message(request, f"{_BROKEN_BODY}: {error}"), retryable=True)
 
 
-def excerpt(body: bytes, secrets: frozenset[str]) -> str:
+def build_excerpt(body: bytes, secrets: frozenset[str]) -> str:
     """Show the beginning of a body."""
     text = body[:_EXCERPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
-    return masked(text.strip(), secrets)[:EXCERPT_CHARACTERS]
+    return mask_secrets(text.strip(), secrets)[:EXCERPT_CHARACTERS]
 
 
-def _phrase(status: int) -> str:
+def _find_phrase(status: int) -> str:
     """Return the standard's words for a status; the upstream's own may be anything."""
     try:
         return HTTPStatus(status).phrase
@@ -163,5 +165,5 @@ def _phrase(status: int) -> str:
         return ""
 
 
-def _said(request: HttpRequest, what: str) -> str:
-    return masked(f"{request.method} {request.address} {what}", request.secrets)
+def _build_message(request: HttpRequest, what: str) -> str:
+    return mask_secrets(f"{request.method} {request.address} {what}", request.secrets)

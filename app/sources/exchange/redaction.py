@@ -32,20 +32,22 @@ _NOTHING: Final = re.compile(r"(?!)")
 _WITHOUT_PADDING: Final = str.maketrans("+/", "-_", "=")
 
 
-def secrets_in(*values: JSON) -> frozenset[str]:
+def collect_secrets(*values: JSON) -> frozenset[str]:
     """Collect every text and long number within some JSON values."""
-    return frozenset(text for value in values for text in _texts(value) if len(text) >= SHORTEST)
+    return frozenset(text for value in values for text in _list_texts(value) if len(text) >= SHORTEST)
 
 
-def masked(text: str, secrets: Iterable[str]) -> str:
+def mask_secrets(text: str, secrets: Iterable[str]) -> str:
     """Replace secrets within a text, also where they or a part of them are written as escapes, in several layers."""
-    known = _known(secrets if isinstance(secrets, frozenset) else frozenset(secrets))
+    known = _index_secrets(secrets if isinstance(secrets, frozenset) else frozenset(secrets))
     if known is None:
         return MASK
     spans = [
-        written.origin(start, end) for written in written_texts.steps(text) for start, end in known.find(written.text)
+        written.origin(start, end)
+        for written in written_texts.list_layers(text)
+        for start, end in known.find(written.text)
     ]
-    return _without(text, spans) if spans else text
+    return _mask_spans(text, spans) if spans else text
 
 
 class _Secrets:
@@ -73,7 +75,7 @@ class _Secrets:
 
     def find(self, text: str) -> Iterator[Span]:
         """Yield where secrets stand in a text, of those that overlap the first."""
-        text, at = written_texts.folded(text), 0
+        text, at = written_texts.fold(text), 0
         while (found := self._head.search(text, at)) is not None:
             start = found.start()
             at = self._end(text, start, self._lengths.get(text[start : start + SHORTEST], ()))
@@ -103,32 +105,32 @@ class _Secrets:
 
 
 @functools.lru_cache(maxsize=64)
-def _known(secrets: frozenset[str]) -> _Secrets | None:
+def _index_secrets(secrets: frozenset[str]) -> _Secrets | None:
     """Make what finds some secrets; None where they are too many."""
     if len(secrets) > _MOST_SECRETS or sum(map(len, secrets)) > _MOST_CHARACTERS:
         return None
-    forms = (written_texts.folded(form) for secret in secrets for form in _forms(secret))
+    forms = (written_texts.fold(form) for secret in secrets for form in _list_forms(secret))
     return _Secrets.of(form for form in forms if len(form) >= SHORTEST)
 
 
-def _forms(secret: str) -> set[str]:
+def _list_forms(secret: str) -> set[str]:
     """Return what a secret may look like once its escapes are read: escapes within itself are read as well."""
-    forms = {secret, written_texts.read(secret)}
+    forms = {secret, written_texts.unescape(secret)}
     if not secret.isascii() and len(secret) <= _LONGEST_NORMALISED:
         forms |= {unicodedata.normalize(form, text) for form in ("NFC", "NFD") for text in forms}
         # UTF-8 that somebody has taken for one byte a character, as many servers do with headers.
-        forms |= {_bytewise(text, charset) for charset in ("latin-1", "cp1252") for text in forms}
+        forms |= {_misread_bytes(text, charset) for charset in ("latin-1", "cp1252") for text in forms}
     if secret.endswith("="):
         # Base64 is also written without its padding, and for addresses.
         forms |= {secret.rstrip("="), secret.translate(_WITHOUT_PADDING)}
     return forms
 
 
-def _bytewise(text: str, charset: str) -> str:
+def _misread_bytes(text: str, charset: str) -> str:
     return text.encode(errors="replace").decode(charset, "replace")
 
 
-def _without(text: str, spans: list[Span]) -> str:
+def _mask_spans(text: str, spans: list[Span]) -> str:
     pieces, end = [], 0
     for start, stop in sorted(spans):
         if start >= end:
@@ -137,16 +139,16 @@ def _without(text: str, spans: list[Span]) -> str:
     return "".join(pieces) + text[end:]
 
 
-def _texts(value: JSON) -> Iterator[str]:
+def _list_texts(value: JSON) -> Iterator[str]:
     match value:
         case str():
             yield value
         case dict():
             for item in value.values():
-                yield from _texts(item)
+                yield from _list_texts(item)
         case list():
             for item in value:
-                yield from _texts(item)
+                yield from _list_texts(item)
         case bool() | None:
             return
         case _ if len(text := str(value)) >= _SHORTEST_NUMBER:

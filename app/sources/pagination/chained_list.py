@@ -184,7 +184,7 @@ def _find_cursor(pagination: CursorPagination, document: JSON, *, is_due: bool, 
 
 def _check_size(next_page: NextPage) -> NextPage:
     """Return a next page; raise SourceError ``pagination`` where it is too long to store, check and send."""
-    size = len(next_page.value) if isinstance(next_page.value, str) else len(bodies.json_bytes(next_page.value))
+    size = len(next_page.value) if isinstance(next_page.value, str) else len(bodies.write_json(next_page.value))
     if size > _LONGEST_NEXT:
         message = f"the upstream's next cursor, or link, has {size} characters: expected at most {_LONGEST_NEXT}"
         raise SourceError("pagination", message)

@@ -55,7 +55,7 @@ class Utf8Text:
     """The characters that could not be read, each of which is U+FFFD now."""
 
 
-def named(content_type: str | None) -> str | None:
+def find_charset(content_type: str | None) -> str | None:
     """Return the charset that a Content-Type names."""
     found = _CHARSET.search(content_type or "")
     return found[1] if found else None
@@ -63,30 +63,30 @@ def named(content_type: str | None) -> str | None:
 
 def is_known(charset: str | None) -> bool:
     """Whether a name is one of a charset, or says nothing of it."""
-    return _codec(charset) is not None
+    return _find_codec(charset) is not None
 
 
 def is_utf8(body: bytes, charset: str | None) -> bool:
     """Whether a body is taken to be UTF-8, so that nothing of it has to be rewritten."""
-    return (_codec(charset) or _UNICODE) is _UNICODE and json.detect_encoding(body) in _UTF8
+    return (_find_codec(charset) or _UNICODE) is _UNICODE and json.detect_encoding(body) in _UTF8
 
 
-def to_utf8(body: bytes, charset: str | None) -> Utf8Text:
+def convert_to_utf8(body: bytes, charset: str | None) -> Utf8Text:
     """Rewrite a body; of an unknown charset it is taken to be UTF-8."""
-    codec = _codec(charset) or _UNICODE
+    codec = _find_codec(charset) or _UNICODE
     if codec is _UNICODE:
         codec = json.detect_encoding(body)
     if codec in _UTF8:
         return Utf8Text(body.removeprefix(codecs.BOM_UTF8))
-    return _decoded(body, codec)
+    return _decode(body, codec)
 
 
-def repaired(body: bytes) -> Utf8Text:
+def repair_utf8(body: bytes) -> Utf8Text:
     """Replace what is no UTF-8 in a body that should be."""
-    return _decoded(body, "utf-8")
+    return _decode(body, "utf-8")
 
 
-def _codec(charset: str | None) -> str | None:
+def _find_codec(charset: str | None) -> str | None:
     """Find the codec of a name without asking Python's registry, which imports and remembers what it is asked for."""
     if charset in (None, "utf-8", "UTF-8"):
         return _UNICODE
@@ -98,7 +98,7 @@ def _codec(charset: str | None) -> str | None:
     return _UNICODE if name in _UNICODE_NAMES else name if name in REAL else None
 
 
-def _decoded(body: bytes, codec: str) -> Utf8Text:
+def _decode(body: bytes, codec: str) -> Utf8Text:
     try:
         text, replaced = body.decode(codec), 0
     except UnicodeDecodeError:

@@ -67,7 +67,7 @@ class Body:
 
     def __init__(self, headers: Sequence[str], *, limit_bytes: int) -> None:
         """``headers`` are the values of Content-Encoding."""
-        self._stages = [_STAGES[name]() for name in reversed(_undone(headers))]
+        self._stages = [_STAGES[name]() for name in reversed(_list_known(headers))]
         self._limit_bytes = limit_bytes
         self._sizes = [0] * (len(self._stages) + 1)
         # Not a list of pieces, which may be two bytes each.
@@ -131,23 +131,23 @@ class Body:
             raise OverLimitError(self._limit_bytes)
 
 
-def unknown(headers: Sequence[str]) -> str | None:
+def find_unknown(headers: Sequence[str]) -> str | None:
     """Return the encoding for which a body was left as it is, if there is one."""
-    names = _names(headers)
-    left = names[: len(names) - len(_undone(headers))]
+    names = _list_names(headers)
+    left = names[: len(names) - len(_list_known(headers))]
     return left[-1] if left else None
 
 
-def _undone(headers: Sequence[str]) -> list[str]:
+def _list_known(headers: Sequence[str]) -> list[str]:
     """Return the encodings that can be undone, in the order in which they were applied: the last ones, up to a gap."""
-    names = _names(headers)
+    names = _list_names(headers)
     for index in range(len(names), 0, -1):
         if names[index - 1] not in _STAGES or len(names) - index >= _MOST_STACKED:
             return names[index:]
     return names
 
 
-def _names(headers: Sequence[str]) -> list[str]:
+def _list_names(headers: Sequence[str]) -> list[str]:
     names = [name.strip().lower() for header in headers for name in header.split(",")]
     return [name for name in names if name not in ("", "identity")]
 
@@ -171,7 +171,7 @@ class _Gzip:
             if self._member.eof and not self._begin_another(data):
                 return
             self._has_begun = True
-            yield from _inflated(self._member, data)
+            yield from _inflate(self._member, data)
             data = self._member.unused_data
             yield b""
 
@@ -205,7 +205,7 @@ class _Deflate:
                 return
             self._stream = zlib.decompressobj(zlib.MAX_WBITS if _has_zlib_header(data) else -zlib.MAX_WBITS)
         if not self._stream.eof:
-            yield from _inflated(self._stream, data)
+            yield from _inflate(self._stream, data)
 
     def finish(self) -> None:
         if self._held if self._stream is None else not self._stream.eof:
@@ -216,7 +216,7 @@ def _has_zlib_header(data: bytes) -> bool:
     return data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0
 
 
-def _inflated(stream: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
+def _inflate(stream: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
     """Unpack up to the end of the data or of the stream; the latter's ``unused_data`` is the rest."""
     while True:
         try:

@@ -81,15 +81,18 @@ class ReaderInPlace:
 def read(body: bytes, charset: str | None, form: AnswerFormat) -> Document:
     """Read a body in any format but ``auto``; raise UnreadableError."""
     try:
-        return _document(body, charset, form)
+        return _build_document(body, charset, form)
     except UnicodeDecodeError as error:
-        reason, is_passing = f"it is not UTF-8 at byte {error.start}, and {shown(charset)} is no known charset", False
+        reason, is_passing = (
+            f"it is not UTF-8 at byte {error.start}, and {quote_name(charset)} is no known charset",
+            False,
+        )
     except RecursionError:
         reason, is_passing = "it is nested too deeply", False
     except XmlError as error:
         reason, is_passing = str(error), error.is_passing
     except ValueError as error:
-        reason, is_passing = _why_no_json(body, error), True
+        reason, is_passing = _explain_error(body, error), True
     raise UnreadableError(reason, is_passing=is_passing)
 
 
@@ -105,35 +108,35 @@ def read_at_once(body: bytes, charset: str | None, form: AnswerFormat) -> Docume
         return None
     parse = json_texts.parse_strict_lines if is_lines else json_texts.parse_strictly
     try:
-        return Document(parse(charsets.to_utf8(body, charset).body))
+        return Document(parse(charsets.convert_to_utf8(body, charset).body))
     except NotStrictError:
         return None
 
 
-def shown(name: str | None) -> str:
+def quote_name(name: str | None) -> str:
     """Quote a name that an upstream has given."""
     return f"'{(name or '')[:_LONGEST_NAME]}'"
 
 
-def _document(body: bytes, charset: str | None, form: AnswerFormat) -> Document:
+def _build_document(body: bytes, charset: str | None, form: AnswerFormat) -> Document:
     """Parse, and only where that fails look for bytes that are no text, which an unknown charset does not excuse."""
-    text = charsets.to_utf8(body, charset)
+    text = charsets.convert_to_utf8(body, charset)
     try:
-        return Document(_parsed(text.body, form), text.replaced)
+        return Document(_parse(text.body, form), text.replaced)
     except UnicodeDecodeError:
         if not charsets.is_known(charset):
             raise
-    text = charsets.repaired(text.body)
-    return Document(_parsed(text.body, form), text.replaced)
+    text = charsets.repair_utf8(text.body)
+    return Document(_parse(text.body, form), text.replaced)
 
 
-def _parsed(body: bytes, form: AnswerFormat) -> JSON:
+def _parse(body: bytes, form: AnswerFormat) -> JSON:
     if form is AnswerFormat.NDJSON:
         return json_texts.parse_lines(body)
-    return _parsed_xml(body) if form is AnswerFormat.XML else json_texts.parse(body)
+    return _parse_xml(body) if form is AnswerFormat.XML else json_texts.parse(body)
 
 
-def _parsed_xml(body: bytes) -> JSON:
+def _parse_xml(body: bytes) -> JSON:
     try:
         return xml_documents.parse(body)
     except XmlError:
@@ -142,7 +145,7 @@ def _parsed_xml(body: bytes) -> JSON:
         raise
 
 
-def _why_no_json(body: bytes, error: ValueError) -> str:
+def _explain_error(body: bytes, error: ValueError) -> str:
     if body.lstrip()[:1] == b"<":
         return "it is HTML"
     return str(error) if isinstance(error, LineError) else "it does not parse"

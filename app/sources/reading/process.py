@@ -15,7 +15,7 @@ import orjson
 from app import recursion_limit
 from app.sources.reading import documents, pieces
 from app.sources.reading.documents import UnreadableError
-from app.sources.reading.frames import LENGTH_BYTES, Job, Outcome, length_of
+from app.sources.reading.frames import LENGTH_BYTES, Job, Outcome, encode_length
 
 _NICENESS: Final = 10
 """Whoever waits for a large answer has time; what serves everybody else goes first."""
@@ -29,7 +29,7 @@ def main(descriptor: int) -> None:
     gc.disable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with socket.socket(fileno=descriptor) as end, end.makefile("rb") as source, end.makefile("wb") as sink:
-        while (head := _frame(source)) is not None and (body := _frame(source)) is not None:
+        while (head := _read_frame(source)) is not None and (body := _read_frame(source)) is not None:
             job = Job.from_bytes(head)
             _limit(job)
             _answer(sink, job, body)
@@ -61,11 +61,11 @@ def _answer(sink: BinaryIO, job: Job, body: bytes) -> None:
 
 
 def _write(sink: BinaryIO, kind: bytes, content: bytes) -> None:
-    sink.write(length_of(content) + kind)
+    sink.write(encode_length(content) + kind)
     sink.write(content)
 
 
-def _frame(source: BinaryIO) -> bytes | None:
+def _read_frame(source: BinaryIO) -> bytes | None:
     """Take the next frame; None at the end."""
     head = source.read(LENGTH_BYTES)
     length = int.from_bytes(head, "big")

@@ -116,7 +116,7 @@ class ReadingProcesses:
             is_whole = True
             raise
         except (OSError, asyncio.IncompleteReadError):
-            raise _ended(job, await process.status()) from None
+            raise _describe_end(job, await process.status()) from None
         finally:
             self._give_back(process, is_whole=is_whole and len(body) <= _KEPT_BYTES)
         return document
@@ -127,7 +127,7 @@ class ReadingProcesses:
             if process.is_ready():
                 return process
             process.end()
-        return await _started()
+        return await _start_process()
 
     def _give_back(self, process: "_Process", *, is_whole: bool) -> None:
         if not is_whole:
@@ -190,7 +190,7 @@ class _Process:
             while True:
                 kind, content = await self._frame()
                 if kind in _OUTCOMES:
-                    return _outcome(job, Outcome(kind), content, assembly.value)
+                    return _read_outcome(job, Outcome(kind), content, assembly.value)
                 assembly.add(Piece(PieceKind(kind), content))
                 await asyncio.sleep(0)
         finally:
@@ -213,7 +213,7 @@ class _Process:
         view = memoryview(body)
         # That the other side is gone is what reading from it tells.
         with suppress(OSError):
-            self._writer.write(frames.length_of(head) + head + frames.length_of(body))
+            self._writer.write(frames.encode_length(head) + head + frames.encode_length(body))
             for start in range(0, len(body), _CHUNK_BYTES):
                 self._writer.write(view[start : start + _CHUNK_BYTES])
                 await self._writer.drain()
@@ -225,7 +225,7 @@ class _Process:
         return head[frames.LENGTH_BYTES :], content
 
 
-async def _started() -> _Process:
+async def _start_process() -> _Process:
     """Start a process, which knows nothing of this one but the code: not its environment, not its directory."""
     ours, theirs = socket.socketpair()
     with theirs:
@@ -243,7 +243,7 @@ async def _started() -> _Process:
     return _Process(child, reader, writer)
 
 
-def _outcome(job: Job, outcome: Outcome, content: bytes, value: JSON) -> Document:
+def _read_outcome(job: Job, outcome: Outcome, content: bytes, value: JSON) -> Document:
     match outcome:
         case Outcome.DONE:
             return Document(value, orjson.loads(content))
@@ -251,23 +251,23 @@ def _outcome(job: Job, outcome: Outcome, content: bytes, value: JSON) -> Documen
             reason, is_passing = orjson.loads(content)
             raise UnreadableError(reason, is_passing=is_passing)
         case Outcome.NO_MEMORY:
-            raise _too_large(job)
+            raise _too_large_error(job)
 
 
-def _ended(job: Job, status: int) -> NotReadError:
+def _describe_end(job: Job, status: int) -> NotReadError:
     match -status:
         case signal.SIGXCPU:
-            return _too_slow(job)
+            return _too_slow_error(job)
         case signal.SIGSEGV | signal.SIGABRT | signal.SIGBUS:
             # What a library in C does without memory.
-            return _too_large(job)
+            return _too_large_error(job)
         case _:
             return NotReadError("disconnected", f"the process that read it ended ({status})", is_passing=True)
 
 
-def _too_slow(job: Job) -> NotReadError:
+def _too_slow_error(job: Job) -> NotReadError:
     return NotReadError("too_slow_to_read", f"to read it takes more than {job.cpu_seconds} s of computing")
 
 
-def _too_large(job: Job) -> NotReadError:
+def _too_large_error(job: Job) -> NotReadError:
     return NotReadError("too_large", f"to read it takes more than {job.memory_bytes // _MEGABYTE} MiB of memory")

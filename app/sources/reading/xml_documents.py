@@ -53,10 +53,10 @@ class _Reader:
 
     def end(self, name: str) -> None:
         element = self.open.pop()
-        _add(self.open[-1].content, name, _value(element))
+        _add(self.open[-1].content, name, _build_value(element))
 
 
-def declared_charset(body: bytes) -> str | None:
+def find_declared_charset(body: bytes) -> str | None:
     """Return the charset that a document's first line names, as far as it can be read without knowing it."""
     found = _DECLARATION.match(body)
     return found[1].decode() if found else None
@@ -84,7 +84,7 @@ def _refuse_document_type(name: str, *_: object) -> None:
     raise XmlError("it has a document type, which is not allowed")
 
 
-def _value(element: _Element) -> JSON:
+def _build_value(element: _Element) -> JSON:
     text = "".join(element.texts).strip()
     if not element.content:
         return text or None

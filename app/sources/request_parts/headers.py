@@ -11,14 +11,14 @@ from app.engine.json_types import JSON, JsonObject
 from app.sources.request_parts.bodies import plain
 
 
-def _version() -> str:
+def _find_version() -> str:
     try:
         return importlib.metadata.version("ferryman")
     except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
         return "dev"
 
 
-_USER_AGENT: Final = f"ferryman/{_version()}"
+_USER_AGENT: Final = f"ferryman/{_find_version()}"
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OF_THE_CONNECTION: Final = frozenset(
     {"content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -29,7 +29,7 @@ secrets past the origin that they were given for."""
 _NOT_IN_VALUES: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 
-def put_together(configured: JsonObject, content_type: str) -> CIMultiDict[str]:
+def build_headers(configured: JsonObject, content_type: str) -> CIMultiDict[str]:
     """Put headers together; later ones win, and a null takes one away. Raise SourceError for what can be none."""
     headers = CIMultiDict({"Accept": "application/json", "User-Agent": _USER_AGENT})
     if content_type:
@@ -38,11 +38,11 @@ def put_together(configured: JsonObject, content_type: str) -> CIMultiDict[str]:
         if value is None:
             headers.popall(name, None)
         else:
-            headers[_checked_name(name)] = _text(name, value)
+            headers[_check_name(name)] = _write_value(name, value)
     return headers
 
 
-def _checked_name(name: str) -> str:
+def _check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         # Not shown: who mixes up name and value has a secret here.
         raise SourceError("request", "a header's name holds characters other than letters, digits and '-'")
@@ -52,7 +52,7 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _text(name: str, value: JSON) -> str:
+def _write_value(name: str, value: JSON) -> str:
     if isinstance(value, dict):
         raise SourceError("request", f"header '{name}' is expected to be a text, found an object")
     texts = [plain(item) for item in value if item is not None] if isinstance(value, list) else [plain(value)]

@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 from app.engine.errors import SourceError
 from app.engine.json_types import JSON, JsonObject
-from app.sources.request_parts.authorization import credential
+from app.sources.request_parts.authorization import extract_credential
 from app.sources.request_parts.drafts import RequestDraft
 
 _KEY: Final = "secrets"
@@ -32,7 +32,7 @@ Text: TypeAlias = tuple[Name, str]
 _HEX: Final = re.compile(r"%[0-9A-F]{2}")
 
 
-def _lower(text: str) -> str:
+def _lower_hex(text: str) -> str:
     return _HEX.sub(lambda found: found[0].lower(), text)
 
 
@@ -41,9 +41,9 @@ _FORMS: Final[Mapping[str, Callable[[str], str]]] = {
     "quoted": lambda text: quote(text, safe=""),
     "quoted path": quote,
     "quoted plus": quote_plus,
-    "quoted in lower case": lambda text: _lower(quote(text, safe="")),
-    "quoted path in lower case": lambda text: _lower(quote(text)),
-    "quoted plus in lower case": lambda text: _lower(quote_plus(text)),
+    "quoted in lower case": lambda text: _lower_hex(quote(text, safe="")),
+    "quoted path in lower case": lambda text: _lower_hex(quote(text)),
+    "quoted plus in lower case": lambda text: _lower_hex(quote_plus(text)),
     "quoted twice": lambda text: quote(quote(text, safe=""), safe=""),
     "escaped": lambda text: json.dumps(text)[1:-1],
     "escaped where needed": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
@@ -52,24 +52,24 @@ _FORMS: Final[Mapping[str, Callable[[str], str]]] = {
 """How a secret may be written in an address or in JSON; the names are stored."""
 
 
-def hidden(cursor: JsonObject | None, drafted: RequestDraft) -> JsonObject | None:
+def hide_secrets(cursor: JsonObject | None, drafted: RequestDraft) -> JsonObject | None:
     """Take every secret of a request out of the cursor behind it; one without any is returned as it is."""
     if cursor is None:
         return None
-    texts = [text for key, value in cursor.items() if key not in _PLAIN_KEYS for text in _texts((key,), value)]
+    texts = [text for key, value in cursor.items() if key not in _PLAIN_KEYS for text in _list_texts((key,), value)]
     if not texts:
         return cursor
     everything = "\n".join(text for _, text in texts)
     found = {secret for secret in drafted.secrets if _may_hold(everything, secret)}
-    written = _written(everything, found, drafted) if found else {}
-    return _without(cursor, texts, written) if written else cursor
+    written = _find_forms(everything, found, drafted) if found else {}
+    return _remove_forms(cursor, texts, written) if written else cursor
 
 
-def shown(cursor: JsonObject | None, drafted: RequestDraft) -> JsonObject | None:
+def restore_secrets(cursor: JsonObject | None, drafted: RequestDraft) -> JsonObject | None:
     """Put the secrets of a request back into a stored cursor; raise SourceError when the account has one no more."""
     if cursor is None or _KEY not in cursor:
         return cursor
-    named = dict(_named(drafted))
+    named = dict(_list_secrets(drafted))
     whole: JsonObject = {key: value for key, value in cursor.items() if key != _KEY}
     # The last first, so that the others' places stay as they are.
     for place, offset, name, form in reversed(cursor[_KEY]):
@@ -78,11 +78,11 @@ def shown(cursor: JsonObject | None, drafted: RequestDraft) -> JsonObject | None
             where = ".".join(map(str, name))
             message = f"the list can not go on where it was: its position holds '{where}', which is not there any more"
             raise SourceError("pagination", message)
-        whole = _inserted(whole, place, offset, _FORMS[form](secret))
+        whole = _insert(whole, place, offset, _FORMS[form](secret))
     return whole
 
 
-def _without(cursor: JsonObject, texts: list[Text], written: Mapping[str, tuple[Name, str]]) -> JsonObject:
+def _remove_forms(cursor: JsonObject, texts: list[Text], written: Mapping[str, tuple[Name, str]]) -> JsonObject:
     # The longest first: one may be a part of another.
     pattern = re.compile("|".join(re.escape(form) for form in sorted(written, key=len, reverse=True)))
     taken: list[JSON] = []
@@ -99,11 +99,11 @@ def _without(cursor: JsonObject, texts: list[Text], written: Mapping[str, tuple[
     return {**kept, _KEY: taken}
 
 
-def _written(text: str, secrets: set[str], drafted: RequestDraft) -> dict[str, tuple[Name, str]]:
+def _find_forms(text: str, secrets: set[str], drafted: RequestDraft) -> dict[str, tuple[Name, str]]:
     """Return the name and form of each secret by the way in which the text holds it."""
     found: dict[str, tuple[Name, str]] = {}
     is_plain = _FORMED.search(text) is None
-    for name, secret in _named(drafted):
+    for name, secret in _list_secrets(drafted):
         if secret in secrets:
             secrets.discard(secret)
             is_alike = is_plain or _UNRESERVED.fullmatch(secret) is not None
@@ -117,42 +117,42 @@ def _may_hold(text: str, secret: str) -> bool:
     return all(run in text for run in _RUN.findall(secret))
 
 
-def _named(drafted: RequestDraft) -> Iterator[Text]:
+def _list_secrets(drafted: RequestDraft) -> Iterator[Text]:
     """Name every secret of a request: by its place in the account's context, or in the request."""
-    yield from _texts(("context",), drafted.context)
-    yield from _numbers(("context",), drafted.context)
+    yield from _list_texts(("context",), drafted.context)
+    yield from _list_numbers(("context",), drafted.context)
     yield ("url", "password"), urlsplit(drafted.url).password or ""
     for part, values in (("query", drafted.query), ("headers", drafted.headers), ("body", drafted.body)):
-        for place, text in _texts((part,), values):
+        for place, text in _list_texts((part,), values):
             yield place, text
-            yield (*place, "credential"), credential(text)
+            yield (*place, "credential"), extract_credential(text)
 
 
-def _texts(place: Name, value: JSON) -> Iterator[Text]:
+def _list_texts(place: Name, value: JSON) -> Iterator[Text]:
     match value:
         case str():
             yield place, value
         case dict():
             for key, item in value.items():
-                yield from _texts((*place, key), item)
+                yield from _list_texts((*place, key), item)
         case list():
             for index, item in enumerate(value):
-                yield from _texts((*place, index), item)
+                yield from _list_texts((*place, index), item)
 
 
-def _numbers(place: Name, value: JSON) -> Iterator[Text]:
+def _list_numbers(place: Name, value: JSON) -> Iterator[Text]:
     match value:
         case dict():
             for key, item in value.items():
-                yield from _numbers((*place, key), item)
+                yield from _list_numbers((*place, key), item)
         case list():
             for index, item in enumerate(value):
-                yield from _numbers((*place, index), item)
+                yield from _list_numbers((*place, index), item)
         case int() | float() if not isinstance(value, bool):
             yield place, str(value)
 
 
-def _inserted(cursor: JsonObject, place: list[str | int], offset: int, text: str) -> JsonObject:
+def _insert(cursor: JsonObject, place: list[str | int], offset: int, text: str) -> JsonObject:
     found: JSON = cursor
     for key in place:
         found = found[key]

@@ -41,20 +41,20 @@ class WrittenQuery:
         return values
 
 
-def query_text(query: Mapping[str, JSON], written: Sequence[WrittenQuery], arrays: ArrayFormat) -> str:
+def write_query(query: Mapping[str, JSON], written: Sequence[WrittenQuery], arrays: ArrayFormat) -> str:
     """Write a query; what of it stands in ``written`` is sent as it is there."""
     if not any(one.pairs for one in written):
-        return bodies.query_text(query, arrays)
-    return "&".join(_texts(query, written, arrays))
+        return bodies.write_query(query, arrays)
+    return "&".join(_write_pairs(query, written, arrays))
 
 
-def _texts(query: Mapping[str, JSON], written: Sequence[WrittenQuery], arrays: ArrayFormat) -> Iterator[str]:
+def _write_pairs(query: Mapping[str, JSON], written: Sequence[WrittenQuery], arrays: ArrayFormat) -> Iterator[str]:
     owners = {name: one for one in written for name, _ in one.pairs}
     told: set[int] = set()
     for name, value in query.items():
         owner = owners.get(name)
         if owner is None:
-            text = bodies.query_text({name: value}, arrays)
+            text = bodies.write_query({name: value}, arrays)
             yield from [text] if text else []
         elif id(owner) not in told:
             told.add(id(owner))

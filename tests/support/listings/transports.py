@@ -22,7 +22,7 @@ def around(answer_to: Callable[[Asked], Answer], _live: Attempt) -> Attempt:
     async def attempt(request: HttpRequest, timeout_seconds: float) -> HttpResponse:
         answer = answer_to(asked(request.url, request.headers, request.body or b""))
         if answer.fault == "cut":
-            raise faults.foreign(aiohttp.ClientPayloadError(), request)
+            raise faults.translate_error(aiohttp.ClientPayloadError(), request)
         headers = CIMultiDictProxy(CIMultiDict({"Content-Type": "application/json", **answer.headers}))
         return HttpResponse(status=answer.status, headers=headers, body=answer.body)
 

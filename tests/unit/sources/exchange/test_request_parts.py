@@ -12,7 +12,7 @@ from app.services.ports import PageCall
 from app.sources import requests
 from app.sources.exchange.exchange import HttpRequest
 from app.sources.pagination.values import PageRequest
-from app.sources.requests import RequestDraft
+from app.sources.request_parts.drafts import RequestDraft
 
 BASE = "https://api.test"
 

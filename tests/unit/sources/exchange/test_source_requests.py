@@ -40,7 +40,7 @@ def test_the_base_url_takes_bare_context_values() -> None:
     ],
 )
 def test_a_query_is_written(query: dict[str, Any], text: str) -> None:
-    assert bodies.query_text(query) == text
+    assert bodies.write_query(query) == text
 
 
 def test_headers_win_by_the_later_and_a_null_takes_one_away() -> None:

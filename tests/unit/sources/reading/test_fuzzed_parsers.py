@@ -151,7 +151,7 @@ TARGETS: dict[str, tuple[st.SearchStrategy[Any], Parser, type[Exception] | tuple
         unpack,
         UnpackingError,
     ),
-    "charset names": (texts('application/json; charset="utf-8"', "text/xml;charset=x"), charsets.named, ()),
+    "charset names": (texts('application/json; charset="utf-8"', "text/xml;charset=x"), charsets.find_charset, ()),
     "Link headers": (
         st.lists(texts('<https://a.test/?p=2>; rel="next prev"; results="true", </x>; rel=last'), max_size=3),
         next_links.find_next_link,
