@@ -19,14 +19,14 @@ VERSION: Final = "1.2"
 
 Hide = Callable[[str], str]
 
-# The body is kept as it was read, decompressed and whole.
+# The recorded body is decompressed and complete.
 _OF_TRANSFER: Final = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection", "keep-alive"})
 
 
 def build_entry(
     request: HttpRequest, response: HttpResponse, hide: Hide, *, at: datetime, seconds: float
 ) -> JsonObject:
-    """Write down one exchange, its secrets hidden."""
+    """Return one exchange with its secrets hidden."""
     milliseconds = round(seconds * 1000, 3)
     return {
         "startedDateTime": iso_utc(at),
@@ -39,7 +39,7 @@ def build_entry(
 
 
 def read_response(entry: JsonObject, show: Hide) -> HttpResponse:
-    """Return the answer of an entry, its labels turned back."""
+    """Return the answer of an entry, with secrets in the place of labels."""
     kept = entry["response"]
     headers = CIMultiDict((header["name"], show(header["value"])) for header in kept["headers"])
     content = kept.get("content") or {}
@@ -47,7 +47,7 @@ def read_response(entry: JsonObject, show: Hide) -> HttpResponse:
 
 
 def encode_body(body: bytes | None, hide: Hide) -> str:
-    """Return a body as the file holds it, one that is no text in base64."""
+    """Return a body as the file holds it: base64 unless it is text."""
     try:
         return hide((body or b"").decode())
     except UnicodeDecodeError:

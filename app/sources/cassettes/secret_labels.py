@@ -1,7 +1,7 @@
-"""Put labels in the place of an account's secrets, and the secrets of an account in the place of labels.
+"""Replace an account's secrets by labels, and labels by the secrets of an account.
 
 A label names the place of a text within the account's context, such as ``__context.oauth.token.access_token__``, so
-that what was kept of one account can be read as if it had been another's.
+that a recording of one account can be replayed with another.
 """
 
 import json
@@ -21,7 +21,7 @@ class SecretLabels:
     """The labels of one account's context."""
 
     def __init__(self, context: JsonObject, others: frozenset[str] = frozenset()) -> None:
-        """``others`` are secrets from elsewhere: they get a mask, which nothing turns back."""
+        """``others`` are secrets from elsewhere, which are masked for good."""
         self._labels: dict[str, str] = {}
         self._texts: dict[str, str] = {}
         for path, text in _list_texts(context, "context"):
@@ -40,7 +40,7 @@ class SecretLabels:
         self._label = _match_any(self._texts)
 
     def hide(self, text: str) -> str:
-        """Put labels in the place of secrets, and masks where they are written in a way that no label tells."""
+        """Replace secrets by labels, and by masks where they are written in a form that has no label."""
         pieces, end = [], 0
         for found in self._secret.finditer(text):
             pieces += [mask_secrets(text[end : found.start()], self._secrets), self._labels[found[0]]]
@@ -48,17 +48,17 @@ class SecretLabels:
         return "".join((*pieces, mask_secrets(text[end:], self._secrets)))
 
     def show(self, text: str) -> str:
-        """Put secrets in the place of labels."""
+        """Replace labels by secrets."""
         return self._label.sub(lambda found: self._texts[found[0]], text)
 
 
 def drop_forms(hidden: str) -> str:
-    """Take from labels how their texts were written, which is not alike for every account's."""
+    """Remove the forms from labels, which differ between accounts."""
     return _FORMED.sub(r"\1__", hidden)
 
 
 def _list_forms(text: str) -> Mapping[str, str]:
-    """Return how a text may be written, by what a label of that form ends in."""
+    """Return the forms of a text, by the ending of their labels."""
     return {
         "": text,
         ".quoted": quote(text, safe=""),

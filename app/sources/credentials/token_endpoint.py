@@ -1,4 +1,4 @@
-"""Ask OAuth 2 token endpoints for tokens: guarded like every outbound request, bounded in size, time and attempts."""
+"""Request tokens from OAuth 2 token endpoints: guarded like every request, bounded in size, time and attempts."""
 
 import asyncio
 import base64
@@ -42,7 +42,7 @@ class HttpTokenEndpoint:
         self._attempt_seconds = attempt_seconds
 
     def ask(self, request: TokenRequest) -> JsonObject:
-        """Return the answer; raise InvalidGrantError, or SourceError for anything else that is no token."""
+        """Return the answer; raise InvalidGrantError, or SourceError for any other failure."""
         return self._loop.submit(self._ask(request)).result()
 
     def close(self) -> None:
@@ -61,7 +61,7 @@ class HttpTokenEndpoint:
 
     async def _attempt(self, request: TokenRequest) -> JsonObject:
         try:
-            status, body = await self._exchanged(request)
+            status, body = await self._exchange(request)
         except TimeoutError as error:
             raise _build_error(
                 request, f"gave no answer within {self._attempt_seconds:.0f} s", retryable=True
@@ -75,7 +75,7 @@ class HttpTokenEndpoint:
             raise _build_error(request, f"can not be reached ({type(error).__name__})", retryable=retryable) from error
         return _judge(request, status, body)
 
-    async def _exchanged(self, request: TokenRequest) -> tuple[int, bytes]:
+    async def _exchange(self, request: TokenRequest) -> tuple[int, bytes]:
         # A session for each call: there is one per account and hour, and none is left over at a fork.
         async with (
             aiohttp.ClientSession(
@@ -122,8 +122,8 @@ def _judge(request: TokenRequest, status: int, body: bytes) -> JsonObject:
         raise _build_error(request, f"answered {status}", retryable=True)
     if 200 <= status < 300 and not word:
         raise _build_error(request, f"answered {status} with no JSON object in it, nor a form")
-    said = f" '{word}'" if word.replace("_", "").isalnum() else ""
-    raise _build_error(request, f"answered {status}{said}")
+    quoted = f" '{word}'" if word.replace("_", "").isalnum() else ""
+    raise _build_error(request, f"answered {status}{quoted}")
 
 
 def _parse(body: bytes) -> JsonObject:
@@ -135,7 +135,7 @@ def _parse(body: bytes) -> JsonObject:
 
 
 def _parse_form(body: bytes) -> JsonObject:
-    """Read what some servers answer to those that have asked for JSON: a form, as OAuth 1 had it."""
+    """Read a form, as in OAuth 1, which some servers answer to a request for JSON."""
     text = body.decode(errors="replace").strip()
     return dict(parse_qsl(text)) if _FORM.fullmatch(text) else {}
 

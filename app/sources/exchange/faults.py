@@ -1,4 +1,4 @@
-"""What can go wrong between here and an upstream, in Ferryman's own words: the edge where foreign exceptions end."""
+"""Translate the exceptions of HTTP and of the operating system into SourceError."""
 
 import re
 import ssl
@@ -20,7 +20,7 @@ EXCERPT_CHARACTERS = 500
 _EXCERPT_BYTES = 8 * EXCERPT_CHARACTERS
 
 ANSWER_BYTES = 64 * 1024
-"""What is read of an error's body, and shown to its caller."""
+"""How much of an error's body is read, and shown to its caller."""
 
 _SHOWN_HEADER = re.compile(r"retry-after|(x-)?rate-?limit-[a-z-]+|(x-)?request-id")
 
@@ -34,14 +34,14 @@ class _Kind:
     code: str
     words: str
     is_passing: bool = True
-    """To try again may help."""
+    """A retry may succeed."""
     shows_reason: bool = False
-    """The operating system's own words are worth showing."""
+    """The operating system's reason is shown."""
 
 
 _BROKEN_BODY = "was answered with a body that broke off or can not be decompressed"
 
-# The first that fits is meant: aiohttp's classes inherit from each other, from OSError and from ValueError.
+# The first match counts: aiohttp's classes inherit from each other, from OSError and from ValueError.
 _KINDS = (
     _Kind(
         exceptions=(ssl.SSLCertVerificationError, aiohttp.ServerFingerprintMismatch),
@@ -90,7 +90,7 @@ _KINDS = (
 def translate_error(error: Exception, request: HttpRequest) -> SourceError:
     """Translate an exception of aiohttp, the operating system or ssl.
 
-    The code ``connect`` claims that nothing was sent, so that any request may be repeated.
+    The code ``connect`` means that nothing was sent, so that any request may be retried.
     """
     if (blocked := guarded_connections.blocked_in(error)) is not None:
         return SourceError("blocked_address", _build_message(request, f"was not sent: {blocked}"))
@@ -115,7 +115,7 @@ def build_refusal(
     *,
     retry_after_seconds: float | None = None,
 ) -> RefusedError:
-    """Return of an answer that is not a success, or in which the integration's expression found an error."""
+    """Return the error for an answer that is not a success, or in which the integration's expression found one."""
     status = response.status if found is None else found.status
     what = f"was answered {response.status} {_find_phrase(response.status)}".rstrip()
     return RefusedError(
@@ -131,7 +131,7 @@ def build_refusal(
 
 
 def build_provider_answer(request: HttpRequest, response: HttpResponse) -> ProviderAnswer:
-    """Keep of an answer what its caller may see."""
+    """Return the parts of an answer that its caller may see."""
     shown = {name: value for name, value in response.plain_headers.items() if _SHOWN_HEADER.fullmatch(name)}
     # Masked before it is cut, so that a secret at the end is still found.
     text = response.body[: ANSWER_BYTES + _EXCERPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
@@ -143,7 +143,7 @@ def build_provider_answer(request: HttpRequest, response: HttpResponse) -> Provi
 
 
 def translate_unpacking_error(error: UnpackingError, request: HttpRequest) -> SourceError:
-    """Return of a success whose body is over the limit, or is not what its Content-Encoding says."""
+    """Return the error for a success whose body exceeds the limit, or does not match its Content-Encoding."""
     if isinstance(error, OverLimitError):
         return SourceError(
             "too_large", _build_message(request, f"was answered with more than {error.limit_bytes} bytes")
@@ -152,13 +152,13 @@ def translate_unpacking_error(error: UnpackingError, request: HttpRequest) -> So
 
 
 def build_excerpt(body: bytes, secrets: frozenset[str]) -> str:
-    """Show the beginning of a body."""
+    """Return the beginning of a body, with secrets masked."""
     text = body[:_EXCERPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
     return mask_secrets(text.strip(), secrets)[:EXCERPT_CHARACTERS]
 
 
 def _find_phrase(status: int) -> str:
-    """Return the standard's words for a status; the upstream's own may be anything."""
+    """Return the standard phrase of a status; the upstream's own may be anything."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which addresses an upstream may lead to: its own origin only, since requests carry an account's credentials."""
+"""Addresses that an upstream may refer to: its own origin only, since requests carry an account's credentials."""
 
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -31,7 +31,7 @@ def follow(address: str, reference: str) -> str:
 
 
 def _copy_login(target: SplitResult, base: SplitResult) -> SplitResult:
-    """Return a target the user and password that the base names: no upstream writes them into its links."""
+    """Return a target with the user and password of the base, which upstreams do not write into links."""
     user, mark, _ = base.netloc.rpartition("@")
     return target if "@" in target.netloc else target._replace(netloc=f"{user}{mark}{target.netloc}")
 

@@ -1,7 +1,7 @@
-"""Keep an account's secrets out of what people get to see: errors, their excerpts, and URLs.
+"""Mask an account's secrets in what people see: errors, their excerpts, and URLs.
 
-A text is searched as it stands, and again after each layer of escapes that it is written in, so that no way of writing
-a secret has to be foreseen. Its cost is linear in the text, whatever the secrets are.
+A text is searched as it is, and again after each layer of escapes is removed, so that a secret is found however it is
+escaped. The cost is linear in the text, whatever the secrets are.
 """
 
 import functools
@@ -15,17 +15,17 @@ from app.sources.exchange import written_texts
 from app.sources.exchange.written_texts import Span
 
 MASK: Final = "***"
-# A shorter text is no secret worth the name, and to mask every "en" or "v2" would make errors unreadable.
+# A shorter text is no secret, and masking every "en" or "v2" would make errors unreadable.
 SHORTEST: Final = 4
 _SHORTEST_NUMBER: Final = 8
 """Of digits: a shorter number is a year, a status or a count."""
 _BLOCK: Final = 32
-"""A longer secret is known by its first so many characters, and masked as far as it goes on."""
+"""A longer secret is compared block by block, and masked as far as its blocks match."""
 _MOST_SECRETS: Final = 5000
 _MOST_CHARACTERS: Final = 256 * 1024
-"""Of all secrets together: who has more, has everything masked, for to know them would take too long."""
+"""Of all secrets together; with more, every text is masked completely, since indexing them would take too long."""
 _LONGEST_NORMALISED: Final = 256
-"""Many marks on one letter take square time; a longer secret is known as it is written."""
+"""Many marks on one letter take square time; a longer secret is not normalised."""
 _MOST_HEADS: Final = 100
 """A pattern of more heads looks for their first characters."""
 _NOTHING: Final = re.compile(r"(?!)")
@@ -38,7 +38,7 @@ def collect_secrets(*values: JSON) -> frozenset[str]:
 
 
 def mask_secrets(text: str, secrets: Iterable[str]) -> str:
-    """Replace secrets within a text, also where they or a part of them are written as escapes, in several layers."""
+    """Mask secrets within a text, also where they are written as escapes, in several layers."""
     known = _index_secrets(secrets if isinstance(secrets, frozenset) else frozenset(secrets))
     if known is None:
         return MASK
@@ -51,7 +51,7 @@ def mask_secrets(text: str, secrets: Iterable[str]) -> str:
 
 
 class _Secrets:
-    """Secrets as blocks that follow each other, the first of them found by its head."""
+    """Secrets as chains of blocks; the first block is found by its head."""
 
     __slots__ = ("_following", "_head", "_lengths")
 
@@ -63,7 +63,7 @@ class _Secrets:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "_Secrets":
-        """Take texts of at least the shortest secret's length."""
+        """Index texts that have at least the length of the shortest secret."""
         known = cls()
         for text in texts:
             known._add(text)
@@ -106,7 +106,7 @@ class _Secrets:
 
 @functools.lru_cache(maxsize=64)
 def _index_secrets(secrets: frozenset[str]) -> _Secrets | None:
-    """Make what finds some secrets; None where they are too many."""
+    """Index secrets; None where they are too many."""
     if len(secrets) > _MOST_SECRETS or sum(map(len, secrets)) > _MOST_CHARACTERS:
         return None
     forms = (written_texts.fold(form) for secret in secrets for form in _list_forms(secret))
@@ -114,11 +114,11 @@ def _index_secrets(secrets: frozenset[str]) -> _Secrets | None:
 
 
 def _list_forms(secret: str) -> set[str]:
-    """Return what a secret may look like once its escapes are read: escapes within itself are read as well."""
+    """Return the forms of a secret after escapes are removed, also those within itself."""
     forms = {secret, written_texts.unescape(secret)}
     if not secret.isascii() and len(secret) <= _LONGEST_NORMALISED:
         forms |= {unicodedata.normalize(form, text) for form in ("NFC", "NFD") for text in forms}
-        # UTF-8 that somebody has taken for one byte a character, as many servers do with headers.
+        # UTF-8 that was read as one byte per character, as many servers do with headers.
         forms |= {_misread_bytes(text, charset) for charset in ("latin-1", "cp1252") for text in forms}
     if secret.endswith("="):
         # Base64 is also written without its padding, and for addresses.

@@ -1,8 +1,8 @@
-"""Read a text through the ways in which addresses, JSON, scripts and HTML write its characters.
+"""Remove the escapes by which addresses, JSON, scripts and HTML write characters.
 
-One step takes one layer of escapes off, of all kinds at once and each in any case of its digits: ``%2F`` and ``%252F``,
-``\\u002F``, ``\\x2f``, ``\\/`` and any number of backslashes, ``&#47;`` and ``&sol;``. It keeps where each character
-stood, so that what is found in the read text can be told in the written one. A step is linear, and shortens the text.
+One step removes one layer of escapes, of all kinds at once and each in any case of its digits: ``%2F`` and ``%252F``,
+``\\u002F``, ``\\x2f``, ``\\/`` and any number of backslashes, ``&#47;`` and ``&sol;``. It keeps each character's
+place, so that a match in the unescaped text is located in the original. A step is linear, and shortens the text.
 """
 
 import re
@@ -30,7 +30,7 @@ _HEX_GROUPS: Final = ("unit", "point", "entity")
 
 Span: TypeAlias = tuple[int, int]
 _Read: TypeAlias = tuple[str, int, int]
-"""A character, and where what stands for it begins and ends."""
+"""A character, and where its escape begins and ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class WrittenText:
 
 
 def list_layers(text: str) -> Iterator[WrittenText]:
-    """Yield a text as it is, and after each layer of escapes is taken off."""
+    """Yield a text as it is, and after each layer of escapes is removed."""
     written = WrittenText(text)
     yield written
     for _ in range(_MOST_STEPS):
@@ -72,17 +72,17 @@ def list_layers(text: str) -> Iterator[WrittenText]:
 
 
 def unescape(text: str) -> str:
-    """Return a text with all its layers of escapes taken off."""
+    """Return a text without its layers of escapes."""
     return list(list_layers(text))[-1].text
 
 
 def fold(text: str) -> str:
-    """Take for one what is left alike of two characters: of a line's end the ``n`` of ``\\n``, of a space a ``+``."""
+    """Unify characters whose escapes leave the same text: a line's end and ``n``, a space and ``+``."""
     return text.replace("+", " ") if text.isprintable() else text.translate(_CONTROLS)
 
 
 def _unescape_layer(written: WrittenText) -> WrittenText | None:
-    """Take one layer of escapes off; None where there is none."""
+    """Remove one layer of escapes; None where there is none."""
     text, end, length = written.text, 0, 0
     pieces: list[str] = []
     starts: list[int] = []

@@ -1,4 +1,4 @@
-"""Make a document of a body: by its charset and its format, whatever is odd about either."""
+"""Read a body into a document, by its charset and its format."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ from app.sources.reading.json_texts import LineError, NotStrictError
 from app.sources.reading.xml_documents import XmlError
 
 AT_ONCE_BYTES: Final = 64 * 1024
-"""What is read at once, whatever it holds: at worst, XML and errors in a charset, a MiB takes two seconds."""
+"""Up to here anything is read at once: at worst, XML and errors in a charset, a MiB takes two seconds."""
 STRICT_AT_ONCE_BYTES: Final = 1024 * 1024
-"""What is read at once of strict JSON in UTF-8: at worst, empty objects, a MiB takes 30 ms."""
+"""Up to here strict JSON in UTF-8 is read at once: at worst, empty objects, a MiB takes 30 ms."""
 _LINES_AT_ONCE: Final = 4096
 _ANY_LINES_AT_ONCE: Final = 512
 """Of lines that are no strict JSON: each takes as long as twenty strict ones."""
@@ -30,7 +30,7 @@ class Document:
 
 
 class UnreadableError(ValueError):
-    """A body is nothing that is read here."""
+    """A body can not be read."""
 
     def __init__(self, reason: str, *, is_passing: bool) -> None:
         self.reason = reason
@@ -50,7 +50,7 @@ class NotReadError(Exception):
 
 
 Grow = Callable[[int], Awaitable[None]]
-"""Reserves so many bytes of memory more, or waits until they may be had."""
+"""Reserves so many more bytes of memory, or waits for them."""
 
 
 T = TypeVar("T")
@@ -63,11 +63,11 @@ class Reader(Protocol):
         """Read a body in any format but ``auto``; raise UnreadableError or NotReadError."""
 
     async def run_aside(self, function: Callable[[], T]) -> T:
-        """Call what works on a large document, or evaluates a tenant's expression: it ends, but takes a while."""
+        """Run a function that works on a large document or evaluates a tenant's expression, beside the event loop."""
 
 
 class ReaderInPlace:
-    """Reads where it is called, however long it takes: for programs that have nobody else to serve."""
+    """Reads where it is called, however long it takes: for programs that serve nobody else."""
 
     async def read(self, body: bytes, charset: str | None, form: AnswerFormat, grow: Grow) -> Document:
         """Read a body."""
@@ -114,12 +114,12 @@ def read_at_once(body: bytes, charset: str | None, form: AnswerFormat) -> Docume
 
 
 def quote_name(name: str | None) -> str:
-    """Quote a name that an upstream has given."""
+    """Return an upstream's name in quotes, shortened."""
     return f"'{(name or '')[:_LONGEST_NAME]}'"
 
 
 def _build_document(body: bytes, charset: str | None, form: AnswerFormat) -> Document:
-    """Parse, and only where that fails look for bytes that are no text, which an unknown charset does not excuse."""
+    """Parse a body; where that fails, repair invalid bytes and parse again, unless the charset is unknown."""
     text = charsets.convert_to_utf8(body, charset)
     try:
         return Document(_parse(text.body, form), text.replaced)

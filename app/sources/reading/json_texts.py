@@ -1,4 +1,4 @@
-"""Read JSON out of UTF-8, whatever an upstream gets wrong about it: one text, or one per line.
+"""Read JSON in UTF-8 leniently: one text, or one per line.
 
 Kept exact: integers of any size. Made storable: NaN, Infinity and numbers beyond a double become null; U+0000 and lone
 surrogates, which Postgres refuses, become U+FFFD. Raw control characters within strings are let through.
@@ -32,7 +32,7 @@ _SEPARATOR: Final = b"\x1e"
 
 
 class NotStrictError(ValueError):
-    """A text is no strict JSON, or holds what strict readers get wrong; the lenient one may read it."""
+    """A text is not strict JSON, or holds what the strict reader gets wrong; the lenient one may read it."""
 
 
 class LineError(ValueError):
@@ -55,7 +55,7 @@ def parse(body: bytes) -> JSON:
 
 def parse_strictly(body: bytes) -> JSON:
     """Read one text that is strict JSON; raise NotStrictError."""
-    # Looking for one byte first is twenty times as fast.
+    # Searching one byte first is twenty times as fast.
     if (b"\\" in body and rb"\u0000" in body) or _may_hold_long_integer(body):
         raise NotStrictError
     try:

@@ -1,4 +1,4 @@
-"""Hand a value from one process to another in pieces, each of which takes the receiver a few milliseconds.
+"""Send a value from one process to another in pieces, each of which takes the receiver a few milliseconds.
 
 A container that is too large for one piece is opened, filled by pieces that hold some of its members, and closed.
 """
@@ -41,7 +41,7 @@ class Piece(NamedTuple):
 
 
 def cut(value: JSON) -> Iterator[Piece]:
-    """Cut a value, which is used up by that."""
+    """Yield a value in pieces; its containers are emptied on the way."""
     if isinstance(value, dict | list):
         yield from _cut_container(value, b"")
     else:
@@ -58,7 +58,7 @@ def _cut_container(value: JsonObject | list[JSON], key: bytes) -> Iterator[Piece
     while at < len(members):
         content = _encode_fitting(members[at : at + count], is_array=is_array)
         if content is not None:
-            # What was handed over is not needed here any more.
+            # Sent members are released.
             members[at : at + count] = [None] * len(members[at : at + count])
             at += count
             yield Piece(PieceKind.MEMBERS, content)
@@ -91,14 +91,14 @@ def _encode(value: JSON) -> bytes:
 
 
 class Assembly:
-    """A value that is put together from its pieces."""
+    """Assembles a value from its pieces."""
 
     def __init__(self) -> None:
         self.value: JSON = None
         self._open: list[JsonObject | list[JSON]] = []
 
     def add(self, piece: Piece) -> None:
-        """Take the next piece."""
+        """Add the next piece."""
         match piece.kind:
             case PieceKind.VALUE:
                 self.value = json_texts.parse(piece.content)

@@ -1,6 +1,6 @@
 """The program that reads large answers for another process: ``python -m app.sources.reading.process DESCRIPTOR``.
 
-It is given bodies over a socket and nothing else: no environment, no setting, no secret. It ends when the socket does.
+It receives bodies over a socket and nothing else: no environment, no setting, no secret. It ends with the socket.
 """
 
 import gc
@@ -18,11 +18,11 @@ from app.sources.reading.documents import UnreadableError
 from app.sources.reading.frames import LENGTH_BYTES, Job, Outcome, encode_length
 
 _NICENESS: Final = 10
-"""Whoever waits for a large answer has time; what serves everybody else goes first."""
+"""Large answers can wait; the processes that serve others go first."""
 
 
 def main(descriptor: int) -> None:
-    """Read one body after another until the other side is gone."""
+    """Read one body after another until the socket is closed."""
     os.nice(_NICENESS)
     recursion_limit.allow()
     # Documents hold no cycles.
@@ -37,7 +37,7 @@ def main(descriptor: int) -> None:
 
 
 def _limit(job: Job) -> None:
-    """Have the kernel end this process, or refuse it memory, when the job takes more than it may."""
+    """Let the kernel end this process, or refuse it memory, where the job exceeds its limits."""
     spent = resource.getrusage(resource.RUSAGE_SELF)
     cpu_seconds = int(spent.ru_utime + spent.ru_stime) + 1 + job.cpu_seconds
     for limit, value in ((resource.RLIMIT_CPU, cpu_seconds), (resource.RLIMIT_AS, job.memory_bytes)):

@@ -18,11 +18,11 @@ _DECLARATION: Final = re.compile(rb"""\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']
 
 
 class XmlError(ValueError):
-    """It is no XML that is read here."""
+    """The XML can not be read."""
 
     def __init__(self, reason: str, *, is_passing: bool = False) -> None:
         self.is_passing = is_passing
-        """The document may have been cut, or be a page in the place of the answer: the next one may be whole."""
+        """The document may be cut off, or replaced by a page: the next one may be whole."""
         super().__init__(reason)
 
 

@@ -1,4 +1,4 @@
-"""The headers that sign a request in: of the account's context, or of an expression over the finished request."""
+"""Headers that authorize a request: from the account's context, or by an expression over the finished request."""
 
 import base64
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Signer: TypeAlias = Callable[[JsonObject], JsonObject]
 
 
 def build_headers(authorization: Authorization | None, scope: JsonObject) -> dict[str, str]:
-    """Return the headers that the account's context makes; raise PlaceholderError, or SourceError for a null."""
+    """Return the headers from the account's context; raise PlaceholderError, or SourceError for a null."""
     match authorization:
         case None | ComputedAuthorization():
             return {}
@@ -35,26 +35,26 @@ def build_headers(authorization: Authorization | None, scope: JsonObject) -> dic
 
 
 def build_signer(authorization: Authorization | None, context: JsonObject) -> Signer | None:
-    """Return what makes the headers of an integration whose authorization is an expression."""
+    """Return the function that computes the headers where the authorization is an expression."""
     if not isinstance(authorization, ComputedAuthorization):
         return None
     expression = authorization.expression
 
     def sign(request: JsonObject) -> JsonObject:
         try:
-            made = expression.evaluate({**request, "context": context})
+            computed = expression.evaluate({**request, "context": context})
         except ExpressionError as error:
             message = f"authorization.expression can not be evaluated: {error.message}"
             raise SourceError("expression", mask_secrets(message, collect_secrets(context))) from error
-        if not isinstance(made, dict) or not all(isinstance(value, str) for value in made.values()):
+        if not isinstance(computed, dict) or not all(isinstance(value, str) for value in computed.values()):
             raise SourceError("expression", "authorization.expression gave no object of texts")
-        return made
+        return computed
 
     return sign
 
 
 def extract_credential(header: str) -> str:
-    """Return what is secret of a header: the token of ``Bearer <token>``."""
+    """Return the secret part of a header: the token of ``Bearer <token>``."""
     return header.partition(" ")[2] or header
 
 

@@ -1,4 +1,4 @@
-"""Write a request's query and body in the format that its integration names."""
+"""Write a request's query and body in the format of its integration."""
 
 import hashlib
 import html
@@ -20,13 +20,13 @@ _NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U00
 
 
 def write_query(query: Mapping[str, JSON], arrays: ArrayFormat = ArrayFormat.REPEAT) -> str:
-    """Write a query: objects go into brackets, null is left out."""
+    """Write a query: objects become names in brackets, null is omitted."""
     pairs = (pair for name, value in query.items() for pair in _list_pairs(name, value, arrays))
     return "&".join(f"{_quote(name)}={_quote(value)}" for name, value in pairs)
 
 
 def write_body(body: JSON, formats: RequestFormats) -> tuple[bytes | None, str]:
-    """Write a body, and name its type; raise SourceError for one that the format can not hold."""
+    """Return a body as bytes and its type; raise SourceError where the format can not hold it."""
     if body is None:
         return None, ""
     match formats.body:
@@ -59,7 +59,7 @@ def plain(value: JSON) -> str:
 
 
 def _encode(text: str) -> bytes:
-    # Half of a surrogate pair, which JSON can spell and UTF-8 can not.
+    # A lone surrogate, which JSON can express and UTF-8 can not.
     return text.encode(errors="replace")
 
 
@@ -73,7 +73,7 @@ def _list_pairs(name: str, value: JSON, arrays: ArrayFormat) -> Iterator[tuple[s
             return
         case list() if arrays is ArrayFormat.COMMA and not any(isinstance(item, dict | list) for item in value):
             texts = [plain(item) for item in value if item is not None]
-            yield from [(name, ",".join(texts))] if texts else []  # As any other format has it.
+            yield from [(name, ",".join(texts))] if texts else []
         case list():
             for index, item in enumerate(value):
                 yield from _list_pairs(_item_name(name, index, arrays), item, arrays)
@@ -108,7 +108,7 @@ def _check_text(body: JSON) -> str:
 
 def _write_multipart(fields: JsonObject) -> tuple[bytes, str]:
     parts = [_write_part(name, item) for name, value in fields.items() for item in _list_items(value)]
-    # A boundary that no part holds, the same for the same fields.
+    # A boundary that occurs in no part, the same for the same fields.
     boundary = f"ferryman-{hashlib.blake2b(b''.join(parts), digest_size=16).hexdigest()}"
     line = f"--{boundary}".encode()
     return b"\r\n".join([*(line + b"\r\n" + part for part in parts), line + b"--", b""]), (
@@ -149,8 +149,8 @@ def _write_elements(name: str, value: JSON) -> Iterator[str]:
             attributes = [(key[1:], item) for key, item in value.items() if key.startswith("@")]
             for key, _ in attributes:
                 _check_name(key)
-            written_attributes = "".join(f' {key}="{_escape(item)}"' for key, item in attributes if item is not None)
-            yield f"<{name}{written_attributes}>{_escape(value.get('#text'))}"
+            attributes_text = "".join(f' {key}="{_escape(item)}"' for key, item in attributes if item is not None)
+            yield f"<{name}{attributes_text}>{_escape(value.get('#text'))}"
             for key, item in value.items():
                 if not key.startswith(("@", "#")):
                     yield from _write_elements(key, item)

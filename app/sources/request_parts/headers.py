@@ -1,4 +1,4 @@
-"""The headers of a request: which win, and which no header can be."""
+"""The headers of a request: their precedence, and those that are refused."""
 
 import importlib.metadata
 import re
@@ -23,14 +23,14 @@ _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OF_THE_CONNECTION: Final = frozenset(
     {"content-length", "expect", "host", "te", "trailer", "transfer-encoding", "upgrade"}
 )
-"""Who is asked, and where a request ends. Connections are shared by all that ask one upstream: whoever could say that a
-body ends elsewhere would make the next request, of anybody, a part of one's own; and another host's name would lead
-secrets past the origin that they were given for."""
+"""The host and the framing of a request. Connections to an upstream are shared: a wrong length would make the next
+request, of any account, a part of this one; and another host's name would send secrets to an origin that they were not
+given for."""
 _NOT_IN_VALUES: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 
 def build_headers(configured: JsonObject, content_type: str) -> CIMultiDict[str]:
-    """Put headers together; later ones win, and a null takes one away. Raise SourceError for what can be none."""
+    """Build the headers; later ones win, and a null removes one. Raise SourceError for an invalid one."""
     headers = CIMultiDict({"Accept": "application/json", "User-Agent": _USER_AGENT})
     if content_type:
         headers["Content-Type"] = content_type
@@ -44,7 +44,7 @@ def build_headers(configured: JsonObject, content_type: str) -> CIMultiDict[str]
 
 def _check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
-        # Not shown: who mixes up name and value has a secret here.
+        # Not shown: a name that was mixed up with its value is a secret.
         raise SourceError("request", "a header's name holds characters other than letters, digits and '-'")
     if name.lower() in _OF_THE_CONNECTION:
         message = f"header '{name}' is set by Ferryman alone, as it tells who is asked and how much is sent"

@@ -1,4 +1,4 @@
-"""Addresses that an answer names as its next page: what they leave out of the request, and what is secret of them."""
+"""Addresses of next pages: the parameters that they lack, and the secrets in them."""
 
 from collections.abc import Mapping
 from urllib.parse import quote, unquote_plus, urlsplit
@@ -11,7 +11,7 @@ from app.sources.request_parts.written_queries import WrittenQuery, write_query
 
 
 def build_url(drafted: RequestDraft, address: str) -> str:
-    """Return the URL of a next page: as the upstream wrote it, with what of the standing query it leaves out."""
+    """Return the URL of a next page: as the upstream wrote it, with the standing parameters that it lacks."""
     url = origins.follow(drafted.url, address)
     named = {name for name, _ in WrittenQuery.read(urlsplit(url).query).pairs}
     standing = {**drafted.standing_query, **_find_secret_parameters(drafted)}
@@ -25,14 +25,14 @@ def add_query(url: str, text: str) -> str:
 
 
 def remove_secrets(drafted: RequestDraft, value: JSON) -> JSON:
-    """Take what of a next page's address is secret out of it, since it is stored: ``build_url`` adds it again."""
+    """Remove the secrets from a next page's address, which is stored: ``build_url`` adds them again."""
     if not isinstance(value, str):
         return value
     return _remove_secret_parameters(drafted, _remove_secret_path(drafted, value))
 
 
 def _find_secret_parameters(drafted: RequestDraft) -> JsonObject:
-    """Return the parameters of a query that are as they stand a secret of the account."""
+    """Return the parameters of a query whose value is a secret of the account."""
     return {name: value for name, value in drafted.query.items() if isinstance(value, str) and value in drafted.secrets}
 
 
@@ -53,7 +53,7 @@ def _is_secret_pair(pair: str, secret: Mapping[str, str]) -> bool:
 
 
 def _remove_secret_path(drafted: RequestDraft, address: str) -> str:
-    """Make an address relative to the request's own where its path, or its user's password, is a secret of that."""
+    """Make an address relative to the request's own where its path or its user part holds a secret."""
     head, mark, query = address.partition("?")
     try:
         parts, own = urlsplit(head), urlsplit(drafted.url).path

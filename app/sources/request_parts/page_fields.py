@@ -1,4 +1,4 @@
-"""What is added to a body, by pagination or of a query: fields, merged into those that are there."""
+"""Fields that pagination or the query add to a body."""
 
 import json
 from typing import Final
@@ -11,13 +11,13 @@ _NO_OBJECT: Final = "the query or pagination adds fields to the body, which is n
 
 
 def merge_fields(body: JSON, fields: JsonObject, formats: RequestFormats) -> JSON:
-    """Merge fields into a body, objects with objects; raise SourceError for a body that has none."""
+    """Merge fields into a body, objects with objects; raise SourceError for a body that can not have any."""
     if not fields:
         return body
     if body is None:
         return fields
     if formats.body is BodyFormat.XML and isinstance(body, dict) and _is_rooted(body) and not body.keys() & fields:
-        # Beside its root an XML document has no place.
+        # An XML document has one root.
         root, inner = next(iter(body.items()))
         return {root: _merge_deep(inner, fields)}
     return _merge_deep(body, fields)

@@ -1,8 +1,7 @@
-"""Cursors as they are stored: without the account's secrets, which are put back when the page is asked for.
+"""Cursors as they are stored: without the account's secrets, which are restored when the page is requested.
 
-What was taken out stands beside the cursor by its name and its place. Texts of an upstream can not claim such a name:
-they are only ever what is put into, never what names. What is put back is the secret of that moment, so that a token
-that was renewed meanwhile is the new one in a stored address as well.
+A removed secret is stored beside the cursor by its name and its place. Texts of an upstream can not refer to a secret:
+names are never read from them. The restored secret is the current one, so that a stored address gets a renewed token.
 """
 
 import json
@@ -18,12 +17,12 @@ from app.sources.request_parts.drafts import RequestDraft
 
 _KEY: Final = "secrets"
 _PLAIN_KEYS: Final = frozenset({"seen"})
-"""Entries of a cursor that are hashes."""
+"""Entries of a cursor that hold hashes."""
 _RUN: Final = re.compile(r"[A-Za-z0-9]+")
 _UNRESERVED: Final = re.compile(r"[A-Za-z0-9_.~-]+")
-"""What is written alike in every form."""
+"""Texts that are the same in every form."""
 _FORMED: Final = re.compile(r"[%+\\]")
-"""One of these is in every form that is not the plain one."""
+"""Every form but the plain one holds one of these."""
 
 Name: TypeAlias = tuple[str | int, ...]
 Text: TypeAlias = tuple[Name, str]
@@ -53,7 +52,7 @@ _FORMS: Final[Mapping[str, Callable[[str], str]]] = {
 
 
 def hide_secrets(cursor: JsonObject | None, drafted: RequestDraft) -> JsonObject | None:
-    """Take every secret of a request out of the cursor behind it; one without any is returned as it is."""
+    """Remove every secret of a request from the cursor behind it; one without secrets is returned unchanged."""
     if cursor is None:
         return None
     texts = [text for key, value in cursor.items() if key not in _PLAIN_KEYS for text in _list_texts((key,), value)]
@@ -66,7 +65,7 @@ def hide_secrets(cursor: JsonObject | None, drafted: RequestDraft) -> JsonObject
 
 
 def restore_secrets(cursor: JsonObject | None, drafted: RequestDraft) -> JsonObject | None:
-    """Put the secrets of a request back into a stored cursor; raise SourceError when the account has one no more."""
+    """Restore the secrets in a stored cursor; raise SourceError when the account no longer has one of them."""
     if cursor is None or _KEY not in cursor:
         return cursor
     named = dict(_list_secrets(drafted))
@@ -85,7 +84,7 @@ def restore_secrets(cursor: JsonObject | None, drafted: RequestDraft) -> JsonObj
 def _remove_forms(cursor: JsonObject, texts: list[Text], written: Mapping[str, tuple[Name, str]]) -> JsonObject:
     # The longest first: one may be a part of another.
     pattern = re.compile("|".join(re.escape(form) for form in sorted(written, key=len, reverse=True)))
-    taken: list[JSON] = []
+    removed: list[JSON] = []
     kept: JsonObject = cursor
     for place, text in texts:
         left, end = "", 0
@@ -93,10 +92,10 @@ def _remove_forms(cursor: JsonObject, texts: list[Text], written: Mapping[str, t
             left += text[end : match.start()]
             end = match.end()
             name, form = written[match[0]]
-            taken.append([list(place), len(left), list(name), form])
+            removed.append([list(place), len(left), list(name), form])
         if end:
             kept = _put(kept, place, left + text[end:])
-    return {**kept, _KEY: taken}
+    return {**kept, _KEY: removed}
 
 
 def _find_forms(text: str, secrets: set[str], drafted: RequestDraft) -> dict[str, tuple[Name, str]]:
@@ -113,12 +112,12 @@ def _find_forms(text: str, secrets: set[str], drafted: RequestDraft) -> dict[str
 
 
 def _may_hold(text: str, secret: str) -> bool:
-    """Whether to look closer: however a secret is written, its letters and digits stay together."""
+    """Whether a secret may occur: its runs of letters and digits stay together, however it is written."""
     return all(run in text for run in _RUN.findall(secret))
 
 
 def _list_secrets(drafted: RequestDraft) -> Iterator[Text]:
-    """Name every secret of a request: by its place in the account's context, or in the request."""
+    """Yield every secret of a request by its name: its place in the account's context, or in the request."""
     yield from _list_texts(("context",), drafted.context)
     yield from _list_numbers(("context",), drafted.context)
     yield ("url", "password"), urlsplit(drafted.url).password or ""
