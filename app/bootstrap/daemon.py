@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts, session_engine
-from app.broker.dispatcher import publisher
+from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
 from app.services.maintenance.announcing import Announcing
 from app.services.maintenance.daemons import DaemonService
@@ -81,7 +81,7 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
         session_engine(settings, shared.engine), silence_seconds=max(6.0, 3 * settings.sweep_seconds)
     )
     timeout = settings.publish_timeout_seconds
-    heartbeats = CeleryHeartbeats(publisher(settings.broker_url, timeout_seconds=timeout))
+    heartbeats = CeleryHeartbeats(build_publisher(settings.broker_url, timeout_seconds=timeout))
     worker_context = WorkerContext(
         clock=shared.clock, settings=settings, dispatcher=shared.dispatcher, is_stopping=stopping.is_set
     )

@@ -70,7 +70,7 @@ class RedisBudgets:
         await self._client.aclose()
 
 
-def client(url: str) -> Redis:
+def build_client(url: str) -> Redis:
     """Make a client for a broker's URL; it connects at its first use."""
     return Redis(
         **broker_urls.redis_arguments(url),

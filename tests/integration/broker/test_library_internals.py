@@ -23,7 +23,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.broker import envelopes, redis_transport
-from app.broker.dispatcher import publisher
+from app.broker.dispatcher import build_publisher
 from app.broker.envelopes import MalformedEnvelopeError
 from app.broker.redis_sender import RedisSender
 from app.broker.sender import TaskSender
@@ -61,7 +61,7 @@ _NAMED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEY
 
 @pytest.fixture
 def celery(broker: RedisContainer) -> Celery:
-    return publisher(broker.celeryconfig["url"], timeout_seconds=1)
+    return build_publisher(broker.celeryconfig["url"], timeout_seconds=1)
 
 
 @pytest.fixture
@@ -272,7 +272,7 @@ def test_message_has_what_is_checked_of_it(celery: Celery, connection: Connectio
 
 def test_every_task_message_is_sealed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FERRYMAN_MESSAGE_KEY", "k" * 32)
-    celery = publisher("memory://", timeout_seconds=1)
+    celery = build_publisher("memory://", timeout_seconds=1)
 
     with celery.connection_for_write() as connection:
         celery.send_task("ferryman.tested", args=["a"], queue="sealed", connection=connection)

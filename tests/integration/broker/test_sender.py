@@ -5,22 +5,21 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis
 
-from app.broker.dispatcher import CeleryDispatcher, publisher
+from app.broker.dispatcher import CeleryDispatcher, build_publisher
 from app.broker.redis_sender import RedisSender
-from app.broker.room import BoundedSender, Sender
-from app.broker.sender import TaskSender, sender_of
+from app.broker.sender import BoundedSender, Sender, TaskSender, choose_sender
 from tests.support.process_nodes import RedisContainer
 
 
 @pytest.fixture
 def celery(broker: RedisContainer) -> Celery:
-    return publisher(broker.celeryconfig["url"], timeout_seconds=1)
+    return build_publisher(broker.celeryconfig["url"], timeout_seconds=1)
 
 
 @pytest.mark.parametrize("sender", [TaskSender, RedisSender])
 def test_broker_that_is_away_is_told_as_kombu_tells_it(sender: type[Sender]) -> None:
     with pytest.raises(OperationalError):
-        sender(publisher("redis://127.0.0.1:9/0", timeout_seconds=1)).send("x", [], queue="tested")
+        sender(build_publisher("redis://127.0.0.1:9/0", timeout_seconds=1)).send("x", [], queue="tested")
 
 
 def test_a_redis_that_was_started_anew_takes_the_next_message(broker: RedisContainer, celery: Celery) -> None:
@@ -72,10 +71,10 @@ def test_broker_that_answers_and_takes_nothing_is_told(
     ],
 )
 def test_the_short_way_is_for_unsigned_messages_to_one_redis(url: str, serializer: str, chosen: type[Sender]) -> None:
-    celery = publisher(url, timeout_seconds=1)
+    celery = build_publisher(url, timeout_seconds=1)
     celery.conf.task_serializer = serializer
 
-    sender = sender_of(celery)
+    sender = choose_sender(celery)
 
     assert type(sender.sender if isinstance(sender, BoundedSender) else sender) is chosen
     assert isinstance(sender, BoundedSender) == url.startswith("redis")

@@ -35,7 +35,7 @@ json_values = st.recursive(
 
 
 def test_an_envelope_is_one() -> None:
-    assert envelopes.fault(ENVELOPE) is None
+    assert envelopes.find_fault(ENVELOPE) is None
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_an_envelope_is_one() -> None:
     ],
 )
 def test_fault_is_named(changes: dict[str, object], reason: str) -> None:
-    assert reason in str(envelopes.fault({**ENVELOPE, **changes}))
+    assert reason in str(envelopes.find_fault({**ENVELOPE, **changes}))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_kombu_makes_a_message_of_all_that_has_no_fault(part: tuple[str, ...], v
 
     read = envelopes.read(orjson.dumps(envelope))
 
-    if envelopes.fault(read) is None:
+    if envelopes.find_fault(read) is None:
         message = Message(read, channel=_Decoding())
         assert isinstance(message.delivery_info["routing_key"], str)
         assert isinstance(message.body, bytes | str)
@@ -98,7 +98,7 @@ def test_kombu_makes_a_message_of_all_that_has_no_fault(part: tuple[str, ...], v
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     try:
-        envelopes.fault(envelopes.read(raw))
+        envelopes.find_fault(envelopes.read(raw))
     except MalformedEnvelopeError as error:
         assert str(error) == "not JSON"
 

@@ -74,6 +74,7 @@ def test_a_stranger_waits_for_one_evaluation_however_many_wait() -> None:
         await asyncio.sleep(0)
         gate.set()
         await asyncio.gather(stranger, *busy)
+        await asyncio.to_thread(reading._threads.shutdown, wait=True)
         reading.close()
 
     asyncio.run(main())
