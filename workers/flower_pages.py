@@ -8,13 +8,13 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from app.engine.objects.daemons import RAPID_BRIDGE_QUEUE
 from flower.api import control, tasks
 from flower.views import broker as broker_pages
 from flower.views import tasks as task_pages
 
 from app.broker.queues import HEARTBEATS
 from app.broker.task_messages import read_signer
-from app.engine.runs.routing import RAPID_BRIDGE_QUEUE
 from workers.commands import REFUSALS, STOP_THE_RUN
 
 _web: Final = control.web

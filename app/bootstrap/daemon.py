@@ -5,34 +5,34 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.bootstrap.shared import REAL, Outside, Shared, budgets, run_drafts, session_engine
+from app.bootstrap.shared import REAL, Outside, Shared, build_run_drafts, choose_budgets, choose_session_engine
 from app.broker.dispatcher import build_publisher
 from app.broker.heartbeats import CeleryHeartbeats
 from app.services.maintenance.announcing import Announcing
 from app.services.maintenance.daemons import DaemonService
-from app.services.maintenance.dropped_messages import DroppedMessages
 from app.services.maintenance.duties import Duties, Duty
+from app.services.maintenance.duty_rows import Pace
 from app.services.maintenance.erasing import ErasureDuty
 from app.services.maintenance.heartbeats import HeartbeatCollector
-from app.services.maintenance.liveness import ConsumerLiveness
+from app.services.maintenance.liveness import ConsumerLiveness, DroppedMessages
 from app.services.maintenance.numbering import Numbering
-from app.services.maintenance.pace import Pace
 from app.services.maintenance.rescue import StuckRunRescuer
 from app.services.maintenance.retention import Retention
 from app.services.maintenance.sweeping import SweepDuties, Sweeper
 from app.services.ports import Source
 from app.services.runs.lifecycle import RunLifecycle
 from app.services.schedules.scheduler import CronScheduler
-from app.services.units.batch_merging import BatchMerging, merge_bounds
+from app.services.units.account_fairness import AccountFairness
+from app.services.units.batch_merging import BatchMerging, read_merge_bounds
 from app.services.units.batch_source import BatchSource
-from app.services.units.delivering import AfterSlice, DeliveryWorker
-from app.services.units.delivery_ends import DeliveryEnds, DeliveryOutcomes
-from app.services.units.fetching import FetchWorker
-from app.services.units.lease_keeping import LeaseKeeper
-from app.services.units.sending import Sending
-from app.services.units.turns import AccountFairness
-from app.services.units.worker_context import WorkerContext
-from app.services.units.working import UnitWorker
+from app.services.units.delivering import AfterSlice
+from app.services.units.delivery_outcomes import DeliveryOutcomes
+from app.services.units.delivery_pool import DeliveryPool
+from app.services.units.delivery_worker import DeliveryWorker
+from app.services.units.fetch_worker import FetchWorker
+from app.services.units.lease_keeper import LeaseKeeper
+from app.services.units.ports import WorkerContext
+from app.services.units.unit_worker import UnitWorker
 from app.services.webhooks.health import WebhookHealth
 from app.settings import Settings
 from app.sources.http_source import HttpSource
@@ -64,7 +64,7 @@ class DaemonServices:
     dropped: DroppedMessages
     heartbeats: CeleryHeartbeats
     sweeper: Sweeper
-    sending: Sending
+    sending: DeliveryPool
     leadership: Leadership
     stopping: threading.Event
     """Set once, when the daemon is told to go: slices then end after their page."""
@@ -76,16 +76,16 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
     """Build a daemon's services."""
     shared = Shared(settings, outside)
     stopping = threading.Event()
-    source = outside.source or HttpSource(settings, budgets(settings), shared.kept_credentials())
+    source = outside.source or HttpSource(settings, choose_budgets(settings), shared.build_token_cache())
     leadership = Leadership(
-        session_engine(settings, shared.engine), silence_seconds=max(6.0, 3 * settings.sweep_seconds)
+        choose_session_engine(settings, shared.engine), silence_seconds=max(6.0, 3 * settings.sweep_seconds)
     )
     timeout = settings.publish_timeout_seconds
     heartbeats = CeleryHeartbeats(build_publisher(settings.broker_url, timeout_seconds=timeout))
     worker_context = WorkerContext(
         clock=shared.clock, settings=settings, dispatcher=shared.dispatcher, is_stopping=stopping.is_set
     )
-    sending = Sending(outside.sender or shared.sender, shared.dispatcher)
+    sending = DeliveryPool(outside.sender or shared.sender, shared.dispatcher)
     return DaemonServices(
         settings=settings,
         lifecycle=shared.lifecycle,
@@ -95,15 +95,18 @@ def daemon_services(settings: Settings, outside: Outside = REAL) -> DaemonServic
         dropped=DroppedMessages(time.monotonic),
         heartbeats=heartbeats,
         sweeper=_sweeper(shared, leadership, heartbeats, outside, sending, settings),
-        sending=sending,
+        pool=sending,
         leadership=leadership,
         stopping=stopping,
         close=source.close,
     )
 
 
-def _unit_worker(shared: Shared, source: Source, sending: Sending, worker_context: WorkerContext) -> UnitWorker:
-    units, deliveries = UnitStore(shared.engine), DeliveryStore(shared.engine, merge_bounds(worker_context.settings))
+def _unit_worker(shared: Shared, source: Source, sending: DeliveryPool, worker_context: WorkerContext) -> UnitWorker:
+    units, deliveries = (
+        UnitStore(shared.engine),
+        DeliveryStore(shared.engine, read_merge_bounds(worker_context.settings)),
+    )
     turns = AccountFairness(units, worker_context)
     keeper = LeaseKeeper(units, lease_seconds=worker_context.settings.lease_seconds)
     return UnitWorker(
@@ -128,16 +131,16 @@ def _unit_worker(shared: Shared, source: Source, sending: Sending, worker_contex
 
 
 def _delivery_worker(
-    shared: Shared, units: UnitStore, keeper: LeaseKeeper, sending: Sending, worker_context: WorkerContext
+    shared: Shared, units: UnitStore, keeper: LeaseKeeper, sending: DeliveryPool, worker_context: WorkerContext
 ) -> DeliveryWorker:
-    bounds = merge_bounds(worker_context.settings)
+    bounds = read_merge_bounds(worker_context.settings)
     queue, lifecycle = DeliveryStore(shared.engine, bounds), shared.lifecycle
     health = WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=worker_context.settings)
-    ends = DeliveryEnds(
+    ends = DeliveryOutcomes(
         queue=queue,
         leases=units,
         health=health,
-        outcomes=DeliveryOutcomes(fail_run=lifecycle.fail, record_error=lifecycle.record_error),
+        outcomes=DeliveryOutcomes(fail=lifecycle.fail, record_error=lifecycle.record_error),
         worker_context=worker_context,
     )
     return DeliveryWorker(
@@ -146,12 +149,12 @@ def _delivery_worker(
         queue=queue,
         leases=units,
         keeper=keeper,
-        sending=sending,
+        pool=sending,
         ends=ends,
         merging=BatchMerging(DeliveryMerger(shared.engine, bounds), worker_context.settings),
         after=AfterSlice(
             settle=lifecycle.settle,
-            note_broken=lambda run_id, name: lifecycle.note_broken_task(run_id, name, is_start=False),
+            note_broken=lambda run_id, name: lifecycle.record_broken_task(run_id, name, is_start=False),
         ),
         worker_context=worker_context,
     )
@@ -162,7 +165,7 @@ def _sweeper(  # what it is made of
     leadership: Leadership,
     heartbeats: CeleryHeartbeats,
     outside: Outside,
-    sending: Sending,
+    sending: DeliveryPool,
     settings: Settings,
 ) -> Sweeper:
     look = DueWorkReader(
@@ -177,7 +180,7 @@ def _sweeper(  # what it is made of
     )
 
 
-def _told_duties(shared: Shared, sending: Sending, settings: Settings) -> Sequence[Duty]:
+def _told_duties(shared: Shared, sending: DeliveryPool, settings: Settings) -> Sequence[Duty]:
     """Make the duties that a look tells whether they have work."""
     outbox = OutboxStore(shared.engine)
     sweeping = SweepDuties(
@@ -191,7 +194,7 @@ def _told_duties(shared: Shared, sending: Sending, settings: Settings) -> Sequen
     )
     scheduler = CronScheduler(
         triggers=TriggerStore(shared.engine),
-        drafts=run_drafts(shared, settings),
+        drafts=build_run_drafts(shared, settings),
         outbox=outbox,
         dispatcher=shared.dispatcher,
         monotonic=time.monotonic,
@@ -199,7 +202,7 @@ def _told_duties(shared: Shared, sending: Sending, settings: Settings) -> Sequen
     announcing = Announcing(
         announcements=AnnouncementStore(shared.engine),
         health=WebhookHealth(webhooks=shared.webhooks, clock=shared.clock, settings=settings),
-        sending=sending,
+        pool=sending,
         clock=shared.clock,
         settings=settings,
     )

@@ -15,8 +15,8 @@ from app.limits.redis_budgets import RedisBudgets
 from app.net.addresses import AllowedNetworks
 from app.net.loop import LoopThread
 from app.services.accounts.credentials import CredentialService
+from app.services.contexts.account_configs import ShownContexts
 from app.services.contexts.context import RunContexts
-from app.services.contexts.shown_contexts import ShownContexts
 from app.services.maintenance.duties import Start, start_thread
 from app.services.maintenance.sweeping import TaskDispatcher
 from app.services.ports import BudgetStore, PlainSource, WebhookSender
@@ -103,7 +103,7 @@ class Shared:
         self.unified_models = UnifiedModelStore(self.engine)
         self.unified = UnifiedMappings(self.unified_models)
         self.contexts = RunContexts(
-            materials=ContextRowStore(self.engine, cipher),
+            read_rows=ContextRowStore(self.engine, cipher),
             accounts=self.accounts,
             integrations=self.effective_integrations,
             unified=self.unified,
@@ -130,7 +130,7 @@ class Shared:
             pause=time.sleep,
         )
 
-    def kept_credentials(self) -> TokenCache:
+    def build_token_cache(self) -> TokenCache:
         """Make what keeps accounts' tokens fresh in this process."""
         return TokenCache(self.credentials, self.clock.now)
 

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError, ResponseError
 from app import broker_urls
 from app.broker.redis_sender import RedisSender, build_client
 from app.engine.errors import FerrymanError
-from app.engine.ids import timed_id
+from app.engine.ids import new_timed_id
 
 _PLAIN_JSON: Final = "json"
 _PROBED: Final = "ferryman-probed"
@@ -62,7 +62,7 @@ class TaskSender:
     def send(self, task: str, args: list[str], *, queue: str) -> None:
         """Publish once; raise kombu's OperationalError, or QueueRefusedError where only the queue is refused."""
         message = self._celery.amqp.as_task_v2(
-            timed_id(), task, args=args, argsrepr=repr(args), kwargsrepr="{}", ignore_result=True
+            new_timed_id(), task, args=args, argsrepr=repr(args), kwargsrepr="{}", ignore_result=True
         )
         try:
             with self._celery.producer_pool.acquire(block=True) as producer:

@@ -7,7 +7,7 @@ from typing import Final, cast
 from app.client import ApiClient
 from app.connectors import Connector, ConnectorMapping
 from app.engine.json_types import JSON, JsonObject
-from app.engine.merging import merged
+from app.engine.json_values import merge
 
 _INTEGRATION: Final = "/integration"
 _MODEL: Final = "/unified-model"
@@ -82,7 +82,7 @@ def _changes(current: JsonObject, wanted: JsonObject) -> list[JsonObject]:
     A null in a patch removes a key, so an object that is to hold one is removed first and then written again.
     """
     removal = _find_rewritten(current, wanted)
-    rest = _difference(merged(current, removal), wanted)
+    rest = _difference(merge(current, removal), wanted)
     return [removal, rest] if removal else [rest]
 
 

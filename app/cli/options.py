@@ -7,8 +7,8 @@ from typing import Final
 
 import click
 
+from app.engine.objects.daemons import GROUP_KEY
 from app.engine.objects.environments import DEFAULT_ENVIRONMENT
-from app.engine.runs.routing import GROUP_KEY
 from app.engine.status import ErrorHandling, RunStatus
 
 ERROR_HANDLING: Final = click.Choice([str(kind) for kind in ErrorHandling])

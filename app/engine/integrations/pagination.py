@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from app.engine.config.paths import MarkedPath
-from app.engine.config.reader import ConfigReader, shown
+from app.engine.config.reader import ConfigReader, show_value
 from app.engine.json_types import JSON
 from app.engine.jsonata.expressions import Expression
 
@@ -163,7 +163,7 @@ def read_pagination(reader: ConfigReader) -> Pagination | None:
 def _read_page(reader: ConfigReader) -> Pagination:
     return PagePagination(
         page_param=reader.text("page_param", default="page"),
-        limit_param=reader.optional_text("limit_param"),
+        limit_param=reader.read_optional_text("limit_param"),
         limit=_limit(reader),
         first_page=_first_page(reader),
         place=reader.choice("cursor_in", CursorPlace, CursorPlace.QUERY),
@@ -180,9 +180,9 @@ def _first_page(reader: ConfigReader) -> int:
 
 def _read_cursor(reader: ConfigReader) -> Pagination:
     return CursorPagination(
-        cursor_path=reader.marked_path("cursor_path") or MarkedPath(("next_cursor",)),
+        cursor_path=reader.read_marked_path("cursor_path") or MarkedPath(("next_cursor",)),
         cursor_param=reader.text("cursor_param", default="cursor"),
-        limit_param=reader.optional_text("limit_param"),
+        limit_param=reader.read_optional_text("limit_param"),
         limit=_limit(reader),
         end_cursors=_end_cursors(reader),
         next_is=reader.choice("next_is", NextIs, NextIs.AUTO),
@@ -194,7 +194,7 @@ def _read_cursor(reader: ConfigReader) -> Pagination:
 
 def _read_link_header(reader: ConfigReader) -> Pagination:
     return LinkHeaderPagination(
-        limit_param=reader.optional_text("limit_param"),
+        limit_param=reader.read_optional_text("limit_param"),
         limit=_limit(reader),
         end_rules=_read_end_rules(reader),
         is_parallel=_is_parallel(reader),
@@ -239,12 +239,12 @@ def _read_dynamic(reader: ConfigReader) -> Pagination | None:
 
 def _read_end_rules(reader: ConfigReader) -> EndRules:
     return EndRules(
-        total_path=reader.marked_path("total_path"),
+        total_path=reader.read_marked_path("total_path"),
         total_header=_header(reader, "total_header"),
         is_estimate=_is_estimate(reader),
-        total_pages_path=reader.marked_path("total_pages_path"),
+        total_pages_path=reader.read_marked_path("total_pages_path"),
         total_pages_header=_header(reader, "total_pages_header"),
-        has_more_path=reader.marked_path("has_more_path"),
+        has_more_path=reader.read_marked_path("has_more_path"),
         stop_when=reader.expression("stop_when"),
         most_empty_pages=reader.integer("max_empty_pages", default=MOST_EMPTY_PAGES, least=1) or MOST_EMPTY_PAGES,
     )
@@ -256,14 +256,14 @@ def _is_parallel(reader: ConfigReader) -> bool:
 
 
 def _header(reader: ConfigReader, key: str) -> str | None:
-    name = reader.optional_text(key)
+    name = reader.read_optional_text(key)
     return None if name is None else name.lower()
 
 
 def _is_estimate(reader: ConfigReader) -> bool:
     value = reader.value.get("total")
     if value not in (None, "exact", "estimate"):
-        reader.fault("total", f"expected 'exact' or 'estimate', found {shown(value)}")
+        reader.fault("total", f"expected 'exact' or 'estimate', found {show_value(value)}")
     return bool(value == "estimate")
 
 
@@ -272,7 +272,7 @@ def _end_cursors(reader: ConfigReader) -> tuple[JSON, ...]:
     if value is None:
         return _END_CURSORS
     if not isinstance(value, list) or any(isinstance(one, dict | list) for one in value):
-        reader.fault("end_cursors", f"expected a list of texts, numbers, booleans and null, found {shown(value)}")
+        reader.fault("end_cursors", f"expected a list of texts, numbers, booleans and null, found {show_value(value)}")
         return _END_CURSORS
     return tuple(value)
 

@@ -6,8 +6,8 @@ An answer with records is not looked at: there a ``message`` or an empty ``error
 import re
 from typing import Final
 
-from app.engine.flags import is_true
 from app.engine.json_types import JSON, JsonObject
+from app.engine.json_values import is_true
 
 # Names after _normalize: fault_string, faultString and Fault-String are one.
 _ERRORS: Final = frozenset(

@@ -72,10 +72,10 @@ class BudgetExchange:
         After four lost races in a row the grant that was computed last holds, and the next report follows soon.
         """
         for _ in range(_ATTEMPTS):
-            known = budget_state.from_text(self._text) or budget_state.fresh(self._limits)
+            known = budget_state.read_budget(self._text) or budget_state.new_budget(self._limits)
             now = self._clock.time() + self.offset
             changed, grant = budgets.exchange(known, report, process=self._process, now=now, limits=self._limits)
-            text = budget_state.to_text(changed)
+            text = budget_state.write_budget(changed)
             swapped = await self._store.swap(self._account_id, expected=self._text, text=text)
             self._note(swapped.now, text if swapped.is_done else swapped.current)
             if swapped.is_done:

@@ -67,7 +67,7 @@ class Observations:
         if headers.reset_seconds is None:
             return
         quota = Quota(left=headers.remaining, size=headers.limit, until=now + headers.reset_seconds)
-        self.quota = budget_state.merged(self.quota, quota)
+        self.quota = budget_state.merge_quota(self.quota, quota)
 
     def report(self, *, wanted: int, in_flight: int, now: float) -> Report:
         """Return the report, and begin the next one."""

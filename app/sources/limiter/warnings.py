@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from app.engine.errors import SourceError
+from app.engine.record_errors import SourceError
 
 logger = logging.getLogger(__name__)
 

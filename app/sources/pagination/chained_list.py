@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from app.engine.config.reader import type_name
-from app.engine.errors import SourceError
+from app.engine.config.reader import name_type
 from app.engine.integrations.pagination import (
     Chained,
     CursorPagination,
@@ -15,6 +14,7 @@ from app.engine.integrations.pagination import (
 )
 from app.engine.json_types import JSON, JsonObject
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import SourceError
 from app.sources.pagination import computed, ends, limits, next_links, page_facts
 from app.sources.pagination.page_facts import PageFacts
 from app.sources.pagination.state import ListState, advance_to, format_position
@@ -166,7 +166,7 @@ def _find_cursor(pagination: CursorPagination, document: JSON, *, is_due: bool, 
     path = pagination.cursor_path
     value = path.find(document)
     if value is UNDEFINED:
-        missing = path.missing_at(document)
+        missing = path.find_missing(document)
         if not is_due or missing is None or missing in path.optional or _is_index(path.keys[missing]):
             return _NO_NEXT
         error = SourceError("pagination", page_facts.describe_missing_path("cursor_path", path, missing))
@@ -177,7 +177,7 @@ def _find_cursor(pagination: CursorPagination, document: JSON, *, is_due: bool, 
         return _NO_NEXT
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise SourceError(
-            "pagination", f"expected a text or an integer as the cursor at '{path}', found {type_name(value)}"
+            "pagination", f"expected a text or an integer as the cursor at '{path}', found {name_type(value)}"
         )
     return NextPage(value=value)
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.engine.config.paths import MarkedPath
-from app.engine.config.reader import type_name
-from app.engine.errors import ExpressionError, SourceError
-from app.engine.flags import is_true
+from app.engine.config.reader import name_type
 from app.engine.integrations.pagination import EndRules
 from app.engine.json_types import JSON
-from app.engine.jsonata.exact_integers import with_long_integers_as_texts
+from app.engine.json_values import is_true
+from app.engine.jsonata.exact_integers import write_long_integers_as_texts
 from app.engine.paths import UNDEFINED
+from app.engine.record_errors import ExpressionError, SourceError
 
 _MAY_READ_BODY: Final = re.compile(r"body|[*$]")
 _NUMBER: Final = re.compile(r"\s*(\d{1,18})\s*", re.ASCII)
@@ -51,7 +51,7 @@ def is_over(rules: EndRules, document: JSON, headers: Mapping[str, str], *, stat
     if rules.stop_when is None:
         return False
     # Converting a page for an expression costs more than the expression itself.
-    body = with_long_integers_as_texts(document) if _MAY_READ_BODY.search(rules.stop_when.text) else None
+    body = write_long_integers_as_texts(document) if _MAY_READ_BODY.search(rules.stop_when.text) else None
     scope = {"status": status, "headers": dict(headers), "body": body}
     try:
         return is_true(rules.stop_when.evaluate(scope))
@@ -90,13 +90,13 @@ def _parse_number(value: JSON, where: str) -> int | None:
             return int(match[1])
         case str() if value.strip() in ("", "-1", "*"):
             return None
-    raise SourceError("pagination", f"expected a number of records or pages at {where}, found {type_name(value)}")
+    raise SourceError("pagination", f"expected a number of records or pages at {where}, found {name_type(value)}")
 
 
 def _look_up(key: str, path: MarkedPath, document: JSON, *, is_first: bool) -> JSON:
     """Look a path up; an answer may lack its last key, but where an object is missing the path is wrong."""
     value = path.find(document)
-    missing = path.missing_at(document) if value is UNDEFINED and is_first and document is not None else None
+    missing = path.find_missing(document) if value is UNDEFINED and is_first and document is not None else None
     if missing is not None and missing < len(path.keys) - 1 and missing not in path.optional:
         raise SourceError("pagination", describe_missing_path(key, path, missing))
     return value

@@ -10,7 +10,7 @@ from app.broker.queue_looks import AmqpQueues, choose_queues
 from app.broker.redis_sender import RedisSender, build_client
 from app.broker.sender import TaskSender
 from app.engine.errors import BrokerUnavailableError
-from app.services.maintenance.queue_heads import QueueState
+from app.services.ports import QueueState
 from tests.support.process_nodes import RedisContainer
 
 UNTIMED = QueueState(is_empty=False, is_timed=True)

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
+from app.services.maintenance.ports import Heartbeat
 from sqlalchemy import Engine, event, text
 
 from app.broker.dispatcher import CeleryDispatcher, build_publisher
 from app.services.maintenance.duties import Duties, Duty, start_here
-from app.services.maintenance.heartbeats import Heartbeat, HeartbeatCollector
+from app.services.maintenance.heartbeats import HeartbeatCollector
 from app.services.maintenance.sweeping import SweepDuties, Sweeper
 from app.services.runs.lifecycle import RunLifecycle
 from app.settings import Settings

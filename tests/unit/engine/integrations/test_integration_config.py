@@ -1,11 +1,11 @@
 from typing import Any
 
 import pytest
+from app.engine.record_errors import SourceError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.config.paths import MarkedPath
-from app.engine.errors import SourceError
 from app.engine.integrations.config import (
     BasicAuthorization,
     BearerAuthorization,

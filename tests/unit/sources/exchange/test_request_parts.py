@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from app.engine.record_errors import SourceError
 
-from app.engine.errors import SourceError
 from app.engine.integrations.config import parse_config
 from app.engine.json_types import JSON
 from app.services.ports import PageCall

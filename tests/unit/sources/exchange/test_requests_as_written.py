@@ -5,8 +5,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
+from app.engine.record_errors import PlaceholderError, SourceError
 
-from app.engine.errors import PlaceholderError, SourceError
 from app.engine.integrations.config import parse_config
 from app.engine.integrations.request_formats import ArrayFormat
 from app.engine.json_types import JSON

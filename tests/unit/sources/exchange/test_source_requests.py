@@ -1,8 +1,8 @@
 from typing import Any
 
 import pytest
+from app.engine.record_errors import PlaceholderError, SourceError
 
-from app.engine.errors import PlaceholderError, SourceError
 from app.engine.integrations.config import IntegrationConfig, parse_config
 from app.services.ports import PageCall
 from app.sources import requests

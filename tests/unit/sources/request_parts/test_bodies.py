@@ -2,8 +2,8 @@ from email import message_from_bytes
 from email.message import Message
 
 import pytest
+from app.engine.record_errors import SourceError
 
-from app.engine.errors import SourceError
 from app.engine.integrations.request_formats import ArrayFormat, BodyFormat, RequestFormats
 from app.engine.json_types import JSON
 from app.sources.reading import xml_documents
